@@ -1,0 +1,236 @@
+/**
+ * What the engine reaches the world through. Kafka, the embedded log and the simulated one implement `Log`; nothing under
+ * `processor/` touches time, randomness, a disk or a socket in any other way, so one seed gives one history.
+ */
+import type { Header } from '../topology/record.ts'
+import type { Serializer } from '../topology/serde.ts'
+
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number
+  /** Monotonic milliseconds with fractions, for durations. */
+  elapsedMs(): number
+  /** Calls back once, after `delayMs`; what it returns cancels. */
+  after(delayMs: number, callback: () => void): () => void
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number
+  bytes(count: number): Uint8Array
+}
+
+// ── Topics and records ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  readonly cleanup: 'delete' | 'compact' | 'compact,delete'
+  /** Null: kept for good. */
+  readonly retentionMs: number | null
+}
+
+/**
+ * A value handed on in memory as what it is. Its bytes are made at most once, by whoever needs them first (as a rule the
+ * commit). A reader takes `value` only if it would have decoded the bytes with the very serde that encodes them.
+ */
+export class Handed {
+  readonly value: unknown
+  readonly serde: object
+  readonly #topic: string
+  readonly #headers: readonly Header[]
+  #bytes: Uint8Array | null = null
+
+  constructor(topic: string, value: unknown, serde: Serializer<never>, headers: readonly Header[]) {
+    this.value = value
+    this.serde = serde
+    this.#topic = topic
+    this.#headers = headers
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= (this.serde as Serializer<unknown>).serialize(this.#topic, this.value, this.#headers)
+    return this.#bytes
+  }
+}
+
+/** A record as it lies in the log. Offsets only grow within a partition; there may be gaps (aborted commits). */
+export interface LogRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | Handed | null
+  readonly headers: readonly Header[]
+}
+
+export interface RecordRun extends TopicPartition {
+  readonly records: readonly LogRecord[]
+}
+
+export interface ProducerRecord extends TopicPartition {
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | Handed | null
+  readonly headers: readonly Header[]
+}
+
+// ── State kept beside the log ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** One store's bytes as of the last commit; ordered by the keys' bytes, all reads synchronous. */
+export interface StoreBytes {
+  get(key: Uint8Array): Uint8Array | null
+  /** One result a key, in order: a single crossing into the database for a whole run of keys. */
+  getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
+  /** `from` inclusive, `to` exclusive, null is open. Closes itself when it ends or the loop is left. */
+  range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
+}
+
+/** What a commit does to one store of one task. A null value deletes. */
+export interface StoreChange {
+  readonly task: string
+  readonly store: string
+  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null]>
+}
+
+/** Where a task's stores lie between commits. */
+export interface StateDisk {
+  open(task: string, store: string): StoreBytes
+}
+
+// ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Position {
+  /** The next offset to read. */
+  readonly offset: number
+  /** The task's own note (stream time), given back with the position. */
+  readonly metadata: string
+}
+
+export interface AssignmentListener {
+  /** Awaited within `poll`, before any record of these partitions is given out. */
+  assigned(partitions: readonly TopicPartition[]): Promise<void> | void
+  /** Awaited within `poll`: still the owner, so a last commit counts. */
+  revoked(partitions: readonly TopicPartition[]): Promise<void> | void
+  /** No longer the owner: nothing of these partitions may be committed. */
+  lost(partitions: readonly TopicPartition[]): Promise<void> | void
+}
+
+export interface Subscription {
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly listener: AssignmentListener
+  /** Where a partition without a committed position starts. */
+  readonly offsetReset: 'earliest' | 'latest'
+  /** `handed`: also what this process appended and has not committed yet, where the log can. */
+  readonly isolation: 'committed' | 'handed'
+}
+
+/** A member of a group. Used by one loop; only `wakeup` may be called from elsewhere. */
+export interface Consumer {
+  /**
+   * At most one run a partition, starting at the consumer's position, which moves past what was given out. Resolves as soon
+   * as there is something, after `maxWaitMs`, or on `wakeup`. Paused partitions give nothing.
+   */
+  poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]>
+  wakeup(): void
+  pause(partitions: readonly TopicPartition[]): void
+  resume(partitions: readonly TopicPartition[]): void
+  /** The group's committed position; null where there is none. */
+  committed(partition: TopicPartition): Promise<Position | null>
+  seek(partition: TopicPartition, offset: number): void
+  close(): Promise<void>
+}
+
+/** Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. */
+export interface Reader extends AsyncIterable<RecordRun> {
+  close(): Promise<void>
+}
+
+export interface ReadOptions {
+  readonly topic: string
+  readonly partition: number
+  /** First offset wanted; -1: only what comes from now on. */
+  readonly from: number
+  /** Ends before this offset instead of waiting for more. */
+  readonly to?: number
+}
+
+// ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface CommitPoint {
+  readonly positions: readonly (TopicPartition & Position)[]
+  /** Empty unless the log keeps state (`Log.state`). Read before `commit` returns its promise. */
+  readonly state: readonly StoreChange[]
+}
+
+/**
+ * Writes for the tasks of one stream thread. What is appended belongs to the commit that is open; `commit` closes it and
+ * opens the next, so appending goes on while it is on its way. A commit takes effect whole or not at all where
+ * `traits.atomicCommit`, else records first and positions after them (at least once).
+ */
+export interface TaskProducer {
+  append(record: ProducerRecord): void
+  /** Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
+  commit(point: CommitPoint): Promise<void>
+  /**
+   * Drops everything that no successful commit holds. Where the log hands values on before their commit, every consumer of
+   * this process with `handed` isolation loses its partitions (`lost`) and gets them again at the last commit.
+   */
+  abort(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Writes from outside any task (a gateway): each record stands for itself. */
+export interface Producer {
+  /** Readers of this process may have it at once. The promise settles with its offset when it is durable; `durable: false` does not hurry the log to sync, it rides on the next commit. */
+  send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
+  close(): Promise<void>
+}
+
+// ── The log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface LogTraits {
+  /** Records, positions and (where kept here) state of a commit take effect together. */
+  readonly atomicCommit: boolean
+  /** The same input may come twice, so what must happen once has to remember. */
+  readonly repeatsRecords: boolean
+  /** Values are handed on in memory before their commit, to `handed` consumers of this process. */
+  readonly handsOn: boolean
+}
+
+export interface TopicInfo extends TopicSpec {
+  /** One entry a partition: first offset kept, and the offset that the next durable record will have at the least. */
+  readonly offsets: readonly { readonly start: number; readonly end: number }[]
+}
+
+export interface Log {
+  readonly traits: LogTraits
+  /** Where state lies in the log's own commit; null where it is rebuilt from changelogs. */
+  readonly state: StateDisk | null
+  /** Makes what is missing. What exists with other partitions is WAGGLE_TOPIC_MISMATCH. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void>
+  topic(name: string): Promise<TopicInfo | null>
+  topics(): Promise<readonly string[]>
+  subscribe(subscription: Subscription): Promise<Consumer>
+  taskProducer(options: { readonly group: string }): Promise<TaskProducer>
+  producer(): Promise<Producer>
+  read(options: ReadOptions): Reader
+  /** Bytes that wait to be written, against their bound: a gateway refuses what comes when it is full. */
+  readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
+  close(): Promise<void>
+}
+
+// ── Measuring ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type MetricTags = { readonly [tag: string]: string }
+
+export interface Metrics {
+  counter(name: string, tags: MetricTags): { add(by: number): void }
+  gauge(name: string, tags: MetricTags, read: () => number): void
+  histogram(name: string, tags: MetricTags): { record(value: number): void }
+}

@@ -1,0 +1,64 @@
+import type { ProcessorContext } from './processor-api.ts'
+import type { Record } from './record.ts'
+import type { WaggleError } from './waggle-error.ts'
+
+/** When a batch closes: at `size` rows, when its oldest row has waited `timeoutMs`, or (`idle`) as soon as the step is idle. */
+export interface BatchPolicy {
+  readonly size: number
+  readonly timeoutMs: number
+  readonly release: 'idle' | 'full'
+}
+
+export interface AsyncCall<K> extends Record<K, unknown> {
+  readonly attempt: number
+  /** Aborted when the call has outlived its `timeoutMs` or its task is gone. */
+  readonly signal: AbortSignal
+}
+
+/** How a record's call went, for headers, traces and metrics. Epoch milliseconds. */
+export interface CallReport {
+  readonly startedAt: number
+  readonly finishedAt: number
+  /** Rows in the batch that the record's (first) row was part of; 1 without a batch. */
+  readonly batchSize: number
+  readonly attempts: number
+}
+
+/** The thing that takes time: one a process, shared by all tasks that run its node. */
+export interface AsyncWorker<K, V, R, W> {
+  /** The rows of one record, each batched for itself. Without it a record is one row. */
+  split?(value: V): readonly R[]
+  /** The record's result from its rows' results, in order. Required with `split`. */
+  combine?(results: readonly W[]): W
+  /** One result or error a row, in order. A rejection is every row's error. */
+  call(rows: readonly R[], calls: readonly AsyncCall<K>[]): Promise<readonly (W | WaggleError)[]>
+  close?(): Promise<void>
+}
+
+export type Admission = 'call' | 'pass' | WaggleError
+
+/** An asynchronous node: what it does, and how the engine may drive it. No node with state may stand before one. */
+export interface AsyncStep<K, V, R, W> {
+  /** Awaited before the first record; made once a process. */
+  open(): Promise<AsyncWorker<K, V, R, W>>
+  readonly batch: BatchPolicy | null
+  /** Calls in flight, over all tasks of the process. */
+  readonly concurrency: number
+  /** Records in a task that may wait here or be in flight; past it the task takes no more input. */
+  readonly maxInFlight: number
+  /** One call's limit; past it the call is aborted and the outcome is WAGGLE_TIMEOUT. */
+  readonly timeoutMs: number
+  readonly retries: number
+  /**
+   * Asked when a record arrives and again when its batch is formed: `pass` sends it on uncalled (an error record), an error
+   * ends it here (its deadline has passed).
+   */
+  admit(record: Record<K, V>, nowMs: number): Admission
+  /** Runs in the task, in the order of the input, with the input's record context: forwards what follows from the outcome. */
+  forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void
+}
+
+export type Outcome<W> =
+  | { readonly kind: 'result'; readonly result: W; readonly report: CallReport }
+  | { readonly kind: 'error'; readonly error: WaggleError; readonly report: CallReport | null }
+  | { readonly kind: 'passed' }

@@ -1,0 +1,158 @@
+import type { AsyncStep } from './async-step.ts'
+import type { Consumed, OffsetReset, TimestampExtractor } from './consumed.ts'
+import type { ProcessorSupplier } from './processor-api.ts'
+import type { Produced, StreamPartitioner } from './produced.ts'
+import type { Record, RecordMetadata } from './record.ts'
+import type { Serde } from './serde.ts'
+import type { StateStore, StoreBuilder } from './state-store.ts'
+import { subtopologiesOf, type Subtopology } from './subtopology.ts'
+import { WaggleError } from './waggle-error.ts'
+
+export type TopicNameExtractor<K, V> = (key: K, value: V, record: RecordMetadata & Record<K, V>) => string
+
+interface Named {
+  readonly name: string
+}
+export interface SourceNode extends Named {
+  readonly kind: 'source'
+  readonly topics: readonly string[]
+  readonly key: Serde<never>
+  readonly value: Serde<never>
+  readonly timestampExtractor: TimestampExtractor | null
+  readonly offsetReset: OffsetReset
+}
+export interface ProcessorNode extends Named {
+  readonly kind: 'processor'
+  readonly supplier: ProcessorSupplier<never, never, unknown, unknown>
+  readonly parents: readonly string[]
+}
+export interface AsyncNode extends Named {
+  readonly kind: 'async'
+  readonly step: AsyncStep<never, never, never, never>
+  readonly parents: readonly string[]
+}
+export interface SinkNode extends Named {
+  readonly kind: 'sink'
+  readonly topic: string | TopicNameExtractor<never, never>
+  readonly key: Serde<never>
+  readonly value: Serde<never>
+  readonly partitioner: StreamPartitioner<never, never> | null
+  readonly parents: readonly string[]
+}
+export type GraphNode = SourceNode | ProcessorNode | AsyncNode | SinkNode
+
+export interface ProcessOptions {
+  /** Those it may use; a builder among them is added to the topology (KIP-401). */
+  readonly stores?: readonly (string | StoreBuilder<StateStore>)[]
+}
+
+/** A graph of source, processor and sink nodes with their state stores: what should run, and nothing of how. */
+export class Topology {
+  readonly #nodes = new Map<string, GraphNode>()
+  readonly #stores = new Map<string, StoreBuilder<StateStore>>()
+  /** Store name → names of the nodes that use it. */
+  readonly #users = new Map<string, Set<string>>()
+
+  get nodes(): ReadonlyMap<string, GraphNode> {
+    return this.#nodes
+  }
+
+  get stores(): ReadonlyMap<string, StoreBuilder<StateStore>> {
+    return this.#stores
+  }
+
+  usersOf(store: string): ReadonlySet<string> {
+    return this.#users.get(store) ?? new Set()
+  }
+
+  /** Parts that share no node and no store; records pass between them only through topics. */
+  subtopologies(): readonly Subtopology[] {
+    return subtopologiesOf(this)
+  }
+
+  addSource<K, V>(name: string, topics: string | readonly string[], consumed: Consumed<K, V>): this {
+    const list = typeof topics === 'string' ? [topics] : topics
+    if (list.length === 0) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
+    return this.#add({
+      kind: 'source',
+      name,
+      topics: list,
+      key: consumed.key,
+      value: consumed.value,
+      timestampExtractor: consumed.options.timestampExtractor ?? null,
+      offsetReset: consumed.options.offsetReset ?? 'earliest',
+    })
+  }
+
+  addProcessor<K, V, K2, V2>(name: string, supplier: ProcessorSupplier<K, V, K2, V2>, parents: readonly string[], options: ProcessOptions = {}): this {
+    this.#add({ kind: 'processor', name, supplier: supplier as ProcessorNode['supplier'], parents: this.#known(name, parents) })
+    for (const store of options.stores ?? []) {
+      if (typeof store === 'string') this.connectProcessorAndStateStores(name, [store])
+      else this.addStateStore(store, [name])
+    }
+    return this
+  }
+
+  /** Beyond Kafka Streams: a node whose work takes time. */
+  addAsync<K, V, R, W>(name: string, step: AsyncStep<K, V, R, W>, parents: readonly string[]): this {
+    return this.#add({ kind: 'async', name, step: step as unknown as AsyncNode['step'], parents: this.#known(name, parents) })
+  }
+
+  addSink<K, V>(name: string, topic: string | TopicNameExtractor<K, V>, parents: readonly string[], produced: Produced<K, V>): this {
+    return this.#add({
+      kind: 'sink',
+      name,
+      topic: topic as SinkNode['topic'],
+      key: produced.key,
+      value: produced.value,
+      partitioner: produced.options.partitioner ?? null,
+      parents: this.#known(name, parents),
+    })
+  }
+
+  /** The same builder may come again (a shared store); another of its name is WAGGLE_STORE_EXISTS. */
+  addStateStore(store: StoreBuilder<StateStore>, processors: readonly string[] = []): this {
+    const there = this.#stores.get(store.name)
+    if (there !== undefined && there !== store) {
+      throw new WaggleError('WAGGLE_STORE_EXISTS', { message: `There is a state store named ${store.name} already`, next: 'Give one of the two another name.' })
+    }
+    this.#stores.set(store.name, store)
+    for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
+    return this
+  }
+
+  connectProcessorAndStateStores(processor: string, stores: readonly string[]): this {
+    if (this.#nodes.get(processor)?.kind !== 'processor') {
+      throw mistake(`${processor} is not a processor of this topology`, 'Add the processor before connecting stores to it.')
+    }
+    for (const store of stores) {
+      if (!this.#stores.has(store)) {
+        throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `Processor ${processor} wants the store ${store}, which was not added`, next: 'Add it with addStateStore first.' })
+      }
+      const users = this.#users.get(store) ?? new Set()
+      users.add(processor)
+      this.#users.set(store, users)
+    }
+    return this
+  }
+
+  #add(node: GraphNode): this {
+    if (this.#nodes.has(node.name)) throw mistake(`There is a node named ${node.name} already`, 'Give one of the two another name.')
+    this.#nodes.set(node.name, node)
+    return this
+  }
+
+  #known(name: string, parents: readonly string[]): readonly string[] {
+    if (parents.length === 0) throw mistake(`Node ${name} has no parent`, 'Name at least one node that feeds it.')
+    for (const parent of parents) {
+      const kind = this.#nodes.get(parent)?.kind
+      if (kind === undefined) throw mistake(`Node ${name} is fed by ${parent}, which was not added`, 'Add parents before their children.')
+      if (kind === 'sink') throw mistake(`Node ${name} is fed by the sink ${parent}`, 'Read the sink’s topic with a source instead.')
+    }
+    return parents
+  }
+}
+
+function mistake(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message, next })
+}

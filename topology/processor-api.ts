@@ -1,0 +1,42 @@
+import type { NewRecord, Record, RecordMetadata } from './record.ts'
+import type { StateStore, StoreBuilder } from './state-store.ts'
+
+export type PunctuationType = 'STREAM_TIME' | 'WALL_CLOCK_TIME'
+export type Punctuator = (timestamp: number) => void
+export interface Cancellable {
+  cancel(): void
+}
+
+interface Context {
+  readonly applicationId: string
+  readonly taskId: string
+  readonly currentStreamTime: number
+  readonly currentSystemTime: number
+  /** Of the record being processed; null in a punctuation. */
+  readonly recordMetadata: RecordMetadata | null
+  /** WAGGLE_STORE_NOT_CONNECTED where the node was not given it. */
+  getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable
+  /** Asks for a commit soon; answers wait for one. */
+  commit(): void
+}
+
+export interface ProcessorContext<in K, in V> extends Context {
+  forward(record: NewRecord<K, V>, child?: string): void
+}
+
+export interface FixedKeyProcessorContext<in V> extends Context {
+  forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void
+}
+
+interface Steps<C, Input> {
+  init?(context: C): void
+  readonly process: (record: Input) => void
+  close?(): void
+}
+
+/** One node's code, made anew for each task; synchronous, since what takes time belongs in an asynchronous node. */
+export interface Processor<KIn, VIn, KOut, VOut> extends Steps<ProcessorContext<KOut, VOut>, Record<KIn, VIn>> {}
+export interface FixedKeyProcessor<K, VIn, VOut> extends Steps<FixedKeyProcessorContext<VOut>, Record<K, VIn>> {}
+export type ProcessorSupplier<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KOut, VOut>
+export type FixedKeyProcessorSupplier<K, VIn, VOut> = () => FixedKeyProcessor<K, VIn, VOut>

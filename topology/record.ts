@@ -1,0 +1,43 @@
+export interface Header {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+/** What `forward` takes. Without headers it has none. */
+export interface NewRecord<K, V> {
+  readonly key: K
+  readonly value: V
+  /** Epoch milliseconds. */
+  readonly timestamp: number
+  readonly headers?: readonly Header[]
+}
+
+export interface Record<K, V> extends NewRecord<K, V> {
+  readonly headers: readonly Header[]
+}
+
+export interface RecordMetadata {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+}
+
+export type KeyValue<K, V> = readonly [key: K, value: V]
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+export const noHeaders: readonly Header[] = Object.freeze([])
+
+/** The last header of that key wins, as in Kafka's `lastHeader`. */
+export function headerText(headers: readonly Header[], key: string): string | null {
+  for (let at = headers.length - 1; at >= 0; at--) {
+    const header = headers[at]
+    if (header !== undefined && header.key === key) return header.value === null ? null : text.decode(header.value)
+  }
+  return null
+}
+
+export function textHeader(key: string, value: string): Header {
+  return { key, value: utf8.encode(value) }
+}

@@ -1,0 +1,57 @@
+import type { KeyValue } from './record.ts'
+import type { Serde, Serializer } from './serde.ts'
+
+export interface StateStore {
+  readonly name: string
+  readonly persistent: boolean
+}
+
+/** Iteration is in the order of the keys' bytes. Bounds are inclusive; null is an open one. */
+export interface KeyValueStore<K, V> extends StateStore {
+  get(key: K): V | null
+  put(key: K, value: V | null): void
+  putIfAbsent(key: K, value: V): V | null
+  delete(key: K): V | null
+  range(from: K | null, to: K | null, options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
+  all(options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
+  prefixScan<P>(prefix: P, serializer: Serializer<P>): Iterable<KeyValue<K, V>>
+  readonly approximateNumEntries: number
+}
+
+export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
+/** false: lost with its task; an object: settings of the changelog topic. */
+export type Logging = boolean | { readonly [setting: string]: string }
+
+/** What a topology says of a store: everything that the engine needs to open one for a task. */
+export interface StoreBuilder<out S extends StateStore> {
+  readonly name: string
+  readonly kind: StoreKind
+  readonly key: Serde<never>
+  readonly value: Serde<never>
+  readonly persistent: boolean
+  readonly logging: Logging
+  /** Entries older than this, by stream or wall time as the store's user writes it, may be dropped. Null: kept for good. */
+  readonly retentionMs: number | null
+  /** Phantom: the type of the store, for `getStateStore`. */
+  readonly type?: S
+}
+
+export interface KeyValueStoreOptions<K, V> {
+  readonly name: string
+  readonly key: Serde<K>
+  readonly value: Serde<V>
+  readonly persistent?: boolean
+  readonly logging?: Logging
+}
+
+export function keyValueStore<K, V>(options: KeyValueStoreOptions<K, V>): StoreBuilder<KeyValueStore<K, V>> {
+  return {
+    name: options.name,
+    kind: 'keyValue',
+    key: options.key as Serde<never>,
+    value: options.value as Serde<never>,
+    persistent: options.persistent ?? true,
+    logging: options.logging ?? true,
+    retentionMs: null,
+  }
+}

@@ -1,0 +1,89 @@
+import type { GraphNode, SinkNode, SourceNode, Topology } from './graph.ts'
+import type { StateStore, StoreBuilder } from './state-store.ts'
+import { WaggleError } from './waggle-error.ts'
+
+/** Nodes that pass records to each other as values; a task is one of these for one partition number. */
+export interface Subtopology {
+  readonly id: number
+  /** Parents before children, in the order in which they were added. */
+  readonly nodes: readonly GraphNode[]
+  /** Topics read, each once. */
+  readonly sources: readonly string[]
+  /** Topics written whose names are known before a record is. */
+  readonly sinks: readonly string[]
+  readonly stores: readonly StoreBuilder<StateStore>[]
+}
+
+export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
+  const groups = new Groups()
+  for (const node of topology.nodes.values()) {
+    groups.find(node.name)
+    for (const parent of parentsOf(node)) groups.join(node.name, parent)
+  }
+  for (const store of topology.stores.keys()) {
+    const [first, ...others] = topology.usersOf(store)
+    if (first !== undefined) for (const other of others) groups.join(first, other)
+  }
+  const byRoot = new Map<string, GraphNode[]>()
+  for (const node of topology.nodes.values()) {
+    const root = groups.find(node.name)
+    const members = byRoot.get(root)
+    if (members === undefined) byRoot.set(root, [node])
+    else members.push(node)
+  }
+  return [...byRoot.values()].map((nodes, id) => {
+    const names = new Set(nodes.map((node) => node.name))
+    const stores = [...topology.stores.values()].filter((store) => [...topology.usersOf(store.name)].some((user) => names.has(user)))
+    refuseAsyncAfterState(topology, nodes, new Set(stores.flatMap((store) => [...topology.usersOf(store.name)])))
+    return {
+      id,
+      nodes,
+      sources: [...new Set(nodes.filter((node): node is SourceNode => node.kind === 'source').flatMap((node) => node.topics))],
+      sinks: [...new Set(nodes.filter((node): node is SinkNode => node.kind === 'sink').flatMap((node) => (typeof node.topic === 'string' ? [node.topic] : [])))],
+      stores,
+    }
+  })
+}
+
+export function parentsOf(node: GraphNode): readonly string[] {
+  return node.kind === 'source' ? [] : node.parents
+}
+
+/**
+ * A record that waits in an asynchronous node holds back its source's position and is done again after a crash; state that
+ * lay before the node would then see it twice.
+ */
+function refuseAsyncAfterState(topology: Topology, nodes: readonly GraphNode[], stateful: ReadonlySet<string>): void {
+  const behindState = new Set<string>()
+  for (const node of nodes) {
+    const parents = parentsOf(node)
+    if (!parents.some((parent) => behindState.has(parent) || stateful.has(parent))) continue
+    behindState.add(node.name)
+    if (node.kind !== 'async') continue
+    throw new WaggleError('WAGGLE_ASYNC_AFTER_STATE', {
+      message: `${node.name} takes time and has state before it (${parents.join(', ')})`,
+      next: 'Put a topic between them: repartition the stream in front of the asynchronous step.',
+    })
+  }
+}
+
+class Groups {
+  readonly #parent = new Map<string, string>()
+
+  find(name: string): string {
+    const parent = this.#parent.get(name)
+    if (parent === undefined) {
+      this.#parent.set(name, name)
+      return name
+    }
+    if (parent === name) return name
+    const root = this.find(parent)
+    this.#parent.set(name, root)
+    return root
+  }
+
+  join(a: string, b: string): void {
+    this.#parent.set(this.find(a), this.find(b))
+  }
+}
+

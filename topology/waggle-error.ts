@@ -1,0 +1,40 @@
+export type ErrorCode = `WAGGLE_${string}`
+
+export interface ErrorWords {
+  readonly message: string
+  /** The step to take, as a sentence. */
+  readonly next: string
+  /** `file:line:col` of what a user wrote. */
+  readonly place?: string
+  readonly cause?: unknown
+}
+
+/** The one error class: what happened, where, and what to do about it. Codes are listed in `error-table.ts`. */
+export class WaggleError extends Error {
+  readonly code: ErrorCode
+  readonly next: string
+  readonly place?: string
+
+  constructor(code: ErrorCode, words: ErrorWords) {
+    super(words.message, words.cause === undefined ? undefined : { cause: words.cause })
+    this.name = 'WaggleError'
+    this.code = code
+    this.next = words.next
+    if (words.place !== undefined) this.place = words.place
+  }
+
+  /** Wraps what a library or a user's function threw; a WaggleError stays itself. */
+  static from(code: ErrorCode, thrown: unknown, words: { next: string; message?: string }): WaggleError {
+    if (thrown instanceof WaggleError) return thrown
+    const said = thrown instanceof Error ? thrown.message : String(thrown)
+    return new WaggleError(code, { message: words.message ? `${words.message}: ${said}` : said, next: words.next, cause: thrown })
+  }
+}
+
+/** A bee's word for "this input cannot be answered, and the caller is to blame": HTTP 422, gRPC INVALID_ARGUMENT. */
+export class Refused extends WaggleError {
+  constructor(detail: string) {
+    super('WAGGLE_REFUSED', { message: detail, next: 'Send an input that the bee accepts.' })
+    this.name = 'Refused'
+  }
+}
