@@ -1,5 +1,5 @@
 import type { ProcessorContext } from './processor-api.ts'
-import type { Record } from './record.ts'
+import type { Record, RecordMetadata } from './record.ts'
 import type { WaggleError } from './waggle-error.ts'
 
 /** When a batch closes: at `size` rows, when its oldest row has waited `timeoutMs`, or (`idle`) as soon as the step is idle. */
@@ -11,6 +11,8 @@ export interface BatchPolicy {
 
 export interface AsyncCall<K> extends Record<K, unknown> {
   readonly attempt: number
+  /** Where the record was read. */
+  readonly metadata: RecordMetadata
   /** Aborted when the call has outlived its `timeoutMs` or its task is gone. */
   readonly signal: AbortSignal
 }

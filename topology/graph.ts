@@ -1,5 +1,6 @@
 import type { AsyncStep } from './async-step.ts'
 import type { Consumed, OffsetReset, TimestampExtractor } from './consumed.ts'
+import type { Operator } from './operator.ts'
 import type { ProcessorSupplier } from './processor-api.ts'
 import type { Produced, StreamPartitioner } from './produced.ts'
 import type { Record, RecordMetadata } from './record.ts'
@@ -26,6 +27,12 @@ export interface ProcessorNode extends Named {
   readonly supplier: ProcessorSupplier<never, never, unknown, unknown>
   readonly parents: readonly string[]
 }
+/** A step that the engine knows how to do; described here, done in `processor/operators/`. */
+export interface OperatorNode extends Named {
+  readonly kind: 'operator'
+  readonly operator: Operator
+  readonly parents: readonly string[]
+}
 export interface AsyncNode extends Named {
   readonly kind: 'async'
   readonly step: AsyncStep<never, never, never, never>
@@ -39,7 +46,7 @@ export interface SinkNode extends Named {
   readonly partitioner: StreamPartitioner<never, never> | null
   readonly parents: readonly string[]
 }
-export type GraphNode = SourceNode | ProcessorNode | AsyncNode | SinkNode
+export type GraphNode = SourceNode | ProcessorNode | OperatorNode | AsyncNode | SinkNode
 
 export interface ProcessOptions {
   /** Those it may use; a builder among them is added to the topology (KIP-401). */
@@ -86,11 +93,12 @@ export class Topology {
 
   addProcessor<K, V, K2, V2>(name: string, supplier: ProcessorSupplier<K, V, K2, V2>, parents: readonly string[], options: ProcessOptions = {}): this {
     this.#add({ kind: 'processor', name, supplier: supplier as ProcessorNode['supplier'], parents: this.#known(name, parents) })
-    for (const store of options.stores ?? []) {
-      if (typeof store === 'string') this.connectProcessorAndStateStores(name, [store])
-      else this.addStateStore(store, [name])
-    }
-    return this
+    return this.#give(name, options)
+  }
+
+  addOperator(name: string, operator: Operator, parents: readonly string[], options: ProcessOptions = {}): this {
+    this.#add({ kind: 'operator', name, operator, parents: this.#known(name, parents) })
+    return this.#give(name, options)
   }
 
   /** Beyond Kafka Streams: a node whose work takes time. */
@@ -122,7 +130,8 @@ export class Topology {
   }
 
   connectProcessorAndStateStores(processor: string, stores: readonly string[]): this {
-    if (this.#nodes.get(processor)?.kind !== 'processor') {
+    const kind = this.#nodes.get(processor)?.kind
+    if (kind !== 'processor' && kind !== 'operator') {
       throw mistake(`${processor} is not a processor of this topology`, 'Add the processor before connecting stores to it.')
     }
     for (const store of stores) {
@@ -132,6 +141,14 @@ export class Topology {
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)
       this.#users.set(store, users)
+    }
+    return this
+  }
+
+  #give(name: string, options: ProcessOptions): this {
+    for (const store of options.stores ?? []) {
+      if (typeof store === 'string') this.connectProcessorAndStateStores(name, [store])
+      else this.addStateStore(store, [name])
     }
     return this
   }

@@ -1,0 +1,43 @@
+import type { Payload } from './payload.ts'
+
+/** What a gateway (HTTP, later gRPC) asks of the engine behind it. */
+export interface Requests {
+  readonly gateways: readonly string[]
+  /** Full queues, or models that still load: the gateway refuses with 503 and this many seconds. Null: come in. */
+  refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null
+  /** Settles when the input is durable. */
+  submit(request: NewRequest): Promise<void>
+  /** Settles with the stored outcome; the same id again gives the same outcome. */
+  request(request: NewRequest): Promise<RequestOutcome>
+  find(id: string): Promise<RequestEntry | null>
+}
+
+export interface NewRequest {
+  readonly gateway: string
+  readonly id: string
+  readonly body: Uint8Array
+  readonly contentType: string
+  /** Epoch milliseconds; null: none. */
+  readonly deadline: number | null
+  /** Of the body; the same id with another hash is WAGGLE_KEY_REUSED (422). */
+  readonly bodyHash: string
+  readonly traceparent: string | null
+}
+
+export interface RequestOutcome {
+  readonly id: string
+  readonly state: 'answered' | 'failed'
+  /** Of kind `error` where it failed. */
+  readonly answer: Payload
+}
+
+/** One request in the ledger of its swarm: the record of what became of it, kept for `answers_retention`. */
+export interface RequestEntry {
+  readonly state: 'pending' | 'answered' | 'failed'
+  readonly gateway: string
+  readonly acceptedAt: number
+  readonly settledAt: number | null
+  readonly deadline: number | null
+  readonly bodyHash: string
+  readonly answer: Payload | null
+}
