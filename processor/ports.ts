@@ -163,7 +163,8 @@ export interface ReadOptions {
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface CommitPoint {
-  readonly positions: readonly (TopicPartition & Position)[]
+  /** `group` where it is another than the producer's own: one commit may hold positions of several groups. */
+  readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]
   /** Empty unless the log keeps state (`Log.state`). Read before `commit` returns its promise. */
   readonly state: readonly StoreChange[]
 }
@@ -178,8 +179,9 @@ export interface TaskProducer {
   /** Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
   commit(point: CommitPoint): Promise<void>
   /**
-   * Drops everything that no successful commit holds. Where the log hands values on before their commit, every consumer of
-   * this process with `handed` isolation loses its partitions (`lost`) and gets them again at the last commit.
+   * Drops everything that no successful commit holds. Where the log hands values on before their commit, what one producer
+   * drops others may have built on: then the open commits of all task producers of this process are dropped together, and
+   * every consumer with `handed` isolation loses its partitions (`lost`) and gets them again at the last commit.
    */
   abort(): Promise<void>
   close(): Promise<void>
