@@ -1,0 +1,246 @@
+import type { KeyValue } from '../../topology/record.ts'
+import type { Serde, Serializer } from '../../topology/serde.ts'
+import type { KeyValueStore, StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import type { StoreBytes } from '../ports.ts'
+
+/**
+ * A task's key-value store: values stay what they are in memory and become bytes in the commit, so what is put and deleted
+ * between two commits is never serialised and never touches a disk. Reads go to memory first, then to the last commit's bytes.
+ *
+ * An entry changed since the last commit, or in a commit on its way, is *held*: memory is then the only right place to read
+ * it. Entries not held are a cache, in two generations: what was not touched while one filled up goes.
+ */
+export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
+  readonly name: string
+  readonly persistent: boolean
+  readonly #disk: StoreBytes
+  readonly #key: Serde<K>
+  readonly #value: Serde<V>
+  readonly #topic: string
+  readonly #maxEntries: number
+  #young = new Map<string, Entry<V>>()
+  #old = new Map<string, Entry<V>>()
+  /** Changed since the last commit was closed. */
+  #dirty: Entry<V>[] = []
+  /** One list a commit on its way, oldest first. */
+  readonly #committing: Entry<V>[][] = []
+
+  constructor(builder: StoreBuilder<StateStore>, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }) {
+    this.name = builder.name
+    this.persistent = builder.persistent
+    this.#disk = disk
+    this.#key = builder.key as unknown as Serde<K>
+    this.#value = builder.value as unknown as Serde<V>
+    this.#topic = options.topic
+    this.#maxEntries = options.maxEntries
+  }
+
+  get(key: K): V | null {
+    return this.#entry(this.#bytesOf(key)).value
+  }
+
+  put(key: K, value: V | null): void {
+    this.#set(this.#entryToWrite(this.#bytesOf(key)), value)
+  }
+
+  putIfAbsent(key: K, value: V): V | null {
+    const entry = this.#entry(this.#bytesOf(key))
+    if (entry.value === null) this.#set(entry, value)
+    return entry.value === value ? null : entry.value
+  }
+
+  delete(key: K): V | null {
+    const entry = this.#entry(this.#bytesOf(key))
+    const before = entry.value
+    if (before !== null) this.#set(entry, null)
+    return before
+  }
+
+  range(from: K | null, to: K | null, options: { reverse?: boolean } = {}): Iterable<KeyValue<K, V>> {
+    return this.#scan(from === null ? null : this.#bytesOf(from), to === null ? null : after(this.#bytesOf(to)), options.reverse ?? false)
+  }
+
+  all(options: { reverse?: boolean } = {}): Iterable<KeyValue<K, V>> {
+    return this.#scan(null, null, options.reverse ?? false)
+  }
+
+  prefixScan<P>(prefix: P, serializer: Serializer<P>): Iterable<KeyValue<K, V>> {
+    const from = serializer.serialize(this.#topic, prefix)
+    return this.#scan(from, afterPrefix(from), false)
+  }
+
+  get approximateNumEntries(): number {
+    return this.#young.size + this.#old.size
+  }
+
+  /**
+   * Closes the changes since the last call into a commit: what has to be written, serialised now. Call `committed` once when
+   * that commit took effect, in the order of the calls.
+   */
+  takeChanges(): readonly (readonly [Uint8Array, Uint8Array | null])[] {
+    const changes: [Uint8Array, Uint8Array | null][] = []
+    const held: Entry<V>[] = []
+    for (const entry of this.#dirty) {
+      entry.dirty = false
+      if (entry.value === null && entry.below === 'absent') {
+        if (entry.commits === 0) this.#forget(entry)
+        continue
+      }
+      changes.push([entry.key, entry.value === null ? null : this.#value.serialize(this.#topic, entry.value)])
+      // Commits apply in order, or the task is gone: from here on this is what lies below.
+      entry.below = entry.value === null ? 'absent' : 'present'
+      entry.commits++
+      held.push(entry)
+    }
+    this.#dirty = []
+    this.#committing.push(held)
+    return changes
+  }
+
+  committed(): void {
+    for (const entry of this.#committing.shift() ?? []) {
+      entry.commits--
+      if (entry.commits === 0 && !entry.dirty && entry.value === null) this.#forget(entry)
+    }
+  }
+
+  #bytesOf(key: K): Uint8Array {
+    return this.#key.serialize(this.#topic, key)
+  }
+
+  #entry(key: Uint8Array): Entry<V> {
+    const id = idOf(key)
+    const there = this.#find(id)
+    if (there !== undefined) {
+      if (there.below !== 'unknown' || there.value !== null || there.dirty) return there
+    }
+    const bytes = this.#disk.get(key)
+    const entry: Entry<V> = {
+      id,
+      key,
+      value: bytes === null ? null : this.#value.deserialize(this.#topic, bytes),
+      below: bytes === null ? 'absent' : 'present',
+      dirty: false,
+      commits: 0,
+    }
+    this.#remember(entry)
+    return entry
+  }
+
+  /** For a blind write: no need to look at what is below. */
+  #entryToWrite(key: Uint8Array): Entry<V> {
+    const id = idOf(key)
+    const there = this.#find(id)
+    if (there !== undefined) return there
+    const entry: Entry<V> = { id, key, value: null, below: 'unknown', dirty: false, commits: 0 }
+    this.#remember(entry)
+    return entry
+  }
+
+  #set(entry: Entry<V>, value: V | null): void {
+    entry.value = value
+    if (entry.dirty) return
+    entry.dirty = true
+    this.#dirty.push(entry)
+  }
+
+  #find(id: string): Entry<V> | undefined {
+    const young = this.#young.get(id)
+    if (young !== undefined) return young
+    const old = this.#old.get(id)
+    if (old === undefined) return undefined
+    this.#old.delete(id)
+    this.#young.set(id, old)
+    return old
+  }
+
+  #remember(entry: Entry<V>): void {
+    if (this.#young.size >= this.#maxEntries / 2) {
+      for (const [id, old] of this.#old) if (isHeld(old)) this.#young.set(id, old)
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(entry.id, entry)
+  }
+
+  #forget(entry: Entry<V>): void {
+    if (this.#young.get(entry.id) === entry) this.#young.delete(entry.id)
+    else if (this.#old.get(entry.id) === entry) this.#old.delete(entry.id)
+  }
+
+  *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
+    const order = reverse ? (a: Uint8Array, b: Uint8Array) => Buffer.compare(b, a) : Buffer.compare
+    const held = this.#heldBetween(from, to).sort((a, b) => order(a.key, b.key))
+    let at = 0
+    for (const [key, bytes] of this.#disk.range(from, to, { reverse })) {
+      let shadowed = false
+      for (let entry = held[at]; entry !== undefined; entry = held[at]) {
+        const compared = order(entry.key, key)
+        if (compared > 0) break
+        at++
+        shadowed ||= compared === 0
+        if (entry.value !== null) yield this.#pair(entry.key, entry.value)
+      }
+      if (!shadowed) yield this.#pair(key, this.#value.deserialize(this.#topic, bytes))
+    }
+    for (; at < held.length; at++) {
+      const entry = held[at]
+      if (entry !== undefined && entry.value !== null) yield this.#pair(entry.key, entry.value)
+    }
+  }
+
+  #heldBetween(from: Uint8Array | null, to: Uint8Array | null): Entry<V>[] {
+    const held = new Set<Entry<V>>()
+    for (const list of [this.#dirty, ...this.#committing]) {
+      for (const entry of list) {
+        if (from !== null && Buffer.compare(entry.key, from) < 0) continue
+        if (to !== null && Buffer.compare(entry.key, to) >= 0) continue
+        held.add(entry)
+      }
+    }
+    return [...held]
+  }
+
+  #pair(key: Uint8Array, value: V): KeyValue<K, V> {
+    return [this.#key.deserialize(this.#topic, key), value]
+  }
+}
+
+interface Entry<V> {
+  readonly id: string
+  readonly key: Uint8Array
+  value: V | null
+  /** What the newest commit, done or on its way, has under this key. */
+  below: 'unknown' | 'absent' | 'present'
+  dirty: boolean
+  /** Commits on their way that hold this entry. */
+  commits: number
+}
+
+function isHeld<V>(entry: Entry<V>): boolean {
+  return entry.dirty || entry.commits > 0
+}
+
+/** Bytes as a string of code units 0–255: what a Map can look up. */
+function idOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice()
+}
+
+/** The least key that is greater than `key`. */
+function after(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}
+
+/** The least key that is greater than all keys that start with `prefix`; null where there is none. */
+function afterPrefix(prefix: Uint8Array): Uint8Array | null {
+  for (let end = prefix.length - 1; end >= 0; end--) {
+    const byte = prefix[end]
+    if (byte === undefined || byte === 0xff) continue
+    const next = prefix.slice(0, end + 1)
+    next[end] = byte + 1
+    return next
+  }
+  return null
+}
