@@ -18,6 +18,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #value: Serde<V>
   readonly #topic: string
   readonly #maxEntries: number
+  #turnAt: number
   #young = new Map<string, Entry<V>>()
   #old = new Map<string, Entry<V>>()
   /** Changed since the last commit was closed. */
@@ -33,6 +34,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#value = builder.value as unknown as Serde<V>
     this.#topic = options.topic
     this.#maxEntries = options.maxEntries
+    this.#turnAt = options.maxEntries / 2
   }
 
   get(key: K): V | null {
@@ -111,9 +113,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #entry(key: Uint8Array): Entry<V> {
     const id = idOf(key)
     const there = this.#find(id)
-    if (there !== undefined) {
-      if (there.below !== 'unknown' || there.value !== null || there.dirty) return there
-    }
+    if (there !== undefined) return there
     const bytes = this.#disk.get(key)
     const entry: Entry<V> = {
       id,
@@ -155,12 +155,17 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #remember(entry: Entry<V>): void {
-    if (this.#young.size >= this.#maxEntries / 2) {
-      for (const [id, old] of this.#old) if (isHeld(old)) this.#young.set(id, old)
-      this.#old = this.#young
-      this.#young = new Map()
-    }
+    if (this.#young.size >= this.#turnAt) this.#turn()
     this.#young.set(entry.id, entry)
+  }
+
+  /** Lets go of the older generation, but for what is held. */
+  #turn(): void {
+    const held = [...this.#old.values()].filter(isHeld)
+    this.#old = this.#young
+    this.#young = new Map(held.map((entry) => [entry.id, entry]))
+    // With much held, turning at the plain bound would copy the same entries over and over.
+    this.#turnAt = Math.max(this.#maxEntries / 2, this.#young.size * 2)
   }
 
   #forget(entry: Entry<V>): void {

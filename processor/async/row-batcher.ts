@@ -1,0 +1,277 @@
+import type { AsyncCall, AsyncStep, AsyncWorker, Outcome } from '../../topology/async-step.ts'
+import type { Record, RecordMetadata } from '../../topology/record.ts'
+import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+import type { Clock } from '../ports.ts'
+
+/** One record on its way through an asynchronous node; settles exactly once. */
+export interface Ticket<K, V, W> {
+  readonly record: Record<K, V>
+  readonly metadata: RecordMetadata
+  /** Called once, never while `add` runs. */
+  readonly settled: (outcome: Outcome<W>) => void
+}
+
+/**
+ * Turns the records of all of a process's tasks into calls of one worker. Rows are counted, not records: a record of three
+ * rows may be spread over two batches and settles when all its rows have. A batch is handed over once a call is free and it
+ * is full, or its oldest row has waited `timeoutMs`, or (`release: 'idle'`) nothing is in flight at all.
+ */
+export class RowBatcher<K, V, R, W> {
+  readonly #step: AsyncStep<K, V, R, W>
+  readonly #worker: AsyncWorker<K, V, R, W>
+  readonly #clock: Clock
+  #waiting: Row<K, V, R, W>[] = []
+  #first = 0
+  #inFlight = 0
+  #scheduled = false
+  #closed = false
+  #cancelTimer: (() => void) | null = null
+  #timerDue = Number.POSITIVE_INFINITY
+  readonly #aborts = new Set<AbortController>()
+
+  constructor(step: AsyncStep<K, V, R, W>, worker: AsyncWorker<K, V, R, W>, clock: Clock) {
+    this.#step = step
+    this.#worker = worker
+    this.#clock = clock
+  }
+
+  get waitingRows(): number {
+    return this.#waiting.length - this.#first
+  }
+
+  add(ticket: Ticket<K, V, W>): Entry<K, V, R, W> {
+    const rows = this.#worker.split?.(ticket.record.value) ?? [ticket.record.value as unknown as R]
+    const entry = new Entry<K, V, R, W>(ticket, rows.length, this.#worker.combine)
+    const now = this.#clock.elapsedMs()
+    rows.forEach((value, index) => {
+      this.#waiting.push({ entry, value, index, since: now, attempt: 1, alone: false })
+    })
+    if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
+    this.#schedule()
+    return entry
+  }
+
+  /** Aborts what is in flight; nothing settles any more. */
+  close(): void {
+    this.#closed = true
+    this.#cancelTimer?.()
+    this.#waiting = []
+    this.#first = 0
+    for (const abort of this.#aborts) abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
+  }
+
+  /** All that one turn of the event loop adds is looked at together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#dispatch()
+    })
+  }
+
+  #dispatch(): void {
+    while (!this.#closed && this.#inFlight < this.#step.concurrency) {
+      const batch = this.#nextBatch()
+      if (batch.length === 0) break
+      void this.#call(batch)
+    }
+    this.#setTimer()
+  }
+
+  #nextBatch(): Row<K, V, R, W>[] {
+    this.#dropSettled()
+    const oldest = this.#waiting[this.#first]
+    if (oldest === undefined || !this.#mayClose(oldest)) return []
+    const size = oldest.alone ? 1 : (this.#step.batch?.size ?? 1)
+    const batch: Row<K, V, R, W>[] = []
+    const now = this.#clock.now()
+    while (batch.length < size) {
+      const row = this.#waiting[this.#first]
+      if (row === undefined || (row.alone && batch.length > 0)) break
+      this.#first++
+      if (row.entry.isSettled) continue
+      const admission = this.#step.admit(row.entry.ticket.record, now)
+      if (admission === 'call') batch.push(row)
+      else if (admission === 'pass') row.entry.pass()
+      else row.entry.fail(admission, null)
+    }
+    if (this.#first > 1024 && this.#first * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#first)
+      this.#first = 0
+    }
+    return batch
+  }
+
+  #dropSettled(): void {
+    while (this.#waiting[this.#first]?.entry.isSettled) this.#first++
+    if (this.#first === this.#waiting.length) {
+      this.#waiting = []
+      this.#first = 0
+    }
+  }
+
+  #mayClose(oldest: Row<K, V, R, W>): boolean {
+    const policy = this.#step.batch
+    if (policy === null || oldest.alone) return true
+    if (this.waitingRows >= policy.size) return true
+    if (policy.release === 'idle' && this.#inFlight === 0) return true
+    return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs
+  }
+
+  /** Due when the oldest row has waited long enough; only needed while a call is free. */
+  #setTimer(): void {
+    const oldest = this.#waiting[this.#first]
+    const policy = this.#step.batch
+    const wanted = oldest !== undefined && policy !== null && !this.#closed && this.#inFlight < this.#step.concurrency
+    const due = wanted ? oldest.since + policy.timeoutMs : Number.POSITIVE_INFINITY
+    if (due === this.#timerDue) return
+    this.#cancelTimer?.()
+    this.#cancelTimer = null
+    this.#timerDue = due
+    if (!wanted) return
+    this.#cancelTimer = this.#clock.after(Math.max(0, due - this.#clock.elapsedMs()), () => {
+      this.#timerDue = Number.POSITIVE_INFINITY
+      this.#cancelTimer = null
+      this.#dispatch()
+    })
+  }
+
+  async #call(batch: readonly Row<K, V, R, W>[]): Promise<void> {
+    this.#inFlight++
+    const startedAt = this.#clock.now()
+    const results = await this.#limited(batch)
+    this.#inFlight--
+    if (this.#closed) return
+    const finishedAt = this.#clock.now()
+    if (results instanceof WaggleError) this.#failed(batch, results, startedAt, finishedAt)
+    else {
+      batch.forEach((row, at) => {
+        const result = results[at] as W | WaggleError
+        const report = { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt }
+        if (result instanceof WaggleError) row.entry.fail(result, report)
+        else row.entry.rowDone(row.index, result, report)
+      })
+    }
+    this.#dispatch()
+  }
+
+  /** The call's results, or the error that all of its rows have. Never rejects. */
+  #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
+    const abort = new AbortController()
+    this.#aborts.add(abort)
+    return new Promise((resolve) => {
+      const limit = this.#clock.after(this.#step.timeoutMs, () => {
+        const late = new WaggleError('WAGGLE_TIMEOUT', {
+          message: `No result within ${this.#step.timeoutMs} ms`,
+          next: 'Raise timeout_seconds, or find out what the step waits for.',
+        })
+        settle(late)
+        abort.abort(late)
+      })
+      const settle = (results: readonly (W | WaggleError)[] | WaggleError) => {
+        limit()
+        this.#aborts.delete(abort)
+        resolve(results)
+      }
+      const values = batch.map((row) => row.value)
+      const calls = batch.map((row) => callOf(row, abort.signal))
+      started(() => this.#worker.call(values, calls)).then(
+        (results) => settle(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
+        (thrown: unknown) => settle(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'See the step’s log.' })),
+      )
+    })
+  }
+
+  /** One bad row must not cost its neighbours their answer: a batch that fails as a whole is tried row by row. */
+  #failed(batch: readonly Row<K, V, R, W>[], error: WaggleError, startedAt: number, finishedAt: number): void {
+    const splits = batch.length > 1 && error.code !== 'WAGGLE_TIMEOUT'
+    const again: Row<K, V, R, W>[] = []
+    for (const row of batch) {
+      if (row.entry.isSettled) continue
+      if (splits) again.push({ ...row, alone: true })
+      else if (row.attempt <= this.#step.retries && !(error instanceof Refused)) again.push({ ...row, alone: true, attempt: row.attempt + 1 })
+      else row.entry.fail(error, { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt })
+    }
+    if (again.length === 0) return
+    this.#waiting = [...again, ...this.#waiting.slice(this.#first)]
+    this.#first = 0
+  }
+}
+
+interface Row<K, V, R, W> {
+  readonly entry: Entry<K, V, R, W>
+  readonly value: R
+  readonly index: number
+  readonly since: number
+  readonly attempt: number
+  /** Tried by itself, because a batch that it was in failed. */
+  readonly alone: boolean
+}
+
+/** A record's rows until all are done. */
+export class Entry<K, V, R, W> {
+  readonly ticket: Ticket<K, V, W>
+  readonly #combine: AsyncWorker<K, V, R, W>['combine']
+  readonly #results: W[]
+  #left: number
+  #settled = false
+
+  constructor(ticket: Ticket<K, V, W>, rows: number, combine: AsyncWorker<K, V, R, W>['combine']) {
+    this.ticket = ticket
+    this.#combine = combine
+    this.#results = new Array<W>(rows)
+    this.#left = rows
+  }
+
+  get isSettled(): boolean {
+    return this.#settled
+  }
+
+  rowDone(index: number, result: W, report: Extract<Outcome<W>, { kind: 'result' }>['report']): void {
+    if (this.#settled) return
+    this.#results[index] = result
+    this.#left--
+    if (this.#left > 0) return
+    this.#settle({ kind: 'result', result: this.#combine?.(this.#results) ?? (this.#results[0] as W), report })
+  }
+
+  fail(error: WaggleError, report: Extract<Outcome<W>, { kind: 'error' }>['report']): void {
+    if (!this.#settled) this.#settle({ kind: 'error', error, report })
+  }
+
+  pass(): void {
+    if (!this.#settled) this.#settle({ kind: 'passed' })
+  }
+
+  /** Its task is gone: what comes of it is nobody's. */
+  forget(): void {
+    this.#settled = true
+  }
+
+  #settle(outcome: Outcome<W>): void {
+    this.#settled = true
+    this.ticket.settled(outcome)
+  }
+}
+
+function callOf<K, V, R, W>(row: Row<K, V, R, W>, signal: AbortSignal): AsyncCall<K> {
+  const { record, metadata } = row.entry.ticket
+  return { key: record.key, value: record.value, timestamp: record.timestamp, headers: record.headers, attempt: row.attempt, metadata, signal }
+}
+
+function started<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call()
+  } catch (thrown) {
+    return Promise.reject(thrown)
+  }
+}
+
+function wrongLength(results: number, rows: number): WaggleError {
+  return new WaggleError('WAGGLE_BATCH_LENGTH', { message: `The step gave ${results} results for ${rows} rows`, next: 'Give one result a row, in order.' })
+}
+
+function malformed(message: string): WaggleError {
+  return new Refused(message)
+}

@@ -1,0 +1,59 @@
+import type { SourceNode } from '../../topology/graph.ts'
+import type { LogRecord } from '../ports.ts'
+import { Handed } from '../ports.ts'
+
+/** What a task has been given of one partition and has not processed yet, oldest first. */
+export class RecordQueue {
+  readonly source: SourceNode
+  readonly topic: string
+  readonly partition: number
+  #records: LogRecord[] = []
+  #next = 0
+  #bytes = 0
+
+  constructor(source: SourceNode, topic: string, partition: number) {
+    this.source = source
+    this.topic = topic
+    this.partition = partition
+  }
+
+  get size(): number {
+    return this.#records.length - this.#next
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get head(): LogRecord | undefined {
+    return this.#records[this.#next]
+  }
+
+  add(records: readonly LogRecord[]): void {
+    if (this.#next === this.#records.length) {
+      this.#records = records.slice()
+      this.#next = 0
+    } else {
+      if (this.#next > 0) this.#records = this.#records.slice(this.#next)
+      this.#next = 0
+      for (const record of records) this.#records.push(record)
+    }
+    for (const record of records) this.#bytes += sizeOf(record)
+  }
+
+  take(): LogRecord | undefined {
+    const record = this.#records[this.#next]
+    if (record === undefined) return undefined
+    this.#next++
+    this.#bytes -= sizeOf(record)
+    return record
+  }
+}
+
+/** Bytes that a record is counted with; a value handed on is not serialised for this. */
+export function sizeOf(record: LogRecord): number {
+  const value = record.value
+  return 64 + (record.key?.length ?? 0) + (value === null ? 0 : value instanceof Handed ? handedSize : value.length)
+}
+
+const handedSize = 1024
