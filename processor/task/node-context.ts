@@ -1,0 +1,74 @@
+import type { ProcessorContext, Punctuator, PunctuationType, Cancellable } from '../../topology/processor-api.ts'
+import type { NewRecord, Record, RecordMetadata } from '../../topology/record.ts'
+import { noHeaders } from '../../topology/record.ts'
+import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { NodeRuntime } from './node-runtime.ts'
+import type { TaskState } from './task-state.ts'
+
+/** What one node of one task reaches its surroundings through. */
+export class NodeContext implements ProcessorContext<unknown, unknown> {
+  readonly applicationId: string
+  readonly taskId: string
+  readonly #node: string
+  readonly #task: TaskState
+  readonly #stores: ReadonlyMap<string, StateStore>
+  children: readonly NodeRuntime[] = []
+
+  constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
+    this.applicationId = task.applicationId
+    this.taskId = task.id
+    this.#node = node
+    this.#task = task
+    this.#stores = stores
+  }
+
+  get currentStreamTime(): number {
+    return this.#task.streamTime
+  }
+
+  get currentSystemTime(): number {
+    return this.#task.clock.now()
+  }
+
+  get recordMetadata(): RecordMetadata | null {
+    return this.#task.metadata
+  }
+
+  forward(record: NewRecord<unknown, unknown>, child?: string): void {
+    const full: Record<unknown, unknown> =
+      record.headers === undefined ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders } : (record as Record<unknown, unknown>)
+    if (child === undefined) {
+      for (const node of this.children) node.process(full)
+      return
+    }
+    const node = this.children.find(({ name }) => name === child)
+    if (node === undefined) {
+      throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+        message: `Node ${this.#node} forwards to ${child}, which is no child of it`,
+        next: `Forward to one of: ${this.children.map(({ name }) => name).join(', ') || '(it has none)'}.`,
+      })
+    }
+    node.process(full)
+  }
+
+  getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {
+    const name = typeof store === 'string' ? store : store.name
+    const found = this.#stores.get(name)
+    if (found === undefined) {
+      throw new WaggleError('WAGGLE_STORE_NOT_CONNECTED', {
+        message: `Node ${this.#node} asks for the store ${name}, which it was not given`,
+        next: `Name ${name} among the node’s stores.`,
+      })
+    }
+    return found as S
+  }
+
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
+    return this.#task.punctuations.schedule(intervalMs, type, punctuator)
+  }
+
+  commit(): void {
+    this.#task.requestCommit()
+  }
+}

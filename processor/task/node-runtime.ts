@@ -1,0 +1,204 @@
+import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
+import type { Outcome } from '../../topology/async-step.ts'
+import type { Processor } from '../../topology/processor-api.ts'
+import type { Header, Record } from '../../topology/record.ts'
+import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import type { Entry } from '../async/row-batcher.ts'
+import { partitionForKey } from '../partitioner.ts'
+import { Handed, type LogRecord } from '../ports.ts'
+import type { NodeContext } from './node-context.ts'
+import type { RecordPlace } from './record-place.ts'
+import type { TaskSurroundings } from './task-state.ts'
+
+/** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
+export interface NodeRuntime {
+  readonly name: string
+  process(record: Record<unknown, unknown>): void
+  close(): void
+}
+
+export class SourceRuntime implements NodeRuntime {
+  readonly name: string
+  readonly #context: NodeContext
+  readonly #key: Deserializer<unknown>
+  readonly #value: Deserializer<unknown>
+
+  constructor(node: SourceNode, context: NodeContext) {
+    this.name = node.name
+    this.#context = context
+    this.#key = node.key as Deserializer<unknown>
+    this.#value = node.value as Deserializer<unknown>
+  }
+
+  decode(topic: string, record: LogRecord): Record<unknown, unknown> {
+    const { value, headers } = record
+    return {
+      key: record.key === null ? null : this.#key.deserialize(topic, record.key, headers),
+      value: value === null ? null : value instanceof Handed ? this.#handed(topic, value, headers) : this.#value.deserialize(topic, value, headers),
+      timestamp: record.timestamp,
+      headers,
+    }
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    for (const child of this.#context.children) child.process(record)
+  }
+
+  close(): void {}
+
+  #handed(topic: string, value: Handed, headers: readonly Header[]): unknown {
+    return value.serde === this.#value ? value.value : this.#value.deserialize(topic, value.bytes, headers)
+  }
+}
+
+export class ProcessorRuntime implements NodeRuntime {
+  readonly name: string
+  readonly #processor: Processor<unknown, unknown, unknown, unknown>
+
+  constructor(node: GraphNode, processor: Processor<unknown, unknown, unknown, unknown>, context: NodeContext) {
+    this.name = node.name
+    this.#processor = processor
+    processor.init?.(context)
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    this.#processor.process(record)
+  }
+
+  close(): void {
+    this.#processor.close?.()
+  }
+}
+
+/** Records wait here in the order in which they came, each with its outcome when there is one. */
+export class AsyncRuntime implements NodeRuntime {
+  readonly name: string
+  readonly #node: AsyncNode
+  readonly #context: NodeContext
+  readonly #surroundings: TaskSurroundings
+  readonly #place: RecordPlace
+  #waiting: Waiting[] = []
+  #first = 0
+
+  constructor(node: AsyncNode, context: NodeContext, surroundings: TaskSurroundings, place: RecordPlace) {
+    this.name = node.name
+    this.#node = node
+    this.#context = context
+    this.#surroundings = surroundings
+    this.#place = place
+  }
+
+  get size(): number {
+    return this.#waiting.length - this.#first
+  }
+
+  get isFull(): boolean {
+    return this.size >= this.#node.step.maxInFlight
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const waiting: Waiting = { record, partition: this.#place.partitionIndex, offset: this.#place.offset, outcome: null, entry: null }
+    this.#waiting.push(waiting)
+    const admission = this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
+    if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
+    else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
+    else {
+      waiting.entry = this.#surroundings.batcher(this.#node).add({
+        record,
+        metadata: this.#place.toMetadata(),
+        settled: (outcome) => this.#settle(waiting, outcome),
+      })
+    }
+  }
+
+  /** Forwards the outcomes that are there, in order, each with its record's own context. True where there was one. */
+  drain(): boolean {
+    let drained = false
+    for (let head = this.#waiting[this.#first]; head !== undefined && head.outcome !== null; head = this.#waiting[this.#first]) {
+      this.#place.enter(head.partition, head.offset)
+      const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
+      step.forward(head.outcome, head.record, this.#context)
+      this.#first++
+      drained = true
+    }
+    this.#place.leave()
+    if (this.#first > 256 && this.#first * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#first)
+      this.#first = 0
+    }
+    return drained
+  }
+
+  /** Lowers each source partition's committable offset to that of the oldest record that still waits here. */
+  holdBack(offsets: number[]): void {
+    const seen = new Set<number>()
+    for (let at = this.#first; at < this.#waiting.length && seen.size < offsets.length; at++) {
+      const waiting = this.#waiting[at]
+      if (waiting === undefined || seen.has(waiting.partition)) continue
+      seen.add(waiting.partition)
+      const offset = offsets[waiting.partition]
+      if (offset !== undefined && waiting.offset < offset) offsets[waiting.partition] = waiting.offset
+    }
+  }
+
+  close(): void {
+    for (let at = this.#first; at < this.#waiting.length; at++) this.#waiting[at]?.entry?.forget()
+    this.#waiting = []
+    this.#first = 0
+  }
+
+  #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
+    waiting.outcome = outcome
+    if (this.#waiting[this.#first] === waiting) this.#surroundings.wake()
+  }
+}
+
+interface Waiting {
+  readonly record: Record<unknown, unknown>
+  readonly partition: number
+  readonly offset: number
+  outcome: Outcome<unknown> | null
+  entry: Entry<unknown, unknown, unknown, unknown> | null
+}
+
+export class SinkRuntime implements NodeRuntime {
+  readonly name: string
+  readonly #node: SinkNode
+  readonly #key: Serializer<unknown>
+  readonly #value: Serializer<unknown>
+  readonly #surroundings: TaskSurroundings
+  readonly #place: RecordPlace
+
+  constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace) {
+    this.name = node.name
+    this.#node = node
+    this.#key = node.key as unknown as Serializer<unknown>
+    this.#value = node.value as unknown as Serializer<unknown>
+    this.#surroundings = surroundings
+    this.#place = place
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { topic: named, partitioner } = this.#node
+    const topic = typeof named === 'string' ? named : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, { ...record, ...this.#place.toMetadata() })
+    const key = record.key === null ? null : this.#key.serialize(topic, record.key, record.headers)
+    const value =
+      record.value === null
+        ? null
+        : this.#surroundings.handsOn
+          ? new Handed(topic, record.value, this.#node.value, record.headers)
+          : this.#value.serialize(topic, record.value, record.headers)
+    const partitions = this.#surroundings.partitionsOf(topic)
+    const chosen = partitioner === null ? null : (partitioner as (topic: string, key: unknown, value: unknown, partitions: number) => number | readonly number[] | null)(topic, record.key, record.value, partitions)
+    for (const partition of chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen) {
+      this.#surroundings.emit({ topic, partition, key, value, timestamp: record.timestamp, headers: record.headers })
+    }
+  }
+
+  close(): void {}
+
+  /** Without a key a record keeps its task's partition number: no order is promised, and none is broken. */
+  #default(key: Uint8Array | null, partitions: number): number {
+    return key === null ? this.#place.partition % partitions : partitionForKey(key, partitions)
+  }
+}

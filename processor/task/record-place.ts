@@ -1,0 +1,36 @@
+import type { RecordMetadata } from '../../topology/record.ts'
+import type { RecordQueue } from './record-queue.ts'
+
+/** Where the record in hand was read: mutable, one a task, so that a record costs no allocation for it. */
+export class RecordPlace {
+  /** The task's own. */
+  readonly partition: number
+  readonly #queues: readonly RecordQueue[]
+  /** Index of the queue; -1 in a punctuation. */
+  partitionIndex = -1
+  offset = -1
+
+  constructor(partition: number, queues: readonly RecordQueue[]) {
+    this.partition = partition
+    this.#queues = queues
+  }
+
+  enter(partitionIndex: number, offset: number): void {
+    this.partitionIndex = partitionIndex
+    this.offset = offset
+  }
+
+  leave(): void {
+    this.partitionIndex = -1
+    this.offset = -1
+  }
+
+  get metadata(): RecordMetadata | null {
+    const queue = this.#queues[this.partitionIndex]
+    return queue === undefined ? null : { topic: queue.topic, partition: queue.partition, offset: BigInt(this.offset) }
+  }
+
+  toMetadata(): RecordMetadata {
+    return this.metadata ?? { topic: '', partition: -1, offset: -1n }
+  }
+}

@@ -1,0 +1,31 @@
+import type { AsyncNode } from '../../topology/graph.ts'
+import type { RecordMetadata } from '../../topology/record.ts'
+import type { RowBatcher } from '../async/row-batcher.ts'
+import type { Clock, ProducerRecord } from '../ports.ts'
+import type { Punctuations } from './punctuations.ts'
+
+/** The part of a task that its nodes see. */
+export interface TaskState {
+  readonly applicationId: string
+  readonly id: string
+  readonly clock: Clock
+  readonly punctuations: Punctuations
+  readonly streamTime: number
+  /** Of the record in hand; null in a punctuation. */
+  readonly metadata: RecordMetadata | null
+  requestCommit(): void
+}
+
+/** What a task needs of the thread that runs it. */
+export interface TaskSurroundings {
+  readonly applicationId: string
+  readonly clock: Clock
+  /** Values may be handed on in memory instead of being serialised at the sink. */
+  readonly handsOn: boolean
+  partitionsOf(topic: string): number
+  emit(record: ProducerRecord): void
+  batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown>
+  requestCommit(): void
+  /** Something of this task can go on: an asynchronous outcome has come. */
+  wake(): void
+}

@@ -1,0 +1,228 @@
+import type { GraphNode, SourceNode } from '../../topology/graph.ts'
+import type { Processor } from '../../topology/processor-api.ts'
+import type { RecordMetadata } from '../../topology/record.ts'
+import type { StateStore } from '../../topology/state-store.ts'
+import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import { operatorProcessor } from '../operators/operator-processor.ts'
+import type { Clock, LogRecord, Position, StoreChange, TopicPartition } from '../ports.ts'
+import type { WriteBackStore } from '../state/write-back-store.ts'
+import { NodeContext } from './node-context.ts'
+import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
+import { Punctuations } from './punctuations.ts'
+import { RecordPlace } from './record-place.ts'
+import { RecordQueue } from './record-queue.ts'
+import type { TaskState, TaskSurroundings } from './task-state.ts'
+
+export interface TaskOptions {
+  readonly id: string
+  readonly subtopology: Subtopology
+  readonly partition: number
+  /** The partitions that it reads, with where the last commit stands. */
+  readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
+  /** One a store of the sub-topology, opened for this task. */
+  readonly stores: ReadonlyMap<string, WriteBackStore<unknown, unknown>>
+  readonly usersOf: (store: string) => ReadonlySet<string>
+  /** The name that the log keeps this task's state under. */
+  readonly stateName: string
+}
+
+/** One sub-topology for one partition number: owns its stores, its buffer and its commit position. */
+export class Task implements TaskState {
+  readonly id: string
+  readonly applicationId: string
+  readonly clock: Clock
+  readonly punctuations: Punctuations
+  readonly inputs: readonly TopicPartition[]
+  readonly #options: TaskOptions
+  readonly #surroundings: TaskSurroundings
+  readonly #queues: RecordQueue[] = []
+  readonly #sources: SourceRuntime[] = []
+  readonly #place: RecordPlace
+  readonly #async: AsyncRuntime[] = []
+  readonly #nodes: NodeRuntime[] = []
+  /** Next offset to process, by queue. */
+  readonly #consumed: number[] = []
+  readonly #committed: number[] = []
+  streamTime = -1
+
+  constructor(options: TaskOptions, surroundings: TaskSurroundings) {
+    this.id = options.id
+    this.applicationId = surroundings.applicationId
+    this.clock = surroundings.clock
+    this.punctuations = new Punctuations(surroundings.clock)
+    this.inputs = options.inputs
+    this.#options = options
+    this.#surroundings = surroundings
+    this.#place = new RecordPlace(options.partition, this.#queues)
+    this.#build()
+  }
+
+  get metadata(): RecordMetadata | null {
+    return this.#place.metadata
+  }
+
+  get bufferedRecords(): number {
+    let size = 0
+    for (const queue of this.#queues) size += queue.size
+    return size
+  }
+
+  get bufferedBytes(): number {
+    let bytes = 0
+    for (const queue of this.#queues) bytes += queue.bytes
+    return bytes
+  }
+
+  /** Records that wait in asynchronous nodes. */
+  get inFlight(): number {
+    let size = 0
+    for (const node of this.#async) size += node.size
+    return size
+  }
+
+  /** Something was processed that no commit holds yet. */
+  get hasUncommitted(): boolean {
+    return this.#consumed.some((offset, index) => offset !== this.#committed[index])
+  }
+
+  add(topic: string, partition: number, records: readonly LogRecord[]): void {
+    this.#queues.find((queue) => queue.topic === topic && queue.partition === partition)?.add(records)
+  }
+
+  requestCommit(): void {
+    this.#surroundings.requestCommit()
+  }
+
+  /** Processes up to `limit` records without giving way. How many it did; fewer means that it has no more, or must wait. */
+  process(limit: number): number {
+    let done = 0
+    while (done < limit && !this.#isBlocked()) {
+      const index = this.#choose()
+      if (index < 0) break
+      this.#processFrom(index)
+      done++
+    }
+    return done
+  }
+
+  /** Sends on what asynchronous nodes have finished. */
+  drain(): boolean {
+    let drained = false
+    for (const node of this.#async) if (node.drain()) drained = true
+    return drained
+  }
+
+  punctuate(now: number): boolean {
+    this.#place.leave()
+    return this.punctuations.punctuateWallClock(now)
+  }
+
+  /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
+  takeCommit(positions: (TopicPartition & Position)[], state: StoreChange[]): void {
+    for (const [name, store] of this.#options.stores) {
+      const entries = store.takeChanges()
+      if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries })
+    }
+    const offsets = [...this.#consumed]
+    for (const node of this.#async) node.holdBack(offsets)
+    offsets.forEach((offset, index) => {
+      const queue = this.#queues[index]
+      if (queue === undefined || offset < 0 || offset === this.#committed[index]) return
+      this.#committed[index] = offset
+      positions.push({ topic: queue.topic, partition: queue.partition, offset, metadata: String(this.streamTime) })
+    })
+  }
+
+  committed(): void {
+    for (const store of this.#options.stores.values()) store.committed()
+  }
+
+  close(): void {
+    for (const node of this.#nodes) node.close()
+  }
+
+  #processFrom(index: number): void {
+    const queue = this.#queues[index]
+    const record = queue?.take()
+    const source = this.#sources[index]
+    if (queue === undefined || record === undefined || source === undefined) return
+    this.#place.enter(index, record.offset)
+    const decoded = source.decode(queue.topic, record)
+    if (record.timestamp > this.streamTime) this.streamTime = record.timestamp
+    source.process(decoded)
+    this.#consumed[index] = record.offset + 1
+    this.#place.leave()
+    if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
+  }
+
+  /** The input whose next record is the oldest. */
+  #choose(): number {
+    let chosen = -1
+    let oldest = Number.POSITIVE_INFINITY
+    for (let index = 0; index < this.#queues.length; index++) {
+      const head = this.#queues[index]?.head
+      if (head !== undefined && head.timestamp < oldest) {
+        oldest = head.timestamp
+        chosen = index
+      }
+    }
+    return chosen
+  }
+
+  #isBlocked(): boolean {
+    for (const node of this.#async) if (node.isFull) return true
+    return false
+  }
+
+  #build(): void {
+    const { subtopology, inputs, stores, usersOf } = this.#options
+    const contexts = new Map<string, NodeContext>()
+    const children = new Map<string, NodeRuntime[]>()
+    const sources = new Map<string, SourceRuntime>()
+    for (const node of subtopology.nodes) {
+      const own = new Map<string, StateStore>([...stores].filter(([name]) => usersOf(name).has(node.name)))
+      const context = new NodeContext(node.name, this, own)
+      const below: NodeRuntime[] = []
+      context.children = below
+      contexts.set(node.name, context)
+      children.set(node.name, below)
+    }
+    for (const input of inputs) {
+      const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
+      if (source === undefined) continue
+      this.#queues.push(new RecordQueue(source, input.topic, input.partition))
+      this.#consumed.push(input.position?.offset ?? -1)
+      this.#committed.push(input.position?.offset ?? -1)
+      const noted = Number(input.position?.metadata ?? -1)
+      if (Number.isFinite(noted) && noted > this.streamTime) this.streamTime = noted
+    }
+    for (const node of subtopology.nodes) {
+      const context = contexts.get(node.name)
+      if (context === undefined) continue
+      const runtime = this.#runtime(node, context)
+      if (runtime instanceof SourceRuntime) sources.set(node.name, runtime)
+      if (runtime instanceof AsyncRuntime) this.#async.push(runtime)
+      this.#nodes.push(runtime)
+      for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
+    }
+    for (const queue of this.#queues) {
+      const source = sources.get(queue.source.name)
+      if (source !== undefined) this.#sources.push(source)
+    }
+  }
+
+  #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
+    switch (node.kind) {
+      case 'source':
+        return new SourceRuntime(node, context)
+      case 'sink':
+        return new SinkRuntime(node, this.#surroundings, this.#place)
+      case 'async':
+        return new AsyncRuntime(node, context, this.#surroundings, this.#place)
+      case 'operator':
+        return new ProcessorRuntime(node, operatorProcessor(node.operator), context)
+      case 'processor':
+        return new ProcessorRuntime(node, (node.supplier as () => Processor<unknown, unknown, unknown, unknown>)(), context)
+    }
+  }
+}

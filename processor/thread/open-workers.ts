@@ -1,0 +1,40 @@
+import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
+import type { AsyncNode, Topology } from '../../topology/graph.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The things that asynchronous nodes work with (models, processes, connections): opened once, whatever becomes of the tasks. */
+export class OpenWorkers {
+  readonly #workers: ReadonlyMap<string, AsyncWorker<unknown, unknown, unknown, unknown>>
+
+  private constructor(workers: ReadonlyMap<string, AsyncWorker<unknown, unknown, unknown, unknown>>) {
+    this.#workers = workers
+  }
+
+  /** Opens all at the same time; where one fails the others are closed again. `opened` is told of each. */
+  static async open(topology: Topology, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
+    const nodes = [...topology.nodes.values()].filter((node): node is AsyncNode => node.kind === 'async')
+    const results = await Promise.allSettled(
+      nodes.map(async (node) => {
+        const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
+        const worker = await step.open()
+        opened(node.name)
+        return [node.name, worker] as const
+      }),
+    )
+    const workers = new OpenWorkers(new Map(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed === undefined) return workers
+    await workers.close()
+    throw failed.reason
+  }
+
+  of(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> {
+    const worker = this.#workers.get(node.name)
+    if (worker === undefined) throw new WaggleError('WAGGLE_INTERNAL', { message: `Nothing was opened for ${node.name}`, next: 'Report this as a bug.' })
+    return worker
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#workers.values()].map((worker) => worker.close?.()))
+  }
+}

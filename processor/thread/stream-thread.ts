@@ -1,0 +1,349 @@
+import type { AsyncStep } from '../../topology/async-step.ts'
+import type { AsyncNode } from '../../topology/graph.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { RowBatcher } from '../async/row-batcher.ts'
+import type { Clock, Consumer, Log, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import type { Task } from '../task/task.ts'
+import type { TaskSurroundings } from '../task/task-state.ts'
+import type { OpenWorkers } from './open-workers.ts'
+import { TaskAssignment, type TaskPlan } from './task-assignment.ts'
+
+export interface StreamThreadOptions {
+  readonly plan: TaskPlan
+  readonly log: Log
+  readonly clock: Clock
+  readonly workers: OpenWorkers
+  readonly partitionsOf: (topic: string) => number
+  readonly commitIntervalMs: number
+  /** Records buffered in one task past which its partitions are paused. */
+  readonly maxBufferedRecords: number
+  readonly maxBufferedBytes: number
+  /** Told of each failure that was rolled back; the thread goes on by itself. */
+  readonly onFailure: (error: WaggleError) => void
+}
+
+/**
+ * One loop that polls, processes and commits for the tasks assigned to it:
+ *
+ *     poll ─► give runs to tasks ─► drain outcomes, process, punctuate ─► commit (in the background) ─┐
+ *      ▲                                                                                              │
+ *      └──── wait: for records, an outcome, a schedule, the commit interval ◄─────────────────────────┘
+ *
+ * Whatever fails (a node, a commit) rolls all its tasks back to the last commit, and the loop goes on from there.
+ */
+export class StreamThread {
+  readonly #options: StreamThreadOptions
+  readonly #clock: Clock
+  readonly #assignment: TaskAssignment
+  readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
+  readonly #paused = new Set<Task>()
+  #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
+  #producer: TaskProducer | null = null
+  #appended = 0
+  #commitRequested = false
+  #committing = 0
+  #commitDone: Promise<void> = Promise.resolve()
+  #lastCommit = 0
+  #failure: unknown = null
+  #failures = 0
+  #woken = false
+  #stopping = false
+  #loop: Promise<void> | null = null
+
+  constructor(options: StreamThreadOptions) {
+    this.#options = options
+    this.#clock = options.clock
+    this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings())
+  }
+
+  get tasks(): readonly Task[] {
+    return this.#assignment.tasks
+  }
+
+  async start(): Promise<void> {
+    const { log, plan } = this.#options
+    this.#producer = await log.taskProducer({ group: plan.applicationId })
+    this.#lastCommit = this.#clock.elapsedMs()
+    const consumers: { group: string; consumer: Consumer }[] = []
+    for (const { group, topics } of plan.groups) {
+      const consumer = await log.subscribe({ group, topics, offsetReset: 'earliest', isolation: log.traits.handsOn ? 'handed' : 'committed', listener: this.#listener(group) })
+      consumers.push({ group, consumer })
+    }
+    this.#consumers = consumers
+    this.#loop = this.#run()
+  }
+
+  /** Commits what is done and lets go; what is in flight is left to be done again. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#wake()
+    await this.#loop
+    for (const { consumer } of this.#consumers) await consumer.close()
+    for (const batcher of this.#batchers.values()) batcher.close()
+    this.#assignment.closeAll()
+    await this.#producer?.close()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await this.#turn()
+        if (this.#failure !== null) throw this.#failure
+        if (this.#appended > 0) this.#failures = 0
+      } catch (error) {
+        await this.#rollBack(error)
+      }
+    }
+    try {
+      this.#commit()
+      await this.#commitDone
+    } catch (error) {
+      this.#options.onFailure(failureOf(error))
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const worked = this.#work()
+    await this.#poll(worked || this.#woken ? 0 : this.#idleMs())
+    this.#woken = false
+  }
+
+  /** One pass over all tasks without giving way; true where there may be more to do at once. */
+  #work(): boolean {
+    const now = this.#clock.now()
+    const end = this.#clock.elapsedMs() + sliceMs
+    // The commit on its way is slow: what would follow it must not pile up in memory.
+    const tooFarAhead = this.#committing > 0 && this.#appended >= maxAppendedAhead
+    let more = false
+    for (const task of this.#assignment.tasks) {
+      if (task.drain()) more = true
+      if (task.punctuate(now)) more = true
+      if (!tooFarAhead && task.process(recordsAPass) === recordsAPass) more = true
+      if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
+      if (this.#clock.elapsedMs() > end) {
+        more = true
+        break
+      }
+    }
+    if (more) this.#assignment.rotate()
+    this.#commitIfDue()
+    return more
+  }
+
+  async #poll(maxWaitMs: number): Promise<void> {
+    const consumers = this.#consumers
+    if (maxWaitMs === 0) await nextTurn()
+    const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords: recordsAPoll, maxWaitMs }))
+    if (consumers.length > 1 && maxWaitMs > 0) endTogether(consumers, polls)
+    const polled = await Promise.allSettled(polls)
+    polled.forEach((result, index) => {
+      const group = consumers[index]?.group
+      if (result.status === 'rejected') throw result.reason
+      for (const run of result.value) {
+        const task = group === undefined ? undefined : this.#assignment.taskOf(group, run)
+        if (task === undefined) continue
+        task.add(run.topic, run.partition, run.records)
+        if (!this.#hasRoom(task)) this.#pause(task)
+      }
+    })
+  }
+
+  #idleMs(): number {
+    const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
+    let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    const now = this.#clock.now()
+    for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
+    return wait
+  }
+
+  // ── Commit ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #commitIfDue(): void {
+    if (this.#committing >= maxCommitsOnTheirWay) return
+    const due = this.#clock.elapsedMs() - this.#lastCommit >= this.#options.commitIntervalMs
+    if (this.#commitRequested || due) this.#commit()
+  }
+
+  #commit(): void {
+    const producer = this.#producer
+    if (producer === null) return
+    const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
+    const state: StoreChange[] = []
+    const tasks = [...this.#assignment.tasks]
+    for (const task of tasks) {
+      const own: (TopicPartition & { offset: number; metadata: string })[] = []
+      task.takeCommit(own, state)
+      const group = this.#assignment.groupOf(task)
+      for (const position of own) positions.push({ ...position, group })
+    }
+    this.#commitRequested = false
+    this.#lastCommit = this.#clock.elapsedMs()
+    if (positions.length === 0 && state.length === 0 && this.#appended === 0) {
+      for (const task of tasks) task.committed()
+      return
+    }
+    this.#appended = 0
+    this.#committing++
+    this.#commitDone = producer.commit({ positions, state }).then(
+      () => {
+        this.#committing--
+        for (const task of tasks) task.committed()
+        if (this.#commitRequested) this.#wake()
+      },
+      (error: unknown) => {
+        this.#committing--
+        this.#failure ??= error
+        this.#wake()
+      },
+    )
+  }
+
+  async #rollBack(error: unknown): Promise<void> {
+    const failure = failureOf(error)
+    this.#failures++
+    this.#options.onFailure(failure)
+    await this.#commitDone
+    this.#dropTasks()
+    const { log, plan } = this.#options
+    if (failure.code === 'WAGGLE_FENCED') this.#producer = await log.taskProducer({ group: plan.applicationId })
+    else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+    this.#failure = null
+    if (!log.traits.handsOn) await this.#reopen()
+    await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
+  }
+
+  /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
+  async #reopen(): Promise<void> {
+    for (const { group, consumer } of this.#consumers) {
+      const partitions = this.#assignment.partitionsOf(group)
+      await this.#assignment.assign(group, consumer, partitions, { seek: true })
+    }
+  }
+
+  #dropTasks(): void {
+    for (const batcher of this.#batchers.values()) batcher.close()
+    this.#batchers.clear()
+    this.#assignment.closeAll()
+    this.#paused.clear()
+    this.#appended = 0
+    this.#commitRequested = false
+  }
+
+  #pauseFor(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(delayMs, resolve)
+    })
+  }
+
+  // ── Assignment ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #listener(group: string) {
+    return {
+      assigned: async (partitions: readonly TopicPartition[]) => {
+        const consumer = this.#consumers.find((one) => one.group === group)?.consumer
+        if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
+      },
+      revoked: async (partitions: readonly TopicPartition[]) => {
+        this.#commit()
+        await this.#commitDone
+        this.#assignment.revoke(group, partitions)
+      },
+      lost: (partitions: readonly TopicPartition[]) => {
+        this.#assignment.revoke(group, partitions)
+      },
+    }
+  }
+
+  // ── Back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hasRoom(task: Task): boolean {
+    return task.bufferedRecords < this.#options.maxBufferedRecords && task.bufferedBytes < this.#options.maxBufferedBytes
+  }
+
+  #pause(task: Task): void {
+    if (this.#paused.has(task)) return
+    this.#paused.add(task)
+    this.#consumerOf(task)?.pause(task.inputs)
+  }
+
+  #resume(task: Task): void {
+    this.#paused.delete(task)
+    this.#consumerOf(task)?.resume(task.inputs)
+  }
+
+  #consumerOf(task: Task): Consumer | undefined {
+    const group = this.#assignment.groupOf(task)
+    return this.#consumers.find((one) => one.group === group)?.consumer
+  }
+
+  #wake(): void {
+    this.#woken = true
+    this.#wakeConsumers()
+  }
+
+  #wakeConsumers(): void {
+    for (const { consumer } of this.#consumers) consumer.wakeup()
+  }
+
+  #surroundings(): TaskSurroundings {
+    return {
+      applicationId: this.#options.plan.applicationId,
+      clock: this.#options.clock,
+      handsOn: this.#options.log.traits.handsOn,
+      partitionsOf: this.#options.partitionsOf,
+      emit: (record) => {
+        this.#appended++
+        this.#producer?.append(record)
+      },
+      batcher: (node) => this.#batcher(node),
+      requestCommit: () => {
+        this.#commitRequested = true
+      },
+      wake: () => this.#wake(),
+    }
+  }
+
+  #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
+    const there = this.#batchers.get(node.name)
+    if (there !== undefined) return there
+    const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
+    const batcher = new RowBatcher(step, this.#options.workers.of(node), this.#clock)
+    this.#batchers.set(node.name, batcher)
+    return batcher
+  }
+}
+
+const recordsAPass = 256
+const recordsAPoll = 2048
+/** How long the loop works before timers, sockets and workers get their turn. */
+const sliceMs = 5
+const maxIdleMs = 1000
+/** One being synced, and none behind it: what comes meanwhile shares the next. */
+const maxCommitsOnTheirWay = 1
+const maxAppendedAhead = 20_000
+const backOffMs = 50
+const maxBackOffMs = 5000
+
+/** The first poll to end, however it does, ends the waiting of the others: one loop serves all groups. */
+function endTogether(consumers: readonly { readonly consumer: Consumer }[], polls: readonly Promise<unknown>[]): void {
+  const waiting = new Set(consumers)
+  polls.forEach((poll, index) => {
+    const ended = () => {
+      const own = consumers[index]
+      if (own === undefined || !waiting.delete(own)) return
+      for (const { consumer } of waiting) consumer.wakeup()
+      waiting.clear()
+    }
+    poll.then(ended, ended)
+  })
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
+function failureOf(error: unknown): WaggleError {
+  return WaggleError.from('WAGGLE_TASK_FAILED', error, { next: 'The tasks went back to their last commit and go on; see the cause.' })
+}

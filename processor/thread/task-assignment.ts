@@ -1,0 +1,151 @@
+import type { Topology } from '../../topology/graph.ts'
+import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Consumer, Log, TopicPartition } from '../ports.ts'
+import { WriteBackStore } from '../state/write-back-store.ts'
+import { Task } from '../task/task.ts'
+import type { TaskSurroundings } from '../task/task-state.ts'
+
+/** Which sub-topologies run under which consumer group. Two that read one topic need positions of their own. */
+export interface TaskPlan {
+  readonly applicationId: string
+  readonly topology: Topology
+  readonly groups: readonly { readonly group: string; readonly topics: readonly string[]; readonly subtopologies: readonly Subtopology[] }[]
+  readonly maxCachedEntries: number
+}
+
+export function planTasks(applicationId: string, topology: Topology, options: { readonly maxCachedEntries: number }): TaskPlan {
+  const subtopologies = topology.subtopologies()
+  const readers = new Map<string, number>()
+  for (const { sources } of subtopologies) for (const topic of sources) readers.set(topic, (readers.get(topic) ?? 0) + 1)
+  const shared = subtopologies.filter(({ sources }) => sources.some((topic) => (readers.get(topic) ?? 0) > 1))
+  const alone = subtopologies.filter((subtopology) => !shared.includes(subtopology))
+  const groups = shared.map((subtopology) => ({
+    group: `${applicationId}-${subtopology.nodes[0]?.name ?? subtopology.id}`,
+    topics: subtopology.sources,
+    subtopologies: [subtopology],
+  }))
+  if (alone.length > 0) groups.push({ group: applicationId, topics: alone.flatMap(({ sources }) => sources), subtopologies: alone })
+  return { applicationId, topology, groups, maxCachedEntries: options.maxCachedEntries }
+}
+
+/** The tasks that this thread runs now, made and let go as partitions come and go. */
+export class TaskAssignment {
+  readonly #plan: TaskPlan
+  readonly #log: Log
+  readonly #surroundings: TaskSurroundings
+  readonly #partitions = new Map<string, TopicPartition[]>()
+  readonly #byPartition = new Map<string, Task>()
+  readonly #groups = new Map<Task, string>()
+  #tasks: Task[] = []
+
+  constructor(plan: TaskPlan, log: Log, surroundings: TaskSurroundings) {
+    this.#plan = plan
+    this.#log = log
+    this.#surroundings = surroundings
+  }
+
+  get tasks(): readonly Task[] {
+    return this.#tasks
+  }
+
+  get hasUncommitted(): boolean {
+    return this.#tasks.some((task) => task.hasUncommitted)
+  }
+
+  taskOf(group: string, { topic, partition }: TopicPartition): Task | undefined {
+    return this.#byPartition.get(placeOf(group, topic, partition))
+  }
+
+  groupOf(task: Task): string {
+    return this.#groups.get(task) ?? this.#plan.applicationId
+  }
+
+  partitionsOf(group: string): readonly TopicPartition[] {
+    return this.#partitions.get(group) ?? []
+  }
+
+  /** So that no task is always the last to get its turn. */
+  rotate(): void {
+    const first = this.#tasks.shift()
+    if (first !== undefined) this.#tasks.push(first)
+  }
+
+  /** Makes the tasks of these partitions; a task that has some already is made anew with all it has. */
+  async assign(group: string, consumer: Consumer, partitions: readonly TopicPartition[], options: { readonly seek: boolean }): Promise<void> {
+    const own = this.#partitions.get(group) ?? []
+    for (const one of partitions) if (!own.some((other) => other.topic === one.topic && other.partition === one.partition)) own.push(one)
+    this.#partitions.set(group, own)
+    const subtopologies = this.#plan.groups.find((one) => one.group === group)?.subtopologies ?? []
+    for (const subtopology of subtopologies) {
+      const numbers = new Set(partitions.filter(({ topic }) => subtopology.sources.includes(topic)).map(({ partition }) => partition))
+      for (const number of numbers) {
+        const inputs = own.filter(({ topic, partition }) => partition === number && subtopology.sources.includes(topic))
+        await this.#open(group, subtopology, number, inputs, consumer, options.seek)
+      }
+    }
+  }
+
+  revoke(group: string, partitions: readonly TopicPartition[]): void {
+    const gone = new Set(partitions.map(({ topic, partition }) => placeOf(group, topic, partition)))
+    for (const place of gone) {
+      const task = this.#byPartition.get(place)
+      if (task !== undefined) this.#drop(task)
+    }
+    this.#partitions.set(
+      group,
+      this.partitionsOf(group).filter(({ topic, partition }) => !gone.has(placeOf(group, topic, partition))),
+    )
+  }
+
+  closeAll(): void {
+    for (const task of [...this.#tasks]) this.#drop(task)
+  }
+
+  async #open(group: string, subtopology: Subtopology, partition: number, inputs: readonly TopicPartition[], consumer: Consumer, seek: boolean): Promise<void> {
+    const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
+    if (seek) for (const input of positioned) consumer.seek(input, input.position?.offset ?? 0)
+    for (const { topic } of inputs) {
+      const before = this.#byPartition.get(placeOf(group, topic, partition))
+      if (before !== undefined) this.#drop(before)
+    }
+    const { applicationId, topology } = this.#plan
+    const stateName = `${applicationId}/${partition}`
+    const task = new Task(
+      {
+        id: `${subtopology.id}_${partition}`,
+        subtopology,
+        partition,
+        inputs: positioned,
+        stores: new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)])),
+        usersOf: (store) => topology.usersOf(store),
+        stateName,
+      },
+      this.#surroundings,
+    )
+    this.#tasks.push(task)
+    this.#groups.set(task, group)
+    for (const { topic } of inputs) this.#byPartition.set(placeOf(group, topic, partition), task)
+  }
+
+  #store(builder: StoreBuilder<StateStore>, stateName: string): WriteBackStore<unknown, unknown> {
+    const disk = this.#log.state
+    if (disk === null) {
+      throw new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The store ${builder.name} needs changelogs on this log`, next: 'Run on the embedded log.' })
+    }
+    const topic = `${this.#plan.applicationId}-${builder.name}-changelog`
+    return new WriteBackStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
+  }
+
+  #drop(task: Task): void {
+    task.close()
+    this.#tasks = this.#tasks.filter((other) => other !== task)
+    this.#groups.delete(task)
+    for (const [place, other] of this.#byPartition) if (other === task) this.#byPartition.delete(place)
+  }
+}
+
+function placeOf(group: string, topic: string, partition: number): string {
+  return `${group}\n${topic}\n${partition}`
+}
