@@ -1,5 +1,5 @@
 import type { Record, RecordMetadata } from './record.ts'
-import type { Serde } from './serde.ts'
+import type { AnySerde, Serde } from './serde.ts'
 
 /** A negative result drops the record. `partitionTime` is the highest timestamp of the partition so far, or -1. */
 export type TimestampExtractor = (record: Record<unknown, unknown> & RecordMetadata, partitionTime: number) => number
@@ -13,18 +13,18 @@ export interface ConsumedOptions {
 
 /** How a source reads its topics. */
 export class Consumed<K, V> {
-  readonly key: Serde<never>
-  readonly value: Serde<never>
+  readonly key: AnySerde
+  readonly value: AnySerde
   readonly options: ConsumedOptions
   declare private readonly types: ['consumed', K, V]
 
-  private constructor(key: Serde<never>, value: Serde<never>, options: ConsumedOptions) {
+  private constructor(key: AnySerde, value: AnySerde, options: ConsumedOptions) {
     this.key = key
     this.value = value
     this.options = options
   }
 
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
-    return new Consumed(key as Serde<never>, value as Serde<never>, options)
+    return new Consumed(key, value, options)
   }
 }

@@ -4,7 +4,7 @@ import type { Operator } from './operator.ts'
 import type { ProcessorSupplier } from './processor-api.ts'
 import type { Produced, StreamPartitioner } from './produced.ts'
 import type { Record, RecordMetadata } from './record.ts'
-import type { Serde } from './serde.ts'
+import type { AnySerde } from './serde.ts'
 import type { StateStore, StoreBuilder } from './state-store.ts'
 import { subtopologiesOf, type Subtopology } from './subtopology.ts'
 import { WaggleError } from './waggle-error.ts'
@@ -17,8 +17,8 @@ interface Named {
 export interface SourceNode extends Named {
   readonly kind: 'source'
   readonly topics: readonly string[]
-  readonly key: Serde<never>
-  readonly value: Serde<never>
+  readonly key: AnySerde
+  readonly value: AnySerde
   readonly timestampExtractor: TimestampExtractor | null
   readonly offsetReset: OffsetReset
 }
@@ -41,8 +41,8 @@ export interface AsyncNode extends Named {
 export interface SinkNode extends Named {
   readonly kind: 'sink'
   readonly topic: string | TopicNameExtractor<never, never>
-  readonly key: Serde<never>
-  readonly value: Serde<never>
+  readonly key: AnySerde
+  readonly value: AnySerde
   readonly partitioner: StreamPartitioner<never, never> | null
   readonly parents: readonly string[]
 }

@@ -1,4 +1,4 @@
-import type { Serde } from './serde.ts'
+import type { AnySerde, Serde } from './serde.ts'
 
 /** A partition, several (a copy to each), none (dropped), or null for the default partitioner, which agrees with Java's. */
 export type StreamPartitioner<K, V> = (topic: string, key: K | null, value: V | null, partitions: number) => number | readonly number[] | null
@@ -10,18 +10,18 @@ export interface ProducedOptions<K, V> {
 
 /** How a sink writes its topic. */
 export class Produced<in K, in V> {
-  readonly key: Serde<never>
-  readonly value: Serde<never>
+  readonly key: AnySerde
+  readonly value: AnySerde
   readonly options: ProducedOptions<never, never>
   declare private readonly types: (key: K, value: V) => 'produced'
 
-  private constructor(key: Serde<never>, value: Serde<never>, options: ProducedOptions<never, never>) {
+  private constructor(key: AnySerde, value: AnySerde, options: ProducedOptions<never, never>) {
     this.key = key
     this.value = value
     this.options = options
   }
 
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> = {}): Produced<K, V> {
-    return new Produced(key as Serde<never>, value as Serde<never>, options as ProducedOptions<never, never>)
+    return new Produced(key, value, options as ProducedOptions<never, never>)
   }
 }

@@ -1,5 +1,5 @@
 import type { KeyValue } from './record.ts'
-import type { Serde, Serializer } from './serde.ts'
+import type { AnySerde, Serde, Serializer } from './serde.ts'
 
 export interface StateStore {
   readonly name: string
@@ -26,8 +26,8 @@ export type Logging = boolean | { readonly [setting: string]: string }
 export interface StoreBuilder<out S extends StateStore> {
   readonly name: string
   readonly kind: StoreKind
-  readonly key: Serde<never>
-  readonly value: Serde<never>
+  readonly key: AnySerde
+  readonly value: AnySerde
   readonly persistent: boolean
   readonly logging: Logging
   /** Entries older than this, by stream or wall time as the store's user writes it, may be dropped. Null: kept for good. */
@@ -48,8 +48,8 @@ export function keyValueStore<K, V>(options: KeyValueStoreOptions<K, V>): StoreB
   return {
     name: options.name,
     kind: 'keyValue',
-    key: options.key as Serde<never>,
-    value: options.value as Serde<never>,
+    key: options.key,
+    value: options.value,
     persistent: options.persistent ?? true,
     logging: options.logging ?? true,
     retentionMs: null,

@@ -34,7 +34,7 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
   return [...byRoot.values()].map((nodes, id) => {
     const names = new Set(nodes.map((node) => node.name))
     const stores = [...topology.stores.values()].filter((store) => [...topology.usersOf(store.name)].some((user) => names.has(user)))
-    refuseAsyncAfterState(topology, nodes, new Set(stores.flatMap((store) => [...topology.usersOf(store.name)])))
+    refuseAsyncAfterState(nodes, new Set(stores.flatMap((store) => [...topology.usersOf(store.name)])))
     return {
       id,
       nodes,
@@ -53,7 +53,7 @@ export function parentsOf(node: GraphNode): readonly string[] {
  * A record that waits in an asynchronous node holds back its source's position and is done again after a crash; state that
  * lay before the node would then see it twice.
  */
-function refuseAsyncAfterState(topology: Topology, nodes: readonly GraphNode[], stateful: ReadonlySet<string>): void {
+function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySet<string>): void {
   const behindState = new Set<string>()
   for (const node of nodes) {
     const parents = parentsOf(node)

@@ -228,7 +228,7 @@ function isHeld<V>(entry: Entry<V>): boolean {
 
 /** Bytes as a string of code units 0–255: what a Map can look up. */
 function idOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice()
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 
 /** The least key that is greater than `key`. */
