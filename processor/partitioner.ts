@@ -1,0 +1,36 @@
+/**
+ * The partition that Kafka's Java client gives a key, bit for bit: `toPositive(murmur2(key)) % partitions`
+ * (org.apache.kafka.clients.producer.internals.BuiltInPartitioner).
+ */
+export function partitionForKey(key: Uint8Array, partitions: number): number {
+  return (murmur2(key) & 0x7fffffff) % partitions
+}
+
+/** 32-bit MurmurHash2 with the seed that Kafka uses, as a signed integer. */
+export function murmur2(data: Uint8Array): number {
+  const length = data.length
+  const whole = length - (length % 4)
+  let h = seed ^ length
+  for (let at = 0; at < whole; at += 4) {
+    let k = byte(data, at) | (byte(data, at + 1) << 8) | (byte(data, at + 2) << 16) | (byte(data, at + 3) << 24)
+    k = Math.imul(k, m)
+    k ^= k >>> r
+    k = Math.imul(k, m)
+    h = Math.imul(h, m) ^ k
+  }
+  if (length - whole === 3) h ^= byte(data, whole + 2) << 16
+  if (length - whole >= 2) h ^= byte(data, whole + 1) << 8
+  if (length - whole >= 1) h = Math.imul(h ^ byte(data, whole), m)
+  h ^= h >>> 13
+  h = Math.imul(h, m)
+  return h ^ (h >>> 15)
+}
+
+const seed = 0x9747b28c
+const m = 0x5bd1e995
+const r = 24
+
+/** Within bounds by the callers' loops; a typed array has no holes. */
+function byte(data: Uint8Array, at: number): number {
+  return data[at] ?? 0
+}
