@@ -4,6 +4,9 @@
  */
 import type { Header } from '../topology/record.ts'
 import type { Serializer } from '../topology/serde.ts'
+import type { TopicSpec } from '../topology/topic.ts'
+
+export type { TopicSpec }
 
 export interface Clock {
   /** Epoch milliseconds. */
@@ -25,14 +28,6 @@ export interface Random {
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number
-}
-
-export interface TopicSpec {
-  readonly name: string
-  readonly partitions: number
-  readonly cleanup: 'delete' | 'compact' | 'compact,delete'
-  /** Null: kept for good. */
-  readonly retentionMs: number | null
 }
 
 /**

@@ -1,0 +1,8 @@
+/** One function per name that the outside sees. */
+export const gatewayTopic = (gateway: string): string => `waggle.gateway.${gateway}`
+export const beeTopic = (swarm: string, bee: string): string => `waggle.${swarm}.${bee}`
+export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-letters`
+export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
+/** As Kafka Streams names them. */
+export const repartitionTopic = (applicationId: string, name: string): string => `${applicationId}-${name}-repartition`
+export const changelogTopic = (applicationId: string, store: string): string => `${applicationId}-${store}-changelog`

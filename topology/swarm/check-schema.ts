@@ -1,0 +1,76 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import type { TSchema } from 'typebox'
+import type { WaggleError } from '../waggle-error.ts'
+import { mistakeAt, type Path, type SwarmDocument } from './document.ts'
+import { didYouMean } from './nearest-name.ts'
+
+/** Holds values of a file against JSON Schemas and says what is wrong in words, at the place where it stands. */
+export class SchemaChecker {
+  readonly #document: SwarmDocument
+  readonly #mistakes: WaggleError[]
+  readonly #ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true })
+
+  constructor(document: SwarmDocument, mistakes: WaggleError[]) {
+    this.#document = document
+    this.#mistakes = mistakes
+  }
+
+  /** `at` is where in the file the value stands. */
+  check(schema: TSchema, value: unknown, at: Path): boolean {
+    const validate = this.#ajv.compile(schema)
+    if (validate(value)) return true
+    for (const error of validate.errors ?? []) this.#add(error, at)
+    return false
+  }
+
+  #add(error: ErrorObject, at: Path): void {
+    const path: Path = [...at, ...error.instancePath.split('/').slice(1).map(unescaped)]
+    const name = path.length === 0 ? 'the file' : String(path[path.length - 1])
+    const add = (place: string, message: string, next: string) => this.#mistakes.push(mistakeAt(place, message, next))
+    const here = this.#document.place(path)
+    switch (error.keyword) {
+      case 'additionalProperties': {
+        const key = String(error.params.additionalProperty)
+        const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {})
+        const hint = didYouMean(key, known)
+        add(this.#document.place([...path, key], { key: true }), `unknown key ${key}`, hint !== '' ? hint : known.length > 0 ? `Known keys: ${known.join(', ')}.` : 'It takes no keys.')
+        return
+      }
+      case 'required': {
+        const key = String(error.params.missingProperty)
+        const described = (error.parentSchema as { properties?: { [key: string]: { description?: string } } } | undefined)?.properties?.[key]?.description
+        add(here, `${key} is missing`, described === undefined ? `Add ${key}.` : `Add ${key}: ${described}`)
+        return
+      }
+      case 'type':
+        add(here, `${name} must be ${article(error.params.type)}, not ${shown(error.data)}`, `Write ${article(error.params.type)}.`)
+        return
+      case 'enum':
+        add(here, `${name} cannot be ${shown(error.data)}`, `Use one of ${error.params.allowedValues.join(', ')}.`)
+        return
+      case 'if':
+      case 'anyOf':
+      case 'oneOf':
+        if (error.keyword === 'anyOf' || error.keyword === 'oneOf') add(here, `${name} is none of what it may be: ${shown(error.data)}`, 'See the bee type’s page.')
+        return
+      default:
+        add(here, `${name} ${error.message ?? 'does not fit'}${error.data !== null && typeof error.data === 'object' ? '' : `, not ${shown(error.data)}`}`, 'Correct it.')
+    }
+  }
+}
+
+function unescaped(step: string): string | number {
+  const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
+  return /^\d+$/.test(name) ? Number(name) : name
+}
+
+function article(type: unknown): string {
+  const name = Array.isArray(type) ? type.join(' or ') : String(type)
+  return /^[aeiou]/.test(name) ? `an ${name}` : `a ${name}`
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (value !== null && typeof value === 'object') return 'a map'
+  return JSON.stringify(value) ?? 'nothing'
+}

@@ -1,0 +1,108 @@
+import { WaggleError } from '../waggle-error.ts'
+import type { BeeCatalog } from './bee-type.ts'
+import { checkGraph } from './check-graph.ts'
+import { SchemaChecker } from './check-schema.ts'
+import type { BeeInput, CheckedSwarm, SwarmBee } from './checked-swarm.ts'
+import { invalidSwarm, mistakeAt, type Path, type SwarmDocument } from './document.ts'
+import { didYouMean } from './nearest-name.ts'
+import { secretMistakes } from './secrets.ts'
+import { swarmSchema } from './swarm-schema.ts'
+
+/** Every mistake of the file at once, each with its place and the nearest right name: WAGGLE_INVALID_SWARM. */
+export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): CheckedSwarm {
+  const mistakes: WaggleError[] = [...secretMistakes(document)]
+  const schemas = new SchemaChecker(document, mistakes)
+  const isShaped = schemas.check(swarmSchema, document.value, [])
+  const raw = document.value as RawSwarm
+  const bees: SwarmBee[] = []
+  for (const [index, bee] of beesOf(raw).entries()) {
+    const type = typeof bee.type === 'string' ? catalog.find(bee.type) : null
+    if (typeof bee.type === 'string' && type === null) {
+      const names = catalog.types.flatMap((one) => [one.type, ...one.aliases])
+      const hint = didYouMean(bee.type, names)
+      mistakes.push(mistakeAt(document.place(['bees', index, 'type']), `there is no bee type ${bee.type}`, hint === '' ? `Use one of ${names.join(', ')}.` : hint))
+    }
+    if (type !== null) schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'])
+    if (type === null || typeof bee.name !== 'string') continue
+    bees.push(shaped(bee, type))
+  }
+  checkNames(document, raw, mistakes)
+  checkGraph(document, beesOf(raw), catalog, mistakes)
+  if (mistakes.length > 0) throw invalidSwarm(document.file, unique(mistakes))
+  if (!isShaped) throw new WaggleError('WAGGLE_INTERNAL', { message: 'A swarm failed its schema without a mistake', next: 'Report this as a bug.' })
+  return { name: String(raw.name), document, bees }
+}
+
+/** As it stands in the file: anything may be missing or of another type. */
+export interface RawBee {
+  readonly name?: unknown
+  readonly type?: unknown
+  readonly input?: unknown
+  readonly spec?: unknown
+  readonly gpu?: unknown
+  readonly replicas?: unknown
+  readonly max_replicas?: unknown
+  readonly timeout_seconds?: unknown
+  readonly on_timeout?: unknown
+  readonly on_error?: unknown
+}
+
+interface RawSwarm {
+  readonly name?: unknown
+  readonly bees?: unknown
+}
+
+export function inputOf(input: unknown): BeeInput | null {
+  if (input === null || typeof input !== 'object') return null
+  const { name, join, stack } = input as { name?: unknown; join?: unknown; stack?: unknown }
+  const strings = (list: unknown) => (Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : null)
+  if (typeof name === 'string') return { kind: 'name', bees: [name] }
+  const joined = strings(join)
+  if (joined !== null) return { kind: 'join', bees: joined }
+  const stacked = strings(stack)
+  return stacked === null ? null : { kind: 'stack', bees: stacked }
+}
+
+function beesOf(raw: RawSwarm): readonly RawBee[] {
+  return raw !== null && typeof raw === 'object' && Array.isArray(raw.bees) ? raw.bees.map((bee) => (bee !== null && typeof bee === 'object' ? (bee as RawBee) : {})) : []
+}
+
+function shaped(bee: RawBee, type: SwarmBee['type']): SwarmBee {
+  const number = (value: unknown, fallback: number) => (typeof value === 'number' ? value : fallback)
+  const replicas = number(bee.replicas, 1)
+  return {
+    name: String(bee.name),
+    type,
+    input: inputOf(bee.input),
+    spec: (bee.spec ?? {}) as SwarmBee['spec'],
+    gpu: number(bee.gpu, 0),
+    replicas,
+    maxReplicas: number(bee.max_replicas, replicas),
+    timeoutMs: typeof bee.timeout_seconds === 'number' ? bee.timeout_seconds * 1000 : null,
+    onTimeout: bee.on_timeout === 'partial' ? 'partial' : 'fail',
+    onError: bee.on_error === 'skip' ? 'skip' : 'fail',
+  }
+}
+
+function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleError[]): void {
+  const check = (name: unknown, path: Path, taken: string) => {
+    if (typeof name !== 'string') return
+    if (!namePattern.test(name)) mistakes.push(mistakeAt(document.place(path), `"${name}" is no name`, 'Use up to 63 lower-case letters, digits and "-", starting with a letter.'))
+    else if (name === taken) mistakes.push(mistakeAt(document.place(path), `the name ${taken} is taken`, 'Choose another.'))
+  }
+  check(raw?.name, ['name'], 'gateway')
+  const seen = new Set<string>()
+  for (const [index, bee] of beesOf(raw).entries()) {
+    check(bee.name, ['bees', index, 'name'], 'dead-letters')
+    if (typeof bee.name !== 'string') continue
+    if (seen.has(bee.name)) mistakes.push(mistakeAt(document.place(['bees', index, 'name']), `there is a bee named ${bee.name} already`, 'Give one of the two another name.'))
+    seen.add(bee.name)
+  }
+}
+
+/** What makes a topic's name too, and fits in it. */
+const namePattern = /^[a-z][a-z0-9-]{0,62}$/
+
+function unique(mistakes: readonly WaggleError[]): readonly WaggleError[] {
+  return [...new Map(mistakes.map((mistake) => [`${mistake.place} ${mistake.message}`, mistake])).values()]
+}

@@ -1,0 +1,26 @@
+import type { BeeTypeInfo } from './bee-type.ts'
+import type { SwarmDocument } from './document.ts'
+
+/** A swarm whose file holds no mistake: what the planner may trust. */
+export interface CheckedSwarm {
+  readonly name: string
+  readonly document: SwarmDocument
+  /** In the file's order. */
+  readonly bees: readonly SwarmBee[]
+}
+
+export type BeeInput = { readonly kind: 'name' | 'join' | 'stack'; readonly bees: readonly string[] }
+
+export interface SwarmBee {
+  readonly name: string
+  readonly type: BeeTypeInfo
+  /** Null for a gateway. */
+  readonly input: BeeInput | null
+  readonly spec: { readonly [key: string]: unknown }
+  readonly gpu: number
+  readonly replicas: number
+  readonly maxReplicas: number
+  readonly timeoutMs: number | null
+  readonly onTimeout: 'fail' | 'partial'
+  readonly onError: 'fail' | 'skip'
+}

@@ -1,0 +1,343 @@
+import type { TopicSpec } from '../topic.ts'
+import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, repartitionTopic } from '../naming.ts'
+import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
+
+/** What a swarm compiles to: which bees share a sub-topology, what goes over topics, where it was cut and why. Pure. */
+export interface SwarmPlan {
+  readonly swarm: string
+  readonly applicationId: string
+  readonly bees: readonly SwarmBee[]
+  readonly subtopologies: readonly SubtopologyPlan[]
+  readonly topics: readonly PlannedTopic[]
+  readonly gateways: readonly { readonly gateway: string; readonly bee: string; readonly topic: string }[]
+  /** Where outcomes come out; null where no bee answers. */
+  readonly respondTopic: string | null
+}
+
+export interface SubtopologyPlan {
+  readonly id: number
+  readonly bees: readonly string[]
+  readonly sources: readonly string[]
+  readonly sinks: readonly string[]
+  readonly stores: readonly string[]
+  /** Why it begins where it begins. */
+  readonly cut: string
+  /** Parents before children. */
+  readonly steps: readonly Step[]
+}
+
+export interface PlannedTopic extends TopicSpec {
+  readonly writers: readonly string[]
+  readonly readers: readonly string[]
+}
+
+/** One node of the graph to be. `parents` are names of steps before it. */
+export type Step = { readonly name: string; readonly parents: readonly string[] } & (
+  | { readonly kind: 'source'; readonly topics: readonly string[] }
+  /** Request identity; also tells the ledger, by the accepted topic, that a request is on its way. */
+  | { readonly kind: 'accept'; readonly gateway: string; readonly bee: string }
+  | { readonly kind: 'call'; readonly bee: string; readonly batch: string | null }
+  | { readonly kind: 'value'; readonly bee: string }
+  | { readonly kind: 'deduplicate'; readonly store: string }
+  | { readonly kind: 'join'; readonly bee: string; readonly store: string; readonly inputs: readonly { readonly name: string; readonly topic: string }[] }
+  | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
+  | { readonly kind: 'sink'; readonly topic: string }
+)
+
+export interface PlanSettings {
+  readonly partitions: number
+  readonly retentionMs: number
+}
+
+export const ledgerStore = 'requests'
+
+export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPlan {
+  return new Planner(swarm, settings).plan()
+}
+
+interface Reader {
+  readonly bee: SwarmBee
+  readonly batch: SwarmBee | null
+}
+
+class Planner {
+  readonly #swarm: CheckedSwarm
+  readonly #settings: PlanSettings
+  readonly #byName: ReadonlyMap<string, SwarmBee>
+  readonly #applicationId: string
+  readonly #accepted: string
+  readonly #topics = new Map<string, { writers: Set<string>; readers: Set<string> }>()
+
+  constructor(swarm: CheckedSwarm, settings: PlanSettings) {
+    this.#swarm = swarm
+    this.#settings = settings
+    this.#byName = new Map(swarm.bees.map((bee) => [bee.name, bee]))
+    this.#applicationId = applicationIdOf(swarm.name)
+    this.#accepted = repartitionTopic(this.#applicationId, 'accepted')
+  }
+
+  plan(): SwarmPlan {
+    const { name: swarm, bees } = this.#swarm
+    const subtopologies = bees.flatMap((bee) => this.#startingAt(bee))
+    if (!bees.some(({ type }) => type.role === 'respond')) subtopologies.push(this.#ledgerAlone())
+    const respond = bees.find(({ type }) => type.role === 'respond')
+    for (const bee of bees) if (['call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    return {
+      swarm,
+      applicationId: this.#applicationId,
+      bees,
+      subtopologies: subtopologies.map((subtopology, id) => ({ ...subtopology, id })),
+      topics: [...this.#topics].map(([name, { writers, readers }]) => ({
+        name,
+        partitions: this.#settings.partitions,
+        cleanup: 'delete',
+        retentionMs: this.#settings.retentionMs,
+        writers: [...writers],
+        readers: [...readers],
+      })),
+      gateways: bees
+        .filter(({ type }) => type.role === 'gateway')
+        .map((bee) => ({ gateway: gatewayOf(bee), bee: bee.name, topic: gatewayTopic(gatewayOf(bee)) })),
+      respondTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
+    }
+  }
+
+  /** The sub-topologies whose first bee this is: none where it is fused with the one before it, or is a batch. */
+  #startingAt(bee: SwarmBee): SubtopologyPlan[] {
+    if (bee.type.role === 'batch') return []
+    const cut = this.#cutBefore(bee)
+    if (cut === null) return []
+    const draft = new Draft()
+    if (bee.input?.kind === 'join' && (bee.type.role === 'call' || bee.type.role === 'sink')) {
+      const topic = repartitionTopic(this.#applicationId, `${bee.name}-join`)
+      this.#join(draft, bee)
+      this.#sink(draft, topic, bee.name)
+      const after = new Draft()
+      this.#source(after, [topic], bee.name)
+      this.#chain(after, bee, null)
+      return [draft.done(cut), after.done(`in front of ${bee.name}, which takes time and would have its join’s state before it`)]
+    }
+    if (bee.type.role === 'gateway') {
+      const topic = gatewayTopic(gatewayOf(bee))
+      this.#source(draft, [topic], bee.name)
+      this.#writes(topic, 'producers')
+      draft.add(bee.name, { kind: 'accept', gateway: gatewayOf(bee), bee: bee.name })
+      this.#writes(this.#accepted, bee.name)
+      draft.also(`${bee.name}-accepted`, bee.name, { kind: 'sink', topic: this.#accepted })
+      this.#follow(draft, bee, { isGateway: true, hasState: false })
+    } else if (bee.input?.kind === 'join') {
+      this.#join(draft, bee)
+      this.#chain(draft, bee, null)
+    } else {
+      const { topics, batch } = this.#inputTopics(bee)
+      this.#source(draft, topics, bee.name)
+      this.#chain(draft, bee, batch)
+    }
+    return [draft.done(cut)]
+  }
+
+  /** The bee's own step, then what is fused behind it. */
+  #chain(draft: Draft, bee: SwarmBee, batch: SwarmBee | null): void {
+    if (batch !== null) draft.bees.unshift(batch.name)
+    this.#step(draft, bee, batch)
+    this.#follow(draft, bee, { isGateway: false, hasState: draft.hasState })
+  }
+
+  #step(draft: Draft, bee: SwarmBee, batch: SwarmBee | null): void {
+    switch (bee.type.role) {
+      case 'call':
+      case 'sink':
+        draft.add(bee.name, { kind: 'call', bee: bee.name, batch: batch?.name ?? null })
+        return
+      case 'value':
+        draft.add(bee.name, { kind: 'value', bee: bee.name })
+        return
+      case 'respond':
+        this.#ledger(draft, bee)
+        return
+      case 'gateway':
+      case 'batch':
+    }
+  }
+
+  #follow(draft: Draft, from: SwarmBee, chain: { isGateway: boolean; hasState: boolean }): void {
+    let bee = from
+    let next = this.#fusedAfter(bee, chain)
+    while (next !== null) {
+      this.#step(draft, next, null)
+      bee = next
+      next = this.#fusedAfter(bee, chain)
+    }
+    if (bee.type.role === 'sink' || bee.type.role === 'respond') return
+    if (chain.isGateway) draft.add(`${from.name}-deduplicate`, { kind: 'deduplicate', store: `${from.name}-seen` })
+    this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
+  }
+
+  #readersOf(bee: SwarmBee): readonly Reader[] {
+    return this.#swarm.bees.flatMap((reader): Reader[] => {
+      if (!reader.input?.bees.includes(bee.name)) return []
+      if (reader.type.role !== 'batch') return [{ bee: reader, batch: null }]
+      return this.#readersOf(reader).map((behind) => ({ bee: behind.bee, batch: reader }))
+    })
+  }
+
+  #fusedAfter(bee: SwarmBee, chain: { isGateway: boolean; hasState: boolean }): SwarmBee | null {
+    const [reader, ...others] = this.#readersOf(bee)
+    if (reader === undefined || others.length > 0) return null
+    return this.#reasonToCut(bee, reader, chain) === null ? reader.bee : null
+  }
+
+  /** Null: they may share a sub-topology. */
+  #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: { isGateway: boolean; hasState: boolean }): string | null {
+    if (bee.input?.kind === 'join') return `at a join: ${bee.name} waits for ${bee.input.bees.join(', ')}`
+    if (bee.input?.kind === 'stack') return `at a stack: ${bee.name} takes each of ${bee.input.bees.join(', ')} as it comes`
+    const readers = this.#readersOf(from)
+    if (readers.length > 1) return `at a fan-out: ${readers.map((reader) => reader.bee.name).join(', ')} read ${from.name}, each at its own pace`
+    if (batch !== null) return `in front of a batch: ${batch.name} fills ${bee.name}’s batches from what waits`
+    if (bee.gpu > 0) return `in front of ${bee.name}, which goes only where a GPU is`
+    if (bee.type.role === 'sink') return `in front of a sink: ${bee.name} may wait without holding up what feeds it`
+    if (bee.type.role === 'call' && chain.hasState) return `in front of ${bee.name}, which takes time and would have state before it`
+    if (bee.type.role === 'respond' && chain.isGateway) return `behind the gateway: the ledger of ${bee.name} is kept by request id`
+    return null
+  }
+
+  /** Why a sub-topology begins at this bee, or null where it is fused with what feeds it. */
+  #cutBefore(bee: SwarmBee): string | null {
+    if (bee.type.role === 'gateway') return `at the gateway: requests enter by ${gatewayTopic(gatewayOf(bee))}`
+    const feeder = bee.input?.bees[0]
+    if (bee.input === null || feeder === undefined) return null
+    const { source, batch } = this.#behindBatch(feeder)
+    if (source === null) return null
+    if (bee.input.kind !== 'name') return this.#reasonToCut(source, { bee, batch }, { isGateway: false, hasState: false })
+    return this.#reasonToCut(source, { bee, batch }, this.#chainOf(source))
+  }
+
+  /** What lies before and at a bee in its own sub-topology. */
+  #chainOf(bee: SwarmBee): { isGateway: boolean; hasState: boolean } {
+    if (bee.type.role === 'gateway') return { isGateway: true, hasState: false }
+    if (bee.input?.kind === 'join') return { isGateway: false, hasState: bee.type.role !== 'call' }
+    const feeder = bee.input?.bees[0]
+    if (feeder === undefined || this.#cutBefore(bee) !== null) return { isGateway: false, hasState: false }
+    const { source } = this.#behindBatch(feeder)
+    return source === null ? { isGateway: false, hasState: false } : this.#chainOf(source)
+  }
+
+  #behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {
+    const bee = this.#byName.get(name) ?? null
+    if (bee?.type.role !== 'batch') return { source: bee, batch: null }
+    const feeder = bee.input?.bees[0]
+    return { source: feeder === undefined ? null : (this.#byName.get(feeder) ?? null), batch: bee }
+  }
+
+  #inputTopics(bee: SwarmBee): { topics: readonly string[]; batch: SwarmBee | null } {
+    let batch: SwarmBee | null = null
+    const topics = (bee.input?.bees ?? []).map((name) => {
+      const behind = this.#behindBatch(name)
+      batch ??= behind.batch
+      return beeTopic(this.#swarm.name, behind.source?.name ?? name)
+    })
+    return { topics, batch }
+  }
+
+  #join(draft: Draft, bee: SwarmBee): void {
+    const inputs = (bee.input?.bees ?? []).map((name) => ({ name, topic: beeTopic(this.#swarm.name, name) }))
+    this.#source(
+      draft,
+      inputs.map(({ topic }) => topic),
+      bee.name,
+    )
+    draft.bees.push(bee.name)
+    draft.add(`${bee.name}-join`, { kind: 'join', bee: bee.name, store: `${bee.name}-join`, inputs })
+  }
+
+  #ledger(draft: Draft, respond: SwarmBee): void {
+    const before = draft.steps.find(({ kind }) => kind === 'join')
+    const waitsFor = before?.kind === 'join' ? before.inputs.map(({ name }) => name) : draft.sourceTopics.map((topic) => topic.slice(topic.lastIndexOf('.') + 1))
+    this.#reads(this.#accepted, respond.name)
+    draft.beside(`${respond.name}-accepted`, { kind: 'source', topics: [this.#accepted] })
+    draft.add(respond.name, { kind: 'ledger', store: ledgerStore, waitsFor }, [`${respond.name}-accepted`])
+    this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
+  }
+
+  /** A swarm that answers nobody still knows which requests it has. */
+  #ledgerAlone(): SubtopologyPlan {
+    const draft = new Draft()
+    this.#source(draft, [this.#accepted], 'ledger')
+    draft.add('ledger', { kind: 'ledger', store: ledgerStore, waitsFor: [] })
+    return { ...draft.done('the ledger of requests, kept by request id'), bees: [] }
+  }
+
+  #source(draft: Draft, topics: readonly string[], reader: string): void {
+    for (const topic of topics) this.#reads(topic, reader)
+    draft.add(`${reader}-source`, { kind: 'source', topics })
+  }
+
+  #sink(draft: Draft, topic: string, writer: string): void {
+    this.#writes(topic, writer)
+    draft.add(`${writer}-sink`, { kind: 'sink', topic })
+  }
+
+  #reads(topic: string, reader: string): void {
+    this.#topic(topic).readers.add(reader)
+  }
+
+  #writes(topic: string, writer: string): void {
+    this.#topic(topic).writers.add(writer)
+  }
+
+  #topic(name: string): { writers: Set<string>; readers: Set<string> } {
+    const topic = this.#topics.get(name) ?? { writers: new Set(), readers: new Set() }
+    this.#topics.set(name, topic)
+    return topic
+  }
+}
+
+type StepBody = Step extends infer S ? (S extends Step ? Omit<S, 'name' | 'parents'> : never) : never
+
+/** A sub-topology while it is put together: each step goes behind the last one. */
+class Draft {
+  readonly bees: string[] = []
+  readonly steps: Step[] = []
+  #last: string | null = null
+
+  get hasState(): boolean {
+    return this.steps.some(({ kind }) => kind === 'join' || kind === 'deduplicate' || kind === 'ledger')
+  }
+
+  get sourceTopics(): readonly string[] {
+    return this.steps.flatMap((step) => (step.kind === 'source' ? step.topics : []))
+  }
+
+  add(name: string, body: StepBody, alsoFrom: readonly string[] = []): void {
+    const parents = [...(this.#last === null || body.kind === 'source' ? [] : [this.#last]), ...alsoFrom]
+    this.steps.push({ ...body, name, parents } as Step)
+    this.#last = name
+    if ('bee' in body && !this.bees.includes(body.bee)) this.bees.push(body.bee)
+    if (body.kind === 'ledger' && !this.bees.includes(name)) this.bees.push(name)
+  }
+
+  /** Hangs off `parent`; what is added next goes on behind the last step as before. */
+  also(name: string, parent: string, body: StepBody): void {
+    this.steps.push({ ...body, name, parents: [parent] } as Step)
+  }
+
+  beside(name: string, body: StepBody): void {
+    this.steps.push({ ...body, name, parents: [] } as Step)
+  }
+
+  done(cut: string): SubtopologyPlan {
+    return {
+      id: 0,
+      bees: this.bees,
+      sources: [...new Set(this.sourceTopics)],
+      sinks: [...new Set(this.steps.flatMap((step) => (step.kind === 'sink' ? [step.topic] : [])))],
+      stores: this.steps.flatMap((step) => ('store' in step ? [step.store] : [])),
+      cut,
+      steps: this.steps,
+    }
+  }
+}
+
+function gatewayOf(bee: SwarmBee): string {
+  return typeof bee.spec.name === 'string' ? bee.spec.name : bee.name
+}
