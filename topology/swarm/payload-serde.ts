@@ -7,6 +7,7 @@ export const contentTypeHeader = 'content-type'
 export const errorHeader = 'waggle-error'
 export const jsonType = 'application/json'
 export const tensorsType = 'application/vnd.waggle.tensors'
+export const joinedType = 'application/vnd.waggle.joined'
 
 /** Payloads on a topic; the headers that `payloadHeaders` gives say how to read them. One object: its identity lets values be handed on. */
 export const payloadSerde: Serde<Payload> = {
@@ -18,6 +19,8 @@ export const payloadSerde: Serde<Payload> = {
         return payload.bytes
       case 'tensors':
         return encodeTensors(payload.tensors)
+      case 'joined':
+        return encodeParts(payload.parts)
       case 'error':
         return Buffer.from(JSON.stringify(payload.error))
     }
@@ -26,6 +29,7 @@ export const payloadSerde: Serde<Payload> = {
     const contentType = headerText(headers, contentTypeHeader) ?? 'application/octet-stream'
     if (headerText(headers, errorHeader) !== null) return { kind: 'error', error: parse(data) as BeeError }
     if (contentType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
+    if (contentType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
     if (mediaTypeOf(contentType) !== jsonType) return { kind: 'bytes', bytes: data, contentType }
     return { kind: 'json', json: parse(data) }
   },
@@ -42,6 +46,8 @@ export function contentTypeOf(payload: Payload): string {
       return payload.contentType
     case 'tensors':
       return tensorsType
+    case 'joined':
+      return joinedType
     case 'json':
     case 'error':
       return jsonType
@@ -54,4 +60,50 @@ function mediaTypeOf(contentType: string): string {
 
 function parse(data: Uint8Array): unknown {
   return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString())
+}
+
+interface PartHead {
+  readonly name: string
+  readonly content_type: string
+  readonly error: boolean
+  readonly length: number
+}
+
+/** `length of head u32 LE │ head, a JSON list │ padding to 8 │ bodies, each padded to 8`. */
+function encodeParts(parts: ReadonlyMap<string, Payload>): Uint8Array {
+  const bodies: Uint8Array[] = []
+  const heads: PartHead[] = []
+  for (const [name, payload] of parts) {
+    const body = payloadSerde.serialize('', payload)
+    bodies.push(body)
+    heads.push({ name, content_type: contentTypeOf(payload), error: payload.kind === 'error', length: body.length })
+  }
+  const head = Buffer.from(JSON.stringify(heads))
+  const bytes = Buffer.alloc(align8(4 + head.length) + bodies.reduce((sum, body) => sum + align8(body.length), 0))
+  bytes.writeUInt32LE(head.length)
+  bytes.set(head, 4)
+  let at = align8(4 + head.length)
+  for (const body of bodies) {
+    bytes.set(body, at)
+    at += align8(body.length)
+  }
+  return bytes
+}
+
+function decodeParts(data: Uint8Array): ReadonlyMap<string, Payload> {
+  const headLength = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true)
+  const heads = parse(data.subarray(4, 4 + headLength)) as readonly PartHead[]
+  let at = align8(4 + headLength)
+  return new Map(
+    heads.map(({ name, content_type, error, length }) => {
+      const headers = [textHeader(contentTypeHeader, content_type), ...(error ? [textHeader(errorHeader, '1')] : [])]
+      const part = payloadSerde.deserialize('', data.subarray(at, at + length), headers)
+      at += align8(length)
+      return [name, part]
+    }),
+  )
+}
+
+function align8(length: number): number {
+  return Math.ceil(length / 8) * 8
 }

@@ -1,5 +1,5 @@
 /** What travels in a swarm. On a topic the header `content-type` says which it is; in one process it is handed on as this. */
-export type Payload = JsonPayload | BytesPayload | TensorsPayload | ErrorPayload
+export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
 
 export interface JsonPayload {
   readonly kind: 'json'
@@ -15,6 +15,12 @@ export interface BytesPayload {
 export interface TensorsPayload {
   readonly kind: 'tensors'
   readonly tensors: { readonly [name: string]: Tensor }
+}
+
+/** What a join sends on: each input's payload by bee, in the order of the inputs. */
+export interface JoinedPayload {
+  readonly kind: 'joined'
+  readonly parts: ReadonlyMap<string, Payload>
 }
 
 /** An error record: travels on instead of the value, so that a join still completes. */

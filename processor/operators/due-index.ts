@@ -1,0 +1,73 @@
+import type { Cancellable, ProcessorContext } from '../../topology/processor-api.ts'
+import type { KeyValueStore } from '../../topology/state-store.ts'
+
+/**
+ * Keys in the order of the time at which something is due for them, kept in a store of their own so that a restart reads
+ * only the first of them. One wall-clock schedule stands for the earliest; with nothing due, no time is spent.
+ */
+export class DueIndex {
+  readonly #store: KeyValueStore<string, string>
+  readonly #context: ProcessorContext<never, never>
+  readonly #fire: (key: string, due: number) => void
+  #next = Number.POSITIVE_INFINITY
+  /** Nothing is due before this: a scan that starts here does not step over what was deleted. */
+  #floor = 0
+  #timer: Cancellable | null = null
+
+  constructor(store: KeyValueStore<string, string>, context: ProcessorContext<never, never>, fire: (key: string, due: number) => void) {
+    this.#store = store
+    this.#context = context
+    this.#fire = fire
+    this.#lookAhead()
+  }
+
+  add(key: string, due: number): void {
+    this.#store.put(dueKey(due, key), '')
+    if (due < this.#floor) this.#floor = due
+    if (due < this.#next) this.#wakeAt(due)
+  }
+
+  remove(key: string, due: number): void {
+    this.#store.put(dueKey(due, key), null)
+  }
+
+  #fireDue(now: number): void {
+    const due: [string, number][] = []
+    for (const [indexed] of this.#store.range(dueKey(this.#floor, ''), dueKey(now + 1, ''))) {
+      due.push([indexed.slice(timeDigits), Number.parseInt(indexed.slice(0, timeDigits), 16)])
+      if (due.length === maxAtOnce) break
+    }
+    for (const [key, at] of due) {
+      this.#floor = at
+      this.#store.put(dueKey(at, key), null)
+      this.#fire(key, at)
+    }
+    this.#lookAhead()
+  }
+
+  #lookAhead(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#next = Number.POSITIVE_INFINITY
+    for (const [indexed] of this.#store.range(dueKey(this.#floor, ''), null)) {
+      this.#wakeAt(Number.parseInt(indexed.slice(0, timeDigits), 16))
+      return
+    }
+  }
+
+  #wakeAt(due: number): void {
+    this.#timer?.cancel()
+    this.#next = due
+    const delayMs = Math.max(1, due - this.#context.currentSystemTime)
+    this.#timer = this.#context.schedule(delayMs, 'WALL_CLOCK_TIME', (now) => this.#fireDue(now))
+  }
+}
+
+const timeDigits = 12
+/** A tick gives way to records; what is left fires in the next one. */
+const maxAtOnce = 1000
+
+/** Epoch ms in hexadecimal, so that the order of the bytes is the order of time (good until the year 10889). */
+function dueKey(due: number, key: string): string {
+  return Math.max(0, Math.ceil(due)).toString(16).padStart(timeDigits, '0') + key
+}

@@ -1,0 +1,70 @@
+import type { JoinByKey, JoinEntry } from '../../topology/operators/join-by-key.ts'
+import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { Record } from '../../topology/record.ts'
+import type { KeyValueStore } from '../../topology/state-store.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { DueIndex } from './due-index.ts'
+
+export class JoinByKeyProcessor implements Processor<string, Payload, string, Payload> {
+  readonly #operator: JoinByKey
+  readonly #nameOf: ReadonlyMap<string, string>
+  #bound: { context: ProcessorContext<string, Payload>; entries: KeyValueStore<string, JoinEntry>; dues: DueIndex } | null = null
+
+  constructor(operator: JoinByKey) {
+    this.#operator = operator
+    this.#nameOf = new Map(operator.inputs.map(({ name, topic }) => [topic, name]))
+  }
+
+  init(context: ProcessorContext<string, Payload>): void {
+    const entries = context.getStateStore<KeyValueStore<string, JoinEntry>>(this.#operator.store)
+    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key) => this.#due(key))
+    this.#bound = { context, entries, dues }
+  }
+
+  process(record: Record<string, Payload>): void {
+    if (this.#bound === null) return
+    const { context, entries, dues } = this.#bound
+    const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
+    if (name === undefined) return
+    const { key, value, timestamp, headers } = record
+    const before = entries.get(key)
+    if (before?.sent || before?.parts.has(name)) return
+    const parts = new Map(before?.parts).set(name, value)
+    const due = before?.due ?? this.#deadline(record, context.currentSystemTime)
+    const entry: JoinEntry = { parts, headers: before?.headers ?? headers, timestamp: Math.max(before?.timestamp ?? timestamp, timestamp), due, sent: false }
+    if (parts.size < this.#operator.inputs.length) {
+      entries.put(key, entry)
+      if (before === null) dues.add(key, due)
+      return
+    }
+    if (before !== null) dues.remove(key, due)
+    this.#send(key, entry)
+  }
+
+  #due(key: string): void {
+    const entry = this.#bound?.entries.get(key)
+    if (entry === null || entry === undefined) return
+    if (entry.sent) this.#bound?.entries.delete(key)
+    else this.#send(key, entry)
+  }
+
+  #send(key: string, entry: JoinEntry): void {
+    if (this.#bound === null) return
+    const { context, entries, dues } = this.#bound
+    const { inputs, duplicateRetentionMs, combine } = this.#operator
+    if (duplicateRetentionMs === null) entries.delete(key)
+    else {
+      const due = context.currentSystemTime + duplicateRetentionMs
+      entries.put(key, { parts: new Map(), headers: [], timestamp: entry.timestamp, due, sent: true })
+      dues.add(key, due)
+    }
+    const missing = inputs.flatMap(({ name }) => (entry.parts.has(name) ? [] : [name]))
+    context.forward({ key, value: combine(entry.parts, missing), timestamp: entry.timestamp, headers: entry.headers })
+  }
+
+  #deadline({ headers }: Record<string, Payload>, now: number): number {
+    const own = this.#operator.deadlineOf(headers)
+    const timeout = now + this.#operator.timeoutMs
+    return own === null ? timeout : Math.min(own, timeout)
+  }
+}

@@ -1,0 +1,12 @@
+import type { NewRecord, Record, RecordMetadata } from '../record.ts'
+
+/** What comes of one record, at once: each output names the child that it goes to. */
+export interface Transform {
+  readonly op: 'transform'
+  readonly apply: (record: Record<unknown, unknown>, place: RecordMetadata | null, nowMs: number) => readonly TransformOutput[]
+}
+
+export interface TransformOutput {
+  readonly record: NewRecord<unknown, unknown>
+  readonly child: string
+}

@@ -1,0 +1,97 @@
+import type { AsyncStep, BatchPolicy, CallReport, Outcome } from '../async-step.ts'
+import { deadlineHeader } from '../operators/accept.ts'
+import type { ProcessorContext } from '../processor-api.ts'
+import { type Header, headerText, type Record, textHeader } from '../record.ts'
+import type { WaggleError } from '../waggle-error.ts'
+import { beeError, deadlinePassed, isFailure } from './bee-error.ts'
+import type { BeeHost } from './bee-host.ts'
+import type { SwarmBee } from './checked-swarm.ts'
+import type { ErrorPayload, Payload } from './payload.ts'
+import { payloadHeaders } from './payload-serde.ts'
+
+export interface BeeStepOptions {
+  readonly bee: SwarmBee
+  readonly host: BeeHost
+  readonly batch: BatchPolicy | null
+  readonly children: readonly string[]
+  readonly deadLetters: string
+}
+
+/** A bee that takes time, as an asynchronous node: errors pass it by, the late are turned away, and what it gives goes on. */
+export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
+  const isSink = bee.type.role === 'sink'
+  return {
+    open: () => host.open(bee),
+    batch,
+    // Two calls: the next batch is packed while the last one runs. Without batches, as many as a module or a process may overlap.
+    concurrency: (batch === null ? 8 : 2) * bee.replicas,
+    maxInFlight: Math.max(64, (batch?.size ?? 8) * 4),
+    timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
+    retries: 0,
+    admit(record, nowMs) {
+      if (record.value.kind === 'error') return 'pass'
+      if (isSink) return 'call'
+      const deadline = deadlineOf(record.headers)
+      return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} had its turn`) : 'call'
+    },
+    forward(outcome, record, context) {
+      forwardOutcome(outcome, record, context)
+    },
+  }
+
+  function forwardOutcome(outcome: Outcome<Payload>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
+    if (outcome.kind === 'error') {
+      const error = beeError(outcome.error, bee.name)
+      if (isFailure(error.error)) context.forward(deadLetter(record, error, outcome.error, context), deadLetters)
+      for (const child of children) context.forward(outputRecord(record, error, outcome.report), child)
+      return
+    }
+    const next = outcome.kind === 'passed' ? record : outputRecord(record, outcome.result, outcome.report)
+    for (const child of children) context.forward(next, child)
+  }
+}
+
+export function deadlineOf(headers: readonly Header[]): number | null {
+  const text = headerText(headers, deadlineHeader)
+  const deadline = text === null ? Number.NaN : Number(text)
+  return Number.isFinite(deadline) ? deadline : null
+}
+
+/** The input's record with another value: what belongs to the request stays, what was said of the old value goes. */
+export function outputRecord(input: Record<string, Payload>, value: Payload, report: CallReport | null): Record<string, Payload> {
+  const headers = input.headers.filter(({ key }) => !ofOneValue.has(key))
+  headers.push(...payloadHeaders(value))
+  if (report !== null) {
+    headers.push(
+      textHeader(startedHeader, String(report.startedAt)),
+      textHeader(finishedHeader, String(report.finishedAt)),
+      textHeader(batchSizeHeader, String(report.batchSize)),
+    )
+  }
+  return { key: input.key, value, timestamp: input.timestamp, headers }
+}
+
+export const startedHeader = 'waggle-started-at'
+export const finishedHeader = 'waggle-finished-at'
+export const batchSizeHeader = 'waggle-batch-size'
+const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
+
+/** The input as it was, with its cause: what one needs to look into it and to send it again. */
+export function deadLetter(input: Record<string, Payload>, { error }: ErrorPayload, cause: WaggleError, context: Pick<ProcessorContext<unknown, unknown>, 'recordMetadata'>): Record<string, Payload> {
+  const place = context.recordMetadata
+  return {
+    ...input,
+    headers: [
+      ...input.headers,
+      textHeader('waggle-dead-letter-bee', error.bee),
+      textHeader('waggle-dead-letter-code', error.code),
+      textHeader('waggle-dead-letter-detail', `${cause.message} ${cause.next}`),
+      textHeader('waggle-dead-letter-topic', place?.topic ?? ''),
+      textHeader('waggle-dead-letter-partition', String(place?.partition ?? -1)),
+      textHeader('waggle-dead-letter-offset', String(place?.offset ?? -1n)),
+    ],
+  }
+}
+
+/** A sink retries until its database is back: the log is where its input waits. */
+const foreverMs = 2 ** 31 - 1

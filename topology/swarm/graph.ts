@@ -1,0 +1,172 @@
+import { Consumed } from '../consumed.ts'
+import { Topology } from '../graph.ts'
+import { deadLetterTopic } from '../naming.ts'
+import type { Transform } from '../operators/transform.ts'
+import { Produced } from '../produced.ts'
+import type { Record } from '../record.ts'
+import { Serdes } from '../serdes.ts'
+import { keyValueStore, type StateStore, type StoreBuilder } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
+import { beeError, isFailure } from './bee-error.ts'
+import type { BeeHost } from './bee-host.ts'
+import { beeStep, deadLetter, deadlineOf, outputRecord } from './bee-step.ts'
+import type { SwarmBee } from './checked-swarm.ts'
+import { joinEntrySerde, requestEntrySerde } from './entry-serdes.ts'
+import type { Payload } from './payload.ts'
+import { payloadSerde } from './payload-serde.ts'
+import type { Step, SubtopologyPlan, SwarmPlan } from './plan.ts'
+
+export interface GraphSettings {
+  /** How long an id is known and an answer kept. */
+  readonly answersRetentionMs: number
+  /** The log may repeat records: joins remember what they sent this long. Null: it never does. */
+  readonly duplicateRetentionMs: number | null
+}
+
+/** A plan as a topology that the engine runs. */
+export function swarmTopology(plan: SwarmPlan, host: BeeHost, settings: GraphSettings): Topology {
+  const topology = new Topology()
+  const bees = new Map(plan.bees.map((bee) => [bee.name, bee]))
+  for (const subtopology of plan.subtopologies) new SubtopologyBuilder(topology, plan, subtopology, bees, host, settings).build()
+  return topology
+}
+
+class SubtopologyBuilder {
+  readonly #topology: Topology
+  readonly #plan: SwarmPlan
+  readonly #subtopology: SubtopologyPlan
+  readonly #bees: ReadonlyMap<string, SwarmBee>
+  readonly #host: BeeHost
+  readonly #settings: GraphSettings
+  readonly #deadLetters: string
+
+  constructor(topology: Topology, plan: SwarmPlan, subtopology: SubtopologyPlan, bees: ReadonlyMap<string, SwarmBee>, host: BeeHost, settings: GraphSettings) {
+    this.#topology = topology
+    this.#plan = plan
+    this.#subtopology = subtopology
+    this.#bees = bees
+    this.#host = host
+    this.#settings = settings
+    this.#deadLetters = `dead-letters-${subtopology.id}`
+  }
+
+  build(): void {
+    const { steps } = this.#subtopology
+    for (const step of steps) this.#add(step)
+    const failing = steps.flatMap((step) => (step.kind === 'call' || step.kind === 'value' ? [step.name] : []))
+    if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, payloads)
+  }
+
+  #add(step: Step): void {
+    const { name, parents } = step
+    const children = this.#childrenOf(name)
+    switch (step.kind) {
+      case 'source':
+        this.#topology.addSource(name, step.topics, Consumed.with(Serdes.string(), payloadSerde))
+        return
+      case 'sink':
+        this.#topology.addSink(name, step.topic, parents, payloads)
+        return
+      case 'accept': {
+        const acceptedChild = `${name}-accepted`
+        const requestChildren = children.filter((child) => child !== acceptedChild)
+        this.#topology.addOperator(name, { op: 'accept', gateway: step.gateway, acceptedChild, requestChildren }, parents)
+        return
+      }
+      case 'call': {
+        const bee = this.#bee(step.bee)
+        const batch = this.#host.batchOf(step.batch === null ? bee : this.#bee(step.batch))
+        this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, deadLetters: this.#deadLetters }), parents)
+        return
+      }
+      case 'value':
+        this.#topology.addOperator(name, this.#value(this.#bee(step.bee), children), parents)
+        return
+      case 'deduplicate': {
+        const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
+        this.#topology.addOperator(name, { op: 'deduplicate', store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs }, parents, { stores })
+        return
+      }
+      case 'join': {
+        const bee = this.#bee(step.bee)
+        const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
+        this.#topology.addOperator(
+          name,
+          {
+            op: 'join-by-key',
+            inputs: step.inputs,
+            store: step.store,
+            dueStore: dueStore(step.store),
+            timeoutMs: bee.timeoutMs ?? defaultJoinMs,
+            duplicateRetentionMs: this.#settings.duplicateRetentionMs,
+            deadlineOf,
+            combine: (parts, missing) => joined(bee, step.inputs, parts, missing),
+          },
+          parents,
+          { stores },
+        )
+        return
+      }
+      case 'ledger': {
+        const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: requestEntrySerde }))
+        const { store, waitsFor } = step
+        this.#topology.addOperator(name, { op: 'request-ledger', store, dueStore: dueStore(store), retentionMs: this.#settings.answersRetentionMs, waitsFor, bee: name }, parents, { stores })
+      }
+    }
+  }
+
+  #value(bee: SwarmBee, children: readonly string[]): Transform {
+    const compute = this.#host.valueOf(bee)
+    return {
+      op: 'transform',
+      apply: (any, place, now) => {
+        const record = any as Record<string, Payload>
+        if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
+        try {
+          const value = compute(record.value, { id: record.key, headers: record.headers, place })
+          const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, attempts: 1 })
+          return children.map((child) => ({ record: output, child }))
+        } catch (thrown) {
+          const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
+          const error = beeError(cause, bee.name)
+          const letters = isFailure(error.error) ? [{ record: deadLetter(record, error, cause, { recordMetadata: place }), child: this.#deadLetters }] : []
+          return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, null), child }))]
+        }
+      },
+    }
+  }
+
+  /** With the store that keeps its due times in order. */
+  #stores(store: StoreBuilder<StateStore>): readonly StoreBuilder<StateStore>[] {
+    return [store, keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() })]
+  }
+
+  #childrenOf(name: string): readonly string[] {
+    return this.#subtopology.steps.flatMap((step) => (step.parents.includes(name) ? [step.name] : []))
+  }
+
+  #bee(name: string): SwarmBee {
+    const bee = this.#bees.get(name)
+    if (bee === undefined) throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is no bee`, next: 'Report this as a bug.' })
+    return bee
+  }
+}
+
+const payloads = Produced.with(Serdes.string(), payloadSerde)
+const defaultJoinMs = 30_000
+const dueStore = (store: string): string => `${store}-due`
+
+/** What a joining bee is given, or the error that it has instead. */
+function joined(bee: SwarmBee, inputs: readonly { readonly name: string }[], parts: ReadonlyMap<string, Payload>, missing: readonly string[]): Payload {
+  if (missing.length > 0 && bee.onTimeout === 'fail') {
+    return {
+      kind: 'error',
+      error: { code: 'WAGGLE_JOIN_TIMEOUT', status: 504, title: 'Not all inputs came in time', detail: `${bee.name} waited in vain for ${missing.join(', ')}`, bee: bee.name },
+    }
+  }
+  const ordered = new Map(inputs.flatMap(({ name }) => (parts.has(name) ? [[name, parts.get(name) as Payload] as const] : [])))
+  const errors = [...ordered.values()].filter((part) => part.kind === 'error')
+  const [first] = errors
+  if (first !== undefined && (bee.onError === 'fail' || errors.length === ordered.size)) return first
+  return { kind: 'joined', parts: ordered }
+}
