@@ -1,0 +1,93 @@
+import { type CommitPoint, Handed } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { endsKey, positionKey, runKey, stateKey } from './keys.ts'
+import type { Partition, TailRecord } from './partition.ts'
+import { encodeRun, type StoredRecord } from './record-run.ts'
+import type { Segments } from './segments.ts'
+
+export interface Appended {
+  readonly partition: Partition
+  readonly record: TailRecord
+}
+
+/** What is to become durable together: a task producer's commit, or records that stand for themselves. */
+export interface CommitSet {
+  readonly appended: readonly Appended[]
+  readonly group: string
+  readonly point: CommitPoint | null
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** Payloads from here on lie in segments. */
+export const inlineBytes = 16 * 1024
+
+export interface CommitDisk {
+  readonly disk: Rocks
+  readonly segments: Segments
+  putAhead(appended: Appended): void
+  /** Adds the number to `changes` where it is new. */
+  storeNumber(task: string, store: string, changes: RocksChange[]): number
+}
+
+/** One atomic write of all sets, durable when it settles. */
+export async function commitTogether(sets: readonly CommitSet[], { disk, segments, putAhead, storeNumber }: CommitDisk): Promise<void> {
+  const changes: RocksChange[] = []
+  const byPartition = new Map<Partition, TailRecord[]>()
+  for (const { appended, group, point } of sets) {
+    for (const one of appended) {
+      putAhead(one)
+      const records = byPartition.get(one.partition)
+      if (records === undefined) byPartition.set(one.partition, [one.record])
+      else records.push(one.record)
+    }
+    for (const position of point?.positions ?? []) {
+      changes.push([positionKey(position.group ?? group, position.topic, position.partition), positionBytes(position.offset, position.metadata)])
+    }
+    for (const { task, store, entries } of point?.state ?? []) {
+      const number = storeNumber(task, store, changes)
+      for (const [key, value] of entries) changes.push([stateKey(number, key), value])
+    }
+  }
+  for (const [partition, records] of byPartition) {
+    records.sort((a, b) => a.offset - b.offset)
+    const { topicNumber, number } = partition
+    changes.push([runKey(topicNumber, number, records[0]?.offset ?? 0), encodeRun(records.map(stored))])
+    changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.next)])
+  }
+  try {
+    await segments.sync()
+    disk.write(changes)
+    await disk.sync()
+  } catch (thrown) {
+    throw writeError(disk.directory, thrown)
+  }
+}
+
+function stored(record: TailRecord): StoredRecord {
+  const { offset, timestamp, key, value, headers, ref } = record
+  return { offset, timestamp, key, headers, value: ref ?? (value instanceof Handed ? value.bytes : value) }
+}
+
+function positionBytes(offset: number, metadata: string): Buffer {
+  const bytes = Buffer.alloc(8 + Buffer.byteLength(metadata))
+  bytes.writeDoubleBE(offset)
+  bytes.write(metadata, 8)
+  return bytes
+}
+
+export function endsBytes(start: number, end: number): Buffer {
+  const bytes = Buffer.alloc(16)
+  bytes.writeDoubleBE(start)
+  bytes.writeDoubleBE(end, 8)
+  return bytes
+}
+
+function writeError(directory: string, thrown: unknown): WaggleError {
+  const said = thrown instanceof Error ? `${thrown.message} ${(thrown.cause as Error | undefined)?.message ?? ''}` : String(thrown)
+  if (/ENOSPC|no space left/i.test(said)) {
+    return new WaggleError('WAGGLE_DISK_FULL', { message: `There is no room left on the disk of ${directory}`, next: 'Make room: Waggle goes on by itself.', cause: thrown })
+  }
+  return new WaggleError('WAGGLE_LOG_WRITE_FAILED', { message: `${directory} cannot be written: ${said.trim()}`, next: 'See that the disk is healthy and writable.', cause: thrown })
+}

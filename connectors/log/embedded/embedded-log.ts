@@ -1,0 +1,457 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Clock,
+  type CommitPoint,
+  type Consumer,
+  Handed,
+  type Log,
+  type LogRecord,
+  type LogTraits,
+  type Position,
+  type Producer,
+  type ProducerRecord,
+  type ReadOptions,
+  type Reader,
+  type StateDisk,
+  type Subscription,
+  type TaskProducer,
+  type TopicInfo,
+  type TopicSpec,
+} from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
+import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes } from './commit-cycle.ts'
+import { Group, GroupConsumer } from './group-consumer.ts'
+import { endsKey, offsetOfRunKey, positionKey, prefix, runKey, stateKey, stateKeyLength, storeNumberKey, topicKey } from './keys.ts'
+import { Partition, type TailRecord } from './partition.ts'
+import { PartitionReader } from './partition-reader.ts'
+import { decodeRun } from './record-run.ts'
+import { Segments } from './segments.ts'
+
+export interface EmbeddedLogOptions {
+  /** Made when it is missing; one process at a time. */
+  readonly directory: string
+  readonly clock: Clock
+  /** Durable records that stay in memory for readers that have not come to them, a partition. */
+  readonly maxTailBytes?: number
+  /** Bytes that may wait to be written before gateways are told to refuse. */
+  readonly maxPendingBytes?: number
+}
+
+/**
+ * The log of one process: topics, positions and state in one database, so that a commit of all of them is one atomic write
+ * and one sync, shared by everything that waits for one (group commit). Records are handed to this process's readers before.
+ */
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
+  mkdirSync(options.directory, { recursive: true })
+  const disk = await Rocks.open(join(options.directory, 'db'))
+  return new EmbeddedLog(options, disk)
+}
+
+interface Topic {
+  readonly spec: TopicSpec
+  readonly number: number
+  readonly partitions: readonly Partition[]
+}
+
+export class EmbeddedLog implements Log {
+  readonly traits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
+  readonly #clock: Clock
+  readonly #maxTailBytes: number
+  readonly #maxPendingBytes: number
+  readonly #topics = new Map<string, Topic>()
+  readonly #groups = new Map<string, Group>()
+  readonly #taskProducers = new Set<EmbeddedTaskProducer>()
+  readonly #storeNumbers = new Map<string, number>()
+  readonly #segments: Segments
+  #disk: Rocks
+  #waiting: CommitSet[] = []
+  /** Records of plain producers that no cycle has taken yet. */
+  #loose: (Appended & { resolve(): void; reject(error: unknown): void })[] = []
+  #ahead: Appended[] = []
+  #unsavedStores: string[] = []
+  #pendingBytes = 0
+  #cycle: Promise<void> | null = null
+  #broken = false
+  #closed = false
+  #cancelRetention: () => void
+
+  constructor(options: EmbeddedLogOptions, disk: Rocks) {
+    this.#clock = options.clock
+    this.#maxTailBytes = options.maxTailBytes ?? 16 * 1024 * 1024
+    this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
+    this.#disk = disk
+    this.#segments = new Segments(join(options.directory, 'segments'))
+    this.#load()
+    this.#cancelRetention = this.#clock.after(retentionMs, () => this.#expire())
+  }
+
+  get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
+    return { pendingBytes: this.#pendingBytes, maxPendingBytes: this.#maxPendingBytes }
+  }
+
+  readonly state: StateDisk = {
+    open: (task, store) => {
+      const number = () => this.#storeNumbers.get(`${task}\0${store}`)
+      return {
+        get: (key) => {
+          const store = number()
+          return store === undefined ? null : this.#disk.get(stateKey(store, key))
+        },
+        getMany: (keys) => {
+          const store = number()
+          return store === undefined ? keys.map(() => null) : this.#disk.getMany(keys.map((key) => stateKey(store, key)))
+        },
+        range: (from, to, options) => {
+          const store = number()
+          return store === undefined ? [].values() : this.#stateRange(store, from, to, options?.reverse ?? false)
+        },
+      }
+    },
+  }
+
+  // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const changes: RocksChange[] = []
+    const made: Topic[] = []
+    for (const spec of specs) {
+      const there = this.#topics.get(spec.name)
+      if (there === undefined) {
+        const topic = this.#topic(spec, this.#topics.size + made.length + 1)
+        made.push(topic)
+        changes.push([topicKey(spec.name), Buffer.from(JSON.stringify({ ...spec, number: topic.number }))])
+      } else if (there.spec.partitions !== spec.partitions) {
+        throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+          message: `The topic ${spec.name} has ${there.spec.partitions} partitions, where ${spec.partitions} are wanted`,
+          next: `Set WAGGLE_PARTITIONS=${there.spec.partitions}, or start with another data directory.`,
+        })
+      }
+    }
+    if (changes.length === 0) return
+    this.#disk.write(changes)
+    await this.#disk.sync()
+    for (const topic of made) this.#topics.set(topic.spec.name, topic)
+    for (const group of this.#groups.values()) group.changed()
+  }
+
+  async topic(name: string): Promise<TopicInfo | null> {
+    const topic = this.#topics.get(name)
+    return topic === undefined ? null : { ...topic.spec, offsets: topic.partitions.map(({ start, durableEnd }) => ({ start, end: durableEnd })) }
+  }
+
+  async topics(): Promise<readonly string[]> {
+    return [...this.#topics.keys()]
+  }
+
+  partitionsOf(topics: readonly string[]): readonly Partition[] {
+    return topics.flatMap((name) => this.#topics.get(name)?.partitions ?? [])
+  }
+
+  // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async subscribe(subscription: Subscription): Promise<Consumer> {
+    const group = this.#groups.get(subscription.group) ?? new Group(subscription.group)
+    this.#groups.set(subscription.group, group)
+    const consumer = new GroupConsumer(this, this.#clock, group, subscription)
+    group.members.push(consumer)
+    group.changed()
+    return consumer
+  }
+
+  read(options: ReadOptions): Reader {
+    return new PartitionReader(this, this.#partition(options.topic, options.partition), options)
+  }
+
+  readPartition(partition: Partition, offset: number, end: number, limit: number): readonly LogRecord[] {
+    return partition.read(offset, end, limit, this.#disk, this.#segments)
+  }
+
+  position(group: string, topic: string, partition: number): Position | null {
+    const bytes = this.#disk.get(positionKey(group, topic, partition))
+    if (bytes === null) return null
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return { offset: buffer.readDoubleBE(), metadata: buffer.toString('utf8', 8) }
+  }
+
+  // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+    const producer = new EmbeddedTaskProducer(this, group)
+    this.#taskProducers.add(producer)
+    return producer
+  }
+
+  async producer(): Promise<Producer> {
+    return {
+      send: (record, { durable = true } = {}) => this.#send(record, durable),
+      close: async () => {},
+    }
+  }
+
+  append(record: ProducerRecord, owner: EmbeddedTaskProducer | null): Appended {
+    const partition = this.#partition(record.topic, record.partition)
+    const appended = { partition, record: partition.append(record, owner) }
+    this.#pendingBytes += appended.record.bytes
+    const { value } = record
+    // Only what may be large is looked at ahead: the rest is written with the commit.
+    if (value !== null && (!(value instanceof Uint8Array) || value.length > inlineBytes)) this.#putAheadSoon(appended)
+    partition.notify()
+    return appended
+  }
+
+  commit(producer: EmbeddedTaskProducer, appended: readonly Appended[], point: CommitPoint): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ appended, group: producer.group, point, resolve, reject })
+      this.#startCycle()
+    })
+  }
+
+  /** What one producer drops others may have built on: the open commits of all go, and all handed consumers start again. */
+  async abortAll(): Promise<void> {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const set of waiting) set.reject(new WaggleError('WAGGLE_COMMIT_DROPPED', { message: 'Another application of this process went back to its last commit', next: 'Nothing: the records are done again.' }))
+    await this.#cycle?.catch(() => {})
+    for (const producer of this.#taskProducers) {
+      for (const { record } of producer.takeOpen()) this.#pendingBytes -= record.bytes
+    }
+    for (const { partitions } of this.#topics.values()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)
+    for (const group of this.#groups.values()) for (const member of group.members) if (member.isHanded) member.lose()
+  }
+
+  forget(producer: EmbeddedTaskProducer): void {
+    this.#taskProducers.delete(producer)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancelRetention()
+    if (this.#loose.length > 0) this.#startCycle()
+    while (this.#cycle !== null) await this.#cycle
+    await this.#segments.close()
+    await this.#disk.close()
+  }
+
+  #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
+    if (this.#closed) return Promise.reject(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' }))
+    const appended = this.append(record, null)
+    return new Promise((resolve, reject) => {
+      this.#loose.push({ ...appended, resolve: () => resolve({ offset: appended.record.offset }), reject })
+      if (durable) this.#startCycle()
+    })
+  }
+
+  /** One cycle at a time: what comes while one is synced shares the next. */
+  #startCycle(): void {
+    if (this.#cycle !== null) return
+    // Everything that this turn of the event loop has to commit goes together.
+    this.#cycle = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.#runCycle())
+      .finally(() => {
+        this.#cycle = null
+        if (this.#waiting.length > 0) this.#startCycle()
+      })
+  }
+
+  async #runCycle(): Promise<void> {
+    const loose = this.#loose
+    const sets: CommitSet[] = [...this.#waiting]
+    this.#loose = []
+    this.#waiting = []
+    if (loose.length > 0) {
+      sets.unshift({
+        appended: loose,
+        group: '',
+        point: null,
+        resolve: () => {
+          for (const one of loose) one.resolve()
+        },
+        reject: (error) => {
+          for (const one of loose) one.reject(error)
+        },
+      })
+    }
+    try {
+      await this.#repair()
+      await commitTogether(sets, {
+        disk: this.#disk,
+        segments: this.#segments,
+        putAhead: (one) => this.#putAhead(one),
+        storeNumber: (task, store, changes) => this.#storeNumber(task, store, changes),
+      })
+      this.#unsavedStores = []
+    } catch (error) {
+      this.#broken = true
+      for (const name of this.#unsavedStores) this.#storeNumbers.delete(name)
+      this.#unsavedStores = []
+      this.#cycleFailed(sets, error)
+      return
+    }
+    const touched = new Set<Partition>()
+    for (const { appended } of sets) {
+      for (const { partition, record } of appended) {
+        record.durable = true
+        this.#pendingBytes -= record.bytes
+        touched.add(partition)
+      }
+    }
+    for (const partition of touched) {
+      partition.settle(this.#maxTailBytes)
+      partition.notify()
+    }
+    for (const set of sets) set.resolve()
+  }
+
+  #cycleFailed(sets: readonly CommitSet[], error: unknown): void {
+    const failed = new Set<TailRecord>()
+    for (const { appended } of sets) {
+      for (const { record } of appended) {
+        failed.add(record)
+        this.#pendingBytes -= record.bytes
+      }
+    }
+    for (const partition of new Set(sets.flatMap(({ appended }) => appended.map((one) => one.partition)))) partition.remove((record) => failed.has(record))
+    for (const set of sets) set.reject(error)
+  }
+
+  /** After a failed write RocksDB takes no more until it is opened again. */
+  async #repair(): Promise<void> {
+    if (!this.#broken) return
+    const { directory } = this.#disk
+    await this.#disk.close()
+    this.#disk = await Rocks.open(directory)
+    this.#broken = false
+  }
+
+  #putAheadSoon(appended: Appended): void {
+    this.#ahead.push(appended)
+    if (this.#ahead.length > 1) return
+    setImmediate(() => {
+      const ahead = this.#ahead
+      this.#ahead = []
+      for (const one of ahead) if (!one.record.durable) this.#putAhead(one)
+    })
+  }
+
+  /** Large payloads go to segments ahead of the commit, so that it has only the write-ahead log to wait for. */
+  #putAhead({ partition, record }: Appended): void {
+    if (record.value === null || record.ref !== null) return
+    const bytes = record.value instanceof Handed ? record.value.bytes : record.value
+    this.#pendingBytes += partition.weigh(record, bytes.length)
+    if (bytes.length > inlineBytes) record.ref = this.#segments.append(bytes)
+  }
+
+  #storeNumber(task: string, store: string, changes: RocksChange[]): number {
+    const name = `${task}\0${store}`
+    const there = this.#storeNumbers.get(name)
+    if (there !== undefined) return there
+    const number = this.#storeNumbers.size + 1
+    this.#storeNumbers.set(name, number)
+    this.#unsavedStores.push(name)
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32BE(number)
+    changes.push([storeNumberKey(task, store), bytes])
+    return number
+  }
+
+  *#stateRange(store: number, from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<readonly [Uint8Array, Uint8Array]> {
+    const end = to === null ? stateKey(store + 1, new Uint8Array(0)) : stateKey(store, to)
+    for (const [key, value] of this.#disk.range(stateKey(store, from ?? new Uint8Array(0)), end, { reverse })) yield [key.subarray(stateKeyLength), value]
+  }
+
+  // ── Keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #load(): void {
+    for (const [, value] of this.#disk.range(Uint8Array.of(prefix.topic), Uint8Array.of(prefix.topic + 1))) {
+      const { number, ...spec } = JSON.parse(Buffer.from(value).toString()) as TopicSpec & { number: number }
+      this.#topics.set(spec.name, this.#topic(spec, number))
+    }
+    for (const [key, value] of this.#disk.range(Uint8Array.of(prefix.storeNumber), Uint8Array.of(prefix.storeNumber + 1))) {
+      this.#storeNumbers.set(Buffer.from(key.subarray(1)).toString(), Buffer.from(value).readUInt32BE())
+    }
+  }
+
+  #topic(spec: TopicSpec, number: number): Topic {
+    const partitions = Array.from({ length: spec.partitions }, (_, partition) => {
+      const bytes = this.#disk.get(endsKey(number, partition))
+      const ends = bytes === null ? { start: 0, end: 0 } : { start: Buffer.from(bytes).readDoubleBE(), end: Buffer.from(bytes).readDoubleBE(8) }
+      return new Partition(spec.name, number, partition, ends)
+    })
+    return { spec, number, partitions }
+  }
+
+  #partition(topic: string, partition: number): Partition {
+    const found = this.#topics.get(topic)?.partitions[partition]
+    if (found === undefined) throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `There is no partition ${partition} of ${topic}`, next: 'Create the topic, or correct its name.' })
+    return found
+  }
+
+  /** Deletes whole runs whose newest record is past its topic's retention, then the segments that nothing names any more. */
+  #expire(): void {
+    if (this.#closed) return
+    this.#cancelRetention = this.#clock.after(retentionMs, () => this.#expire())
+    const changes: RocksChange[] = []
+    let longest = 0
+    for (const { spec, partitions } of this.#topics.values()) {
+      longest = Math.max(longest, spec.retentionMs ?? Number.POSITIVE_INFINITY)
+      if (spec.retentionMs === null) continue
+      for (const partition of partitions) this.#expirePartition(partition, this.#clock.now() - spec.retentionMs, changes)
+    }
+    if (changes.length > 0) this.#disk.write(changes)
+    if (Number.isFinite(longest)) this.#segments.expire(this.#clock.now() - longest)
+  }
+
+  #expirePartition(partition: Partition, before: number, changes: RocksChange[]): void {
+    const { topicNumber, number, durableEnd } = partition
+    const first = partition.start
+    let left = maxExpiredRuns
+    for (const [key, run] of this.#disk.range(runKey(topicNumber, number, 0), runKey(topicNumber, number, durableEnd))) {
+      const last = decodeRun(offsetOfRunKey(key), run, () => nothing).at(-1)
+      if (last === undefined || last.timestamp >= before || left-- === 0) break
+      changes.push([key, null])
+      partition.start = last.offset + 1
+    }
+    if (partition.start > first) changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.durableEnd)])
+  }
+}
+
+/** Appends and commits for one stream thread. */
+export class EmbeddedTaskProducer implements TaskProducer {
+  readonly group: string
+  readonly #log: EmbeddedLog
+  #open: Appended[] = []
+
+  constructor(log: EmbeddedLog, group: string) {
+    this.#log = log
+    this.group = group
+  }
+
+  append(record: ProducerRecord): void {
+    this.#open.push(this.#log.append(record, this))
+  }
+
+  commit(point: CommitPoint): Promise<void> {
+    return this.#log.commit(this, this.takeOpen(), point)
+  }
+
+  abort(): Promise<void> {
+    return this.#log.abortAll()
+  }
+
+  async close(): Promise<void> {
+    this.#log.forget(this)
+  }
+
+  takeOpen(): readonly Appended[] {
+    const open = this.#open
+    this.#open = []
+    return open
+  }
+}
+
+/** How often what is past its retention is looked for. */
+const retentionMs = 60_000
+const maxExpiredRuns = 10_000
+const nothing = new Uint8Array(0)

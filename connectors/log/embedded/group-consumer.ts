@@ -1,0 +1,217 @@
+import type { Clock, Consumer, LogRecord, Position, RecordRun, Subscription, TopicPartition } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { EmbeddedLog } from './embedded-log.ts'
+import type { Partition, Watcher } from './partition.ts'
+
+/** The members of one group in this process, and who of them owns which partition. */
+export class Group {
+  readonly name: string
+  readonly members: GroupConsumer[] = []
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Partitions of one number go to one member, whatever their topic: tasks read several topics. */
+  memberFor(partition: Partition): GroupConsumer | undefined {
+    const able = this.members.filter((member) => member.reads(partition.topic))
+    return able[partition.number % able.length]
+  }
+
+  ownerOf(partition: Partition): GroupConsumer | undefined {
+    return this.members.find((member) => member.owns(partition))
+  }
+
+  changed(): void {
+    for (const member of this.members) member.reassign()
+  }
+}
+
+export class GroupConsumer implements Consumer, Watcher {
+  readonly #log: EmbeddedLog
+  readonly #clock: Clock
+  readonly #group: Group
+  readonly #subscription: Subscription
+  readonly #owned = new Map<Partition, { position: number; paused: boolean }>()
+  #mustReassign = true
+  #hasLost = false
+  #woken = false
+  #wait: (() => void) | null = null
+  #next = 0
+  #closed = false
+
+  constructor(log: EmbeddedLog, clock: Clock, group: Group, subscription: Subscription) {
+    this.#log = log
+    this.#clock = clock
+    this.#group = group
+    this.#subscription = subscription
+  }
+
+  reads(topic: string): boolean {
+    return this.#subscription.topics.includes(topic)
+  }
+
+  owns(partition: Partition): boolean {
+    return this.#owned.has(partition)
+  }
+
+  get isHanded(): boolean {
+    return this.#subscription.isolation === 'handed'
+  }
+
+  async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
+    await this.#settleAssignment()
+    let runs = this.#collect(maxRecords)
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
+    await this.#waitFor(maxWaitMs)
+    this.#takeWoken()
+    await this.#settleAssignment()
+    runs = this.#collect(maxRecords)
+    return runs
+  }
+
+  wakeup(): void {
+    if (this.#wait === null) this.#woken = true
+    else this.notify()
+  }
+
+  notify(): void {
+    this.#wait?.()
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#each(partitions, (owned) => {
+      owned.paused = true
+    })
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#each(partitions, (owned) => {
+      owned.paused = false
+    })
+    this.wakeup()
+  }
+
+  async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
+    return this.#log.position(this.#group.name, topic, partition)
+  }
+
+  seek({ topic, partition }: TopicPartition, offset: number): void {
+    this.#each([{ topic, partition }], (owned) => {
+      owned.position = offset
+    })
+  }
+
+  positionOf(partition: Partition): number {
+    return this.#owned.get(partition)?.position ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Members came or went: looked at in the next `poll`. */
+  reassign(): void {
+    this.#mustReassign = true
+    this.wakeup()
+  }
+
+  /** What was handed on before its commit is gone: everything is given up and taken again at the last commit. */
+  lose(): void {
+    this.#hasLost = true
+    this.reassign()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const partition of this.#owned.keys()) partition.watchers.delete(this)
+    this.#owned.clear()
+    this.#group.members.splice(this.#group.members.indexOf(this), 1)
+    this.#group.changed()
+    this.notify()
+  }
+
+  async #settleAssignment(): Promise<void> {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
+    if (!this.#mustReassign) return
+    this.#mustReassign = false
+    const { listener, topics } = this.#subscription
+    if (this.#hasLost) {
+      this.#hasLost = false
+      const lost = this.#release([...this.#owned.keys()])
+      if (lost.length > 0) await listener.lost(lost)
+    }
+    const wanted = this.#log.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
+    const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
+    if (leaving.length > 0) {
+      await listener.revoked(leaving.map(placeOf))
+      this.#release(leaving)
+      this.#group.changed()
+    }
+    const coming = wanted.filter((partition) => !this.#owned.has(partition) && this.#group.ownerOf(partition) === undefined)
+    if (coming.length === 0) return
+    for (const partition of coming) {
+      const position = this.#log.position(this.#group.name, partition.topic, partition.number)
+      const reset = this.#subscription.offsetReset === 'earliest' ? partition.start : this.#end(partition)
+      this.#owned.set(partition, { position: position?.offset ?? reset, paused: false })
+      partition.watchers.add(this)
+    }
+    await listener.assigned(coming.map(placeOf))
+  }
+
+  #release(partitions: readonly Partition[]): readonly TopicPartition[] {
+    for (const partition of partitions) {
+      this.#owned.delete(partition)
+      partition.watchers.delete(this)
+    }
+    return partitions.map(placeOf)
+  }
+
+  #collect(maxRecords: number): RecordRun[] {
+    const runs: RecordRun[] = []
+    const owned = [...this.#owned]
+    let left = maxRecords
+    for (let step = 0; step < owned.length && left > 0; step++) {
+      const entry = owned[(this.#next + step) % owned.length]
+      if (entry === undefined) continue
+      const [partition, state] = entry
+      if (state.paused) continue
+      const records = this.#log.readPartition(partition, state.position, this.#end(partition), left)
+      const last: LogRecord | undefined = records.at(-1)
+      if (last === undefined) continue
+      state.position = last.offset + 1
+      left -= records.length
+      runs.push({ topic: partition.topic, partition: partition.number, records })
+    }
+    this.#next = owned.length === 0 ? 0 : (this.#next + 1) % owned.length
+    return runs
+  }
+
+  #end(partition: Partition): number {
+    return this.isHanded ? partition.next : partition.durableEnd
+  }
+
+  #takeWoken(): boolean {
+    const woken = this.#woken
+    this.#woken = false
+    return woken
+  }
+
+  #waitFor(maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        this.#wait = null
+        resolve()
+      }
+      const cancel = this.#clock.after(maxWaitMs, done)
+      this.#wait = done
+    })
+  }
+
+  #each(partitions: readonly TopicPartition[], act: (owned: { position: number; paused: boolean }) => void): void {
+    for (const [partition, owned] of this.#owned) {
+      if (partitions.some(({ topic, partition: number }) => topic === partition.topic && number === partition.number)) act(owned)
+    }
+  }
+}
+
+function placeOf(partition: Partition): TopicPartition {
+  return { topic: partition.topic, partition: partition.number }
+}

@@ -1,0 +1,65 @@
+/**
+ * Where things lie in the one database, by the key's first byte:
+ *
+ *     T topic name                              → topic as JSON
+ *     E topic u32 │ partition u32               → start, end: f64 × 2
+ *     L topic u32 │ partition u32 │ offset f64  → run of records
+ *     P group 0x00 topic 0x00 partition u32     → offset f64, metadata
+ *     N task 0x00 store                         → number of the store, u32
+ *     S store u32 │ key                         → value
+ *
+ * Numbers are big-endian, so that the order of keys is the order of numbers; offsets are non-negative doubles, whose bytes
+ * order as they do.
+ */
+export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, state: 0x53 } as const
+
+export function topicKey(name: string): Buffer {
+  return named(prefix.topic, name)
+}
+
+export function endsKey(topic: number, partition: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  key[0] = prefix.ends
+  key.writeUInt32BE(topic, 1)
+  key.writeUInt32BE(partition, 5)
+  return key
+}
+
+export function runKey(topic: number, partition: number, offset: number): Buffer {
+  const key = Buffer.allocUnsafe(17)
+  key[0] = prefix.run
+  key.writeUInt32BE(topic, 1)
+  key.writeUInt32BE(partition, 5)
+  key.writeDoubleBE(offset, 9)
+  return key
+}
+
+export function offsetOfRunKey(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset).getFloat64(9)
+}
+
+export function positionKey(group: string, topic: string, partition: number): Buffer {
+  return named(prefix.position, `${group}\0${topic}\0${partition}`)
+}
+
+export function storeNumberKey(task: string, store: string): Buffer {
+  return named(prefix.storeNumber, `${task}\0${store}`)
+}
+
+export function stateKey(store: number, key: Uint8Array): Buffer {
+  const full = Buffer.allocUnsafe(5 + key.length)
+  full[0] = prefix.state
+  full.writeUInt32BE(store, 1)
+  full.set(key, 5)
+  return full
+}
+
+export const stateKeyLength = 5
+
+function named(first: number, name: string): Buffer {
+  const bytes = Buffer.from(name)
+  const key = Buffer.allocUnsafe(1 + bytes.length)
+  key[0] = first
+  key.set(bytes, 1)
+  return key
+}

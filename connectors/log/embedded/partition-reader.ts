@@ -1,0 +1,62 @@
+import type { ReadOptions, Reader, RecordRun } from '../../../processor/ports.ts'
+import type { EmbeddedLog } from './embedded-log.ts'
+import type { Partition, Watcher } from './partition.ts'
+
+/** Follows one partition's durable records without a group. */
+export class PartitionReader implements Reader, Watcher {
+  readonly #log: EmbeddedLog
+  readonly #partition: Partition
+  readonly #to: number
+  #position: number
+  #wake: (() => void) | null = null
+  #closed = false
+
+  constructor(log: EmbeddedLog, partition: Partition, { from, to }: ReadOptions) {
+    this.#log = log
+    this.#partition = partition
+    this.#position = from < 0 ? partition.durableEnd : from
+    this.#to = to ?? Number.POSITIVE_INFINITY
+    partition.watchers.add(this)
+  }
+
+  positionOf(): number {
+    return this.#position
+  }
+
+  notify(): void {
+    this.#wake?.()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#partition.watchers.delete(this)
+    this.notify()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
+    try {
+      while (!this.#closed && this.#position < this.#to) {
+        const records = this.#log.readPartition(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
+        const last = records.at(-1)
+        if (last !== undefined) {
+          this.#position = last.offset + 1
+          yield { topic: this.#partition.topic, partition: this.#partition.number, records }
+        } else if (this.#partition.durableEnd >= this.#to) return
+        else await this.#changed()
+      }
+    } finally {
+      await this.close()
+    }
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null
+        resolve()
+      }
+    })
+  }
+}
+
+const maxRecords = 1000

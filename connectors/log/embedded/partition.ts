@@ -1,0 +1,155 @@
+import { Handed, type LogRecord, type ProducerRecord } from '../../../processor/ports.ts'
+import type { Rocks } from '../../rocksdb/rocks.ts'
+import { offsetOfRunKey, runKey } from './keys.ts'
+import { decodeRun } from './record-run.ts'
+import type { SegmentRef, Segments } from './segments.ts'
+
+/** A record that is still in memory. */
+export interface TailRecord extends LogRecord {
+  /** Its producer; null for one that stands for itself. */
+  readonly owner: object | null
+  durable: boolean
+  bytes: number
+  /** Where a large value was put ahead of the commit. */
+  ref: SegmentRef | null
+}
+
+/** Reads on its way through a partition; it holds the tail's memory from being let go. */
+export interface Watcher {
+  /** Next offset wanted of this partition. */
+  positionOf(partition: Partition): number
+  notify(): void
+}
+
+/**
+ * One partition: a tail in memory, which holds all that is not durable and what readers have not taken yet, over runs on disk.
+ */
+export class Partition {
+  readonly topic: string
+  readonly topicNumber: number
+  readonly number: number
+  readonly watchers = new Set<Watcher>()
+  start: number
+  /** Offset that the next record gets. */
+  next: number
+  /** Everything before it is durable. */
+  durableEnd: number
+  #tail: TailRecord[] = []
+  #tailBytes = 0
+
+  constructor(topic: string, topicNumber: number, number: number, ends: { readonly start: number; readonly end: number }) {
+    this.topic = topic
+    this.topicNumber = topicNumber
+    this.number = number
+    this.start = ends.start
+    this.next = ends.end
+    this.durableEnd = ends.end
+  }
+
+  get tailBytes(): number {
+    return this.#tailBytes
+  }
+
+  append(record: ProducerRecord, owner: object | null): TailRecord {
+    const bytes = 96 + (record.key?.length ?? 0) + (record.value === null || record.value instanceof Handed ? 512 : record.value.length)
+    const { timestamp, key, value, headers } = record
+    const tail: TailRecord = { offset: this.next++, timestamp, key, value, headers, owner, durable: false, bytes, ref: null }
+    this.#tail.push(tail)
+    this.#tailBytes += bytes
+    return tail
+  }
+
+  /** Corrects what a record counts for once its bytes are known; returns the difference. */
+  weigh(record: TailRecord, valueBytes: number): number {
+    const bytes = 96 + (record.key?.length ?? 0) + valueBytes
+    const more = bytes - record.bytes
+    record.bytes = bytes
+    this.#tailBytes += more
+    return more
+  }
+
+  notify(): void {
+    for (const watcher of this.watchers) watcher.notify()
+  }
+
+  /** Called when records became durable: moves the durable end, and lets go what nobody will take from memory. */
+  settle(maxTailBytes: number): void {
+    let at = this.#indexOf(this.durableEnd)
+    while (this.#tail[at]?.durable) at++
+    this.durableEnd = this.#tail[at]?.offset ?? this.next
+    let wanted = this.durableEnd
+    for (const watcher of this.watchers) wanted = Math.min(wanted, watcher.positionOf(this))
+    let drop = 0
+    let bytes = 0
+    for (const record of this.#tail) {
+      const mayGo = record.offset < wanted || this.#tailBytes - bytes > maxTailBytes
+      if (!record.durable || record.offset >= this.durableEnd || !mayGo) break
+      bytes += record.bytes
+      drop++
+    }
+    if (drop === 0) return
+    this.#tail = this.#tail.slice(drop)
+    this.#tailBytes -= bytes
+  }
+
+  /** Takes back what these records' producers dropped: offsets that were given out stay unused. */
+  remove(dropped: (record: TailRecord) => boolean): void {
+    this.#tail = this.#tail.filter((record) => {
+      if (record.durable || !dropped(record)) return true
+      this.#tailBytes -= record.bytes
+      return false
+    })
+    this.settle(Number.POSITIVE_INFINITY)
+  }
+
+  /** Up to `limit` records from `offset` on, before `end`. Empty where there is none. */
+  read(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
+    if (offset >= end) return []
+    const first = this.#tail[0]
+    if (first !== undefined && offset >= first.offset) {
+      const from = this.#indexOf(offset)
+      let to = Math.min(this.#tail.length, from + limit)
+      while (to > from && (this.#tail[to - 1]?.offset ?? 0) >= end) to--
+      return this.#tail.slice(from, to)
+    }
+    const stored = this.#readDisk(Math.max(offset, this.start), Math.min(end, first?.offset ?? end), limit, disk, segments)
+    // Between what is stored and the tail there may be nothing but offsets of aborted commits.
+    if (stored.length > 0 || first === undefined) return stored
+    return this.read(first.offset, end, limit, disk, segments)
+  }
+
+  #readDisk(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
+    const records: LogRecord[] = []
+    let bytes = 0
+    const payload = (ref: SegmentRef) => segments.read(ref)
+    for (const [key, run] of disk.range(this.#runAt(offset, disk), runKey(this.topicNumber, this.number, end))) {
+      for (const record of decodeRun(offsetOfRunKey(key), run, payload)) {
+        if (record.offset < offset) continue
+        if (record.offset >= end || records.length === limit || bytes > maxReadBytes) return records
+        records.push(record)
+        bytes += record.value === null || record.value instanceof Handed ? 0 : record.value.length
+      }
+    }
+    return records
+  }
+
+  /** The key of the run that `offset` lies in, or of the first one after it. */
+  #runAt(offset: number, disk: Rocks): Uint8Array {
+    for (const [key] of disk.range(runKey(this.topicNumber, this.number, 0), runKey(this.topicNumber, this.number, offset + 1), { reverse: true })) return key
+    return runKey(this.topicNumber, this.number, offset)
+  }
+
+  /** Index of the first record at or after `offset`. */
+  #indexOf(offset: number): number {
+    let low = 0
+    let high = this.#tail.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#tail[middle]?.offset ?? 0) < offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+const maxReadBytes = 8 * 1024 * 1024

@@ -1,0 +1,61 @@
+import type { Header } from '../../../topology/record.ts'
+import { noHeaders } from '../../../topology/record.ts'
+import type { LogRecord } from '../../../processor/ports.ts'
+import { ByteReader, ByteWriter } from './byte-writer.ts'
+import type { SegmentRef } from './segments.ts'
+
+/** A record about to be written: its value is here, or lies in a segment. */
+export interface StoredRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | SegmentRef | null
+  readonly headers: readonly Header[]
+}
+
+/**
+ * Consecutive records of one partition, kept under the first one's offset:
+ * `count u32`, then each `offset - first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
+ */
+export function encodeRun(records: readonly StoredRecord[]): Buffer {
+  const writer = new ByteWriter()
+  const first = records[0]?.offset ?? 0
+  writer.u32(records.length)
+  for (const { offset, timestamp, key, value, headers } of records) {
+    writer.u32(offset - first)
+    writer.f64(timestamp)
+    writer.bytes(key)
+    if (value === null || value instanceof Uint8Array) {
+      writer.u8(inline)
+      writer.bytes(value)
+    } else {
+      writer.u8(inSegment)
+      writer.u32(value.segment)
+      writer.f64(value.position)
+      writer.u32(value.length)
+      writer.u32(value.crc)
+    }
+    writer.u32(headers.length)
+    for (const header of headers) {
+      writer.text(header.key)
+      writer.bytes(header.value)
+    }
+  }
+  return writer.done()
+}
+
+export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Uint8Array): LogRecord[] {
+  const reader = new ByteReader(bytes)
+  return Array.from({ length: reader.u32() }, () => {
+    const offset = first + reader.u32()
+    const timestamp = reader.f64()
+    const key = reader.bytes()
+    const value = reader.u8() === inline ? reader.bytes() : payload({ segment: reader.u32(), position: reader.f64(), length: reader.u32(), crc: reader.u32() })
+    const count = reader.u32()
+    const headers = count === 0 ? noHeaders : Array.from({ length: count }, () => ({ key: reader.text(), value: reader.bytes() }))
+    return { offset, timestamp, key, value, headers }
+  })
+}
+
+const inline = 0
+const inSegment = 1

@@ -1,0 +1,114 @@
+import { createRequire } from 'node:module'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { WalSync } from './wal-sync.ts'
+
+export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
+
+export interface RangeOptions {
+  readonly reverse?: boolean
+}
+
+/**
+ * The synchronous calls of @nxtedition/rocksdb, which has no types for them; its exact version is pinned for their sake.
+ * A write goes to the write-ahead log in the page cache at once (it survives the process); `sync` makes all writes so far
+ * survive the machine, from the thread pool, where the binding's own synced write would hold up the event loop.
+ */
+export class Rocks {
+  readonly directory: string
+  readonly #db: Binding
+  readonly #wal: WalSync
+
+  private constructor(directory: string, db: Binding) {
+    this.directory = directory
+    this.#db = db
+    this.#wal = new WalSync(directory)
+  }
+
+  static async open(directory: string): Promise<Rocks> {
+    const db = new RocksLevel(directory, {})
+    try {
+      await db.open({ createIfMissing: true, cacheSize: 64 * 1024 * 1024 })
+    } catch (thrown) {
+      throw openError(directory, thrown)
+    }
+    return new Rocks(directory, db)
+  }
+
+  get(key: Uint8Array): Uint8Array | null {
+    return this.#db._getManySync([key], binary)[0] ?? null
+  }
+
+  getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[] {
+    return this.#db._getManySync(keys, binary).map((value) => value ?? null)
+  }
+
+  /** One atomic write. Later changes of a key win. */
+  write(changes: Iterable<RocksChange>): void {
+    const batch = this.#db.batch()
+    for (const [key, value] of changes) {
+      if (value === null) batch._del(key, none)
+      else batch._put(key, value, none)
+    }
+    batch._writeSync({ sync: false })
+  }
+
+  sync(): Promise<void> {
+    return this.#wal.sync()
+  }
+
+  /** `from` inclusive, `to` exclusive; null is open. A snapshot of the moment of the first step. */
+  *range(from: Uint8Array | null, to: Uint8Array | null, options: RangeOptions = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
+    const iterator = this.#db._iterator({
+      ...binary,
+      ...(from === null ? {} : { gte: from }),
+      ...(to === null ? {} : { lt: to }),
+      reverse: options.reverse ?? false,
+      keys: true,
+      values: true,
+      limit: -1,
+      highWaterMarkBytes: 256 * 1024,
+    })
+    try {
+      for (let size = 1; ; size = Math.min(size * 8, 1024)) {
+        const { rows, finished } = iterator._nextvSync(size, none)
+        for (let at = 0; at < rows.length; at += 2) yield [rows[at] as Uint8Array, rows[at + 1] as Uint8Array]
+        if (finished) return
+      }
+    } finally {
+      iterator._closeSync()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#wal.close()
+    await this.#db.close()
+  }
+}
+
+interface Binding {
+  open(options: object): Promise<void>
+  close(): Promise<void>
+  batch(): { _put(key: Uint8Array, value: Uint8Array, options: object): void; _del(key: Uint8Array, options: object): void; _writeSync(options: { sync: boolean }): void }
+  _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
+  _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
+}
+
+const { RocksLevel } = createRequire(import.meta.url)('@nxtedition/rocksdb') as { RocksLevel: new (directory: string, options: object) => Binding }
+
+const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+const none = {}
+
+function openError(directory: string, thrown: unknown): WaggleError {
+  const cause = (thrown as { cause?: { code?: string; message?: string } }).cause ?? (thrown as { code?: string; message?: string })
+  if (cause.code === 'LEVEL_LOCKED') {
+    return new WaggleError('WAGGLE_DATA_DIR_IN_USE', {
+      message: `Another process has ${directory} open`,
+      next: 'Stop it, or set WAGGLE_DATA_DIR to a directory of this one’s own.',
+      cause: thrown,
+    })
+  }
+  return WaggleError.from('WAGGLE_DATA_DIR_UNREADABLE', new Error(cause.message ?? String(thrown), { cause: thrown }), {
+    message: `${directory} cannot be opened`,
+    next: 'See that it is writable and has room, or set WAGGLE_DATA_DIR to another.',
+  })
+}

@@ -1,0 +1,58 @@
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/**
+ * Makes what RocksDB has written to its write-ahead log durable. RocksDB hands each write to the operating system before it
+ * returns (`manual_wal_flush` is off), so its log files hold all of it; syncing a file through any descriptor syncs the file.
+ * A log file is followed by the next when the memtable is full; files since the last one synced are synced too, and the
+ * directory when there is a new name in it.
+ */
+export class WalSync {
+  readonly #directory: string
+  #current: { readonly name: string; readonly handle: FileHandle } | null = null
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  async sync(): Promise<void> {
+    const logs = (await readdir(this.#directory)).filter((name) => name.endsWith('.log')).sort()
+    const newest = logs.at(-1)
+    if (newest === undefined) return
+    const before = this.#current
+    if (before?.name === newest) {
+      await before.handle.datasync()
+      return
+    }
+    await before?.handle.datasync()
+    for (const name of logs) {
+      if (before !== null && name <= before.name) continue
+      const handle = await openIfThere(join(this.#directory, name))
+      await handle?.datasync()
+      if (name === newest && handle !== null) this.#current = { name, handle }
+      else await handle?.close()
+    }
+    if (this.#current !== before) await before?.handle.close()
+    const directory = await open(this.#directory, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#current?.handle.close()
+    this.#current = null
+  }
+}
+
+/** A log whose contents are in synced tables by now may be gone already. */
+async function openIfThere(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
