@@ -1,0 +1,144 @@
+import type { AsyncCall, AsyncWorker, BatchPolicy } from '../topology/async-step.ts'
+import { type Header, headerText, type RecordMetadata } from '../topology/record.ts'
+import type { BeeHost } from '../topology/swarm/bee-host.ts'
+import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/bee-step.ts'
+import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import type { Payload } from '../topology/swarm/payload.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType } from './define-bee.ts'
+import { contentTypeOf, inputOf, payloadOf } from './payload-input.ts'
+import type { BeeRegistry } from './registry.ts'
+
+export interface HostOptions {
+  readonly swarm: string
+  readonly registry: BeeRegistry
+  readonly ports: BeePorts
+  readonly bees: readonly SwarmBee[]
+  readonly now: () => number
+  readonly resolve: (uri: string) => Promise<string>
+  readonly resolveCommand: (image: string) => readonly string[] | null
+  readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** Opens the bees of one swarm through their types' `create`, and turns payloads into what they take and give. */
+export class SwarmHost implements BeeHost {
+  readonly #options: HostOptions
+  readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
+
+  private constructor(options: HostOptions, values: ReadonlyMap<string, Bee<unknown, unknown>>) {
+    this.#options = options
+    this.#values = values
+  }
+
+  /** Bees that compute at once are made here, since a topology cannot wait for them. */
+  static async create(options: HostOptions): Promise<SwarmHost> {
+    const values = new Map<string, Bee<unknown, unknown>>()
+    for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee))
+    return new SwarmHost(options, values)
+  }
+
+  batchOf(bee: SwarmBee): BatchPolicy | null {
+    return typeOf(this.#options, bee).definition.batch?.(bee.spec as never) ?? null
+  }
+
+  valueOf(bee: SwarmBee): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => Payload {
+    const made = this.#values.get(bee.name)
+    if (made === undefined || !('process' in made)) {
+      throw new WaggleError('WAGGLE_INVALID_BEE', { message: `${bee.type.type} has the role value and no process function`, next: 'Let create give { process }.' })
+    }
+    return (input, { id, headers, place }) => {
+      const request = requestOf(id, headers, place ?? nowhere, contentTypeOf(input), neverAborted, 1, 0)
+      const output = made.process(inputOf(input), request)
+      if (output instanceof Promise) throw new WaggleError('WAGGLE_INVALID_BEE', { message: `${bee.type.type} has the role value and gave a promise`, next: 'Give it the role call.' })
+      return payloadOf(output, bee.name)
+    }
+  }
+
+  async open(bee: SwarmBee): Promise<AsyncWorker<string, Payload, Payload, Payload>> {
+    const made = await createBee(this.#options, bee)
+    return {
+      call: (rows, calls) => callBee(made, bee.name, rows, calls),
+      close: async () => {
+        await made.close?.()
+      },
+    }
+  }
+}
+
+async function callBee(made: Bee<unknown, unknown>, bee: string, rows: readonly Payload[], calls: readonly AsyncCall<string>[]): Promise<readonly (Payload | WaggleError)[]> {
+  const requests = calls.map((call, at) => requestOf(call.key, call.headers, call.metadata, contentTypeOf(rows[at] as Payload), call.signal, call.attempt, call.timestamp))
+  if ('processBatch' in made) {
+    const outputs = await made.processBatch(rows.map(inputOf), requests)
+    return outputs.map((output) => (output instanceof WaggleError ? output : safely(() => payloadOf(output, bee))))
+  }
+  return Promise.all(
+    rows.map(async (row, at) => {
+      try {
+        return payloadOf(await made.process(inputOf(row), requests[at] as BeeRequest), bee)
+      } catch (thrown) {
+        return WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `See the log of ${bee}.` })
+      }
+    }),
+  )
+}
+
+function safely(make: () => Payload): Payload | WaggleError {
+  try {
+    return make()
+  } catch (thrown) {
+    return WaggleError.from('WAGGLE_BEE_OUTPUT', thrown, { next: 'Correct the bee.' })
+  }
+}
+
+function requestOf(id: string, headers: readonly Header[], place: RecordMetadata, contentType: string, signal: AbortSignal, attempt: number, timestamp: number): BeeRequest {
+  const number = (key: string) => {
+    const text = headerText(headers, key)
+    return text === null ? null : Number(text)
+  }
+  return {
+    id,
+    headers,
+    contentType,
+    deadline: deadlineOf(headers),
+    signal,
+    attempt,
+    get source() {
+      return {
+        bee: place.topic.slice(place.topic.lastIndexOf('.') + 1),
+        topic: place.topic,
+        partition: place.partition,
+        offset: place.offset,
+        timestamp,
+        startedAt: number(startedHeader),
+        finishedAt: number(finishedHeader),
+        batchSize: number(batchSizeHeader),
+      }
+    },
+  }
+}
+
+async function createBee(options: HostOptions, bee: SwarmBee): Promise<Bee<unknown, unknown>> {
+  const { definition } = typeOf(options, bee)
+  if (definition.create === undefined) throw new WaggleError('WAGGLE_INVALID_BEE', { message: `${bee.type.type} has no create function`, next: 'Give it one, or the role gateway or batch.' })
+  const context: BeeContext<never> = {
+    swarm: options.swarm,
+    bee: bee.name,
+    spec: bee.spec as never,
+    gpu: bee.gpu,
+    ports: options.ports,
+    now: options.now,
+    resolve: options.resolve,
+    resolveCommand: options.resolveCommand,
+    log: (level, message) => options.log(bee.name, level, message),
+  }
+  return (await definition.create(context)) as Bee<unknown, unknown>
+}
+
+function typeOf(options: HostOptions, bee: SwarmBee): BeeType {
+  const type = options.registry.find(bee.type.type)
+  if (type === null) throw new WaggleError('WAGGLE_UNKNOWN_BEE_TYPE', { message: `There is no bee type ${bee.type.type}`, next: 'Register it.' })
+  return type
+}
+
+const neverAborted = new AbortController().signal
+const nowhere: RecordMetadata = { topic: '', partition: -1, offset: -1n }

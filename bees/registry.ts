@@ -1,0 +1,26 @@
+import type { BeeCatalog } from '../topology/swarm/bee-type.ts'
+import batch from './batch/bee.ts'
+import container from './container/bee.ts'
+import type { BeeType } from './define-bee.ts'
+import gatewayInput from './gateway-input/bee.ts'
+import module from './module/bee.ts'
+import respond from './respond/bee.ts'
+import saveToDatabase from './save-to-database/bee.ts'
+import tensorRt from './tensor-rt/bee.ts'
+import tfServing from './tf-serving/bee.ts'
+import ensemble from './weighted-average-ensemble/bee.ts'
+
+/** Bee types by name and alias. The built-in ones are listed in the order in which a request meets them. */
+export class BeeRegistry implements BeeCatalog {
+  readonly types: readonly BeeType[]
+
+  constructor(types: readonly BeeType[] = builtIn) {
+    this.types = types
+  }
+
+  find(type: string): BeeType | null {
+    return this.types.find((one) => one.type === type || one.aliases.includes(type)) ?? null
+  }
+}
+
+const builtIn: readonly BeeType[] = [gatewayInput, module, container, batch, tfServing, tensorRt, ensemble, respond, saveToDatabase]
