@@ -1,0 +1,16 @@
+import { Type } from 'typebox'
+import { defineBee } from '../define-bee.ts'
+import { modelBee, modelSpec } from '../model-prediction.ts'
+
+export default defineBee({
+  type: 'tf-serving',
+  aliases: ['bytewax/tf_serving'],
+  summary: 'A TensorFlow model: a frozen graph (.pb), or a SavedModel of constants, run in this process.',
+  delivery: 'A row is computed again after a crash, and gives the same result. A batch that fails is tried row by row.',
+  spec: Type.Object(
+    { model: Type.String({ minLength: 1, description: 'A path, relative to the swarm file, or a URI that resolve: maps to one.' }), ...modelSpec },
+    { additionalProperties: false, required: ['model'] },
+  ),
+  examples: [{ model: 's3://bytewax/teddy-bear-detector.pb', labels: ['bear', 'teddy'] }],
+  create: (context) => modelBee(context, 'tensorflow'),
+})

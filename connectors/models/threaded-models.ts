@@ -1,0 +1,159 @@
+import { access } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ModelThreadData, PackedRow, RunMessage, ThreadMessage } from './model-messages.ts'
+import type { ModelOptions, ModelResult, ModelRow, Models, ModelSignature, OpenModel } from './port.ts'
+
+export interface ThreadedModelsOptions {
+  /** A bee that asks for a GPU fails to start without one, instead of running on the CPU. */
+  readonly requireGpu: boolean
+}
+
+/** Each model in a thread of its own, restarted when it dies. */
+export class ThreadedModels implements Models {
+  readonly #options: ThreadedModelsOptions
+
+  constructor(options: ThreadedModelsOptions) {
+    this.#options = options
+  }
+
+  async open(options: ModelOptions): Promise<OpenModel> {
+    try {
+      await access(options.path)
+    } catch (cause) {
+      throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', { message: `There is no model at ${options.path}`, next: 'Correct the path, or the resolve: map that gives it.', cause })
+    }
+    const model = new ThreadedModel(options)
+    const { warning } = await model.start()
+    if (warning === null) return model
+    if (this.#options.requireGpu) {
+      await model.close()
+      throw new WaggleError('WAGGLE_GPU_MISSING', { message: `${options.path} asks for a GPU and none can be used: ${warning}`, next: 'Install its driver and libraries, or set WAGGLE_GPU=prefer to run on the CPU.' })
+    }
+    options.log('warn', `no GPU can be used (${warning}); running on ${model.device}`)
+    return model
+  }
+}
+
+class ThreadedModel implements OpenModel {
+  readonly #options: ModelOptions
+  readonly #calls = new Map<number, { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; rows: number; buffer: SharedArrayBuffer }>()
+  /** Buffers that no call uses now: two are enough, one being packed while the other is run. */
+  readonly #free: SharedArrayBuffer[] = []
+  #worker: Worker | null = null
+  #starting: Promise<unknown> | null = null
+  #nextCall = 0
+  #closed = false
+  signature: ModelSignature = { inputs: [], outputs: [] }
+  rowSize = 0
+  device = ''
+
+  constructor(options: ModelOptions) {
+    this.#options = options
+  }
+
+  start(): Promise<{ readonly warning: string | null }> {
+    const { path, runtime, gpu, fit } = this.#options
+    const workerData: ModelThreadData = { path, runtime, gpu, fit }
+    const worker = new Worker(new URL('./model-thread.ts', import.meta.url), { workerData, stdout: false, stderr: false })
+    this.#worker = worker
+    const started = new Promise<{ readonly warning: string | null }>((resolve, reject) => {
+      worker.on('message', (message: ThreadMessage) => {
+        if (message.kind === 'ready') {
+          this.signature = message.signature
+          this.rowSize = message.rowSize
+          this.device = message.device
+          resolve({ warning: message.warning })
+        } else if (message.kind === 'broken') {
+          void worker.terminate()
+          reject(new WaggleError(message.code, message))
+        } else this.#answer(message)
+      })
+      worker.on('error', (error) => {
+        reject(error)
+        this.#died(worker, error.message)
+      })
+      worker.on('exit', (code) => {
+        reject(new WaggleError('WAGGLE_MODEL_FAILED', { message: `The thread of ${path} ended with ${code} before it was ready`, next: 'See the log.' }))
+        this.#died(worker, `it ended with ${code}`)
+      })
+    })
+    this.#starting = started.catch(() => {})
+    return started
+  }
+
+  async run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]> {
+    await this.#starting
+    const worker = this.#worker
+    if (this.#closed || worker === null) throw this.#failed('it is closed')
+    signal.throwIfAborted()
+    const buffer = this.#take(rows.reduce((sum, row) => sum + align(row.kind === 'values' ? row.values.byteLength : row.pixels.length), 0))
+    const message: RunMessage = { call: this.#nextCall++, buffer, rows: pack(rows, buffer) }
+    return new Promise((resolve, reject) => {
+      this.#calls.set(message.call, { resolve, reject, rows: rows.length, buffer })
+      worker.postMessage(message)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#worker?.terminate()
+  }
+
+  #answer(message: Extract<ThreadMessage, { kind: 'result' | 'failed' }>): void {
+    const call = this.#calls.get(message.call)
+    if (call === undefined) return
+    this.#calls.delete(message.call)
+    if (this.#free.length < 2) this.#free.push(call.buffer)
+    if (message.kind === 'failed') call.reject(this.#failed(message.message))
+    else call.resolve(Array.from({ length: call.rows }, (_, row) => ({ outputs: rowOf(message.outputs, row, call.rows) })))
+  }
+
+  /** What was in flight fails (the engine tries each row again by itself); the next call finds a new thread. */
+  #died(worker: Worker, why: string): void {
+    if (this.#worker !== worker) return
+    this.#worker = null
+    for (const [, { reject }] of this.#calls) reject(this.#failed(why))
+    this.#calls.clear()
+    if (this.#closed || this.rowSize === 0) return
+    this.#options.log('error', `the thread of ${this.#options.path} died (${why}) and is started again`)
+    this.start().catch((error: unknown) => this.#options.log('error', `the thread of ${this.#options.path} cannot be started: ${error instanceof Error ? error.message : String(error)}`))
+  }
+
+  #take(bytes: number): SharedArrayBuffer {
+    const buffer = this.#free.pop()
+    return buffer !== undefined && buffer.byteLength >= bytes ? buffer : new SharedArrayBuffer(bytes)
+  }
+
+  #failed(why: string): WaggleError {
+    return new WaggleError('WAGGLE_MODEL_FAILED', { message: `The model ${this.#options.path} failed: ${why}`, next: 'See the log.' })
+  }
+}
+
+function pack(rows: readonly ModelRow[], buffer: SharedArrayBuffer): readonly PackedRow[] {
+  let at = 0
+  return rows.map((row): PackedRow => {
+    const position = at
+    if (row.kind === 'values') {
+      new Float32Array(buffer, position, row.values.length).set(row.values)
+      at += align(row.values.byteLength)
+      return { kind: 'values', position }
+    }
+    new Uint8Array(buffer, position, row.pixels.length).set(row.pixels)
+    at += align(row.pixels.length)
+    return { kind: 'picture', position, height: row.height, width: row.width }
+  })
+}
+
+function rowOf(outputs: { readonly [name: string]: Float32Array }, row: number, rows: number): { readonly [name: string]: readonly number[] } {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, values]) => {
+      const width = values.length / rows
+      return [name, Array.from(values.subarray(row * width, (row + 1) * width))]
+    }),
+  )
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16
+}
