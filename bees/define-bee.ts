@@ -1,13 +1,19 @@
 import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
-import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-type.ts'
+import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
+import type { Database } from '../topology/swarm/ports/database.ts'
+import type { Models } from '../topology/swarm/ports/models.ts'
+import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 
-/** Each connector adds its port, by declaration merging; `ops` injects what implements it. */
-// biome-ignore lint/suspicious/noEmptyInterface: open on purpose, connectors merge their ports into it
-export interface BeePorts {}
+/** What bees reach the world through; `ops` injects what implements it. Open for declaration merging, so that a package can bring its own. */
+export interface BeePorts {
+  readonly models: Models
+  readonly processes: Processes
+  readonly database: Database
+}
 
 export interface BeeContext<Spec> {
   readonly swarm: string

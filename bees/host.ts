@@ -41,15 +41,24 @@ export class SwarmHost implements BeeHost {
     return typeOf(this.#options, bee).definition.batch?.(bee.spec as never) ?? null
   }
 
-  valueOf(bee: SwarmBee): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => Payload {
+  valueOf(
+    bee: SwarmBee,
+  ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => Payload {
     const made = this.#values.get(bee.name)
     if (made === undefined || !('process' in made)) {
-      throw new WaggleError('WAGGLE_INVALID_BEE', { message: `${bee.type.type} has the role value and no process function`, next: 'Let create give { process }.' })
+      throw new WaggleError('WAGGLE_INVALID_BEE', {
+        message: `${bee.type.type} has the role value and no process function`,
+        next: 'Let create give { process }.',
+      })
     }
     return (input, { id, headers, place }) => {
       const request = requestOf(id, headers, place ?? nowhere, contentTypeOf(input), neverAborted, 1, 0)
       const output = made.process(inputOf(input), request)
-      if (output instanceof Promise) throw new WaggleError('WAGGLE_INVALID_BEE', { message: `${bee.type.type} has the role value and gave a promise`, next: 'Give it the role call.' })
+      if (output instanceof Promise)
+        throw new WaggleError('WAGGLE_INVALID_BEE', {
+          message: `${bee.type.type} has the role value and gave a promise`,
+          next: 'Give it the role call.',
+        })
       return payloadOf(output, bee.name)
     }
   }
@@ -65,8 +74,15 @@ export class SwarmHost implements BeeHost {
   }
 }
 
-async function callBee(made: Bee<unknown, unknown>, bee: string, rows: readonly Payload[], calls: readonly AsyncCall<string>[]): Promise<readonly (Payload | WaggleError)[]> {
-  const requests = calls.map((call, at) => requestOf(call.key, call.headers, call.metadata, contentTypeOf(rows[at] as Payload), call.signal, call.attempt, call.timestamp))
+async function callBee(
+  made: Bee<unknown, unknown>,
+  bee: string,
+  rows: readonly Payload[],
+  calls: readonly AsyncCall<string>[],
+): Promise<readonly (Payload | WaggleError)[]> {
+  const requests = calls.map((call, at) =>
+    requestOf(call.key, call.headers, call.metadata, contentTypeOf(rows[at] as Payload), call.signal, call.attempt, call.timestamp),
+  )
   if ('processBatch' in made) {
     const outputs = await made.processBatch(rows.map(inputOf), requests)
     return outputs.map((output) => (output instanceof WaggleError ? output : safely(() => payloadOf(output, bee))))
@@ -90,7 +106,15 @@ function safely(make: () => Payload): Payload | WaggleError {
   }
 }
 
-function requestOf(id: string, headers: readonly Header[], place: RecordMetadata, contentType: string, signal: AbortSignal, attempt: number, timestamp: number): BeeRequest {
+function requestOf(
+  id: string,
+  headers: readonly Header[],
+  place: RecordMetadata,
+  contentType: string,
+  signal: AbortSignal,
+  attempt: number,
+  timestamp: number,
+): BeeRequest {
   const number = (key: string) => {
     const text = headerText(headers, key)
     return text === null ? null : Number(text)
@@ -119,7 +143,11 @@ function requestOf(id: string, headers: readonly Header[], place: RecordMetadata
 
 async function createBee(options: HostOptions, bee: SwarmBee): Promise<Bee<unknown, unknown>> {
   const { definition } = typeOf(options, bee)
-  if (definition.create === undefined) throw new WaggleError('WAGGLE_INVALID_BEE', { message: `${bee.type.type} has no create function`, next: 'Give it one, or the role gateway or batch.' })
+  if (definition.create === undefined)
+    throw new WaggleError('WAGGLE_INVALID_BEE', {
+      message: `${bee.type.type} has no create function`,
+      next: 'Give it one, or the role gateway or batch.',
+    })
   const context: BeeContext<never> = {
     swarm: options.swarm,
     bee: bee.name,

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { ModelResult, ModelRow, OpenModel } from '../connectors/models/port.ts'
+import type { ModelResult, ModelRow, OpenModel } from '../topology/swarm/ports/models.ts'
 import { Refused, WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeContext, TensorsInput } from './define-bee.ts'
 
@@ -14,10 +14,20 @@ export interface ModelPrediction {
 
 /** Settings that all model bees share. */
 export const modelSpec = {
-  labels: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Names of the scores, in the output’s order. Default: 0, 1, …' })),
+  labels: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Names of the scores, in the output’s order. Default: 0, 1, …' }),
+  ),
   output: Type.Optional(Type.String({ description: 'The output that holds the scores. Default: probabilities, else the first.' })),
-  resize: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 8192 }), { minItems: 2, maxItems: 2, description: '[height, width] that pictures are fitted to. Default: from the model.' })),
-  fit: Type.Optional(Type.Enum(['fill', 'cover'], { description: 'fill (the default): the whole picture, squashed. cover: aspect kept, the centre cut out.' })),
+  resize: Type.Optional(
+    Type.Array(Type.Integer({ minimum: 1, maximum: 8192 }), {
+      minItems: 2,
+      maxItems: 2,
+      description: '[height, width] that pictures are fitted to. Default: from the model.',
+    }),
+  ),
+  fit: Type.Optional(
+    Type.Enum(['fill', 'cover'], { description: 'fill (the default): the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
+  ),
   layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
   scale: Type.Optional(Type.Number({ description: 'Each value 0–255 is multiplied by it. Default: 1.' })),
 }
@@ -67,18 +77,31 @@ function scoresOf(spec: ModelSpec, model: OpenModel): { readonly output: string;
   const named = spec.output ?? (outputs.some(({ name }) => name === 'probabilities') ? 'probabilities' : outputs[0]?.name)
   const output = outputs.find(({ name }) => name === named)
   const names = outputs.map(({ name }) => name).join(', ')
-  if (output === undefined) throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${spec.model} has no output ${named}`, next: `Set output to one of: ${names}.` })
+  if (output === undefined)
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${spec.model} has no output ${named}`, next: `Set output to one of: ${names}.` })
   const width = output.shape.slice(1).reduce((product, size) => product * Math.max(1, size), 1)
   const labels = spec.labels ?? Array.from({ length: width }, (_, at) => String(at))
   if (labels.length === width) return { output: output.name, labels }
-  throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${spec.model} gives ${width} scores in ${output.name}, and spec.labels names ${labels.length}`, next: `Name ${width} labels, or set output to one of: ${names}.` })
+  throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+    message: `${spec.model} gives ${width} scores in ${output.name}, and spec.labels names ${labels.length}`,
+    next: `Name ${width} labels, or set output to one of: ${names}.`,
+  })
 }
 
-function predictionOf({ outputs }: ModelResult, { output, labels }: { readonly output: string; readonly labels: readonly string[] }, model: string): ModelPrediction {
+function predictionOf(
+  { outputs }: ModelResult,
+  { output, labels }: { readonly output: string; readonly labels: readonly string[] },
+  model: string,
+): ModelPrediction {
   const values = outputs[output] ?? []
   const best = values.reduce((top, value, at) => (value > (values[top] ?? Number.NEGATIVE_INFINITY) ? at : top), 0)
   const others = Object.entries(outputs).flatMap(([name, other]) => (name === output ? [] : [[name, other.length === 1 ? other[0] : other] as const]))
-  return { label: labels[best] ?? '', scores: Object.fromEntries(labels.map((label, at) => [label, values[at] ?? 0])), model, ...Object.fromEntries(others) }
+  return {
+    label: labels[best] ?? '',
+    scores: Object.fromEntries(labels.map((label, at) => [label, values[at] ?? 0])),
+    model,
+    ...Object.fromEntries(others),
+  }
 }
 
 /** A picture ({ tensors: { image } }, [h, w, 3] of UINT8), a tensor of the model's own shape, or its values as JSON lists. */
@@ -86,14 +109,16 @@ function rowOf(input: unknown, model: OpenModel): ModelRow {
   if (isTensors(input)) {
     const tensors = Object.values(input.tensors)
     const picture = tensors.find(({ datatype, shape }) => datatype === 'UINT8' && shape.length === 3 && shape[2] === 3)
-    if (picture !== undefined && picture.data instanceof Uint8Array) return { kind: 'picture', height: picture.shape[0] ?? 0, width: picture.shape[1] ?? 0, pixels: picture.data }
+    if (picture !== undefined && picture.data instanceof Uint8Array)
+      return { kind: 'picture', height: picture.shape[0] ?? 0, width: picture.shape[1] ?? 0, pixels: picture.data }
     const values = tensors.find(({ datatype, data }) => datatype === 'FP32' && data.length === model.rowSize)
     if (values?.data instanceof Float32Array) return { kind: 'values', values: values.data }
     throw new Refused(`The tensors ${tensors.map(({ datatype, shape }) => `${datatype} [${shape}]`).join(', ')} do not fit: ${wanted(model)}`)
   }
   if (Array.isArray(input)) {
     const values = input.flat(Number.POSITIVE_INFINITY) as unknown[]
-    if (values.length === model.rowSize && values.every((value) => typeof value === 'number')) return { kind: 'values', values: Float32Array.from(values as number[]) }
+    if (values.length === model.rowSize && values.every((value) => typeof value === 'number'))
+      return { kind: 'values', values: Float32Array.from(values as number[]) }
   }
   throw new Refused(`The input does not fit: ${wanted(model)}`)
 }

@@ -6,7 +6,7 @@ import type { Produced, StreamPartitioner } from './produced.ts'
 import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde } from './serde.ts'
 import type { StateStore, StoreBuilder } from './state-store.ts'
-import { subtopologiesOf, type Subtopology } from './subtopology.ts'
+import { type Subtopology, subtopologiesOf } from './subtopology.ts'
 import { WaggleError } from './waggle-error.ts'
 
 export type TopicNameExtractor<K, V> = (key: K, value: V, record: RecordMetadata & Record<K, V>) => string
@@ -91,7 +91,12 @@ export class Topology {
     })
   }
 
-  addProcessor<K, V, K2, V2>(name: string, supplier: ProcessorSupplier<K, V, K2, V2>, parents: readonly string[], options: ProcessOptions = {}): this {
+  addProcessor<K, V, K2, V2>(
+    name: string,
+    supplier: ProcessorSupplier<K, V, K2, V2>,
+    parents: readonly string[],
+    options: ProcessOptions = {},
+  ): this {
     this.#add({ kind: 'processor', name, supplier: supplier as ProcessorNode['supplier'], parents: this.#known(name, parents) })
     return this.#give(name, options)
   }
@@ -122,7 +127,10 @@ export class Topology {
   addStateStore(store: StoreBuilder<StateStore>, processors: readonly string[] = []): this {
     const there = this.#stores.get(store.name)
     if (there !== undefined && there !== store) {
-      throw new WaggleError('WAGGLE_STORE_EXISTS', { message: `There is a state store named ${store.name} already`, next: 'Give one of the two another name.' })
+      throw new WaggleError('WAGGLE_STORE_EXISTS', {
+        message: `There is a state store named ${store.name} already`,
+        next: 'Give one of the two another name.',
+      })
     }
     this.#stores.set(store.name, store)
     for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
@@ -136,7 +144,10 @@ export class Topology {
     }
     for (const store of stores) {
       if (!this.#stores.has(store)) {
-        throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `Processor ${processor} wants the store ${store}, which was not added`, next: 'Add it with addStateStore first.' })
+        throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
+          message: `Processor ${processor} wants the store ${store}, which was not added`,
+          next: 'Add it with addStateStore first.',
+        })
       }
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)

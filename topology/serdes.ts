@@ -61,7 +61,11 @@ const anyJson: Serde<unknown> = {
     try {
       return JSON.parse(decoder.decode(data))
     } catch (cause) {
-      throw new WaggleError('WAGGLE_INVALID_VALUE', { message: `A value of ${topic} is not JSON: ${(cause as Error).message}`, next: 'Read the topic with the serde that it was written with.', cause })
+      throw new WaggleError('WAGGLE_INVALID_VALUE', {
+        message: `A value of ${topic} is not JSON: ${(cause as Error).message}`,
+        next: 'Read the topic with the serde that it was written with.',
+        cause,
+      })
     }
   },
 }
@@ -78,10 +82,16 @@ export const Serdes = {
 }
 
 function unsafe(value: number | bigint): WaggleError {
-  return new WaggleError('WAGGLE_UNSAFE_INTEGER', { message: `${value} is no integer that a number can hold exactly`, next: 'Use a serde of bigint.' })
+  return new WaggleError('WAGGLE_UNSAFE_INTEGER', {
+    message: `${value} is no integer that a number can hold exactly`,
+    next: 'Use a serde of bigint.',
+  })
 }
 
 function exactly(topic: string, data: Uint8Array, length: number): void {
   if (data.length === length) return
-  throw new WaggleError('WAGGLE_INVALID_VALUE', { message: `A value of ${topic} has ${data.length} bytes where its type has ${length}`, next: 'Read the topic with the serde that it was written with.' })
+  throw new WaggleError('WAGGLE_INVALID_VALUE', {
+    message: `A value of ${topic} has ${data.length} bytes where its type has ${length}`,
+    next: 'Read the topic with the serde that it was written with.',
+  })
 }

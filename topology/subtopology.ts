@@ -39,7 +39,11 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
       id,
       nodes,
       sources: [...new Set(nodes.filter((node): node is SourceNode => node.kind === 'source').flatMap((node) => node.topics))],
-      sinks: [...new Set(nodes.filter((node): node is SinkNode => node.kind === 'sink').flatMap((node) => (typeof node.topic === 'string' ? [node.topic] : [])))],
+      sinks: [
+        ...new Set(
+          nodes.filter((node): node is SinkNode => node.kind === 'sink').flatMap((node) => (typeof node.topic === 'string' ? [node.topic] : [])),
+        ),
+      ],
       stores,
     }
   })
@@ -86,4 +90,3 @@ class Groups {
     this.#parent.set(this.find(a), this.find(b))
   }
 }
-

@@ -10,7 +10,9 @@ export default defineBee({
   spec: Type.Object(
     {
       file: Type.String({ minLength: 1, description: 'The module, relative to the swarm file.' }),
-      bee: Type.Optional(Type.String({ description: 'Which export to use (default): a function (input, request) => output, or { process } or { processBatch }.' })),
+      bee: Type.Optional(
+        Type.String({ description: 'Which export to use (default): a function (input, request) => output, or { process } or { processBatch }.' }),
+      ),
     },
     { additionalProperties: false, required: ['file'] },
   ),
@@ -34,6 +36,9 @@ async function load(path: string, bee: string): Promise<{ readonly [name: string
   try {
     return (await import(pathToFileURL(path).href)) as { readonly [name: string]: unknown }
   } catch (thrown) {
-    throw WaggleError.from('WAGGLE_INVALID_MODULE', thrown, { message: `The module of ${bee}, ${path}, cannot be loaded`, next: 'Correct it, or the path in spec.file.' })
+    throw WaggleError.from('WAGGLE_INVALID_MODULE', thrown, {
+      message: `The module of ${bee}, ${path}, cannot be loaded`,
+      next: 'Correct it, or the path in spec.file.',
+    })
   }
 }

@@ -7,7 +7,10 @@ export default defineBee({
   summary: 'An ONNX model, on TensorRT or CUDA where `gpu` asks for it and there is one, else on the CPU.',
   delivery: 'A row is computed again after a crash, and gives the same result. A batch that fails is tried row by row.',
   spec: Type.Object(
-    { model: Type.String({ minLength: 1, description: 'An .onnx file: a path, relative to the swarm file, or a URI that resolve: maps to one.' }), ...modelSpec },
+    {
+      model: Type.String({ minLength: 1, description: 'An .onnx file: a path, relative to the swarm file, or a URI that resolve: maps to one.' }),
+      ...modelSpec,
+    },
     { additionalProperties: false, required: ['model'] },
   ),
   examples: [{ model: 's3://bytewax/teddy-bear-detector.onnx', labels: ['bear', 'teddy'] }],

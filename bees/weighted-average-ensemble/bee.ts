@@ -21,7 +21,9 @@ export default defineBee({
   spec: Type.Object(
     {
       weights: Type.Optional(
-        Type.Record(Type.String(), Type.Number({ minimum: 0 }), { description: 'By bee. A bee without one weighs as much as the average of those named; with none named all are equal.' }),
+        Type.Record(Type.String(), Type.Number({ minimum: 0 }), {
+          description: 'By bee. A bee without one weighs as much as the average of those named; with none named all are equal.',
+        }),
       ),
     },
     { additionalProperties: false },
@@ -38,9 +40,14 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   const usual = named.length === 0 ? 1 : named.reduce((sum, weight) => sum + weight, 0) / named.length
   const bees = [...predictions].map(([bee, { scores }]) => ({ bee, scores, weight: weights[bee] ?? usual }))
   const total = bees.reduce((sum, { weight }) => sum + weight, 0)
-  if (total <= 0) throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'No prediction with a weight above 0 is there', next: 'See why the models failed, or give them weights.' })
+  if (total <= 0)
+    throw new WaggleError('WAGGLE_NO_PREDICTION', {
+      message: 'No prediction with a weight above 0 is there',
+      next: 'See why the models failed, or give them weights.',
+    })
   const scores: { [label: string]: number } = {}
-  for (const { scores: own, weight } of bees) for (const [label, score] of Object.entries(own)) scores[label] = (scores[label] ?? 0) + (score * weight) / total
+  for (const { scores: own, weight } of bees)
+    for (const [label, score] of Object.entries(own)) scores[label] = (scores[label] ?? 0) + (score * weight) / total
   const [label] = Object.entries(scores).reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['', Number.NEGATIVE_INFINITY])
   return { label, scores, models: Object.fromEntries(bees.map(({ bee, scores: own, weight }) => [bee, { scores: own, weight: weight / total }])) }
 }
@@ -50,7 +57,10 @@ function predictionsOf(input: { readonly [bee: string]: unknown }): ReadonlyMap<
   for (const [bee, value] of Object.entries(input)) {
     if (value instanceof ErrorInput) continue
     if (!isPrediction(value)) {
-      throw new WaggleError('WAGGLE_NO_PREDICTION', { message: `${bee} gave no prediction: { scores: { label: number } } is needed`, next: `See what ${bee} publishes.` })
+      throw new WaggleError('WAGGLE_NO_PREDICTION', {
+        message: `${bee} gave no prediction: { scores: { label: number } } is needed`,
+        next: `See what ${bee} publishes.`,
+      })
     }
     predictions.set(bee, value)
   }

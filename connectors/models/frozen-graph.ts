@@ -99,7 +99,11 @@ function nodesOf(path: string): readonly RawNode[] {
   try {
     bytes = readFileSync(path)
   } catch (cause) {
-    throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', { message: `There is no model at ${path}`, next: 'Correct the path, or the resolve: map that gives it.', cause })
+    throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+      message: `There is no model at ${path}`,
+      next: 'Correct the path, or the resolve: map that gives it.',
+      cause,
+    })
   }
   // protobufjs gives 64-bit numbers as numbers where the package `long` is absent, else as objects that Number() reads.
   const decode = (type: string) => root.lookupType(type).decode(bytes) as unknown
@@ -205,5 +209,9 @@ function joined(parts: readonly Uint8Array[]): ArrayBuffer {
 }
 
 function invalid(path: string, why: string, cause?: unknown): WaggleError {
-  return new WaggleError('WAGGLE_MODEL_INVALID', { message: `${path} is no frozen TensorFlow graph: ${why}`, next: 'See that the file is whole, and that its variables are frozen into constants.', cause })
+  return new WaggleError('WAGGLE_MODEL_INVALID', {
+    message: `${path} is no frozen TensorFlow graph: ${why}`,
+    next: 'See that the file is whole, and that its variables are frozen into constants.',
+    cause,
+  })
 }

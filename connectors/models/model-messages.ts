@@ -1,5 +1,5 @@
+import type { ModelOptions, ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
 import type { ErrorCode } from '../../topology/waggle-error.ts'
-import type { ModelOptions, ModelSignature, PictureFit } from './port.ts'
 
 /** What a model's thread is started with. */
 export interface ModelThreadData {

@@ -1,4 +1,4 @@
-import type { ModelSignature } from './port.ts'
+import type { ModelSignature } from '../../topology/swarm/ports/models.ts'
 
 /** A model library inside a model's thread. */
 export interface ModelRuntime {

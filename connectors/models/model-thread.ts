@@ -2,8 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
 import { openOnnx } from './onnx-runtime.ts'
-import { PictureResampler } from './picture-resampler.ts'
 import { inputOf } from './picture-input.ts'
+import { PictureResampler } from './picture-resampler.ts'
 import { openTensorFlow } from './tensorflow-runtime.ts'
 
 /**
@@ -34,7 +34,10 @@ try {
     }
   })
 } catch (thrown) {
-  const error = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, { message: `${path} cannot be loaded`, next: 'See that the file is whole and of the right kind.' })
+  const error = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, {
+    message: `${path} cannot be loaded`,
+    next: 'See that the file is whole and of the right kind.',
+  })
   say({ kind: 'broken', code: error.code, message: error.message, next: error.next })
 }
 
@@ -44,4 +47,3 @@ function pack({ buffer, rows }: RunMessage, values: Float32Array, rowSize: numbe
     else resampler.write(new Uint8Array(buffer, row.position, row.height * row.width * 3), row.height, row.width, values, at * rowSize)
   })
 }
-

@@ -3,9 +3,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Datatype } from '../../topology/swarm/payload.ts'
+import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type ModelRuntime, maxOutputValues } from './model-runtime.ts'
-import type { TensorSignature } from './port.ts'
 
 export async function openOnnx(path: string, gpu: number): Promise<{ runtime: ModelRuntime; warning: string | null }> {
   const { session, device, warning } = await createSession(path, gpu)
@@ -13,7 +13,10 @@ export async function openOnnx(path: string, gpu: number): Promise<{ runtime: Mo
   const outputs = session.outputMetadata.map(signatureOf).filter(({ shape }) => valuesOf(shape) <= maxOutputValues)
   const name = inputs[0]?.name
   if (name === undefined || outputs.length === 0) {
-    throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${path} has no input, or no output of at most ${maxOutputValues} values a row`, next: 'Use a model that gives a small output.' })
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${path} has no input, or no output of at most ${maxOutputValues} values a row`,
+      next: 'Use a model that gives a small output.',
+    })
   }
   const fetches = outputs.map((output) => output.name)
   const runtime: ModelRuntime = {
@@ -52,10 +55,22 @@ function hasProviders(): boolean {
 
 function signatureOf(value: InferenceSession.ValueMetadata): TensorSignature {
   if (!value.isTensor) return { name: value.name, datatype: 'FP32', shape: [] }
-  return { name: value.name, datatype: datatypes[value.type] ?? 'FP32', shape: value.shape.map((size) => (typeof size === 'number' && size >= 0 ? size : -1)) }
+  return {
+    name: value.name,
+    datatype: datatypes[value.type] ?? 'FP32',
+    shape: value.shape.map((size) => (typeof size === 'number' && size >= 0 ? size : -1)),
+  }
 }
 
-const datatypes: { readonly [type: string]: Datatype } = { float32: 'FP32', float64: 'FP64', uint8: 'UINT8', int8: 'INT8', int32: 'INT32', int64: 'INT64', bool: 'BOOL' }
+const datatypes: { readonly [type: string]: Datatype } = {
+  float32: 'FP32',
+  float64: 'FP64',
+  uint8: 'UINT8',
+  int8: 'INT8',
+  int32: 'INT32',
+  int64: 'INT64',
+  bool: 'BOOL',
+}
 
 function valuesOf(shape: readonly number[]): number {
   return shape.slice(1).reduce((product, size) => product * Math.max(1, size), 1)

@@ -1,6 +1,6 @@
+import type { ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ResampleTarget } from './picture-resampler.ts'
-import type { ModelSignature, PictureFit } from './port.ts'
 
 export interface ModelInput extends ResampleTarget {
   /** Of one row. */

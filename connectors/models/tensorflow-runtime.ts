@@ -1,16 +1,20 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
+import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { readFrozenGraph } from './frozen-graph.ts'
 import { type ModelRuntime, maxOutputValues } from './model-runtime.ts'
-import type { TensorSignature } from './port.ts'
 
 /** On the first backend there is: tfjs-node-gpu, tfjs-node (where the user has installed them), else WebAssembly. */
 export async function openTensorFlow(path: string, gpu: number): Promise<{ runtime: ModelRuntime; warning: string | null }> {
   const graph = readFrozenGraph(path)
   const { tf, converter, backend } = await loadBackend(gpu)
   const input = graph.inputs[0]
-  if (input === undefined) throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${path} has no placeholder to feed`, next: 'Freeze the graph with its input as a placeholder.' })
+  if (input === undefined)
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${path} has no placeholder to feed`,
+      next: 'Freeze the graph with its input as a placeholder.',
+    })
   const model = await converter.loadGraphModel({ load: async () => graph.artifacts as never })
   const outputs = await outputsOf(path, tf, model, input, graph.outputs)
   const names = outputs.map(({ name }) => name)
@@ -21,7 +25,9 @@ export async function openTensorFlow(path: string, gpu: number): Promise<{ runti
       const fed = tf.tensor(values, [...shape], 'float32')
       const given = model.execute({ [input.name]: fed }, names)
       const tensors = Array.isArray(given) ? given : [given]
-      const results = Object.fromEntries(await Promise.all(tensors.map(async (tensor, at) => [names[at] ?? '', Float32Array.from(await tensor.data())] as const)))
+      const results = Object.fromEntries(
+        await Promise.all(tensors.map(async (tensor, at) => [names[at] ?? '', Float32Array.from(await tensor.data())] as const)),
+      )
       fed.dispose()
       for (const tensor of tensors) tensor.dispose()
       return results
@@ -57,10 +63,19 @@ async function loadBackend(gpu: number): Promise<{ tf: Tf; converter: Converter;
 }
 
 /** One row of zeros tells the outputs' shapes, and warms the model up. */
-async function outputsOf(path: string, tf: Tf, model: InstanceType<Converter['GraphModel']>, input: { name: string; shape: readonly number[] }, names: readonly string[]): Promise<TensorSignature[]> {
+async function outputsOf(
+  path: string,
+  tf: Tf,
+  model: InstanceType<Converter['GraphModel']>,
+  input: { name: string; shape: readonly number[] },
+  names: readonly string[],
+): Promise<TensorSignature[]> {
   const shape = input.shape.map((size, at) => (at === 0 ? 1 : size))
   if (shape.length === 0 || shape.some((size) => size < 1)) {
-    throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${path} wants an input of shape [${input.shape}], of which only the first may be free`, next: 'Freeze the graph with a fixed input size.' })
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${path} wants an input of shape [${input.shape}], of which only the first may be free`,
+      next: 'Freeze the graph with a fixed input size.',
+    })
   }
   const zeros = tf.zeros(shape)
   const outputs: TensorSignature[] = []
@@ -74,5 +89,8 @@ async function outputsOf(path: string, tf: Tf, model: InstanceType<Converter['Gr
   }
   zeros.dispose()
   if (outputs.length > 0) return outputs
-  throw new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${path} has no output of at most ${maxOutputValues} values a row`, next: 'Use a model that gives a small output.' })
+  throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+    message: `${path} has no output of at most ${maxOutputValues} values a row`,
+    next: 'Use a model that gives a small output.',
+  })
 }

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
+import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModelThreadData, PackedRow, RunMessage, ThreadMessage } from './model-messages.ts'
-import type { ModelOptions, ModelResult, ModelRow, Models, ModelSignature, OpenModel } from './port.ts'
 
 export interface ThreadedModelsOptions {
   /** A bee that asks for a GPU fails to start without one, instead of running on the CPU. */
@@ -21,14 +21,21 @@ export class ThreadedModels implements Models {
     try {
       await access(options.path)
     } catch (cause) {
-      throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', { message: `There is no model at ${options.path}`, next: 'Correct the path, or the resolve: map that gives it.', cause })
+      throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+        message: `There is no model at ${options.path}`,
+        next: 'Correct the path, or the resolve: map that gives it.',
+        cause,
+      })
     }
     const model = new ThreadedModel(options)
     const { warning } = await model.start()
     if (warning === null) return model
     if (this.#options.requireGpu) {
       await model.close()
-      throw new WaggleError('WAGGLE_GPU_MISSING', { message: `${options.path} asks for a GPU and none can be used: ${warning}`, next: 'Install its driver and libraries, or set WAGGLE_GPU=prefer to run on the CPU.' })
+      throw new WaggleError('WAGGLE_GPU_MISSING', {
+        message: `${options.path} asks for a GPU and none can be used: ${warning}`,
+        next: 'Install its driver and libraries, or set WAGGLE_GPU=prefer to run on the CPU.',
+      })
     }
     options.log('warn', `no GPU can be used (${warning}); running on ${model.device}`)
     return model
@@ -37,7 +44,10 @@ export class ThreadedModels implements Models {
 
 class ThreadedModel implements OpenModel {
   readonly #options: ModelOptions
-  readonly #calls = new Map<number, { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; rows: number; buffer: SharedArrayBuffer }>()
+  readonly #calls = new Map<
+    number,
+    { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; rows: number; buffer: SharedArrayBuffer }
+  >()
   /** Buffers that no call uses now: two are enough, one being packed while the other is run. */
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
@@ -74,7 +84,9 @@ class ThreadedModel implements OpenModel {
         this.#died(worker, error.message)
       })
       worker.on('exit', (code) => {
-        reject(new WaggleError('WAGGLE_MODEL_FAILED', { message: `The thread of ${path} ended with ${code} before it was ready`, next: 'See the log.' }))
+        reject(
+          new WaggleError('WAGGLE_MODEL_FAILED', { message: `The thread of ${path} ended with ${code} before it was ready`, next: 'See the log.' }),
+        )
         this.#died(worker, `it ended with ${code}`)
       })
     })
@@ -117,7 +129,9 @@ class ThreadedModel implements OpenModel {
     this.#calls.clear()
     if (this.#closed || this.rowSize === 0) return
     this.#options.log('error', `the thread of ${this.#options.path} died (${why}) and is started again`)
-    this.start().catch((error: unknown) => this.#options.log('error', `the thread of ${this.#options.path} cannot be started: ${error instanceof Error ? error.message : String(error)}`))
+    this.start().catch((error: unknown) =>
+      this.#options.log('error', `the thread of ${this.#options.path} cannot be started: ${error instanceof Error ? error.message : String(error)}`),
+    )
   }
 
   #take(bytes: number): SharedArrayBuffer {

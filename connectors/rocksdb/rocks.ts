@@ -88,7 +88,11 @@ export class Rocks {
 interface Binding {
   open(options: object): Promise<void>
   close(): Promise<void>
-  batch(): { _put(key: Uint8Array, value: Uint8Array, options: object): void; _del(key: Uint8Array, options: object): void; _writeSync(options: { sync: boolean }): void }
+  batch(): {
+    _put(key: Uint8Array, value: Uint8Array, options: object): void
+    _del(key: Uint8Array, options: object): void
+    _writeSync(options: { sync: boolean }): void
+  }
   _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
   _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
 }

@@ -73,7 +73,8 @@ export class SwarmRequests implements Requests {
 
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const route = this.#routes.get(gateway)
-    if (route !== undefined && route.application.state !== 'RUNNING') return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
+    if (route !== undefined && route.application.state !== 'RUNNING')
+      return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
     const { load } = this.#options.log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (this.#waiting >= this.#options.maxPending) return { reason: `${this.#waiting} requests are waiting for an answer`, retryAfterSeconds: 1 }
@@ -170,7 +171,14 @@ export class SwarmRequests implements Requests {
     if (request.deadline !== null) headers.push(textHeader('waggle-deadline', String(request.deadline)))
     if (request.traceparent !== null) headers.push(textHeader('traceparent', request.traceparent))
     await this.#producer.send(
-      { topic: route.topic, partition: partitionForKey(key, route.partitions), key, value: request.body, headers, timestamp: this.#options.clock.now() },
+      {
+        topic: route.topic,
+        partition: partitionForKey(key, route.partitions),
+        key,
+        value: request.body,
+        headers,
+        timestamp: this.#options.clock.now(),
+      },
       { durable },
     )
   }
@@ -197,7 +205,10 @@ export class SwarmRequests implements Requests {
         const pending = this.#pending.get(id)
         if (pending === undefined) continue
         this.#pending.delete(id)
-        const answer = value instanceof Handed && value.serde === payloadSerde ? (value.value as Payload) : payloadSerde.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
+        const answer =
+          value instanceof Handed && value.serde === payloadSerde
+            ? (value.value as Payload)
+            : payloadSerde.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
         pending.settle({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer })
       }
     }
@@ -205,7 +216,8 @@ export class SwarmRequests implements Requests {
 
   #route(gateway: string): GatewayRoute {
     const route = this.#routes.get(gateway)
-    if (route === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.gateways.join(', ')}.` })
+    if (route === undefined)
+      throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.gateways.join(', ')}.` })
     return route
   }
 }
@@ -242,5 +254,8 @@ const maxRemembered = 100_000
 const graceMs = 5_000
 
 function stopping(): WaggleError {
-  return new WaggleError('WAGGLE_STOPPING', { message: 'Waggle is stopping', next: 'Send the request again in a moment; what was accepted goes on after the restart.' })
+  return new WaggleError('WAGGLE_STOPPING', {
+    message: 'Waggle is stopping',
+    next: 'Send the request again in a moment; what was accepted goes on after the restart.',
+  })
 }

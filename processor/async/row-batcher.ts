@@ -57,7 +57,8 @@ export class RowBatcher<K, V, R, W> {
     this.#cancelTimer?.()
     this.#waiting = []
     this.#first = 0
-    for (const abort of this.#aborts) abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
+    for (const abort of this.#aborts)
+      abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
   /** All that one turn of the event loop adds is looked at together. */
@@ -269,7 +270,10 @@ function started<T>(call: () => Promise<T>): Promise<T> {
 }
 
 function wrongLength(results: number, rows: number): WaggleError {
-  return new WaggleError('WAGGLE_BATCH_LENGTH', { message: `The step gave ${results} results for ${rows} rows`, next: 'Give one result a row, in order.' })
+  return new WaggleError('WAGGLE_BATCH_LENGTH', {
+    message: `The step gave ${results} results for ${rows} rows`,
+    next: 'Give one result a row, in order.',
+  })
 }
 
 function malformed(message: string): WaggleError {

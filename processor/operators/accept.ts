@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
-import { type Accept, type AcceptedRequest, acceptedHeader, bodyHashHeader, deadlineHeader, gatewayHeader, requestIdHeader } from '../../topology/operators/accept.ts'
+import {
+  type Accept,
+  type AcceptedRequest,
+  acceptedHeader,
+  bodyHashHeader,
+  deadlineHeader,
+  gatewayHeader,
+  requestIdHeader,
+} from '../../topology/operators/accept.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
-import { type Record, type RecordMetadata, headerText, textHeader } from '../../topology/record.ts'
+import { headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 

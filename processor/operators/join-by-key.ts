@@ -31,7 +31,13 @@ export class JoinByKeyProcessor implements Processor<string, Payload, string, Pa
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)
     const due = before?.due ?? this.#deadline(record, context.currentSystemTime)
-    const entry: JoinEntry = { parts, headers: before?.headers ?? headers, timestamp: Math.max(before?.timestamp ?? timestamp, timestamp), due, sent: false }
+    const entry: JoinEntry = {
+      parts,
+      headers: before?.headers ?? headers,
+      timestamp: Math.max(before?.timestamp ?? timestamp, timestamp),
+      due,
+      sent: false,
+    }
     if (parts.size < this.#operator.inputs.length) {
       entries.put(key, entry)
       if (before === null) dues.add(key, due)

@@ -1,7 +1,7 @@
 import { type AcceptedRequest, acceptedHeader, bodyHashHeader, gatewayHeader } from '../../topology/operators/accept.ts'
 import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
-import { type Header, type Record, headerText } from '../../topology/record.ts'
+import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
@@ -74,7 +74,16 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   #deadlineError(): Payload {
     const { bee, waitsFor } = this.#operator
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
-    return { kind: 'error', error: { code: 'WAGGLE_DEADLINE', status: 504, title: 'The deadline passed', detail: `The deadline passed before there was an answer${missing}`, bee } }
+    return {
+      kind: 'error',
+      error: {
+        code: 'WAGGLE_DEADLINE',
+        status: 504,
+        title: 'The deadline passed',
+        detail: `The deadline passed before there was an answer${missing}`,
+        bee,
+      },
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ProcessorContext, Punctuator, PunctuationType, Cancellable } from '../../topology/processor-api.ts'
+import type { Cancellable, ProcessorContext, PunctuationType, Punctuator } from '../../topology/processor-api.ts'
 import type { NewRecord, Record, RecordMetadata } from '../../topology/record.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
@@ -37,7 +37,9 @@ export class NodeContext implements ProcessorContext<unknown, unknown> {
 
   forward(record: NewRecord<unknown, unknown>, child?: string): void {
     const full: Record<unknown, unknown> =
-      record.headers === undefined ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders } : (record as Record<unknown, unknown>)
+      record.headers === undefined
+        ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders }
+        : (record as Record<unknown, unknown>)
     if (child === undefined) {
       for (const node of this.children) node.process(full)
       return

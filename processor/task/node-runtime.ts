@@ -1,5 +1,5 @@
-import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Outcome } from '../../topology/async-step.ts'
+import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Processor } from '../../topology/processor-api.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
@@ -180,7 +180,10 @@ export class SinkRuntime implements NodeRuntime {
 
   process(record: Record<unknown, unknown>): void {
     const { topic: named, partitioner } = this.#node
-    const topic = typeof named === 'string' ? named : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, { ...record, ...this.#place.toMetadata() })
+    const topic =
+      typeof named === 'string'
+        ? named
+        : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, { ...record, ...this.#place.toMetadata() })
     const key = record.key === null ? null : this.#key.serialize(topic, record.key, record.headers)
     const value =
       record.value === null
@@ -189,7 +192,15 @@ export class SinkRuntime implements NodeRuntime {
           ? new Handed(topic, record.value, this.#node.value, record.headers)
           : this.#value.serialize(topic, record.value, record.headers)
     const partitions = this.#surroundings.partitionsOf(topic)
-    const chosen = partitioner === null ? null : (partitioner as (topic: string, key: unknown, value: unknown, partitions: number) => number | readonly number[] | null)(topic, record.key, record.value, partitions)
+    const chosen =
+      partitioner === null
+        ? null
+        : (partitioner as (topic: string, key: unknown, value: unknown, partitions: number) => number | readonly number[] | null)(
+            topic,
+            record.key,
+            record.value,
+            partitions,
+          )
     for (const partition of chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen) {
       this.#surroundings.emit({ topic, partition, key, value, timestamp: record.timestamp, headers: record.headers })
     }

@@ -17,7 +17,10 @@ export class Punctuations {
 
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
     if (!(intervalMs >= 1)) {
-      throw new WaggleError('WAGGLE_INVALID_INTERVAL', { message: `A punctuation every ${intervalMs} ms cannot be`, next: 'Give an interval of at least 1 ms.' })
+      throw new WaggleError('WAGGLE_INVALID_INTERVAL', {
+        message: `A punctuation every ${intervalMs} ms cannot be`,
+        next: 'Give an interval of at least 1 ms.',
+      })
     }
     const schedule: Schedule = { intervalMs, punctuator, next: type === 'STREAM_TIME' ? 0 : this.#clock.now() + intervalMs, cancelled: false }
     if (type === 'STREAM_TIME') this.#streamTime.push(schedule)

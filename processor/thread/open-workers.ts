@@ -30,7 +30,8 @@ export class OpenWorkers {
 
   of(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> {
     const worker = this.#workers.get(node.name)
-    if (worker === undefined) throw new WaggleError('WAGGLE_INTERNAL', { message: `Nothing was opened for ${node.name}`, next: 'Report this as a bug.' })
+    if (worker === undefined)
+      throw new WaggleError('WAGGLE_INTERNAL', { message: `Nothing was opened for ${node.name}`, next: 'Report this as a bug.' })
     return worker
   }
 

@@ -66,7 +66,13 @@ export class StreamThread {
     this.#lastCommit = this.#clock.elapsedMs()
     const consumers: { group: string; consumer: Consumer }[] = []
     for (const { group, topics } of plan.groups) {
-      const consumer = await log.subscribe({ group, topics, offsetReset: 'earliest', isolation: log.traits.handsOn ? 'handed' : 'committed', listener: this.#listener(group) })
+      const consumer = await log.subscribe({
+        group,
+        topics,
+        offsetReset: 'earliest',
+        isolation: log.traits.handsOn ? 'handed' : 'committed',
+        listener: this.#listener(group),
+      })
       consumers.push({ group, consumer })
     }
     this.#consumers = consumers

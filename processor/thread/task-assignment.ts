@@ -103,7 +103,14 @@ export class TaskAssignment {
     for (const task of [...this.#tasks]) this.#drop(task)
   }
 
-  async #open(group: string, subtopology: Subtopology, partition: number, inputs: readonly TopicPartition[], consumer: Consumer, seek: boolean): Promise<void> {
+  async #open(
+    group: string,
+    subtopology: Subtopology,
+    partition: number,
+    inputs: readonly TopicPartition[],
+    consumer: Consumer,
+    seek: boolean,
+  ): Promise<void> {
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     if (seek) for (const input of positioned) consumer.seek(input, input.position?.offset ?? 0)
     for (const { topic } of inputs) {
@@ -132,7 +139,10 @@ export class TaskAssignment {
   #store(builder: StoreBuilder<StateStore>, stateName: string): WriteBackStore<unknown, unknown> {
     const disk = this.#log.state
     if (disk === null) {
-      throw new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The store ${builder.name} needs changelogs on this log`, next: 'Run on the embedded log.' })
+      throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
+        message: `The store ${builder.name} needs changelogs on this log`,
+        next: 'Run on the embedded log.',
+      })
     }
     const topic = `${this.#plan.applicationId}-${builder.name}-changelog`
     return new WriteBackStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })

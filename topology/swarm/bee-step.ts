@@ -77,7 +77,12 @@ export const batchSizeHeader = 'waggle-batch-size'
 const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
 
 /** The input as it was, with its cause: what one needs to look into it and to send it again. */
-export function deadLetter(input: Record<string, Payload>, { error }: ErrorPayload, cause: WaggleError, context: Pick<ProcessorContext<unknown, unknown>, 'recordMetadata'>): Record<string, Payload> {
+export function deadLetter(
+  input: Record<string, Payload>,
+  { error }: ErrorPayload,
+  cause: WaggleError,
+  context: Pick<ProcessorContext<unknown, unknown>, 'recordMetadata'>,
+): Record<string, Payload> {
   const place = context.recordMetadata
   return {
     ...input,

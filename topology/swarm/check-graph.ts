@@ -19,7 +19,8 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   for (const { index, name, role, input, bee } of nodes) {
     const at = ['bees', index] as const
     if (role === 'gateway' && bee.input !== undefined) add([...at, 'input'], `${name} is a gateway and takes no input`, 'Remove its input.')
-    if (role !== null && role !== 'gateway' && bee.input === undefined) add(at, `${name} has no input`, 'Add input: { name: <bee> }, { join: […] } or { stack: […] }.')
+    if (role !== null && role !== 'gateway' && bee.input === undefined)
+      add(at, `${name} has no input`, 'Add input: { name: <bee> }, { join: […] } or { stack: […] }.')
     if (input !== null) {
       const seen = new Set<string>()
       input.bees.forEach((from, item) => {
@@ -35,7 +36,8 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
       if (input.kind !== 'name' && role === 'batch') add([...at, 'input'], `${name} is a batch and reads one bee`, 'Use input: { name: <bee> }.')
     }
     const joins = input?.kind === 'join'
-    if (bee.on_timeout !== undefined && !joins) add([...at, 'on_timeout'], `${name} does not join, so on_timeout means nothing`, 'Remove it, or use input: { join: […] }.')
+    if (bee.on_timeout !== undefined && !joins)
+      add([...at, 'on_timeout'], `${name} does not join, so on_timeout means nothing`, 'Remove it, or use input: { join: […] }.')
     if (typeof bee.replicas === 'number' && typeof bee.max_replicas === 'number' && bee.replicas > bee.max_replicas) {
       add([...at, 'max_replicas'], `max_replicas ${bee.max_replicas} is less than replicas ${bee.replicas}`, 'Raise it.')
     }
@@ -63,7 +65,8 @@ function refuseRoles(from: BeeRole | null, to: BeeRole | null, source: string, r
   if (source === reader) return
   if (from === 'sink') add(`${source} is a sink and gives nothing on`, 'Read what the sink reads.')
   if (from === 'respond') add(`${source} answers the caller and gives nothing on`, 'Read what it reads.')
-  if (from === 'batch' && to !== null && to !== 'call' && to !== 'sink') add(`${reader} cannot be fed batches`, `Let ${reader} read what ${source} reads.`)
+  if (from === 'batch' && to !== null && to !== 'call' && to !== 'sink')
+    add(`${reader} cannot be fed batches`, `Let ${reader} read what ${source} reads.`)
 }
 
 function checkGateways(document: SwarmDocument, nodes: readonly GraphBee[], mistakes: WaggleError[]): void {
@@ -73,7 +76,14 @@ function checkGateways(document: SwarmDocument, nodes: readonly GraphBee[], mist
     const gateway = (bee.spec as { name?: unknown } | undefined)?.name
     if (typeof gateway !== 'string') continue
     const other = names.get(gateway)
-    if (other !== undefined) mistakes.push(mistakeAt(document.place(['bees', index, 'spec', 'name']), `${other} has the gateway ${gateway} already`, 'Give one of the two another name.'))
+    if (other !== undefined)
+      mistakes.push(
+        mistakeAt(
+          document.place(['bees', index, 'spec', 'name']),
+          `${other} has the gateway ${gateway} already`,
+          'Give one of the two another name.',
+        ),
+      )
     names.set(gateway, name)
   }
   if (nodes.length > 0 && nodes.every(({ role }) => role !== null && role !== 'gateway')) {
@@ -81,7 +91,11 @@ function checkGateways(document: SwarmDocument, nodes: readonly GraphBee[], mist
   }
 }
 
-function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: (path: readonly (string | number)[], message: string, next: string) => void): ReadonlySet<string> {
+function checkCycles(
+  nodes: readonly GraphBee[],
+  byName: ReadonlyMap<string, GraphBee>,
+  add: (path: readonly (string | number)[], message: string, next: string) => void,
+): ReadonlySet<string> {
   const done = new Set<string>()
   const cyclic = new Set<string>()
   const walk = (node: GraphBee, path: readonly string[]): void => {

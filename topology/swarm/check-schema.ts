@@ -33,12 +33,17 @@ export class SchemaChecker {
         const key = String(error.params.additionalProperty)
         const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {})
         const hint = didYouMean(key, known)
-        add(this.#document.place([...path, key], { key: true }), `unknown key ${key}`, hint !== '' ? hint : known.length > 0 ? `Known keys: ${known.join(', ')}.` : 'It takes no keys.')
+        add(
+          this.#document.place([...path, key], { key: true }),
+          `unknown key ${key}`,
+          hint !== '' ? hint : known.length > 0 ? `Known keys: ${known.join(', ')}.` : 'It takes no keys.',
+        )
         return
       }
       case 'required': {
         const key = String(error.params.missingProperty)
-        const described = (error.parentSchema as { properties?: { [key: string]: { description?: string } } } | undefined)?.properties?.[key]?.description
+        const described = (error.parentSchema as { properties?: { [key: string]: { description?: string } } } | undefined)?.properties?.[key]
+          ?.description
         add(here, `${key} is missing`, described === undefined ? `Add ${key}.` : `Add ${key}: ${described}`)
         return
       }
@@ -51,10 +56,15 @@ export class SchemaChecker {
       case 'if':
       case 'anyOf':
       case 'oneOf':
-        if (error.keyword === 'anyOf' || error.keyword === 'oneOf') add(here, `${name} is none of what it may be: ${shown(error.data)}`, 'See the bee type’s page.')
+        if (error.keyword === 'anyOf' || error.keyword === 'oneOf')
+          add(here, `${name} is none of what it may be: ${shown(error.data)}`, 'See the bee type’s page.')
         return
       default:
-        add(here, `${name} ${error.message ?? 'does not fit'}${error.data !== null && typeof error.data === 'object' ? '' : `, not ${shown(error.data)}`}`, 'Correct it.')
+        add(
+          here,
+          `${name} ${error.message ?? 'does not fit'}${error.data !== null && typeof error.data === 'object' ? '' : `, not ${shown(error.data)}`}`,
+          'Correct it.',
+        )
     }
   }
 }

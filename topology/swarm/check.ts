@@ -20,7 +20,13 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
     if (typeof bee.type === 'string' && type === null) {
       const names = catalog.types.flatMap((one) => [one.type, ...one.aliases])
       const hint = didYouMean(bee.type, names)
-      mistakes.push(mistakeAt(document.place(['bees', index, 'type']), `there is no bee type ${bee.type}`, hint === '' ? `Use one of ${names.join(', ')}.` : hint))
+      mistakes.push(
+        mistakeAt(
+          document.place(['bees', index, 'type']),
+          `there is no bee type ${bee.type}`,
+          hint === '' ? `Use one of ${names.join(', ')}.` : hint,
+        ),
+      )
     }
     if (type !== null) schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'])
     if (type === null || typeof bee.name !== 'string') continue
@@ -64,7 +70,9 @@ export function inputOf(input: unknown): BeeInput | null {
 }
 
 function beesOf(raw: RawSwarm): readonly RawBee[] {
-  return raw !== null && typeof raw === 'object' && Array.isArray(raw.bees) ? raw.bees.map((bee) => (bee !== null && typeof bee === 'object' ? (bee as RawBee) : {})) : []
+  return raw !== null && typeof raw === 'object' && Array.isArray(raw.bees)
+    ? raw.bees.map((bee) => (bee !== null && typeof bee === 'object' ? (bee as RawBee) : {}))
+    : []
 }
 
 function shaped(bee: RawBee, type: SwarmBee['type']): SwarmBee {
@@ -87,7 +95,10 @@ function shaped(bee: RawBee, type: SwarmBee['type']): SwarmBee {
 function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleError[]): void {
   const check = (name: unknown, path: Path, taken: string) => {
     if (typeof name !== 'string') return
-    if (!namePattern.test(name)) mistakes.push(mistakeAt(document.place(path), `"${name}" is no name`, 'Use up to 63 lower-case letters, digits and "-", starting with a letter.'))
+    if (!namePattern.test(name))
+      mistakes.push(
+        mistakeAt(document.place(path), `"${name}" is no name`, 'Use up to 63 lower-case letters, digits and "-", starting with a letter.'),
+      )
     else if (name === taken) mistakes.push(mistakeAt(document.place(path), `the name ${taken} is taken`, 'Choose another.'))
   }
   check(raw?.name, ['name'], 'gateway')
@@ -95,7 +106,10 @@ function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleErro
   for (const [index, bee] of beesOf(raw).entries()) {
     check(bee.name, ['bees', index, 'name'], 'dead-letters')
     if (typeof bee.name !== 'string') continue
-    if (seen.has(bee.name)) mistakes.push(mistakeAt(document.place(['bees', index, 'name']), `there is a bee named ${bee.name} already`, 'Give one of the two another name.'))
+    if (seen.has(bee.name))
+      mistakes.push(
+        mistakeAt(document.place(['bees', index, 'name']), `there is a bee named ${bee.name} already`, 'Give one of the two another name.'),
+      )
     seen.add(bee.name)
   }
 }

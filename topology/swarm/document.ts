@@ -31,12 +31,15 @@ export class SwarmDocument {
     const list = 'empty' in documents ? [] : documents
     const document = list[0]
     if (document === undefined) throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
-    const mistakes = list.flatMap((one) => [...one.errors, ...one.warnings].map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')))
+    const mistakes = list.flatMap((one) =>
+      [...one.errors, ...one.warnings].map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
+    )
     if (list.length > 1) mistakes.push(mistakeAt(placeOf(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
     visit(document, {
       Node(_, node) {
         const at = placeOf(node.range?.[0] ?? 0)
-        if (node.tag !== undefined && !plainTags.has(node.tag)) mistakes.push(mistakeAt(at, `the tag ${node.tag} is not allowed`, 'Write plain YAML values.'))
+        if (node.tag !== undefined && !plainTags.has(node.tag))
+          mistakes.push(mistakeAt(at, `the tag ${node.tag} is not allowed`, 'Write plain YAML values.'))
       },
       Pair(_, pair) {
         if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
@@ -50,7 +53,9 @@ export class SwarmDocument {
     try {
       value = document.toJS({ maxAliasCount: maxAliases })
     } catch {
-      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`)])
+      throw invalidSwarm(file, [
+        mistakeAt(`${file}:1:1`, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`),
+      ])
     }
     return new SwarmDocument(file, document.contents, value, lines)
   }
@@ -97,7 +102,15 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
 const maxBytes = 1024 * 1024
 const maxAliases = 100
 /** The tags that YAML's own values have, which nobody writes. */
-const plainTags = new Set(['tag:yaml.org,2002:map', 'tag:yaml.org,2002:seq', 'tag:yaml.org,2002:str', 'tag:yaml.org,2002:int', 'tag:yaml.org,2002:float', 'tag:yaml.org,2002:bool', 'tag:yaml.org,2002:null'])
+const plainTags = new Set([
+  'tag:yaml.org,2002:map',
+  'tag:yaml.org,2002:seq',
+  'tag:yaml.org,2002:str',
+  'tag:yaml.org,2002:int',
+  'tag:yaml.org,2002:float',
+  'tag:yaml.org,2002:bool',
+  'tag:yaml.org,2002:null',
+])
 
 function firstLine(message: string): string {
   return (message.split('\n', 1)[0] ?? message).replace(/ at line \d+, column \d+:?$/, '')

@@ -40,7 +40,14 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
 
-  constructor(topology: Topology, plan: SwarmPlan, subtopology: SubtopologyPlan, bees: ReadonlyMap<string, SwarmBee>, host: BeeHost, settings: GraphSettings) {
+  constructor(
+    topology: Topology,
+    plan: SwarmPlan,
+    subtopology: SubtopologyPlan,
+    bees: ReadonlyMap<string, SwarmBee>,
+    host: BeeHost,
+    settings: GraphSettings,
+  ) {
     this.#topology = topology
     this.#plan = plan
     this.#subtopology = subtopology
@@ -84,7 +91,12 @@ class SubtopologyBuilder {
         return
       case 'deduplicate': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
-        this.#topology.addOperator(name, { op: 'deduplicate', store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs }, parents, { stores })
+        this.#topology.addOperator(
+          name,
+          { op: 'deduplicate', store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs },
+          parents,
+          { stores },
+        )
         return
       }
       case 'join': {
@@ -110,7 +122,12 @@ class SubtopologyBuilder {
       case 'ledger': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: requestEntrySerde }))
         const { store, waitsFor } = step
-        this.#topology.addOperator(name, { op: 'request-ledger', store, dueStore: dueStore(store), retentionMs: this.#settings.answersRetentionMs, waitsFor, bee: name }, parents, { stores })
+        this.#topology.addOperator(
+          name,
+          { op: 'request-ledger', store, dueStore: dueStore(store), retentionMs: this.#settings.answersRetentionMs, waitsFor, bee: name },
+          parents,
+          { stores },
+        )
       }
     }
   }
@@ -129,7 +146,9 @@ class SubtopologyBuilder {
         } catch (thrown) {
           const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
           const error = beeError(cause, bee.name)
-          const letters = isFailure(error.error) ? [{ record: deadLetter(record, error, cause, { recordMetadata: place }), child: this.#deadLetters }] : []
+          const letters = isFailure(error.error)
+            ? [{ record: deadLetter(record, error, cause, { recordMetadata: place }), child: this.#deadLetters }]
+            : []
           return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, null), child }))]
         }
       },
@@ -147,7 +166,8 @@ class SubtopologyBuilder {
 
   #bee(name: string): SwarmBee {
     const bee = this.#bees.get(name)
-    if (bee === undefined) throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is no bee`, next: 'Report this as a bug.' })
+    if (bee === undefined)
+      throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is no bee`, next: 'Report this as a bug.' })
     return bee
   }
 }
@@ -157,11 +177,22 @@ const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
 
 /** What a joining bee is given, or the error that it has instead. */
-function joined(bee: SwarmBee, inputs: readonly { readonly name: string }[], parts: ReadonlyMap<string, Payload>, missing: readonly string[]): Payload {
+function joined(
+  bee: SwarmBee,
+  inputs: readonly { readonly name: string }[],
+  parts: ReadonlyMap<string, Payload>,
+  missing: readonly string[],
+): Payload {
   if (missing.length > 0 && bee.onTimeout === 'fail') {
     return {
       kind: 'error',
-      error: { code: 'WAGGLE_JOIN_TIMEOUT', status: 504, title: 'Not all inputs came in time', detail: `${bee.name} waited in vain for ${missing.join(', ')}`, bee: bee.name },
+      error: {
+        code: 'WAGGLE_JOIN_TIMEOUT',
+        status: 504,
+        title: 'Not all inputs came in time',
+        detail: `${bee.name} waited in vain for ${missing.join(', ')}`,
+        bee: bee.name,
+      },
     }
   }
   const ordered = new Map(inputs.flatMap(({ name }) => (parts.has(name) ? [[name, parts.get(name) as Payload] as const] : [])))

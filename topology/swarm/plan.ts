@@ -1,5 +1,5 @@
-import type { TopicSpec } from '../topic.ts'
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, repartitionTopic } from '../naming.ts'
+import type { TopicSpec } from '../topic.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 
 /** What a swarm compiles to: which bees share a sub-topology, what goes over topics, where it was cut and why. Pure. */
@@ -39,7 +39,12 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
   | { readonly kind: 'call'; readonly bee: string; readonly batch: string | null }
   | { readonly kind: 'value'; readonly bee: string }
   | { readonly kind: 'deduplicate'; readonly store: string }
-  | { readonly kind: 'join'; readonly bee: string; readonly store: string; readonly inputs: readonly { readonly name: string; readonly topic: string }[] }
+  | {
+      readonly kind: 'join'
+      readonly bee: string
+      readonly store: string
+      readonly inputs: readonly { readonly name: string; readonly topic: string }[]
+    }
   | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
   | { readonly kind: 'sink'; readonly topic: string }
 )
@@ -252,7 +257,8 @@ class Planner {
 
   #ledger(draft: Draft, respond: SwarmBee): void {
     const before = draft.steps.find(({ kind }) => kind === 'join')
-    const waitsFor = before?.kind === 'join' ? before.inputs.map(({ name }) => name) : draft.sourceTopics.map((topic) => topic.slice(topic.lastIndexOf('.') + 1))
+    const waitsFor =
+      before?.kind === 'join' ? before.inputs.map(({ name }) => name) : draft.sourceTopics.map((topic) => topic.slice(topic.lastIndexOf('.') + 1))
     this.#reads(this.#accepted, respond.name)
     draft.beside(`${respond.name}-accepted`, { kind: 'source', topics: [this.#accepted] })
     draft.add(respond.name, { kind: 'ledger', store: ledgerStore, waitsFor }, [`${respond.name}-accepted`])

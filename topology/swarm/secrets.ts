@@ -32,7 +32,8 @@ export function withSecrets<T>(document: SwarmDocument, value: T, at: Path, look
   const walk = (node: unknown, path: Path): unknown => {
     if (typeof node === 'string') return replaced(node, path)
     if (Array.isArray(node)) return node.map((item, index) => walk(item, [...path, index]))
-    if (node !== null && typeof node === 'object') return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, walk(item, [...path, key])]))
+    if (node !== null && typeof node === 'object')
+      return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, walk(item, [...path, key])]))
     return node
   }
   return walk(value, at) as T

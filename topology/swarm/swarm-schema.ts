@@ -22,7 +22,9 @@ const bee = Type.Object(
     gpu: Type.Optional(Type.Integer({ minimum: 0, description: 'GPUs that one instance uses.' })),
     replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Instances in each process.' })),
     max_replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-    timeout_seconds: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 86400, description: 'Of one call; of a bee that joins, how long it waits for its inputs (30).' })),
+    timeout_seconds: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 86400, description: 'Of one call; of a bee that joins, how long it waits for its inputs (30).' }),
+    ),
     on_timeout: Type.Optional(Type.Enum(['fail', 'partial'], { description: 'Of a bee that joins: fail the request, or go on with what is there.' })),
     on_error: Type.Optional(Type.Enum(['fail', 'skip'], { description: 'Of a bee that joins: fail where an input failed, or go on without it.' })),
   },

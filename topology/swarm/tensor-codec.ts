@@ -122,5 +122,8 @@ function align(at: number, to: number): number {
 }
 
 function malformed(what: string): WaggleError {
-  return new WaggleError('WAGGLE_MALFORMED_TENSORS', { message: `The bytes are no tensors: ${what}`, next: 'Encode them as application/vnd.waggle.tensors (bees/PROTOCOL.md).' })
+  return new WaggleError('WAGGLE_MALFORMED_TENSORS', {
+    message: `The bytes are no tensors: ${what}`,
+    next: 'Encode them as application/vnd.waggle.tensors (bees/PROTOCOL.md).',
+  })
 }

@@ -87,7 +87,15 @@ export function endsBytes(start: number, end: number): Buffer {
 function writeError(directory: string, thrown: unknown): WaggleError {
   const said = thrown instanceof Error ? `${thrown.message} ${(thrown.cause as Error | undefined)?.message ?? ''}` : String(thrown)
   if (/ENOSPC|no space left/i.test(said)) {
-    return new WaggleError('WAGGLE_DISK_FULL', { message: `There is no room left on the disk of ${directory}`, next: 'Make room: Waggle goes on by itself.', cause: thrown })
+    return new WaggleError('WAGGLE_DISK_FULL', {
+      message: `There is no room left on the disk of ${directory}`,
+      next: 'Make room: Waggle goes on by itself.',
+      cause: thrown,
+    })
   }
-  return new WaggleError('WAGGLE_LOG_WRITE_FAILED', { message: `${directory} cannot be written: ${said.trim()}`, next: 'See that the disk is healthy and writable.', cause: thrown })
+  return new WaggleError('WAGGLE_LOG_WRITE_FAILED', {
+    message: `${directory} cannot be written: ${said.trim()}`,
+    next: 'See that the disk is healthy and writable.',
+    cause: thrown,
+  })
 }

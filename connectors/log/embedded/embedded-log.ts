@@ -11,8 +11,8 @@ import {
   type Position,
   type Producer,
   type ProducerRecord,
-  type ReadOptions,
   type Reader,
+  type ReadOptions,
   type StateDisk,
   type Subscription,
   type TaskProducer,
@@ -212,7 +212,13 @@ export class EmbeddedLog implements Log {
   async abortAll(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const set of waiting) set.reject(new WaggleError('WAGGLE_COMMIT_DROPPED', { message: 'Another application of this process went back to its last commit', next: 'Nothing: the records are done again.' }))
+    for (const set of waiting)
+      set.reject(
+        new WaggleError('WAGGLE_COMMIT_DROPPED', {
+          message: 'Another application of this process went back to its last commit',
+          next: 'Nothing: the records are done again.',
+        }),
+      )
     await this.#cycle?.catch(() => {})
     for (const producer of this.#taskProducers) {
       for (const { record } of producer.takeOpen()) this.#pendingBytes -= record.bytes
@@ -312,7 +318,8 @@ export class EmbeddedLog implements Log {
         this.#pendingBytes -= record.bytes
       }
     }
-    for (const partition of new Set(sets.flatMap(({ appended }) => appended.map((one) => one.partition)))) partition.remove((record) => failed.has(record))
+    for (const partition of new Set(sets.flatMap(({ appended }) => appended.map((one) => one.partition))))
+      partition.remove((record) => failed.has(record))
     for (const set of sets) set.reject(error)
   }
 
@@ -358,7 +365,8 @@ export class EmbeddedLog implements Log {
 
   *#stateRange(store: number, from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<readonly [Uint8Array, Uint8Array]> {
     const end = to === null ? stateKey(store + 1, new Uint8Array(0)) : stateKey(store, to)
-    for (const [key, value] of this.#disk.range(stateKey(store, from ?? new Uint8Array(0)), end, { reverse })) yield [key.subarray(stateKeyLength), value]
+    for (const [key, value] of this.#disk.range(stateKey(store, from ?? new Uint8Array(0)), end, { reverse }))
+      yield [key.subarray(stateKeyLength), value]
   }
 
   // ── Keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -384,7 +392,11 @@ export class EmbeddedLog implements Log {
 
   #partition(topic: string, partition: number): Partition {
     const found = this.#topics.get(topic)?.partitions[partition]
-    if (found === undefined) throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `There is no partition ${partition} of ${topic}`, next: 'Create the topic, or correct its name.' })
+    if (found === undefined)
+      throw new WaggleError('WAGGLE_MISSING_TOPIC', {
+        message: `There is no partition ${partition} of ${topic}`,
+        next: 'Create the topic, or correct its name.',
+      })
     return found
   }
 

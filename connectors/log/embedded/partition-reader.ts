@@ -1,4 +1,4 @@
-import type { ReadOptions, Reader, RecordRun } from '../../../processor/ports.ts'
+import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
 import type { Partition, Watcher } from './partition.ts'
 

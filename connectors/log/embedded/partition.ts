@@ -135,7 +135,8 @@ export class Partition {
 
   /** The key of the run that `offset` lies in, or of the first one after it. */
   #runAt(offset: number, disk: Rocks): Uint8Array {
-    for (const [key] of disk.range(runKey(this.topicNumber, this.number, 0), runKey(this.topicNumber, this.number, offset + 1), { reverse: true })) return key
+    for (const [key] of disk.range(runKey(this.topicNumber, this.number, 0), runKey(this.topicNumber, this.number, offset + 1), { reverse: true }))
+      return key
     return runKey(this.topicNumber, this.number, offset)
   }
 

@@ -1,6 +1,6 @@
+import type { LogRecord } from '../../../processor/ports.ts'
 import type { Header } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
-import type { LogRecord } from '../../../processor/ports.ts'
 import { ByteReader, ByteWriter } from './byte-writer.ts'
 import type { SegmentRef } from './segments.ts'
 
@@ -50,7 +50,8 @@ export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: Segme
     const offset = first + reader.u32()
     const timestamp = reader.f64()
     const key = reader.bytes()
-    const value = reader.u8() === inline ? reader.bytes() : payload({ segment: reader.u32(), position: reader.f64(), length: reader.u32(), crc: reader.u32() })
+    const value =
+      reader.u8() === inline ? reader.bytes() : payload({ segment: reader.u32(), position: reader.f64(), length: reader.u32(), crc: reader.u32() })
     const count = reader.u32()
     const headers = count === 0 ? noHeaders : Array.from({ length: count }, () => ({ key: reader.text(), value: reader.bytes() }))
     return { offset, timestamp, key, value, headers }

@@ -21,8 +21,12 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   const image = sharp(bytes, { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error' })
   try {
     const { width = 0, height = 0 } = await image.metadata()
-    if (width * height > maxPixels) throw new Refused(`The picture has ${width} × ${height} pixels; at most ${maxPixels.toLocaleString('en')} are accepted`)
-    const resize = width < height ? { width: shorterSide, height: Math.round((height * shorterSide) / width) } : { height: shorterSide, width: Math.round((width * shorterSide) / height) }
+    if (width * height > maxPixels)
+      throw new Refused(`The picture has ${width} × ${height} pixels; at most ${maxPixels.toLocaleString('en')} are accepted`)
+    const resize =
+      width < height
+        ? { width: shorterSide, height: Math.round((height * shorterSide) / width) }
+        : { height: shorterSide, width: Math.round((width * shorterSide) / height) }
     const { data, info } = await image
       .resize({ ...resize, fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: true })
       .flatten({ background: '#ffffff' })

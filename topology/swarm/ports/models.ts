@@ -1,4 +1,4 @@
-import type { Datatype } from '../../topology/swarm/payload.ts'
+import type { Datatype } from '../payload.ts'
 
 /** Runs model files: each in a thread of its own, tensors in shared memory. */
 export interface Models {
@@ -56,10 +56,4 @@ export interface OpenModel {
   readonly device: string
   run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]>
   close(): Promise<void>
-}
-
-declare module '../../bees/define-bee.ts' {
-  interface BeePorts {
-    readonly models: Models
-  }
 }

@@ -1,0 +1,39 @@
+import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+
+/** `npm test`: everything that has to hold, cheapest first, one line each; all of it runs, so one round shows all that is wrong. */
+const root = resolve(import.meta.dirname, '..', '..')
+
+const checks: readonly Check[] = [
+  { name: 'types', argv: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'] },
+  { name: 'format and lint', argv: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--max-diagnostics=100'] },
+  { name: 'import direction', argv: ['ops/check/import-direction.ts'] },
+  { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
+]
+
+interface Check {
+  readonly name: string
+  readonly argv: readonly string[]
+}
+
+const failed = checks.filter((check) => !passes(check)).map(({ name }) => name)
+if (!testsPass(process.argv.slice(2))) failed.push('tests')
+process.stdout.write(failed.length === 0 ? 'All checks passed.\n' : `Failed: ${failed.join(', ')}\n`)
+process.exitCode = failed.length === 0 ? 0 : 1
+
+function passes({ name, argv }: Check): boolean {
+  const startedMs = systemClock.elapsedMs()
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+  const took = `${((systemClock.elapsedMs() - startedMs) / 1000).toFixed(1)} s`
+  process.stdout.write(`${status === 0 ? '✔' : '✖'} ${name} (${took})\n`)
+  if (status !== 0) process.stdout.write(`${stdout}${stderr}\n`)
+  return status === 0
+}
+
+/** Given patterns run in place of all. */
+function testsPass(patterns: readonly string[]): boolean {
+  const chosen = patterns.length > 0 ? patterns : ['test/**/*.test.ts']
+  const argv = ['--test', '--test-concurrency=2', '--test-reporter=spec', ...chosen]
+  return spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' }).status === 0
+}

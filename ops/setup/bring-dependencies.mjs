@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { npm as runNpm } from './npm.mjs'
+
+/**
+ * Installs node_modules where it is missing or belongs to another package-lock.json. The stamp is written last, so an install that was
+ * cut off is done again; an install by hand counts when npm finished it after the lock file was written.
+ */
+export function bringDependencies(root, npm = runNpm, say = (line) => process.stderr.write(line)) {
+  const lock = join(root, 'package-lock.json')
+  const stamp = join(root, 'node_modules', '.waggle-installed')
+  const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex')
+  if (existsSync(stamp)) {
+    if (readFileSync(stamp, 'utf8') === wanted) return
+  } else if (finishedByHand(root, lock)) return
+  say('waggle: installing dependencies (once, about a minute) …\n')
+  try {
+    npm(['ci'], root)
+  } catch (_) {
+    npm(['install', '--no-save'], root)
+  }
+  writeFileSync(stamp, wanted)
+}
+
+function finishedByHand(root, lock) {
+  const hidden = join(root, 'node_modules', '.package-lock.json')
+  return existsSync(hidden) && statSync(hidden).mtimeMs >= statSync(lock).mtimeMs
+}

@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process'
+import { basename } from 'node:path'
+
+/** Runs npm quietly: the one that started us, else the one on the path. Throws with the last of what it said. */
+export function npm(argv, cwd) {
+  const started = process.env.npm_execpath || ''
+  const own = basename(started) === 'npm-cli.js'
+  const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--no-update-notifier', '--loglevel=error']
+  const result = spawnSync(own ? process.execPath : 'npm', (own ? [started] : []).concat(argv, quiet), {
+    cwd,
+    encoding: 'utf8',
+    env: withoutSettingsOfARunningNpm(),
+    shell: !own && process.platform === 'win32',
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  if (result.error) throw new Error(`npm does not start (${result.error.message}). Install npm, which comes with Node.`)
+  if (result.status !== 0) {
+    const said = (result.stderr || result.stdout || '').split('\n').filter((line) => line !== '' && line.indexOf('complete log') < 0)
+    throw new Error(`npm ${argv.join(' ')} failed. ${said.slice(-6).join('\n  ')}`)
+  }
+}
+
+/** `npm start` exports where it runs from; an inner npm is to work these out for itself. */
+function withoutSettingsOfARunningNpm() {
+  const env = Object.assign({}, process.env)
+  for (const name of ['npm_config_local_prefix', 'npm_config_prefix', 'npm_config_global_prefix', 'npm_package_json']) delete env[name]
+  return env
+}

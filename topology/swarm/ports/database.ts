@@ -1,0 +1,37 @@
+/** Where predictions are saved. */
+export interface Database {
+  /** Makes the table where it is missing; WAGGLE_TABLE_MISMATCH where its columns do not fit. Retries while the database is down. */
+  openTable(options: TableOptions): Promise<PredictionTable>
+}
+
+export interface TableOptions {
+  /** `table` or `database.table`. */
+  readonly table: string
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** One prediction, as a row: identified by (swarm, bee, request_id), however often it is written. */
+export interface PredictionRow {
+  readonly swarm: string
+  readonly bee: string
+  readonly request_id: string
+  readonly model: string
+  readonly label: string
+  readonly score: number
+  readonly scores: { readonly [label: string]: number }
+  /** The whole prediction as JSON. */
+  readonly payload: string
+  readonly latency_ms: number
+  readonly batch_size: number
+  /** Epoch milliseconds. */
+  readonly predicted_at: number
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+}
+
+export interface PredictionTable {
+  /** One block. Resolves when the database has it; retries with back-off until `signal` aborts. The same rows again change nothing. */
+  insert(rows: readonly PredictionRow[], signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
