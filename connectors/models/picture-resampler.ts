@@ -1,6 +1,6 @@
 /**
- * Fits RGB pictures to a model's input, straight into its tensor: a separable bicubic filter (a = -0.5) that widens when it
- * makes smaller, so that nothing aliases; the same kernel as Pillow's BICUBIC. Weights are kept for each pair of sizes.
+ * Fits RGB pictures to a model's input, straight into its tensor: a separable Lanczos filter that widens when it
+ * makes smaller, so that nothing aliases, and leaves a picture of the right size as it is. Weights are kept for each pair of sizes.
  */
 export class PictureResampler {
   readonly #target: ResampleTarget
@@ -54,7 +54,7 @@ export class PictureResampler {
         for (let tap = 0, from = first * rowLength + i, weight = y * down.taps; tap < taps; tap++, from += rowLength, weight++) {
           sum += (rows[from] as number) * (down.weights[weight] as number)
         }
-        const value = (sum < 0 ? 0 : sum > 255 ? 255 : sum) * scale
+        const value = Math.min(255, Math.max(0, sum)) * scale
         if (layout === 'NHWC') out[at + y * rowLength + i] = value
         else out[at + (i % 3) * plane + y * width + ((i / 3) | 0)] = value
       }
@@ -92,8 +92,8 @@ const maxKeptSizes = 256
 
 function weightsOf(from: number, to: number): Weights {
   const step = from / to
-  const widening = Math.max(1, step)
-  const support = 2 * widening
+  const widening = step > 1 ? step / narrowing : 1
+  const support = lobes * widening
   const taps = Math.ceil(support) * 2 + 1
   const first = new Int32Array(to)
   const count = new Int32Array(to)
@@ -103,20 +103,27 @@ function weightsOf(from: number, to: number): Weights {
     const low = Math.max(0, Math.floor(centre - support + 0.5))
     const high = Math.min(from, Math.floor(centre + support + 0.5))
     let sum = 0
-    for (let tap = low; tap < high; tap++) sum += bicubic((tap - centre + 0.5) / widening)
+    for (let tap = low; tap < high; tap++) sum += lanczos((tap - centre + 0.5) / widening)
     first[x] = low
     count[x] = high - low
-    for (let tap = low; tap < high; tap++) weights[x * taps + tap - low] = bicubic((tap - centre + 0.5) / widening) / sum
+    for (let tap = low; tap < high; tap++) weights[x * taps + tap - low] = lanczos((tap - centre + 0.5) / widening) / sum
   }
   return { taps, first, count, weights }
 }
 
-function bicubic(x: number): number {
-  const a = -0.5
-  const d = Math.abs(x)
-  if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1
-  return d < 2 ? ((d - 5) * d + 8) * d * a - 4 * a : 0
+/** Sinc windowed by its own main lobe, `lobes` wide. */
+function lanczos(x: number): number {
+  const d = Math.abs(x) * Math.PI
+  if (d < 1e-9) return 1
+  return d < lobes * Math.PI ? (lobes * Math.sin(d) * Math.sin(d / lobes)) / (d * d) : 0
 }
+
+const lobes = 3
+/**
+ * Pictures that are made smaller have been resized once already, in preprocessing; a slightly narrower filter makes up for the
+ * sharpness lost there. Chosen on the teddy swarm's photos: scores come closest to those of one resize from the full picture.
+ */
+const narrowing = 1.15
 
 function centred(height: number, width: number, ratio: number): { top: number; left: number; height: number; width: number } {
   const cutHeight = Math.min(height, Math.round(width * ratio))

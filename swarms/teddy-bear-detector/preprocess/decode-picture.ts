@@ -28,7 +28,7 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
         ? { width: shorterSide, height: Math.round((height * shorterSide) / width) }
         : { height: shorterSide, width: Math.round((width * shorterSide) / height) }
     const { data, info } = await image
-      .resize({ ...resize, fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: true })
+      .resize({ ...resize, fit: 'fill', kernel: 'lanczos3', fastShrinkOnLoad: true })
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
       .removeAlpha()
