@@ -1,0 +1,185 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Clock } from '../../../processor/ports.ts'
+import type { Payload } from '../../../topology/swarm/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-serde.ts'
+import type { NewRequest, RequestEntry, Requests } from '../../../topology/swarm/requests.ts'
+import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
+import { readBody } from './request-body.ts'
+
+export interface RequestRoutesOptions {
+  readonly requests: Requests
+  readonly identity: RequestIdentity
+  readonly clock: Clock
+  readonly requestTimeoutMs: number
+}
+
+/** `request`, `submit`, and what became of one by its id. */
+export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
+  const { requests } = options
+
+  app.post<GatewayRoute>(
+    '/v1/gateways/:gateway/request',
+    {
+      schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
+      onRequest: guard,
+    },
+    async (request, reply) => {
+      const { id, state, answer } = await requests.request(await newRequest(request, reply, options, options.requestTimeoutMs))
+      if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
+      return reply.header('content-type', contentTypeOf(answer)).send(bytesOf(answer))
+    },
+  )
+
+  app.post<GatewayRoute>(
+    '/v1/gateways/:gateway/submit',
+    {
+      schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
+      onRequest: guard,
+    },
+    async (request, reply) => {
+      const made = await newRequest(request, reply, options, null)
+      await requests.submit(made)
+      return reply.code(202).send({ request_id: made.id })
+    },
+  )
+
+  app.get<{ Params: { id: string } }>(
+    '/v1/requests/:id',
+    {
+      schema: {
+        tags: ['requests'],
+        summary: 'What became of a request',
+        params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
+        response: answers('200', 'Its state, and its answer or problem.', requestState),
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      reply.header('x-request-id', id)
+      const entry = await requests.find(id)
+      if (entry === null) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
+      return reply.header('content-type', 'application/json').send(JSON.stringify(stateOf(id, entry)))
+    },
+  )
+
+  /** Before the body is read: nobody uploads a photo to be told that there is no room. */
+  async function guard(request: FastifyRequest): Promise<void> {
+    const { gateway } = request.params as GatewayRoute['Params']
+    if (!requests.gateways.includes(gateway)) {
+      throw new ProblemError(404, 'WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
+    }
+    const refusal = requests.refusal(gateway)
+    if (refusal !== null) throw new ProblemError(503, 'WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+  }
+}
+
+interface GatewayRoute {
+  Params: { gateway: string }
+}
+
+async function newRequest(
+  request: FastifyRequest<GatewayRoute>,
+  reply: FastifyReply,
+  { identity, clock, requests }: RequestRoutesOptions,
+  usualTimeoutMs: number | null,
+): Promise<NewRequest> {
+  const { gateway } = request.params
+  const key = request.headers['idempotency-key']
+  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
+  const id = typeof key === 'string' && key !== '' ? identity.derived(gateway, callerOf(request), key) : request.id
+  reply.header('x-request-id', id)
+  const { bytes, contentType } = await readBody(request)
+  const refusal = requests.refusal(gateway)
+  if (refusal !== null) throw new ProblemError(503, 'WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+  const { traceparent } = request.headers
+  return {
+    gateway,
+    id,
+    body: bytes,
+    contentType,
+    deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
+    // Only a key can bring the same id twice.
+    bodyHash: id === request.id ? '' : bodyHashOf(bytes, contentType),
+    traceparent: typeof traceparent === 'string' ? traceparent : null,
+  }
+}
+
+/** Without tokens all callers are one. */
+function callerOf(_: FastifyRequest<GatewayRoute>): string {
+  return ''
+}
+
+function timeoutOf(header: string | string[] | undefined): number | null {
+  if (header === undefined) return null
+  const seconds = Number(header)
+  if (header.length > 0 && seconds > 0 && seconds <= maxTimeoutSeconds) return seconds * 1000
+  throw new ProblemError(400, 'WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
+}
+
+function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyReply {
+  if (answer.kind !== 'error') throw new ProblemError(502, 'WAGGLE_BEE_FAILED', 'A bee failed')
+  return sendProblem(reply, problemOfBee(answer.error, id))
+}
+
+function bytesOf(answer: Payload): Buffer {
+  const bytes = payloadSerde.serialize('', answer)
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function stateOf(id: string, { state, answer }: RequestEntry): object {
+  return {
+    request_id: id,
+    state,
+    answer: answer === null || answer.kind === 'error' ? null : shownAnswer(answer),
+    problem: answer?.kind === 'error' ? problemOfBee(answer.error, id) : null,
+  }
+}
+
+/** JSON as it is; anything else with its type, in base64. */
+function shownAnswer(answer: Payload): unknown {
+  return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
+}
+
+const maxTimeoutSeconds = 86_400
+
+const entrance = {
+  tags: ['gateways'],
+  params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
+  headers: Type.Object({
+    'idempotency-key': Type.Optional(
+      Type.String({ maxLength: 255, description: 'The same key again is the same request: it is computed once and its answer given again.' }),
+    ),
+    'x-timeout-seconds': Type.Optional(Type.String({ description: 'Deadline: past it the answer is 504 and no model sees the request any more.' })),
+    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context.' })),
+  }),
+}
+
+const problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String(),
+    request_id: Type.String(),
+    bee: Type.Optional(Type.String()),
+  },
+  { description: 'RFC 9457 problem details.' },
+)
+const submitted = Type.Object({ request_id: Type.String() })
+const requestState = Type.Object({
+  request_id: Type.String(),
+  state: Type.Enum(['pending', 'answered', 'failed']),
+  answer: Type.Unknown(),
+  problem: Type.Union([problem, Type.Null()]),
+})
+
+/** For the OpenAPI page only: answers are written as they are, without a serializer of their own. */
+function answers(status: string, description: string, body?: object): object {
+  return {
+    [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },
+    default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problem } } },
+  }
+}

@@ -1,0 +1,193 @@
+import { join } from 'node:path'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
+import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
+import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
+import type { Log } from '../../processor/ports.ts'
+import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Config } from '../config/config.ts'
+import type { Settings } from '../config/settings.ts'
+import { type LogLine, RunningSwarm } from './running-swarm.ts'
+import { SwarmRequests } from './swarm-requests.ts'
+
+/** A swarm, and what is set beside its file. */
+export interface ConfiguredSwarm {
+  readonly swarm: CheckedSwarm
+  readonly config: Config
+}
+
+export interface BeekeeperOptions {
+  /** Of the process: the port, the data directory and so on. */
+  readonly settings: Settings
+  readonly swarms: readonly ConfiguredSwarm[]
+  readonly say: LogLine
+  /** Of what takes time at the start: `done` of `all` are there. */
+  readonly onProgress: (what: string, done: number, all: number) => void
+}
+
+/** Everything of this process: the log, the swarms on it, their way in and out. Opened from the bottom up, closed from the top down. */
+export class Beekeeper {
+  readonly #options: BeekeeperOptions
+  readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
+  #swarms: readonly RunningSwarm[] = []
+  #gateway: HttpGateway | null = null
+  #clickhouseUrl: string | null = null
+
+  private constructor(options: BeekeeperOptions) {
+    this.#options = options
+  }
+
+  /** Settles when every swarm answers; what has been opened is closed again where something cannot start. */
+  static async open(options: BeekeeperOptions): Promise<Beekeeper> {
+    const beekeeper = new Beekeeper(options)
+    try {
+      await beekeeper.#open()
+    } catch (error) {
+      await beekeeper.close()
+      throw error
+    }
+    return beekeeper
+  }
+
+  get url(): string {
+    return this.#gateway?.url ?? ''
+  }
+
+  /** Null where no swarm saves anything. */
+  get clickhouseUrl(): string | null {
+    return this.#clickhouseUrl
+  }
+
+  get swarms(): readonly RunningSwarm[] {
+    return this.#swarms
+  }
+
+  async close(): Promise<void> {
+    const failures: unknown[] = []
+    for (const { close } of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async #open(): Promise<void> {
+    const { settings, say } = this.#options
+    refuseBeyondLoopback(settings.host)
+    const random = new SystemRandom()
+    const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
+    this.#closeLater('log', () => log.close())
+    const database = await this.#openDatabase()
+    const registry = new BeeRegistry()
+    const ports = {
+      models: new ThreadedModels({ requireGpu: settings.gpu === 'require' }),
+      processes: new LocalProcesses({ clock: systemClock }),
+      database,
+    }
+    let opened = 0
+    const all = this.#options.swarms.flatMap(({ swarm }) => swarm.bees.filter(({ type }) => type.role === 'call' || type.role === 'sink')).length
+    this.#swarms = await Promise.all(
+      this.#options.swarms.map(({ swarm, config }) =>
+        RunningSwarm.prepare({
+          swarm,
+          config,
+          registry,
+          ports,
+          log,
+          clock: systemClock,
+          say,
+          onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
+        }),
+      ),
+    )
+    await this.#openGateway(log, random)
+    await Promise.all(
+      this.#swarms.map(async ({ application }) => {
+        this.#closeLater('swarm', () => application.close({ timeoutMs: settings.shutdown_seconds * 1000 }))
+        await application.start()
+      }),
+    )
+    // A stop begins at the entrance: what was accepted is answered while everything behind it still runs.
+    const gateway = this.#gateway
+    if (gateway !== null) this.#closeLater('gateway', () => gateway.close())
+  }
+
+  /** Listens before the models are there: callers hear 503 and why, instead of nothing. */
+  async #openGateway(log: Log, random: SystemRandom): Promise<void> {
+    const { settings, say } = this.#options
+    const requests = new SwarmRequests({
+      log,
+      clock: systemClock,
+      routes: this.#swarms.flatMap(({ routes }) => routes),
+      outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes),
+      maxPending: settings.max_requests_in_flight,
+    })
+    for (const { plan } of this.#swarms) await log.createTopics(plan.topics)
+    await requests.start()
+    this.#closeLater('requests', () => requests.close())
+    this.#gateway = await openHttpGateway({
+      requests,
+      clock: systemClock,
+      random,
+      host: settings.host,
+      port: settings.http_port,
+      requestTimeoutMs: settings.request_timeout_seconds * 1000,
+      maxBodyBytes: settings.max_body_bytes,
+      maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+      rateLimitPerSecond: settings.rate_limit_per_second,
+      notReady: () => this.#notReady(),
+      onError: (error) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    })
+    const gateway = this.#gateway
+    this.#closeLater('gateway', () => gateway.close())
+  }
+
+  #notReady(): string | null {
+    const starting = this.#swarms.find(({ application }) => application.state !== 'RUNNING')
+    return starting === undefined ? null : `${starting.plan.swarm} is ${starting.application.state}`
+  }
+
+  async #openDatabase(): Promise<ClickHouseDatabase> {
+    const { settings, swarms, say } = this.#options
+    const random = new SystemRandom()
+    const saves = swarms.some(({ swarm }) => swarm.bees.some(({ type }) => type.role === 'sink'))
+    let url = settings.clickhouse_url
+    if (url === null && saves) {
+      const embedded: EmbeddedClickHouse = await startEmbeddedClickHouse({
+        directory: join(settings.data_dir, 'clickhouse'),
+        host: settings.host,
+        port: settings.clickhouse_port,
+        clock: systemClock,
+        log: (level, message) => say('clickhouse', level, message),
+      })
+      this.#closeLater('clickhouse', () => embedded.close())
+      url = embedded.url
+    }
+    this.#clickhouseUrl = saves ? url : null
+    const database = new ClickHouseDatabase({ url: url ?? 'http://127.0.0.1:8123', clock: systemClock, random })
+    this.#closeLater('database', () => database.close())
+    return database
+  }
+
+  #closeLater(what: string, close: () => Promise<void>): void {
+    this.#closers.push({ what, close })
+  }
+}
+
+/** Without tokens anybody who reaches the address may use it. */
+function refuseBeyondLoopback(host: string): void {
+  if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return
+  throw new WaggleError('WAGGLE_NOT_LOOPBACK', {
+    message: `Listening on ${host} would let anybody in who reaches it, and this version has no tokens yet`,
+    next: 'Set WAGGLE_HOST=127.0.0.1 and put a proxy that checks its callers in front.',
+  })
+}

@@ -1,0 +1,97 @@
+import { dirname } from 'node:path'
+import type { BeePorts } from '../../bees/define-bee.ts'
+import { SwarmHost } from '../../bees/host.ts'
+import type { BeeRegistry } from '../../bees/registry.ts'
+import type { Clock, Log } from '../../processor/ports.ts'
+import { Application } from '../../processor/streams.ts'
+import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { invalidSwarm } from '../../topology/swarm/document.ts'
+import { swarmTopology } from '../../topology/swarm/graph.ts'
+import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
+import { withSecrets } from '../../topology/swarm/secrets.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { Config } from '../config/config.ts'
+import type { GatewayRoute, OutcomeTopic } from './swarm-requests.ts'
+
+export type LogLine = (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+
+export interface RunningSwarmOptions {
+  readonly swarm: CheckedSwarm
+  readonly config: Config
+  readonly registry: BeeRegistry
+  readonly ports: BeePorts
+  readonly log: Log
+  readonly clock: Clock
+  readonly say: LogLine
+  readonly onOpened: (bee: string) => void
+}
+
+/** One swarm of this process: its plan, and the application that runs it. */
+export class RunningSwarm {
+  readonly plan: SwarmPlan
+  readonly application: Application
+
+  private constructor(plan: SwarmPlan, application: Application) {
+    this.plan = plan
+    this.application = application
+  }
+
+  /** Nothing runs before `application.start()`. */
+  static async prepare({ swarm, config, registry, ports, log, clock, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
+    const { settings } = config
+    const plan = planSwarm(swarm, { partitions: settings.partitions, retentionMs: settings.retention_seconds * 1000 })
+    const bees = withSecretsIn(swarm, plan.bees, config)
+    const directory = dirname(swarm.document.file)
+    const host = await SwarmHost.create({
+      swarm: swarm.name,
+      registry,
+      ports,
+      bees,
+      now: () => clock.now(),
+      resolve: (uri) => config.resolve.path(uri, directory),
+      resolveCommand: (image) => config.resolve.command(image),
+      log: say,
+    })
+    const topology = swarmTopology({ ...plan, bees }, host, {
+      answersRetentionMs: settings.answers_retention_seconds * 1000,
+      duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
+    })
+    const application = new Application({
+      applicationId: plan.applicationId,
+      topology,
+      log,
+      clock,
+      topics: plan.topics,
+      onOpened,
+      onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
+    })
+    return new RunningSwarm(plan, application)
+  }
+
+  get routes(): readonly GatewayRoute[] {
+    return this.plan.gateways.map(({ gateway, topic }) => ({
+      gateway,
+      topic,
+      partitions: this.#partitions(topic),
+      application: this.application,
+      ledgerStore,
+    }))
+  }
+
+  get outcomes(): readonly OutcomeTopic[] {
+    const { respondTopic } = this.plan
+    return respondTopic === null ? [] : [{ topic: respondTopic, partitions: this.#partitions(respondTopic) }]
+  }
+
+  #partitions(topic: string): number {
+    return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
+  }
+}
+
+/** Secrets put in: only what runs sees them, no plan or page. */
+function withSecretsIn(swarm: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config): readonly SwarmBee[] {
+  const mistakes: WaggleError[] = []
+  const filled = bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], secrets, mistakes) }))
+  if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
+  return filled
+}

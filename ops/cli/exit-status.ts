@@ -1,0 +1,60 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** As scripts read them: 0 done, 1 the input is wrong, 2 usage, 3 a server or dependency cannot be reached. */
+export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
+
+/** Where a mistake stands, for programs. */
+export interface Mistake {
+  readonly file: string | null
+  readonly line: number | null
+  readonly column: number | null
+  readonly code: string
+  readonly message: string
+  readonly next: string
+}
+
+/** Says what went wrong, one line a mistake, and gives the status to exit with. No stack trace for what a user can mend. */
+export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
+  const write = options.write ?? ((text: string) => process.stderr.write(text))
+  if (!(thrown instanceof WaggleError)) {
+    write(`waggle: an error that Waggle does not know: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`)
+    return exitStatus.unreachable
+  }
+  const mistakes = mistakesOf(thrown)
+  if (options.json) write(`${JSON.stringify({ error: thrown.code, mistakes: mistakes.map(shown) })}\n`)
+  else for (const mistake of mistakes) write(`${mistake.place ?? 'waggle'}: ${ended(mistake.message, mistake.place)} ${mistake.next}\n`)
+  return unreachable.has(thrown.code) ? exitStatus.unreachable : exitStatus.wrongInput
+}
+
+export function shown(mistake: WaggleError): Mistake {
+  const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(mistake.place ?? '') ?? []
+  return {
+    file: file ?? mistake.place ?? null,
+    line: line === undefined ? null : Number(line),
+    column: column === undefined ? null : Number(column),
+    code: mistake.code,
+    message: mistake.message,
+    next: mistake.next,
+  }
+}
+
+/** A file's mistakes come as the errors of its error's cause. */
+export function mistakesOf(error: WaggleError): readonly WaggleError[] {
+  const { cause } = error
+  if (!(cause instanceof AggregateError)) return [error]
+  return cause.errors.filter((one): one is WaggleError => one instanceof WaggleError)
+}
+
+function ended(message: string, place: string | undefined): string {
+  return `${message}${place === undefined ? '.' : ';'}`
+}
+
+const unreachable: ReadonlySet<string> = new Set([
+  'WAGGLE_PORT_IN_USE',
+  'WAGGLE_LISTEN',
+  'WAGGLE_UNREACHABLE',
+  'WAGGLE_SERVER_ERROR',
+  'WAGGLE_LOCKED',
+  'WAGGLE_DISK_FULL',
+  'WAGGLE_CLICKHOUSE',
+])

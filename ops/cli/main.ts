@@ -1,0 +1,75 @@
+import { Command, CommanderError, Option } from 'commander'
+import { settings } from '../config/settings.ts'
+import { exitStatus, reportError } from './exit-status.ts'
+
+/** The command `waggle`. What a command needs is loaded when it is called: `--help` is there at once. */
+const program = new Command('waggle')
+  .description('Runs machine-learning swarms as stateful stream processing.')
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError('(--help shows what there is)')
+
+const json = () => new Option('--json', 'print JSON, for programs').default(false)
+
+program
+  .command('run')
+  .argument('<file...>', 'swarm files')
+  .description('runs swarms in the foreground, with gateway and embedded parts')
+  .addOption(json())
+  .addHelpText('after', settingsHelp())
+  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./run.ts')).run(files, options)))
+
+program
+  .command('validate')
+  .argument('<file...>', 'swarm files')
+  .description('checks swarm files and names every mistake')
+  .addOption(json())
+  .action(async (files: string[], options: { json: boolean }) => finish((await import('./validate.ts')).validate(files, options)))
+
+program
+  .command('plan')
+  .argument('<file>', 'swarm file')
+  .description('shows bees, sub-topologies, topics and stores, where the swarm was cut and why')
+  .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
+  .addOption(json())
+  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; json: boolean }) =>
+    finish((await import('./plan.ts')).plan(file, { format: options.json ? 'json' : options.format })),
+  )
+
+for (const verb of ['request', 'submit'] as const) {
+  program
+    .command(verb)
+    .argument('<gateway>', 'name of the gateway')
+    .argument('[file]', 'file to send; - is standard input')
+    .description(verb === 'request' ? 'sends an input and waits for the answer' : 'sends an input and prints its request id')
+    .option('--data <json>', 'JSON to send')
+    .option('--file <path>', 'file to send')
+    .option('--content-type <type>', 'of what is sent; default: by the file’s ending')
+    .option('--idempotency-key <key>', 'the same key again is the same request')
+    .option('--timeout <seconds>', 'deadline of the request')
+    .option('--url <url>', 'where Waggle runs', `http://127.0.0.1:${process.env.WAGGLE_HTTP_PORT ?? 8080}`)
+    .addOption(json())
+    .action(async (gateway: string, file: string | undefined, options: Omit<import('./request.ts').RequestOptions, 'verb' | 'gateway'>) =>
+      finish(await (await import('./request.ts')).request({ ...(file === undefined ? {} : { file }), ...options, verb, gateway })),
+    )
+}
+
+try {
+  await program.parseAsync()
+} catch (thrown) {
+  if (thrown instanceof CommanderError) finish(thrown.exitCode === 0 ? exitStatus.done : exitStatus.usage)
+  else finish(reportError(thrown, { json: process.argv.includes('--json') }))
+}
+
+/** Threads and children that a failed start left behind must not keep the process. */
+function finish(status: number): void {
+  process.exitCode = status
+  if (status !== exitStatus.done || program.args[0] === 'run') process.exit(status)
+}
+
+function settingsHelp(): string {
+  const rows = settings.map(
+    ({ key, variable, about, default: fallback }) => `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}\n      ${about}`,
+  )
+  return `\nSettings: an environment variable, or its key in waggle.yaml beside the swarm or in the working directory.\n${'  variable'.padEnd(37)} ${'key'.padEnd(28)} default\n${rows.join('\n')}`
+}

@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { exitStatus } from './exit-status.ts'
+
+export interface RequestOptions {
+  readonly verb: 'request' | 'submit'
+  readonly gateway: string
+  readonly url: string
+  readonly data?: string
+  readonly file?: string
+  readonly contentType?: string
+  readonly idempotencyKey?: string
+  readonly timeout?: string
+  readonly json: boolean
+}
+
+/** `waggle request GATEWAY` and `waggle submit GATEWAY`: the answer on stdout as it came; the id of a submitted one. */
+export async function request(options: RequestOptions): Promise<number> {
+  const { verb, gateway, url, json } = options
+  const { body, contentType } = await inputOf(options)
+  const headers = new Headers({ 'content-type': contentType })
+  if (options.idempotencyKey !== undefined) headers.set('idempotency-key', options.idempotencyKey)
+  if (options.timeout !== undefined) headers.set('x-timeout-seconds', options.timeout)
+  const response = await send(`${url.replace(/\/$/, '')}/v1/gateways/${encodeURIComponent(gateway)}/${verb}`, { method: 'POST', headers, body })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  if (!response.ok) throw problemOf(response, bytes)
+  if (verb === 'submit' && !json) process.stdout.write(`${(JSON.parse(bytes.toString()) as { request_id: string }).request_id}\n`)
+  else {
+    process.stdout.write(bytes)
+    if (response.headers.get('content-type')?.startsWith('application/json')) process.stdout.write('\n')
+  }
+  return exitStatus.done
+}
+
+async function inputOf({
+  data,
+  file,
+  contentType,
+}: RequestOptions): Promise<{ readonly body: Uint8Array<ArrayBuffer>; readonly contentType: string }> {
+  if (data !== undefined) return { body: Uint8Array.from(Buffer.from(data)), contentType: contentType ?? 'application/json' }
+  if (file === undefined || file === '-') {
+    const chunks: Buffer[] = []
+    for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+    return { body: Uint8Array.from(Buffer.concat(chunks)), contentType: contentType ?? 'application/json' }
+  }
+  try {
+    return {
+      body: Uint8Array.from(await readFile(file)),
+      contentType: contentType ?? contentTypes[extname(file).toLowerCase()] ?? 'application/octet-stream',
+    }
+  } catch (cause) {
+    throw new WaggleError('WAGGLE_FILE_NOT_FOUND', {
+      message: `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`,
+      next: 'Name a file that is there, or - for standard input.',
+      cause,
+    })
+  }
+}
+
+async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (thrown) {
+    const { cause } = thrown as { readonly cause?: { readonly code?: string; readonly message?: string } }
+    throw new WaggleError('WAGGLE_UNREACHABLE', {
+      message: `${new URL(url).origin} cannot be reached (${cause?.code ?? cause?.message ?? String(thrown)})`,
+      next: 'Start a swarm with `waggle run FILE`, or say with --url where it runs.',
+      cause: thrown,
+    })
+  }
+}
+
+function problemOf(response: Response, bytes: Buffer): WaggleError {
+  let problem: { readonly title?: string; readonly detail?: string; readonly request_id?: string; readonly bee?: string } = {}
+  try {
+    problem = JSON.parse(bytes.toString()) as typeof problem
+  } catch {
+    // Not one of ours: the status says what there is to say.
+  }
+  const at = problem.bee === undefined ? '' : ` at ${problem.bee}`
+  return new WaggleError(response.status >= 500 ? 'WAGGLE_SERVER_ERROR' : 'WAGGLE_REQUEST_REFUSED', {
+    message: `${response.status} ${problem.title ?? response.statusText}${at}: ${problem.detail ?? bytes.toString().slice(0, 200)}`.replace(
+      /[.:\s]+$/,
+      '',
+    ),
+    next: `The request id is ${problem.request_id ?? response.headers.get('x-request-id') ?? 'unknown'}.`,
+  })
+}
+
+const contentTypes: { readonly [extension: string]: string } = {
+  '.json': 'application/json',
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.png': 'image/png',
+  '.webp': 'image/webp',
+  '.gif': 'image/gif',
+  '.txt': 'text/plain',
+  '.csv': 'text/csv',
+}

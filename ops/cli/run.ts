@@ -1,0 +1,80 @@
+import { readdirSync } from 'node:fs'
+import { dirname, extname, join, resolve } from 'node:path'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { Beekeeper } from '../beekeeper/beekeeper.ts'
+import { loadConfig } from '../config/config.ts'
+import { readSwarm } from '../config/swarm-file.ts'
+import { Console } from './console.ts'
+import { exitStatus } from './exit-status.ts'
+
+/** `waggle run FILE…`: until a signal, or an error, ends it. */
+export async function run(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
+  const registry = new BeeRegistry()
+  const swarms = files.map((file) => ({
+    swarm: readSwarm(file, registry),
+    config: loadConfig({ directories: [dirname(file), process.cwd()], env: process.env }),
+  }))
+  const [first] = swarms
+  if (first === undefined) return exitStatus.usage
+  const out = new Console({ json, stdout: process.stdout, stderr: process.stderr })
+  const stopping = stopSignal(() => out.stopping())
+  const beekeeper = await Beekeeper.open({
+    settings: first.config.settings,
+    swarms,
+    say: (bee, level, message) => out.log(bee, level, message),
+    onProgress: (what, done, all) => out.progress(what, done, all),
+  })
+  out.ready({
+    gateway: beekeeper.url,
+    clickhouse: beekeeper.clickhouseUrl,
+    swarms: beekeeper.swarms.map(({ plan }, at) => ({
+      name: plan.swarm,
+      gateways: plan.gateways.map(({ gateway }) => gateway),
+      example: exampleOf(dirname(files[at] ?? '.')),
+      table: plan.bees.map(({ spec }) => spec.table).find((table) => typeof table === 'string') ?? null,
+    })),
+  })
+  await stopping
+  await beekeeper.close()
+  out.stopped()
+  return exitStatus.done
+}
+
+/** The first signal stops in order; a second one at once. */
+function stopSignal(onFirst: () => void): Promise<void> {
+  return new Promise((settle) => {
+    let asked = false
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130)
+        asked = true
+        onFirst()
+        settle()
+      })
+    }
+  })
+}
+
+/** A file that one can try the swarm with: the first of `photos/` or `examples/` beside it. */
+function exampleOf(directory: string): { readonly path: string; readonly contentType: string } | null {
+  for (const folder of ['examples', 'photos']) {
+    try {
+      const name = readdirSync(join(directory, folder))
+        .sort()
+        .reverse()
+        .find((file) => extname(file) in contentTypes)
+      if (name !== undefined) return { path: resolve(directory, folder, name), contentType: contentTypes[extname(name)] ?? '' }
+    } catch {
+      // There is no such folder.
+    }
+  }
+  return null
+}
+
+const contentTypes: { readonly [extension: string]: string } = {
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.png': 'image/png',
+  '.json': 'application/json',
+  '.txt': 'text/plain',
+}

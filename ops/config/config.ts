@@ -1,0 +1,85 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { SchemaChecker } from '../../topology/swarm/check-schema.ts'
+import { invalidSwarm, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { type Resolution, ResolveMap } from './resolve-map.ts'
+import { configSchema, type Setting, type Settings, settings } from './settings.ts'
+
+export interface Config {
+  readonly settings: Settings
+  readonly resolve: ResolveMap
+  /** By name, from WAGGLE_SECRET_<name>. */
+  readonly secrets: ReadonlyMap<string, string>
+}
+
+export interface ConfigSource {
+  /** Where waggle.yaml is looked for, nearest first: beside the swarm, then the working directory. */
+  readonly directories: readonly string[]
+  readonly env: { readonly [variable: string]: string | undefined }
+}
+
+/** Defaults, then waggle.yaml, then the environment. WAGGLE_INVALID_CONFIG with every mistake and its place. */
+export function loadConfig({ directories, env }: ConfigSource): Config {
+  const file = directories.map((directory) => join(directory, 'waggle.yaml')).find((path) => existsSync(path))
+  const mistakes: WaggleError[] = []
+  const written = file === undefined ? {} : readFile(file, mistakes)
+  const values = Object.fromEntries(settings.map((setting) => [setting.key, settingValue(setting, written, env, mistakes)]))
+  if (mistakes.length > 0) throw invalidConfig(file ?? 'the environment', mistakes)
+  const { resolve: map = {} } = written as { resolve?: { readonly [prefix: string]: Resolution } }
+  return {
+    settings: values as unknown as Settings,
+    resolve: new ResolveMap(map, file === undefined ? process.cwd() : dirname(resolve(file))),
+    secrets: secretsOf(env),
+  }
+}
+
+function readFile(file: string, mistakes: WaggleError[]): { readonly [key: string]: unknown } {
+  const text = readFileSync(file, 'utf8')
+  if (text.replace(/#.*$/gm, '').trim() === '') return {}
+  const document = SwarmDocument.parse(text, file)
+  if (!new SchemaChecker(document, mistakes).check(configSchema, document.value, [])) return {}
+  const value = document.value as { readonly [key: string]: unknown; readonly resolve?: { readonly [prefix: string]: unknown } }
+  for (const [prefix, target] of Object.entries(value.resolve ?? {})) {
+    const isCommand = Array.isArray(target) && target.length > 0 && target.every((word) => typeof word === 'string')
+    if (typeof target === 'string' || isCommand) continue
+    mistakes.push(
+      mistakeAt(document.place(['resolve', prefix]), `${prefix} must be a path or a command`, 'Write ./path/, or a list: [program, argument].'),
+    )
+  }
+  return value
+}
+
+function settingValue(
+  { key, variable, schema, default: fallback }: Setting,
+  written: { readonly [key: string]: unknown },
+  env: ConfigSource['env'],
+  mistakes: WaggleError[],
+): unknown {
+  const text = env[variable]
+  if (text === undefined || text === '') return written[key] ?? fallback
+  const isNumber = 'type' in schema && (schema.type === 'integer' || schema.type === 'number')
+  const value = isNumber && text.trim() !== '' ? Number(text) : text
+  const document = SwarmDocument.parse(`${variable}: ${JSON.stringify(value)}`, 'environment')
+  const found: WaggleError[] = []
+  new SchemaChecker(document, found).check(schema, value, [variable])
+  for (const mistake of found) mistakes.push(mistakeAt(variable, mistake.message, mistake.next))
+  return value
+}
+
+function secretsOf(env: ConfigSource['env']): ReadonlyMap<string, string> {
+  const prefix = 'WAGGLE_SECRET_'
+  return new Map(
+    Object.entries(env).flatMap(([name, value]) => (name.startsWith(prefix) && value !== undefined ? [[name.slice(prefix.length), value]] : [])),
+  )
+}
+
+function invalidConfig(file: string, mistakes: readonly WaggleError[]): WaggleError {
+  const { message, place, cause } = invalidSwarm(file, mistakes)
+  return new WaggleError('WAGGLE_INVALID_CONFIG', {
+    message,
+    next: '`waggle run --help` lists every setting.',
+    ...(place === undefined ? {} : { place }),
+    cause,
+  })
+}

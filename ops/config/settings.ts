@@ -1,0 +1,147 @@
+import { type TSchema, Type } from 'typebox'
+
+/** Everything that can be set: by its key in waggle.yaml, or by its environment variable, which wins. */
+export interface Settings {
+  readonly http_port: number
+  readonly host: string
+  readonly data_dir: string
+  readonly log: 'embedded'
+  readonly clickhouse_url: string | null
+  readonly clickhouse_port: number
+  readonly gpu: 'prefer' | 'require'
+  readonly partitions: number
+  readonly request_timeout_seconds: number
+  readonly answers_retention_seconds: number
+  readonly retention_seconds: number
+  readonly duplicate_retention_seconds: number
+  readonly max_body_bytes: number
+  readonly max_requests_in_flight: number
+  readonly rate_limit_per_second: number | null
+  readonly shutdown_seconds: number
+}
+
+export interface Setting {
+  readonly key: keyof Settings
+  readonly variable: string
+  readonly schema: TSchema
+  readonly default: string | number | null
+  readonly about: string
+}
+
+export const settings: readonly Setting[] = [
+  { key: 'http_port', variable: 'WAGGLE_HTTP_PORT', schema: port(), default: 8080, about: 'Port of the gateway. 0: any free one.' },
+  {
+    key: 'host',
+    variable: 'WAGGLE_HOST',
+    schema: Type.String({ minLength: 1 }),
+    default: '127.0.0.1',
+    about: 'Address to listen on; loopback only.',
+  },
+  {
+    key: 'data_dir',
+    variable: 'WAGGLE_DATA_DIR',
+    schema: Type.String({ minLength: 1 }),
+    default: '.waggle',
+    about: 'Where the log, the stores and the embedded ClickHouse keep their data.',
+  },
+  { key: 'log', variable: 'WAGGLE_LOG', schema: Type.Enum(['embedded']), default: 'embedded', about: 'Which log to run on.' },
+  {
+    key: 'clickhouse_url',
+    variable: 'CLICKHOUSE_URL',
+    schema: Type.String({ pattern: '^https?://' }),
+    default: null,
+    about: 'A ClickHouse server. Without it an embedded one is started.',
+  },
+  {
+    key: 'clickhouse_port',
+    variable: 'WAGGLE_CLICKHOUSE_PORT',
+    schema: port(),
+    default: 8123,
+    about: 'Where the embedded ClickHouse listens. 0: any free port.',
+  },
+  {
+    key: 'gpu',
+    variable: 'WAGGLE_GPU',
+    schema: Type.Enum(['prefer', 'require']),
+    default: 'prefer',
+    about: 'prefer: a bee that asks for a GPU runs on the CPU where there is none. require: it fails to start.',
+  },
+  { key: 'partitions', variable: 'WAGGLE_PARTITIONS', schema: integer(1, 1024), default: 4, about: 'Partitions of a swarm’s topics.' },
+  {
+    key: 'request_timeout_seconds',
+    variable: 'WAGGLE_REQUEST_TIMEOUT_SECONDS',
+    schema: Type.Number({ exclusiveMinimum: 0, maximum: 86_400 }),
+    default: 30,
+    about: 'Deadline of a request that brings no X-Timeout-Seconds.',
+  },
+  {
+    key: 'answers_retention_seconds',
+    variable: 'WAGGLE_ANSWERS_RETENTION_SECONDS',
+    schema: integer(1, 31_536_000),
+    default: 86_400,
+    about: 'How long answers are kept and idempotency keys known.',
+  },
+  {
+    key: 'retention_seconds',
+    variable: 'WAGGLE_RETENTION_SECONDS',
+    schema: integer(1, 315_360_000),
+    default: 86_400,
+    about: 'How long records stay in a swarm’s topics.',
+  },
+  {
+    key: 'duplicate_retention_seconds',
+    variable: 'WAGGLE_DUPLICATE_RETENTION_SECONDS',
+    schema: integer(1, 31_536_000),
+    default: 3600,
+    about: 'On a log that may repeat records: how long a join remembers what it has sent.',
+  },
+  {
+    key: 'max_body_bytes',
+    variable: 'WAGGLE_MAX_BODY_BYTES',
+    schema: integer(1, 1024 * 1024 * 1024),
+    default: 32 * 1024 * 1024,
+    about: 'Largest body of a request.',
+  },
+  {
+    key: 'max_requests_in_flight',
+    variable: 'WAGGLE_MAX_REQUESTS_IN_FLIGHT',
+    schema: integer(1, 1_000_000),
+    default: 1000,
+    about: 'Requests that may wait for an answer; past it: 503.',
+  },
+  {
+    key: 'rate_limit_per_second',
+    variable: 'WAGGLE_RATE_LIMIT_PER_SECOND',
+    schema: integer(1, 1_000_000),
+    default: null,
+    about: 'Requests a second that one address may send; past it: 429. Without it there is no limit.',
+  },
+  {
+    key: 'shutdown_seconds',
+    variable: 'WAGGLE_SHUTDOWN_SECONDS',
+    schema: integer(0, 3600),
+    default: 30,
+    about: 'How long a stop waits for requests that were accepted.',
+  },
+]
+
+/** The schema of waggle.yaml. */
+export const configSchema: TSchema = Type.Object(
+  {
+    ...Object.fromEntries(settings.map(({ key, schema, about }) => [key, Type.Optional({ ...schema, description: about })])),
+    resolve: Type.Optional(
+      Type.Record(Type.String({ minLength: 1 }), Type.Unknown(), {
+        description: 'What a swarm names, by longest prefix, to a path or a command (a list), relative to this file.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+function port(): TSchema {
+  return integer(0, 65_535)
+}
+
+function integer(minimum: number, maximum: number): TSchema {
+  return Type.Integer({ minimum, maximum })
+}
