@@ -26,13 +26,27 @@ export const payloadSerde: Serde<Payload> = {
     }
   },
   deserialize(_, data, headers = []) {
-    const contentType = headerText(headers, contentTypeHeader) ?? 'application/octet-stream'
-    if (headerText(headers, errorHeader) !== null) return { kind: 'error', error: parse(data) as BeeError }
-    if (contentType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
-    if (contentType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
-    if (mediaTypeOf(contentType) !== jsonType) return { kind: 'bytes', bytes: data, contentType }
-    return { kind: 'json', json: parse(data) }
+    try {
+      return read(data, headers)
+    } catch (thrown) {
+      return unreadable(thrown)
+    }
   },
+}
+
+function read(data: Uint8Array, headers: readonly Header[]): Payload {
+  const contentType = headerText(headers, contentTypeHeader) ?? 'application/octet-stream'
+  if (headerText(headers, errorHeader) !== null) return { kind: 'error', error: parse(data) as BeeError }
+  if (contentType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
+  if (contentType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
+  if (mediaTypeOf(contentType) !== jsonType) return { kind: 'bytes', bytes: data, contentType }
+  return { kind: 'json', json: parse(data) }
+}
+
+/** Bytes that are not what their header says stop no partition: they are an error of their request, like any other. */
+function unreadable(thrown: unknown): Payload {
+  const detail = `The payload is not what its content type says: ${thrown instanceof Error ? thrown.message : String(thrown)}`
+  return { kind: 'error', error: { code: 'WAGGLE_BAD_PAYLOAD', status: 400, title: 'The body is wrong', detail, bee: '' } }
 }
 
 export function payloadHeaders(payload: Payload): readonly Header[] {
