@@ -53,7 +53,7 @@ export async function commitTogether(sets: readonly CommitSet[], { disk, segment
   for (const [partition, records] of byPartition) {
     records.sort((a, b) => a.offset - b.offset)
     const { topicNumber, number } = partition
-    changes.push([runKey(topicNumber, number, records[0]?.offset ?? 0), encodeRun(records.map(stored))])
+    for (const run of runsOf(records)) changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), encodeRun(run)])
     changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.next)])
   }
   try {
@@ -64,6 +64,28 @@ export async function commitTogether(sets: readonly CommitSet[], { disk, segment
     throw writeError(disk.directory, thrown)
   }
 }
+
+/** A reader decodes whole runs: they are kept small enough to be read in one go. */
+function runsOf(records: readonly TailRecord[]): readonly (readonly StoredRecord[])[] {
+  const runs: StoredRecord[][] = []
+  let bytes = 0
+  for (const record of records) {
+    const last = runs.at(-1)
+    const one = stored(record)
+    const size = 64 + (one.value instanceof Uint8Array ? one.value.length : 0)
+    if (last === undefined || last.length === maxRunRecords || bytes + size > maxRunBytes) {
+      runs.push([one])
+      bytes = size
+    } else {
+      last.push(one)
+      bytes += size
+    }
+  }
+  return runs
+}
+
+const maxRunRecords = 256
+const maxRunBytes = 64 * 1024
 
 function stored(record: TailRecord): StoredRecord {
   const { offset, timestamp, key, value, headers, ref } = record

@@ -35,6 +35,7 @@ export class Partition {
   /** Everything before it is durable. */
   durableEnd: number
   #tail: TailRecord[] = []
+  readonly #left = new Map<number, readonly LogRecord[]>()
   #tailBytes = 0
 
   constructor(topic: string, topicNumber: number, number: number, ends: { readonly start: number; readonly end: number }) {
@@ -119,18 +120,40 @@ export class Partition {
   }
 
   #readDisk(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
+    const rest = this.#left.get(offset)
+    this.#left.delete(offset)
     const records: LogRecord[] = []
     let bytes = 0
-    const payload = (ref: SegmentRef) => segments.read(ref)
-    for (const [key, run] of disk.range(this.#runAt(offset, disk), runKey(this.topicNumber, this.number, end))) {
-      for (const record of decodeRun(offsetOfRunKey(key), run, payload)) {
+    let full = false
+    const take = (run: readonly LogRecord[]): void => {
+      for (const [at, record] of run.entries()) {
         if (record.offset < offset) continue
-        if (record.offset >= end || records.length === limit || bytes > maxReadBytes) return records
+        full = record.offset >= end || records.length === limit || bytes > maxReadBytes
+        if (full) {
+          this.#leave(record.offset, run.slice(at))
+          return
+        }
         records.push(record)
         bytes += record.value === null || record.value instanceof Handed ? 0 : record.value.length
       }
     }
+    if (rest !== undefined) take(rest)
+    if (full) return records
+    const from = rest === undefined ? this.#runAt(offset, disk) : runKey(this.topicNumber, this.number, (rest.at(-1)?.offset ?? offset - 1) + 1)
+    const payload = (ref: SegmentRef) => segments.read(ref)
+    for (const [key, run] of disk.range(from, runKey(this.topicNumber, this.number, end))) {
+      take(decodeRun(offsetOfRunKey(key), run, payload))
+      if (full) return records
+    }
+    const last = records.at(-1)
+    if (last !== undefined) this.#leave(last.offset + 1, [])
     return records
+  }
+
+  /** Where a reader will go on: with the rest of a run, which need not be decoded again, or (empty) with the run that comes next. */
+  #leave(offset: number, rest: readonly LogRecord[]): void {
+    if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
+    this.#left.set(offset, rest)
   }
 
   /** The key of the run that `offset` lies in, or of the first one after it. */
@@ -153,4 +176,6 @@ export class Partition {
   }
 }
 
+/** Readers of one partition that are behind its tail at the same time; more of them decode runs again. */
+const maxLeft = 8
 const maxReadBytes = 8 * 1024 * 1024
