@@ -68,7 +68,7 @@ export class EmbeddedLog implements Log {
   #disk: Rocks
   #waiting: CommitSet[] = []
   /** Records of plain producers that no cycle has taken yet. */
-  #loose: (Appended & { resolve(): void; reject(error: unknown): void })[] = []
+  #loose: (Appended & { readonly durable: boolean; resolve(): void; reject(error: unknown): void })[] = []
   #ahead: Appended[] = []
   #unsavedStores: string[] = []
   #pendingBytes = 0
@@ -244,7 +244,7 @@ export class EmbeddedLog implements Log {
     if (this.#closed) return Promise.reject(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' }))
     const appended = this.append(record, null)
     return new Promise((resolve, reject) => {
-      this.#loose.push({ ...appended, resolve: () => resolve({ offset: appended.record.offset }), reject })
+      this.#loose.push({ ...appended, durable, resolve: () => resolve({ offset: appended.record.offset }), reject })
       if (durable) this.#startCycle()
     })
   }
@@ -257,7 +257,7 @@ export class EmbeddedLog implements Log {
       .then(() => this.#runCycle())
       .finally(() => {
         this.#cycle = null
-        if (this.#waiting.length > 0) this.#startCycle()
+        if (this.#waiting.length > 0 || this.#loose.some(({ durable }) => durable)) this.#startCycle()
       })
   }
 

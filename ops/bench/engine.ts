@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import { Rocks, type RocksChange } from '../../connectors/rocksdb/rocks.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { Log } from '../../processor/ports.ts'
+import { Application } from '../../processor/streams.ts'
+import { countTopology, joinTopology, type Workload } from './engine-workloads.ts'
+import type { Table } from './table.ts'
+
+/** Records per second and CPU a record through the engine without models, beside RocksDB's own write rate for as many bytes. */
+export async function engineBenchmark({ records }: { readonly records: number }): Promise<readonly Table[]> {
+  const rows: (readonly (string | number)[])[] = []
+  for (const workload of [countTopology(records), joinTopology(Math.floor(records / 3))]) {
+    for (const kind of ['embedded', 'memory'] as const) {
+      const { seconds, cpuMicros } = await onFreshLog(kind, (log) => through(workload, log))
+      rows.push([workload.name, kind, workload.records, workload.records / seconds, cpuMicros / workload.records])
+    }
+  }
+  const floor = await rocksFloor(records)
+  rows.push([
+    'RocksDB alone: one 100-byte put a record, 1,000 a batch, a sync a batch',
+    '',
+    records,
+    records / floor.seconds,
+    floor.cpuMicros / records,
+  ])
+  return [{ title: 'Engine, without models', columns: ['what', 'log', 'records', 'records/s', 'CPU µs/record'], rows }]
+}
+
+interface Measure {
+  readonly seconds: number
+  readonly cpuMicros: number
+}
+
+/** The input is in the log before the clock starts; it stops when the last output is durable. */
+async function through(workload: Workload, log: Log): Promise<Measure> {
+  await log.createTopics(workload.topics)
+  await workload.fill(log)
+  const failed = Promise.withResolvers<never>()
+  const application = new Application({
+    applicationId: 'bench',
+    topology: workload.topology,
+    log,
+    clock: systemClock,
+    topics: [],
+    onFailure: failed.reject,
+  })
+  const measured = measure()
+  await application.start()
+  await Promise.race([outputs(log, workload), failed.promise])
+  const result = measured()
+  await application.close({ timeoutMs: 60_000 })
+  return result
+}
+
+async function outputs(log: Log, { output, outputs: wanted, partitions }: Workload): Promise<void> {
+  let seen = 0
+  await new Promise<void>((resolve, reject) => {
+    for (let partition = 0; partition < partitions; partition++) {
+      const reader = log.read({ topic: output, partition, from: 0 })
+      const follow = async () => {
+        for await (const run of reader) {
+          seen += run.records.length
+          if (seen >= wanted) resolve()
+        }
+      }
+      follow().catch(reject)
+    }
+  })
+}
+
+async function onFreshLog(kind: 'embedded' | 'memory', use: (log: Log) => Promise<Measure>): Promise<Measure> {
+  // A memory-backed directory takes the disk out and leaves everything else as it is.
+  const directory = mkdtempSync(join(kind === 'memory' ? '/dev/shm' : tmpdir(), 'waggle-bench-'))
+  const log = await openEmbeddedLog({ directory, clock: systemClock })
+  try {
+    return await use(log)
+  } finally {
+    await log.close()
+    rmSync(directory, { recursive: true })
+  }
+}
+
+async function rocksFloor(records: number): Promise<Measure> {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
+  const rocks = await Rocks.open(directory)
+  const value = Buffer.alloc(100, 'x')
+  const measured = measure()
+  for (let from = 0; from < records; from += 1000) {
+    const changes: RocksChange[] = Array.from({ length: Math.min(1000, records - from) }, (_, at) => [Buffer.from(`key-${from + at}`), value])
+    rocks.write(changes)
+    await rocks.sync()
+  }
+  const result = measured()
+  await rocks.close()
+  rmSync(directory, { recursive: true })
+  return result
+}
+
+function measure(): () => Measure {
+  const cpu = process.cpuUsage()
+  const startedMs = systemClock.elapsedMs()
+  return () => {
+    const { user, system } = process.cpuUsage(cpu)
+    return { seconds: (systemClock.elapsedMs() - startedMs) / 1000, cpuMicros: user + system }
+  }
+}

@@ -1,0 +1,39 @@
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { exitStatus } from '../cli/exit-status.ts'
+import type { Table } from './table.ts'
+import { printTable } from './table.ts'
+
+/** `npm run bench -- engine | swarm`: each measures a floor in the same run, and prints a table, or JSON. */
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '10' },
+    clients: { type: 'string', default: '32' },
+    records: { type: 'string', default: '400000' },
+  },
+})
+
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
+const [what] = positionals
+
+if (what === 'engine') {
+  const { engineBenchmark } = await import('./engine.ts')
+  show(await engineBenchmark({ records: Number(values.records) }))
+} else if (what === 'swarm') {
+  const { swarmBenchmark } = await import('./swarm.ts')
+  show(await swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) }))
+} else {
+  process.stderr.write('Usage: npm run bench -- engine [--records N] | swarm [--seconds N] [--clients N]   [--json]\n')
+  process.exit(exitStatus.usage)
+}
+
+function show(tables: readonly Table[]): void {
+  if (values.json) process.stdout.write(`${JSON.stringify({ machine, tables })}\n`)
+  else {
+    process.stdout.write(`${machine}\n`)
+    for (const table of tables) printTable(table)
+  }
+  process.exit(exitStatus.done)
+}
