@@ -77,6 +77,11 @@ function bytesOf(datatype: Datatype): number {
   return arrays[datatype].BYTES_PER_ELEMENT
 }
 
+/** Of one element; undefined for what is no datatype. */
+export function datatypeBytes(datatype: string): number | undefined {
+  return Object.hasOwn(arrays, datatype) ? bytesOf(datatype as Datatype) : undefined
+}
+
 function dataAt(bytes: Uint8Array, position: number, length: number, datatype: Datatype): TensorData {
   const place = bytes.byteOffset + position
   if (place % bytesOf(datatype) === 0) return tensorData(datatype, bytes.buffer, place, length)

@@ -3,7 +3,7 @@ import type { Payload } from '../payload.ts'
 
 /** Runs bees that are processes of their own and speak bees/PROTOCOL.md on their standard streams. */
 export interface Processes {
-  /** Resolves when the process has said that it is ready, or at its first free moment for one that says nothing; rejects where it cannot start. */
+  /** Resolves when the process has said hello; WAGGLE_BEE_NOT_STARTED where it cannot start. */
   open(options: ProcessOptions): Promise<OpenProcess>
 }
 
@@ -23,12 +23,11 @@ export interface ProcessCall {
   readonly payload: Payload
   /** Epoch milliseconds. */
   readonly deadline: number | null
-  readonly attempt: number
   readonly signal: AbortSignal
 }
 
 export interface OpenProcess {
-  /** One payload or error a call, in order. Where the process dies, its open calls are WAGGLE_BEE_DIED and it is started again. */
+  /** One payload or error a call, in order. Where the process dies it is started again and its open calls are sent once more: WAGGLE_BEE_DIED for what kills it twice. */
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]>
   /** Lets it finish what it has, then ends it. */
   close(): Promise<void>

@@ -1,0 +1,52 @@
+import { Type } from 'typebox'
+import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { type Bee, defineBee } from '../define-bee.ts'
+import { outputOf, payloadOfInput } from '../payload-input.ts'
+
+export default defineBee({
+  type: 'container',
+  role: 'call',
+  summary: 'Your own program in any language: a process that speaks bees/PROTOCOL.md on its standard streams.',
+  delivery: 'Sent again, with its attempt, for what no commit holds after a crash: keep effects idempotent by request_id.',
+  spec: Type.Object(
+    {
+      image: Type.Optional(
+        Type.String({ minLength: 1, description: 'The container image. resolve: in waggle.yaml may map it to a command of this machine.' }),
+      ),
+      container: Type.Optional(Type.String({ minLength: 1, description: 'Another name for image.' })),
+      command: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'What runs in the image; default: its own.' })),
+      env: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Environment variables of the process.' })),
+    },
+    { additionalProperties: false, minProperties: 1 },
+  ),
+  examples: [{ image: 'localhost:32000/scikit-teddy:latest' }],
+  async create({ spec, swarm, bee, ports, log, resolveCommand }) {
+    const image = spec.image ?? spec.container
+    const command = image === undefined ? spec.command : resolveCommand(image)
+    if (command === null || command === undefined) throw notResolved(bee, image)
+    const open = await ports.processes.open({ swarm, bee, command, env: spec.env ?? {}, log })
+    return processBee(open)
+  },
+})
+
+function processBee(open: OpenProcess): Bee<unknown, unknown> {
+  return {
+    async processBatch(inputs, requests) {
+      const outcomes = await open.call(
+        requests.map(({ id, contentType, deadline, signal }, at) => ({ id, payload: payloadOfInput(inputs[at], contentType), deadline, signal })),
+      )
+      return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
+    },
+    close: () => open.close(),
+  }
+}
+
+function notResolved(bee: string, image: string | undefined): WaggleError {
+  return image === undefined
+    ? new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
+    : new WaggleError('WAGGLE_NOT_RESOLVED', {
+        message: `${bee} names the image ${image}, and this machine has no command for it`,
+        next: `Add to waggle.yaml, beside the swarm: resolve: {"${image}": [program, argument]}. Containers themselves are not run yet.`,
+      })
+}

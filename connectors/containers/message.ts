@@ -1,0 +1,144 @@
+import type { BeeError, Datatype, Payload, Tensor } from '../../topology/swarm/payload.ts'
+import { contentTypeOf, jsonType } from '../../topology/swarm/payload-serde.ts'
+import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
+import { datatypeBytes, tensorData } from '../../topology/swarm/tensor-codec.ts'
+import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+
+/** Messages of bees/PROTOCOL.md. */
+export type Form = 'json' | 'binary'
+
+export interface Result {
+  readonly id: number
+  readonly outcome: Payload | WaggleError
+}
+
+export function encodeRequest(id: number, { id: requestId, payload, deadline }: ProcessCall, attempt: number, form: Form): Buffer {
+  const body = new Body(form)
+  const head = { id, request_id: requestId, attempt, deadline, ...valueFields(payload, body) }
+  if (form === 'json') return Buffer.from(`${JSON.stringify(head)}\n`)
+  const text = Buffer.from(JSON.stringify(head))
+  const lengths = Buffer.alloc(8)
+  lengths.writeUInt32LE(text.length)
+  lengths.writeUInt32LE(body.length, 4)
+  return Buffer.concat([lengths, text, ...body.pieces])
+}
+
+/** `body` is empty in the form json. Throws WAGGLE_BEE_PROTOCOL for what is no result. */
+export function decodeResult(head: Buffer, body: Buffer, bee: string): Result {
+  const message = parse(head, bee)
+  const { id, refuse, error } = message
+  if (typeof id !== 'number') throw protocolError(bee, `a message without the id of its request: ${clipped(head)}`)
+  if (typeof refuse === 'string') return { id, outcome: new Refused(refuse) }
+  if (typeof error === 'string') return { id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: error, next: `See the log of ${bee}.` }) }
+  return { id, outcome: payloadOf(message, body, bee) }
+}
+
+export function decodeHello(line: Buffer, bee: string): Form {
+  const { waggle, form = 'json' } = parse(line, bee)
+  if (waggle !== 1) throw protocolError(bee, `no hello: ${clipped(line)}`)
+  if (form !== 'json' && form !== 'binary') throw protocolError(bee, `the form ${JSON.stringify(form)}, which is neither json nor binary`)
+  return form
+}
+
+export function protocolError(bee: string, what: string): WaggleError {
+  return new WaggleError('WAGGLE_BEE_PROTOCOL', {
+    message: `${bee} wrote ${what}`,
+    next: 'Write nothing but protocol messages to standard output (bees/PROTOCOL.md); print to standard error.',
+  })
+}
+
+/** The pieces of a frame's body, each at a multiple of 8; in the form json bytes are in the message itself. */
+class Body {
+  readonly #form: Form
+  readonly pieces: Uint8Array[] = []
+  length = 0
+
+  constructor(form: Form) {
+    this.#form = form
+  }
+
+  put(bytes: Uint8Array): object {
+    if (this.#form === 'json') return { base64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64') }
+    const at = this.length
+    const padding = (8 - (bytes.length % 8)) % 8
+    this.pieces.push(bytes, padding === 0 ? nothing : zeros.subarray(0, padding))
+    this.length += bytes.length + padding
+    return { at, length: bytes.length }
+  }
+}
+
+function valueFields(payload: Payload, body: Body): object {
+  switch (payload.kind) {
+    case 'json':
+      return { content_type: jsonType, json: payload.json }
+    case 'bytes':
+      return { content_type: payload.contentType, ...body.put(payload.bytes) }
+    case 'tensors':
+      return {
+        content_type: contentTypeOf(payload),
+        tensors: Object.entries(payload.tensors).map(([name, { datatype, shape, data }]) => ({
+          name,
+          datatype,
+          shape,
+          ...body.put(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+        })),
+      }
+    case 'joined':
+      return {
+        content_type: contentTypeOf(payload),
+        parts: Object.fromEntries([...payload.parts].map(([bee, part]) => [bee, valueFields(part, body)])),
+      }
+    case 'error':
+      return { error: payload.error satisfies BeeError }
+  }
+}
+
+function payloadOf(message: { readonly [field: string]: unknown }, body: Buffer, bee: string): Payload {
+  const { json, tensors, content_type: contentType } = message
+  if (json !== undefined) return { kind: 'json', json }
+  if (Array.isArray(tensors)) return { kind: 'tensors', tensors: Object.fromEntries(tensors.map((tensor: unknown) => tensorOf(tensor, body, bee))) }
+  if (typeof contentType === 'string' && (message.base64 !== undefined || message.at !== undefined))
+    return { kind: 'bytes', contentType, bytes: bytesOf(message, body, bee) }
+  throw protocolError(bee, `a result without json, tensors, bytes, refuse or error (it has ${Object.keys(message).join(', ')})`)
+}
+
+function tensorOf(tensor: unknown, body: Buffer, bee: string): readonly [string, Tensor] {
+  const fields = tensor !== null && typeof tensor === 'object' ? (tensor as { readonly [field: string]: unknown }) : {}
+  const { name, datatype, shape } = fields
+  const width = typeof datatype === 'string' ? datatypeBytes(datatype) : undefined
+  const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0)
+  if (typeof name !== 'string' || width === undefined || !isShape) throw protocolError(bee, 'a tensor without name, datatype or shape')
+  const bytes = bytesOf(fields, body, bee)
+  const wanted = (shape as readonly number[]).reduce((product, size) => product * size, width)
+  if (bytes.length !== wanted)
+    throw protocolError(bee, `the tensor ${name} with ${bytes.length} bytes, where [${shape}] of ${datatype} has ${wanted}`)
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : Uint8Array.from(bytes)
+  return [
+    name,
+    { datatype: datatype as Datatype, shape, data: tensorData(datatype as Datatype, aligned.buffer, aligned.byteOffset, aligned.byteLength) },
+  ]
+}
+
+function bytesOf({ base64, at, length }: { readonly [field: string]: unknown }, body: Buffer, bee: string): Uint8Array {
+  if (typeof base64 === 'string') return Uint8Array.from(Buffer.from(base64, 'base64'))
+  if (typeof at === 'number' && typeof length === 'number' && at >= 0 && length >= 0 && at + length <= body.length)
+    return body.subarray(at, at + length)
+  throw protocolError(bee, 'bytes that are neither base64 nor a range of the body')
+}
+
+function parse(text: Buffer, bee: string): { readonly [field: string]: unknown } {
+  try {
+    const value: unknown = JSON.parse(text.toString())
+    if (value !== null && typeof value === 'object') return value as { readonly [field: string]: unknown }
+  } catch {
+    // Said below, with what it was.
+  }
+  throw protocolError(bee, `no JSON object: ${clipped(text)}`)
+}
+
+function clipped(text: Buffer): string {
+  return JSON.stringify(text.subarray(0, 120).toString())
+}
+
+const nothing = new Uint8Array(0)
+const zeros = new Uint8Array(8)

@@ -1,0 +1,80 @@
+/** Waggle's bee protocol, version 1, in its binary form: what a Node program in a container needs to be a bee. */
+
+export interface Picture {
+  readonly height: number
+  readonly width: number
+  /** RGB, row after row. */
+  readonly pixels: Uint8Array
+}
+
+export type Input = { readonly kind: 'picture'; readonly picture: Picture } | { readonly kind: 'bytes'; readonly bytes: Uint8Array } | { readonly kind: 'other' }
+
+export type Output = { readonly json: unknown } | { readonly picture: Picture } | { readonly refuse: string }
+
+/** Says hello, answers every request by `answer`, and ends when its input ends and all is answered. */
+export function serveBee(answer: (input: Input) => Output | Promise<Output>): void {
+  process.stdout.write(`${JSON.stringify({ waggle: 1, form: 'binary' })}\n`)
+  let rest = Buffer.alloc(0)
+  process.stdin.on('data', (chunk: Buffer) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    for (let length = frameLength(rest); length !== null; length = frameLength(rest)) {
+      const frame = rest.subarray(0, length)
+      rest = rest.subarray(length)
+      void reply(frame, answer)
+    }
+  })
+  // One that reads us may be gone before we notice that our input has ended.
+  process.stdout.on('error', () => process.exit(0))
+}
+
+async function reply(frame: Buffer, answer: (input: Input) => Output | Promise<Output>): Promise<void> {
+  const { head, body } = parts(frame)
+  try {
+    const output = await answer(inputOf(head, body))
+    if ('picture' in output) {
+      const { height, width, pixels } = output.picture
+      write({ id: head.id, tensors: [{ name: 'image', datatype: 'UINT8', shape: [height, width, 3], at: 0, length: pixels.length }] }, pixels)
+    } else write({ id: head.id, ...output }, nothing)
+  } catch (error) {
+    write({ id: head.id, error: error instanceof Error ? error.message : String(error) }, nothing)
+  }
+}
+
+interface Head {
+  readonly id: number
+  readonly content_type: string
+  readonly at?: number
+  readonly length?: number
+  readonly tensors?: readonly { readonly datatype: string; readonly shape: readonly number[]; readonly at: number; readonly length: number }[]
+}
+
+function inputOf({ tensors, at, length }: Head, body: Uint8Array): Input {
+  const image = tensors?.find(({ datatype, shape }) => datatype === 'UINT8' && shape.length === 3 && shape[2] === 3)
+  if (image !== undefined) {
+    const [height = 0, width = 0] = image.shape
+    return { kind: 'picture', picture: { height, width, pixels: body.subarray(image.at, image.at + image.length) } }
+  }
+  return at === undefined || length === undefined ? { kind: 'other' } : { kind: 'bytes', bytes: body.subarray(at, at + length) }
+}
+
+/** Of the first frame in `bytes`, where all of it is there. */
+function frameLength(bytes: Buffer): number | null {
+  if (bytes.length < 8) return null
+  const length = 8 + bytes.readUInt32LE(0) + bytes.readUInt32LE(4)
+  return bytes.length < length ? null : length
+}
+
+function parts(frame: Buffer): { readonly head: Head; readonly body: Uint8Array } {
+  const bodyAt = 8 + frame.readUInt32LE(0)
+  return { head: JSON.parse(frame.toString('utf8', 8, bodyAt)) as Head, body: frame.subarray(bodyAt) }
+}
+
+function write(head: object, body: Uint8Array): void {
+  const text = Buffer.from(JSON.stringify(head))
+  const lengths = Buffer.alloc(8)
+  lengths.writeUInt32LE(text.length, 0)
+  lengths.writeUInt32LE(body.length, 4)
+  process.stdout.write(Buffer.concat([lengths, text, body]))
+}
+
+const nothing = new Uint8Array(0)
