@@ -7,14 +7,17 @@ export interface Picture {
   readonly pixels: Uint8Array
 }
 
-export type Input = { readonly kind: 'picture'; readonly picture: Picture } | { readonly kind: 'bytes'; readonly bytes: Uint8Array } | { readonly kind: 'other' }
+export type Input =
+  | { readonly kind: 'picture'; readonly picture: Picture }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'other' }
 
 export type Output = { readonly json: unknown } | { readonly picture: Picture } | { readonly refuse: string }
 
 /** Says hello, answers every request by `answer`, and ends when its input ends and all is answered. */
 export function serveBee(answer: (input: Input) => Output | Promise<Output>): void {
   process.stdout.write(`${JSON.stringify({ waggle: 1, form: 'binary' })}\n`)
-  let rest = Buffer.alloc(0)
+  let rest: Buffer = Buffer.alloc(0)
   process.stdin.on('data', (chunk: Buffer) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     for (let length = frameLength(rest); length !== null; length = frameLength(rest)) {

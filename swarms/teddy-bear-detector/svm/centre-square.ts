@@ -33,7 +33,8 @@ export function centreSquare(pixels: Uint8Array, height: number, width: number):
   for (let y = 0; y < side; y++) {
     for (let i = 0; i < rowLength; i++) {
       let sum = half
-      for (let tap = 0, from = (first[y] ?? 0) * rowLength + i; tap < taps; tap++, from += rowLength) sum += (rows[from] ?? 0) * (weights[y * taps + tap] ?? 0)
+      for (let tap = 0, from = (first[y] ?? 0) * rowLength + i; tap < taps; tap++, from += rowLength)
+        sum += (rows[from] ?? 0) * (weights[y * taps + tap] ?? 0)
       out[y * rowLength + i] = sum >> precision
     }
   }

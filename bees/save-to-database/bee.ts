@@ -1,0 +1,68 @@
+import { Type } from 'typebox'
+import type { PredictionRow } from '../../topology/swarm/ports/database.ts'
+import { type BeeRequest, defineBee } from '../define-bee.ts'
+
+export default defineBee({
+  type: 'save-to-database',
+  role: 'sink',
+  summary: 'Saves every prediction as a row in ClickHouse.',
+  delivery:
+    'A row is identified by (swarm, bee, request_id): written again after a crash it is still one row. While ClickHouse is away rows wait in the log.',
+  spec: Type.Object(
+    { table: Type.String({ minLength: 1, description: 'The table, made when it is missing; database.table for another database.' }) },
+    { additionalProperties: false, required: ['table'] },
+  ),
+  examples: [{ table: 'inferences' }],
+  batch: () => ({ size: 1000, timeoutMs: 100, release: 'idle' }),
+  async create({ spec, swarm, ports, log }) {
+    const table = await ports.database.openTable({ table: spec.table, log })
+    return {
+      async processBatch(inputs: readonly unknown[], requests: readonly BeeRequest[]) {
+        const rows = inputs.flatMap((input, at) => {
+          const request = requests[at]
+          return request === undefined ? [] : [rowOf(swarm, input, request)]
+        })
+        await table.insert(rows, requests[0]?.signal ?? neverAborted)
+        return rows.map(() => null)
+      },
+      close: () => table.close(),
+    }
+  },
+})
+
+/** A prediction's own words where it has them; anything else is saved as its payload alone. */
+function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): PredictionRow {
+  const said = input !== null && typeof input === 'object' ? (input as { readonly [key: string]: unknown }) : {}
+  const label = typeof said.label === 'string' ? said.label : ''
+  const scores = scoresOf(said.scores)
+  return {
+    swarm,
+    bee: source.bee,
+    request_id: id,
+    model: typeof said.model === 'string' ? said.model : '',
+    label,
+    score: scores[label] ?? 0,
+    scores,
+    payload: jsonOf(input),
+    latency_ms: source.startedAt === null || source.finishedAt === null ? 0 : source.finishedAt - source.startedAt,
+    batch_size: source.batchSize ?? 1,
+    predicted_at: source.finishedAt ?? source.timestamp,
+    topic: source.topic,
+    partition: source.partition,
+    offset: source.offset,
+  }
+}
+
+function scoresOf(scores: unknown): { readonly [label: string]: number } {
+  if (scores === null || typeof scores !== 'object') return {}
+  return Object.fromEntries(
+    Object.entries(scores).filter((entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1])),
+  )
+}
+
+function jsonOf(input: unknown): string {
+  if (input instanceof Uint8Array) return JSON.stringify({ bytes: input.length })
+  return JSON.stringify(input, (_, value: unknown) => (ArrayBuffer.isView(value) ? { bytes: value.byteLength } : value))
+}
+
+const neverAborted = new AbortController().signal

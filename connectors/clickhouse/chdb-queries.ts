@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module'
+
+export interface Query {
+  readonly sql: string
+  readonly format: string
+  readonly database: string
+  readonly parameters: { readonly [name: string]: string }
+}
+
+export interface QueryResult {
+  readonly bytes: Uint8Array
+  readonly rowsRead: number
+  readonly bytesRead: number
+}
+
+/** One chDB session: queries one after the other, since the session itself would. */
+export class ChdbQueries {
+  readonly #session: Session
+  #last: Promise<unknown> = Promise.resolve()
+
+  private constructor(session: Session) {
+    this.#session = session
+  }
+
+  static async open(directory: string): Promise<ChdbQueries> {
+    const chdb = createRequire(import.meta.url)('chdb') as { readonly Session: new (directory: string) => Session }
+    const queries = new ChdbQueries(new chdb.Session(directory))
+    await queries.run({ sql: 'SELECT 1', format: 'TabSeparated', database: 'default', parameters: {} })
+    return queries
+  }
+
+  run(query: Query): Promise<QueryResult> {
+    const run = this.#last.then(() => this.#run(query))
+    this.#last = run.catch(() => {})
+    return run
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    this.#session.close()
+  }
+
+  async #run({ sql, format, database, parameters }: Query): Promise<QueryResult> {
+    if (database === 'default') return this.#execute(sql, format, parameters)
+    await this.#session.queryAsync(`USE ${quotedName(database)}`)
+    try {
+      return await this.#execute(sql, format, parameters)
+    } finally {
+      await this.#session.queryAsync('USE default')
+    }
+  }
+
+  async #execute(sql: string, format: string, parameters: Query['parameters']): Promise<QueryResult> {
+    const hasParameters = Object.keys(parameters).length > 0
+    const result = hasParameters ? await this.#session.queryBindAsync(sql, parameters, { format }) : await this.#session.queryAsync(sql, { format })
+    return { bytes: result.bytes(), rowsRead: result.rowsRead, bytesRead: result.bytesRead }
+  }
+}
+
+export function quotedName(name: string): string {
+  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
+}
+
+interface Session {
+  queryAsync(sql: string, options?: { format: string }): Promise<ChdbResult>
+  queryBindAsync(sql: string, parameters: object, options: { format: string }): Promise<ChdbResult>
+  close(): void
+}
+
+interface ChdbResult {
+  readonly rowsRead: number
+  readonly bytesRead: number
+  bytes(): Uint8Array
+}

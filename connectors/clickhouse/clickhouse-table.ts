@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto'
+import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
+import type { Clock, Random } from '../../processor/ports.ts'
+import type { PredictionRow, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+export interface ClickHouseTableOptions {
+  readonly client: ClickHouseClient
+  /** Null: the client's own. */
+  readonly database: string | null
+  readonly name: string
+  readonly log: TableOptions['log']
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/**
+ * Rows lie in `<name>_rows`, a ReplacingMergeTree by identity; `<name>` is a view of it with FINAL, so that a row which was written
+ * twice counts once at any moment. While the server is away an insert waits and tries again: the log keeps what comes behind it.
+ */
+export class ClickHouseTable implements PredictionTable {
+  readonly #options: ClickHouseTableOptions
+  readonly #rows: string
+  #isOpen = false
+  #isAway = false
+
+  constructor(options: ClickHouseTableOptions) {
+    this.#options = options
+    this.#rows = `${options.name}_rows`
+  }
+
+  /** Opens it now, or at the first insert where the server is away. WAGGLE_TABLE_MISMATCH at once. */
+  async tryToOpen(): Promise<void> {
+    try {
+      await this.#open()
+    } catch (error) {
+      if (!mayHeal(error)) throw databaseError(error)
+      this.#options.log('warn', `ClickHouse is away (${said(error)}): predictions wait in the log until it is there`)
+      this.#isAway = true
+    }
+  }
+
+  async insert(rows: readonly PredictionRow[], signal: AbortSignal): Promise<void> {
+    const values = rows.map((row) => ({ ...row, offset: String(row.offset), predicted_at: (row.predicted_at / 1000).toFixed(3) }))
+    const token = tokenOf(rows)
+    for (let attempt = 0; ; attempt++) {
+      if (signal.aborted)
+        throw new WaggleError('WAGGLE_CLICKHOUSE', { message: 'The insert was given up', next: 'It is done again with the next start.' })
+      try {
+        if (!this.#isOpen) await this.#open()
+        await this.#options.client.insert({
+          table: this.#place(this.#rows),
+          values,
+          format: 'JSONEachRow',
+          clickhouse_settings: { insert_deduplication_token: token },
+        })
+        if (this.#isAway) this.#options.log('info', 'ClickHouse is back')
+        this.#isAway = false
+        return
+      } catch (error) {
+        if (codeOf(error) === unknownTable) this.#isOpen = false
+        else if (!mayHeal(error) && this.#isOpen) throw databaseError(error)
+        if (!this.#isAway) this.#options.log('warn', `ClickHouse does not take predictions (${said(error)}); trying again until it does`)
+        this.#isAway = true
+        await this.#backOff(attempt, signal)
+      }
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  async #open(): Promise<void> {
+    const { client, name, database } = this.#options
+    if (database !== null) await client.command({ query: `CREATE DATABASE IF NOT EXISTS \`${database}\`` })
+    await this.#refuseOther()
+    await client.command({
+      query: `CREATE TABLE IF NOT EXISTS ${this.#place(this.#rows)} (${columns.map(([column, type]) => `\`${column}\` ${type}`).join(', ')})
+        ENGINE = ReplacingMergeTree ORDER BY (swarm, bee, request_id)
+        SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1`,
+    })
+    await client.command({ query: `CREATE VIEW IF NOT EXISTS ${this.#place(name)} AS SELECT * FROM ${this.#place(this.#rows)} FINAL` })
+    this.#isOpen = true
+  }
+
+  /** Something of this name that is not ours is left alone. */
+  async #refuseOther(): Promise<void> {
+    const { client, name, database } = this.#options
+    const found = await client.query({
+      query: `SELECT table, name, type FROM system.columns WHERE database = ${database === null ? 'currentDatabase()' : '{database:String}'} AND table IN ({rows:String}, {view:String})`,
+      query_params: { rows: this.#rows, view: name, ...(database === null ? {} : { database }) },
+      format: 'JSONEachRow',
+    })
+    const there = await found.json<{ table: string; name: string; type: string }>()
+    for (const table of [this.#rows, name]) {
+      const types = new Map(there.filter((column) => column.table === table).map((column) => [column.name, column.type]))
+      if (types.size === 0) continue
+      for (const [column, type] of columns) {
+        if (types.get(column) === type) continue
+        const has = types.get(column)
+        throw new WaggleError('WAGGLE_TABLE_MISMATCH', {
+          message: `The table ${table} has ${has === undefined ? `no column ${column}` : `a column ${column} of ${has}`}, where ${type} is needed`,
+          next: 'Give spec.table another name, or rename that table.',
+        })
+      }
+    }
+  }
+
+  #place(table: string): string {
+    const { database } = this.#options
+    return database === null ? `\`${table}\`` : `\`${database}\`.\`${table}\``
+  }
+
+  #backOff(attempt: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options
+    const longest = Math.min(maxBackOffMs, firstBackOffMs * 2 ** attempt)
+    return new Promise((resolve) => {
+      const cancel = clock.after(longest * (0.5 + random.next() / 2), done)
+      function done(): void {
+        cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      signal.addEventListener('abort', done)
+    })
+  }
+}
+
+/** The same block again is dropped by the server itself; other blocks with the same rows are merged by identity. */
+function tokenOf(rows: readonly PredictionRow[]): string {
+  const hash = createHash('sha256')
+  for (const { swarm, bee, request_id } of rows) hash.update(`${swarm}\0${bee}\0${request_id}\n`)
+  return hash.digest('base64url')
+}
+
+const columns: readonly (readonly [name: keyof PredictionRow, type: string])[] = [
+  ['swarm', 'String'],
+  ['bee', 'String'],
+  ['request_id', 'String'],
+  ['model', 'String'],
+  ['label', 'String'],
+  ['score', 'Float64'],
+  ['scores', 'Map(String, Float64)'],
+  ['payload', 'String'],
+  ['latency_ms', 'Float64'],
+  ['batch_size', 'UInt32'],
+  ['predicted_at', 'DateTime64(3)'],
+  ['topic', 'String'],
+  ['partition', 'Int32'],
+  ['offset', 'Int64'],
+]
+
+/** What a server says of itself, not of the query: too much to do, restarting, out of memory, read only. */
+const mayHealCodes: ReadonlySet<number> = new Set([
+  3, 74, 75, 76, 159, 164, 173, 202, 203, 209, 210, 218, 241, 242, 243, 252, 279, 285, 319, 394, 425, 473, 499, 999,
+])
+const unknownTable = 60
+
+function mayHeal(error: unknown): boolean {
+  if (error instanceof WaggleError) return false
+  const code = codeOf(error)
+  return code === null || mayHealCodes.has(code)
+}
+
+/** Null where the server did not get to say anything. */
+function codeOf(error: unknown): number | null {
+  return error instanceof ClickHouseError ? Number(error.code) : null
+}
+
+function said(error: unknown): string {
+  const { code, message } = error as { readonly code?: string; readonly message?: string }
+  const text = message === undefined || message === '' ? (code ?? String(error)) : message
+  return text.split('\n', 1)[0]?.slice(0, 300) ?? ''
+}
+
+function databaseError(error: unknown): WaggleError {
+  return WaggleError.from('WAGGLE_CLICKHOUSE', error, { message: 'ClickHouse refuses', next: 'See what it says, and its own log.' })
+}
+
+const firstBackOffMs = 50
+const maxBackOffMs = 10_000

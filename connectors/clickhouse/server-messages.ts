@@ -1,0 +1,11 @@
+/** What the embedded ClickHouse's process is started with, as its first argument. */
+export interface ServerOptions {
+  readonly directory: string
+  readonly host: string
+  readonly port: number
+}
+
+/** What it says to the process that started it. */
+export type ServerMessage =
+  | { readonly kind: 'ready'; readonly port: number }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }

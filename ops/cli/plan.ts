@@ -1,0 +1,15 @@
+import { dirname } from 'node:path'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
+import { planSwarm } from '../../topology/swarm/plan.ts'
+import { loadConfig } from '../config/config.ts'
+import { readSwarm } from '../config/swarm-file.ts'
+import { exitStatus } from './exit-status.ts'
+
+/** `waggle plan FILE`: what the swarm compiles to here. */
+export function plan(file: string, { format }: { readonly format: PlanFormat }): number {
+  const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
+  const planned = planSwarm(readSwarm(file, new BeeRegistry()), { partitions: settings.partitions, retentionMs: settings.retention_seconds * 1000 })
+  process.stdout.write(`${describePlan(planned, format)}\n`)
+  return exitStatus.done
+}
