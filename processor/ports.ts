@@ -221,13 +221,3 @@ export interface Log {
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
   close(): Promise<void>
 }
-
-// ── Measuring ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-export type MetricTags = { readonly [tag: string]: string }
-
-export interface Metrics {
-  counter(name: string, tags: MetricTags): { add(by: number): void }
-  gauge(name: string, tags: MetricTags, read: () => number): void
-  histogram(name: string, tags: MetricTags): { record(value: number): void }
-}

@@ -1,4 +1,5 @@
 import type { Topology } from '../topology/graph.ts'
+import { changelogTopic } from '../topology/naming.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { partitionForKey } from './partitioner.ts'
@@ -125,7 +126,7 @@ export class Application {
     if (builder === undefined || subtopology === undefined || disk === null) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${store} to ask`, next: 'Name a store of this topology.' })
     }
-    const topic = `${this.#options.applicationId}-${store}-changelog`
+    const topic = changelogTopic(this.#options.applicationId, store)
     const bytes = (builder.key as unknown as { serialize(topic: string, key: K): Uint8Array }).serialize(topic, key)
     const partitions = Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
     const found = disk.open(`${this.#options.applicationId}/${partitionForKey(bytes, partitions)}`, store).get(bytes)

@@ -39,4 +39,3 @@ interface Steps<C, Input> {
 export interface Processor<KIn, VIn, KOut, VOut> extends Steps<ProcessorContext<KOut, VOut>, Record<KIn, VIn>> {}
 export interface FixedKeyProcessor<K, VIn, VOut> extends Steps<FixedKeyProcessorContext<VOut>, Record<K, VIn>> {}
 export type ProcessorSupplier<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KOut, VOut>
-export type FixedKeyProcessorSupplier<K, VIn, VOut> = () => FixedKeyProcessor<K, VIn, VOut>

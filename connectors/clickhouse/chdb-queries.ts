@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { Session } from 'chdb'
 
 export interface Query {
   readonly sql: string
@@ -23,8 +23,7 @@ export class ChdbQueries {
   }
 
   static async open(directory: string): Promise<ChdbQueries> {
-    const chdb = createRequire(import.meta.url)('chdb') as { readonly Session: new (directory: string) => Session }
-    const queries = new ChdbQueries(new chdb.Session(directory))
+    const queries = new ChdbQueries(new Session(directory))
     await queries.run({ sql: 'SELECT 1', format: 'TabSeparated', database: 'default', parameters: {} })
     return queries
   }
@@ -57,18 +56,6 @@ export class ChdbQueries {
   }
 }
 
-export function quotedName(name: string): string {
+function quotedName(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
-}
-
-interface Session {
-  queryAsync(sql: string, options?: { format: string }): Promise<ChdbResult>
-  queryBindAsync(sql: string, parameters: object, options: { format: string }): Promise<ChdbResult>
-  close(): void
-}
-
-interface ChdbResult {
-  readonly rowsRead: number
-  readonly bytesRead: number
-  bytes(): Uint8Array
 }

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import rocksdb, { type RocksLevel } from '@nxtedition/rocksdb'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { WalSync } from './wal-sync.ts'
 
@@ -15,17 +15,17 @@ export interface RangeOptions {
  */
 export class Rocks {
   readonly directory: string
-  readonly #db: Binding
+  readonly #db: RocksLevel
   readonly #wal: WalSync
 
-  private constructor(directory: string, db: Binding) {
+  private constructor(directory: string, db: RocksLevel) {
     this.directory = directory
     this.#db = db
     this.#wal = new WalSync(directory)
   }
 
   static async open(directory: string): Promise<Rocks> {
-    const db = new RocksLevel(directory, {})
+    const db = new rocksdb.RocksLevel(directory, {})
     try {
       await db.open({ createIfMissing: true, cacheSize: 64 * 1024 * 1024 })
     } catch (thrown) {
@@ -84,20 +84,6 @@ export class Rocks {
     await this.#db.close()
   }
 }
-
-interface Binding {
-  open(options: object): Promise<void>
-  close(): Promise<void>
-  batch(): {
-    _put(key: Uint8Array, value: Uint8Array, options: object): void
-    _del(key: Uint8Array, options: object): void
-    _writeSync(options: { sync: boolean }): void
-  }
-  _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
-  _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
-}
-
-const { RocksLevel } = createRequire(import.meta.url)('@nxtedition/rocksdb') as { RocksLevel: new (directory: string, options: object) => Binding }
 
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const none = {}

@@ -36,6 +36,11 @@ program
     finish((await import('./plan.ts')).plan(file, { format: options.json ? 'json' : options.format })),
   )
 
+program
+  .command('schema')
+  .description('prints the JSON Schema of swarm files, for editors')
+  .action(async () => finish((await import('./schema.ts')).schema()))
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import { loadConfig } from '../config/config.ts'
 import { readSwarm } from '../config/swarm-file.ts'
@@ -40,20 +41,26 @@ export async function run(files: readonly string[], { json }: { readonly json: b
   return exitStatus.done
 }
 
-/** The first signal stops in order; a second one at once. */
+/**
+ * The first signal stops in order; a second one, a moment later, at once. One Ctrl-C may come twice: from the terminal to the whole
+ * group, and from npm to us.
+ */
 function stopSignal(onFirst: () => void): Promise<void> {
   return new Promise((settle) => {
-    let asked = false
+    let askedAtMs: number | null = null
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (asked) process.exit(130)
-        asked = true
+        if (askedAtMs !== null && systemClock.elapsedMs() - askedAtMs > sameSignalMs) process.exit(130)
+        if (askedAtMs !== null) return
+        askedAtMs = systemClock.elapsedMs()
         onFirst()
         settle()
       })
     }
   })
 }
+
+const sameSignalMs = 500
 
 /** A file that one can try the swarm with: the first of `photos/` or `examples/` beside it. */
 function exampleOf(directory: string): { readonly path: string; readonly contentType: string } | null {

@@ -1,4 +1,5 @@
 import type { Topology } from '../../topology/graph.ts'
+import { changelogTopic } from '../../topology/naming.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -144,7 +145,7 @@ export class TaskAssignment {
         next: 'Run on the embedded log.',
       })
     }
-    const topic = `${this.#plan.applicationId}-${builder.name}-changelog`
+    const topic = changelogTopic(this.#plan.applicationId, builder.name)
     return new WriteBackStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
   }
 

@@ -95,7 +95,11 @@ export async function httpGateway(options: HttpGatewayOptions): Promise<FastifyI
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
   })
   boundBodies(app, options)
-  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'self'"] } } })
+  // Plain HTTP on loopback, or behind a proxy that speaks TLS and says so itself.
+  await app.register(helmet, {
+    strictTransportSecurity: false,
+    contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], upgradeInsecureRequests: null } },
+  })
   // Every content type is an input; what must be checked in it is checked where the body is read.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))

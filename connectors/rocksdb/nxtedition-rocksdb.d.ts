@@ -1,0 +1,17 @@
+/** What rocks.ts uses of a package that has no types: its synchronous calls, which are not documented, and why its version is pinned. */
+declare module '@nxtedition/rocksdb' {
+  export interface RocksLevel {
+    open(options: object): Promise<void>
+    close(): Promise<void>
+    batch(): {
+      _put(key: Uint8Array, value: Uint8Array, options: object): void
+      _del(key: Uint8Array, options: object): void
+      _writeSync(options: { sync: boolean }): void
+    }
+    _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
+    _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
+  }
+
+  const rocksdb: { readonly RocksLevel: new (directory: string, options: object) => RocksLevel }
+  export default rocksdb
+}
