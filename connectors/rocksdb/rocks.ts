@@ -15,12 +15,13 @@ export interface RangeOptions {
  */
 export class Rocks {
   readonly directory: string
-  readonly #db: RocksLevel
+  readonly #level: RocksLevel
+  #closed = false
   readonly #wal: WalSync
 
   private constructor(directory: string, db: RocksLevel) {
     this.directory = directory
-    this.#db = db
+    this.#level = db
     this.#wal = new WalSync(directory)
   }
 
@@ -32,6 +33,12 @@ export class Rocks {
       throw openError(directory, thrown)
     }
     return new Rocks(directory, db)
+  }
+
+  /** The binding itself would end the process when it is used after it was closed. */
+  get #db(): RocksLevel {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
+    return this.#level
   }
 
   get(key: Uint8Array): Uint8Array | null {
@@ -70,18 +77,21 @@ export class Rocks {
     })
     try {
       for (let size = 1; ; size = Math.min(size * 8, 1024)) {
+        if (this.#closed) return
         const { rows, finished } = iterator._nextvSync(size, none)
         for (let at = 0; at < rows.length; at += 2) yield [rows[at] as Uint8Array, rows[at + 1] as Uint8Array]
         if (finished) return
       }
     } finally {
-      iterator._closeSync()
+      if (!this.#closed) iterator._closeSync()
     }
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
     await this.#wal.close()
-    await this.#db.close()
+    await this.#level.close()
   }
 }
 

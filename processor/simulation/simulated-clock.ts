@@ -1,0 +1,64 @@
+import type { Clock } from '../ports.ts'
+
+/** Time that only moves when it is told to. Timers fire in the order of their times, equal ones in the order they were set. */
+export class SimulatedClock implements Clock {
+  #now: number
+  #timers: { readonly at: number; readonly callback: () => void }[] = []
+
+  constructor(startMs = 1_700_000_000_000) {
+    this.#now = startMs
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  elapsedMs(): number {
+    return this.#now
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = { at: this.#now + Math.max(0, delayMs), callback }
+    const before = this.#timers.findIndex(({ at }) => at > timer.at)
+    this.#timers.splice(before < 0 ? this.#timers.length : before, 0, timer)
+    return () => {
+      this.#timers = this.#timers.filter((one) => one !== timer)
+    }
+  }
+
+  /** Lets everything that is ready run: promises settle, loops come to where they wait. */
+  settle(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** Fires what is due within `ms`, each in its own time, with what follows from it. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms
+    await this.settle()
+    for (let timer = this.#timers[0]; timer !== undefined && timer.at <= end; timer = this.#timers[0]) {
+      this.#timers.shift()
+      this.#now = timer.at
+      timer.callback()
+      await this.settle()
+    }
+    this.#now = end
+  }
+
+  /** Moves on, timer by timer, until `happened`; throws when it has not within `withinMs` of simulated time. */
+  async until(happened: () => boolean, withinMs = 3_600_000): Promise<void> {
+    const end = this.#now + withinMs
+    for (;;) {
+      await this.settle()
+      // A loop may need several turns without any time passing.
+      for (let turn = 0; turn < turnsWithoutTime && !happened(); turn++) await this.settle()
+      if (happened()) return
+      const timer = this.#timers.shift()
+      if (timer === undefined) throw new Error('Nothing is waiting for time to pass, and it has not happened')
+      if (timer.at > end) throw new Error(`It has not happened within ${withinMs} ms of simulated time`)
+      this.#now = timer.at
+      timer.callback()
+    }
+  }
+}
+
+const turnsWithoutTime = 3

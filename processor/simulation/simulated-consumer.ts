@@ -1,0 +1,221 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Clock, Consumer, Position, Reader, ReadOptions, RecordRun, Subscription, TopicPartition } from '../ports.ts'
+import { never } from './crash.ts'
+import type { SimulatedLog } from './simulated-log.ts'
+import type { SimulatedPartition } from './simulated-partition.ts'
+
+/** The members of one group. Partitions of one number go to one member, turned by `rotation`. */
+export class SimulatedGroup {
+  readonly members: SimulatedConsumer[] = []
+  rotation = 0
+
+  memberFor(partition: SimulatedPartition): SimulatedConsumer | undefined {
+    const able = this.members.filter((member) => member.subscription.topics.includes(partition.topic))
+    return able[(partition.number + this.rotation) % able.length]
+  }
+
+  changed(): void {
+    for (const member of this.members) member.reassign()
+  }
+}
+
+export class SimulatedConsumer implements Consumer {
+  readonly subscription: Subscription
+  readonly #log: SimulatedLog
+  readonly #clock: Clock
+  readonly #group: SimulatedGroup
+  readonly #owned = new Map<SimulatedPartition, { position: number; paused: boolean }>()
+  #mustReassign = true
+  #hasLost = false
+  #woken = false
+  #closed = false
+  #wait: (() => void) | null = null
+  readonly #watch = () => this.#wait?.()
+
+  constructor(log: SimulatedLog, clock: Clock, group: SimulatedGroup, subscription: Subscription) {
+    this.#log = log
+    this.#clock = clock
+    this.#group = group
+    this.subscription = subscription
+  }
+
+  async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
+    if (this.#log.hasCrashed) return never()
+    await this.#settleAssignment()
+    const runs = this.#collect(maxRecords)
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
+    await this.#waitFor(maxWaitMs)
+    this.#takeWoken()
+    if (this.#log.hasCrashed) return never()
+    await this.#settleAssignment()
+    return this.#collect(maxRecords)
+  }
+
+  wakeup(): void {
+    if (this.#wait === null) this.#woken = true
+    else this.#wait()
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const owned of this.#of(partitions)) owned.paused = true
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const owned of this.#of(partitions)) owned.paused = false
+    this.wakeup()
+  }
+
+  async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
+    return this.#log.position(this.subscription.group, topic, partition)
+  }
+
+  seek(partition: TopicPartition, offset: number): void {
+    for (const owned of this.#of([partition])) owned.position = offset
+  }
+
+  reassign(): void {
+    this.#mustReassign = true
+    this.wakeup()
+  }
+
+  lose(): void {
+    this.#hasLost = true
+    this.reassign()
+  }
+
+  owns(partition: SimulatedPartition): boolean {
+    return this.#owned.has(partition)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#release([...this.#owned.keys()])
+    this.#group.members.splice(this.#group.members.indexOf(this), 1)
+    this.#group.changed()
+    this.#wait?.()
+  }
+
+  async #settleAssignment(): Promise<void> {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
+    if (!this.#mustReassign) return
+    this.#mustReassign = false
+    const { listener, topics, group, offsetReset } = this.subscription
+    if (this.#hasLost) {
+      this.#hasLost = false
+      const lost = this.#release([...this.#owned.keys()])
+      if (lost.length > 0) await listener.lost(lost)
+    }
+    const wanted = this.#log.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
+    const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
+    if (leaving.length > 0) {
+      await listener.revoked(leaving.map(placeOf))
+      this.#release(leaving)
+      this.#group.changed()
+    }
+    const isFree = (partition: SimulatedPartition) => !this.#group.members.some((member) => member.owns(partition))
+    const coming = wanted.filter(isFree)
+    if (coming.length === 0) return
+    for (const partition of coming) {
+      const position = this.#log.position(group, partition.topic, partition.number)
+      const reset = offsetReset === 'earliest' ? partition.start : this.#end(partition)
+      this.#owned.set(partition, { position: position?.offset ?? reset, paused: false })
+      partition.watchers.add(this.#watch)
+    }
+    await listener.assigned(coming.map(placeOf))
+  }
+
+  #release(partitions: readonly SimulatedPartition[]): readonly TopicPartition[] {
+    for (const partition of partitions) {
+      this.#owned.delete(partition)
+      partition.watchers.delete(this.#watch)
+    }
+    return partitions.map(placeOf)
+  }
+
+  #collect(maxRecords: number): RecordRun[] {
+    const runs: RecordRun[] = []
+    let left = maxRecords
+    for (const [partition, owned] of this.#owned) {
+      if (owned.paused || left === 0) continue
+      const records = partition.read(owned.position, this.#end(partition), left)
+      const last = records.at(-1)
+      if (last === undefined) continue
+      owned.position = last.offset + 1
+      left -= records.length
+      runs.push({ ...placeOf(partition), records })
+    }
+    return runs
+  }
+
+  #end(partition: SimulatedPartition): number {
+    return this.subscription.isolation === 'handed' && this.#log.traits.handsOn ? partition.end : partition.durableEnd
+  }
+
+  #takeWoken(): boolean {
+    const woken = this.#woken
+    this.#woken = false
+    return woken
+  }
+
+  #waitFor(maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        this.#wait = null
+        resolve()
+      }
+      const cancel = this.#clock.after(maxWaitMs, done)
+      this.#wait = done
+    })
+  }
+
+  *#of(partitions: readonly TopicPartition[]): IterableIterator<{ position: number; paused: boolean }> {
+    for (const [{ topic, number }, owned] of this.#owned)
+      if (partitions.some((wanted) => wanted.topic === topic && wanted.partition === number)) yield owned
+  }
+}
+
+/** Follows one partition's durable records. */
+export class SimulatedReader implements Reader {
+  readonly #partition: SimulatedPartition
+  readonly #to: number
+  #position: number
+  #closed = false
+
+  constructor(partition: SimulatedPartition, { from, to }: ReadOptions) {
+    this.#partition = partition
+    this.#position = from < 0 ? partition.durableEnd : from
+    this.#to = to ?? Number.POSITIVE_INFINITY
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#partition.notify()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
+    while (!this.#closed && this.#position < this.#to) {
+      const records = this.#partition.read(this.#position, Math.min(this.#to, this.#partition.durableEnd), 1000)
+      const last = records.at(-1)
+      if (last !== undefined) {
+        this.#position = last.offset + 1
+        yield { ...placeOf(this.#partition), records }
+      } else if (this.#partition.durableEnd >= this.#to) return
+      else await this.#changed()
+    }
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const changed = () => {
+        this.#partition.watchers.delete(changed)
+        resolve()
+      }
+      this.#partition.watchers.add(changed)
+    })
+  }
+}
+
+function placeOf({ topic, number }: SimulatedPartition): TopicPartition {
+  return { topic, partition: number }
+}

@@ -1,0 +1,348 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type {
+  Clock,
+  CommitPoint,
+  Consumer,
+  Log,
+  LogTraits,
+  Position,
+  Producer,
+  ProducerRecord,
+  Reader,
+  ReadOptions,
+  StateDisk,
+  Subscription,
+  TaskProducer,
+  TopicInfo,
+  TopicSpec,
+} from '../ports.ts'
+import { type CommitStep, type CrashPoint, never } from './crash.ts'
+import { SimulatedConsumer, SimulatedGroup, SimulatedReader } from './simulated-consumer.ts'
+import type { SimulatedDisk } from './simulated-disk.ts'
+import { type OpenRecord, SimulatedPartition } from './simulated-partition.ts'
+import type { SimulatedRandom } from './simulated-random.ts'
+
+export interface SimulatedLogOptions {
+  /** What an earlier log on it made durable is there. */
+  readonly disk: SimulatedDisk
+  readonly clock: Clock
+  readonly random: SimulatedRandom
+  readonly traits: LogTraits
+  /** Each step of a commit takes up to this long. */
+  readonly maxStepMs?: number
+  /** Null: it does not crash by itself. */
+  readonly crash?: CrashPoint | null
+}
+
+interface Appended {
+  readonly partition: SimulatedPartition
+  readonly record: OpenRecord
+}
+
+/** A log in memory, of one process, with time and chance from outside: one seed, one history, a crash wherever one is wanted. */
+export class SimulatedLog implements Log {
+  readonly traits: LogTraits
+  readonly #options: SimulatedLogOptions
+  readonly #partitions = new Map<string, SimulatedPartition[]>()
+  readonly #groups = new Map<string, SimulatedGroup>()
+  readonly #producers = new Set<SimulatedTaskProducer>()
+  #loose: (Appended & { readonly settle: () => void })[] = []
+  #last: Promise<unknown> = Promise.resolve()
+  #commits = 0
+  /** Commits that began before an abort count as dropped. */
+  #epoch = 0
+  #crashed = false
+  #cancelRetention: () => void
+
+  constructor(options: SimulatedLogOptions) {
+    this.#options = options
+    this.traits = options.traits
+    for (const [topic, { partitions }] of options.disk.topics) {
+      this.#partitions.set(
+        topic,
+        partitions.map((durable, number) => new SimulatedPartition(topic, number, durable)),
+      )
+    }
+    this.#cancelRetention = options.clock.after(retentionMs, () => this.#expire())
+  }
+
+  readonly state: StateDisk = { open: (task, store) => this.#options.disk.store(task, store) }
+
+  get hasCrashed(): boolean {
+    return this.#crashed
+  }
+
+  /** Commits that were begun; a crash point names one of them. */
+  get commits(): number {
+    return this.#commits
+  }
+
+  get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
+    return { pendingBytes: 0, maxPendingBytes: Number.MAX_SAFE_INTEGER }
+  }
+
+  /** From now on this process hears nothing and changes nothing. */
+  crash(): void {
+    this.#crashed = true
+    this.#cancelRetention()
+  }
+
+  /** Turns the assignment of a group, as if a member had come and gone. */
+  rebalance(group: string): void {
+    const there = this.#groups.get(group)
+    if (there === undefined) return
+    there.rotation++
+    there.changed()
+  }
+
+  /** As if another process had taken over what this group's producers write for. */
+  fence(group: string): void {
+    for (const producer of this.#producers) if (producer.group === group) producer.isFenced = true
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    for (const spec of specs) {
+      const there = this.#options.disk.topics.get(spec.name)
+      if (there !== undefined && there.spec.partitions !== spec.partitions) {
+        throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+          message: `The topic ${spec.name} has ${there.spec.partitions} partitions, where ${spec.partitions} are wanted`,
+          next: 'Use as many, or another topic.',
+        })
+      }
+      if (there !== undefined) continue
+      const partitions = Array.from({ length: spec.partitions }, () => ({ records: [], start: 0, end: 0 }))
+      this.#options.disk.topics.set(spec.name, { spec, partitions })
+      this.#partitions.set(
+        spec.name,
+        partitions.map((durable, number) => new SimulatedPartition(spec.name, number, durable)),
+      )
+    }
+    for (const group of this.#groups.values()) group.changed()
+  }
+
+  async topic(name: string): Promise<TopicInfo | null> {
+    const there = this.#options.disk.topics.get(name)
+    if (there === undefined) return null
+    return { ...there.spec, offsets: this.partitionsOf([name]).map(({ start, durableEnd }) => ({ start, end: durableEnd })) }
+  }
+
+  async topics(): Promise<readonly string[]> {
+    return [...this.#partitions.keys()]
+  }
+
+  partitionsOf(topics: readonly string[]): readonly SimulatedPartition[] {
+    return topics.flatMap((topic) => this.#partitions.get(topic) ?? [])
+  }
+
+  position(group: string, topic: string, partition: number): Position | null {
+    return this.#options.disk.positions.get(positionName(group, topic, partition)) ?? null
+  }
+
+  async subscribe(subscription: Subscription): Promise<Consumer> {
+    const group = this.#groups.get(subscription.group) ?? new SimulatedGroup()
+    this.#groups.set(subscription.group, group)
+    const consumer = new SimulatedConsumer(this, this.#options.clock, group, subscription)
+    group.members.push(consumer)
+    group.changed()
+    return consumer
+  }
+
+  read(options: ReadOptions): Reader {
+    return new SimulatedReader(this.#partition(options.topic, options.partition), options)
+  }
+
+  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+    const producer = new SimulatedTaskProducer(this, group)
+    this.#producers.add(producer)
+    return producer
+  }
+
+  async producer(): Promise<Producer> {
+    return {
+      send: (record, { durable = true } = {}) => this.#send(record, durable),
+      close: async () => {},
+    }
+  }
+
+  append(record: ProducerRecord, owner: SimulatedTaskProducer | null): Appended {
+    const partition = this.#partition(record.topic, record.partition)
+    return { partition, record: partition.append(record, owner) }
+  }
+
+  commit(producer: SimulatedTaskProducer, appended: readonly Appended[], point: CommitPoint): Promise<void> {
+    // Entries are read before the promise is given, as the port says.
+    const state = point.state.map(({ task, store, entries }) => ({ task, store, entries: [...entries] }))
+    const commit = this.#commits++
+    const epoch = this.#epoch
+    const done = this.#last.then(async () => {
+      if (epoch !== this.#epoch) throw dropped()
+      await this.#step(commit, 'begin')
+      if (producer.isFenced) throw fenced(producer.group)
+      const { atomicCommit } = this.traits
+      const writes: (() => void)[] = [
+        () => this.#writeRecords(appended),
+        () => {
+          for (const { task, store, entries } of state) for (const [key, value] of entries) this.#options.disk.store(task, store).change(key, value)
+        },
+        () => {
+          for (const { group, topic, partition, offset, metadata } of point.positions)
+            this.#options.disk.positions.set(positionName(group ?? producer.group, topic, partition), { offset, metadata })
+        },
+      ]
+      for (const [at, step] of (['records', 'state', 'positions'] as const).entries()) {
+        if (!atomicCommit) writes[at]?.()
+        await this.#step(commit, step)
+      }
+      if (atomicCommit) for (const write of writes) write()
+      await this.#step(commit, 'durable')
+      await this.#step(commit, 'told')
+    })
+    this.#last = done.catch(() => {
+      const records = new Set<OpenRecord>(appended.map(({ record }) => record))
+      for (const { partition } of appended) partition.drop((record) => records.has(record))
+    })
+    return done
+  }
+
+  async abort(producer: SimulatedTaskProducer): Promise<void> {
+    if (this.#crashed) return never()
+    if (this.traits.handsOn) this.#epoch++
+    await this.#last
+    const isDropped = ({ owner }: OpenRecord) => (this.traits.handsOn ? owner !== null : owner === producer)
+    for (const one of this.#producers) if (one === producer || this.traits.handsOn) one.takeOpen()
+    for (const partitions of this.#partitions.values()) for (const partition of partitions) partition.drop(isDropped)
+    if (!this.traits.handsOn) return
+    for (const { members } of this.#groups.values()) for (const member of members) if (member.subscription.isolation === 'handed') member.lose()
+  }
+
+  forget(producer: SimulatedTaskProducer): void {
+    this.#producers.delete(producer)
+  }
+
+  async close(): Promise<void> {
+    if (this.#crashed) return never()
+    await this.#flushLoose()
+    await this.#last
+    this.#cancelRetention()
+  }
+
+  #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
+    if (this.#crashed) return never()
+    const appended = this.append(record, null)
+    return new Promise((resolve) => {
+      this.#loose.push({ ...appended, settle: () => resolve({ offset: appended.record.offset }) })
+      if (durable) void this.#flushLoose()
+    })
+  }
+
+  /** Rides on a commit, or is synced by itself. */
+  async #flushLoose(): Promise<void> {
+    const done = this.#last.then(async () => {
+      await this.#delay()
+      this.#writeLoose()
+    })
+    this.#last = done
+    await done
+  }
+
+  #writeLoose(): void {
+    const loose = this.#loose
+    this.#loose = []
+    makeDurable(loose)
+    for (const { settle } of loose) settle()
+  }
+
+  #writeRecords(appended: readonly Appended[]): void {
+    this.#writeLoose()
+    makeDurable(appended)
+  }
+
+  async #step(commit: number, step: CommitStep): Promise<void> {
+    await this.#delay()
+    const { crash } = this.#options
+    if (crash?.commit === commit && crash.step === step) this.crash()
+    if (this.#crashed) return never()
+  }
+
+  async #delay(): Promise<void> {
+    const { clock, random, maxStepMs = 0 } = this.#options
+    if (maxStepMs > 0) await new Promise<void>((resolve) => void clock.after(random.next() * maxStepMs, resolve))
+    if (this.#crashed) return never()
+  }
+
+  #partition(topic: string, number: number): SimulatedPartition {
+    const partition = this.#partitions.get(topic)?.[number]
+    if (partition !== undefined) return partition
+    throw new WaggleError('WAGGLE_MISSING_TOPIC', {
+      message: `There is no partition ${number} of ${topic}`,
+      next: 'Create the topic, or correct its name.',
+    })
+  }
+
+  #expire(): void {
+    const { clock, disk } = this.#options
+    this.#cancelRetention = clock.after(retentionMs, () => this.#expire())
+    for (const [topic, { spec }] of disk.topics) {
+      if (spec.retentionMs === null) continue
+      for (const partition of this.partitionsOf([topic])) partition.expire(clock.now() - spec.retentionMs)
+    }
+  }
+}
+
+class SimulatedTaskProducer implements TaskProducer {
+  readonly group: string
+  readonly #log: SimulatedLog
+  #open: Appended[] = []
+  isFenced = false
+
+  constructor(log: SimulatedLog, group: string) {
+    this.#log = log
+    this.group = group
+  }
+
+  append(record: ProducerRecord): void {
+    this.#open.push(this.#log.append(record, this))
+  }
+
+  commit(point: CommitPoint): Promise<void> {
+    return this.#log.commit(this, this.takeOpen(), point)
+  }
+
+  abort(): Promise<void> {
+    return this.#log.abort(this)
+  }
+
+  async close(): Promise<void> {
+    this.#log.forget(this)
+  }
+
+  takeOpen(): readonly Appended[] {
+    return this.#open.splice(0)
+  }
+}
+
+function makeDurable(appended: readonly Appended[]): void {
+  const byPartition = Map.groupBy(appended, ({ partition }) => partition)
+  for (const [partition, ones] of byPartition) partition.makeDurable(ones.map(({ record }) => record))
+  for (const partition of byPartition.keys()) partition.notify()
+}
+
+function positionName(group: string, topic: string, partition: number): string {
+  return JSON.stringify([group, topic, partition])
+}
+
+function fenced(group: string): WaggleError {
+  return new WaggleError('WAGGLE_FENCED', {
+    message: `Another process writes for ${group} now`,
+    next: 'Nothing: this one goes back to its last commit.',
+  })
+}
+
+function dropped(): WaggleError {
+  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
+    message: 'Another application of this process went back to its last commit',
+    next: 'Nothing: the records are done again.',
+  })
+}
+
+const retentionMs = 60_000

@@ -1,0 +1,76 @@
+import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
+import type { DurablePartition } from './simulated-disk.ts'
+
+/** Appended and not durable yet. */
+export interface OpenRecord extends LogRecord {
+  /** Null for a record that stands for itself. */
+  readonly owner: object | null
+}
+
+/** One partition as a process sees it: what is durable, and behind it what is open. */
+export class SimulatedPartition {
+  readonly topic: string
+  readonly number: number
+  readonly watchers = new Set<() => void>()
+  readonly #durable: DurablePartition
+  #open: OpenRecord[] = []
+  #next: number
+
+  constructor(topic: string, number: number, durable: DurablePartition) {
+    this.topic = topic
+    this.number = number
+    this.#durable = durable
+    this.#next = durable.end
+  }
+
+  get start(): number {
+    return this.#durable.start
+  }
+
+  /** Committed readers see what is before the first open record. */
+  get durableEnd(): number {
+    return this.#open[0]?.offset ?? this.#durable.end
+  }
+
+  get end(): number {
+    return this.#next
+  }
+
+  append({ timestamp, key, value, headers }: ProducerRecord, owner: object | null): OpenRecord {
+    const record = { offset: this.#next++, timestamp, key, value, headers, owner }
+    this.#open.push(record)
+    this.notify()
+    return record
+  }
+
+  makeDurable(records: readonly OpenRecord[]): void {
+    const settled = new Set(records)
+    this.#open = this.#open.filter((record) => !settled.has(record))
+    for (const { offset, timestamp, key, value, headers } of records)
+      this.#durable.records.push({ offset, timestamp, key, headers, value: value instanceof Handed ? Uint8Array.from(value.bytes) : value })
+    this.#durable.records.sort((a, b) => a.offset - b.offset)
+    this.#durable.end = Math.max(this.#durable.end, (records.at(-1)?.offset ?? -1) + 1)
+  }
+
+  drop(isDropped: (record: OpenRecord) => boolean): void {
+    this.#open = this.#open.filter((record) => !isDropped(record))
+    if (this.#open.length === 0) this.#durable.end = this.#next
+  }
+
+  read(from: number, end: number, limit: number): readonly LogRecord[] {
+    const all: readonly LogRecord[] = [...this.#durable.records, ...this.#open].sort((a, b) => a.offset - b.offset)
+    return all.filter(({ offset }) => offset >= from && offset < end).slice(0, limit)
+  }
+
+  expire(beforeMs: number): void {
+    const keep = this.#durable.records.findIndex(({ timestamp }) => timestamp >= beforeMs)
+    const dropped = keep < 0 ? this.#durable.records.length : keep
+    if (dropped === 0) return
+    this.#durable.start = (this.#durable.records[dropped - 1]?.offset ?? -1) + 1
+    this.#durable.records = this.#durable.records.slice(dropped)
+  }
+
+  notify(): void {
+    for (const watcher of this.watchers) watcher()
+  }
+}

@@ -1,0 +1,497 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import {
+  type Consumer,
+  Handed,
+  type Log,
+  type LogRecord,
+  type RecordRun,
+  type StoreChange,
+  type Subscription,
+  type TopicPartition,
+} from '../../processor/ports.ts'
+import type { SimulatedClock } from '../../processor/simulation/simulated-clock.ts'
+import { textHeader } from '../../topology/record.ts'
+import { Serdes } from '../../topology/serdes.ts'
+
+export interface LogUnderTest {
+  readonly log: Log
+  readonly clock: SimulatedClock
+  /** The same data, as a process that starts anew finds it. */
+  reopen(): Promise<Log>
+  close(): Promise<void>
+}
+
+/** What every log must do, whichever it is: written against `processor/ports.ts` alone. */
+export function logContract(name: string, open: () => Promise<LogUnderTest>): void {
+  describe(`${name} keeps the contract of a log`, () => {
+    let under: LogUnderTest
+    let log: Log
+
+    beforeEach(async () => {
+      under = await open()
+      log = under.log
+      await log.createTopics([topic('in', 4), topic('out', 4)])
+    })
+
+    afterEach(() => under.close())
+
+    describe('topics', () => {
+      it('are there once created, with their partitions and empty', async () => {
+        assert.deepEqual([...(await log.topics())].sort(), ['in', 'out'])
+        const info = await log.topic('in')
+        assert.equal(info?.partitions, 4)
+        assert.deepEqual(info?.offsets, Array(4).fill({ start: 0, end: 0 }))
+        assert.equal(await log.topic('nowhere'), null)
+      })
+
+      it('may be created again as they are, and not with other partitions', async () => {
+        await log.createTopics([topic('in', 4)])
+        await assert.rejects(log.createTopics([topic('in', 5)]), { code: 'WAGGLE_TOPIC_MISMATCH' })
+      })
+
+      it('survive a restart', async () => {
+        const again = await under.reopen()
+        assert.equal((await again.topic('out'))?.partitions, 4)
+      })
+    })
+
+    describe('a producer', () => {
+      it('is told the offset of each record when it is durable', async () => {
+        const producer = await log.producer()
+        const sent = await Promise.all(['a', 'b', 'c'].map((value) => producer.send(record('in', 0, value))))
+        assert.deepEqual(
+          sent.map(({ offset }) => offset),
+          [0, 1, 2],
+        )
+        const again = await under.reopen()
+        assert.deepEqual(await valuesOf(again, 'in', 0, 3), ['a', 'b', 'c'])
+      })
+
+      it('may leave a record to the next commit', async () => {
+        const producer = await log.producer()
+        const waiting = producer.send(record('in', 0, 'rides'), { durable: false })
+        const tasks = await log.taskProducer({ group: 'app' })
+        await tasks.commit({ positions: [{ topic: 'in', partition: 0, offset: 0, metadata: '' }], state: [] })
+        assert.deepEqual(await waiting, { offset: 0 })
+      })
+
+      it('keeps going while many records are on their way', async () => {
+        const producer = await log.producer()
+        for (let round = 0; round < 20; round++)
+          await Promise.all(Array.from({ length: 50 }, (_, at) => producer.send(record('in', at % 4, `${round}-${at}`))))
+        const info = await log.topic('in')
+        assert.equal(
+          info?.offsets.reduce((sum, { end }) => sum + end, 0),
+          1000,
+        )
+      })
+    })
+
+    describe('records', () => {
+      it('keep key, value, headers and timestamp, and what of these is null', async () => {
+        const producer = await log.producer()
+        const headers = [textHeader('content-type', 'image/jpeg'), { key: 'empty', value: null }]
+        await producer.send({ topic: 'in', partition: 1, key: bytes('key'), value: bytes('value'), headers, timestamp: 12 })
+        await producer.send({ topic: 'in', partition: 1, key: null, value: null, headers: [], timestamp: 13 })
+        for (const read of [() => log, () => under.reopen()]) {
+          const [first, second] = await recordsOf(await read(), 'in', 1, 2)
+          assert.equal(text(first?.key), 'key')
+          assert.equal(text(first?.value), 'value')
+          assert.equal(first?.timestamp, 12)
+          assert.deepEqual(
+            first?.headers.map(({ key, value }) => [key, value === null ? null : text(value)]),
+            [
+              ['content-type', 'image/jpeg'],
+              ['empty', null],
+            ],
+          )
+          assert.equal(second?.key, null)
+          assert.equal(second?.value, null)
+          assert.equal(second?.timestamp, 13)
+        }
+      })
+
+      it('may be of any size, large ones among small ones', async () => {
+        const producer = await log.producer()
+        const sizes = [0, 1, 16 * 1024, 16 * 1024 + 1, 3 * 1024 * 1024, 10]
+        await Promise.all(
+          sizes.map((size, at) =>
+            producer.send({ topic: 'in', partition: 0, key: null, value: Buffer.alloc(size, at + 1), headers: [], timestamp: 1 }),
+          ),
+        )
+        const again = await under.reopen()
+        const read = await recordsOf(again, 'in', 0, sizes.length)
+        assert.deepEqual(
+          read.map(({ value }) => bytesOf(value)?.length),
+          sizes,
+        )
+        for (const [at, { value }] of read.entries()) assert.ok(bytesOf(value)?.every((byte) => byte === at + 1))
+      })
+
+      it('go once their topic’s retention has passed, oldest first, and offsets stay', async () => {
+        await log.createTopics([{ ...topic('short', 1), retentionMs: 1000 }])
+        const producer = await log.producer()
+        const now = under.clock.now()
+        await producer.send({ ...record('short', 0, 'old'), timestamp: now })
+        await producer.send({ ...record('short', 0, 'new'), timestamp: now + 200_000 })
+        await under.clock.advance(150_000)
+        assert.deepEqual((await log.topic('short'))?.offsets, [{ start: 1, end: 2 }])
+        assert.deepEqual(await valuesOf(log, 'short', 0, 1, 1), ['new'])
+      })
+    })
+
+    describe('a commit', () => {
+      it('makes records, positions and state durable together', async () => {
+        const producer = await log.taskProducer({ group: 'app' })
+        producer.append(record('out', 2, 'made'))
+        await producer.commit({
+          positions: [{ topic: 'in', partition: 2, offset: 7, metadata: 'note' }],
+          state: [change('app/2', 'counts', { a: '1', b: '2' })],
+        })
+        const again = await under.reopen()
+        assert.deepEqual(await valuesOf(again, 'out', 2, 1), ['made'])
+        const consumer = await again.subscribe(subscription(['in']))
+        assert.deepEqual(await consumer.committed({ topic: 'in', partition: 2 }), { offset: 7, metadata: 'note' })
+        assert.equal(await consumer.committed({ topic: 'in', partition: 3 }), null)
+        assert.equal(text(again.state?.open('app/2', 'counts').get(bytes('a'))), '1')
+        await consumer.close()
+      })
+
+      it('may hold positions of several groups', async () => {
+        const producer = await log.taskProducer({ group: 'app' })
+        await producer.commit({
+          positions: [
+            { topic: 'in', partition: 0, offset: 1, metadata: '' },
+            { topic: 'in', partition: 0, offset: 2, metadata: '', group: 'other' },
+          ],
+          state: [],
+        })
+        const [own, other] = await Promise.all([log.subscribe(subscription(['in'])), log.subscribe(subscription(['in'], 'other'))])
+        assert.equal((await own.committed({ topic: 'in', partition: 0 }))?.offset, 1)
+        assert.equal((await other.committed({ topic: 'in', partition: 0 }))?.offset, 2)
+        await own.close()
+        await other.close()
+      })
+
+      it('counts in the order of the calls, also when nobody waits between them', async () => {
+        const producer = await log.taskProducer({ group: 'app' })
+        const commits = ['1', '2', '3'].map((value, at) => {
+          producer.append(record('out', 0, value))
+          return producer.commit({
+            positions: [{ topic: 'in', partition: 0, offset: at + 1, metadata: value }],
+            state: [change('app/0', 's', { key: value })],
+          })
+        })
+        await Promise.all(commits)
+        const again = await under.reopen()
+        assert.deepEqual(await valuesOf(again, 'out', 0, 3), ['1', '2', '3'])
+        assert.equal(text(again.state?.open('app/0', 's').get(bytes('key'))), '3')
+      })
+
+      it('does not hold what was appended after it', async () => {
+        const producer = await log.taskProducer({ group: 'app' })
+        producer.append(record('out', 0, 'before'))
+        const committed = producer.commit({ positions: [], state: [] })
+        producer.append(record('out', 0, 'after'))
+        await committed
+        assert.deepEqual(await valuesOf(log, 'out', 0, 1), ['before'])
+        assert.equal((await log.topic('out'))?.offsets[0]?.end, 1)
+      })
+
+      it('leaves nothing behind when it is aborted', async () => {
+        const producer = await log.taskProducer({ group: 'app' })
+        producer.append(record('out', 0, 'dropped'))
+        await producer.abort()
+        producer.append(record('out', 0, 'kept'))
+        await producer.commit({ positions: [], state: [] })
+        assert.deepEqual(await valuesOf(log, 'out', 0, 1), ['kept'])
+        const again = await under.reopen()
+        assert.deepEqual(await valuesOf(again, 'out', 0, 1), ['kept'])
+      })
+    })
+
+    describe('state', () => {
+      const fill = async (entries: { readonly [key: string]: string | null }) => {
+        const producer = await log.taskProducer({ group: 'app' })
+        await producer.commit({ positions: [], state: [change('app/0', 'store', entries)] })
+        await producer.close()
+      }
+      const keysOf = (range: Iterable<readonly [Uint8Array, Uint8Array]> | undefined) => [...(range ?? [])].map(([key]) => text(key))
+
+      it('is ordered by the keys’ bytes, from inclusive, to exclusive, either way', async () => {
+        await fill({ b: '2', a: '1', d: '4', c: '3' })
+        const store = log.state?.open('app/0', 'store')
+        assert.deepEqual(keysOf(store?.range(null, null)), ['a', 'b', 'c', 'd'])
+        assert.deepEqual(keysOf(store?.range(bytes('b'), bytes('d'))), ['b', 'c'])
+        assert.deepEqual(keysOf(store?.range(bytes('b'), null, { reverse: true })), ['d', 'c', 'b'])
+      })
+
+      it('is of its task and store alone', async () => {
+        await fill({ a: '1' })
+        assert.equal(log.state?.open('app/1', 'store').get(bytes('a')), null)
+        assert.equal(log.state?.open('app/0', 'other').get(bytes('a')), null)
+        assert.deepEqual(keysOf(log.state?.open('app/0', 'other').range(null, null)), [])
+      })
+
+      it('gives many keys at once, in order, and nothing for what was deleted', async () => {
+        await fill({ a: '1', b: '2' })
+        await fill({ a: null, c: '3' })
+        const found = log.state?.open('app/0', 'store').getMany(['c', 'a', 'b', 'x'].map(bytes))
+        assert.deepEqual(
+          found?.map((value) => (value === null ? null : text(value))),
+          ['3', null, '2', null],
+        )
+      })
+    })
+
+    describe('a consumer', () => {
+      it('gives what is there, in order, from the start or from now on', async () => {
+        const producer = await log.producer()
+        await producer.send(record('in', 0, 'early'))
+        const earliest = await log.subscribe(subscription(['in']))
+        const latest = await log.subscribe({ ...subscription(['in'], 'late'), offsetReset: 'latest' })
+        assert.deepEqual(await polled(latest, 0), [])
+        await producer.send(record('in', 0, 'later'))
+        assert.deepEqual(await polled(earliest, 2), ['early', 'later'])
+        assert.deepEqual(await polled(latest, 1), ['later'])
+        await earliest.close()
+        await latest.close()
+      })
+
+      it('waits for what comes', async () => {
+        const consumer = await log.subscribe(subscription(['in']))
+        await consumer.poll({ maxRecords: 10, maxWaitMs: 0 })
+        const waiting = polled(consumer, 1)
+        const producer = await log.producer()
+        await producer.send(record('in', 3, 'came'))
+        assert.deepEqual(await waiting, ['came'])
+        await consumer.close()
+      })
+
+      it('stops waiting when its time is over, or when it is woken', async () => {
+        const consumer = await log.subscribe(subscription(['in']))
+        await consumer.poll({ maxRecords: 10, maxWaitMs: 0 })
+        const overdue = consumer.poll({ maxRecords: 10, maxWaitMs: 100 })
+        await under.clock.advance(100)
+        assert.deepEqual(await overdue, [])
+        const woken = consumer.poll({ maxRecords: 10, maxWaitMs: 60_000 })
+        await under.clock.settle()
+        consumer.wakeup()
+        assert.deepEqual(await woken, [])
+        await consumer.close()
+      })
+
+      it('gives nothing of a paused partition, and goes on where it was', async () => {
+        const producer = await log.producer()
+        await producer.send(record('in', 0, 'a'))
+        await producer.send(record('in', 1, 'b'))
+        const consumer = await log.subscribe(subscription(['in']))
+        await consumer.poll({ maxRecords: 0, maxWaitMs: 0 })
+        consumer.pause([{ topic: 'in', partition: 0 }])
+        assert.deepEqual(await polled(consumer, 1), ['b'])
+        assert.deepEqual(await polled(consumer, 0), [])
+        consumer.resume([{ topic: 'in', partition: 0 }])
+        assert.deepEqual(await polled(consumer, 1), ['a'])
+        await consumer.close()
+      })
+
+      it('reads again from where it is set back to', async () => {
+        const producer = await log.producer()
+        for (const value of ['a', 'b', 'c']) await producer.send(record('in', 0, value))
+        const consumer = await log.subscribe(subscription(['in']))
+        assert.deepEqual(await polled(consumer, 3), ['a', 'b', 'c'])
+        consumer.seek({ topic: 'in', partition: 0 }, 1)
+        assert.deepEqual(await polled(consumer, 2), ['b', 'c'])
+        await consumer.close()
+      })
+
+      it('starts at the group’s position after a restart', async () => {
+        const producer = await log.producer()
+        for (const value of ['a', 'b', 'c']) await producer.send(record('in', 0, value))
+        const tasks = await log.taskProducer({ group: 'app' })
+        await tasks.commit({ positions: [{ topic: 'in', partition: 0, offset: 2, metadata: '' }], state: [] })
+        const again = await under.reopen()
+        const consumer = await again.subscribe(subscription(['in']))
+        assert.deepEqual(await polled(consumer, 1), ['c'])
+        await consumer.close()
+      })
+
+      it('gives no more than was asked for, and the rest the next time', async () => {
+        const producer = await log.producer()
+        for (let at = 0; at < 10; at++) await producer.send(record('in', 0, String(at)))
+        const again = await under.reopen()
+        const consumer = await again.subscribe(subscription(['in']))
+        const first = (await consumer.poll({ maxRecords: 4, maxWaitMs: 0 })).flatMap(({ records }) => records)
+        assert.deepEqual(
+          first.map(({ value }) => text(value)),
+          ['0', '1', '2', '3'],
+        )
+        assert.deepEqual(await polled(consumer, 6), ['4', '5', '6', '7', '8', '9'])
+        await consumer.close()
+      })
+
+      it('does not give uncommitted records where it wants committed ones', async () => {
+        const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'committed' })
+        const producer = await log.taskProducer({ group: 'app' })
+        producer.append(record('out', 0, 'open'))
+        assert.deepEqual(await polled(consumer, 0), [])
+        await producer.commit({ positions: [], state: [] })
+        assert.deepEqual(await polled(consumer, 1), ['open'])
+        await consumer.close()
+      })
+
+      it('gives values on before their commit, as they are, where the log hands on', async (t) => {
+        if (!log.traits.handsOn) return t.skip('this log does not hand on')
+        const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed' })
+        await consumer.poll({ maxRecords: 1, maxWaitMs: 0 })
+        const producer = await log.taskProducer({ group: 'app' })
+        const handed = new Handed('out', 'as it is', Serdes.string() as never, [])
+        producer.append({ topic: 'out', partition: 0, key: null, value: handed, headers: [], timestamp: 1 })
+        const [run] = await consumer.poll({ maxRecords: 1, maxWaitMs: 60_000 })
+        assert.equal(run?.records[0]?.value, handed)
+        await producer.commit({ positions: [], state: [] })
+        assert.deepEqual(await valuesOf(await under.reopen(), 'out', 0, 1), ['as it is'])
+      })
+
+      it('loses what was handed on and dropped, and gets its partitions again', async (t) => {
+        if (!log.traits.handsOn) return t.skip('this log does not hand on')
+        const told: string[] = []
+        const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed', listener: listener(told) })
+        await consumer.poll({ maxRecords: 1, maxWaitMs: 0 })
+        const producer = await log.taskProducer({ group: 'app' })
+        producer.append(record('out', 0, 'dropped'))
+        assert.deepEqual(await polled(consumer, 1), ['dropped'])
+        await producer.abort()
+        assert.deepEqual(await polled(consumer, 0), [])
+        assert.deepEqual(told, ['assigned 4', 'lost 4', 'assigned 4'])
+        await consumer.close()
+      })
+    })
+
+    describe('a group', () => {
+      it('shares its partitions, each with one member, and moves them as members come and go', async () => {
+        const told: string[] = []
+        const first = await log.subscribe({ ...subscription(['in']), listener: listener(told, 'first ') })
+        await first.poll({ maxRecords: 1, maxWaitMs: 0 })
+        const second = await log.subscribe({ ...subscription(['in']), listener: listener(told, 'second ') })
+        await second.poll({ maxRecords: 1, maxWaitMs: 0 })
+        await first.poll({ maxRecords: 1, maxWaitMs: 0 })
+        await second.poll({ maxRecords: 1, maxWaitMs: 0 })
+        assert.deepEqual(told, ['first assigned 4', 'first revoked 2', 'second assigned 2'])
+        const producer = await log.producer()
+        for (let partition = 0; partition < 4; partition++) await producer.send(record('in', partition, String(partition)))
+        const both = [...(await polled(first, 2)), ...(await polled(second, 2))]
+        assert.deepEqual(both.sort(), ['0', '1', '2', '3'])
+        await second.close()
+        await first.poll({ maxRecords: 1, maxWaitMs: 0 })
+        assert.equal(told.at(-1), 'first assigned 2')
+        await first.close()
+      })
+
+      it('lets a member commit what it has before partitions are taken from it', async () => {
+        const producer = await log.taskProducer({ group: 'app' })
+        const first = await log.subscribe({
+          ...subscription(['in']),
+          listener: {
+            assigned() {},
+            lost() {},
+            revoked: (partitions) => producer.commit({ positions: partitions.map((one) => ({ ...one, offset: 5, metadata: '' })), state: [] }),
+          },
+        })
+        await first.poll({ maxRecords: 1, maxWaitMs: 0 })
+        const second = await log.subscribe(subscription(['in']))
+        await second.poll({ maxRecords: 1, maxWaitMs: 0 })
+        await first.poll({ maxRecords: 1, maxWaitMs: 0 })
+        const positions = await Promise.all([0, 1, 2, 3].map((partition) => second.committed({ topic: 'in', partition })))
+        assert.equal(positions.filter((position) => position?.offset === 5).length, 2)
+        await first.close()
+        await second.close()
+      })
+    })
+
+    describe('a reader', () => {
+      it('reads a range and ends', async () => {
+        const producer = await log.producer()
+        for (const value of ['a', 'b', 'c', 'd']) await producer.send(record('in', 0, value))
+        const values: string[] = []
+        for await (const { records } of log.read({ topic: 'in', partition: 0, from: 1, to: 3 }))
+          values.push(...records.map(({ value }) => text(value)))
+        assert.deepEqual(values, ['b', 'c'])
+      })
+
+      it('follows what comes from now on, until it is closed', async () => {
+        const producer = await log.producer()
+        await producer.send(record('in', 0, 'before'))
+        const reader = log.read({ topic: 'in', partition: 0, from: -1 })
+        const first = reader[Symbol.asyncIterator]().next()
+        await producer.send(record('in', 0, 'after'))
+        const { value } = (await first) as { value: RecordRun }
+        assert.deepEqual(
+          value.records.map((one) => text(one.value)),
+          ['after'],
+        )
+        await reader.close()
+      })
+    })
+  })
+}
+
+function topic(name: string, partitions: number) {
+  return { name, partitions, cleanup: 'delete' as const, retentionMs: null }
+}
+
+function record(name: string, partition: number, value: string) {
+  return { topic: name, partition, key: null, value: bytes(value), headers: [], timestamp: 1 }
+}
+
+function subscription(topics: readonly string[], group = 'app'): Subscription {
+  return { group, topics, offsetReset: 'earliest', isolation: 'committed', listener: listener([]) }
+}
+
+function listener(told: string[], who = '') {
+  return {
+    assigned: (partitions: readonly TopicPartition[]) => void told.push(`${who}assigned ${partitions.length}`),
+    revoked: (partitions: readonly TopicPartition[]) => void told.push(`${who}revoked ${partitions.length}`),
+    lost: (partitions: readonly TopicPartition[]) => void told.push(`${who}lost ${partitions.length}`),
+  }
+}
+
+function change(task: string, store: string, entries: { readonly [key: string]: string | null }): StoreChange {
+  return { task, store, entries: Object.entries(entries).map(([key, value]) => [bytes(key), value === null ? null : bytes(value)] as const) }
+}
+
+/** The next `count` values; with 0, those that are there at once. */
+async function polled(consumer: Consumer, count: number): Promise<readonly string[]> {
+  const values: string[] = []
+  do {
+    const runs = await consumer.poll({ maxRecords: 100, maxWaitMs: count === 0 ? 0 : 60_000 })
+    for (const { records } of runs) values.push(...records.map(({ value }) => text(value)))
+  } while (values.length < count)
+  return values
+}
+
+async function recordsOf(log: Log, name: string, partition: number, count: number, from = 0): Promise<readonly LogRecord[]> {
+  const records: LogRecord[] = []
+  for await (const run of log.read({ topic: name, partition, from })) {
+    records.push(...run.records)
+    if (records.length >= count) break
+  }
+  return records
+}
+
+async function valuesOf(log: Log, name: string, partition: number, count: number, from = 0): Promise<readonly string[]> {
+  return (await recordsOf(log, name, partition, count, from)).map(({ value }) => text(value))
+}
+
+function bytes(value: string): Uint8Array {
+  return Buffer.from(value)
+}
+
+function bytesOf(value: Uint8Array | Handed | null | undefined): Uint8Array | null {
+  return value instanceof Handed ? value.bytes : (value ?? null)
+}
+
+function text(value: Uint8Array | Handed | null | undefined): string {
+  return Buffer.from(bytesOf(value) ?? []).toString()
+}
