@@ -10,7 +10,7 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
-    return this.#now
+    return Math.floor(this.#now)
   }
 
   elapsedMs(): number {

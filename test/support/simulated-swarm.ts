@@ -1,0 +1,136 @@
+import { Type } from 'typebox'
+import { type BeePorts, type BeeRequest, defineBee } from '../../bees/define-bee.ts'
+import { SwarmHost } from '../../bees/host.ts'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
+import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
+import { Application } from '../../processor/streams.ts'
+import { checkSwarm } from '../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { swarmTopology } from '../../topology/swarm/graph.ts'
+import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
+import type { Requests } from '../../topology/swarm/requests.ts'
+import type { SimulatedWorld } from './simulated-world.ts'
+
+/** Rows of a table outside the log, by identity, and how often each was written. */
+export type Rows = Map<string, number>
+
+/** What the bees of the type `function` do, by bee. */
+export type Functions = { readonly [bee: string]: (input: unknown, request: BeeRequest) => unknown }
+
+export interface SimulatedSwarm {
+  readonly application: Application
+  readonly requests: Requests
+  readonly failures: readonly Error[]
+  close(): Promise<void>
+}
+
+/** A swarm of plain functions on a simulated log. `call`: a bee that gives what its function gives; `rows`: a sink into `rows`. */
+export async function startSwarm(world: SimulatedWorld, log: SimulatedLog, yaml: string, functions: Functions, rows: Rows): Promise<SimulatedSwarm> {
+  const builtIn = new BeeRegistry().types.filter(({ role }) => role !== 'sink' && role !== 'call')
+  const call = defineBee({
+    type: 'function',
+    summary: 'A function of the test.',
+    delivery: 'As the engine’s.',
+    spec: Type.Object({}, { additionalProperties: false }),
+    create: ({ bee }) => ({ process: async (input: unknown, request: BeeRequest) => functions[bee]?.(input, request) ?? null }),
+  })
+  const sink = defineBee({
+    type: 'rows',
+    role: 'sink',
+    summary: 'Rows in memory.',
+    delivery: 'As the engine’s.',
+    spec: Type.Object({}, { additionalProperties: false }),
+    batch: () => ({ size: 100, timeoutMs: 100, release: 'idle' }),
+    create: () => ({
+      async processBatch(inputs: readonly unknown[], requests: readonly BeeRequest[]) {
+        for (const { id, source } of requests) rows.set(`${source.bee}/${id}`, (rows.get(`${source.bee}/${id}`) ?? 0) + 1)
+        return inputs.map(() => null)
+      },
+    }),
+  })
+  const registry = new BeeRegistry([...builtIn, call, sink])
+  const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), { partitions: 2, retentionMs: 86_400_000 })
+  const { clock } = world
+  const host = await SwarmHost.create({
+    swarm: plan.swarm,
+    registry,
+    ports: {} as BeePorts,
+    bees: plan.bees,
+    now: () => clock.now(),
+    resolve: async (uri) => uri,
+    resolveCommand: () => null,
+    log: () => {},
+  })
+  const failures: Error[] = []
+  const application = new Application({
+    applicationId: plan.applicationId,
+    topology: swarmTopology(plan, host, {
+      answersRetentionMs: 86_400_000,
+      duplicateRetentionMs: log.traits.repeatsRecords ? 3_600_000 : null,
+    }),
+    log,
+    clock,
+    topics: plan.topics,
+    onFailure: (error) => failures.push(error),
+  })
+  const partitions = 2
+  const requests = new SwarmRequests({
+    log,
+    clock,
+    routes: plan.gateways.map(({ gateway, topic }) => ({ gateway, topic, partitions, application, ledgerStore })),
+    outcomes: plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions }],
+    maxPending: 10_000,
+  })
+  await log.createTopics(plan.topics)
+  await requests.start()
+  await application.start()
+  return {
+    application,
+    requests,
+    failures,
+    async close() {
+      await application.close({ timeoutMs: 10_000 })
+      await requests.close()
+      await log.close()
+    },
+  }
+}
+
+export function newRequest(id: string, options: { readonly deadline?: number; readonly body?: unknown; readonly bodyHash?: string } = {}) {
+  return {
+    gateway: 'door',
+    id,
+    body: Buffer.from(JSON.stringify(options.body ?? { id })),
+    contentType: 'application/json',
+    deadline: options.deadline ?? null,
+    bodyHash: options.bodyHash ?? '',
+    traceparent: null,
+  }
+}
+
+/** The teddy swarm's shape: three in parallel, joined, answered, and each saved. */
+export const threeModels = `
+name: three
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: prepare, type: function, input: {name: entrance}}
+  - {name: batching, type: batch, input: {name: prepare}, spec: {batch_size: 4, timeout_seconds: 0.05}}
+  - {name: a, type: function, input: {name: batching}}
+  - {name: b, type: function, input: {name: batching}}
+  - {name: c, type: function, input: {name: batching}}
+  - {name: together, type: weighted-average-ensemble, input: {join: [a, b, c]}, timeout_seconds: 20}
+  - {name: answer, type: respond, input: {name: together}}
+  - {name: save, type: rows, input: {stack: [a, b, c]}}
+`
+
+const scores: { readonly [bee: string]: { readonly x: number; readonly y: number } } = { a: { x: 1, y: 0 }, b: { x: 0.5, y: 0.5 }, c: { x: 0, y: 1 } }
+
+/** Three models that take up to `maxMs` of simulated time. */
+export function predictionsOf(world: SimulatedWorld, maxMs = 40): Functions {
+  const predict = (bee: string) => async () => {
+    await new Promise<void>((resolve) => void world.clock.after(world.random.next() * maxMs, resolve))
+    return { label: bee, scores: scores[bee] }
+  }
+  return { prepare: (input) => input, a: predict('a'), b: predict('b'), c: predict('c') }
+}
