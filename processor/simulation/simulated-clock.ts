@@ -27,8 +27,8 @@ export class SimulatedClock implements Clock {
   }
 
   /** Lets everything that is ready run: promises settle, loops come to where they wait. */
-  settle(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve))
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
   }
 
   /** Fires what is due within `ms`, each in its own time, with what follows from it. */
@@ -49,8 +49,6 @@ export class SimulatedClock implements Clock {
     const end = this.#now + withinMs
     for (;;) {
       await this.settle()
-      // A loop may need several turns without any time passing.
-      for (let turn = 0; turn < turnsWithoutTime && !happened(); turn++) await this.settle()
       if (happened()) return
       const timer = this.#timers.shift()
       if (timer === undefined) throw new Error('Nothing is waiting for time to pass, and it has not happened')
@@ -61,4 +59,5 @@ export class SimulatedClock implements Clock {
   }
 }
 
-const turnsWithoutTime = 3
+/** The engine's loop gives way between its passes: what follows from one timer may take several of them. */
+const turns = 4

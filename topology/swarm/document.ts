@@ -32,7 +32,10 @@ export class SwarmDocument {
     const document = list[0]
     if (document === undefined) throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
     const mistakes = list.flatMap((one) =>
-      [...one.errors, ...one.warnings].map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
+      // A tag that YAML does not know is told below, with every other one.
+      [...one.errors, ...one.warnings]
+        .filter(({ code }) => code !== 'TAG_RESOLVE_FAILED')
+        .map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
     )
     if (list.length > 1) mistakes.push(mistakeAt(placeOf(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
     visit(document, {

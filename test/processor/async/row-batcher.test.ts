@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { RowBatcher } from '../../../processor/async/row-batcher.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+import type { AsyncStep, AsyncWorker, BatchPolicy, Outcome } from '../../../topology/async-step.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+interface Arrival {
+  readonly afterMs: number
+  readonly rows: number
+}
+
+interface Call {
+  readonly rows: readonly string[]
+  readonly at: number
+  readonly inFlightBefore: number
+}
+
+interface Run {
+  readonly calls: readonly Call[]
+  readonly outcomes: ReadonlyMap<number, Outcome<readonly string[]>>
+  readonly arrivedAt: readonly number[]
+}
+
+/** Records of several rows each come over time; a call takes `callMs` and gives each row back marked. */
+async function run(
+  arrivals: readonly Arrival[],
+  batch: BatchPolicy,
+  { concurrency = 2, callMs = 10, fails = (_: string): boolean => false } = {},
+): Promise<Run> {
+  const clock = new SimulatedClock()
+  const calls: Call[] = []
+  const outcomes = new Map<number, Outcome<readonly string[]>>()
+  const arrivedAt: number[] = []
+  let inFlight = 0
+  const worker: AsyncWorker<string, number, string, readonly string[]> = {
+    split: (record) => Array.from({ length: arrivals[record]?.rows ?? 0 }, (_, row) => `${record}.${row}`),
+    combine: (results) => results.flat(),
+    async call(rows) {
+      calls.push({ rows, at: clock.elapsedMs(), inFlightBefore: inFlight })
+      inFlight++
+      await new Promise<void>((resolve) => void clock.after(callMs, resolve))
+      inFlight--
+      return rows.map((row) => (fails(row) ? new WaggleError('WAGGLE_BEE_FAILED', { message: row, next: 'Look.' }) : [`${row}!`]))
+    },
+  }
+  const step: AsyncStep<string, number, string, readonly string[]> = {
+    open: async () => worker,
+    batch,
+    concurrency,
+    maxInFlight: 1000,
+    timeoutMs: 60_000,
+    retries: 0,
+    admit: () => 'call',
+    forward() {},
+  }
+  const batcher = new RowBatcher(step, worker, clock)
+  for (const [record, { afterMs }] of arrivals.entries()) {
+    await clock.advance(afterMs)
+    arrivedAt.push(clock.elapsedMs())
+    batcher.add({
+      record: { key: String(record), value: record, timestamp: 0, headers: [] },
+      metadata: { topic: 't', partition: 0, offset: BigInt(record) },
+      settled: (outcome) => outcomes.set(record, outcome),
+    })
+  }
+  await clock.until(() => outcomes.size === arrivals.length)
+  return { calls, outcomes, arrivedAt }
+}
+
+const arrivalsOf = fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 60 }), rows: fc.integer({ min: 1, max: 7 }) }), {
+  minLength: 1,
+  maxLength: 30,
+})
+const policyOf = fc.record({
+  size: fc.integer({ min: 1, max: 8 }),
+  timeoutMs: fc.integer({ min: 0, max: 100 }),
+  release: fc.constantFrom('idle' as const, 'full' as const),
+})
+
+describe('A batcher', () => {
+  it('never hands over more than batch_size rows', async () => {
+    await fc.assert(
+      fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
+        const { calls } = await run(arrivals, policy)
+        for (const { rows } of calls) assert.ok(rows.length <= policy.size)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('gives each record its own rows back, in order, whatever batches they were in', async () => {
+    await fc.assert(
+      fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
+        const { outcomes } = await run(arrivals, policy)
+        for (const [record, { rows }] of arrivals.entries()) {
+          const outcome = outcomes.get(record)
+          assert.ok(outcome?.kind === 'result')
+          assert.deepEqual(
+            outcome.result,
+            Array.from({ length: rows }, (_, row) => `${record}.${row}!`),
+          )
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('never lets a row grow older than timeout_seconds while a call is free', async () => {
+    await fc.assert(
+      fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
+        const { calls, arrivedAt } = await run(arrivals, policy, { concurrency: 1000 })
+        for (const { rows, at } of calls)
+          for (const row of rows)
+            assert.ok(at - (arrivedAt[Number(row.split('.')[0])] ?? 0) <= policy.timeoutMs, `${row} waited longer than ${policy.timeoutMs} ms`)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('closes a batch at once when the bee it feeds is idle', async () => {
+    const { calls, arrivedAt } = await run([{ afterMs: 5, rows: 1 }], { size: 10, timeoutMs: 1000, release: 'idle' })
+    assert.equal(calls[0]?.at, arrivedAt[0])
+  })
+
+  it('waits until it is full or its time is over where it is told to', async () => {
+    const policy = { size: 3, timeoutMs: 50, release: 'full' as const }
+    const alone = await run([{ afterMs: 0, rows: 1 }], policy)
+    assert.equal((alone.calls[0]?.at ?? 0) - (alone.arrivedAt[0] ?? 0), 50)
+    const full = await run(
+      [
+        { afterMs: 0, rows: 1 },
+        { afterMs: 10, rows: 2 },
+      ],
+      policy,
+    )
+    assert.equal((full.calls[0]?.at ?? 0) - (full.arrivedAt[1] ?? 0), 0)
+    assert.equal(full.calls[0]?.rows.length, 3)
+  })
+
+  it('never has more calls in flight than it may', async () => {
+    await fc.assert(
+      fc.asyncProperty(arrivalsOf, policyOf, fc.integer({ min: 1, max: 3 }), async (arrivals, policy, concurrency) => {
+        const { calls } = await run(arrivals, policy, { concurrency, callMs: 40 })
+        for (const { inFlightBefore } of calls) assert.ok(inFlightBefore < concurrency)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('fails only the record whose row failed', async () => {
+    const { outcomes } = await run(
+      [
+        { afterMs: 0, rows: 2 },
+        { afterMs: 0, rows: 1 },
+      ],
+      { size: 8, timeoutMs: 10, release: 'full' },
+      { fails: (row) => row === '0.1' },
+    )
+    assert.equal(outcomes.get(0)?.kind, 'error')
+    assert.equal(outcomes.get(1)?.kind, 'result')
+  })
+})

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { RequestOutcome } from '../../topology/swarm/requests.ts'
+import { Refused } from '../../topology/waggle-error.ts'
+import { type Functions, newRequest, predictionsOf, type Rows, type SimulatedSwarm, startSwarm, threeModels } from '../support/simulated-swarm.ts'
+import { SimulatedWorld } from '../support/simulated-world.ts'
+
+interface Scene {
+  readonly world: SimulatedWorld
+  readonly swarm: SimulatedSwarm
+  readonly rows: Rows
+  ask(id: string, options?: { deadlineMs?: number; bodyHash?: string }): Promise<RequestOutcome>
+  records(topic: string): readonly { readonly key: string; readonly headers: { readonly [key: string]: string } }[]
+  end(): Promise<void>
+}
+
+async function scene(yaml: string, functions: (world: SimulatedWorld) => Functions): Promise<Scene> {
+  const world = new SimulatedWorld()
+  const rows: Rows = new Map()
+  const swarm = await startSwarm(world, world.boot(), yaml, functions(world), rows)
+  return {
+    world,
+    swarm,
+    rows,
+    async ask(id, { deadlineMs, bodyHash } = {}) {
+      let outcome: RequestOutcome | null = null
+      let failure: unknown = null
+      swarm.requests
+        .request(
+          newRequest(id, {
+            ...(deadlineMs === undefined ? {} : { deadline: world.clock.now() + deadlineMs }),
+            ...(bodyHash === undefined ? {} : { bodyHash }),
+          }),
+        )
+        .then(
+          (given) => {
+            outcome = given
+          },
+          (error: unknown) => {
+            failure = error
+          },
+        )
+      await world.clock.until(() => outcome !== null || failure !== null)
+      if (failure !== null) throw failure
+      return outcome as unknown as RequestOutcome
+    },
+    records(topic) {
+      const partitions = world.disk.topics.get(topic)?.partitions ?? []
+      return partitions.flatMap(({ records }) =>
+        records.map(({ key, headers }) => ({
+          key: Buffer.from(key ?? []).toString(),
+          headers: Object.fromEntries(headers.map((header) => [header.key, Buffer.from(header.value ?? []).toString()])),
+        })),
+      )
+    },
+    async end() {
+      assert.deepEqual(swarm.failures, [])
+      let closed = false
+      void swarm.close().then(() => {
+        closed = true
+      })
+      await world.clock.until(() => closed)
+    },
+  }
+}
+
+const with20Seconds = (settings: string) => threeModels.replace('timeout_seconds: 20', settings)
+
+describe('A swarm', () => {
+  it('answers with what its respond bee gets, and saves each prediction', async () => {
+    const { ask, rows, world, end } = await scene(threeModels, predictionsOf)
+    const { state, answer } = await ask('one')
+    assert.equal(state, 'answered')
+    assert.ok(answer.kind === 'json')
+    assert.deepEqual((answer.json as { scores: object }).scores, { x: 0.5, y: 0.5 })
+    await world.clock.until(() => rows.size === 3)
+    assert.deepEqual([...rows.keys()].sort(), ['a/one', 'b/one', 'c/one'])
+    await end()
+  })
+
+  it('computes a request once, however often its id comes, and gives the stored answer again', async () => {
+    let calls = 0
+    const { ask, end } = await scene(threeModels, (world) => ({
+      ...predictionsOf(world),
+      prepare(input) {
+        calls++
+        return input
+      },
+    }))
+    const first = await ask('same', { bodyHash: 'h' })
+    const again = await ask('same', { bodyHash: 'h' })
+    assert.deepEqual(again.answer, first.answer)
+    assert.equal(calls, 1)
+    await assert.rejects(ask('same', { bodyHash: 'other' }), { code: 'WAGGLE_KEY_REUSED' })
+    await end()
+  })
+
+  it('drops a repeated record of its gateway’s topic', async () => {
+    const { world, swarm, records, end } = await scene(threeModels, predictionsOf)
+    for (let time = 0; time < 3; time++) void swarm.requests.submit(newRequest('again')).catch(() => {})
+    await world.clock.until(() => records('waggle.three.answer').length > 0)
+    await world.clock.advance(5000)
+    assert.equal(records('waggle.three.answer').length, 1)
+    assert.equal(records('waggle.three.prepare').length, 1)
+    await end()
+  })
+
+  it('gives back what a bee refused as 422, naming the bee, and makes no dead letter of it', async () => {
+    const { ask, records, end } = await scene(threeModels, (world) => ({
+      ...predictionsOf(world),
+      prepare() {
+        throw new Refused('Not that')
+      },
+    }))
+    const { state, answer } = await ask('refused')
+    assert.equal(state, 'failed')
+    assert.ok(answer.kind === 'error')
+    assert.equal(answer.error.status, 422)
+    assert.equal(answer.error.bee, 'prepare')
+    assert.equal(answer.error.detail, 'Not that')
+    assert.deepEqual(records('waggle.three.dead-letters'), [])
+    await end()
+  })
+
+  it('answers 502 where a bee failed, with its input and cause in the dead letters once', async () => {
+    const { ask, records, rows, world, end } = await scene(threeModels, (world) => ({
+      ...predictionsOf(world),
+      b() {
+        throw new Error('out of memory')
+      },
+    }))
+    const { answer } = await ask('broken')
+    assert.ok(answer.kind === 'error')
+    assert.equal(answer.error.status, 502)
+    assert.equal(answer.error.bee, 'b')
+    const letters = records('waggle.three.dead-letters')
+    assert.equal(letters.length, 1)
+    assert.equal(letters[0]?.key, 'broken')
+    assert.equal(letters[0]?.headers['waggle-dead-letter-bee'], 'b')
+    assert.match(letters[0]?.headers['waggle-dead-letter-detail'] ?? '', /out of memory/)
+    await world.clock.until(() => rows.size === 2)
+    await end()
+  })
+
+  it('goes on without a failed input where it is told to', async () => {
+    const { ask, end } = await scene(with20Seconds('on_error: skip'), (world) => ({
+      ...predictionsOf(world),
+      b() {
+        throw new Error('out of memory')
+      },
+    }))
+    const { answer } = await ask('partly')
+    assert.ok(answer.kind === 'json')
+    assert.deepEqual(Object.keys((answer.json as { models: object }).models), ['a', 'c'])
+    await end()
+  })
+
+  it('ends a join at its deadline with no further record, and names what is missing', async () => {
+    const { ask, end } = await scene(with20Seconds('timeout_seconds: 2'), (world) => ({ ...predictionsOf(world), c: () => new Promise(() => {}) }))
+    const { answer } = await ask('waiting')
+    assert.ok(answer.kind === 'error')
+    assert.equal(answer.error.status, 504)
+    assert.match(answer.error.detail, /\bc\b/)
+    await end()
+  })
+
+  it('goes on at a join’s deadline with what is there where it is told to', async () => {
+    const { ask, end } = await scene(with20Seconds('timeout_seconds: 2, on_timeout: partial'), (world) => ({
+      ...predictionsOf(world),
+      c: () => new Promise(() => {}),
+    }))
+    const { answer } = await ask('partly')
+    assert.ok(answer.kind === 'json')
+    assert.deepEqual(Object.keys((answer.json as { models: object }).models), ['a', 'b'])
+    await end()
+  })
+
+  it('answers 504 when the request’s deadline passes, and no model sees it any more', async () => {
+    const seen: string[] = []
+    const { ask, end } = await scene(threeModels, (world) => ({
+      ...predictionsOf(world),
+      prepare: (input) => new Promise((resolve) => void world.clock.after(500, () => resolve(input))),
+      a: (_, { id }) => seen.push(id),
+    }))
+    const { answer } = await ask('late', { deadlineMs: 100 })
+    assert.ok(answer.kind === 'error')
+    assert.equal(answer.error.status, 504)
+    await end()
+    assert.deepEqual(seen, [])
+  })
+
+  it('knows a request by its id: pending, then answered', async () => {
+    const { world, swarm, end } = await scene(threeModels, predictionsOf)
+    let submitted = false
+    void swarm.requests.submit(newRequest('asked')).then(() => {
+      submitted = true
+    })
+    await world.clock.until(() => submitted)
+    assert.equal((await swarm.requests.find('asked'))?.state, 'pending')
+    assert.equal(await swarm.requests.find('never'), null)
+    await world.clock.advance(2000)
+    assert.equal((await swarm.requests.find('asked'))?.state, 'answered')
+    await end()
+  })
+
+  it('does not stop at a payload that is not what its content type says', async () => {
+    const { world, swarm, ask, end } = await scene(threeModels, predictionsOf)
+    let outcome: RequestOutcome | null = null
+    void swarm.requests.request({ ...newRequest('poison'), body: Buffer.from('{"half') }).then((given) => {
+      outcome = given
+    })
+    await world.clock.until(() => outcome !== null)
+    const { answer } = outcome as unknown as RequestOutcome
+    assert.ok(answer.kind === 'error')
+    assert.equal(answer.error.status, 400)
+    assert.equal((await ask('healthy')).state, 'answered')
+    await end()
+  })
+})

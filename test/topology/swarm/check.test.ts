@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+const registry = new BeeRegistry()
+
+function mistakesOf(yaml: string): readonly string[] {
+  try {
+    checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry)
+  } catch (error) {
+    assert.ok(error instanceof WaggleError)
+    assert.equal(error.code, 'WAGGLE_INVALID_SWARM')
+    assert.ok(error.cause instanceof AggregateError)
+    return error.cause.errors.map((one: WaggleError) => `${one.place}: ${one.message}; ${one.next}`)
+  }
+  return []
+}
+
+function only(yaml: string): string {
+  const mistakes = mistakesOf(yaml)
+  assert.equal(mistakes.length, 1, mistakes.join('\n'))
+  return mistakes[0] ?? ''
+}
+
+const good = `name: good
+bees:
+  - name: door
+    type: gateway-input
+    spec:
+      name: door
+  - name: work
+    type: module
+    input:
+      name: door
+    spec:
+      file: ./work.ts
+  - name: answer
+    type: respond
+    input:
+      name: work
+`
+
+describe('A swarm file', () => {
+  it('without a mistake gives its bees in order', () => {
+    const { name, bees } = checkSwarm(SwarmDocument.parse(good, 'swarm.yaml'), registry)
+    assert.equal(name, 'good')
+    assert.deepEqual(
+      bees.map((bee) => bee.name),
+      ['door', 'work', 'answer'],
+    )
+  })
+
+  it('of the teddy swarm is right, both of them', () => {
+    for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
+      const path = new URL(`../../../swarms/teddy-bear-detector/${file}`, import.meta.url)
+      assert.equal(checkSwarm(SwarmDocument.parse(readFileSync(path, 'utf8'), file), registry).bees.length, 9)
+    }
+  })
+
+  it('with ten different mistakes names all ten, each with its place and what would be right', () => {
+    const mistakes = mistakesOf(`name: Ten Mistakes
+colour: brown
+bees:
+  - name: door
+    type: gatway-input
+    spec:
+      name: door
+  - name: gate
+    type: gateway-input
+    spec:
+      nmae: gate
+  - name: batching
+    type: batch
+    input:
+      name: gate
+    spec:
+      batch_size: many
+      timeout_seconds: 0.1
+  - name: model
+    type: tensor-rt
+    input:
+      name: batchign
+    spec:
+      model: ./model.onnx
+  - name: model
+    type: respond
+    input:
+      name: gate
+  - name: dead-letters
+    type: module
+    input:
+      name: gate
+    spec:
+      file: ./a.ts
+  - name: alone
+    type: module
+    spec:
+      file: ./b.ts
+  - name: round
+    type: module
+    input:
+      name: round
+    spec:
+      file: '{{ secrets. }}'
+    on_error: never
+`)
+    const expected: readonly (readonly [place: string, words: RegExp])[] = [
+      ['1:7', /is no name/],
+      ['2:1', /unknown key colour/],
+      ['5:11', /no bee type gatway-input; did you mean gateway-input\?/],
+      ['11:7', /unknown key nmae; did you mean name\?/],
+      ['17:19', /batch_size must be an integer/],
+      ['22:13', /batchign.*did you mean batching\?/],
+      ['25:11', /a bee named model already/],
+      ['29:11', /the name dead-letters is taken/],
+      ['35:5', /alone.*input/],
+      ['42:7', /a cycle: round → round/],
+      ['44:13', /names no secret/],
+      ['45:15', /on_error cannot be "never"/],
+    ]
+    for (const [place, words] of expected)
+      assert.ok(
+        mistakes.some((mistake) => mistake.startsWith(`swarm.yaml:${place}: `) && words.test(mistake)),
+        `${place} ${words} is not in\n${mistakes.join('\n')}`,
+      )
+  })
+
+  it('names the place of a bee that nothing reaches', () => {
+    assert.match(
+      mistakesOf(`${good}  - name: a
+    type: module
+    input: {name: b}
+    spec: {file: ./a.ts}
+  - name: b
+    type: module
+    input: {name: a}
+    spec: {file: ./b.ts}
+`).join('\n'),
+      /swarm\.yaml:\d+:\d+: .*(cycle|circle|→)/,
+    )
+  })
+
+  it('may not use YAML tags, explosive anchors, a second document, duplicate keys or a megabyte', () => {
+    assert.match(only(good.replace('name: good', 'name: !!js/function good')), /tag/i)
+    assert.match(only(`${good}---\n${good}`), /second document/)
+    assert.match(only(good.replace('name: good', 'name: good\nname: better')), /unique|duplicate/i)
+    assert.match(only(`# ${'x'.repeat(1024 * 1024)}\n${good}`), /1048576 bytes/)
+    const bomb = Array.from(
+      { length: 9 },
+      (_, at) =>
+        `a${at}: &a${at} [${Array(9)
+          .fill(at === 0 ? 'lol' : `*a${at - 1}`)
+          .join(', ')}]`,
+    ).join('\n')
+    assert.match(only(`${bomb}\n${good}`), /expand/)
+  })
+
+  it('that is empty, or no map, says so', () => {
+    assert.match(only(''), /empty/)
+    assert.ok(mistakesOf('- a\n- b\n').length > 0)
+  })
+
+  it('takes the alias of a type for the type', () => {
+    const yaml = good.replace('type: module', 'type: bytewax/tf_serving').replace('file: ./work.ts', 'model: ./model.pb')
+    assert.deepEqual(mistakesOf(yaml), [])
+  })
+})
