@@ -11,6 +11,7 @@ const { positionals, values } = parseArgs({
     json: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '10' },
     clients: { type: 'string', default: '32' },
+    minutes: { type: 'string', default: '0' },
     records: { type: 'string', default: '400000' },
   },
 })
@@ -23,9 +24,9 @@ if (what === 'engine') {
   show(await engineBenchmark({ records: Number(values.records) }))
 } else if (what === 'swarm') {
   const { swarmBenchmark } = await import('./swarm.ts')
-  show(await swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) }))
+  show(await swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) }))
 } else {
-  process.stderr.write('Usage: npm run bench -- engine [--records N] | swarm [--seconds N] [--clients N]   [--json]\n')
+  process.stderr.write('Usage: npm run bench -- engine [--records N] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n')
   process.exit(exitStatus.usage)
 }
 
