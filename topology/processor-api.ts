@@ -7,7 +7,7 @@ export interface Cancellable {
   cancel(): void
 }
 
-interface Context {
+export interface ProcessorContext<in K, in V> {
   readonly applicationId: string
   readonly taskId: string
   readonly currentStreamTime: number
@@ -19,23 +19,13 @@ interface Context {
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable
   /** Asks for a commit soon; answers wait for one. */
   commit(): void
-}
-
-export interface ProcessorContext<in K, in V> extends Context {
   forward(record: NewRecord<K, V>, child?: string): void
 }
 
-export interface FixedKeyProcessorContext<in V> extends Context {
-  forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void
-}
-
-interface Steps<C, Input> {
-  init?(context: C): void
-  readonly process: (record: Input) => void
+/** One node's code, made anew for each task; synchronous, since what takes time belongs in an asynchronous node. */
+export interface Processor<KIn, VIn, KOut, VOut> {
+  init?(context: ProcessorContext<KOut, VOut>): void
+  readonly process: (record: Record<KIn, VIn>) => void
   close?(): void
 }
-
-/** One node's code, made anew for each task; synchronous, since what takes time belongs in an asynchronous node. */
-export interface Processor<KIn, VIn, KOut, VOut> extends Steps<ProcessorContext<KOut, VOut>, Record<KIn, VIn>> {}
-export interface FixedKeyProcessor<K, VIn, VOut> extends Steps<FixedKeyProcessorContext<VOut>, Record<K, VIn>> {}
 export type ProcessorSupplier<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KOut, VOut>

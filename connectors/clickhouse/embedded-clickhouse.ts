@@ -95,7 +95,8 @@ class WatchedServer implements EmbeddedClickHouse {
     this.#cancelRestart()
     const child = this.#child
     if (child === null) return
-    const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    // `exit`, not `close`: Node does not count a channel that this side disconnected as closed.
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const cancel = this.#options.clock.after(closeMs, () => child.kill('SIGKILL'))
     if (child.connected) child.disconnect()
     await gone

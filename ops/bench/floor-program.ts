@@ -16,6 +16,10 @@ import { readSwarm } from '../config/swarm-file.ts'
  * What one would write by hand for a swarm's decode, three models and ensemble: a plain fastify server with the same decoding, the
  * same model threads and processes and batches of the same size, without log, join, database, identity or deadline.
  */
+const batchSize = 10
+const modelTypes = new Set(['tf-serving', 'tensor-rt', 'container'])
+const neverAborted = new AbortController().signal
+
 const [file = ''] = process.argv.slice(2)
 const swarm = readSwarm(file, new BeeRegistry())
 const { resolve } = loadConfig({ directories: [dirname(file)], env: process.env })
@@ -125,7 +129,3 @@ function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]
       if (waiting.length === 1) setImmediate(next)
     })
 }
-
-const batchSize = 10
-const modelTypes = new Set(['tf-serving', 'tensor-rt', 'container'])
-const neverAborted = new AbortController().signal

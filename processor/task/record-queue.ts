@@ -51,7 +51,7 @@ export class RecordQueue {
 }
 
 /** Bytes that a record is counted with; a value handed on is not serialised for this. */
-export function sizeOf(record: LogRecord): number {
+function sizeOf(record: LogRecord): number {
   const value = record.value
   return 64 + (record.key?.length ?? 0) + (value === null ? 0 : value instanceof Handed ? handedSize : value.length)
 }

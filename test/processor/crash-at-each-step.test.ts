@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type CrashPoint, commitSteps } from '../../processor/simulation/crash.ts'
 import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
-import { newRequest, predictionsOf, type Rows, type SimulatedSwarm, startSwarm, threeModels } from '../support/simulated-swarm.ts'
+import { type FunctionSwarm, newRequest, predictionsOf, type Rows, startSwarm, threeModels } from '../support/function-swarm.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 
 const ids = Array.from({ length: 8 }, (_, at) => `request-${at}`)
@@ -89,7 +89,7 @@ async function finish(world: SimulatedWorld, rows: Rows, accepted: ReadonlySet<s
   await closed(world, log, swarm)
 }
 
-function isAnswered(swarm: SimulatedSwarm, id: string): boolean {
+function isAnswered(swarm: FunctionSwarm, id: string): boolean {
   const entry = swarm.application.committed<string, { readonly state: string }>('requests', id)
   return entry !== null && entry.state !== 'pending'
 }
@@ -99,7 +99,7 @@ function hasRows(rows: Rows, id: string): boolean {
 }
 
 /** A crash may come in the last commit, too. */
-async function closed(world: SimulatedWorld, log: SimulatedLog, swarm: SimulatedSwarm): Promise<void> {
+async function closed(world: SimulatedWorld, log: SimulatedLog, swarm: FunctionSwarm): Promise<void> {
   let isClosed = false
   const closing = swarm.close().then(() => {
     isClosed = true

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RequestOutcome } from '../../topology/swarm/requests.ts'
 import { Refused } from '../../topology/waggle-error.ts'
-import { type Functions, newRequest, predictionsOf, type Rows, type SimulatedSwarm, startSwarm, threeModels } from '../support/simulated-swarm.ts'
+import { type FunctionSwarm, type Functions, newRequest, predictionsOf, type Rows, startSwarm, threeModels } from '../support/function-swarm.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 
 interface Scene {
   readonly world: SimulatedWorld
-  readonly swarm: SimulatedSwarm
+  readonly swarm: FunctionSwarm
   readonly rows: Rows
   ask(id: string, options?: { deadlineMs?: number; bodyHash?: string }): Promise<RequestOutcome>
   records(topic: string): readonly { readonly key: string; readonly headers: { readonly [key: string]: string } }[]

@@ -5,7 +5,7 @@ import { SimulatedDisk } from '../../processor/simulation/simulated-disk.ts'
 import { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
-export const embeddedTraits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
+const embeddedTraits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
 
 /** One machine over its crashes: a disk, a clock, and one log after the other. */
 export class SimulatedWorld {

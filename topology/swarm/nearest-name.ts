@@ -1,5 +1,5 @@
 /** The candidate that a typing mistake most likely meant, or null where none is near. */
-export function nearestName(name: string, candidates: Iterable<string>): string | null {
+function nearestName(name: string, candidates: Iterable<string>): string | null {
   let nearest: string | null = null
   let least = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of candidates) {

@@ -64,8 +64,8 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
   }
 }
 
-/** The application alone, for tests that need no socket. */
-export async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance> {
+/** The application, not listening yet. */
+async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random)
   const app = fastify({
     bodyLimit: options.maxBodyBytes,
@@ -91,8 +91,14 @@ export async function httpGateway(options: HttpGatewayOptions): Promise<FastifyI
       options.onError,
     ),
   )
+  let isClosing = false
+  app.addHook('preClose', async () => {
+    isClosing = true
+  })
   app.addHook('onSend', async (request, reply) => {
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
+    // A connection that is kept alive would keep the server open until its client lets go.
+    if (isClosing) reply.header('connection', 'close')
   })
   boundBodies(app, options)
   // Plain HTTP on loopback, or behind a proxy that speaks TLS and says so itself.

@@ -3,7 +3,7 @@ import { type BeePorts, type BeeRequest, defineBee } from '../../bees/define-bee
 import { SwarmHost } from '../../bees/host.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
-import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
+import type { Clock, Log } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
@@ -18,15 +18,21 @@ export type Rows = Map<string, number>
 /** What the bees of the type `function` do, by bee. */
 export type Functions = { readonly [bee: string]: (input: unknown, request: BeeRequest) => unknown }
 
-export interface SimulatedSwarm {
+export interface FunctionSwarm {
   readonly application: Application
   readonly requests: Requests
   readonly failures: readonly Error[]
   close(): Promise<void>
 }
 
-/** A swarm of plain functions on a simulated log. `call`: a bee that gives what its function gives; `rows`: a sink into `rows`. */
-export async function startSwarm(world: SimulatedWorld, log: SimulatedLog, yaml: string, functions: Functions, rows: Rows): Promise<SimulatedSwarm> {
+/** A swarm of plain functions on any log. `call`: a bee that gives what its function gives; `rows`: a sink into `rows`. */
+export async function startSwarm(
+  { clock }: { readonly clock: Clock },
+  log: Log,
+  yaml: string,
+  functions: Functions,
+  rows: Rows,
+): Promise<FunctionSwarm> {
   const builtIn = new BeeRegistry().types.filter(({ role }) => role !== 'sink' && role !== 'call')
   const call = defineBee({
     type: 'function',
@@ -51,7 +57,6 @@ export async function startSwarm(world: SimulatedWorld, log: SimulatedLog, yaml:
   })
   const registry = new BeeRegistry([...builtIn, call, sink])
   const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), { partitions: 2, retentionMs: 86_400_000 })
-  const { clock } = world
   const host = await SwarmHost.create({
     swarm: plan.swarm,
     registry,
