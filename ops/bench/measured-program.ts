@@ -8,15 +8,22 @@ export interface Usage {
   readonly residentBytes: number
 }
 
-/** A program of its own process group, whose whole tree is measured by /proc (Linux). */
+/** What a program says when it is ready. */
+export interface ReadyEvent {
+  readonly gateway: string
+  readonly clickhouse: string | null
+}
+
+/** A program that is run, measured with its whole process tree by /proc (Linux), and stopped or killed. */
 export class MeasuredProgram {
   readonly #child: ChildProcess
-  /** That it said it answers at. */
-  readonly url: string
+  readonly #said: readonly string[]
+  readonly ready: ReadyEvent
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, ready: ReadyEvent, said: readonly string[]) {
     this.#child = child
-    this.url = url
+    this.ready = ready
+    this.#said = said
   }
 
   /** Runs a TypeScript file until it says `{"event":"ready","gateway":…}` on its standard output. */
@@ -25,31 +32,54 @@ export class MeasuredProgram {
     const said: string[] = []
     createInterface(child.stderr).on('line', (line) => {
       said.push(line)
-      if (said.length > 20) said.shift()
+      if (said.length > 50) said.shift()
     })
     for await (const line of createInterface(child.stdout)) {
-      const event = JSON.parse(line) as { readonly event: string; readonly gateway: string }
-      if (event.event === 'ready') return new MeasuredProgram(child, event.gateway)
+      const event = JSON.parse(line) as ReadyEvent & { readonly event: string }
+      if (event.event === 'ready') return new MeasuredProgram(child, event, said)
     }
     throw new Error(`${argv.join(' ')} ended before it was ready:\n${said.join('\n')}`)
   }
 
+  /** The last lines of its standard error. */
+  get lastWords(): string {
+    return this.#said.join('\n')
+  }
+
   usage(): Usage {
-    const processes = allProcesses()
-    const tree = [this.#child.pid ?? 0]
-    for (const pid of tree) tree.push(...processes.filter(({ parent }) => parent === pid).map((child) => child.pid))
-    const members = processes.filter(({ pid }) => tree.includes(pid))
+    const members = this.#tree()
     return {
       cpuMs: members.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
       residentBytes: members.reduce((sum, { residentBytes }) => sum + residentBytes, 0),
     }
   }
 
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return
-    const exited = new Promise((resolve) => this.#child.once('exit', resolve))
+  /** Its exit status. */
+  async stop(): Promise<number | null> {
+    const gone = this.#gone()
     this.#child.kill('SIGTERM')
-    await exited
+    await gone
+    return this.#child.exitCode
+  }
+
+  /** SIGKILL, to it alone or to its children at the same time. */
+  async kill(what: 'alone' | 'with its children'): Promise<void> {
+    const gone = this.#gone()
+    for (const { pid } of what === 'alone' ? this.#tree().slice(0, 1) : this.#tree()) process.kill(pid, 'SIGKILL')
+    await gone
+  }
+
+  #gone(): Promise<unknown> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return Promise.resolve()
+    return new Promise((resolve) => this.#child.once('exit', resolve))
+  }
+
+  /** Itself first. */
+  #tree(): readonly ProcessUsage[] {
+    const processes = allProcesses()
+    const tree = processes.filter(({ pid }) => pid === this.#child.pid)
+    for (const { pid } of tree) tree.push(...processes.filter(({ parent }) => parent === pid))
+    return tree
   }
 }
 

@@ -71,7 +71,7 @@ async function compare(workload: SwarmWorkload, seconds: number, clients: number
   const waggle = await startWaggle(workload)
   try {
     const programs = [
-      { program: floor, url: floor.url },
+      { program: floor, url: floor.ready.gateway },
       { program: waggle.program, url: waggle.url },
     ] as const
     const { bodies, contentType } = workload
@@ -137,7 +137,7 @@ async function startWaggle({ file, gateway }: SwarmWorkload): Promise<{ program:
   })
   return {
     program,
-    url: `${program.url}/v1/gateways/${gateway}/request`,
+    url: `${program.ready.gateway}/v1/gateways/${gateway}/request`,
     async stop() {
       await program.stop()
       rmSync(directory, { recursive: true })

@@ -17,7 +17,9 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
     end = align(end + tensor.data.byteLength, 8)
     return at
   })
-  const bytes = Buffer.alloc(end)
+  // Only the gaps between tensors are zeroed: a picture is not written twice.
+  const bytes = Buffer.allocUnsafeSlow(end)
+  bytes.fill(0, 0, align(header, 8))
   bytes.write(magic, 0, 'latin1')
   bytes.writeUInt32LE(entries.length, 4)
   let at = 8
@@ -33,6 +35,7 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
     name.copy(bytes, after + 8)
     at = align(after + 8 + name.length, 4)
     bytes.set(new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength), position)
+    bytes.fill(0, position + tensor.data.byteLength, align(position + tensor.data.byteLength, 8))
   })
   return bytes
 }

@@ -1,0 +1,181 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
+
+export interface KillReport {
+  readonly rounds: number
+  /** Requests whose acceptance (202) or answer (200) a client has seen. */
+  readonly accepted: number
+  /** Answers that came twice, to a retry or by id, and were the same. */
+  readonly compared: number
+  readonly rows: number
+  /** What no one may ever see; empty where everything held. */
+  readonly broken: readonly string[]
+}
+
+export interface KillOptions {
+  readonly rounds: number
+  readonly seed: number
+  readonly say?: (line: string) => void
+}
+
+/**
+ * The teddy swarm under load, killed with SIGKILL at a random moment, round after round, on one data directory; clients retry what
+ * they have no answer to under the same idempotency key. Afterwards each request has one answer, the same whoever asks, and
+ * each has exactly three rows.
+ */
+export async function killAtRandom({ rounds, seed, say = () => {} }: KillOptions): Promise<KillReport> {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-kill-'))
+  const random = new SimulatedRandom(seed)
+  const clients = Array.from({ length: 8 }, (_, at) => new Client(at, at % 2 === 0 ? 'request' : 'submit'))
+  try {
+    for (let round = 1; round <= rounds; round++) {
+      const program = await start(directory)
+      const working = clients.map((client) => client.work(program.ready.gateway))
+      await pause(200 + random.next() * 2500)
+      const what = random.next() < 0.5 ? 'alone' : 'with its children'
+      await program.kill(what)
+      await Promise.all(working)
+      say(`round ${round}: killed ${what}; ${clients.reduce((sum, { accepted }) => sum + accepted.size, 0)} requests accepted so far`)
+    }
+    const program = await start(directory)
+    const broken: string[] = []
+    for (const client of clients) await client.finish(program.ready.gateway, broken)
+    const ids = new Set(clients.flatMap(({ accepted }) => [...accepted.keys()]))
+    const rows = await countRows(program.ready.clickhouse ?? '', ids, broken)
+    const status = await program.stop()
+    if (status !== 0) broken.push(`the last process ended with status ${status}: ${program.lastWords}`)
+    for (const client of clients) broken.push(...client.broken)
+    return { rounds, accepted: ids.size, compared: clients.reduce((sum, { compared }) => sum + compared, 0), rows, broken }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const swarm = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector')
+const photos = readdirSync(join(swarm, 'photos'))
+  .filter((name) => name.endsWith('.jpg'))
+  .map((name) => readFileSync(join(swarm, 'photos', name)))
+
+function start(directory: string): Promise<MeasuredProgram> {
+  return MeasuredProgram.start([resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts'), 'run', join(swarm, 'swarm.yaml'), '--json'], {
+    WAGGLE_DATA_DIR: directory,
+    WAGGLE_HTTP_PORT: '0',
+    WAGGLE_CLICKHOUSE_PORT: '0',
+  })
+}
+
+/** One request after the other, each under a key of its own until it is accepted. */
+class Client {
+  /** By request id: the answer where one was seen. */
+  readonly accepted = new Map<string, string | null>()
+  readonly broken: string[] = []
+  compared = 0
+  readonly #number: number
+  readonly #verb: 'request' | 'submit'
+  #sent = 0
+
+  constructor(number: number, verb: 'request' | 'submit') {
+    this.#number = number
+    this.#verb = verb
+  }
+
+  /** Until the process is gone. */
+  async work(gateway: string): Promise<void> {
+    try {
+      for (;;) {
+        await this.#send(gateway)
+        this.#sent++
+      }
+    } catch {
+      // The connection broke: the same key is sent again to the next process.
+    }
+  }
+
+  /** The request that was under way is sent again, and every accepted one asked for by its id. */
+  async finish(gateway: string, broken: string[]): Promise<void> {
+    await this.#send(gateway)
+    for (const [id, seen] of this.accepted) {
+      const answer = await settledAnswer(gateway, id)
+      if (answer === null) broken.push(`${id} was accepted and has no answer`)
+      else this.#compare(id, seen, answer)
+    }
+  }
+
+  async #send(gateway: string): Promise<void> {
+    const photo = photos[(this.#sent * 7 + this.#number) % photos.length] as Buffer
+    const response = await fetch(`${gateway}/v1/gateways/teddybear-detector-gateway/${this.#verb}`, {
+      method: 'POST',
+      body: Uint8Array.from(photo),
+      headers: { 'content-type': 'image/jpeg', 'idempotency-key': `${this.#number}-${this.#sent}`, 'x-timeout-seconds': '300' },
+    })
+    const text = await response.text()
+    const id = response.headers.get('x-request-id') ?? ''
+    if (this.#verb === 'submit' && response.status === 202) this.accepted.set(id, null)
+    else if (response.status === 200) {
+      this.#compare(id, this.accepted.get(id) ?? null, canonical(JSON.parse(text)))
+      this.accepted.set(id, canonical(JSON.parse(text)))
+    } else if (response.status !== 503) this.broken.push(`${id} was answered ${response.status}: ${text}`)
+  }
+
+  #compare(id: string, seen: string | null, now: string): void {
+    if (seen === null) return
+    this.compared++
+    if (seen !== now) this.broken.push(`${id} had the answer ${seen}, and now ${now}`)
+  }
+}
+
+async function settledAnswer(gateway: string, id: string): Promise<string | null> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const response = await fetch(`${gateway}/v1/requests/${id}`)
+    const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown; readonly problem?: unknown }
+    if (entry.state === 'answered') return canonical(entry.answer)
+    if (entry.state === 'failed') return canonical(entry.problem)
+    if (response.status === 404) return null
+    await pause(100)
+  }
+  return null
+}
+
+/** Exactly three rows for each id, through the view that users query; rows may still be on their way for a while. */
+async function countRows(clickhouse: string, ids: ReadonlySet<string>, broken: string[]): Promise<number> {
+  let counts = new Map<string, number>()
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const sql = 'SELECT request_id, count() AS rows, uniqExact(bee) AS bees FROM inferences GROUP BY request_id FORMAT JSONEachRow'
+    const text = await (await fetch(`${clickhouse}/?query=${encodeURIComponent(sql)}`)).text()
+    const found = text
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { readonly request_id: string; readonly rows: string | number; readonly bees: string | number })
+    counts = new Map(found.map(({ request_id, rows }) => [request_id, Number(rows)]))
+    if ([...ids].every((id) => (counts.get(id) ?? 0) >= 3)) break
+    await pause(100)
+  }
+  for (const id of ids) if (counts.get(id) !== 3) broken.push(`${id} has ${counts.get(id) ?? 0} rows`)
+  for (const [id, rows] of counts) if (!ids.has(id)) broken.push(`${id}, which nobody sent, has ${rows} rows`)
+  return [...counts.values()].reduce((sum, rows) => sum + rows, 0)
+}
+
+/** Keys of an object come in any order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } } })
+  const report = await killAtRandom({
+    rounds: Number(values.rounds),
+    seed: Number(values.seed),
+    say: (line) => process.stdout.write(`${line}\n`),
+  })
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  process.exitCode = report.broken.length === 0 ? 0 : 1
+}
