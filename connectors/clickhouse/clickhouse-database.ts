@@ -1,4 +1,4 @@
-import { type ClickHouseClient, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -18,7 +18,14 @@ export class ClickHouseDatabase implements Database {
 
   constructor(options: ClickHouseDatabaseOptions) {
     this.#options = options
-    this.#client = createClient({ url: options.url, request_timeout: 60_000, max_open_connections: 8, application: 'waggle' })
+    this.#client = createClient({
+      url: options.url,
+      request_timeout: 60_000,
+      max_open_connections: 8,
+      application: 'waggle',
+      // What it would print, once a try, is said once by the table.
+      log: { level: ClickHouseLogLevel.OFF },
+    })
   }
 
   async openTable({ table, log }: TableOptions): Promise<PredictionTable> {

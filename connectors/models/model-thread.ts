@@ -22,7 +22,7 @@ try {
   const resampler = new PictureResampler(input)
   let values = new Float32Array(0)
   say({ kind: 'ready', signature: runtime.signature, rowSize: input.rowSize, device: runtime.device, warning })
-  port.on('message', async (message: RunMessage) => {
+  const run = async (message: RunMessage): Promise<void> => {
     try {
       const needed = message.rows.length * input.rowSize
       if (values.length < needed) values = new Float32Array(needed)
@@ -32,6 +32,11 @@ try {
     } catch (thrown) {
       say({ kind: 'failed', call: message.call, message: thrown instanceof Error ? thrown.message : String(thrown) })
     }
+  }
+  // One after the other: `values` is the model's until it has read it, and a library may read it in a later turn of the event loop.
+  let last = Promise.resolve()
+  port.on('message', (message: RunMessage) => {
+    last = last.then(() => run(message))
   })
 } catch (thrown) {
   const error = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, {
