@@ -54,7 +54,7 @@ const unreachable: ReadonlySet<string> = new Set([
   'WAGGLE_LISTEN',
   'WAGGLE_UNREACHABLE',
   'WAGGLE_SERVER_ERROR',
-  'WAGGLE_LOCKED',
+  'WAGGLE_DATA_DIR_IN_USE',
   'WAGGLE_DISK_FULL',
   'WAGGLE_CLICKHOUSE',
 ])

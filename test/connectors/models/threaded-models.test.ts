@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
+import { smallModel } from '../../../ops/bench/small-model.ts'
+import type { ModelRow, OpenModel, PictureFit } from '../../../topology/swarm/ports/models.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+const teddy = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'teddy-bear-detector', 'models')
+
+describe('A model in a thread of its own', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-models-'))
+  after(() => rmSync(directory, { recursive: true }))
+  const { signal } = new AbortController()
+
+  function open(path: string, { fit = {}, gpu = 0, requireGpu = false, lines = [] as string[] }: Options = {}): Promise<OpenModel> {
+    const runtime = path.endsWith('.pb') ? 'tensorflow' : 'onnx'
+    return new ThreadedModels({ requireGpu }).open({ path, runtime, gpu, fit, log: (level, line) => lines.push(`${level} ${line}`) })
+  }
+
+  interface Options {
+    readonly fit?: PictureFit
+    readonly gpu?: number
+    readonly requireGpu?: boolean
+    readonly lines?: string[]
+  }
+
+  function file(name: string, bytes: Uint8Array): string {
+    const path = join(directory, name)
+    writeFileSync(path, bytes)
+    return path
+  }
+
+  function rejectsWith(opening: Promise<OpenModel>, code: string, said: RegExp): Promise<void> {
+    return assert.rejects(opening, (error: unknown) => {
+      assert.ok(error instanceof WaggleError, String(error))
+      assert.equal(error.code, code)
+      assert.match(error.message, said)
+      assert.ok(error.next.length > 0)
+      return true
+    })
+  }
+
+  it('gives each call its own rows’ results, however many calls are under way', async () => {
+    const features = 20_000
+    const model = await open(file('wide.onnx', smallModel({ features, labels: 2 })))
+    const row = (heavy: number): ModelRow => ({
+      kind: 'values',
+      values: Float32Array.from({ length: features }, (_, at) => (Math.floor((at * 2) / features) === heavy ? 0.001 : 0)),
+    })
+    const calls = Array.from({ length: 40 }, (_, at) => (at * 7) % 2)
+    const results = await Promise.all(calls.map((heavy) => model.run([row(heavy), row(1 - heavy)], signal)))
+    results.forEach((rows, at) => {
+      const best = rows.map(({ outputs }) => (outputs.probabilities ?? []).indexOf(Math.max(...(outputs.probabilities ?? []))))
+      assert.deepEqual(best, [calls[at], 1 - (calls[at] ?? 0)], `call ${at}`)
+    })
+    await model.close()
+  })
+
+  it('reads how to fit a picture from the model’s own signature', async () => {
+    for (const [name, shape] of [
+      ['teddy-bear-detector.onnx', [-1, 3, 224, 224]],
+      ['teddy-bear-detector.pb', [-1, 224, 224, 3]],
+    ] as const) {
+      const model = await open(join(teddy, name))
+      assert.deepEqual(model.signature.inputs[0]?.shape, shape)
+      const white: ModelRow = { kind: 'picture', height: 256, width: 300, pixels: new Uint8Array(256 * 300 * 3).fill(255) }
+      const [result] = await model.run([white], signal)
+      const [bear = 0, other = 0] = result?.outputs.probabilities ?? []
+      assert.ok(Math.abs(bear + other - 1) < 1e-3)
+      await model.close()
+    }
+  })
+
+  it('runs on the CPU with a warning where a GPU is asked for and not there, and refuses where one is required', async () => {
+    const path = file('small.onnx', smallModel({ features: 8, labels: 2 }))
+    const lines: string[] = []
+    const model = await open(path, { gpu: 1, lines })
+    assert.match(model.device, /cpu$/)
+    assert.ok(
+      lines.some((line) => line.startsWith('warn ')),
+      lines.join(),
+    )
+    await model.close()
+    await rejectsWith(open(path, { gpu: 1, requireGpu: true }), 'WAGGLE_GPU_MISSING', /GPU/)
+  })
+
+  it('says which file is missing', async () => {
+    await rejectsWith(open(join(directory, 'nowhere.pb')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.pb/)
+    await rejectsWith(open(join(directory, 'nowhere.onnx')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.onnx/)
+  })
+
+  it('says that a truncated file, or one of another kind, cannot be loaded', async () => {
+    for (const name of ['teddy-bear-detector.onnx', 'teddy-bear-detector.pb']) {
+      const whole = readFileSync(join(teddy, name))
+      const cut = file(`cut-${name}`, whole.subarray(0, Math.floor(whole.length / 2)))
+      await rejectsWith(open(cut), 'WAGGLE_MODEL_INVALID', /cut-/)
+      await rejectsWith(open(file(`text-${name}`, Buffer.from('this is no model'))), 'WAGGLE_MODEL_INVALID', /text-/)
+    }
+  })
+
+  it('says which shape does not fit', async () => {
+    const fit = { resize: [200, 200] } as const
+    await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
+  })
+})
