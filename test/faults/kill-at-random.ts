@@ -90,6 +90,8 @@ class Client {
       for (;;) {
         await this.#send(gateway)
         this.#sent++
+        // Accepting is quick: those who do not wait for answers would leave nothing of the models to those who do.
+        if (this.#verb === 'submit') await pause(500)
       }
     } catch {
       // The connection broke: the same key is sent again to the next process.

@@ -149,7 +149,7 @@ bees:
   it('does not start on a data directory that another process has, nor on a port in use', async () => {
     const locked = await waggle(['run', file], { env: anyPorts })
     assert.equal(locked.status, 3)
-    assert.match(locked.err, /^waggle: .*another process.*\n$/m)
+    assert.match(locked.err, /^waggle: Another process has .*\n$/m)
     const taken = createServer()
     const port = await new Promise<number>((settle) => taken.listen(0, '127.0.0.1', () => settle((taken.address() as { port: number }).port)))
     const { status, err } = await waggle(['run', file], {
