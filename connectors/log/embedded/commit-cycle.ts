@@ -106,7 +106,7 @@ export function endsBytes(start: number, end: number): Buffer {
   return bytes
 }
 
-function writeError(directory: string, thrown: unknown): WaggleError {
+export function writeError(directory: string, thrown: unknown): WaggleError {
   const said = thrown instanceof Error ? `${thrown.message} ${(thrown.cause as Error | undefined)?.message ?? ''}` : String(thrown)
   if (/ENOSPC|no space left/i.test(said)) {
     return new WaggleError('WAGGLE_DISK_FULL', {

@@ -21,7 +21,7 @@ import {
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
-import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes } from './commit-cycle.ts'
+import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, writeError } from './commit-cycle.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
 import { endsKey, offsetOfRunKey, positionKey, prefix, runKey, stateKey, stateKeyLength, storeNumberKey, topicKey } from './keys.ts'
 import { Partition, type TailRecord } from './partition.ts'
@@ -76,6 +76,7 @@ export class EmbeddedLog implements Log {
   #broken = false
   #closed = false
   #cancelRetention: () => void
+  #cancelRepair = () => {}
 
   constructor(options: EmbeddedLogOptions, disk: Rocks) {
     this.#clock = options.clock
@@ -234,6 +235,7 @@ export class EmbeddedLog implements Log {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelRetention()
+    this.#cancelRepair()
     if (this.#loose.length > 0) this.#startCycle()
     while (this.#cycle !== null) await this.#cycle
     await this.#segments.close()
@@ -281,6 +283,7 @@ export class EmbeddedLog implements Log {
     }
     try {
       await this.#repair()
+      if (sets.length === 0) return
       await commitTogether(sets, {
         disk: this.#disk,
         segments: this.#segments,
@@ -293,6 +296,9 @@ export class EmbeddedLog implements Log {
       for (const name of this.#unsavedStores) this.#storeNumbers.delete(name)
       this.#unsavedStores = []
       this.#cycleFailed(sets, error)
+      this.#cancelRepair()
+      // Readers have nothing to read from until it is repaired, and may be all that there is.
+      if (!this.#closed) this.#cancelRepair = this.#clock.after(repairMs, () => this.#startCycle())
       return
     }
     const touched = new Set<Partition>()
@@ -328,7 +334,11 @@ export class EmbeddedLog implements Log {
     if (!this.#broken) return
     const { directory } = this.#disk
     await this.#disk.close()
-    this.#disk = await Rocks.open(directory)
+    try {
+      this.#disk = await Rocks.open(directory)
+    } catch (thrown) {
+      throw writeError(directory, thrown)
+    }
     this.#broken = false
   }
 
@@ -344,7 +354,8 @@ export class EmbeddedLog implements Log {
 
   /** Large payloads go to segments ahead of the commit, so that it has only the write-ahead log to wait for. */
   #putAhead({ partition, record }: Appended): void {
-    if (record.value === null || record.ref !== null) return
+    if (record.value === null || (record.ref !== null && !this.#segments.isLost(record.ref))) return
+    record.ref = null
     const bytes = record.value instanceof Handed ? record.value.bytes : record.value
     this.#pendingBytes += partition.weigh(record, bytes.length)
     if (bytes.length > inlineBytes) record.ref = this.#segments.append(bytes)
@@ -466,4 +477,6 @@ export class EmbeddedTaskProducer implements TaskProducer {
 /** How often what is past its retention is looked for. */
 const retentionMs = 60_000
 const maxExpiredRuns = 10_000
+/** How soon a database that could not be written is tried again. */
+const repairMs = 500
 const nothing = new Uint8Array(0)

@@ -19,6 +19,7 @@ export interface SegmentRef {
 export class Segments {
   readonly #directory: string
   readonly #known = new WeakMap<Uint8Array, SegmentRef>()
+  readonly #lost = new WeakSet<SegmentRef>()
   #number: number
   #end = 0
   #handle: Promise<FileHandle> | null = null
@@ -39,14 +40,21 @@ export class Segments {
     const ref = { segment: this.#number, position: this.#end, length: bytes.length, crc: crc32(bytes) }
     this.#end += bytes.length
     this.#handle ??= open(this.#path(this.#number), 'w')
-    const write = this.#handle.then((handle) => handle.write(bytes, 0, bytes.length, ref.position))
+    const write = this.#handle.then((handle) => writeAll(handle, bytes, ref.position))
     // A rejection is looked at in `sync`; until then it must not count as unhandled.
     write.catch((error: unknown) => {
       this.#failed ??= error
+      this.#lost.add(ref)
+      this.#known.delete(bytes)
     })
     this.#writes.push(write)
     this.#known.set(bytes, ref)
     return ref
+  }
+
+  /** Its write failed, and the `sync` that said so may have been another's: append the payload again. */
+  isLost(ref: SegmentRef): boolean {
+    return this.#lost.has(ref)
   }
 
   /** Everything appended so far is durable when it settles. After a failure the file is left as it is and the next one begun. */
@@ -127,6 +135,15 @@ export class Segments {
 }
 
 const segmentBytes = 128 * 1024 * 1024
+
+/** A disk that is nearly full takes a part and says so only by how much it took. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
+    if (bytesWritten === 0) throw new Error('ENOSPC: the disk takes no more')
+    done += bytesWritten
+  }
+}
 
 function corrupt(message: string, cause?: unknown): WaggleError {
   return new WaggleError('WAGGLE_LOG_CORRUPT', { message, next: 'Restore the data directory from a copy, or start with an empty one.', cause })
