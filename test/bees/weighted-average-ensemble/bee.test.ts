@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { averageOf } from '../../../bees/weighted-average-ensemble/bee.ts'
+
+const prediction = (bear: number) => ({ scores: { bear, teddy: 1 - bear } })
+
+describe('The weighted average', () => {
+  it('weighs each bee as told', () => {
+    const { label, scores, models } = averageOf(
+      new Map([
+        ['a', prediction(1)],
+        ['b', prediction(0.5)],
+        ['c', prediction(0)],
+      ]),
+      { a: 0.4, b: 0.4, c: 0.2 },
+    )
+    assert.equal(label, 'bear')
+    assert.ok(Math.abs((scores.bear ?? 0) - 0.6) < 1e-12)
+    assert.ok(Math.abs((models.c?.weight ?? 0) - 0.2) < 1e-12)
+  })
+
+  it('weighs all equally where none is named, and one that is not named as the average of those that are', () => {
+    const two = new Map([
+      ['a', prediction(1)],
+      ['b', prediction(0)],
+    ])
+    assert.deepEqual(averageOf(two, {}).scores, { bear: 0.5, teddy: 0.5 })
+    assert.equal(averageOf(two, { a: 3 }).models.b?.weight, 0.5)
+  })
+
+  it('scales the weights of those that are there to one', () => {
+    const { models } = averageOf(
+      new Map([
+        ['a', prediction(1)],
+        ['c', prediction(0)],
+      ]),
+      { a: 0.4, b: 0.4, c: 0.2 },
+    )
+    assert.ok(Math.abs((models.a?.weight ?? 0) - 2 / 3) < 1e-12)
+  })
+
+  it('says so where nothing is left to average', () => {
+    assert.throws(() => averageOf(new Map(), {}), /No prediction with a weight above 0/)
+    assert.throws(() => averageOf(new Map([['a', prediction(1)]]), { a: 0 }), /No prediction with a weight above 0/)
+  })
+
+  it('stays between the lowest and the highest of its models, and sums to one as they do', () => {
+    const models = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0.01, max: 100, noNaN: true })), {
+      minLength: 1,
+      maxLength: 8,
+    })
+    fc.assert(
+      fc.property(models, (list) => {
+        const predictions = new Map(list.map(([bear], at) => [`m${at}`, prediction(bear)]))
+        const weights = Object.fromEntries(list.map(([, weight], at) => [`m${at}`, weight]))
+        const { bear = 0, teddy = 0 } = averageOf(predictions, weights).scores
+        assert.ok(Math.abs(bear + teddy - 1) < 1e-9)
+        assert.ok(bear >= Math.min(...list.map(([score]) => score)) - 1e-9)
+        assert.ok(bear <= Math.max(...list.map(([score]) => score)) + 1e-9)
+      }),
+    )
+  })
+})

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { wrongImports } from '../../../ops/check/import-direction.ts'
+
+describe('The import-direction check', () => {
+  const complaints = (file: string, source: string) => wrongImports(file, source).map(({ line, message }) => `${line}: ${message}`)
+
+  it('lets arrows point down the house', () => {
+    assert.deepEqual(complaints('processor/task/task.ts', `import { Topology } from '../../topology/graph.ts'`), [])
+    assert.deepEqual(complaints('connectors/log/x.ts', `import type { Log } from '../../processor/ports.ts'`), [])
+    assert.deepEqual(complaints('ops/cli/run.ts', `const { a } = await import('../../bees/index.ts')`), [])
+    assert.deepEqual(complaints('swarms/mine/bee.ts', `import { Refused } from 'waggle-streams'`), [])
+  })
+
+  it('names the line of an arrow that points up, however it is written', () => {
+    assert.match(complaints('topology/a.ts', `\nimport { x } from '../processor/ports.ts'`).join(), /^2: topology imports processor\/ports\.ts/)
+    assert.equal(complaints('connectors/log/a.ts', `import { Task } from '../../processor/task/task.ts'`).length, 1)
+    assert.equal(complaints('bees/a.ts', `export { b } from '../connectors/b.ts'`).length, 1)
+    assert.equal(complaints('processor/a.ts', `const b = await import('../ops/cli/main.ts')`).length, 1)
+    assert.equal(complaints('topology/a.ts', `new Worker(new URL('../connectors/b.ts', import.meta.url))`).length, 1)
+    assert.equal(complaints('connectors/a.ts', `import { defineBee } from 'waggle-streams'`).length, 1)
+  })
+
+  it('keeps disks, sockets and timers out of what is pure', () => {
+    assert.equal(complaints('processor/a.ts', `import { readFileSync } from 'node:fs'`).length, 1)
+    assert.equal(complaints('topology/a.ts', `import { setTimeout } from 'node:timers/promises'`).length, 1)
+    assert.deepEqual(complaints('connectors/a.ts', `import { readFileSync } from 'node:fs'`), [])
+  })
+
+  it('reads no import out of a comment or a text', () => {
+    assert.deepEqual(complaints('topology/a.ts', `// import { x } from '../ops/x.ts'\n/* export { y } from '../ops/y.ts' */`), [])
+  })
+})

