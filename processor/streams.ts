@@ -86,11 +86,15 @@ export class Application {
     this.#enter('RUNNING')
   }
 
-  /** Commits what is done; past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
+  /**
+   * Finishes what is in hand, for a moment, and commits what is done; past `timeoutMs` what is not committed is left to be done
+   * again: WAGGLE_CLOSE_TIMEOUT.
+   */
   async close(options: { readonly timeoutMs: number }): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
     this.#enter('PENDING_SHUTDOWN')
     const stopped = (async () => {
+      await this.#finish(Math.min(longestFinishMs, options.timeoutMs / 2))
       await this.#thread?.stop()
       await this.#workers?.close()
     })()
@@ -110,6 +114,17 @@ export class Application {
     } finally {
       cancel()
       this.#enter('NOT_RUNNING')
+    }
+  }
+
+  /** What is not finished by then (a database that is away) is done again at the next start. */
+  async #finish(withinMs: number): Promise<void> {
+    const { clock } = this.#options
+    const end = clock.elapsedMs() + withinMs
+    while (this.recordsInHand > 0 && clock.elapsedMs() < end) {
+      await new Promise<void>((resolve) => {
+        clock.after(finishCheckMs, resolve)
+      })
     }
   }
 
@@ -165,6 +180,9 @@ export class Application {
     for (const listener of this.#listeners) listener(state, from)
   }
 }
+
+const longestFinishMs = 5000
+const finishCheckMs = 10
 
 /** Stores are kept by partition number: a key must have the same number in every topic that meets one. */
 function refuseUnevenSources(subtopology: Subtopology, partitionsOf: (topic: string) => number): void {

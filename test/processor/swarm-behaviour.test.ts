@@ -78,6 +78,13 @@ describe('A swarm', () => {
     await end()
   })
 
+  it('saves what it has answered before it stops', async () => {
+    const { ask, rows, end } = await scene(threeModels, predictionsOf)
+    await ask('one')
+    await end()
+    assert.deepEqual([...rows.keys()].sort(), ['a/one', 'b/one', 'c/one'])
+  })
+
   it('computes a request once, however often its id comes, and gives the stored answer again', async () => {
     let calls = 0
     const { ask, end } = await scene(threeModels, (world) => ({

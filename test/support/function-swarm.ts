@@ -47,7 +47,7 @@ export async function startSwarm(
     summary: 'Rows in memory.',
     delivery: 'As the engine’s.',
     spec: Type.Object({}, { additionalProperties: false }),
-    batch: () => ({ size: 100, timeoutMs: 100, release: 'idle' }),
+    batch: () => ({ size: 100, timeoutMs: 100, release: 'full' }),
     create: () => ({
       async processBatch(inputs: readonly unknown[], requests: readonly BeeRequest[]) {
         for (const { id, source } of requests) rows.set(`${source.bee}/${id}`, (rows.get(`${source.bee}/${id}`) ?? 0) + 1)
