@@ -62,6 +62,8 @@ export class RunningSwarm {
       log,
       clock,
       topics: plan.topics,
+      // A request's state is looked at while it is under way; what is asked for later is read from the disk.
+      maxCachedEntries: 4_000,
       onOpened,
       onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
     })

@@ -1,6 +1,7 @@
 import type { AsyncCall, AsyncStep, AsyncWorker, Outcome } from '../../topology/async-step.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+import { Fifo } from '../fifo.ts'
 import type { Clock } from '../ports.ts'
 
 /** One record on its way through an asynchronous node; settles exactly once. */
@@ -20,8 +21,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
-  #waiting: Row<K, V, R, W>[] = []
-  #first = 0
+  readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
   #scheduled = false
   #closed = false
@@ -36,7 +36,7 @@ export class RowBatcher<K, V, R, W> {
   }
 
   get waitingRows(): number {
-    return this.#waiting.length - this.#first
+    return this.#waiting.size
   }
 
   add(ticket: Ticket<K, V, W>): Entry<K, V, R, W> {
@@ -55,8 +55,7 @@ export class RowBatcher<K, V, R, W> {
   close(): void {
     this.#closed = true
     this.#cancelTimer?.()
-    this.#waiting = []
-    this.#first = 0
+    this.#waiting.clear()
     for (const abort of this.#aborts)
       abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
@@ -82,34 +81,26 @@ export class RowBatcher<K, V, R, W> {
 
   #nextBatch(): Row<K, V, R, W>[] {
     this.#dropSettled()
-    const oldest = this.#waiting[this.#first]
+    const oldest = this.#waiting.head
     if (oldest === undefined || !this.#mayClose(oldest)) return []
     const size = oldest.alone ? 1 : (this.#step.batch?.size ?? 1)
     const batch: Row<K, V, R, W>[] = []
     const now = this.#clock.now()
     while (batch.length < size) {
-      const row = this.#waiting[this.#first]
+      const row = this.#waiting.head
       if (row === undefined || (row.alone && batch.length > 0)) break
-      this.#first++
+      this.#waiting.shift()
       if (row.entry.isSettled) continue
       const admission = this.#step.admit(row.entry.ticket.record, now)
       if (admission === 'call') batch.push(row)
       else if (admission === 'pass') row.entry.pass()
       else row.entry.fail(admission, null)
     }
-    if (this.#first > 1024 && this.#first * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#first)
-      this.#first = 0
-    }
     return batch
   }
 
   #dropSettled(): void {
-    while (this.#waiting[this.#first]?.entry.isSettled) this.#first++
-    if (this.#first === this.#waiting.length) {
-      this.#waiting = []
-      this.#first = 0
-    }
+    while (this.#waiting.head?.entry.isSettled) this.#waiting.shift()
   }
 
   #mayClose(oldest: Row<K, V, R, W>): boolean {
@@ -122,7 +113,7 @@ export class RowBatcher<K, V, R, W> {
 
   /** Due when the oldest row has waited long enough; only needed while a call is free. */
   #setTimer(): void {
-    const oldest = this.#waiting[this.#first]
+    const oldest = this.#waiting.head
     const policy = this.#step.batch
     const wanted = oldest !== undefined && policy !== null && !this.#closed && this.#inFlight < this.#step.concurrency
     const due = wanted ? oldest.since + policy.timeoutMs : Number.POSITIVE_INFINITY
@@ -194,9 +185,7 @@ export class RowBatcher<K, V, R, W> {
       else if (row.attempt <= this.#step.retries && !(error instanceof Refused)) again.push({ ...row, alone: true, attempt: row.attempt + 1 })
       else row.entry.fail(error, { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt })
     }
-    if (again.length === 0) return
-    this.#waiting = [...again, ...this.#waiting.slice(this.#first)]
-    this.#first = 0
+    if (again.length > 0) this.#waiting.putBack(again)
   }
 }
 

@@ -88,7 +88,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
         if (entry.commits === 0) this.#forget(entry)
         continue
       }
-      changes.push([entry.key, entry.value === null ? null : this.#value.serialize(this.#topic, entry.value)])
+      changes.push([keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value)])
       // Commits apply in order, or the task is gone: from here on this is what lies below.
       entry.below = entry.value === null ? 'absent' : 'present'
       entry.commits++
@@ -117,7 +117,6 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const bytes = this.#disk.get(key)
     const entry: Entry<V> = {
       id,
-      key,
       value: bytes === null ? null : this.#value.deserialize(this.#topic, bytes),
       below: bytes === null ? 'absent' : 'present',
       dirty: false,
@@ -132,7 +131,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const id = idOf(key)
     const there = this.#find(id)
     if (there !== undefined) return there
-    const entry: Entry<V> = { id, key, value: null, below: 'unknown', dirty: false, commits: 0 }
+    const entry: Entry<V> = { id, value: null, below: 'unknown', dirty: false, commits: 0 }
     this.#remember(entry)
     return entry
   }
@@ -174,32 +173,34 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
-    const order = reverse ? (a: Uint8Array, b: Uint8Array) => Buffer.compare(b, a) : Buffer.compare
-    const held = this.#heldBetween(from, to).sort((a, b) => order(a.key, b.key))
+    const order = reverse ? (a: string, b: string) => compare(b, a) : compare
+    const held = this.#heldBetween(from, to).sort((a, b) => order(a.id, b.id))
     let at = 0
     for (const [key, bytes] of this.#disk.range(from, to, { reverse })) {
       let shadowed = false
+      const id = idOf(key)
       for (let entry = held[at]; entry !== undefined; entry = held[at]) {
-        const compared = order(entry.key, key)
+        const compared = order(entry.id, id)
         if (compared > 0) break
         at++
         shadowed ||= compared === 0
-        if (entry.value !== null) yield this.#pair(entry.key, entry.value)
+        if (entry.value !== null) yield this.#pair(keyOf(entry), entry.value)
       }
       if (!shadowed) yield this.#pair(key, this.#value.deserialize(this.#topic, bytes))
     }
     for (; at < held.length; at++) {
       const entry = held[at]
-      if (entry !== undefined && entry.value !== null) yield this.#pair(entry.key, entry.value)
+      if (entry !== undefined && entry.value !== null) yield this.#pair(keyOf(entry), entry.value)
     }
   }
 
   #heldBetween(from: Uint8Array | null, to: Uint8Array | null): Entry<V>[] {
     const held = new Set<Entry<V>>()
+    const [low, high] = [from === null ? null : idOf(from), to === null ? null : idOf(to)]
     for (const list of [this.#dirty, ...this.#committing]) {
       for (const entry of list) {
-        if (from !== null && Buffer.compare(entry.key, from) < 0) continue
-        if (to !== null && Buffer.compare(entry.key, to) >= 0) continue
+        if (low !== null && entry.id < low) continue
+        if (high !== null && entry.id >= high) continue
         held.add(entry)
       }
     }
@@ -211,9 +212,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 }
 
+/** Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */
 interface Entry<V> {
   readonly id: string
-  readonly key: Uint8Array
   value: V | null
   /** What the newest commit, done or on its way, has under this key. */
   below: 'unknown' | 'absent' | 'present'
@@ -224,6 +225,15 @@ interface Entry<V> {
 
 function isHeld<V>(entry: Entry<V>): boolean {
   return entry.dirty || entry.commits > 0
+}
+
+function keyOf<V>({ id }: Entry<V>): Uint8Array {
+  return Buffer.from(id, 'latin1')
+}
+
+/** As the bytes compare, since each code unit is one. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** Bytes as a string of code units 0–255: what a Map can look up. */

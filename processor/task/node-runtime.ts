@@ -4,6 +4,7 @@ import type { Processor } from '../../topology/processor-api.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
 import type { Entry } from '../async/row-batcher.ts'
+import { Fifo } from '../fifo.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord } from '../ports.ts'
 import type { NodeContext } from './node-context.ts'
@@ -77,8 +78,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #surroundings: TaskSurroundings
   readonly #place: RecordPlace
-  #waiting: Waiting[] = []
-  #first = 0
+  readonly #waiting = new Fifo<Waiting>()
 
   constructor(node: AsyncNode, context: NodeContext, surroundings: TaskSurroundings, place: RecordPlace) {
     this.name = node.name
@@ -89,7 +89,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   get size(): number {
-    return this.#waiting.length - this.#first
+    return this.#waiting.size
   }
 
   get isFull(): boolean {
@@ -114,27 +114,23 @@ export class AsyncRuntime implements NodeRuntime {
   /** Forwards the outcomes that are there, in order, each with its record's own context. True where there was one. */
   drain(): boolean {
     let drained = false
-    for (let head = this.#waiting[this.#first]; head !== undefined && head.outcome !== null; head = this.#waiting[this.#first]) {
+    for (let head = this.#waiting.head; head !== undefined && head.outcome !== null; head = this.#waiting.head) {
       this.#place.enter(head.partition, head.offset)
       const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
       step.forward(head.outcome, head.record, this.#context)
-      this.#first++
+      this.#waiting.shift()
       drained = true
     }
     this.#place.leave()
-    if (this.#first > 256 && this.#first * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#first)
-      this.#first = 0
-    }
     return drained
   }
 
   /** Lowers each source partition's committable offset to that of the oldest record that still waits here. */
   holdBack(offsets: number[]): void {
     const seen = new Set<number>()
-    for (let at = this.#first; at < this.#waiting.length && seen.size < offsets.length; at++) {
-      const waiting = this.#waiting[at]
-      if (waiting === undefined || seen.has(waiting.partition)) continue
+    for (const waiting of this.#waiting) {
+      if (seen.size === offsets.length) break
+      if (seen.has(waiting.partition)) continue
       seen.add(waiting.partition)
       const offset = offsets[waiting.partition]
       if (offset !== undefined && waiting.offset < offset) offsets[waiting.partition] = waiting.offset
@@ -142,14 +138,13 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   close(): void {
-    for (let at = this.#first; at < this.#waiting.length; at++) this.#waiting[at]?.entry?.forget()
-    this.#waiting = []
-    this.#first = 0
+    for (const { entry } of this.#waiting) entry?.forget()
+    this.#waiting.clear()
   }
 
   #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
     waiting.outcome = outcome
-    if (this.#waiting[this.#first] === waiting) this.#surroundings.wake()
+    if (this.#waiting.head === waiting) this.#surroundings.wake()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { SourceNode } from '../../topology/graph.ts'
+import { Fifo } from '../fifo.ts'
 import type { LogRecord } from '../ports.ts'
 import { Handed } from '../ports.ts'
 
@@ -7,8 +8,7 @@ export class RecordQueue {
   readonly source: SourceNode
   readonly topic: string
   readonly partition: number
-  #records: LogRecord[] = []
-  #next = 0
+  readonly #records = new Fifo<LogRecord>()
   #bytes = 0
 
   constructor(source: SourceNode, topic: string, partition: number) {
@@ -18,7 +18,7 @@ export class RecordQueue {
   }
 
   get size(): number {
-    return this.#records.length - this.#next
+    return this.#records.size
   }
 
   get bytes(): number {
@@ -26,25 +26,19 @@ export class RecordQueue {
   }
 
   get head(): LogRecord | undefined {
-    return this.#records[this.#next]
+    return this.#records.head
   }
 
   add(records: readonly LogRecord[]): void {
-    if (this.#next === this.#records.length) {
-      this.#records = records.slice()
-      this.#next = 0
-    } else {
-      if (this.#next > 0) this.#records = this.#records.slice(this.#next)
-      this.#next = 0
-      for (const record of records) this.#records.push(record)
+    for (const record of records) {
+      this.#records.push(record)
+      this.#bytes += sizeOf(record)
     }
-    for (const record of records) this.#bytes += sizeOf(record)
   }
 
   take(): LogRecord | undefined {
-    const record = this.#records[this.#next]
+    const record = this.#records.shift()
     if (record === undefined) return undefined
-    this.#next++
     this.#bytes -= sizeOf(record)
     return record
   }

@@ -1,0 +1,46 @@
+/** A queue that holds nothing it has given out: what was taken is free for collection at once, and taking costs no move. */
+export class Fifo<T> {
+  #items: (T | undefined)[] = []
+  #first = 0
+
+  get size(): number {
+    return this.#items.length - this.#first
+  }
+
+  /** The oldest. */
+  get head(): T | undefined {
+    return this.#items[this.#first]
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  /** In front of all others, the first of them first. */
+  putBack(items: readonly T[]): void {
+    this.#items = [...items, ...this.#items.slice(this.#first)]
+    this.#first = 0
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#first]
+    if (this.#first === this.#items.length) return undefined
+    this.#items[this.#first++] = undefined
+    if (this.#first === this.#items.length) this.clear()
+    else if (this.#first > 1024 && this.#first * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#first)
+      this.#first = 0
+    }
+    return item
+  }
+
+  clear(): void {
+    this.#items.length = 0
+    this.#first = 0
+  }
+
+  /** Oldest first. */
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (let at = this.#first; at < this.#items.length; at++) yield this.#items[at] as T
+  }
+}
