@@ -29,6 +29,9 @@ export interface BeeContext<Spec> {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
 }
 
+/** What there is of a `BeeContext` while a file is checked. */
+export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve'> & { readonly ports: Pick<BeePorts, 'models'> }
+
 /** The request that an input belongs to. */
 export interface BeeRequest {
   readonly id: string
@@ -90,6 +93,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   batch?(spec: Static<S>): BatchPolicy
   input?: PayloadType | ((context: BeeContext<Static<S>>) => Promise<PayloadType>)
   output?: PayloadType | ((context: BeeContext<Static<S>>) => Promise<PayloadType>)
+  /** Looks at what the spec names (a model's shapes) before anything runs, and throws what does not fit. */
+  check?(context: BeeCheckContext<Static<S>>): Promise<void>
   /** Not for `gateway` and `batch`, which the planner itself understands. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>
 }

@@ -14,6 +14,8 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
+  /** Where in its file a bee's spec stands, for what is wrong with it. */
+  readonly placeOf: (bee: SwarmBee) => string
   readonly now: () => number
   readonly resolve: (uri: string) => Promise<string>
   readonly resolveCommand: (image: string) => readonly string[] | null
@@ -159,7 +161,11 @@ async function createBee(options: HostOptions, bee: SwarmBee): Promise<Bee<unkno
     resolveCommand: options.resolveCommand,
     log: (level, message) => options.log(bee.name, level, message),
   }
-  return (await definition.create(context)) as Bee<unknown, unknown>
+  try {
+    return (await definition.create(context)) as Bee<unknown, unknown>
+  } catch (thrown) {
+    throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee)) : thrown
+  }
 }
 
 function typeOf(options: HostOptions, bee: SwarmBee): BeeType {

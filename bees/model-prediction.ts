@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
-import type { ModelResult, ModelRow, OpenModel } from '../topology/swarm/ports/models.ts'
+import type { ModelResult, ModelRow, OpenModel, PictureFit } from '../topology/swarm/ports/models.ts'
 import { Refused, WaggleError } from '../topology/waggle-error.ts'
-import type { Bee, BeeContext, TensorsInput } from './define-bee.ts'
+import type { Bee, BeeCheckContext, BeeContext, TensorsInput } from './define-bee.ts'
 
 /** What a model bee says of one row. */
 export interface ModelPrediction {
@@ -45,19 +45,7 @@ export interface ModelSpec {
 /** A bee that runs one model file on batches of rows. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
   const { spec, gpu, ports, bee } = context
-  const { resize, fit, layout, scale } = spec
-  const model = await ports.models.open({
-    path: await context.resolve(spec.model),
-    runtime,
-    gpu,
-    fit: {
-      ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] as const }),
-      ...(fit === undefined ? {} : { fit }),
-      ...(layout === undefined ? {} : { layout }),
-      ...(scale === undefined ? {} : { scale }),
-    },
-    log: context.log,
-  })
+  const model = await ports.models.open({ path: await context.resolve(spec.model), runtime, gpu, fit: fitOf(spec), log: context.log })
   const scores = scoresOf(spec, model)
   context.log('info', `${spec.model} on ${model.device}`)
   return {
@@ -69,6 +57,25 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
       return rows.map((row) => (row instanceof WaggleError ? row : predictionOf(results[next++] as ModelResult, scores, bee)))
     },
     close: () => model.close(),
+  }
+}
+
+/** Whether the model's shapes are what the spec says of them. */
+export async function checkModel({ spec, ports, resolve }: BeeCheckContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<void> {
+  const model = await ports.models.open({ path: await resolve(spec.model), runtime, gpu: 0, fit: fitOf(spec), log: () => {} })
+  try {
+    scoresOf(spec, model)
+  } finally {
+    await model.close()
+  }
+}
+
+function fitOf({ resize, fit, layout, scale }: ModelSpec): PictureFit {
+  return {
+    ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] }),
+    ...(fit === undefined ? {} : { fit }),
+    ...(layout === undefined ? {} : { layout }),
+    ...(scale === undefined ? {} : { scale }),
   }
 }
 

@@ -9,7 +9,7 @@ export interface ErrorWords {
   readonly cause?: unknown
 }
 
-/** The one error class: what happened, where, and what to do about it. Codes are listed in `error-table.ts`. */
+/** The one error class: what happened, where, and what to do about it. */
 export class WaggleError extends Error {
   readonly code: ErrorCode
   readonly next: string
@@ -21,6 +21,11 @@ export class WaggleError extends Error {
     this.code = code
     this.next = words.next
     if (words.place !== undefined) this.place = words.place
+  }
+
+  /** The same, with the place in a user's file that it comes from; one that it has already is nearer. */
+  at(place: string): WaggleError {
+    return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
 
   /** Wraps what a library or a user's function threw; a WaggleError stays itself. */

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
-import { modelBee, modelSpec } from '../model-prediction.ts'
+import { checkModel, modelBee, modelSpec } from '../model-prediction.ts'
 
 export default defineBee({
   type: 'tensor-rt',
@@ -14,5 +14,6 @@ export default defineBee({
     { additionalProperties: false, required: ['model'] },
   ),
   examples: [{ model: 's3://bytewax/teddy-bear-detector.onnx', labels: ['bear', 'teddy'] }],
+  check: (context) => checkModel(context, 'onnx'),
   create: (context) => modelBee(context, 'onnx'),
 })

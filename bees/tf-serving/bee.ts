@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
-import { modelBee, modelSpec } from '../model-prediction.ts'
+import { checkModel, modelBee, modelSpec } from '../model-prediction.ts'
 
 export default defineBee({
   type: 'tf-serving',
@@ -12,5 +12,6 @@ export default defineBee({
     { additionalProperties: false, required: ['model'] },
   ),
   examples: [{ model: 's3://bytewax/teddy-bear-detector.pb', labels: ['bear', 'teddy'] }],
+  check: (context) => checkModel(context, 'tensorflow'),
   create: (context) => modelBee(context, 'tensorflow'),
 })

@@ -24,7 +24,7 @@ program
   .argument('<file...>', 'swarm files')
   .description('checks swarm files and names every mistake')
   .addOption(json())
-  .action(async (files: string[], options: { json: boolean }) => finish((await import('./validate.ts')).validate(files, options)))
+  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./validate.ts')).validate(files, options)))
 
 program
   .command('plan')

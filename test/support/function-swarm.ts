@@ -62,6 +62,7 @@ export async function startSwarm(
     registry,
     ports: {} as BeePorts,
     bees: plan.bees,
+    placeOf: () => 'swarm.yaml:1:1',
     now: () => clock.now(),
     resolve: async (uri) => uri,
     resolveCommand: () => null,

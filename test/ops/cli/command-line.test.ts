@@ -117,6 +117,23 @@ bees:
     assert.equal((await waggle(['validate', join(directory, 'nowhere.yaml')])).status, 1)
   })
 
+  it('looks into the models: shapes and labels that do not fit have a place, all at once', async () => {
+    const model = (name: string, spec: string) => `  - { name: ${name}, type: tensor-rt, input: { name: entrance }, spec: { model: ${spec} } }\n`
+    const wrong = written(
+      'shapes.yaml',
+      `name: shapes
+bees:
+  - { name: entrance, type: gateway-input, spec: { name: door } }
+${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.onnx')}${model('elsewhere', 's3://far/away.onnx')}`,
+    )
+    const { status, err } = await waggle(['validate', wrong])
+    assert.equal(status, 1)
+    const lines = err.trim().split('\n')
+    assert.equal(lines.length, 2, err)
+    assert.match(lines[0] ?? '', /shapes\.yaml:4:\d+: small\.onnx gives 2 scores in probabilities, and spec\.labels names 3; Name 2 labels/)
+    assert.match(lines[1] ?? '', /shapes\.yaml:5:\d+: There is no file .*nowhere\.onnx/)
+  })
+
   it('plans as text, JSON and mermaid, saying where the swarm was cut and why', async () => {
     const text = await waggle(['plan', teddy])
     assert.match(text.out, /at a join: generate-prediction-from-ensemble waits for/)

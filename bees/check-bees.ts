@@ -1,0 +1,29 @@
+import type { CheckedSwarm } from '../topology/swarm/checked-swarm.ts'
+import { invalidSwarm } from '../topology/swarm/document.ts'
+import type { Models } from '../topology/swarm/ports/models.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+import type { BeeRegistry } from './registry.ts'
+
+export interface BeeCheckOptions {
+  readonly registry: BeeRegistry
+  readonly models: Models
+  readonly resolve: (uri: string) => Promise<string>
+}
+
+/** What a file alone cannot tell: whether the specs fit what they name. WAGGLE_INVALID_SWARM with all that does not, and its place. */
+export async function checkBees(swarm: CheckedSwarm, { registry, models, resolve }: BeeCheckOptions): Promise<void> {
+  const mistakes: WaggleError[] = []
+  for (const [at, bee] of swarm.bees.entries()) {
+    const check = registry.find(bee.type.type)?.definition.check
+    // What a secret names is known when it runs.
+    if (JSON.stringify(bee.spec).includes('{{')) continue
+    try {
+      await check?.({ bee: bee.name, spec: bee.spec as never, resolve, ports: { models } })
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError)) throw thrown
+      // What is on another machine is not wrong because it is not on this one.
+      if (thrown.code !== 'WAGGLE_NOT_RESOLVED') mistakes.push(thrown.at(swarm.document.place(['bees', at, 'spec'])))
+    }
+  }
+  if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
+}
