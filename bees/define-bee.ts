@@ -91,8 +91,9 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   delivery: string
   /** Of role `batch` only. */
   batch?(spec: Static<S>): BatchPolicy
-  input?: PayloadType | ((context: BeeContext<Static<S>>) => Promise<PayloadType>)
-  output?: PayloadType | ((context: BeeContext<Static<S>>) => Promise<PayloadType>)
+  /** Held against what feeds it (by name or stack), and what it feeds, when a swarm is checked. */
+  input?: PayloadType
+  output?: PayloadType
   /** Looks at what the spec names (a model's shapes) before anything runs, and throws what does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<void>
   /** Not for `gateway` and `batch`, which the planner itself understands. */
@@ -113,6 +114,8 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     summary: definition.summary,
     delivery: definition.delivery,
     spec: definition.spec,
+    input: definition.input ?? null,
+    output: definition.output ?? null,
     examples: definition.examples ?? [],
     definition: definition as unknown as BeeDefinition<TSchema, never, unknown>,
   }

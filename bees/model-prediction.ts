@@ -12,6 +12,9 @@ export interface ModelPrediction {
   readonly [output: string]: unknown
 }
 
+/** Of what says something of a request: at least scores by label. */
+export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
+
 /** Settings that all model bees share. */
 export const modelSpec = {
   labels: Type.Optional(

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
-import { checkModel, modelBee, modelSpec } from '../model-prediction.ts'
+import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
 
 export default defineBee({
   type: 'tensor-rt',
@@ -14,6 +14,8 @@ export default defineBee({
     { additionalProperties: false, required: ['model'] },
   ),
   examples: [{ model: 's3://bytewax/teddy-bear-detector.onnx', labels: ['bear', 'teddy'] }],
+  input: { tensors: {} },
+  output: predictionType,
   check: (context) => checkModel(context, 'onnx'),
   create: (context) => modelBee(context, 'onnx'),
 })

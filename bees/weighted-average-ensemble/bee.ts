@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee, ErrorInput } from '../define-bee.ts'
+import { predictionType } from '../model-prediction.ts'
 
 interface Prediction {
   readonly scores: { readonly [label: string]: number }
@@ -29,6 +30,7 @@ export default defineBee({
     { additionalProperties: false },
   ),
   examples: [{ weights: { 'inference-tensorflow': 0.4, 'inference-pytorch': 0.4, 'inference-svm': 0.2 } }],
+  output: predictionType,
   create: ({ spec }) => ({
     process: (input: { readonly [bee: string]: unknown }): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
   }),

@@ -23,6 +23,9 @@ export interface BeeTypeInfo {
   /** What becomes of a request on a crash, a replay, a duplicate. */
   readonly delivery: string
   readonly spec: TSchema
+  /** What it takes and gives, where that is known of the type alone. */
+  readonly input: PayloadType | null
+  readonly output: PayloadType | null
   readonly examples: readonly unknown[]
 }
 

@@ -1,14 +1,16 @@
 import type { WaggleError } from '../waggle-error.ts'
-import type { BeeCatalog, BeeRole } from './bee-type.ts'
+import type { BeeCatalog, BeeRole, BeeTypeInfo } from './bee-type.ts'
 import { inputOf, type RawBee } from './check.ts'
 import { mistakeAt, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
+import { misfit } from './payload-fit.ts'
 
 /** How the bees feed each other: inputs that are not there, cycles, bees that nothing reaches, roles that do not fit. */
 export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], catalog: BeeCatalog, mistakes: WaggleError[]): void {
   const nodes = bees.map((bee, index) => ({
     index,
     name: typeof bee.name === 'string' ? bee.name : '',
+    type: typeof bee.type === 'string' ? catalog.find(bee.type) : null,
     role: typeof bee.type === 'string' ? (catalog.find(bee.type)?.role ?? null) : null,
     input: inputOf(bee.input),
     bee,
@@ -16,7 +18,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const add = (path: readonly (string | number)[], message: string, next: string) => mistakes.push(mistakeAt(document.place(path), message, next))
 
-  for (const { index, name, role, input, bee } of nodes) {
+  for (const { index, name, type, role, input, bee } of nodes) {
     const at = ['bees', index] as const
     if (role === 'gateway' && bee.input !== undefined) add([...at, 'input'], `${name} is a gateway and takes no input`, 'Remove its input.')
     if (role !== null && role !== 'gateway' && bee.input === undefined)
@@ -31,7 +33,12 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
         if (source === undefined) {
           const hint = didYouMean(from, byName.keys())
           add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${[...byName.keys()].join(', ')}.` : hint)
-        } else refuseRoles(source.role, role, from, name, (message, next) => add(path, message, next))
+        } else {
+          refuseRoles(source.role, role, from, name, (message, next) => add(path, message, next))
+          const feeder = behindBatches(source, byName)
+          const wrong = input.kind === 'join' || !feeder?.type?.output || !type?.input ? null : misfit(feeder.type.output, type.input)
+          if (wrong !== null) add(path, `${feeder?.name} ${wrong} by ${name}`, `Put a bee between them that makes of the one what ${name} takes.`)
+        }
       })
       if (input.kind !== 'name' && role === 'batch') add([...at, 'input'], `${name} is a batch and reads one bee`, 'Use input: { name: <bee> }.')
     }
@@ -53,9 +60,21 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   }
 }
 
+/** A batch gives on what it gathers. */
+function behindBatches(node: GraphBee, byName: ReadonlyMap<string, GraphBee>): GraphBee | null {
+  const seen = new Set<GraphBee>()
+  let at: GraphBee | undefined = node
+  while (at?.role === 'batch' && !seen.has(at)) {
+    seen.add(at)
+    at = byName.get(at.input?.bees[0] ?? '')
+  }
+  return at ?? null
+}
+
 interface GraphBee {
   readonly index: number
   readonly name: string
+  readonly type: BeeTypeInfo | null
   readonly role: BeeRole | null
   readonly input: ReturnType<typeof inputOf>
   readonly bee: RawBee

@@ -1,0 +1,36 @@
+import type { PayloadType } from './bee-type.ts'
+
+/** Why what one bee gives is nothing that another takes, as the end of a sentence; null where it fits, or cannot be told. */
+export function misfit(given: PayloadType, taken: PayloadType): string | null {
+  const [from, to] = [tensorsOf(given), tensorsOf(taken)]
+  if (from === null && to === null) return typeMisfit(typeNameOf(given), typeNameOf(taken))
+  if (from === null) return typeNameOf(given) === 'object' ? 'gives a JSON object, where tensors are taken' : null
+  if (to === null) return typeNameOf(taken) === null ? null : `gives tensors, where JSON (${typeNameOf(taken)}) is taken`
+  for (const [name, wanted] of Object.entries(to)) {
+    const tensor = from[name]
+    if (tensor === undefined) return `gives no tensor ${name} (it gives ${Object.keys(from).join(', ')})`
+    if (tensor.dtype !== wanted.dtype) return `gives ${name} as ${tensor.dtype}, where ${wanted.dtype} is taken`
+    const fits =
+      tensor.shape.length === wanted.shape.length &&
+      tensor.shape.every((size, at) => size === wanted.shape[at] || size === -1 || wanted.shape[at] === -1)
+    if (!fits) return `gives ${name} of shape [${tensor.shape.join(', ')}], where [${wanted.shape.join(', ')}] is taken`
+  }
+  return null
+}
+
+interface TensorType {
+  readonly dtype: string
+  readonly shape: readonly number[]
+}
+
+function tensorsOf(type: PayloadType): { readonly [name: string]: TensorType } | null {
+  return 'tensors' in type ? (type.tensors as { readonly [name: string]: TensorType }) : null
+}
+
+function typeNameOf(type: PayloadType): string | null {
+  return 'type' in type && typeof type.type === 'string' ? type.type : null
+}
+
+function typeMisfit(given: string | null, taken: string | null): string | null {
+  return given === null || taken === null || given === taken ? null : `gives JSON of type ${given}, where ${taken} is taken`
+}
