@@ -18,6 +18,8 @@ export class ThreadedModels implements Models {
   }
 
   async open(options: ModelOptions): Promise<OpenModel> {
+    // onnxruntime reports its use to its makers unless it is told not to; a thread's own environment does not reach it.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1'
     try {
       await access(options.path)
     } catch (cause) {
