@@ -28,7 +28,7 @@ export class Rocks {
   static async open(directory: string): Promise<Rocks> {
     const db = new rocksdb.RocksLevel(directory, {})
     try {
-      await db.open({ createIfMissing: true, cacheSize: 64 * 1024 * 1024 })
+      await db.open({ createIfMissing: true, cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024 })
     } catch (thrown) {
       throw openError(directory, thrown)
     }
