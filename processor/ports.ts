@@ -189,6 +189,16 @@ export interface Producer {
   close(): Promise<void>
 }
 
+// ── Deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Remembers over a process's death what it was working on. */
+export interface FlightRecorder {
+  /** What was in flight at a death and has not ended a call since; how often it was the only record in flight then. */
+  readonly suspects: ReadonlyMap<string, number>
+  /** Written before it returns. What it returns is due when the call has ended. */
+  begin(records: readonly string[]): () => void
+}
+
 // ── The log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface LogTraits {

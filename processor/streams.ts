@@ -2,8 +2,10 @@ import type { Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import type { Flights } from './async/flights.ts'
 import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, TopicSpec } from './ports.ts'
+import { type FailurePolicy, failAlways } from './task/failures.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
 import { planTasks, type TaskPlan } from './thread/task-assignment.ts'
@@ -23,6 +25,9 @@ export interface ApplicationOptions {
   readonly maxCachedEntries?: number
   /** Told of each asynchronous node whose worker is open (a model loaded). */
   readonly onOpened?: (node: string) => void
+  readonly failures?: FailurePolicy
+  /** Of the process: without them a record that ends it is read again for good. */
+  readonly flights?: Flights
   readonly onFailure?: (error: WaggleError) => void
 }
 
@@ -71,6 +76,8 @@ export class Application {
         clock: this.#options.clock,
         workers: this.#workers,
         partitionsOf: (topic) => this.#partitionsOf(topic),
+        flights: this.#options.flights ?? null,
+        failures: this.#options.failures ?? failAlways,
         commitIntervalMs: this.#options.commitIntervalMs ?? 100,
         maxBufferedRecords: this.#options.maxBufferedRecords ?? 4096,
         maxBufferedBytes: this.#options.maxBufferedBytes ?? 32 * 1024 * 1024,
@@ -151,6 +158,8 @@ export class Application {
   async #prepareTopics(): Promise<void> {
     const { log, topics } = this.#options
     await log.createTopics(topics)
+    const deadLetters = this.#options.failures?.deadLetters
+    if (deadLetters) await this.#know(deadLetters.topic)
     for (const subtopology of this.#subtopologies) {
       for (const topic of [...subtopology.sources, ...subtopology.sinks]) await this.#know(topic)
       refuseUnevenSources(subtopology, (topic) => this.#partitionsOf(topic))

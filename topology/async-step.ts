@@ -52,6 +52,11 @@ export interface AsyncStep<K, V, R, W> {
   readonly timeoutMs: number
   readonly retries: number
   /**
+   * What a record is called across a death of the process, the same each time it is read: a call that ends the process is
+   * known by it. Null where calls cannot end it, or wait for others for as long as it takes.
+   */
+  readonly nameOf: ((record: Record<K, V>, metadata: RecordMetadata) => string) | null
+  /**
    * Asked when a record arrives and again when its batch is formed: `pass` sends it on uncalled (an error record), an error
    * ends it here (its deadline has passed).
    */

@@ -14,4 +14,9 @@ export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
   prepare?(topic: string, data: Uint8Array): Promise<void> | null
 }
 
+/** A serde whose values never change and can always be serialised: they may be handed on as they are, their bytes made later. */
+export interface HandingSerde<in out T> extends Serde<T> {
+  readonly handsOn: true
+}
+
 export type AnySerde = Serializer<never> & Deserializer<unknown>

@@ -6,8 +6,10 @@ import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
+import { Flights } from '../../processor/async/flights.ts'
 import type { Log } from '../../processor/ports.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -86,6 +88,9 @@ export class Beekeeper {
     const random = new SystemRandom()
     const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
     this.#closeLater('log', () => log.close())
+    const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'))
+    this.#closeLater('flights', async () => recorder.close())
+    const flights = new Flights(recorder)
     const database = await this.#openDatabase()
     const registry = new BeeRegistry()
     const ports = {
@@ -104,6 +109,7 @@ export class Beekeeper {
           ports,
           log,
           clock: systemClock,
+          flights,
           say,
           onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
         }),

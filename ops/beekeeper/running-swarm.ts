@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
+import type { Flights } from '../../processor/async/flights.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
@@ -11,6 +12,7 @@ import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/pla
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
+import { swarmFailures } from './swarm-failures.ts'
 import type { GatewayRoute, OutcomeTopic } from './swarm-requests.ts'
 
 export type LogLine = (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
@@ -22,6 +24,7 @@ export interface RunningSwarmOptions {
   readonly ports: BeePorts
   readonly log: Log
   readonly clock: Clock
+  readonly flights: Flights
   readonly say: LogLine
   readonly onOpened: (bee: string) => void
 }
@@ -37,7 +40,7 @@ export class RunningSwarm {
   }
 
   /** Nothing runs before `application.start()`. */
-  static async prepare({ swarm, config, registry, ports, log, clock, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
+  static async prepare({ swarm, config, registry, ports, log, clock, flights, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
     const plan = planSwarm(swarm, { partitions: settings.partitions, retentionMs: settings.retention_seconds * 1000 })
     const bees = withSecretsIn(swarm, plan.bees, config)
@@ -66,6 +69,8 @@ export class RunningSwarm {
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
       maxCachedEntries: 4_000,
       onOpened,
+      failures: swarmFailures(swarm.name),
+      flights,
       onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
     })
     return new RunningSwarm(plan, application)

@@ -3,6 +3,7 @@ import type { Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import { Fifo } from '../fifo.ts'
 import type { Clock } from '../ports.ts'
+import type { Flights } from './flights.ts'
 
 /** One record on its way through an asynchronous node; settles exactly once. */
 export interface Ticket<K, V, W> {
@@ -21,6 +22,8 @@ export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
+  /** Null where the step's calls need not be remembered. */
+  readonly #flights: Flights | null
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
   #scheduled = false
@@ -29,10 +32,11 @@ export class RowBatcher<K, V, R, W> {
   #timerDue = Number.POSITIVE_INFINITY
   readonly #aborts = new Set<AbortController>()
 
-  constructor(step: AsyncStep<K, V, R, W>, worker: AsyncWorker<K, V, R, W>, clock: Clock) {
+  constructor(step: AsyncStep<K, V, R, W>, worker: AsyncWorker<K, V, R, W>, clock: Clock, flights: Flights | null) {
     this.#step = step
     this.#worker = worker
     this.#clock = clock
+    this.#flights = step.nameOf === null ? null : flights
   }
 
   get waitingRows(): number {
@@ -43,9 +47,13 @@ export class RowBatcher<K, V, R, W> {
     const rows = this.#worker.split?.(ticket.record.value) ?? [ticket.record.value as unknown as R]
     const entry = new Entry<K, V, R, W>(ticket, rows.length, this.#worker.combine)
     const now = this.#clock.elapsedMs()
+    const name = this.#flights === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
+    const suspect = this.#flights?.isSuspect(name) ?? false
+    const verdict = suspect ? this.#flights?.verdict(name) : null
     rows.forEach((value, index) => {
-      this.#waiting.push({ entry, value, index, since: now, attempt: 1, alone: false })
+      this.#waiting.push({ entry, value, index, since: now, attempt: 1, alone: suspect, suspect, name })
     })
+    if (verdict) queueMicrotask(() => entry.fail(verdict, null))
     if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
     this.#schedule()
     return entry
@@ -72,6 +80,9 @@ export class RowBatcher<K, V, R, W> {
 
   #dispatch(): void {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
+      this.#dropSettled()
+      // Then whoever is in the way calls back: no timer.
+      if (this.#flights?.mayDepart(this.#waiting.head?.suspect ?? false, this.#again) === false) return
       const batch = this.#nextBatch()
       if (batch.length === 0) break
       void this.#call(batch)
@@ -79,8 +90,9 @@ export class RowBatcher<K, V, R, W> {
     this.#setTimer()
   }
 
+  readonly #again = (): void => this.#dispatch()
+
   #nextBatch(): Row<K, V, R, W>[] {
-    this.#dropSettled()
     const oldest = this.#waiting.head
     if (oldest === undefined || !this.#mayClose(oldest)) return []
     const size = oldest.alone ? 1 : (this.#step.batch?.size ?? 1)
@@ -132,7 +144,12 @@ export class RowBatcher<K, V, R, W> {
   async #call(batch: readonly Row<K, V, R, W>[]): Promise<void> {
     this.#inFlight++
     const startedAt = this.#clock.now()
+    const landed = this.#flights?.depart(
+      batch.map(({ name }) => name),
+      batch[0]?.suspect ?? false,
+    )
     const results = await this.#limited(batch)
+    landed?.()
     this.#inFlight--
     if (this.#closed) return
     const finishedAt = this.#clock.now()
@@ -197,6 +214,10 @@ interface Row<K, V, R, W> {
   readonly attempt: number
   /** Tried by itself, because a batch that it was in failed. */
   readonly alone: boolean
+  /** It was in flight at a death of the process. */
+  readonly suspect: boolean
+  /** Of its record, across deaths. */
+  readonly name: string
 }
 
 /** A record's rows until all are done. */

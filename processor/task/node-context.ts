@@ -23,6 +23,11 @@ export class NodeContext implements ProcessorContext<unknown, unknown> {
     this.#stores = stores
   }
 
+  /** Of a record that the node could not do; throws where that is to stand. */
+  failed(thrown: unknown, record: Record<unknown, unknown> | null): void {
+    this.#task.failures.handle('processing', this.#node, thrown, record)
+  }
+
   get currentStreamTime(): number {
     return this.#task.streamTime
   }
@@ -67,7 +72,13 @@ export class NodeContext implements ProcessorContext<unknown, unknown> {
   }
 
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
-    return this.#task.punctuations.schedule(intervalMs, type, punctuator)
+    return this.#task.punctuations.schedule(intervalMs, type, (timestamp) => {
+      try {
+        punctuator(timestamp)
+      } catch (thrown) {
+        this.failed(thrown, null)
+      }
+    })
   }
 
   commit(): void {

@@ -3,10 +3,12 @@ import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/
 import type { Processor } from '../../topology/processor-api.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { Fifo } from '../fifo.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { Handed, type LogRecord } from '../ports.ts'
+import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
+import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
@@ -55,15 +57,21 @@ export class SourceRuntime implements NodeRuntime {
 export class ProcessorRuntime implements NodeRuntime {
   readonly name: string
   readonly #processor: Processor<unknown, unknown, unknown, unknown>
+  readonly #context: NodeContext
 
   constructor(node: GraphNode, processor: Processor<unknown, unknown, unknown, unknown>, context: NodeContext) {
     this.name = node.name
     this.#processor = processor
+    this.#context = context
     processor.init?.(context)
   }
 
   process(record: Record<unknown, unknown>): void {
-    this.#processor.process(record)
+    try {
+      this.#processor.process(record)
+    } catch (thrown) {
+      this.#context.failed(thrown, record)
+    }
   }
 
   close(): void {
@@ -97,7 +105,9 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
-    const waiting: Waiting = { record, partition: this.#place.partitionIndex, offset: this.#place.offset, outcome: null, entry: null }
+    const { partitionIndex, record: read } = this.#place
+    if (read === null) throw notInAPunctuation(this.name)
+    const waiting: Waiting = { record, partition: partitionIndex, read, outcome: null, entry: null }
     this.#waiting.push(waiting)
     const admission = this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
@@ -115,9 +125,13 @@ export class AsyncRuntime implements NodeRuntime {
   drain(): boolean {
     let drained = false
     for (let head = this.#waiting.head; head !== undefined && head.outcome !== null; head = this.#waiting.head) {
-      this.#place.enter(head.partition, head.offset)
+      this.#place.enter(head.partition, head.read)
       const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-      step.forward(head.outcome, head.record, this.#context)
+      try {
+        step.forward(head.outcome, head.record, this.#context)
+      } catch (thrown) {
+        this.#context.failed(thrown, head.record)
+      }
       this.#waiting.shift()
       drained = true
     }
@@ -133,7 +147,7 @@ export class AsyncRuntime implements NodeRuntime {
       if (seen.has(waiting.partition)) continue
       seen.add(waiting.partition)
       const offset = offsets[waiting.partition]
-      if (offset !== undefined && waiting.offset < offset) offsets[waiting.partition] = waiting.offset
+      if (offset !== undefined && waiting.read.offset < offset) offsets[waiting.partition] = waiting.read.offset
     }
   }
 
@@ -151,7 +165,7 @@ export class AsyncRuntime implements NodeRuntime {
 interface Waiting {
   readonly record: Record<unknown, unknown>
   readonly partition: number
-  readonly offset: number
+  readonly read: LogRecord
   outcome: Outcome<unknown> | null
   entry: Entry<unknown, unknown, unknown, unknown> | null
 }
@@ -163,17 +177,32 @@ export class SinkRuntime implements NodeRuntime {
   readonly #value: Serializer<unknown>
   readonly #surroundings: TaskSurroundings
   readonly #place: RecordPlace
+  readonly #failures: TaskFailures
+  /** Values may go on as they are, in memory. */
+  readonly #handsOn: boolean
 
-  constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace) {
+  constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures) {
     this.name = node.name
     this.#node = node
     this.#key = node.key as unknown as Serializer<unknown>
     this.#value = node.value as unknown as Serializer<unknown>
     this.#surroundings = surroundings
     this.#place = place
+    this.#failures = failures
+    this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
   }
 
   process(record: Record<unknown, unknown>): void {
+    try {
+      for (const produced of this.#produced(record)) this.#surroundings.emit(produced)
+    } catch (thrown) {
+      this.#failures.handle('production', this.name, thrown, record)
+    }
+  }
+
+  close(): void {}
+
+  #produced(record: Record<unknown, unknown>): readonly ProducerRecord[] {
     const { topic: named, partitioner } = this.#node
     const topic =
       typeof named === 'string'
@@ -183,7 +212,7 @@ export class SinkRuntime implements NodeRuntime {
     const value =
       record.value === null
         ? null
-        : this.#surroundings.handsOn
+        : this.#handsOn
           ? new Handed(topic, record.value, this.#node.value, record.headers)
           : this.#value.serialize(topic, record.value, record.headers)
     const partitions = this.#surroundings.partitionsOf(topic)
@@ -196,15 +225,21 @@ export class SinkRuntime implements NodeRuntime {
             record.value,
             partitions,
           )
-    for (const partition of chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen) {
-      this.#surroundings.emit({ topic, partition, key, value, timestamp: record.timestamp, headers: record.headers })
-    }
+    const { timestamp, headers } = record
+    const wanted = chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen
+    return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))
   }
-
-  close(): void {}
 
   /** Without a key a record keeps its task's partition number: no order is promised, and none is broken. */
   #default(key: Uint8Array | null, partitions: number): number {
     return key === null ? this.#place.partition % partitions : partitionForKey(key, partitions)
   }
+}
+
+/** There is no input whose position could stand for it. */
+function notInAPunctuation(node: string): WaggleError {
+  return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
+    message: `A punctuation forwards to ${node}, which takes time`,
+    next: `Send what the punctuation makes to a topic, and read it from there into ${node}.`,
+  })
 }

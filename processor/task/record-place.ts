@@ -1,4 +1,5 @@
 import type { RecordMetadata } from '../../topology/record.ts'
+import type { LogRecord } from '../ports.ts'
 import type { RecordQueue } from './record-queue.ts'
 
 /** Where the record in hand was read: mutable, one a task, so that a record costs no allocation for it. */
@@ -9,20 +10,24 @@ export class RecordPlace {
   /** Index of the queue; -1 in a punctuation. */
   partitionIndex = -1
   offset = -1
+  /** As it was read; null in a punctuation. */
+  record: LogRecord | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {
     this.partition = partition
     this.#queues = queues
   }
 
-  enter(partitionIndex: number, offset: number): void {
+  enter(partitionIndex: number, record: LogRecord): void {
     this.partitionIndex = partitionIndex
-    this.offset = offset
+    this.offset = record.offset
+    this.record = record
   }
 
   leave(): void {
     this.partitionIndex = -1
     this.offset = -1
+    this.record = null
   }
 
   get metadata(): RecordMetadata | null {

@@ -2,6 +2,7 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
+import type { FailurePolicy, TaskFailures } from './failures.ts'
 import type { Punctuations } from './punctuations.ts'
 
 /** The part of a task that its nodes see. */
@@ -13,6 +14,7 @@ export interface TaskState {
   readonly streamTime: number
   /** Of the record in hand; null in a punctuation. */
   readonly metadata: RecordMetadata | null
+  readonly failures: TaskFailures
   requestCommit(): void
 }
 
@@ -22,6 +24,7 @@ export interface TaskSurroundings {
   readonly clock: Clock
   /** Values may be handed on in memory instead of being serialised at the sink. */
   readonly handsOn: boolean
+  readonly failures: FailurePolicy
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown>

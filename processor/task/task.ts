@@ -1,11 +1,12 @@
 import type { GraphNode, SourceNode } from '../../topology/graph.ts'
 import type { Processor } from '../../topology/processor-api.ts'
-import type { RecordMetadata } from '../../topology/record.ts'
+import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
 import { operatorProcessor } from '../operators/operator-processor.ts'
-import type { Clock, LogRecord, Position, StoreChange, TopicPartition } from '../ports.ts'
+import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import type { WriteBackStore } from '../state/write-back-store.ts'
+import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
 import { Punctuations } from './punctuations.ts'
@@ -32,6 +33,7 @@ export class Task implements TaskState {
   readonly applicationId: string
   readonly clock: Clock
   readonly punctuations: Punctuations
+  readonly failures: TaskFailures
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
@@ -54,6 +56,7 @@ export class Task implements TaskState {
     this.#options = options
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
+    this.failures = new TaskFailures(options.id, this.#place, surroundings)
     this.#build()
   }
 
@@ -146,13 +149,24 @@ export class Task implements TaskState {
     const record = queue?.take()
     const source = this.#sources[index]
     if (queue === undefined || record === undefined || source === undefined) return
-    this.#place.enter(index, record.offset)
-    const decoded = source.decode(queue.topic, record)
+    this.#place.enter(index, record)
+    const decoded = this.#decode(source, queue.topic, record)
     if (record.timestamp > this.streamTime) this.streamTime = record.timestamp
-    source.process(decoded)
+    if (decoded !== null) source.process(decoded)
     this.#consumed[index] = record.offset + 1
     this.#place.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
+  }
+
+  /** Null where it cannot be read and is dropped. */
+  #decode(source: SourceRuntime, topic: string, record: LogRecord): Record<unknown, unknown> | null {
+    try {
+      return source.decode(topic, record)
+    } catch (thrown) {
+      const { key, value, timestamp, headers } = record
+      this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })
+      return null
+    }
   }
 
   /** The input whose next record is the oldest. */
@@ -216,7 +230,7 @@ export class Task implements TaskState {
       case 'source':
         return new SourceRuntime(node, context)
       case 'sink':
-        return new SinkRuntime(node, this.#surroundings, this.#place)
+        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures)
       case 'async':
         return new AsyncRuntime(node, context, this.#surroundings, this.#place)
       case 'operator':

@@ -1,8 +1,10 @@
 import type { AsyncStep } from '../../topology/async-step.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import type { Clock, Consumer, Log, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
@@ -14,6 +16,8 @@ export interface StreamThreadOptions {
   readonly clock: Clock
   readonly workers: OpenWorkers
   readonly partitionsOf: (topic: string) => number
+  readonly failures: FailurePolicy
+  readonly flights: Flights | null
   readonly commitIntervalMs: number
   /** Records buffered in one task past which its partitions are paused. */
   readonly maxBufferedRecords: number
@@ -296,6 +300,7 @@ export class StreamThread {
       applicationId: this.#options.plan.applicationId,
       clock: this.#options.clock,
       handsOn: this.#options.log.traits.handsOn,
+      failures: this.#options.failures,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => {
         this.#appended++
@@ -313,7 +318,7 @@ export class StreamThread {
     const there = this.#batchers.get(node.name)
     if (there !== undefined) return there
     const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
-    const batcher = new RowBatcher(step, this.#options.workers.of(node), this.#clock)
+    const batcher = new RowBatcher(step, this.#options.workers.of(node), this.#clock, this.#options.flights)
     this.#batchers.set(node.name, batcher)
     return batcher
   }
@@ -350,6 +355,7 @@ function nextTurn(): Promise<void> {
   })
 }
 
-function failureOf(error: unknown): WaggleError {
+function failureOf(thrown: unknown): WaggleError {
+  const error = thrown instanceof StandingFailure ? thrown.cause : thrown
   return WaggleError.from('WAGGLE_TASK_FAILED', error, { next: 'The tasks went back to their last commit and go on; see the cause.' })
 }

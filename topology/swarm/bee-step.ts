@@ -2,11 +2,11 @@ import type { AsyncStep, BatchPolicy, CallReport, Outcome } from '../async-step.
 import { deadlineHeader } from '../operators/accept.ts'
 import type { ProcessorContext } from '../processor-api.ts'
 import { type Header, headerText, type Record, textHeader } from '../record.ts'
-import type { WaggleError } from '../waggle-error.ts'
 import { beeError, deadlinePassed, isFailure } from './bee-error.ts'
 import type { BeeHost } from './bee-host.ts'
 import type { SwarmBee } from './checked-swarm.ts'
-import type { ErrorPayload, Payload } from './payload.ts'
+import { deadLetter } from './dead-letter.ts'
+import type { Payload } from './payload.ts'
 import { payloadHeaders } from './payload-serde.ts'
 
 export interface BeeStepOptions {
@@ -28,6 +28,7 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
     maxInFlight: Math.max(64, (batch?.size ?? 8) * 4),
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     retries: 0,
+    nameOf: isSink ? null : (record) => `${bee.name}/${record.key}`,
     admit(record, nowMs) {
       if (record.value.kind === 'error') return 'pass'
       if (isSink) return 'call'
@@ -42,7 +43,7 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
   function forwardOutcome(outcome: Outcome<Payload>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     if (outcome.kind === 'error') {
       const error = beeError(outcome.error, bee.name)
-      if (isFailure(error.error)) context.forward(deadLetter(record, error, outcome.error, context), deadLetters)
+      if (isFailure(error.error)) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
       for (const child of children) context.forward(outputRecord(record, error, outcome.report), child)
       return
     }
@@ -75,28 +76,6 @@ export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
 const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
-
-/** The input as it was, with its cause: what one needs to look into it and to send it again. */
-export function deadLetter(
-  input: Record<string, Payload>,
-  { error }: ErrorPayload,
-  cause: WaggleError,
-  context: Pick<ProcessorContext<unknown, unknown>, 'recordMetadata'>,
-): Record<string, Payload> {
-  const place = context.recordMetadata
-  return {
-    ...input,
-    headers: [
-      ...input.headers,
-      textHeader('waggle-dead-letter-bee', error.bee),
-      textHeader('waggle-dead-letter-code', error.code),
-      textHeader('waggle-dead-letter-detail', `${cause.message} ${cause.next}`),
-      textHeader('waggle-dead-letter-topic', place?.topic ?? ''),
-      textHeader('waggle-dead-letter-partition', String(place?.partition ?? -1)),
-      textHeader('waggle-dead-letter-offset', String(place?.offset ?? -1n)),
-    ],
-  }
-}
 
 /** A sink retries until its database is back: the log is where its input waits. */
 const foreverMs = 2 ** 31 - 1

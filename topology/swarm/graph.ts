@@ -9,8 +9,9 @@ import { keyValueStore, type StateStore, type StoreBuilder } from '../state-stor
 import { WaggleError } from '../waggle-error.ts'
 import { beeError, isFailure } from './bee-error.ts'
 import type { BeeHost } from './bee-host.ts'
-import { beeStep, deadLetter, deadlineOf, outputRecord } from './bee-step.ts'
+import { beeStep, deadlineOf, outputRecord } from './bee-step.ts'
 import type { SwarmBee } from './checked-swarm.ts'
+import { deadLetter } from './dead-letter.ts'
 import { joinEntrySerde, requestEntrySerde } from './entry-serdes.ts'
 import type { Payload } from './payload.ts'
 import { payloadSerde } from './payload-serde.ts'
@@ -147,7 +148,7 @@ class SubtopologyBuilder {
           const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
           const error = beeError(cause, bee.name)
           const letters = isFailure(error.error)
-            ? [{ record: deadLetter(record, error, cause, { recordMetadata: place }), child: this.#deadLetters }]
+            ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: this.#deadLetters }]
             : []
           return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, null), child }))]
         }

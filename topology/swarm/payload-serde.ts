@@ -1,5 +1,5 @@
 import { type Header, headerText, textHeader } from '../record.ts'
-import type { Serde } from '../serde.ts'
+import type { HandingSerde } from '../serde.ts'
 import type { BeeError, Payload } from './payload.ts'
 import { decodeTensors, encodeTensors } from './tensor-codec.ts'
 
@@ -10,7 +10,8 @@ export const tensorsType = 'application/vnd.waggle.tensors'
 export const joinedType = 'application/vnd.waggle.joined'
 
 /** Payloads on a topic; the headers that `payloadHeaders` gives say how to read them. One object: its identity lets values be handed on. */
-export const payloadSerde: Serde<Payload> = {
+export const payloadSerde: HandingSerde<Payload> = {
+  handsOn: true,
   serialize(_, payload) {
     switch (payload.kind) {
       case 'json':

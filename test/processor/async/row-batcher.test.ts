@@ -52,10 +52,11 @@ async function run(
     maxInFlight: 1000,
     timeoutMs: 60_000,
     retries: 0,
+    nameOf: null,
     admit: () => 'call',
     forward() {},
   }
-  const batcher = new RowBatcher(step, worker, clock)
+  const batcher = new RowBatcher(step, worker, clock, null)
   for (const [record, { afterMs }] of arrivals.entries()) {
     await clock.advance(afterMs)
     arrivedAt.push(clock.elapsedMs())

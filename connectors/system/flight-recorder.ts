@@ -1,0 +1,107 @@
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { FlightRecorder } from '../../processor/ports.ts'
+
+/**
+ * A journal of what is in flight: a line when a call begins, a line when it ends. What is written survives the process, which
+ * is all it is for, so nothing is synced; a full disk costs the journal, not the call.
+ */
+export class FileFlightRecorder implements FlightRecorder {
+  readonly suspects: Map<string, number>
+  readonly #file: string
+  readonly #flying = new Map<number, readonly string[]>()
+  #descriptor: number
+  #bytes = 0
+  #next = 0
+
+  private constructor(file: string, suspects: Map<string, number>) {
+    this.#file = file
+    this.suspects = suspects
+    this.#descriptor = this.#rewrite()
+  }
+
+  /** Reads what a process before left behind, if one died. */
+  static open(file: string): FileFlightRecorder {
+    mkdirSync(dirname(file), { recursive: true })
+    return new FileFlightRecorder(file, existsSync(file) ? suspectsOf(readFileSync(file, 'utf8')) : new Map())
+  }
+
+  begin(records: readonly string[]): () => void {
+    const flight = this.#next++
+    this.#flying.set(flight, records)
+    this.#write([flight, records])
+    return () => {
+      this.#flying.delete(flight)
+      for (const record of records) this.suspects.delete(record)
+      this.#write([flight])
+    }
+  }
+
+  /** After an orderly stop nothing is suspect. */
+  close(): void {
+    closeSync(this.#descriptor)
+    rmSync(this.#file, { force: true })
+  }
+
+  #write(line: Line): void {
+    const text = `${JSON.stringify(line)}\n`
+    try {
+      writeSync(this.#descriptor, text)
+    } catch {
+      return
+    }
+    this.#bytes += text.length
+    if (this.#bytes < maxBytes) return
+    closeSync(this.#descriptor)
+    this.#descriptor = this.#rewrite()
+  }
+
+  /** Begins the file anew with what is known and in flight now; the old one counts until it is whole. */
+  #rewrite(): number {
+    const next = `${this.#file}.next`
+    const lines: Line[] = [Object.fromEntries(this.suspects), ...this.#flying]
+    writeFileSync(next, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    renameSync(next, this.#file)
+    this.#bytes = 0
+    return openSync(this.#file, 'a')
+  }
+}
+
+/** Lone deaths by record (the first line), a flight that began, a flight that ended. */
+type Line = { readonly [record: string]: number } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
+
+const maxBytes = 1024 * 1024
+
+function suspectsOf(journal: string): Map<string, number> {
+  const flying = new Map<number, readonly string[]>()
+  const suspects = new Map<string, number>()
+  // The death may have cut the last line off.
+  const whole = journal.slice(0, journal.lastIndexOf('\n') + 1)
+  for (const text of whole.split('\n')) {
+    const line = lineOf(text)
+    if (line === null) continue
+    if (!isFlight(line)) for (const [record, deaths] of Object.entries(line)) suspects.set(record, deaths)
+    else if (line.length === 2) flying.set(line[0], line[1])
+    else {
+      for (const record of flying.get(line[0]) ?? []) suspects.delete(record)
+      flying.delete(line[0])
+    }
+  }
+  const inFlight = new Set([...flying.values()].flat())
+  const lone = inFlight.size === 1 ? 1 : 0
+  for (const record of inFlight) suspects.set(record, (suspects.get(record) ?? 0) + lone)
+  return suspects
+}
+
+/** A line that a full disk cut short says nothing. */
+function lineOf(text: string): Line | null {
+  try {
+    return JSON.parse(text) as Line
+  } catch {
+    return null
+  }
+}
+
+function isFlight(line: Line): line is Exclude<Line, { readonly [record: string]: number }> {
+  return Array.isArray(line)
+}

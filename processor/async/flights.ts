@@ -1,0 +1,66 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { FlightRecorder } from '../ports.ts'
+
+/**
+ * The calls of this process that could end it. What was in flight when the last process died is tried by itself, with nothing
+ * else in flight anywhere in the process, so that the next death says whose fault it is; what was alone at three deaths is
+ * not tried again.
+ */
+export class Flights {
+  readonly #recorder: FlightRecorder
+  readonly #waiting = new Set<() => void>()
+  #flying = 0
+  #loneFlying = false
+  #loneWaits: (() => void) | null = null
+
+  constructor(recorder: FlightRecorder) {
+    this.#recorder = recorder
+  }
+
+  isSuspect(record: string): boolean {
+    return this.#recorder.suspects.has(record)
+  }
+
+  /** The error that a record has instead of a fourth try; null for any other. */
+  verdict(record: string): WaggleError | null {
+    if ((this.#recorder.suspects.get(record) ?? 0) < maxDeaths) return null
+    return new WaggleError('WAGGLE_KILLS_PROCESS', {
+      message: `The process died ${maxDeaths} times while it worked on nothing but this input`,
+      next: 'Run the bee as a container, where its death is its own, and look at what it does with the dead letter.',
+    })
+  }
+
+  /** Whether a call may start now. Where not, `again` is called once that may have changed. */
+  mayDepart(lone: boolean, again: () => void): boolean {
+    const othersFirst = this.#loneFlying || (this.#loneWaits !== null && this.#loneWaits !== again)
+    if (!othersFirst && !(lone && this.#flying > 0)) return true
+    if (lone) this.#loneWaits ??= again
+    this.#waiting.add(again)
+    return false
+  }
+
+  /** What it returns is due once, when the call has ended, whatever came of it. */
+  depart(records: readonly string[], lone: boolean): () => void {
+    const ended = this.#recorder.begin(records)
+    this.#flying++
+    this.#loneFlying = lone
+    if (lone) this.#loneWaits = null
+    return () => {
+      ended()
+      this.#flying--
+      if (lone) this.#loneFlying = false
+      if (this.#flying === 0 && this.#waiting.size > 0) this.#wake()
+    }
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting]
+    const first = this.#loneWaits
+    this.#waiting.clear()
+    this.#loneWaits = null
+    first?.()
+    for (const again of waiting) if (again !== first) again()
+  }
+}
+
+const maxDeaths = 3

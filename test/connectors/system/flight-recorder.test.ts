@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, existsSync, mkdtempSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, it } from 'node:test'
+import { FileFlightRecorder } from '../../../connectors/system/flight-recorder.ts'
+
+let file = ''
+beforeEach(() => {
+  file = join(mkdtempSync(join(tmpdir(), 'waggle-flights-')), 'data', 'flights')
+})
+
+/** What the next process finds; nothing is closed, as in a death. */
+const afterDeath = () => Object.fromEntries(FileFlightRecorder.open(file).suspects)
+
+describe('The flight recorder', () => {
+  it('knows what was in flight at a death, and not what had ended', () => {
+    const recorder = FileFlightRecorder.open(file)
+    const ended = recorder.begin(['1', '2'])
+    recorder.begin(['3', '4'])
+    ended()
+    assert.deepEqual(afterDeath(), { '3': 0, '4': 0 })
+  })
+
+  it('counts a death against a record only where it was alone', () => {
+    FileFlightRecorder.open(file).begin(['1', '2'])
+    FileFlightRecorder.open(file).begin(['1'])
+    assert.deepEqual(afterDeath(), { '1': 1, '2': 0 })
+    FileFlightRecorder.open(file).begin(['1'])
+    assert.deepEqual(afterDeath(), { '1': 2, '2': 0 })
+  })
+
+  it('suspects no more what came through', () => {
+    FileFlightRecorder.open(file).begin(['1', '2'])
+    const recorder = FileFlightRecorder.open(file)
+    recorder.begin(['1'])()
+    assert.deepEqual(Object.fromEntries(recorder.suspects), { '2': 0 })
+    assert.deepEqual(afterDeath(), { '2': 0 })
+  })
+
+  it('is gone after an orderly stop', () => {
+    const recorder = FileFlightRecorder.open(file)
+    recorder.begin(['1'])
+    recorder.close()
+    assert.equal(existsSync(file), false)
+  })
+
+  it('reads over lines that were cut off', () => {
+    FileFlightRecorder.open(file).begin(['1'])
+    appendFileSync(file, '[1,["2"]\n[2,["3"')
+    assert.deepEqual(afterDeath(), { '1': 1 })
+  })
+
+  it('stays small and forgets nothing, however long it runs', () => {
+    const recorder = FileFlightRecorder.open(file)
+    recorder.begin(['still flying'])
+    for (let call = 0; call < 20_000; call++) recorder.begin([`${call}-${'x'.repeat(90)}`])()
+    assert.ok(statSync(file).size < 1024 * 1024)
+    assert.deepEqual(afterDeath(), { 'still flying': 1 })
+  })
+})

@@ -1,0 +1,24 @@
+import { type Header, type Record, type RecordMetadata, textHeader } from '../record.ts'
+import type { WaggleError } from '../waggle-error.ts'
+import type { Payload } from './payload.ts'
+
+/** The input as it was, with its cause: what one needs to look into it and to send it again. */
+export function deadLetter(
+  input: Record<string, Payload>,
+  cause: WaggleError,
+  bee: string,
+  { recordMetadata }: { readonly recordMetadata: RecordMetadata | null },
+): Record<string, Payload> {
+  return { ...input, headers: [...input.headers, ...deadLetterHeaders(cause, bee, recordMetadata)] }
+}
+
+export function deadLetterHeaders(cause: WaggleError, bee: string, place: RecordMetadata | null): readonly Header[] {
+  return [
+    textHeader('waggle-dead-letter-bee', bee),
+    textHeader('waggle-dead-letter-code', cause.code),
+    textHeader('waggle-dead-letter-detail', `${cause.message} ${cause.next}`),
+    textHeader('waggle-dead-letter-topic', place?.topic ?? ''),
+    textHeader('waggle-dead-letter-partition', String(place?.partition ?? -1)),
+    textHeader('waggle-dead-letter-offset', String(place?.offset ?? -1n)),
+  ]
+}
