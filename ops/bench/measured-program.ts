@@ -19,11 +19,14 @@ export class MeasuredProgram {
   readonly #child: ChildProcess
   readonly #said: readonly string[]
   readonly ready: ReadyEvent
+  /** Settles when it has ended, by whatever. */
+  readonly gone: Promise<void>
 
   private constructor(child: ChildProcess, ready: ReadyEvent, said: readonly string[]) {
     this.#child = child
     this.ready = ready
     this.#said = said
+    this.gone = new Promise((resolve) => child.once('exit', () => resolve()))
   }
 
   /** Runs a TypeScript file until it says `{"event":"ready","gateway":…}` on its standard output. */
@@ -56,22 +59,15 @@ export class MeasuredProgram {
 
   /** Its exit status. */
   async stop(): Promise<number | null> {
-    const gone = this.#gone()
     this.#child.kill('SIGTERM')
-    await gone
+    await this.gone
     return this.#child.exitCode
   }
 
   /** SIGKILL, to it alone or to its children at the same time. */
   async kill(what: 'alone' | 'with its children'): Promise<void> {
-    const gone = this.#gone()
     for (const { pid } of what === 'alone' ? this.#tree().slice(0, 1) : this.#tree()) process.kill(pid, 'SIGKILL')
-    await gone
-  }
-
-  #gone(): Promise<unknown> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return Promise.resolve()
-    return new Promise((resolve) => this.#child.once('exit', resolve))
+    await this.gone
   }
 
   /** Itself first. */

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { it } from 'node:test'
+import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+
+const swarm = `name: deadly
+bees:
+  - { name: entrance, type: gateway-input, spec: { name: door } }
+  - { name: work, type: module, input: { name: entrance }, spec: { file: work.mjs } }
+  - { name: answer, type: respond, input: { name: work } }
+`
+
+/** Once it has said so, the poison takes the process with it, as a fault in a native library would. */
+const work = `import { setTimeout } from 'node:timers/promises'
+export default async (input) => {
+  await setTimeout(100)
+  if (input.poison) process.kill(process.pid, 'SIGSEGV')
+  return { done: input.n }
+}
+`
+
+it('A request that kills the process each time is given up after three deaths that are surely its own; the others are answered', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-deadly-'))
+  writeFileSync(join(directory, 'swarm.yaml'), swarm)
+  writeFileSync(join(directory, 'work.mjs'), work)
+  const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
+  const start = () =>
+    MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0' })
+  try {
+    let program = await start()
+    const submit = async (body: object) => {
+      const response = await fetch(`${program.ready.gateway}/v1/gateways/door/submit`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      })
+      assert.equal(response.status, 202)
+      return ((await response.json()) as { readonly request_id: string }).request_id
+    }
+    const ids = await Promise.all([{ n: 0 }, { poison: true }, ...Array.from({ length: 6 }, (_, at) => ({ n: at + 1 }))].map(submit))
+    const poison = ids[1]
+    let deaths = 0
+    while (await diesFirst(program, ids)) {
+      deaths++
+      assert.ok(deaths <= 4, 'it is tried again and again')
+      program = await start()
+    }
+    assert.ok(deaths >= 3)
+    for (const id of ids) {
+      const { state, answer, problem } = await requestOf(program, id)
+      if (id === poison) assert.deepEqual([state, problem?.code, problem?.bee], ['failed', 'WAGGLE_KILLS_PROCESS', 'work'])
+      else assert.deepEqual([state, typeof answer?.done], ['answered', 'number'])
+    }
+    assert.equal(await program.stop(), 0)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+interface RequestState {
+  readonly state: 'pending' | 'answered' | 'failed'
+  readonly answer: { readonly done: number } | null
+  readonly problem: { readonly code: string; readonly bee: string } | null
+}
+
+/** Whether it is gone before all are answered or given up. */
+async function diesFirst(program: MeasuredProgram, ids: readonly string[]): Promise<boolean> {
+  let gone = false
+  void program.gone.then(() => {
+    gone = true
+  })
+  for (const id of ids) {
+    for (let state = 'pending'; state === 'pending'; ) {
+      try {
+        state = (await requestOf(program, id)).state
+      } catch (error) {
+        await program.gone
+        if (!gone) throw error
+        return true
+      }
+    }
+  }
+  return false
+}
+
+async function requestOf({ ready }: MeasuredProgram, id: string): Promise<RequestState> {
+  return (await (await fetch(`${ready.gateway}/v1/requests/${id}`)).json()) as RequestState
+}
