@@ -57,6 +57,8 @@ export interface ProcessOptions {
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreBuilder<StateStore>>()
+  /** Topics that belong to the application: their names get its id in front when it runs. Partitions null: as many as what feeds it. */
+  readonly #internalTopics = new Map<string, number | null>()
   /** Store name → names of the nodes that use it. */
   readonly #users = new Map<string, Set<string>>()
 
@@ -68,6 +70,15 @@ export class Topology {
     return this.#stores
   }
 
+  get internalTopics(): ReadonlyMap<string, number | null> {
+    return this.#internalTopics
+  }
+
+  addInternalTopic(name: string, partitions: number | null): this {
+    this.#internalTopics.set(name, partitions)
+    return this
+  }
+
   usersOf(store: string): ReadonlySet<string> {
     return this.#users.get(store) ?? new Set()
   }
@@ -75,6 +86,23 @@ export class Topology {
   /** Parts that share no node and no store; records pass between them only through topics. */
   subtopologies(): readonly Subtopology[] {
     return subtopologiesOf(this)
+  }
+
+  /** A copy whose topics and serdes are what these functions make of them. */
+  mapped({ topic, serde }: { topic(name: string): string; serde(serde: AnySerde): AnySerde }): Topology {
+    const copy = new Topology()
+    for (const node of this.#nodes.values()) {
+      if (node.kind === 'source')
+        copy.#nodes.set(node.name, { ...node, topics: node.topics.map(topic), key: serde(node.key), value: serde(node.value) })
+      else if (node.kind === 'sink') {
+        const to = typeof node.topic === 'string' ? topic(node.topic) : node.topic
+        copy.#nodes.set(node.name, { ...node, topic: to, key: serde(node.key), value: serde(node.value) })
+      } else copy.#nodes.set(node.name, node)
+    }
+    for (const store of this.#stores.values()) copy.#stores.set(store.name, { ...store, key: serde(store.key), value: serde(store.value) })
+    for (const [store, users] of this.#users) copy.#users.set(store, new Set(users))
+    for (const [name, partitions] of this.#internalTopics) copy.#internalTopics.set(topic(name), partitions)
+    return copy
   }
 
   addSource<K, V>(name: string, topics: string | readonly string[], consumed: Consumed<K, V>): this {
@@ -89,6 +117,11 @@ export class Topology {
       timestampExtractor: consumed.options.timestampExtractor ?? null,
       offsetReset: consumed.options.offsetReset ?? 'earliest',
     })
+  }
+
+  /** As `addSource`, with serdes that are known, but not their types. */
+  addSourceWith(name: string, topics: readonly string[], { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): this {
+    return this.#add({ kind: 'source', name, topics, key, value, timestampExtractor: null, offsetReset: 'earliest' })
   }
 
   addProcessor<K, V, K2, V2>(
@@ -112,15 +145,18 @@ export class Topology {
   }
 
   addSink<K, V>(name: string, topic: string | TopicNameExtractor<K, V>, parents: readonly string[], produced: Produced<K, V>): this {
-    return this.#add({
-      kind: 'sink',
-      name,
-      topic: topic as SinkNode['topic'],
-      key: produced.key,
-      value: produced.value,
-      partitioner: produced.options.partitioner ?? null,
-      parents: this.#known(name, parents),
-    })
+    const { key, value, options } = produced
+    return this.addSinkWith(name, topic as SinkNode['topic'], parents, { key, value, partitioner: options.partitioner ?? null })
+  }
+
+  /** As `addSink`, with serdes that are known, but not their types. */
+  addSinkWith(
+    name: string,
+    topic: SinkNode['topic'],
+    parents: readonly string[],
+    { key, value, partitioner }: Pick<SinkNode, 'key' | 'value' | 'partitioner'>,
+  ): this {
+    return this.#add({ kind: 'sink', name, topic, key, value, partitioner, parents: this.#known(name, parents) })
   }
 
   /** The same builder may come again (a shared store); another of its name is WAGGLE_STORE_EXISTS. */

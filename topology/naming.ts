@@ -4,5 +4,6 @@ export const beeTopic = (swarm: string, bee: string): string => `waggle.${swarm}
 export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-letters`
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
 /** As Kafka Streams names them. */
-export const repartitionTopic = (applicationId: string, name: string): string => `${applicationId}-${name}-repartition`
+export const internalTopic = (applicationId: string, name: string): string => `${applicationId}-${name}`
+export const repartitionTopic = (applicationId: string, name: string): string => internalTopic(applicationId, `${name}-repartition`)
 export const changelogTopic = (applicationId: string, store: string): string => `${applicationId}-${store}-changelog`

@@ -29,3 +29,15 @@ export interface Processor<KIn, VIn, KOut, VOut> {
   close?(): void
 }
 export type ProcessorSupplier<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KOut, VOut>
+
+/** As `ProcessorContext`, but the key stays what it is. */
+export interface FixedKeyProcessorContext<in V> extends Omit<ProcessorContext<unknown, V>, 'forward'> {
+  forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void
+}
+
+export interface FixedKeyProcessor<K, VIn, VOut> {
+  init?(context: FixedKeyProcessorContext<VOut>): void
+  readonly process: (record: Record<K, VIn>) => void
+  close?(): void
+}
+export type FixedKeyProcessorSupplier<K, VIn, VOut> = () => FixedKeyProcessor<K, VIn, VOut>

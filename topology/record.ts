@@ -22,6 +22,17 @@ export interface RecordMetadata {
   readonly offset: bigint
 }
 
+/** `end`: exclusive for time windows, else inclusive. */
+export interface Window {
+  readonly start: number
+  readonly end: number
+}
+
+export interface Windowed<K> {
+  readonly key: K
+  readonly window: Window
+}
+
 export type KeyValue<K, V> = readonly [key: K, value: V]
 
 const utf8 = new TextEncoder()

@@ -1,4 +1,4 @@
-import type { KeyValue } from './record.ts'
+import type { KeyValue, Windowed } from './record.ts'
 import type { AnySerde, Serde, Serializer } from './serde.ts'
 
 export interface StateStore {
@@ -18,6 +18,24 @@ export interface KeyValueStore<K, V> extends StateStore {
   readonly approximateNumEntries: number
 }
 
+export interface WindowStore<K, V> extends StateStore {
+  put(key: K, value: V | null, windowStart: number): void
+  fetch(key: K, windowStart: number): V | null
+  fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
+  fetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+}
+
+export interface SessionStore<K, V> extends StateStore {
+  put(session: Windowed<K>, value: V | null): void
+  fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+}
+
+export interface ValueAndTimestamp<V> {
+  readonly value: V
+  readonly timestamp: number
+}
+
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
 /** false: lost with its task; an object: settings of the changelog topic. */
 export type Logging = boolean | { readonly [setting: string]: string }
@@ -30,8 +48,14 @@ export interface StoreBuilder<out S extends StateStore> {
   readonly value: AnySerde
   readonly persistent: boolean
   readonly logging: Logging
-  /** Entries older than this, by stream or wall time as the store's user writes it, may be dropped. Null: kept for good. */
+  /** Windows and sessions that ended this long before the newest one may be dropped. Null: kept for good. */
   readonly retentionMs: number | null
+  /** Of a window store. */
+  readonly windowSizeMs?: number
+  /** Several values for one key and window start (the buffers of stream joins). */
+  readonly retainDuplicates?: boolean
+  /** Iterated by window start and then by key, where the other order is by key first. */
+  readonly timeOrdered?: boolean
   /** Phantom: the type of the store, for `getStateStore`. */
   readonly type?: S
 }

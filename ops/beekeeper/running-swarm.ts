@@ -67,7 +67,7 @@ export class RunningSwarm {
       clock,
       topics: plan.topics,
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
-      maxCachedEntries: 4_000,
+      maxCachedEntries: 512,
       onOpened,
       failures: swarmFailures(swarm.name),
       flights,

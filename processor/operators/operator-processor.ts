@@ -3,21 +3,56 @@ import type { Processor } from '../../topology/processor-api.ts'
 import { AcceptProcessor } from './accept.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { JoinByKeyProcessor } from './join-by-key.ts'
+import type { OperatorContext } from './operator-context.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
+import { EachProcessor } from './streams/each.ts'
+import { JoinWindowProcessor } from './streams/join-window.ts'
+import { SessionAggregateProcessor } from './streams/session-aggregate.ts'
+import { SlidingAggregateProcessor } from './streams/sliding-aggregate.ts'
+import { StreamAggregateProcessor } from './streams/stream-aggregate.ts'
+import { StreamStreamJoinProcessor } from './streams/stream-stream-join.ts'
+import { StreamTableJoinProcessor } from './streams/stream-table-join.ts'
+import { SuppressProcessor } from './streams/suppress.ts'
+import { TableAggregateProcessor } from './streams/table-aggregate.ts'
+import { TableJoinProcessor } from './streams/table-join.ts'
+import { TableMapProcessor } from './streams/table-map.ts'
+import { TableMergeProcessor } from './streams/table-merge.ts'
+import { TableRegroupProcessor } from './streams/table-regroup.ts'
+import { TableSourceProcessor } from './streams/table-source.ts'
+import { WindowAggregateProcessor } from './streams/window-aggregate.ts'
 import { TransformProcessor } from './transform.ts'
 
+/** As a user's processor, with the more that the engine gives its own. */
+export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unknown, unknown>, 'init'> {
+  init?(context: OperatorContext): void
+}
+
+type Makers = { readonly [Op in Operator['op']]: (operator: Extract<Operator, { op: Op }>) => unknown }
+
+const makers: Makers = {
+  accept: (operator) => new AcceptProcessor(operator),
+  deduplicate: (operator) => new DeduplicateProcessor(operator),
+  'join-by-key': (operator) => new JoinByKeyProcessor(operator),
+  'request-ledger': (operator) => new RequestLedgerProcessor(operator),
+  transform: (operator) => new TransformProcessor(operator),
+  each: (operator) => new EachProcessor(operator),
+  'stream-aggregate': (operator) => new StreamAggregateProcessor(operator),
+  'window-aggregate': (operator) => new WindowAggregateProcessor(operator),
+  'sliding-aggregate': (operator) => new SlidingAggregateProcessor(operator),
+  'session-aggregate': (operator) => new SessionAggregateProcessor(operator),
+  'table-source': (operator) => new TableSourceProcessor(operator),
+  'table-map': (operator) => new TableMapProcessor(operator),
+  'table-regroup': (operator) => new TableRegroupProcessor(operator),
+  'table-aggregate': (operator) => new TableAggregateProcessor(operator),
+  'table-join': (operator) => new TableJoinProcessor(operator),
+  'table-merge': (operator) => new TableMergeProcessor(operator),
+  'stream-table-join': (operator) => new StreamTableJoinProcessor(operator),
+  'join-window': (operator) => new JoinWindowProcessor(operator),
+  'stream-stream-join': (operator) => new StreamStreamJoinProcessor(operator),
+  suppress: (operator) => new SuppressProcessor(operator),
+}
+
 /** What does an operator, made anew for each task. */
-export function operatorProcessor(operator: Operator): Processor<unknown, unknown, unknown, unknown> {
-  switch (operator.op) {
-    case 'accept':
-      return new AcceptProcessor(operator) as Processor<unknown, unknown, unknown, unknown>
-    case 'deduplicate':
-      return new DeduplicateProcessor(operator) as Processor<unknown, unknown, unknown, unknown>
-    case 'join-by-key':
-      return new JoinByKeyProcessor(operator) as Processor<unknown, unknown, unknown, unknown>
-    case 'request-ledger':
-      return new RequestLedgerProcessor(operator) as Processor<unknown, unknown, unknown, unknown>
-    case 'transform':
-      return new TransformProcessor(operator)
-  }
+export function operatorProcessor(operator: Operator): OperatorProcessor {
+  return (makers[operator.op] as (operator: Operator) => unknown)(operator) as OperatorProcessor
 }

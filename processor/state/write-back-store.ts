@@ -71,6 +71,16 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#scan(from, afterPrefix(from), false)
   }
 
+  /** Rows from `low` up to, not with, `high`: for those whose keys are bytes. */
+  between(low: Uint8Array, high: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
+    return this.#scan(low, high, reverse)
+  }
+
+  /** As `between`, but only rows whose keys have this many bytes: a longer key may sort in between. */
+  *betweenOfLength(low: Uint8Array, high: Uint8Array, reverse: boolean, length: number): IterableIterator<KeyValue<K, V>> {
+    for (const entry of this.#scan(low, high, reverse, length)) yield entry
+  }
+
   get approximateNumEntries(): number {
     return this.#young.size + this.#old.size
   }
@@ -172,11 +182,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     else if (this.#old.get(entry.id) === entry) this.#old.delete(entry.id)
   }
 
-  *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
+  *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean, length = 0): IterableIterator<KeyValue<K, V>> {
     const order = reverse ? (a: string, b: string) => compare(b, a) : compare
-    const held = this.#heldBetween(from, to).sort((a, b) => order(a.id, b.id))
+    const held = this.#heldBetween(from, to, length).sort((a, b) => order(a.id, b.id))
     let at = 0
     for (const [key, bytes] of this.#disk.range(from, to, { reverse })) {
+      if (length > 0 && key.length !== length) continue
       let shadowed = false
       const id = idOf(key)
       for (let entry = held[at]; entry !== undefined; entry = held[at]) {
@@ -194,11 +205,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  #heldBetween(from: Uint8Array | null, to: Uint8Array | null): Entry<V>[] {
+  #heldBetween(from: Uint8Array | null, to: Uint8Array | null, length: number): Entry<V>[] {
     const held = new Set<Entry<V>>()
     const [low, high] = [from === null ? null : idOf(from), to === null ? null : idOf(to)]
     for (const list of [this.#dirty, ...this.#committing]) {
       for (const entry of list) {
+        if (length > 0 && entry.id.length !== length) continue
         if (low !== null && entry.id < low) continue
         if (high !== null && entry.id >= high) continue
         held.add(entry)

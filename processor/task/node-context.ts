@@ -1,13 +1,14 @@
-import type { Cancellable, ProcessorContext, PunctuationType, Punctuator } from '../../topology/processor-api.ts'
+import type { Cancellable, PunctuationType, Punctuator } from '../../topology/processor-api.ts'
 import type { NewRecord, Record, RecordMetadata } from '../../topology/record.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { OperatorContext } from '../operators/operator-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
 /** What one node of one task reaches its surroundings through. */
-export class NodeContext implements ProcessorContext<unknown, unknown> {
+export class NodeContext implements OperatorContext {
   readonly applicationId: string
   readonly taskId: string
   readonly #node: string
@@ -79,6 +80,22 @@ export class NodeContext implements ProcessorContext<unknown, unknown> {
         this.failed(thrown, null)
       }
     })
+  }
+
+  noted(name: string): number | null {
+    return this.#task.notes.get(name) ?? null
+  }
+
+  note(name: string, value: number): void {
+    this.#task.notes.set(name, value)
+  }
+
+  shared<T>(owner: object, make: () => T): T {
+    return this.#task.shared(owner, make)
+  }
+
+  drop(): void {
+    this.#task.dropped++
   }
 
   commit(): void {

@@ -1,11 +1,11 @@
 import type { Outcome } from '../../topology/async-step.ts'
 import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
-import type { Processor } from '../../topology/processor-api.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { Fifo } from '../fifo.ts'
+import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { TaskFailures } from './failures.ts'
@@ -56,10 +56,10 @@ export class SourceRuntime implements NodeRuntime {
 
 export class ProcessorRuntime implements NodeRuntime {
   readonly name: string
-  readonly #processor: Processor<unknown, unknown, unknown, unknown>
+  readonly #processor: OperatorProcessor
   readonly #context: NodeContext
 
-  constructor(node: GraphNode, processor: Processor<unknown, unknown, unknown, unknown>, context: NodeContext) {
+  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext) {
     this.name = node.name
     this.#processor = processor
     this.#context = context

@@ -15,6 +15,11 @@ export interface TaskState {
   /** Of the record in hand; null in a punctuation. */
   readonly metadata: RecordMetadata | null
   readonly failures: TaskFailures
+  /** Kept with the task's position: see `OperatorContext`. */
+  readonly notes: Map<string, number>
+  /** Records that were not for the operator that they came to. */
+  dropped: number
+  shared<T>(owner: object, make: () => T): T
   requestCommit(): void
 }
 

@@ -1,11 +1,10 @@
 import type { GraphNode, SourceNode } from '../../topology/graph.ts'
-import type { Processor } from '../../topology/processor-api.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
-import { operatorProcessor } from '../operators/operator-processor.ts'
+import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
-import type { WriteBackStore } from '../state/write-back-store.ts'
+import type { TaskStore } from '../state/task-store.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
@@ -21,7 +20,7 @@ export interface TaskOptions {
   /** The partitions that it reads, with where the last commit stands. */
   readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
   /** One a store of the sub-topology, opened for this task. */
-  readonly stores: ReadonlyMap<string, WriteBackStore<unknown, unknown>>
+  readonly stores: ReadonlyMap<string, TaskStore>
   readonly usersOf: (store: string) => ReadonlySet<string>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
@@ -34,6 +33,8 @@ export class Task implements TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly failures: TaskFailures
+  readonly notes = new Map<string, number>()
+  dropped = 0
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
@@ -42,6 +43,7 @@ export class Task implements TaskState {
   readonly #place: RecordPlace
   readonly #async: AsyncRuntime[] = []
   readonly #nodes: NodeRuntime[] = []
+  readonly #shared = new Map<object, unknown>()
   /** Next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
@@ -108,6 +110,11 @@ export class Task implements TaskState {
     return done
   }
 
+  /** Of the record that would be processed next; infinite where there is none. */
+  get nextTimestamp(): number {
+    return this.#queues[this.#choose()]?.head?.timestamp ?? Number.POSITIVE_INFINITY
+  }
+
   /** Sends on what asynchronous nodes have finished. */
   drain(): boolean {
     let drained = false
@@ -122,8 +129,8 @@ export class Task implements TaskState {
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
   takeCommit(positions: (TopicPartition & Position)[], state: StoreChange[]): void {
-    for (const [name, store] of this.#options.stores) {
-      const entries = store.takeChanges()
+    for (const [name, { rows }] of this.#options.stores) {
+      const entries = rows.takeChanges()
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries })
     }
     const offsets = [...this.#consumed]
@@ -132,16 +139,38 @@ export class Task implements TaskState {
       const queue = this.#queues[index]
       if (queue === undefined || offset < 0 || offset === this.#committed[index]) return
       this.#committed[index] = offset
-      positions.push({ topic: queue.topic, partition: queue.partition, offset, metadata: String(this.streamTime) })
+      positions.push({ topic: queue.topic, partition: queue.partition, offset, metadata: this.#positionNote() })
     })
   }
 
   committed(): void {
-    for (const store of this.#options.stores.values()) store.committed()
+    for (const { rows } of this.#options.stores.values()) rows.committed()
   }
 
   close(): void {
     for (const node of this.#nodes) node.close()
+  }
+
+  shared<T>(owner: object, make: () => T): T {
+    const there = this.#shared.get(owner)
+    if (there !== undefined) return there as T
+    const made = make()
+    this.#shared.set(owner, made)
+    return made
+  }
+
+  /** Stream time, and what operators noted. */
+  #positionNote(): string {
+    return this.notes.size === 0 ? String(this.streamTime) : `${this.streamTime} ${JSON.stringify([...this.notes])}`
+  }
+
+  #readNote(note: string): void {
+    const space = note.indexOf(' ')
+    const time = Number(space < 0 ? note || Number.NaN : note.slice(0, space))
+    if (time > this.streamTime) this.streamTime = time
+    if (space < 0) return
+    for (const [name, value] of JSON.parse(note.slice(space + 1)) as readonly [string, number][])
+      this.notes.set(name, Math.max(value, this.notes.get(name) ?? -1))
   }
 
   #processFrom(index: number): void {
@@ -194,7 +223,9 @@ export class Task implements TaskState {
     const children = new Map<string, NodeRuntime[]>()
     const sources = new Map<string, SourceRuntime>()
     for (const node of subtopology.nodes) {
-      const own = new Map<string, StateStore>([...stores].filter(([name]) => usersOf(name).has(node.name)))
+      const own = new Map<string, StateStore>(
+        [...stores].flatMap(([name, { store }]) => (usersOf(name).has(node.name) ? [[name, store] as const] : [])),
+      )
       const context = new NodeContext(node.name, this, own)
       const below: NodeRuntime[] = []
       context.children = below
@@ -207,8 +238,7 @@ export class Task implements TaskState {
       this.#queues.push(new RecordQueue(source, input.topic, input.partition))
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
-      const noted = Number(input.position?.metadata ?? -1)
-      if (Number.isFinite(noted) && noted > this.streamTime) this.streamTime = noted
+      this.#readNote(input.position?.metadata ?? '')
     }
     for (const node of subtopology.nodes) {
       const context = contexts.get(node.name)
@@ -236,7 +266,7 @@ export class Task implements TaskState {
       case 'operator':
         return new ProcessorRuntime(node, operatorProcessor(node.operator), context)
       case 'processor':
-        return new ProcessorRuntime(node, (node.supplier as () => Processor<unknown, unknown, unknown, unknown>)(), context)
+        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context)
     }
   }
 }

@@ -4,7 +4,7 @@ import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Consumer, Log, TopicPartition } from '../ports.ts'
-import { WriteBackStore } from '../state/write-back-store.ts'
+import { openStore, type TaskStore } from '../state/task-store.ts'
 import { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 
@@ -137,7 +137,7 @@ export class TaskAssignment {
     for (const { topic } of inputs) this.#byPartition.set(placeOf(group, topic, partition), task)
   }
 
-  #store(builder: StoreBuilder<StateStore>, stateName: string): WriteBackStore<unknown, unknown> {
+  #store(builder: StoreBuilder<StateStore>, stateName: string): TaskStore {
     const disk = this.#log.state
     if (disk === null) {
       throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
@@ -146,7 +146,7 @@ export class TaskAssignment {
       })
     }
     const topic = changelogTopic(this.#plan.applicationId, builder.name)
-    return new WriteBackStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
+    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
   }
 
   #drop(task: Task): void {

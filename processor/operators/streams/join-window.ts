@@ -1,0 +1,26 @@
+import type { JoinWindow } from '../../../topology/operators/streams.ts'
+import type { Record } from '../../../topology/record.ts'
+import type { WindowStore } from '../../../topology/state-store.ts'
+import { StoredProcessor } from './stored-processor.ts'
+
+type Buffered = WindowStore<unknown, unknown>
+
+export class JoinWindowProcessor extends StoredProcessor {
+  readonly #operator: JoinWindow
+  #records: Buffered | null = null
+
+  constructor(operator: JoinWindow) {
+    super()
+    this.#operator = operator
+  }
+
+  override open(): void {
+    this.#records = this.store<Buffered>(this.#operator.store)
+  }
+
+  /** First to the join, which lets it out alone where nothing may come for it any more, then into the window. */
+  process(record: Record<unknown, unknown>): void {
+    this.context.forward(record)
+    if (record.key !== null && record.value !== null) this.#records?.put(record.key, record.value, record.timestamp)
+  }
+}

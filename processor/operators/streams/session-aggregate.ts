@@ -1,0 +1,76 @@
+import type { SessionAggregate } from '../../../topology/operators/streams.ts'
+import type { Record, Window, Windowed } from '../../../topology/record.ts'
+import { noHeaders } from '../../../topology/record.ts'
+import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
+import { StoredProcessor } from './stored-processor.ts'
+
+type Sessions = SegmentedSessionStore<unknown, unknown>
+
+export class SessionAggregateProcessor extends StoredProcessor {
+  readonly #operator: SessionAggregate
+  #sessions: Sessions | null = null
+  #streamTime = -1
+  #lastClose = -1
+
+  constructor(operator: SessionAggregate) {
+    super()
+    this.#operator = operator
+  }
+
+  override open(): void {
+    this.#sessions = this.store<Sessions>(this.#operator.store)
+    this.#lastClose = this.context.noted(this.#operator.store) ?? -1
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { key, value, timestamp } = record
+    const sessions = this.#sessions
+    if (key === null || sessions === null) {
+      this.drop()
+      return
+    }
+    const { windows, initialize, add, merge } = this.#operator
+    this.#streamTime = Math.max(this.#streamTime, timestamp)
+    const closeTime = this.#streamTime - windows.graceMs - windows.gapMs
+    const found = [...sessions.findSessions(key, timestamp - windows.gapMs, timestamp + windows.gapMs)]
+    let window: Window = { start: timestamp, end: timestamp }
+    let aggregate = initialize()
+    for (const [session, sessionAggregate] of found) {
+      aggregate = merge(key, aggregate, sessionAggregate)
+      window = { start: Math.min(window.start, session.window.start), end: Math.max(window.end, session.window.end) }
+    }
+    if (window.end < closeTime) this.drop()
+    else {
+      if (window.start !== timestamp || window.end !== timestamp) {
+        for (const [session, sessionAggregate] of found) {
+          sessions.put(session, null)
+          this.#update(session, sessionAggregate, null)
+        }
+      }
+      const newValue = add(key, value, aggregate)
+      const session = { key, window }
+      sessions.put(session, newValue)
+      this.#update(session, null, newValue)
+    }
+    this.#emitClosed(record, sessions, closeTime)
+  }
+
+  #update(session: Windowed<unknown>, oldAggregate: unknown, newValue: unknown): void {
+    const { emitOnClose, oldValues } = this.#operator
+    if (emitOnClose()) return
+    const change = { newValue, oldValue: oldValues.sent ? oldAggregate : null }
+    this.context.forward({ key: session, value: change, timestamp: session.window.end, headers: noHeaders })
+  }
+
+  #emitClosed(record: Record<unknown, unknown>, sessions: Sessions, closeTime: number): void {
+    if (!this.#operator.emitOnClose() || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
+    const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
+    if (to < 0 || to < from) return
+    for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
+      const change = { newValue: aggregate, oldValue: null }
+      this.context.forward({ key: session, value: change, timestamp: session.window.end, headers: record.headers })
+    }
+    this.#lastClose = closeTime
+    this.context.note(this.#operator.store, closeTime)
+  }
+}

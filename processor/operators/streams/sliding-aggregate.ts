@@ -1,0 +1,160 @@
+import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
+import type { Record } from '../../../topology/record.ts'
+import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
+import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import { StoredProcessor } from './stored-processor.ts'
+import { WindowEmission } from './window-emission.ts'
+
+type Row = ValueAndTimestamp<unknown>
+type Windows = SegmentedWindowStore<unknown, Row>
+
+/** What the windows around a record say of the ones that are still to be made. */
+interface Around {
+  readonly starts: Set<number>
+  /** Of the newest window that ends before the record. */
+  left: Row | null
+  /** Of a window that holds the record and something after it. */
+  right: Row | null
+  hasLeft: boolean
+  hasRight: boolean
+  /** The newest record before this one. */
+  previous: number | null
+}
+
+/**
+ * Sliding windows, KIP-450. A record belongs to each window it lies in, and may be the reason for three new ones: one that ends
+ * with it (its left window), one that starts right after it (its right window, if something lies there), and the right
+ * window of the record before it.
+ */
+export class SlidingAggregateProcessor extends StoredProcessor {
+  readonly #operator: SlidingAggregate
+  #windows: Windows | null = null
+  #emission: WindowEmission | null = null
+  #streamTime = -1
+
+  constructor(operator: SlidingAggregate) {
+    super()
+    this.#operator = operator
+  }
+
+  override open(): void {
+    const { store, emitOnClose, oldValues } = this.#operator
+    this.#windows = this.store<Windows>(store)
+    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { key, value, timestamp } = record
+    const [stored, emission] = [this.#windows, this.#emission]
+    if (key === null || value === null || stored === null || emission === null) {
+      this.drop()
+      return
+    }
+    const { timeDifferenceMs, graceMs } = this.#operator.windows
+    this.#streamTime = Math.max(this.#streamTime, timestamp)
+    const closeTime = this.#streamTime - graceMs
+    if (timestamp + timeDifferenceMs < closeTime) {
+      this.drop()
+      return
+    }
+    if (timestamp < timeDifferenceMs) {
+      this.#processEarly(record, stored, closeTime)
+      return
+    }
+    if (this.#processBackwards(record, stored, closeTime)) {
+      emission.closed(record, stored, closeTime, (lastClose) => ({
+        from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),
+        to: closeTime - timeDifferenceMs - 1,
+      }))
+    }
+  }
+
+  #processBackwards(record: Record<unknown, unknown>, stored: Windows, closeTime: number): true {
+    const { timeDifferenceMs } = this.#operator.windows
+    const { key, timestamp } = record
+    const around: Around = { starts: new Set(), left: null, right: null, hasLeft: false, hasRight: false, previous: null }
+    const windows = [...stored.fetchOrdered(key, Math.max(0, timestamp - 2 * timeDifferenceMs), timestamp + 1, true)]
+    for (const [start, row] of windows) {
+      around.starts.add(start)
+      const end = start + timeDifferenceMs
+      if (start === timestamp + 1) around.hasRight = true
+      else if (end > timestamp) {
+        around.right ??= row
+        this.#update(start, row, record, closeTime)
+      } else if (end === timestamp) {
+        around.hasLeft = true
+        this.#update(start, row, record, closeTime)
+        if (row.timestamp >= timestamp) return true
+        around.previous = row.timestamp
+      } else {
+        around.left = row
+        around.previous = row.timestamp
+        break
+      }
+    }
+    this.#create(record, around, closeTime)
+    return true
+  }
+
+  #create(record: Record<unknown, unknown>, { starts, left, right, hasLeft, hasRight, previous }: Around, closeTime: number): void {
+    const { timeDifferenceMs } = this.#operator.windows
+    const { timestamp } = record
+    if (previous !== null && !starts.has(previous + 1) && previous + 1 + timeDifferenceMs >= timestamp)
+      this.#update(previous + 1, null, record, closeTime)
+    if (!hasLeft) {
+      const holdsPrevious = previous !== null && timestamp - timeDifferenceMs <= previous
+      this.#update(timestamp - timeDifferenceMs, holdsPrevious && left !== null ? { value: left.value, timestamp } : null, record, closeTime)
+    }
+    if (!hasRight && right !== null && right.timestamp > timestamp) this.#putRight(record, right)
+  }
+
+  /** Windows cannot start before 0: all that would share one, from 0 to the time difference. */
+  #processEarly(record: Record<unknown, unknown>, stored: Windows, closeTime: number): void {
+    const { key, timestamp } = record
+    const starts = new Set<number>()
+    let combined: Row | null = null
+    let right: Row | null = null
+    let hasRight = false
+    let previous: number | null = null
+    for (const [start, row] of [...stored.fetchOrdered(key, 0, timestamp + 1, false)]) {
+      starts.add(start)
+      if (start === 0) {
+        combined = row
+        if (row.timestamp < timestamp) previous = row.timestamp
+      } else if (start <= timestamp) {
+        right = row
+        this.#update(start, row, record, closeTime)
+      } else hasRight = true
+    }
+    if (right === null && combined !== null && combined.timestamp > timestamp) right = combined
+    if (!hasRight && right !== null && right.timestamp > timestamp) this.#putRight(record, right)
+    if (previous !== null && !starts.has(previous + 1)) this.#update(previous + 1, null, record, closeTime)
+    this.#update(0, combined, record, closeTime)
+  }
+
+  /** Everything after the record is what the window that holds it and them has. */
+  #putRight(record: Record<unknown, unknown>, right: Row): void {
+    const start = record.timestamp + 1
+    this.#windows?.put(record.key, right, start)
+    this.#emission?.update(record, this.#window(start), null, right.value, right.timestamp)
+  }
+
+  /** `before` is null for a new window. */
+  #update(start: number, before: Row | null, record: Record<unknown, unknown>, closeTime: number): void {
+    const window = this.#window(start)
+    if (window.end < closeTime) {
+      this.drop()
+      return
+    }
+    const { initialize, add } = this.#operator
+    const oldAggregate = before === null ? initialize() : before.value
+    const newValue = add(record.key, record.value, oldAggregate)
+    const timestamp = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
+    this.#windows?.put(record.key, newValue === null ? null : { value: newValue, timestamp }, start)
+    this.#emission?.update(record, window, oldAggregate, newValue, timestamp)
+  }
+
+  #window(start: number): { readonly start: number; readonly end: number } {
+    return { start, end: start + this.#operator.windows.timeDifferenceMs }
+  }
+}

@@ -1,0 +1,99 @@
+import type { StreamStreamJoin } from '../../../topology/operators/streams.ts'
+import type { Record } from '../../../topology/record.ts'
+import type { KeyValueStore, WindowStore } from '../../../topology/state-store.ts'
+import type { WaitingKey, WaitingValue } from '../../../topology/streams/outer-join-serdes.ts'
+import { StoredProcessor } from './stored-processor.ts'
+
+/** What both sides of a join know of time. */
+class JoinTime {
+  streamTime = -1
+  /** Of the oldest record that waits, as far as is known. */
+  oldestWaiting = Number.POSITIVE_INFINITY
+}
+
+/** One side of a join of two streams. Records without a match wait, where it is an outer join, until their window has closed. KIP-633. */
+export class StreamStreamJoinProcessor extends StoredProcessor {
+  readonly #operator: StreamStreamJoin
+  #time = new JoinTime()
+  #others: WindowStore<unknown, unknown> | null = null
+  #waiting: KeyValueStore<WaitingKey, readonly WaitingValue[]> | null = null
+
+  constructor(operator: StreamStreamJoin) {
+    super()
+    this.#operator = operator
+  }
+
+  override open(): void {
+    const { shared, otherStore, outerStore } = this.#operator
+    this.#time = this.context.shared(shared, () => new JoinTime())
+    this.#others = this.store(otherStore)
+    if (outerStore !== null) this.#waiting = this.store(outerStore)
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { key, value, timestamp } = record
+    const { beforeMs, afterMs, outer, isLeft } = this.#operator
+    const time = this.#time
+    time.streamTime = Math.max(time.streamTime, timestamp)
+    if (outer && key === null && value !== null) {
+      this.#emit(record, key, value, null, timestamp)
+      return
+    }
+    if (key === null || value === null || this.#others === null) {
+      this.drop()
+      return
+    }
+    if (timestamp === time.streamTime) this.#emitClosed(record)
+    const from = Math.max(0, timestamp - beforeMs)
+    const to = Math.max(0, timestamp + afterMs)
+    let joined = false
+    for (const [otherTimestamp, otherValue] of this.#others.fetch(key, from, to)) {
+      joined = true
+      this.#waiting?.put({ key, isLeft: !isLeft, timestamp: otherTimestamp }, null)
+      this.#emit(record, key, value, otherValue, Math.max(timestamp, otherTimestamp))
+    }
+    if (joined || !outer) return
+    if (this.#waiting === null || to < time.streamTime) {
+      this.#emit(record, key, value, null, timestamp)
+      return
+    }
+    time.oldestWaiting = Math.min(time.oldestWaiting, timestamp)
+    const place = { key, isLeft, timestamp }
+    this.#waiting.put(place, [...(this.#waiting.get(place) ?? []), { isLeft, value }])
+  }
+
+  #emitClosed(record: Record<unknown, unknown>): void {
+    const waiting = this.#waiting
+    const time = this.#time
+    const { afterMs, graceMs } = this.#operator
+    if (waiting === null || time.oldestWaiting + afterMs + graceMs >= time.streamTime) return
+    time.oldestWaiting = Number.POSITIVE_INFINITY
+    let leftOpen = false
+    let rightOpen = false
+    for (const [key, values] of waiting.all()) {
+      time.oldestWaiting = key.timestamp
+      if (leftOpen && rightOpen) break
+      if (this.#isOpen(key)) {
+        if (key.isLeft) leftOpen = true
+        else rightOpen = true
+        continue
+      }
+      for (const value of values) this.#emitAlone(record, key, value)
+      waiting.put(key, null)
+    }
+  }
+
+  #isOpen({ isLeft }: WaitingKey): boolean {
+    const { windowBeforeMs, windowAfterMs, graceMs } = this.#operator
+    return this.#time.oldestWaiting + (isLeft ? windowAfterMs : windowBeforeMs) + graceMs >= this.#time.streamTime
+  }
+
+  #emitAlone(record: Record<unknown, unknown>, { key, timestamp }: WaitingKey, { isLeft, value }: WaitingValue): void {
+    if (isLeft === this.#operator.isLeft) this.#emit(record, key, value, null, timestamp)
+    else this.#emit(record, key, null, value, timestamp)
+  }
+
+  #emit(record: Record<unknown, unknown>, key: unknown, own: unknown, other: unknown, timestamp: number): void {
+    this.context.forward({ key, value: this.#operator.join(key, own, other), timestamp, headers: record.headers })
+  }
+}

@@ -1,0 +1,55 @@
+import type { Change, TableAggregate } from '../../../topology/operators/streams.ts'
+import type { Record } from '../../../topology/record.ts'
+import type { KeyValueStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { StoredProcessor } from './stored-processor.ts'
+
+type Rows = KeyValueStore<unknown, ValueAndTimestamp<unknown>>
+
+export class TableAggregateProcessor extends StoredProcessor {
+  readonly #operator: TableAggregate
+  #rows: Rows | null = null
+
+  constructor(operator: TableAggregate) {
+    super()
+    this.#operator = operator
+  }
+
+  override open(): void {
+    this.#rows = this.store<Rows>(this.#operator.store)
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { key } = record
+    const rows = this.#rows
+    if (key === null || rows === null) {
+      throw new WaggleError('WAGGLE_NULL_KEY', {
+        message: `A record without a key came to ${this.#operator.store}`,
+        next: 'Give every record of a table a key.',
+      })
+    }
+    const change = record.value as Change<unknown>
+    const { initialize, add, subtract, oldValues } = this.#operator
+    const before = rows.get(key)
+    const later = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
+    let timestamp = record.timestamp
+    let aggregate: unknown = before?.value ?? null
+    if (change.oldValue !== null && aggregate !== null) {
+      aggregate = subtract(key, change.oldValue, aggregate)
+      timestamp = later
+    }
+    if (change.newValue !== null) {
+      if (initialize !== null) {
+        aggregate = add(key, change.newValue, aggregate ?? initialize())
+        timestamp = later
+      } else if (aggregate === null) aggregate = change.newValue
+      else {
+        aggregate = add(key, change.newValue, aggregate)
+        timestamp = later
+      }
+    }
+    rows.put(key, aggregate === null ? null : { value: aggregate, timestamp })
+    const oldValue = oldValues.sent ? (before?.value ?? null) : null
+    this.context.forward({ key, value: { newValue: aggregate, oldValue }, timestamp, headers: record.headers })
+  }
+}

@@ -1,0 +1,54 @@
+import type { Windowed } from '../../../topology/record.ts'
+import type { KeyValueStore, SessionStore, StateStore, ValueAndTimestamp, WindowStore } from '../../../topology/state-store.ts'
+import type { TableView } from '../../../topology/streams/table-view.ts'
+
+type Row = ValueAndTimestamp<unknown> | null
+export type TableLookup = (key: unknown) => Row
+
+/** Opens a view of a table with the stores that its node was given. */
+export function openTable(view: TableView, storeOf: <S extends StateStore>(name: string) => S): TableLookup {
+  switch (view.kind) {
+    case 'store':
+      return openStore(view, storeOf)
+    case 'map': {
+      const below = openTable(view.table, storeOf)
+      return (key) => {
+        const row = below(key)
+        const value = row === null ? null : view.compute(key, row.value)
+        return row === null || value === null ? null : { value, timestamp: row.timestamp }
+      }
+    }
+    case 'join': {
+      const left = openTable(view.left, storeOf)
+      const right = openTable(view.right, storeOf)
+      return (key) => {
+        const [a, b] = [left(key), right(key)]
+        if ((a === null && !view.keepsRight) || (b === null && !view.keepsLeft) || (a === null && b === null)) return null
+        const value = view.join(key, a?.value ?? null, b?.value ?? null)
+        return value === null ? null : { value, timestamp: Math.max(a?.timestamp ?? -1, b?.timestamp ?? -1) }
+      }
+    }
+  }
+}
+
+function openStore({ store, of }: Extract<TableView, { kind: 'store' }>, storeOf: <S extends StateStore>(name: string) => S): TableLookup {
+  if (of === 'keyValue') {
+    const rows = storeOf<KeyValueStore<unknown, ValueAndTimestamp<unknown>>>(store)
+    return (key) => rows.get(key)
+  }
+  if (of === 'window') {
+    const windows = storeOf<WindowStore<unknown, ValueAndTimestamp<unknown>>>(store)
+    return (windowed) => {
+      const { key, window } = windowed as Windowed<unknown>
+      return windows.fetch(key, window.start)
+    }
+  }
+  const sessions = storeOf<SessionStore<unknown, unknown>>(store)
+  return (windowed) => {
+    const { key, window } = windowed as Windowed<unknown>
+    for (const [found, value] of sessions.findSessions(key, window.end, window.start)) {
+      if (found.window.start === window.start && found.window.end === window.end) return { value, timestamp: window.end }
+    }
+    return null
+  }
+}

@@ -1,0 +1,61 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { WindowAggregate } from '../../../topology/operators/streams.ts'
+import type { Record } from '../../../topology/record.ts'
+import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
+import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import { StoredProcessor } from './stored-processor.ts'
+import { WindowEmission } from './window-emission.ts'
+
+type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
+
+/** Tumbling, hopping and unlimited windows. */
+export class WindowAggregateProcessor extends StoredProcessor {
+  readonly #operator: WindowAggregate
+  #windows: Windows | null = null
+  #emission: WindowEmission | null = null
+  #streamTime = -1
+
+  constructor(operator: WindowAggregate) {
+    super()
+    this.#operator = operator
+  }
+
+  override open(): void {
+    const { store, emitOnClose, oldValues } = this.#operator
+    this.#windows = this.store<Windows>(store)
+    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { key, value, timestamp } = record
+    const [stored, emission] = [this.#windows, this.#emission]
+    if (key === null || stored === null || emission === null) {
+      this.drop()
+      return
+    }
+    const { windows, initialize, add } = this.#operator
+    this.#streamTime = Math.max(this.#streamTime, timestamp)
+    const closeTime = this.#streamTime - windows.graceMs
+    for (const window of windows.windowsFor(timestamp)) {
+      if (window.end <= closeTime) {
+        this.drop()
+        continue
+      }
+      const before = stored.fetch(key, window.start)
+      const oldAggregate = before === null ? initialize() : before.value
+      const newTimestamp = before === null ? timestamp : Math.max(timestamp, before.timestamp)
+      const newValue = add(key, value, oldAggregate)
+      stored.put(key, newValue === null ? null : { value: newValue, timestamp: newTimestamp }, window.start)
+      emission.update(record, window, oldAggregate, newValue, newTimestamp)
+    }
+    emission.closed(record, stored, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
+  }
+
+  #closing(lastClose: number, closeTime: number): { readonly from: number; readonly to: number } | null {
+    const { windows } = this.#operator
+    const to = closeTime - windows.sizeMs
+    const from = lastClose === -1 ? 0 : Math.max(0, lastClose - windows.sizeMs) + 1
+    const nothingNew = lastClose !== -1 && to >= 0 && isDeepStrictEqual(windows.windowsFor(to), windows.windowsFor(from - 1))
+    return nothingNew ? null : { from, to }
+  }
+}

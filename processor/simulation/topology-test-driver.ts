@@ -1,0 +1,280 @@
+import { decorated } from '../../topology/decorated.ts'
+import type { Topology } from '../../topology/graph.ts'
+import { changelogTopic } from '../../topology/naming.ts'
+import { type Header, noHeaders, type Record } from '../../topology/record.ts'
+import type { AnySerde, Serde } from '../../topology/serde.ts'
+import type { KeyValueStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { partitionForKey } from '../partitioner.ts'
+import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
+import { openStore, type TaskStore } from '../state/task-store.ts'
+import { failAlways } from '../task/failures.ts'
+import { Task } from '../task/task.ts'
+import { SimulatedClock } from './simulated-clock.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+
+export interface TestDriverConfig {
+  readonly applicationId?: string
+  /** Epoch ms of the wall clock at first. */
+  readonly startTimeMs?: number
+  /** Of input topics; what the topology makes itself has as many as its inputs. 1 where not said. */
+  readonly partitions?: { readonly [topic: string]: number }
+  readonly defaultKeySerde?: AnySerde
+  readonly defaultValueSerde?: AnySerde
+}
+
+/**
+ * Runs the real tasks of a topology, one record at a time, on a clock that only moves by hand: a record's whole consequence is there
+ * when `pipeInput` has settled. Each record is a commit of its own, so that a crash loses nothing but what a test wants lost.
+ */
+export class TopologyTestDriver implements AsyncDisposable {
+  readonly #topology: Topology
+  readonly #applicationId: string
+  readonly #partitions: { readonly [topic: string]: number }
+  readonly #clock: SimulatedClock
+  readonly #disk = new SimulatedDisk()
+  readonly #positions = new Map<string, Position>()
+  readonly #ends = new Map<string, number>()
+  readonly #outputs = new Map<string, LogRecord[]>()
+  #tasks: Task[] = []
+  #stores: { readonly task: string; readonly store: StateStore }[] = []
+  #readers = new Map<string, Task[]>()
+
+  constructor(topology: Topology, config: TestDriverConfig = {}) {
+    const { defaultKeySerde, defaultValueSerde, applicationId, partitions, startTimeMs } = config
+    this.#applicationId = applicationId ?? 'test'
+    this.#topology = decorated(topology, this.#applicationId, { key: defaultKeySerde ?? null, value: defaultValueSerde ?? null })
+    this.#partitions = partitions ?? {}
+    this.#clock = new SimulatedClock(startTimeMs ?? 0)
+    this.#open()
+  }
+
+  createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestInputTopic<K, V> {
+    return new TestInputTopic(this.#clock, (record) => this.#pipe({ ...record, topic: name }), name, key, value)
+  }
+
+  createOutputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestOutputTopic<K, V> {
+    return new TestOutputTopic(this.#outputOf(name), name, key, value)
+  }
+
+  async advanceWallClockTime(ms: number): Promise<void> {
+    await this.#clock.advance(ms)
+    for (const task of this.#tasks) task.punctuate(this.#clock.now())
+    this.#commit()
+    this.#processAll()
+  }
+
+  getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
+    return this.#store(name) as KeyValueStore<K, V>
+  }
+
+  getWindowStore<K, V>(name: string): WindowStore<K, V> {
+    return this.#store(name) as WindowStore<K, V>
+  }
+
+  getSessionStore<K, V>(name: string): SessionStore<K, V> {
+    return this.#store(name) as SessionStore<K, V>
+  }
+
+  /** Beyond Kafka's: kills the tasks where they stand and starts them from what is committed. */
+  async crash(): Promise<void> {
+    this.#open()
+  }
+
+  async close(): Promise<void> {
+    for (const task of this.#tasks) task.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #open(): void {
+    this.#tasks = []
+    this.#stores = []
+    this.#readers = new Map()
+    for (const subtopology of this.#topology.subtopologies()) {
+      const count = Math.max(...subtopology.sources.map((topic) => this.#partitionsOf(topic)))
+      for (let partition = 0; partition < count; partition++) {
+        const inputs = subtopology.sources
+          .filter((topic) => partition < this.#partitionsOf(topic))
+          .map((topic) => ({ topic, partition, position: this.#positions.get(placeOf({ topic, partition })) ?? null }))
+        const stateName = `${this.#applicationId}/${partition}`
+        const stores = new Map<string, TaskStore>()
+        for (const builder of subtopology.stores) {
+          const topic = changelogTopic(this.#applicationId, builder.name)
+          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries })
+          stores.set(builder.name, store)
+          this.#stores.push({ task: stateName, store: store.store })
+        }
+        const id = `${subtopology.id}_${partition}`
+        const task = new Task(
+          { id, subtopology, partition, inputs, stores, usersOf: (store) => this.#topology.usersOf(store), stateName },
+          {
+            applicationId: this.#applicationId,
+            clock: this.#clock,
+            handsOn: false,
+            failures: failAlways,
+            partitionsOf: (topic) => this.#partitionsOf(topic),
+            emit: (record) => this.#emit(record),
+            batcher: () => {
+              throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
+                message: 'The test driver runs no asynchronous steps yet',
+                next: 'Test the function by itself.',
+              })
+            },
+            requestCommit() {},
+            wake() {},
+          },
+        )
+        this.#tasks.push(task)
+        for (const { topic } of inputs)
+          this.#readers.set(placeOf({ topic, partition }), [...(this.#readers.get(placeOf({ topic, partition })) ?? []), task])
+      }
+    }
+  }
+
+  async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
+    const partitions = this.#partitionsOf(record.topic)
+    this.#emit({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
+    this.#processAll()
+  }
+
+  /** Oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. */
+  #processAll(): void {
+    for (;;) {
+      let next: Task | null = null
+      for (const task of this.#tasks) if (task.nextTimestamp < (next?.nextTimestamp ?? Number.POSITIVE_INFINITY)) next = task
+      if (next === null) return
+      next.process(1)
+      this.#commit()
+    }
+  }
+
+  #commit(): void {
+    const positions: (TopicPartition & Position)[] = []
+    const state: StoreChange[] = []
+    for (const task of this.#tasks) task.takeCommit(positions, state)
+    for (const position of positions) this.#positions.set(placeOf(position), position)
+    for (const { task, store, entries } of state) {
+      const rows = this.#disk.store(task, store)
+      for (const [key, value] of entries) rows.change(key, value)
+    }
+    for (const task of this.#tasks) task.committed()
+  }
+
+  #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {
+    const place = placeOf({ topic, partition })
+    const offset = this.#ends.get(place) ?? 0
+    this.#ends.set(place, offset + 1)
+    const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
+    this.#outputOf(topic).push(record)
+    for (const task of this.#readers.get(place) ?? []) task.add(topic, partition, [record])
+  }
+
+  #outputOf(topic: string): LogRecord[] {
+    const there = this.#outputs.get(topic)
+    if (there !== undefined) return there
+    const records: LogRecord[] = []
+    this.#outputs.set(topic, records)
+    return records
+  }
+
+  #partitionsOf(topic: string): number {
+    const own = this.#topology.internalTopics.get(topic)
+    if (own !== undefined && own !== null) return own
+    return this.#partitions[topic] ?? (own === null ? Math.max(1, ...Object.values(this.#partitions)) : 1)
+  }
+
+  #store(name: string): StateStore {
+    const found = this.#stores.find(({ store }) => store.name === name)
+    if (found === undefined)
+      throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${name}`, next: 'Name one of the topology.' })
+    return found.store
+  }
+}
+
+export class TestInputTopic<K, V> {
+  readonly #clock: SimulatedClock
+  readonly #pipe: (record: Omit<ProducerRecord, 'topic' | 'partition'>) => Promise<void>
+  readonly #name: string
+  readonly #key: Serde<K>
+  readonly #value: Serde<V>
+
+  constructor(
+    clock: SimulatedClock,
+    pipe: (record: Omit<ProducerRecord, 'topic' | 'partition'>) => Promise<void>,
+    name: string,
+    key: Serde<K>,
+    value: Serde<V>,
+  ) {
+    this.#clock = clock
+    this.#pipe = pipe
+    this.#name = name
+    this.#key = key
+    this.#value = value
+  }
+
+  /** Settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock. */
+  pipeInput(key: K | null, value: V | null, timestamp?: number): Promise<void>
+  pipeInput(record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] }): Promise<void>
+  async pipeInput(first: unknown, value?: V | null, timestamp?: number): Promise<void> {
+    const record =
+      value === undefined
+        ? (first as { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] })
+        : { key: first as K | null, value, timestamp }
+    const headers = 'headers' in record && record.headers !== undefined ? record.headers : noHeaders
+    await this.#pipe({
+      key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
+      value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),
+      timestamp: record.timestamp ?? this.#clock.now(),
+      headers,
+    })
+  }
+}
+
+export class TestOutputTopic<K, V> {
+  readonly #records: LogRecord[]
+  readonly #name: string
+  readonly #key: Serde<K>
+  readonly #value: Serde<V>
+  #next = 0
+
+  constructor(records: LogRecord[], name: string, key: Serde<K>, value: Serde<V>) {
+    this.#records = records
+    this.#name = name
+    this.#key = key
+    this.#value = value
+  }
+
+  /** WAGGLE_NO_RECORD where `isEmpty`. */
+  readRecord(): Record<K | null, V | null> {
+    const record = this.#records[this.#next]
+    if (record === undefined) throw new WaggleError('WAGGLE_NO_RECORD', { message: `${this.#name} has no record left`, next: 'Ask isEmpty first.' })
+    this.#next++
+    const { key, timestamp, headers } = record
+    const value = record.value as Uint8Array | null
+    return {
+      key: key === null ? null : this.#key.deserialize(this.#name, key, headers),
+      value: value === null ? null : this.#value.deserialize(this.#name, value, headers),
+      timestamp,
+      headers,
+    }
+  }
+
+  readRecordsToList(): Record<K | null, V | null>[] {
+    const list: Record<K | null, V | null>[] = []
+    while (!this.isEmpty()) list.push(this.readRecord())
+    return list
+  }
+
+  isEmpty(): boolean {
+    return this.#next >= this.#records.length
+  }
+}
+
+const maxCachedEntries = 100_000
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}\n${partition}`
+}

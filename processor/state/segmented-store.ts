@@ -1,0 +1,240 @@
+import type { KeyValue, Windowed } from '../../topology/record.ts'
+import type { Serde } from '../../topology/serde.ts'
+import type { SessionStore, StateStore, StoreBuilder, WindowStore } from '../../topology/state-store.ts'
+import type { WriteBackStore } from './write-back-store.ts'
+
+/** Rows by bytes: what a segmented store is made of. */
+export type Rows<V> = WriteBackStore<Uint8Array, V>
+
+/**
+ * Windows and sessions lie in segments of time, so that what has run out goes a segment at a time. A row's key is
+ *
+ *     window:                segment i64 │ key │ start i64 │ sequence i32
+ *     session:               segment i64 │ key │ end i64 │ start i64
+ *     session, time-ordered: segment i64 │ end i64 │ start i64 │ key
+ *     window, time-ordered:  segment i64 │ start i64 │ key │ sequence i32
+ *
+ * Retention as in Kafka Streams' RocksDB stores: what is older than it cannot be read, what lies in a segment that ended before it
+ * cannot be written.
+ */
+abstract class SegmentedStore<K, V> implements StateStore {
+  readonly name: string
+  readonly persistent: boolean
+  protected readonly rows: Rows<V>
+  protected readonly keys: Serde<K>
+  protected readonly topic: string
+  protected readonly timeOrdered: boolean
+  readonly #retentionMs: number
+  readonly #segmentMs: number
+  #streamTime = -1
+  #dropped = 0
+
+  constructor(builder: StoreBuilder<StateStore>, rows: Rows<V>, topic: string) {
+    this.name = builder.name
+    this.persistent = builder.persistent
+    this.rows = rows
+    this.keys = builder.key as unknown as Serde<K>
+    this.topic = topic
+    this.timeOrdered = builder.timeOrdered ?? false
+    this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
+    this.#segmentMs = Math.max(Math.floor(this.#retentionMs / 2), 60_000)
+  }
+
+  protected segmentOf(timestamp: number): number {
+    return Math.floor(timestamp / this.#segmentMs)
+  }
+
+  /** The least time that can still be read. */
+  protected get oldest(): number {
+    return this.#streamTime - this.#retentionMs + 1
+  }
+
+  /** The segments that rows from `from` to `to` may lie in. */
+  protected segments(from: number, to: number): readonly number[] {
+    const first = Math.max(this.segmentOf(Math.max(0, from)), this.#dropped)
+    const last = Math.min(this.segmentOf(Math.max(0, to)), this.segmentOf(Math.max(0, this.#streamTime)))
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at)
+  }
+
+  /** False where the time is too long ago to be kept. */
+  protected admits(timestamp: number): boolean {
+    if (timestamp > this.#streamTime) this.#streamTime = timestamp
+    const live = this.segmentOf(this.#streamTime - this.#retentionMs)
+    if (this.segmentOf(timestamp) < live) return false
+    if (live > this.#dropped) this.#drop(live)
+    return true
+  }
+
+  #drop(live: number): void {
+    this.#dropped = live
+    for (const [key] of this.rows.range(null, segmentBound(live))) this.rows.put(key, null)
+  }
+}
+
+export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements WindowStore<K, V> {
+  readonly #retainDuplicates: boolean
+  readonly #windowSizeMs: number
+  #sequence = 0
+
+  constructor(builder: StoreBuilder<StateStore>, rows: Rows<V>, topic: string) {
+    super(builder, rows, topic)
+    this.#retainDuplicates = builder.retainDuplicates ?? false
+    this.#windowSizeMs = builder.windowSizeMs ?? 0
+  }
+
+  put(key: K, value: V | null, windowStart: number): void {
+    if (value === null && this.#retainDuplicates) return
+    if (this.#retainDuplicates) this.#sequence = (this.#sequence + 1) & 0x7fffffff
+    if (this.admits(windowStart)) this.rows.put(this.#rowKey(this.#bytesOf(key), windowStart, this.#sequence), value)
+  }
+
+  fetch(key: K, windowStart: number): V | null
+  fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
+  fetch(key: K, from: number, to?: number): V | null | Iterable<KeyValue<number, V>> {
+    if (to !== undefined) return this.fetchOrdered(key, from, to, false)
+    return from < this.oldest ? null : this.rows.get(this.#rowKey(this.#bytesOf(key), from, this.#sequence))
+  }
+
+  /** A key's windows that start between the two, oldest first or, `reverse`, newest first. */
+  *fetchOrdered(key: K, from: number, to: number, reverse: boolean): IterableIterator<KeyValue<number, V>> {
+    const actualFrom = Math.max(from, this.oldest)
+    if (to < actualFrom) return
+    const bytes = this.#bytesOf(key)
+    const segments = this.segments(actualFrom, to)
+    for (const segment of reverse ? [...segments].reverse() : segments) {
+      for (const [row, value] of this.#segmentRows(segment, bytes, Math.max(0, actualFrom), to, reverse)) {
+        if (this.timeOrdered && Buffer.compare(this.#keyIn(row), bytes) !== 0) continue
+        yield [this.#startIn(row), value]
+      }
+    }
+  }
+
+  *fetchAll(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
+    const actualFrom = Math.max(from, this.oldest)
+    if (to < actualFrom) return
+    for (const segment of this.segments(actualFrom, to)) {
+      const [low, high] = this.timeOrdered
+        ? [bytesOf(segment, longBytes(Math.max(0, actualFrom))), bytesOf(segment, longBytes(to + 1))]
+        : [segmentBound(segment), segmentBound(segment + 1)]
+      for (const [row, value] of this.rows.between(low, high, false)) {
+        const start = this.#startIn(row)
+        if (start < actualFrom || start > to) continue
+        const key = this.keys.deserialize(this.topic, this.#keyIn(row))
+        yield [{ key, window: { start, end: Math.min(start + this.#windowSizeMs, Number.MAX_SAFE_INTEGER) } }, value]
+      }
+    }
+  }
+
+  #segmentRows(segment: number, key: Uint8Array, from: number, to: number, reverse: boolean): Iterable<KeyValue<Uint8Array, V>> {
+    if (this.timeOrdered) return this.rows.between(bytesOf(segment, longBytes(from)), bytesOf(segment, longBytes(to + 1)), reverse)
+    return this.rows.betweenOfLength(bytesOf(segment, key, longBytes(from)), bytesOf(segment, key, longBytes(to + 1)), reverse, 8 + key.length + 12)
+  }
+
+  #rowKey(key: Uint8Array, start: number, sequence: number): Uint8Array {
+    const segment = this.segmentOf(start)
+    const row = Buffer.allocUnsafe(20 + key.length)
+    writeLong(row, segment, 0)
+    if (this.timeOrdered) {
+      writeLong(row, start, 8)
+      row.set(key, 16)
+    } else {
+      row.set(key, 8)
+      writeLong(row, start, 8 + key.length)
+    }
+    row.writeInt32BE(sequence, 16 + key.length)
+    return row
+  }
+
+  #startIn(row: Uint8Array): number {
+    return readLong(row, this.timeOrdered ? 8 : row.length - 12)
+  }
+
+  #keyIn(row: Uint8Array): Uint8Array {
+    return this.timeOrdered ? row.subarray(16, row.length - 4) : row.subarray(8, row.length - 12)
+  }
+
+  #bytesOf(key: K): Uint8Array {
+    return this.keys.serialize(this.topic, key)
+  }
+}
+
+export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements SessionStore<K, V> {
+  put({ key, window }: Windowed<K>, value: V | null): void {
+    if (this.admits(window.end)) this.rows.put(this.#rowKey(this.keys.serialize(this.topic, key), window.start, window.end), value)
+  }
+
+  fetch(key: K): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.findSessions(key, 0, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** A key's sessions that end at `earliestEnd` or later and start at `latestStart` or earlier, by their end. */
+  *findSessions(key: K, earliestEnd: number, latestStart: number): IterableIterator<KeyValue<Windowed<K>, V>> {
+    const from = Math.max(0, earliestEnd, this.oldest)
+    const bytes = this.keys.serialize(this.topic, key)
+    for (const segment of this.segments(from, Number.MAX_SAFE_INTEGER)) {
+      const rows = this.timeOrdered
+        ? this.rows.between(bytesOf(segment, longBytes(from)), segmentBound(segment + 1), false)
+        : this.rows.betweenOfLength(bytesOf(segment, bytes, longBytes(from)), bytesOf(segment, bytes, ffs), false, 24 + bytes.length)
+      for (const [row, value] of rows) {
+        const window = this.#windowIn(row)
+        if (window.end < from || window.start > latestStart) continue
+        if (this.timeOrdered && Buffer.compare(this.#keyIn(row), bytes) !== 0) continue
+        yield [{ key, window }, value]
+      }
+    }
+  }
+
+  /** All sessions that end between the two, in the order of their ends. Time-ordered stores only. */
+  *sessionsEnding(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
+    const actualFrom = Math.max(0, from, this.oldest)
+    for (const segment of this.segments(actualFrom, to)) {
+      for (const [row, value] of this.rows.between(bytesOf(segment, longBytes(actualFrom)), bytesOf(segment, longBytes(to + 1)), false))
+        yield [{ key: this.keys.deserialize(this.topic, this.#keyIn(row)), window: this.#windowIn(row) }, value]
+    }
+  }
+
+  #rowKey(key: Uint8Array, start: number, end: number): Uint8Array {
+    const row = Buffer.allocUnsafe(24 + key.length)
+    const at = this.timeOrdered ? 8 : 8 + key.length
+    writeLong(row, this.segmentOf(end), 0)
+    row.set(key, this.timeOrdered ? 24 : 8)
+    writeLong(row, end, at)
+    writeLong(row, start, at + 8)
+    return row
+  }
+
+  #windowIn(row: Uint8Array): { readonly start: number; readonly end: number } {
+    const at = this.timeOrdered ? 8 : row.length - 16
+    return { end: readLong(row, at), start: readLong(row, at + 8) }
+  }
+
+  #keyIn(row: Uint8Array): Uint8Array {
+    return this.timeOrdered ? row.subarray(24) : row.subarray(8, row.length - 16)
+  }
+}
+
+const ffs = Buffer.alloc(17, 0xff)
+
+function bytesOf(segment: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat([longBytes(segment), ...parts])
+}
+
+function segmentBound(segment: number): Uint8Array {
+  return longBytes(segment)
+}
+
+function longBytes(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8)
+  writeLong(bytes, value, 0)
+  return bytes
+}
+
+function writeLong(bytes: Buffer, value: number, at: number): void {
+  bytes.writeInt32BE(Math.floor(value / 2 ** 32), at)
+  bytes.writeUInt32BE(value >>> 0, at + 4)
+}
+
+function readLong(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
+  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
+}

@@ -1,0 +1,25 @@
+import { Serdes } from '../../topology/serdes.ts'
+import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import type { StoreBytes } from '../ports.ts'
+import { SegmentedSessionStore, SegmentedWindowStore } from './segmented-store.ts'
+import { WriteBackStore } from './write-back-store.ts'
+
+/** A store of one task: what its nodes see, and the rows that a commit takes its changes from. */
+export interface TaskStore {
+  readonly store: StateStore
+  readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
+}
+
+export function openStore(
+  builder: StoreBuilder<StateStore>,
+  disk: StoreBytes,
+  options: { readonly topic: string; readonly maxEntries: number },
+): TaskStore {
+  if (builder.kind === 'keyValue') {
+    const rows = new WriteBackStore<unknown, unknown>(builder, disk, options)
+    return { store: rows, rows }
+  }
+  const rows = new WriteBackStore<Uint8Array, unknown>({ ...builder, key: Serdes.bytes() }, disk, options)
+  const Store = builder.kind === 'window' ? SegmentedWindowStore : SegmentedSessionStore
+  return { store: new Store(builder, rows, options.topic), rows }
+}

@@ -1,0 +1,120 @@
+import type { StreamsOperator } from '../operators/streams.ts'
+import type { Windowed } from '../record.ts'
+import { Serdes } from '../serdes.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
+import { addRepartition, defined, type StreamParts } from './kstream.ts'
+import { type KTable, Table, type TableParts } from './ktable.ts'
+import { Materialization } from './materialization.ts'
+import type { Materialized, Named } from './options.ts'
+import { type SessionWindowedKStream, SessionWindowedStream } from './session-windowed-stream.ts'
+import { type TimeWindowedKStream, TimeWindowedStream } from './time-windowed-stream.ts'
+import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
+
+type Kept<K, V> = Materialized<K, V, 'keyValue'>
+/** A null result deletes the key. */
+export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
+export type Reducer<V> = (aggregate: V, value: V) => V | null
+export type Merger<K, A> = (key: K, left: A, right: A) => A | null
+
+/** A stream whose records of one key belong together. */
+export interface KGroupedStream<K, V> {
+  count(materialized?: Materialized<K, number, 'keyValue'>, named?: Named): KTable<K, number>
+  reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'keyValue'>, named?: Named): KTable<K, V>
+  aggregate<A>(initializer: () => A, aggregator: Aggregator<K, V, A>, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
+  windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
+}
+
+/** How one aggregation computes; for a reduction the first value is the aggregate. */
+export interface Aggregation {
+  readonly initialize: () => unknown
+  readonly add: (key: unknown, value: unknown, aggregate: unknown) => unknown
+}
+
+export const counting: Aggregation = { initialize: () => 0, add: (_key, _value, count) => (count as number) + 1 }
+
+export function reducing<V>(reducer: Reducer<V>): Aggregation {
+  return {
+    initialize: () => null,
+    add: (_, value, aggregate) => (aggregate === null ? value : defined(reducer(aggregate as V, value as V), 'reduce')),
+  }
+}
+
+export function aggregating<K, V, A>(initialize: () => A, aggregator: Aggregator<K, V, A>): Aggregation {
+  return { initialize, add: (key, value, aggregate) => defined(aggregator(key as K, value as V, aggregate as A), 'aggregate') }
+}
+
+export class GroupedStream<K, V> implements KGroupedStream<K, V> {
+  readonly parts: StreamParts
+  /** The user's, for the topic that the groups are brought together by. */
+  readonly #name: string | null
+  #repartitioned: string | null = null
+
+  constructor(parts: StreamParts, name: string | null) {
+    this.parts = parts
+    this.#name = name
+  }
+
+  count(materialized?: unknown, named?: Named): KTable<K, number> {
+    const { graph } = this.parts
+    // As Kafka Streams counts: a store that is described but not named takes two numbers.
+    if (materialized !== undefined && (materialized as Kept<K, number>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
+    const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key: this.parts.key, value: Serdes.long() })
+    return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting)
+  }
+
+  reduce(reducer: Reducer<V>, materialized?: unknown, named?: Named): KTable<K, V> {
+    const kept = Materialization.of(materialized, this.parts.graph, 'KSTREAM-REDUCE-').or(this.parts)
+    return this.#aggregated(kept, named, 'KSTREAM-REDUCE-', reducing(reducer))
+  }
+
+  aggregate<A>(initializer: () => A, aggregator: Aggregator<K, V, A>, materialized?: unknown, named?: Named): KTable<K, A> {
+    const kept = Materialization.of(materialized, this.parts.graph, 'KSTREAM-AGGREGATE-').or({ key: this.parts.key, value: null })
+    return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', aggregating(initializer, aggregator))
+  }
+
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): never {
+    const stream = windows instanceof SessionWindows ? new SessionWindowedStream<K, V>(this, windows) : new TimeWindowedStream<K, V>(this, windows)
+    return stream as never
+  }
+
+  #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, { initialize, add }: Aggregation): KTable<K, A> {
+    const oldValues = { sent: false }
+    const operator: StreamsOperator = { op: 'stream-aggregate', store: kept.store, initialize, add, oldValues }
+    const name = named?.name ?? this.parts.graph.newName(prefix)
+    return this.table(name, operator, kept.tableStore(), kept, {
+      key: kept.key,
+      value: kept.value,
+      view: () => ({ kind: 'store', store: kept.store, of: 'keyValue' }),
+      sendOldValues: () => {
+        oldValues.sent = true
+        return true
+      },
+    })
+  }
+
+  /** Adds the node that keeps a table of this stream's groups. */
+  table<K2, A>(
+    name: string,
+    operator: StreamsOperator,
+    store: StoreBuilder<StateStore>,
+    kept: Materialization,
+    parts: Pick<TableParts, 'key' | 'value' | 'view' | 'sendOldValues' | 'graceMs'>,
+  ): KTable<K2, A> {
+    const { graph } = this.parts
+    const output = this.#source(kept)
+    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output], { stores: [store] }) })
+    return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, ...parts })
+  }
+
+  /** Where the groups are read from: the stream, or the topic that brings its keys together. */
+  #source(kept: Materialization): string {
+    const { graph, output, mustRepartition, key, value } = this.parts
+    if (!mustRepartition) return output
+    if (this.#repartitioned !== null && this.#name !== null) return this.#repartitioned
+    this.#repartitioned = addRepartition(graph, output, this.#name ?? kept.store, { key, value, partitioner: null, partitions: null })
+    return this.#repartitioned
+  }
+}
+
+export type WindowedTable<K, A> = KTable<Windowed<K>, A>

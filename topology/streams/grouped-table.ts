@@ -1,0 +1,112 @@
+import type { StreamsOperator } from '../operators/streams.ts'
+import type { AnySerde } from '../serde.ts'
+import { Serdes } from '../serdes.ts'
+import { changeSerde } from './change-serde.ts'
+import { type Aggregator, aggregating, counting, type Reducer } from './grouped-stream.ts'
+import { defined } from './kstream.ts'
+import { type KTable, Table } from './ktable.ts'
+import { Materialization } from './materialization.ts'
+import type { Materialized, Named } from './options.ts'
+import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+
+type Kept<K, V> = Materialized<K, V, 'keyValue'>
+
+/** The subtractor takes a key's old value out of the aggregate before the adder puts the new one in. */
+export interface KGroupedTable<K, V> {
+  count(materialized?: Kept<K, number>, named?: Named): KTable<K, number>
+  reduce(adder: Reducer<V>, subtractor: Reducer<V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
+  aggregate<A>(
+    initializer: () => A,
+    adder: Aggregator<K, V, A>,
+    subtractor: Aggregator<K, V, A>,
+    materialized?: Kept<K, A>,
+    named?: Named,
+  ): KTable<K, A>
+}
+
+interface TableAggregation {
+  readonly initialize: (() => unknown) | null
+  readonly add: (key: unknown, value: unknown, aggregate: unknown) => unknown
+  readonly subtract: (key: unknown, value: unknown, aggregate: unknown) => unknown
+}
+
+export class GroupedTable<K, V> implements KGroupedTable<K, V> {
+  readonly #graph: StreamsGraph
+  readonly #output: string
+  readonly #serdes: { readonly key: AnySerde | null; readonly value: AnySerde | null }
+  readonly #name: string | null
+  #repartitioned: string | null = null
+
+  constructor(graph: StreamsGraph, output: string, serdes: { readonly key: AnySerde | null; readonly value: AnySerde | null }, name: string | null) {
+    this.#graph = graph
+    this.#output = output
+    this.#serdes = serdes
+    this.#name = name
+  }
+
+  count(materialized?: Kept<K, number>, named?: Named): KTable<K, number> {
+    const kept = Materialization.of(materialized, this.#graph, 'KTABLE-AGGREGATE-').or({ key: this.#serdes.key, value: Serdes.long() })
+    return this.#aggregated(kept, named, 'KTABLE-AGGREGATE-', { ...counting, subtract: (_key, _value, count) => (count as number) - 1 })
+  }
+
+  reduce(adder: Reducer<V>, subtractor: Reducer<V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V> {
+    const kept = Materialization.of(materialized, this.#graph, 'KTABLE-AGGREGATE-').or(this.#serdes)
+    return this.#aggregated(kept, named, 'KTABLE-REDUCE-', {
+      initialize: null,
+      add: (_, value, aggregate) => defined(adder(aggregate as V, value as V), 'reduce'),
+      subtract: (_, value, aggregate) => defined(subtractor(aggregate as V, value as V), 'reduce'),
+    })
+  }
+
+  aggregate<A>(
+    initializer: () => A,
+    adder: Aggregator<K, V, A>,
+    subtractor: Aggregator<K, V, A>,
+    materialized?: Kept<K, A>,
+    named?: Named,
+  ): KTable<K, A> {
+    const kept = Materialization.of(materialized, this.#graph, 'KTABLE-AGGREGATE-').or({ key: this.#serdes.key, value: null })
+    const { initialize, add } = aggregating(initializer, adder)
+    const { add: subtract } = aggregating(initializer, subtractor)
+    return this.#aggregated(kept, named, 'KTABLE-AGGREGATE-', { initialize, add, subtract })
+  }
+
+  #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: TableAggregation): KTable<K, A> {
+    const graph = this.#graph
+    const sink = named === undefined ? graph.newName('KSTREAM-SINK-') : `${named.name}-sink`
+    const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named.name}-source`
+    const name = named?.name ?? graph.newName(prefix)
+    const parent = this.#repartition(sink, source, `${this.#name ?? kept.store}-repartition`)
+    const oldValues = { sent: false }
+    const operator: StreamsOperator = { op: 'table-aggregate', store: kept.store, ...aggregation, oldValues }
+    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [parent], { stores: [kept.tableStore()] }) })
+    return new Table({
+      graph,
+      output: name,
+      key: kept.key,
+      value: kept.value,
+      queryableStoreName: kept.queryableName,
+      view: () => ({ kind: 'store', store: kept.store, of: 'keyValue' }),
+      sendOldValues: () => {
+        oldValues.sent = true
+        return true
+      },
+    })
+  }
+
+  #repartition(sink: string, source: string, topic: string): string {
+    if (this.#repartitioned !== null && this.#name !== null) return this.#repartitioned
+    this.#repartitioned = source
+    const serdes = { key: serdeOr(this.#serdes.key, 'key', topic), value: changeSerde(serdeOr(this.#serdes.value, 'value', topic)) as AnySerde }
+    const output = this.#output
+    this.#graph.add({
+      output: source,
+      write(topology) {
+        topology.addInternalTopic(topic, null)
+        topology.addSinkWith(sink, topic, [output], { ...serdes, partitioner: null })
+        topology.addSourceWith(source, [topic], serdes)
+      },
+    })
+    return source
+  }
+}

@@ -1,0 +1,280 @@
+import type { Consumed } from '../consumed.ts'
+import type { StreamsOperator } from '../operators/streams.ts'
+import type { KeyValue } from '../record.ts'
+import type { AnySerde } from '../serde.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
+import { GroupedTable, type KGroupedTable } from './grouped-table.ts'
+import { defined, type KStream, Stream } from './kstream.ts'
+import { Materialization } from './materialization.ts'
+import type { Grouped, Materialized, Named } from './options.ts'
+import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+import { suppressedSerde } from './suppress-serdes.ts'
+import type { Suppressed } from './suppressed.ts'
+import { storesOf, type TableView } from './table-view.ts'
+
+type Some<T> = NonNullable<T>
+type Predicate<K, V> = (key: K, value: V) => boolean
+type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
+type Kept<K, V> = Materialized<K, V, 'keyValue'>
+
+/** The latest value of each key. No value is null: null is a key's absence, in what comes in and in what a function returns. */
+export interface KTable<K, V> {
+  readonly queryableStoreName: string | null
+  filter<W extends V>(predicate: (key: K, value: V) => value is W, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  filter(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
+  filterNot(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
+  mapValues<W>(mapper: (value: V, key: K) => W | null, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  toStream(named?: Named): KStream<K, V | null>
+  suppress(suppressed: Suppressed<K>): KTable<K, V>
+  groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
+  join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  leftJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  outerJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V | null, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+}
+
+export interface TableParts {
+  readonly graph: StreamsGraph
+  readonly output: string
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
+  readonly queryableStoreName: string | null
+  /** How to look a key up in it; keeps it where nothing else does. */
+  view(): TableView
+  /** Lets its updates carry old values; false where that would take a store that nobody else needs and `force` is not set. */
+  sendOldValues(force: boolean): boolean
+  /** Of a windowed table: how long after its end a window may still change. */
+  readonly graceMs?: number
+}
+
+export class Table<K, V> implements KTable<K, V> {
+  readonly parts: TableParts
+
+  constructor(parts: TableParts) {
+    this.parts = parts
+  }
+
+  /** `builder.table`: the topic's records are the table's updates. */
+  static fromTopic<K, V>(graph: StreamsGraph, topic: string, consumed: Consumed<unknown, unknown>, materialized: unknown): Table<K, V> {
+    const kept = Materialization.of(materialized, graph, `${topic}-`).or(consumed)
+    const named = consumed.options.name
+    const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
+    const name = named ?? graph.newName('KTABLE-SOURCE-')
+    graph.add({ output: source, write: (topology) => topology.addSource(source, topic, consumed) })
+    return Table.fromStream(graph, name, source, kept)
+  }
+
+  static fromStream<K, V>(graph: StreamsGraph, name: string, source: string, kept: Materialization): Table<K, V> {
+    const keptIn = { store: kept.queryableName }
+    const oldValues = { sent: false }
+    const keep = () => {
+      keptIn.store = kept.store
+    }
+    graph.add({
+      output: name,
+      write(topology) {
+        const stores = keptIn.store === null ? [] : [kept.tableStore()]
+        topology.addOperator(name, { op: 'table-source', kept: keptIn, oldValues }, [source], { stores })
+      },
+    })
+    return new Table({
+      graph,
+      output: name,
+      key: kept.key,
+      value: kept.value,
+      queryableStoreName: kept.queryableName,
+      view() {
+        keep()
+        return { kind: 'store', store: kept.store, of: 'keyValue' }
+      },
+      sendOldValues(force) {
+        if (!force && keptIn.store === null) return false
+        keep()
+        oldValues.sent = true
+        return true
+      },
+    })
+  }
+
+  get queryableStoreName(): string | null {
+    return this.parts.queryableStoreName
+  }
+
+  view(): TableView {
+    return this.parts.view()
+  }
+
+  filter(predicate: Predicate<K, V>, materialized?: unknown, named?: Named): never {
+    return this.#filtered(predicate, materialized, named) as never
+  }
+
+  filterNot(predicate: Predicate<K, V>, materialized?: unknown, named?: Named): KTable<K, V> {
+    return this.#filtered((key, value) => !predicate(key, value), materialized, named)
+  }
+
+  mapValues<W>(mapper: (value: V, key: K) => W | null, materialized?: unknown, named?: Named): KTable<K, W> {
+    return this.#mapped('KTABLE-MAPVALUES-', (key, value) => defined(mapper(value as V, key as K), 'mapValues'), false, materialized, named, null)
+  }
+
+  toStream(named?: Named): KStream<K, V | null> {
+    const { graph, output, key, value } = this.parts
+    const name = named?.name ?? graph.newName('KTABLE-TOSTREAM-')
+    const operator: StreamsOperator = {
+      op: 'each',
+      each: (record, forward) => forward({ ...record, value: (record.value as { newValue: unknown }).newValue }),
+    }
+    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output]) })
+    return new Stream({ graph, output: name, key, value, mustRepartition: false })
+  }
+
+  suppress(suppressed: Suppressed<K>): KTable<K, V> {
+    const { graph, output } = this.parts
+    const name = suppressed.name ?? graph.newName('KTABLE-SUPPRESS-')
+    const store = suppressed.name === null ? graph.newStoreName('KTABLE-SUPPRESS-') : `${suppressed.name}-store`
+    const graceMs = this.parts.graceMs
+    if (suppressed.timeLimitMs === null && graceMs === undefined) {
+      throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+        message: `${name} waits until windows close, and its table has none`,
+        next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
+      })
+    }
+    const oldValues = { sent: false }
+    const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
+    const operator: StreamsOperator = { op: 'suppress', store, timeLimitMs, graceMs: graceMs ?? 0, maxRecords, maxBytes, whenFull, oldValues }
+    const keptRows: StoreBuilder<StateStore> = {
+      name: store,
+      kind: 'keyValue',
+      key: serdeOr(this.parts.key, 'key', store),
+      value: suppressedSerde(serdeOr(this.parts.value, 'value', store)),
+      persistent: false,
+      logging: true,
+      retentionMs: null,
+    }
+    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output], { stores: [keptRows] }) })
+    return new Table({
+      ...this.parts,
+      output: name,
+      queryableStoreName: null,
+      sendOldValues: (force) => {
+        oldValues.sent = this.parts.sendOldValues(force)
+        return oldValues.sent
+      },
+    })
+  }
+
+  groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>> {
+    const { graph, output } = this.parts
+    const name = grouped?.name ?? graph.newName('KTABLE-SELECT-')
+    this.parts.sendOldValues(true)
+    const operator: StreamsOperator = { op: 'table-regroup', map: selector as (key: unknown, value: unknown) => readonly [unknown, unknown] }
+    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output]) })
+    return new GroupedTable(graph, name, { key: grouped?.key ?? null, value: grouped?.value ?? null }, grouped?.name ?? null)
+  }
+
+  join(other: unknown, joiner: unknown, materialized?: unknown, named?: Named): never {
+    return this.#joined(other, joiner, materialized, named, { left: false, right: false })
+  }
+
+  leftJoin(other: unknown, joiner: unknown, materialized?: unknown, named?: Named): never {
+    return this.#joined(other, joiner, materialized, named, { left: true, right: false })
+  }
+
+  outerJoin(other: unknown, joiner: unknown, materialized?: unknown, named?: Named): never {
+    return this.#joined(other, joiner, materialized, named, { left: true, right: true })
+  }
+
+  #joined(other: unknown, joiner: unknown, materialized: unknown, named: Named | undefined, keep: { left: boolean; right: boolean }): never {
+    const { graph } = this.parts
+    const right = other as Table<unknown, unknown>
+    const kept = materialized === undefined ? null : Materialization.of(materialized, graph, 'KTABLE-MERGE-').or({ key: this.parts.key, value: null })
+    const merge = named?.name ?? graph.newName('KTABLE-MERGE-')
+    if (keep.left) this.parts.sendOldValues(true)
+    if (keep.right) right.parts.sendOldValues(true)
+    const thisName = named === undefined ? graph.newName('KTABLE-JOINTHIS-') : `${named.name}-join-this`
+    const otherName = named === undefined ? graph.newName('KTABLE-JOINOTHER-') : `${named.name}-join-other`
+    const apply = joiner as (left: unknown, right: unknown, key: unknown) => unknown
+    const join = (key: unknown, left: unknown, rightValue: unknown) => defined(apply(left, rightValue, key), 'join')
+    const [leftView, rightView] = [this.view(), right.view()]
+    const sides = { sent: false }
+    const oldValues = { sent: false }
+    const keptIn = { store: kept?.store ?? null }
+    const thisSide: StreamsOperator = { op: 'table-join', other: rightView, keepsThis: keep.left, keepsOther: keep.right, join, oldValues: sides }
+    const otherSide: StreamsOperator = {
+      op: 'table-join',
+      other: leftView,
+      keepsThis: keep.right,
+      keepsOther: keep.left,
+      join: (key, value, left) => join(key, left, value),
+      oldValues: sides,
+    }
+    const output = this.parts.output
+    graph.add({
+      output: merge,
+      write(topology) {
+        topology.addOperator(thisName, thisSide, [output], { stores: storesOf(rightView) })
+        topology.addOperator(otherName, otherSide, [right.parts.output], { stores: storesOf(leftView) })
+        const stores = kept === null ? [] : [kept.tableStore()]
+        topology.addOperator(merge, { op: 'table-merge', kept: keptIn, oldValues }, [thisName, otherName], { stores })
+      },
+    })
+    return new Table({
+      graph,
+      output: merge,
+      key: kept?.key ?? this.parts.key,
+      value: kept?.value ?? null,
+      queryableStoreName: kept?.queryableName ?? null,
+      view: () =>
+        kept === null
+          ? { kind: 'join', left: leftView, right: rightView, keepsLeft: keep.left, keepsRight: keep.right, join }
+          : { kind: 'store', store: kept.store, of: 'keyValue' },
+      sendOldValues: () => {
+        this.parts.sendOldValues(true)
+        right.parts.sendOldValues(true)
+        sides.sent = true
+        oldValues.sent = true
+        return true
+      },
+    }) as never
+  }
+
+  #filtered(predicate: Predicate<K, V>, materialized: unknown, named: Named | undefined): KTable<K, V> {
+    const compute = (key: unknown, value: unknown) => (predicate(key as K, value as V) ? value : null)
+    return this.#mapped('KTABLE-FILTER-', compute, true, materialized, named, this.parts.value)
+  }
+
+  #mapped<W>(
+    prefix: string,
+    compute: (key: unknown, value: unknown) => unknown,
+    skipsAbsent: boolean,
+    materialized: unknown,
+    named: Named | undefined,
+    value: AnySerde | null,
+  ): KTable<K, W> {
+    const { graph, output } = this.parts
+    const given = materialized as Materialized<unknown, unknown, 'keyValue'> | undefined
+    if (given !== undefined && given.name === null) graph.newStoreName(prefix)
+    const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
+    const name = named?.name ?? graph.newName(prefix)
+    const oldValues = { sent: false }
+    const keptIn = { store: kept?.store ?? null }
+    const operator: StreamsOperator = { op: 'table-map', compute, skipsAbsent, kept: keptIn, oldValues }
+    graph.add({
+      output: name,
+      write: (topology) => topology.addOperator(name, operator, [output], { stores: kept === null ? [] : [kept.tableStore()] }),
+    })
+    const { graceMs } = this.parts
+    return new Table({
+      graph,
+      output: name,
+      key: given?.key ?? this.parts.key,
+      value: given?.value ?? value,
+      queryableStoreName: kept?.queryableName ?? null,
+      view: () => (kept === null ? { kind: 'map', table: this.view(), compute } : { kind: 'store', store: kept.store, of: 'keyValue' }),
+      sendOldValues: (force) => {
+        if (kept !== null || this.parts.sendOldValues(force)) oldValues.sent = true
+        return oldValues.sent
+      },
+      ...(graceMs === undefined ? {} : { graceMs }),
+    })
+  }
+}

@@ -1,0 +1,75 @@
+import type { AnySerde } from '../serde.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { Materialized, MaterializedOptions } from './options.ts'
+import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+import { timestamped } from './timestamped.ts'
+
+interface Serdes {
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
+}
+
+type AnyMaterialized = Materialized<never, unknown, never>
+
+/** What an operator knows of the store that it keeps its table in. */
+export class Materialization implements Serdes {
+  /** The user's, or one made up. */
+  readonly store: string
+  readonly isNamed: boolean
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
+  readonly options: MaterializedOptions
+
+  private constructor(store: string, isNamed: boolean, serdes: Serdes, options: MaterializedOptions) {
+    this.store = store
+    this.isNamed = isNamed
+    this.key = serdes.key
+    this.value = serdes.value
+    this.options = options
+  }
+
+  /** A name is made up, and counted, where there is none. */
+  static of(materialized: unknown, graph: StreamsGraph, prefix: string): Materialization {
+    const given = materialized as AnyMaterialized | undefined
+    const name = given?.name ?? graph.newStoreName(prefix)
+    return new Materialization(name, given !== undefined && given.name !== null, given ?? { key: null, value: null }, given?.options ?? {})
+  }
+
+  /** Serdes that were not given come from the operator before. */
+  or({ key, value }: Serdes): Materialization {
+    return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options)
+  }
+
+  /** Null where nobody named it: then nobody can ask it. */
+  get queryableName(): string | null {
+    return this.isNamed ? this.store : null
+  }
+
+  tableStore(): StoreBuilder<StateStore> {
+    return this.#builder('keyValue', null, {})
+  }
+
+  windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): StoreBuilder<StateStore> {
+    return this.#builder('window', this.options.retentionMs ?? options.retentionMs, {
+      windowSizeMs: options.windowSizeMs,
+      timeOrdered: options.timeOrdered,
+    })
+  }
+
+  sessionStore(options: { readonly retentionMs: number }): StoreBuilder<StateStore> {
+    return { ...this.#builder('session', this.options.retentionMs ?? options.retentionMs, {}), value: serdeOr(this.value, 'value', this.store) }
+  }
+
+  #builder(kind: 'keyValue' | 'window' | 'session', retentionMs: number | null, more: Partial<StoreBuilder<StateStore>>): StoreBuilder<StateStore> {
+    return {
+      name: this.store,
+      kind,
+      key: serdeOr(this.key, 'key', this.store),
+      value: timestamped(serdeOr(this.value, 'value', this.store)),
+      persistent: this.options.storeType !== 'inMemory',
+      logging: this.options.logging ?? true,
+      retentionMs,
+      ...more,
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { AnySerde, Serde } from '../serde.ts'
+
+/** A record of one side of a join that nothing has joined yet. */
+export interface WaitingKey {
+  readonly key: unknown
+  readonly isLeft: boolean
+  readonly timestamp: number
+}
+
+export interface WaitingValue {
+  readonly isLeft: boolean
+  readonly value: unknown
+}
+
+/** `timestamp i64 BE │ 1 where left, 0 where right │ key`: in the order in which windows close. KIP-633. */
+export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
+  const key = inner as Serde<unknown>
+  return {
+    serialize(topic, waiting) {
+      const bytes = key.serialize(topic, waiting.key)
+      const data = Buffer.allocUnsafe(9 + bytes.length)
+      data.writeInt32BE(Math.floor(waiting.timestamp / 2 ** 32), 0)
+      data.writeUInt32BE(waiting.timestamp >>> 0, 4)
+      data[8] = waiting.isLeft ? 1 : 0
+      data.set(bytes, 9)
+      return data
+    },
+    deserialize(topic, data) {
+      const view = new DataView(data.buffer, data.byteOffset, 9)
+      return {
+        timestamp: view.getInt32(0) * 2 ** 32 + view.getUint32(4),
+        isLeft: view.getUint8(8) === 1,
+        key: key.deserialize(topic, data.subarray(9)),
+      }
+    },
+  }
+}
+
+/**
+ * All that came with one key and timestamp, as Kafka Streams' list store has it:
+ *
+ *     1 │ count i32 │ (length i32 │ 1 where left, 0 where right │ value)*
+ */
+export function outerValuesSerde(left: AnySerde, right: AnySerde): Serde<readonly WaitingValue[]> {
+  const of = (isLeft: boolean) => (isLeft ? left : right) as Serde<unknown>
+  return {
+    serialize(topic, values) {
+      const parts: Uint8Array[] = [Buffer.of(1), int(values.length)]
+      for (const { isLeft, value } of values) {
+        const bytes = of(isLeft).serialize(topic, value)
+        parts.push(int(bytes.length + 1), Buffer.of(isLeft ? 1 : 0), bytes)
+      }
+      return Buffer.concat(parts)
+    },
+    deserialize(topic, data) {
+      const view = new DataView(data.buffer, data.byteOffset, data.length)
+      const values: WaitingValue[] = []
+      for (let at = 5; at < data.length; ) {
+        const end = at + 4 + view.getInt32(at)
+        const isLeft = data[at + 4] === 1
+        values.push({ isLeft, value: of(isLeft).deserialize(topic, data.subarray(at + 5, end)) })
+        at = end
+      }
+      return values
+    },
+  }
+}
+
+function int(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}

@@ -1,0 +1,97 @@
+import type { StreamsOperator } from '../operators/streams.ts'
+import type { Windowed } from '../record.ts'
+import type { AnySerde } from '../serde.ts'
+import { Serdes } from '../serdes.ts'
+import {
+  type Aggregation,
+  type Aggregator,
+  aggregating,
+  counting,
+  type GroupedStream,
+  type Merger,
+  type Reducer,
+  reducing,
+} from './grouped-stream.ts'
+import { defined } from './kstream.ts'
+import type { KTable } from './ktable.ts'
+import { Materialization } from './materialization.ts'
+import type { Materialized, Named } from './options.ts'
+import { sessionWindowedSerde } from './windowed-serdes.ts'
+import type { EmitStrategy, SessionWindows } from './windows.ts'
+
+/** A grouped stream cut into sessions. */
+export interface SessionWindowedKStream<K, V> {
+  count(materialized?: Materialized<K, number, 'session'>, named?: Named): KTable<Windowed<K>, number>
+  reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'session'>, named?: Named): KTable<Windowed<K>, V>
+  aggregate<A>(
+    initializer: () => A,
+    aggregator: Aggregator<K, V, A>,
+    merger: Merger<K, A>,
+    materialized?: Materialized<K, A, 'session'>,
+    named?: Named,
+  ): KTable<Windowed<K>, A>
+  emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
+}
+
+type Merge = (key: unknown, left: unknown, right: unknown) => unknown
+
+export class SessionWindowedStream<K, V> implements SessionWindowedKStream<K, V> {
+  readonly #stream: GroupedStream<K, V>
+  readonly #windows: SessionWindows
+  #emitOnClose = false
+
+  constructor(stream: GroupedStream<K, V>, windows: SessionWindows) {
+    this.#stream = stream
+    this.#windows = windows
+  }
+
+  emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V> {
+    this.#emitOnClose = strategy.onClose
+    return this
+  }
+
+  count(materialized?: unknown, named?: Named): KTable<Windowed<K>, number> {
+    const { graph, key } = this.#stream.parts
+    if (materialized !== undefined && (materialized as Materialized<K, number, 'session'>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
+    const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key, value: Serdes.long() })
+    return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting, (_, left, right) => (left as number) + (right as number))
+  }
+
+  reduce(reducer: Reducer<V>, materialized?: unknown, named?: Named): KTable<Windowed<K>, V> {
+    const kept = Materialization.of(materialized, this.#stream.parts.graph, 'KSTREAM-REDUCE-').or(this.#stream.parts)
+    const reduction = reducing(reducer)
+    return this.#aggregated(kept, named, 'KSTREAM-REDUCE-', reduction, (key, left, right) => reduction.add(key, right, left))
+  }
+
+  aggregate<A>(
+    initializer: () => A,
+    aggregator: Aggregator<K, V, A>,
+    merger: Merger<K, A>,
+    materialized?: unknown,
+    named?: Named,
+  ): KTable<Windowed<K>, A> {
+    const { graph, key } = this.#stream.parts
+    const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key, value: null })
+    const aggregation = aggregating(initializer, aggregator)
+    const merge = (aKey: unknown, left: unknown, right: unknown) => defined(merger(aKey as K, left as A, right as A), 'aggregate')
+    return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', aggregation, merge)
+  }
+
+  #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation, merge: Merge): KTable<Windowed<K>, A> {
+    const windows = this.#windows
+    const oldValues = { sent: false }
+    const emitOnClose = () => this.#emitOnClose
+    const operator: StreamsOperator = { op: 'session-aggregate', store: kept.store, windows, ...aggregation, merge, emitOnClose, oldValues }
+    const name = named?.name ?? this.#stream.parts.graph.newName(prefix)
+    return this.#stream.table(name, operator, kept.sessionStore({ retentionMs: windows.gapMs + windows.graceMs }), kept, {
+      key: kept.key === null ? null : (sessionWindowedSerde(kept.key) as AnySerde),
+      value: kept.value,
+      view: () => ({ kind: 'store', store: kept.store, of: 'session' }),
+      sendOldValues: () => {
+        oldValues.sent = true
+        return true
+      },
+      graceMs: windows.gapMs + windows.graceMs,
+    })
+  }
+}

@@ -1,0 +1,13 @@
+import type { StoreKind } from '../state-store.ts'
+
+/** What a store is made with: its name, its kind, and what only its kind has. */
+export interface StoreSupplier<out Kind extends StoreKind> {
+  readonly name: string
+  readonly kind: Kind
+}
+
+export interface WindowSupplier extends StoreSupplier<'window'> {
+  readonly retentionMs: number
+  readonly windowSizeMs: number
+  readonly retainDuplicates: boolean
+}

@@ -1,0 +1,104 @@
+import type { StreamsOperator } from '../operators/streams.ts'
+import type { AnySerde } from '../serde.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
+import { defined, passThrough, Stream } from './kstream.ts'
+import type { StreamJoined } from './options.ts'
+import { outerKeySerde, outerValuesSerde } from './outer-join-serdes.ts'
+import { serdeOr } from './streams-graph.ts'
+import type { JoinWindows } from './windows.ts'
+
+type Untyped = Stream<unknown, unknown>
+type Join = (left: unknown, right: unknown, key: unknown) => unknown
+
+/** Two streams, each kept for as long as the other may still have something that joins. */
+export function joinStreams(
+  left: Untyped,
+  right: Untyped,
+  joiner: Join,
+  windows: JoinWindows,
+  joined: StreamJoined<never, never, never> | undefined,
+  outer: { readonly left: boolean; readonly right: boolean },
+): Untyped {
+  const { graph } = left.parts
+  const base = joined?.options.name ?? null
+  const left0 = left.repartitionedFor(base === null ? null : `${base}-left`, joined?.key ?? null, joined?.value ?? null)
+  const right0 = right.repartitionedFor(base === null ? null : `${base}-right`, joined?.key ?? null, joined?.other ?? null)
+  const named = (suffix: string, prefix: string) => (base === null ? graph.newName(prefix) : `${base}${suffix}`)
+  const thisWindowed = named('-this-windowed', 'KSTREAM-WINDOWED-')
+  const otherWindowed = named('-other-windowed', 'KSTREAM-WINDOWED-')
+  const thisGenerated = graph.newName(outer.right ? 'KSTREAM-OUTERTHIS-' : 'KSTREAM-JOINTHIS-')
+  const otherGenerated = graph.newName(outer.left ? 'KSTREAM-OUTEROTHER-' : 'KSTREAM-JOINOTHER-')
+  const thisSuffix = outer.right ? '-outer-this-join' : '-this-join'
+  const otherSuffix = outer.left ? '-outer-other-join' : '-other-join'
+  const thisJoin = base === null ? thisGenerated : `${base}${thisSuffix}`
+  const otherJoin = base === null ? otherGenerated : `${base}${otherSuffix}`
+  const merge = named('-merge', 'KSTREAM-MERGE-')
+
+  const { storeName, thisStore, otherStore, logging } = joined?.options ?? {}
+  const key = joined?.key ?? left0.key
+  const store = (name: string, value: AnySerde | null): StoreBuilder<StateStore> => ({
+    name,
+    kind: 'window',
+    key: serdeOr(key, 'key', name),
+    value: serdeOr(value, 'value', name),
+    persistent: true,
+    logging: logging ?? true,
+    retentionMs: windows.sizeMs + windows.graceMs,
+    windowSizeMs: windows.sizeMs,
+    retainDuplicates: true,
+  })
+  const stores = {
+    left: store(
+      thisStore?.name ?? (storeName === undefined ? `${thisGenerated}-store` : `${storeName}${thisSuffix}-store`),
+      joined?.value ?? left0.value,
+    ),
+    right: store(
+      otherStore?.name ?? (storeName === undefined ? `${otherGenerated}-store` : `${storeName}${otherSuffix}-store`),
+      joined?.other ?? right0.value,
+    ),
+  }
+  const outerStore: StoreBuilder<StateStore> | null = outer.left
+    ? {
+        name: outerStoreName(storeName, thisGenerated, outer.right),
+        kind: 'keyValue',
+        key: outerKeySerde(stores.left.key),
+        value: outerValuesSerde(stores.left.value, stores.right.value),
+        persistent: true,
+        logging: logging ?? true,
+        retentionMs: null,
+      }
+    : null
+  const shared = {}
+  const side = (isLeft: boolean): StreamsOperator => ({
+    op: 'stream-stream-join',
+    isLeft,
+    beforeMs: isLeft ? windows.beforeMs : windows.afterMs,
+    afterMs: isLeft ? windows.afterMs : windows.beforeMs,
+    windowBeforeMs: windows.beforeMs,
+    windowAfterMs: windows.afterMs,
+    graceMs: windows.graceMs,
+    outer: isLeft ? outer.left : outer.right,
+    otherStore: isLeft ? stores.right.name : stores.left.name,
+    outerStore: outerStore?.name ?? null,
+    shared,
+    join: (recordKey, own, other) => defined(isLeft ? joiner(own, other, recordKey) : joiner(other, own, recordKey), 'join'),
+  })
+  const shares = outerStore === null ? [] : [outerStore]
+  graph.add({
+    output: merge,
+    write(topology) {
+      topology.addOperator(thisWindowed, { op: 'join-window', store: stores.left.name }, [left0.output], { stores: [stores.left] })
+      topology.addOperator(otherWindowed, { op: 'join-window', store: stores.right.name }, [right0.output], { stores: [stores.right] })
+      topology.addOperator(thisJoin, side(true), [thisWindowed], { stores: [stores.right, ...shares] })
+      topology.addOperator(otherJoin, side(false), [otherWindowed], { stores: [stores.left, ...shares] })
+      topology.addOperator(merge, passThrough, [thisJoin, otherJoin])
+    },
+  })
+  return new Stream({ graph, output: merge, key, value: null, mustRepartition: false })
+}
+
+function outerStoreName(storeName: string | undefined, generated: string, both: boolean): string {
+  const shared = both ? '-outer-shared-join' : '-left-shared-join'
+  if (storeName !== undefined) return `${storeName}${shared}-store`
+  return `${generated.replace(/^KSTREAM-[A-Z]+-/, 'KSTREAM-OUTERSHARED-')}-store`
+}
