@@ -57,6 +57,12 @@ export class TopologyTestDriver implements AsyncDisposable {
     return new TestOutputTopic(this.#outputOf(name), name, key, value)
   }
 
+  /** Topics that something was written to, inputs left out. */
+  get producedTopicNames(): readonly string[] {
+    const own = new Set(this.#topology.subtopologies().flatMap(({ sources }) => sources))
+    return [...this.#outputs.keys()].filter((topic) => !own.has(topic) || this.#topology.internalTopics.has(topic)).sort()
+  }
+
   async advanceWallClockTime(ms: number): Promise<void> {
     await this.#clock.advance(ms)
     for (const task of this.#tasks) task.punctuate(this.#clock.now())

@@ -186,9 +186,8 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
 
   /** All sessions that end between the two, in the order of their ends. Time-ordered stores only. */
   *sessionsEnding(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
-    const actualFrom = Math.max(0, from, this.oldest)
-    for (const segment of this.segments(actualFrom, to)) {
-      for (const [row, value] of this.rows.between(bytesOf(segment, longBytes(actualFrom)), bytesOf(segment, longBytes(to + 1)), false))
+    for (const segment of this.segments(from, to)) {
+      for (const [row, value] of this.rows.between(bytesOf(segment, longBytes(from)), bytesOf(segment, longBytes(to + 1)), false))
         yield [{ key: this.keys.deserialize(this.topic, this.#keyIn(row)), window: this.#windowIn(row) }, value]
     }
   }

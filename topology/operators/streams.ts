@@ -162,7 +162,6 @@ export interface Suppress {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
-  readonly oldValues: OldValues
 }
 
 export type StreamsOperator =

@@ -1,6 +1,7 @@
 import type { Change } from '../operators/streams.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'
+import { composed } from './unset-serde.ts'
 
 /**
  * A table's update between two sub-topologies, as Kafka Streams writes it (KIP-904):
@@ -8,8 +9,7 @@ import { WaggleError } from '../waggle-error.ts'
  *     old value │ 0        new value │ 1        length of new value varint │ new value │ old value │ 2
  */
 export function changeSerde(value: AnySerde): Serde<Change<unknown>> {
-  const inner = value as Serde<unknown>
-  return {
+  return composed([value], (inner) => ({
     serialize(topic, { newValue, oldValue }, headers) {
       const newData = newValue === null ? null : inner.serialize(topic, newValue, headers)
       const oldData = oldValue === null ? null : inner.serialize(topic, oldValue, headers)
@@ -35,7 +35,7 @@ export function changeSerde(value: AnySerde): Serde<Change<unknown>> {
         next: 'The topic belongs to the application: reset it if something else wrote to it.',
       })
     },
-  }
+  }))
 }
 
 const onlyOld = Buffer.of(0)

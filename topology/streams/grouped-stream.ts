@@ -103,7 +103,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   ): KTable<K2, A> {
     const { graph } = this.parts
     const output = this.#source(kept)
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output], { stores: [store] }) })
+    graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output], { stores: [store] }) })
     return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, ...parts })
   }
 

@@ -7,7 +7,8 @@ import { defined } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'
-import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+import type { StreamsGraph } from './streams-graph.ts'
+import { serdeOr } from './unset-serde.ts'
 
 type Kept<K, V> = Materialized<K, V, 'keyValue'>
 
@@ -79,7 +80,11 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
     const parent = this.#repartition(sink, source, `${this.#name ?? kept.store}-repartition`)
     const oldValues = { sent: false }
     const operator: StreamsOperator = { op: 'table-aggregate', store: kept.store, ...aggregation, oldValues }
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [parent], { stores: [kept.tableStore()] }) })
+    graph.add({
+      output: name,
+      inputs: [parent],
+      write: (topology) => topology.addOperator(name, operator, [parent], { stores: [kept.tableStore()] }),
+    })
     return new Table({
       graph,
       output: name,
@@ -101,6 +106,7 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
     const output = this.#output
     this.#graph.add({
       output: source,
+      inputs: [output],
       write(topology) {
         topology.addInternalTopic(topic, null)
         topology.addSinkWith(sink, topic, [output], { ...serdes, partitioner: null })

@@ -11,8 +11,9 @@ import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import { type Grouped, type Joined, type Materialized, Named, type Repartitioned, type StreamJoined } from './options.ts'
 import { joinStreams } from './stream-stream-join.ts'
-import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+import type { StreamsGraph } from './streams-graph.ts'
 import { storesOf } from './table-view.ts'
+import { serdeOr } from './unset-serde.ts'
 import type { JoinWindows } from './windows.ts'
 
 type Some<T> = NonNullable<T>
@@ -174,7 +175,11 @@ export class Stream<K, V> implements KStream<K, V> {
     const { graph, output, mustRepartition } = this.parts
     const others = partsOf(other)
     const name = named?.name ?? graph.newName('KSTREAM-MERGE-')
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, passThrough, [output, others.output]) })
+    graph.add({
+      output: name,
+      inputs: [output, others.output],
+      write: (topology) => topology.addOperator(name, passThrough, [output, others.output]),
+    })
     return new Stream({ graph, output: name, key: null, value: null, mustRepartition: mustRepartition || others.mustRepartition })
   }
 
@@ -203,7 +208,11 @@ export class Stream<K, V> implements KStream<K, V> {
     const key = serdeOr(produced?.key ?? this.parts.key, 'key', name)
     const value = serdeOr(produced?.value ?? this.parts.value, 'value', name)
     const partitioner = produced?.options.partitioner ?? null
-    graph.add({ output: name, write: (topology) => topology.addSinkWith(name, topic as never, [output], { key, value, partitioner }) })
+    graph.add({
+      output: name,
+      inputs: [output],
+      write: (topology) => topology.addSinkWith(name, topic as never, [output], { key, value, partitioner }),
+    })
   }
 
   toTable(materialized?: Kept<Some<K>, Some<V>>, named?: Named): KTable<Some<K>, Some<V>> {
@@ -241,7 +250,11 @@ export class Stream<K, V> implements KStream<K, V> {
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, { stores, named }: ProcessOptions & { named?: Named } = {}): KStream<K2, V2> {
     const { graph, output } = this.parts
     const name = named?.name ?? graph.newName('KSTREAM-PROCESSOR-')
-    graph.add({ output: name, write: (topology) => topology.addProcessor(name, supplier, [output], stores === undefined ? {} : { stores }) })
+    graph.add({
+      output: name,
+      inputs: [output],
+      write: (topology) => topology.addProcessor(name, supplier, [output], stores === undefined ? {} : { stores }),
+    })
     return new Stream({ graph, output: name, key: null, value: null, mustRepartition: true })
   }
 
@@ -250,6 +263,7 @@ export class Stream<K, V> implements KStream<K, V> {
     const name = named?.name ?? graph.newName('KSTREAM-PROCESSVALUES-')
     graph.add({
       output: name,
+      inputs: [output],
       write: (topology) => topology.addProcessor(name, () => fixedKey(supplier), [output], stores === undefined ? {} : { stores }),
     })
     return new Stream({ graph, output: name, key, value: null, mustRepartition })
@@ -296,7 +310,12 @@ export class Stream<K, V> implements KStream<K, V> {
       join: (recordKey, value, tableValue) => defined(joiner(value, tableValue, recordKey), 'join'),
       left,
     }
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output], { stores: storesOf(view) }) })
+    graph.add({
+      output: name,
+      inputs: [output],
+      relaxesNullKeys: left,
+      write: (topology) => topology.addOperator(name, operator, [output], { stores: storesOf(view) }),
+    })
     return new Stream({ graph, output: name, key: joined?.key ?? key, value: null, mustRepartition: false })
   }
 
@@ -321,7 +340,7 @@ export class Stream<K, V> implements KStream<K, V> {
     const { graph, output } = this.parts
     const name = named?.name ?? graph.newName(prefix)
     const operator: StreamsOperator = { op: 'each', each: each as (record: Record<unknown, unknown>, forward: Forward) => void }
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output]) })
+    graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
     return new Stream({ ...this.parts, ...changed, output: name })
   }
 }
@@ -344,7 +363,7 @@ class SplitStream<K, V> implements BranchedKStream<K, V> {
         if (child !== undefined) forward(record, child)
       },
     }
-    parts.graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [parts.output]) })
+    parts.graph.add({ output: name, inputs: [parts.output], write: (topology) => topology.addOperator(name, operator, [parts.output]) })
   }
 
   branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V> {
@@ -367,7 +386,7 @@ class SplitStream<K, V> implements BranchedKStream<K, V> {
     const name = `${this.#name}${branched?.name ?? index}`
     this.#children.push(name)
     graph.newName('')
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, passThrough, [this.#name]) })
+    graph.add({ output: name, inputs: [this.#name], write: (topology) => topology.addOperator(name, passThrough, [this.#name]) })
     const stream: KStream<K, V> = new Stream({ ...this.#parts, output: name })
     const kept = branched?.chain ? branched.chain(stream) : stream
     if (kept !== null) this.#branches.set(name, kept)
@@ -390,10 +409,11 @@ export function addRepartition(graph: StreamsGraph, output: string, prefix: stri
   const names = isGenerated ? generated : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
   graph.add({
     output: names.source,
-    write(topology) {
+    inputs: [output],
+    write(topology, wantsNullKeys) {
       const serdes = { key: serdeOr(options.key, 'key', topic), value: serdeOr(options.value, 'value', topic) }
       topology.addInternalTopic(topic, options.partitions)
-      topology.addOperator(names.filter, passThrough, [output])
+      topology.addOperator(names.filter, wantsNullKeys ? passThrough : dropNullKeys, [output])
       topology.addSinkWith(names.sink, topic, [names.filter], { ...serdes, partitioner: options.partitioner })
       topology.addSourceWith(names.source, [topic], serdes)
     },
@@ -408,11 +428,18 @@ export function partsOf(stream: KStream<never, never> | KStream<unknown, unknown
 
 export function addStreamSource(graph: StreamsGraph, topics: readonly string[], consumed: Consumed<unknown, unknown>): StreamParts {
   const name = consumed.options.name ?? graph.newName('KSTREAM-SOURCE-')
-  graph.add({ output: name, write: (topology: Topology) => topology.addSource(name, topics, consumed) })
+  graph.add({ output: name, inputs: [], write: (topology: Topology) => topology.addSource(name, topics, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }
 }
 
 export const passThrough: StreamsOperator = { op: 'each', each: (record, forward) => forward(record) }
+
+const dropNullKeys: StreamsOperator = {
+  op: 'each',
+  each(record, forward) {
+    if (record.key !== null) forward(record)
+  },
+}
 
 /** Absence is null; undefined is a mistake that would only show far away. */
 export function defined<T>(value: T, operator: string): T {

@@ -8,10 +8,11 @@ import { GroupedTable, type KGroupedTable } from './grouped-table.ts'
 import { defined, type KStream, Stream } from './kstream.ts'
 import { Materialization } from './materialization.ts'
 import type { Grouped, Materialized, Named } from './options.ts'
-import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+import type { StreamsGraph } from './streams-graph.ts'
 import { suppressedSerde } from './suppress-serdes.ts'
 import type { Suppressed } from './suppressed.ts'
 import { storesOf, type TableView } from './table-view.ts'
+import { serdeOr } from './unset-serde.ts'
 
 type Some<T> = NonNullable<T>
 type Predicate<K, V> = (key: K, value: V) => boolean
@@ -60,7 +61,7 @@ export class Table<K, V> implements KTable<K, V> {
     const named = consumed.options.name
     const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
     const name = named ?? graph.newName('KTABLE-SOURCE-')
-    graph.add({ output: source, write: (topology) => topology.addSource(source, topic, consumed) })
+    graph.add({ output: source, inputs: [], write: (topology) => topology.addSource(source, topic, consumed) })
     return Table.fromStream(graph, name, source, kept)
   }
 
@@ -72,6 +73,7 @@ export class Table<K, V> implements KTable<K, V> {
     }
     graph.add({
       output: name,
+      inputs: [source],
       write(topology) {
         const stores = keptIn.store === null ? [] : [kept.tableStore()]
         topology.addOperator(name, { op: 'table-source', kept: keptIn, oldValues }, [source], { stores })
@@ -123,7 +125,7 @@ export class Table<K, V> implements KTable<K, V> {
       op: 'each',
       each: (record, forward) => forward({ ...record, value: (record.value as { newValue: unknown }).newValue }),
     }
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output]) })
+    graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
     return new Stream({ graph, output: name, key, value, mustRepartition: false })
   }
 
@@ -138,9 +140,10 @@ export class Table<K, V> implements KTable<K, V> {
         next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
       })
     }
-    const oldValues = { sent: false }
+    // What waits is looked at by what it stands for, so the buffer has to see what was there before.
+    this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
-    const operator: StreamsOperator = { op: 'suppress', store, timeLimitMs, graceMs: graceMs ?? 0, maxRecords, maxBytes, whenFull, oldValues }
+    const operator: StreamsOperator = { op: 'suppress', store, timeLimitMs, graceMs: graceMs ?? 0, maxRecords, maxBytes, whenFull }
     const keptRows: StoreBuilder<StateStore> = {
       name: store,
       kind: 'keyValue',
@@ -150,15 +153,12 @@ export class Table<K, V> implements KTable<K, V> {
       logging: true,
       retentionMs: null,
     }
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output], { stores: [keptRows] }) })
+    graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output], { stores: [keptRows] }) })
     return new Table({
       ...this.parts,
       output: name,
       queryableStoreName: null,
-      sendOldValues: (force) => {
-        oldValues.sent = this.parts.sendOldValues(force)
-        return oldValues.sent
-      },
+      view: () => ({ kind: 'suppressed', store, table: this.view() }),
     })
   }
 
@@ -167,7 +167,7 @@ export class Table<K, V> implements KTable<K, V> {
     const name = grouped?.name ?? graph.newName('KTABLE-SELECT-')
     this.parts.sendOldValues(true)
     const operator: StreamsOperator = { op: 'table-regroup', map: selector as (key: unknown, value: unknown) => readonly [unknown, unknown] }
-    graph.add({ output: name, write: (topology) => topology.addOperator(name, operator, [output]) })
+    graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
     return new GroupedTable(graph, name, { key: grouped?.key ?? null, value: grouped?.value ?? null }, grouped?.name ?? null)
   }
 
@@ -210,6 +210,7 @@ export class Table<K, V> implements KTable<K, V> {
     const output = this.parts.output
     graph.add({
       output: merge,
+      inputs: [output, right.parts.output],
       write(topology) {
         topology.addOperator(thisName, thisSide, [output], { stores: storesOf(rightView) })
         topology.addOperator(otherName, otherSide, [right.parts.output], { stores: storesOf(leftView) })
@@ -255,11 +256,13 @@ export class Table<K, V> implements KTable<K, V> {
     if (given !== undefined && given.name === null) graph.newStoreName(prefix)
     const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
     const name = named?.name ?? graph.newName(prefix)
-    const oldValues = { sent: false }
+    // A filter can leave out what was and is absent, where old values come for free.
+    const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }
     const operator: StreamsOperator = { op: 'table-map', compute, skipsAbsent, kept: keptIn, oldValues }
     graph.add({
       output: name,
+      inputs: [output],
       write: (topology) => topology.addOperator(name, operator, [output], { stores: kept === null ? [] : [kept.tableStore()] }),
     })
     const { graceMs } = this.parts

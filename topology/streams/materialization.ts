@@ -1,8 +1,9 @@
 import type { AnySerde } from '../serde.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
 import type { Materialized, MaterializedOptions } from './options.ts'
-import { type StreamsGraph, serdeOr } from './streams-graph.ts'
+import type { StreamsGraph } from './streams-graph.ts'
 import { timestamped } from './timestamped.ts'
+import { serdeOr } from './unset-serde.ts'
 
 interface Serdes {
   readonly key: AnySerde | null
@@ -56,8 +57,11 @@ export class Materialization implements Serdes {
     })
   }
 
-  sessionStore(options: { readonly retentionMs: number }): StoreBuilder<StateStore> {
-    return { ...this.#builder('session', this.options.retentionMs ?? options.retentionMs, {}), value: serdeOr(this.value, 'value', this.store) }
+  sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): StoreBuilder<StateStore> {
+    return {
+      ...this.#builder('session', this.options.retentionMs ?? options.retentionMs, { timeOrdered: options.timeOrdered }),
+      value: serdeOr(this.value, 'value', this.store),
+    }
   }
 
   #builder(kind: 'keyValue' | 'window' | 'session', retentionMs: number | null, more: Partial<StoreBuilder<StateStore>>): StoreBuilder<StateStore> {

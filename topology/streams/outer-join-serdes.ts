@@ -1,4 +1,5 @@
 import type { AnySerde, Serde } from '../serde.ts'
+import { composed } from './unset-serde.ts'
 
 /** A record of one side of a join that nothing has joined yet. */
 export interface WaitingKey {
@@ -14,8 +15,7 @@ export interface WaitingValue {
 
 /** `timestamp i64 BE │ 1 where left, 0 where right │ key`: in the order in which windows close. KIP-633. */
 export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
-  const key = inner as Serde<unknown>
-  return {
+  return composed([inner], (key) => ({
     serialize(topic, waiting) {
       const bytes = key.serialize(topic, waiting.key)
       const data = Buffer.allocUnsafe(9 + bytes.length)
@@ -33,7 +33,7 @@ export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
         key: key.deserialize(topic, data.subarray(9)),
       }
     },
-  }
+  }))
 }
 
 /**
@@ -42,28 +42,30 @@ export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
  *     1 │ count i32 │ (length i32 │ 1 where left, 0 where right │ value)*
  */
 export function outerValuesSerde(left: AnySerde, right: AnySerde): Serde<readonly WaitingValue[]> {
-  const of = (isLeft: boolean) => (isLeft ? left : right) as Serde<unknown>
-  return {
-    serialize(topic, values) {
-      const parts: Uint8Array[] = [Buffer.of(1), int(values.length)]
-      for (const { isLeft, value } of values) {
-        const bytes = of(isLeft).serialize(topic, value)
-        parts.push(int(bytes.length + 1), Buffer.of(isLeft ? 1 : 0), bytes)
-      }
-      return Buffer.concat(parts)
-    },
-    deserialize(topic, data) {
-      const view = new DataView(data.buffer, data.byteOffset, data.length)
-      const values: WaitingValue[] = []
-      for (let at = 5; at < data.length; ) {
-        const end = at + 4 + view.getInt32(at)
-        const isLeft = data[at + 4] === 1
-        values.push({ isLeft, value: of(isLeft).deserialize(topic, data.subarray(at + 5, end)) })
-        at = end
-      }
-      return values
-    },
-  }
+  return composed([left, right], (leftSerde, rightSerde) => {
+    const of = (isLeft: boolean) => (isLeft ? leftSerde : rightSerde) as Serde<unknown>
+    return {
+      serialize(topic, values) {
+        const parts: Uint8Array[] = [Buffer.of(1), int(values.length)]
+        for (const { isLeft, value } of values) {
+          const bytes = of(isLeft).serialize(topic, value)
+          parts.push(int(bytes.length + 1), Buffer.of(isLeft ? 1 : 0), bytes)
+        }
+        return Buffer.concat(parts)
+      },
+      deserialize(topic, data) {
+        const view = new DataView(data.buffer, data.byteOffset, data.length)
+        const values: WaitingValue[] = []
+        for (let at = 5; at < data.length; ) {
+          const end = at + 4 + view.getInt32(at)
+          const isLeft = data[at + 4] === 1
+          values.push({ isLeft, value: of(isLeft).deserialize(topic, data.subarray(at + 5, end)) })
+          at = end
+        }
+        return values
+      },
+    }
+  })
 }
 
 function int(value: number): Buffer {

@@ -16,6 +16,7 @@ import { defined } from './kstream.ts'
 import type { KTable } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'
+import { serdeOr } from './unset-serde.ts'
 import { sessionWindowedSerde } from './windowed-serdes.ts'
 import type { EmitStrategy, SessionWindows } from './windows.ts'
 
@@ -83,15 +84,21 @@ export class SessionWindowedStream<K, V> implements SessionWindowedKStream<K, V>
     const emitOnClose = () => this.#emitOnClose
     const operator: StreamsOperator = { op: 'session-aggregate', store: kept.store, windows, ...aggregation, merge, emitOnClose, oldValues }
     const name = named?.name ?? this.#stream.parts.graph.newName(prefix)
-    return this.#stream.table(name, operator, kept.sessionStore({ retentionMs: windows.gapMs + windows.graceMs }), kept, {
-      key: kept.key === null ? null : (sessionWindowedSerde(kept.key) as AnySerde),
-      value: kept.value,
-      view: () => ({ kind: 'store', store: kept.store, of: 'session' }),
-      sendOldValues: () => {
-        oldValues.sent = true
-        return true
+    return this.#stream.table(
+      name,
+      operator,
+      kept.sessionStore({ retentionMs: windows.gapMs + windows.graceMs, timeOrdered: this.#emitOnClose }),
+      kept,
+      {
+        key: sessionWindowedSerde(serdeOr(kept.key, 'key', kept.store)) as AnySerde,
+        value: kept.value,
+        view: () => ({ kind: 'store', store: kept.store, of: 'session' }),
+        sendOldValues: () => {
+          oldValues.sent = true
+          return true
+        },
+        graceMs: windows.gapMs + windows.graceMs,
       },
-      graceMs: windows.gapMs + windows.graceMs,
-    })
+    )
   }
 }

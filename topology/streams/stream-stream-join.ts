@@ -4,7 +4,7 @@ import type { StateStore, StoreBuilder } from '../state-store.ts'
 import { defined, passThrough, Stream } from './kstream.ts'
 import type { StreamJoined } from './options.ts'
 import { outerKeySerde, outerValuesSerde } from './outer-join-serdes.ts'
-import { serdeOr } from './streams-graph.ts'
+import { serdeOr } from './unset-serde.ts'
 import type { JoinWindows } from './windows.ts'
 
 type Untyped = Stream<unknown, unknown>
@@ -86,6 +86,8 @@ export function joinStreams(
   const shares = outerStore === null ? [] : [outerStore]
   graph.add({
     output: merge,
+    inputs: [left0.output, right0.output],
+    relaxesNullKeys: outer.left || outer.right,
     write(topology) {
       topology.addOperator(thisWindowed, { op: 'join-window', store: stores.left.name }, [left0.output], { stores: [stores.left] })
       topology.addOperator(otherWindowed, { op: 'join-window', store: stores.right.name }, [right0.output], { stores: [stores.right] })

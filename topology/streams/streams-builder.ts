@@ -23,7 +23,7 @@ export class StreamsBuilder {
 
   /** WAGGLE_STORE_EXISTS where another has the name. */
   addStateStore(store: StoreBuilder<StateStore>): this {
-    this.#graph.add({ output: store.name, write: (topology) => topology.addStateStore(store) })
+    this.#graph.add({ output: store.name, inputs: [], write: (topology) => topology.addStateStore(store) })
     return this
   }
 

@@ -1,12 +1,15 @@
 import { Topology } from '../graph.ts'
-import type { AnySerde } from '../serde.ts'
-import { WaggleError } from '../waggle-error.ts'
 
 /** A step of a program in the DSL, in the order in which it was written; `write` makes its nodes. */
 export interface LogicalNode {
   /** Of the node that the steps below it read from. */
   readonly output: string
-  write(topology: Topology): void
+  /** Outputs that it reads from. */
+  readonly inputs: readonly string[]
+  /** A join that lets a record without a key out unmatched (KIP-962). */
+  readonly relaxesNullKeys?: boolean
+  /** `wantsNullKeys`: such a join stands behind it. */
+  write(topology: Topology, wantsNullKeys: boolean): void
 }
 
 /** What one StreamsBuilder has collected. Names are counted up in the order of the calls, as Kafka Streams counts them. */
@@ -28,41 +31,21 @@ export class StreamsGraph {
 
   build(): Topology {
     const topology = new Topology()
-    for (const node of this.#nodes) node.write(topology)
+    const wanting = this.#wantingNullKeys()
+    for (const node of this.#nodes) node.write(topology, wanting.has(node.output))
     return topology
+  }
+
+  /** Outputs with a join behind them that relaxes null keys. Parents come before their children. */
+  #wantingNullKeys(): ReadonlySet<string> {
+    const wanting = new Set<string>()
+    for (const node of [...this.#nodes].reverse()) {
+      if (node.relaxesNullKeys || wanting.has(node.output)) for (const input of node.inputs) wanting.add(input)
+    }
+    return wanting
   }
 
   #number(): string {
     return String(this.#index++).padStart(10, '0')
   }
-}
-
-/** Stands for a serde that was not given: the application's default takes its place when it starts. */
-export class DefaultSerde {
-  readonly of: 'key' | 'value'
-  readonly where: string
-
-  constructor(of: 'key' | 'value', where: string) {
-    this.of = of
-    this.where = where
-  }
-
-  serialize(): never {
-    throw this.missing()
-  }
-
-  deserialize(): never {
-    throw this.missing()
-  }
-
-  missing(): WaggleError {
-    return new WaggleError('WAGGLE_SERDE_MISSING', {
-      message: `${this.where} has no serde for its ${this.of}s`,
-      next: `Give it one, or set ${this.of === 'key' ? 'defaultKeySerde' : 'defaultValueSerde'}.`,
-    })
-  }
-}
-
-export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: string): AnySerde {
-  return serde ?? (new DefaultSerde(of, where) as AnySerde)
 }

@@ -2,6 +2,8 @@
 export type TableView =
   | { readonly kind: 'store'; readonly store: string; readonly of: 'keyValue' | 'window' | 'session' }
   | { readonly kind: 'map'; readonly table: TableView; readonly compute: (key: unknown, value: unknown) => unknown }
+  /** What has gone on of a table whose updates wait in `store`. */
+  | { readonly kind: 'suppressed'; readonly store: string; readonly table: TableView }
   | {
       readonly kind: 'join'
       readonly left: TableView
@@ -18,6 +20,8 @@ export function storesOf(view: TableView): readonly string[] {
       return [view.store]
     case 'map':
       return storesOf(view.table)
+    case 'suppressed':
+      return [...new Set([view.store, ...storesOf(view.table)])]
     case 'join':
       return [...new Set([...storesOf(view.left), ...storesOf(view.right)])]
   }

@@ -7,6 +7,7 @@ import { type Aggregation, type Aggregator, aggregating, counting, type GroupedS
 import type { KTable } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'
+import { serdeOr } from './unset-serde.ts'
 import { timeWindowedSerde } from './windowed-serdes.ts'
 import { type EmitStrategy, type SlidingWindows, type TimeWindows, UnlimitedWindows } from './windows.ts'
 
@@ -71,7 +72,7 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
     const name = named?.name ?? this.#stream.parts.graph.newName(prefix)
     const store = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: this.#emitOnClose })
     return this.#stream.table(name, operator, store, kept, {
-      key: kept.key === null ? null : (timeWindowedSerde(kept.key, windowSizeMs) as AnySerde),
+      key: timeWindowedSerde(serdeOr(kept.key, 'key', kept.store), windowSizeMs) as AnySerde,
       value: kept.value,
       view: () => ({ kind: 'store', store: kept.store, of: 'window' }),
       sendOldValues: () => {

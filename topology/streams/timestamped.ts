@@ -1,10 +1,10 @@
 import type { AnySerde, Serde } from '../serde.ts'
 import type { ValueAndTimestamp } from '../state-store.ts'
+import { composed } from './unset-serde.ts'
 
 /** `timestamp i64 BE │ value`, as Kafka Streams keeps a table's rows (KIP-258). */
 export function timestamped(value: AnySerde): Serde<ValueAndTimestamp<unknown>> {
-  const inner = value as Serde<unknown>
-  return {
+  return composed([value], (inner) => ({
     serialize(topic, row) {
       const bytes = inner.serialize(topic, row.value)
       const data = Buffer.allocUnsafe(8 + bytes.length)
@@ -17,5 +17,5 @@ export function timestamped(value: AnySerde): Serde<ValueAndTimestamp<unknown>> 
       const view = new DataView(data.buffer, data.byteOffset, 8)
       return { timestamp: view.getInt32(0) * 2 ** 32 + view.getUint32(4), value: inner.deserialize(topic, data.subarray(8)) }
     },
-  }
+  }))
 }

@@ -1,29 +1,28 @@
 import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
+import { composed } from './unset-serde.ts'
 
 /** `key │ window start i64 BE`, as Kafka Streams writes a time window's key; the size is not in it. */
 export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<Windowed<unknown>> {
-  const key = inner as Serde<unknown>
-  return {
+  return composed([inner], (key) => ({
     serialize: (topic, windowed, headers) => withLongs(key.serialize(topic, windowed.key, headers), [windowed.window.start]),
     deserialize(topic, data, headers) {
       const start = longAt(data, data.length - 8)
       const end = Math.min(start + windowSizeMs, Number.MAX_SAFE_INTEGER)
       return { key: key.deserialize(topic, data.subarray(0, data.length - 8), headers), window: { start, end } }
     },
-  }
+  }))
 }
 
 /** `key │ session end i64 BE │ session start i64 BE`. */
 export function sessionWindowedSerde(inner: AnySerde): Serde<Windowed<unknown>> {
-  const key = inner as Serde<unknown>
-  return {
+  return composed([inner], (key) => ({
     serialize: (topic, { key: given, window }, headers) => withLongs(key.serialize(topic, given, headers), [window.end, window.start]),
     deserialize: (topic, data, headers) => ({
       key: key.deserialize(topic, data.subarray(0, data.length - 16), headers),
       window: { end: longAt(data, data.length - 16), start: longAt(data, data.length - 8) },
     }),
-  }
+  }))
 }
 
 function withLongs(bytes: Uint8Array, longs: readonly number[]): Uint8Array {

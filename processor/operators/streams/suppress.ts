@@ -1,18 +1,19 @@
 import type { Change, Suppress } from '../../../topology/operators/streams.ts'
 import type { Record, Windowed } from '../../../topology/record.ts'
-import type { KeyValueStore } from '../../../topology/state-store.ts'
 import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { WriteBackStore } from '../../state/write-back-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-type Buffered = KeyValueStore<unknown, Suppressed>
+type Buffered = WriteBackStore<unknown, Suppressed>
 
 /** One waiting update's place in the order in which they leave: by time, then by the bytes of its key. */
 interface Place {
   readonly time: number
   readonly key: unknown
-  readonly order: number
-  size: number
+  readonly keyBytes: Uint8Array
+  /** When it came. */
+  readonly bytes: number
 }
 
 /** Holds back a table's updates, the newest a key, until their time has come or the buffer is full. KIP-328. */
@@ -30,9 +31,7 @@ export class SuppressProcessor extends StoredProcessor {
 
   override open(): void {
     this.#buffer = this.store<Buffered>(this.#operator.store)
-    let order = 0
-    for (const [key, { time }] of this.#buffer.all()) this.#places.push({ time, key, order: order++, size: 0 })
-    this.#places.sort(byTime)
+    for (const [key, held] of this.#buffer.all()) this.#insert(key, held)
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -58,14 +57,23 @@ export class SuppressProcessor extends StoredProcessor {
     const { key, timestamp, headers } = record
     const before = buffer.get(key)
     const time = before?.time ?? (this.#operator.timeLimitMs === null ? (key as Windowed<unknown>).window.end : timestamp)
-    buffer.put(key, { time, timestamp, change: record.value as Change<unknown>, headers })
-    if (before === null) this.#insert({ time, key, order: 0, size: 0 })
+    const change = record.value as Change<unknown>
+    const held = { time, timestamp, change, prior: before === null ? change.oldValue : before.prior, headers }
+    buffer.put(key, held)
+    if (before === null) this.#insert(key, held)
   }
 
-  #insert(place: Place): void {
-    let at = this.#places.length
-    while (at > 0 && (this.#places[at - 1]?.time ?? 0) > place.time) at--
-    this.#places.splice(at, 0, place)
+  #insert(key: unknown, held: Suppressed): void {
+    const { key: keyBytes, bytes } = this.#buffer?.encoded(key, held) ?? { key: none, bytes: 0 }
+    const place = { time: held.time, key, keyBytes, bytes }
+    let low = 0
+    for (let high = this.#places.length; low < high; ) {
+      const middle = (low + high) >> 1
+      if (inOrder(this.#places[middle] ?? place, place) < 0) low = middle + 1
+      else high = middle
+    }
+    this.#places.splice(low, 0, place)
+    this.#bytes += bytes
   }
 
   #emitOldest(): void {
@@ -74,6 +82,7 @@ export class SuppressProcessor extends StoredProcessor {
     const held = this.#buffer.get(place.key)
     this.#buffer.put(place.key, null)
     if (held === null) return
+    this.#bytes -= place.bytes
     const { change, timestamp, headers } = held
     // What never went on needs no taking back.
     if (change.newValue === null && this.#operator.timeLimitMs === null) return
@@ -81,6 +90,8 @@ export class SuppressProcessor extends StoredProcessor {
   }
 }
 
-function byTime(a: Place, b: Place): number {
-  return a.time - b.time || a.order - b.order
+const none = new Uint8Array(0)
+
+function inOrder(a: Place, b: Place): number {
+  return a.time - b.time || Buffer.compare(a.keyBytes, b.keyBytes)
 }

@@ -1,5 +1,6 @@
 import type { Windowed } from '../../../topology/record.ts'
 import type { KeyValueStore, SessionStore, StateStore, ValueAndTimestamp, WindowStore } from '../../../topology/state-store.ts'
+import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
 import type { TableView } from '../../../topology/streams/table-view.ts'
 
 type Row = ValueAndTimestamp<unknown> | null
@@ -16,6 +17,15 @@ export function openTable(view: TableView, storeOf: <S extends StateStore>(name:
         const row = below(key)
         const value = row === null ? null : view.compute(key, row.value)
         return row === null || value === null ? null : { value, timestamp: row.timestamp }
+      }
+    }
+    case 'suppressed': {
+      const waiting = storeOf<KeyValueStore<unknown, Suppressed>>(view.store)
+      const below = openTable(view.table, storeOf)
+      return (key) => {
+        const held = waiting.get(key)
+        if (held === null) return below(key)
+        return held.prior === null ? null : { value: held.prior, timestamp: -1 }
       }
     }
     case 'join': {

@@ -1,0 +1,196 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Properties;
+import java.util.TreeSet;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.serialization.StringSerializer;
+import org.apache.kafka.streams.KeyValue;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.TopologyTestDriver;
+import org.apache.kafka.streams.kstream.*;
+import org.apache.kafka.streams.test.TestRecord;
+
+/** Runs cases, one a line of JSON, through Kafka Streams' own test driver; answers each with one line of what came out. */
+public final class Peer {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Serde<String> STRING = Serdes.String();
+
+    public static void main(final String[] args) throws Exception {
+        final BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            ObjectNode answer = JSON.createObjectNode();
+            try {
+                run(JSON.readTree(line), answer);
+            } catch (final Throwable thrown) {
+                answer = JSON.createObjectNode().put("error", thrown.toString());
+            }
+            System.out.println(JSON.writeValueAsString(answer));
+        }
+    }
+
+    private static void run(final JsonNode example, final ObjectNode answer) throws Exception {
+        final StreamsBuilder builder = new StreamsBuilder();
+        final List<Object> made = new ArrayList<>();
+        for (final JsonNode step : example.get("steps")) made.add(make(builder, made, step));
+        final Topology topology = builder.build();
+        answer.put("description", topology.describe().toString());
+        final Properties config = new Properties();
+        config.put(StreamsConfig.APPLICATION_ID_CONFIG, "app");
+        config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "nowhere:1");
+        config.put(StreamsConfig.STATE_DIR_CONFIG, System.getProperty("java.io.tmpdir") + "/waggle-peer-" + ProcessHandle.current().pid());
+        config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
+        config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
+        config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
+        config.put(StreamsConfig.InternalConfig.EMIT_INTERVAL_MS_KSTREAMS_OUTER_JOIN_SPURIOUS_RESULTS_FIX, 0L);
+        config.put(StreamsConfig.InternalConfig.EMIT_INTERVAL_MS_KSTREAMS_WINDOWED_AGGREGATION, 0L);
+        try (TopologyTestDriver driver = new TopologyTestDriver(topology, config, Instant.ofEpochMilli(0))) {
+            final StringSerializer serializer = new StringSerializer();
+            for (final JsonNode record : example.get("records")) {
+                driver.createInputTopic(record.get("topic").asText(), serializer, serializer)
+                    .pipeInput(text(record.get("key")), text(record.get("value")), record.get("timestamp").asLong());
+            }
+            final ObjectNode outputs = answer.putObject("outputs");
+            for (final String topic : new TreeSet<>(driver.producedTopicNames())) {
+                final ArrayNode list = outputs.putArray(topic);
+                for (final TestRecord<byte[], byte[]> record :
+                    driver.createOutputTopic(topic, new ByteArrayDeserializer(), new ByteArrayDeserializer()).readRecordsToList()) {
+                    list.addArray().add(hex(record.key())).add(hex(record.value())).add(record.timestamp());
+                }
+            }
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Object make(final StreamsBuilder builder, final List<Object> made, final JsonNode step) {
+        final Object of = step.has("of") ? made.get(step.get("of").asInt()) : null;
+        final Object other = step.has("other") ? made.get(step.get("other").asInt()) : null;
+        final KStream<String, String> stream = of instanceof KStream ? (KStream<String, String>) of : null;
+        final KTable<String, String> table = of instanceof KTable ? (KTable<String, String>) of : null;
+        switch (step.get("op").asText()) {
+            case "stream": return builder.stream(step.get("topic").asText(), Consumed.with(STRING, STRING));
+            case "table": return builder.table(step.get("topic").asText(), Consumed.with(STRING, STRING));
+            case "filter": return stream != null ? stream.filter((k, v) -> even(v)) : table.filter((k, v) -> even(v));
+            case "filterNot": return stream != null ? stream.filterNot((k, v) -> even(v)) : table.filterNot((k, v) -> even(v));
+            case "mapValues": return stream != null ? stream.mapValues(v -> mark(v)) : table.mapValues(v -> mark(v));
+            case "flatMapValues": return stream.flatMapValues(v -> List.of(show(v), cut(show(v) + show(v))));
+            case "flatMap": return stream.flatMap((k, v) -> List.of(KeyValue.pair(k, v), KeyValue.pair(first(v), mark(v))));
+            case "selectKey": return stream.selectKey((k, v) -> first(v));
+            case "map": return stream.map((k, v) -> KeyValue.pair(first(v), show(k)));
+            case "merge": return stream.merge((KStream<String, String>) other);
+            case "repartition": return stream.repartition(Repartitioned.with(STRING, STRING));
+            case "toTable": return stream.toTable();
+            case "toStream": return toStream(of);
+            case "aggregate": return aggregate(stream, step);
+            case "tableAggregate": return tableAggregate(table, step);
+            case "tableJoin": return tableJoin(table, (KTable<String, String>) other, step.get("kind").asText());
+            case "streamTableJoin": {
+                final KTable<String, String> right = (KTable<String, String>) other;
+                return step.get("kind").asText().equals("left") ? stream.leftJoin(right, Peer::join) : stream.join(right, Peer::join);
+            }
+            case "streamJoin": return streamJoin(stream, (KStream<String, String>) other, step);
+            case "suppress": return suppress((KTable<Object, String>) of, step);
+            case "to": stream.to(step.get("topic").asText(), Produced.with(STRING, STRING)); return null;
+            default: throw new IllegalArgumentException(step.toString());
+        }
+    }
+
+    /** Keys of windows become text, so that every stream has text for its keys. */
+    @SuppressWarnings("unchecked")
+    private static KStream<String, String> toStream(final Object table) {
+        return ((KTable<Object, String>) table).toStream().map((k, v) -> KeyValue.pair(
+            k instanceof Windowed ? ((Windowed<String>) k).key() + "@" + ((Windowed<String>) k).window().start() + "-" + ((Windowed<String>) k).window().end() : (String) k, v));
+    }
+
+    private static Object aggregate(final KStream<String, String> stream, final JsonNode step) {
+        final KGroupedStream<String, String> grouped = step.get("by").asText().equals("key")
+            ? stream.groupByKey(Grouped.with(STRING, STRING))
+            : stream.groupBy((k, v) -> first(v), Grouped.with(STRING, STRING));
+        final String fn = step.get("fn").asText();
+        final JsonNode windows = step.get("windows");
+        final EmitStrategy emit = step.path("onClose").asBoolean() ? EmitStrategy.onWindowClose() : EmitStrategy.onWindowUpdate();
+        if (windows.isNull()) {
+            switch (fn) {
+                case "count": return grouped.count().mapValues(String::valueOf);
+                case "reduce": return grouped.reduce(Peer::concat);
+                default: return grouped.aggregate(() -> "", (k, v, a) -> concat(a, v), Materialized.with(STRING, STRING));
+            }
+        }
+        final Duration grace = Duration.ofMillis(windows.get("grace").asLong());
+        final Duration size = Duration.ofMillis(windows.get("size").asLong());
+        if (windows.get("kind").asText().equals("session")) {
+            final SessionWindowedKStream<String, String> sessions = grouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(size, grace)).emitStrategy(emit);
+            switch (fn) {
+                case "count": return sessions.count().mapValues(v -> v == null ? null : String.valueOf(v));
+                case "reduce": return sessions.reduce(Peer::concat);
+                default: return sessions.aggregate(() -> "", (k, v, a) -> concat(a, v), (k, a, b) -> concat(a, b), Materialized.with(STRING, STRING));
+            }
+        }
+        final TimeWindowedKStream<String, String> windowed = (windows.get("kind").asText().equals("sliding")
+            ? grouped.windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(size, grace))
+            : grouped.windowedBy(TimeWindows.ofSizeAndGrace(size, grace).advanceBy(Duration.ofMillis(windows.get("advance").asLong())))).emitStrategy(emit);
+        switch (fn) {
+            case "count": return windowed.count().mapValues(String::valueOf);
+            case "reduce": return windowed.reduce(Peer::concat);
+            default: return windowed.aggregate(() -> "", (k, v, a) -> concat(a, v), Materialized.with(STRING, STRING));
+        }
+    }
+
+    private static Object tableAggregate(final KTable<String, String> table, final JsonNode step) {
+        final KGroupedTable<String, String> grouped = table.groupBy((k, v) -> KeyValue.pair(first(v), v), Grouped.with(STRING, STRING));
+        switch (step.get("fn").asText()) {
+            case "count": return grouped.count().mapValues(String::valueOf);
+            case "reduce": return grouped.reduce(Peer::concat, (a, v) -> cut(a + "-" + v));
+            default: return grouped.aggregate(() -> "", (k, v, a) -> concat(a, v), (k, v, a) -> cut(a + "-" + v), Materialized.with(STRING, STRING));
+        }
+    }
+
+    private static Object tableJoin(final KTable<String, String> left, final KTable<String, String> right, final String kind) {
+        switch (kind) {
+            case "left": return left.leftJoin(right, Peer::join);
+            case "outer": return left.outerJoin(right, Peer::join);
+            default: return left.join(right, Peer::join);
+        }
+    }
+
+    private static Object streamJoin(final KStream<String, String> left, final KStream<String, String> right, final JsonNode step) {
+        final JoinWindows windows = JoinWindows.ofTimeDifferenceAndGrace(Duration.ofMillis(step.get("before").asLong()), Duration.ofMillis(step.get("grace").asLong()))
+            .after(Duration.ofMillis(step.get("after").asLong()));
+        final StreamJoined<String, String, String> joined = StreamJoined.with(STRING, STRING, STRING);
+        switch (step.get("kind").asText()) {
+            case "left": return left.leftJoin(right, Peer::join, windows, joined);
+            case "outer": return left.outerJoin(right, Peer::join, windows, joined);
+            default: return left.join(right, Peer::join, windows, joined);
+        }
+    }
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private static Object suppress(final KTable<Object, String> table, final JsonNode step) {
+        if (step.get("limit").isNull()) return ((KTable) table).suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded()));
+        final int most = step.get("maxRecords").asInt();
+        return table.suppress(Suppressed.untilTimeLimit(Duration.ofMillis(step.get("limit").asLong()), Suppressed.BufferConfig.maxRecords(most)));
+    }
+
+    private static String show(final Object value) { return value == null ? "null" : value.toString(); }
+    private static String cut(final String text) { return text.length() <= 12 ? text : text.substring(text.length() - 12); }
+    private static boolean even(final String value) { final String text = show(value); return !text.isEmpty() && text.charAt(text.length() - 1) % 2 == 0; }
+    private static String mark(final String value) { return cut(show(value) + "'"); }
+    private static String first(final String value) { final String text = show(value); return text.isEmpty() ? "" : text.substring(0, 1); }
+    private static String concat(final String aggregate, final String value) { return cut(show(aggregate) + show(value)); }
+    private static String join(final Object left, final Object right) { return cut(show(left) + "|" + show(right)); }
+    private static String text(final JsonNode node) { return node.isNull() ? null : node.asText(); }
+    private static String hex(final byte[] bytes) { return bytes == null ? null : HexFormat.of().formatHex(bytes); }
+}

@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import type { Example, InputRecord, Step, Windows } from './program.ts'
+
+type Made = 'stream' | 'table' | 'windowed' | 'none'
+
+/** Random programs over three topics, and random input for them: late, out of order, with nulls, repeats and far jumps. */
+export const examples: fc.Arbitrary<Example> = fc
+  .record({
+    choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 7 }),
+    records: fc.array(
+      fc.record({
+        topic: fc.constantFrom('in0', 'in1', 'in2'),
+        key: fc.oneof({ weight: 12, arbitrary: fc.constantFrom('a', 'b', 'ab') }, { weight: 1, arbitrary: fc.constant(null) }),
+        value: fc.oneof({ weight: 8, arbitrary: fc.constantFrom('1', '2', '3', '4x', '5y') }, { weight: 1, arbitrary: fc.constant(null) }),
+        step: fc.oneof(
+          { weight: 12, arbitrary: fc.integer({ min: -25, max: 30 }) },
+          { weight: 2, arbitrary: fc.constant(0) },
+          { weight: 1, arbitrary: fc.integer({ min: 30, max: 200_000 }) },
+        ),
+      }),
+      { minLength: 1, maxLength: 40 },
+    ),
+  })
+  .map(({ choices, records }) => ({ steps: stepsOf(choices), records: timed(records) }))
+
+function timed(records: readonly (Omit<InputRecord, 'timestamp'> & { readonly step: number })[]): InputRecord[] {
+  let now = 0
+  return records.map(({ topic, key, value, step }) => {
+    now = Math.max(0, now + step)
+    return { topic, key, value, timestamp: now }
+  })
+}
+
+function stepsOf(choices: readonly number[]): Step[] {
+  const steps: Step[] = [
+    { op: 'stream', topic: 'in0' },
+    { op: 'stream', topic: 'in1' },
+    { op: 'table', topic: 'in2' },
+  ]
+  const made: Made[] = ['stream', 'stream', 'table']
+  const used = new Set<number>()
+  for (const choice of choices) {
+    const draw = drawing(choice)
+    const step = oneStep(draw, made)
+    if (step === null) continue
+    steps.push(step.step)
+    made.push(step.makes)
+    if ('of' in step.step) used.add(step.step.of)
+    if ('other' in step.step) used.add(step.step.other)
+  }
+  for (const [at, kind] of [...made.entries()]) {
+    if (used.has(at) || kind === 'none') continue
+    let of = at
+    if (kind !== 'stream') {
+      steps.push({ op: 'toStream', of })
+      of = steps.length - 1
+    }
+    steps.push({ op: 'to', of, topic: `out${at}` })
+  }
+  return steps
+}
+
+/** Digits of a number, one choice after the other. */
+function drawing(seed: number): (below: number) => number {
+  let left = seed * 2_654_435_761 + 12_345
+  return (below) => {
+    left = (left * 1_103_515_245 + 12_345) % 2_147_483_648
+    return Math.floor((left / 2_147_483_648) * below)
+  }
+}
+
+function oneStep(draw: (below: number) => number, made: readonly Made[]): { readonly step: Step; readonly makes: Made } | null {
+  const of = draw(made.length)
+  const pick = (kind: Made) => {
+    const found = [...made.entries()].flatMap(([at, other]) => (other === kind && at !== of ? [at] : []))
+    return found[draw(Math.max(1, found.length))] ?? null
+  }
+  switch (made[of]) {
+    case 'stream':
+      return ofStream(draw, of, pick)
+    case 'table':
+      return ofTable(draw, of, pick)
+    case 'windowed':
+      return ofWindowed(draw, of)
+    default:
+      return null
+  }
+}
+
+function ofStream(
+  draw: (below: number) => number,
+  of: number,
+  pick: (kind: Made) => number | null,
+): { readonly step: Step; readonly makes: Made } | null {
+  const simple = ['filter', 'filterNot', 'mapValues', 'flatMapValues', 'flatMap', 'selectKey', 'map', 'repartition'] as const
+  const at = draw(20)
+  if (at < simple.length) return { step: { op: simple[at] ?? 'filter', of }, makes: 'stream' }
+  if (at === 8) return { step: { op: 'toTable', of }, makes: 'table' }
+  if (at === 9) {
+    const other = pick('stream')
+    return other === null ? null : { step: { op: 'merge', of, other }, makes: 'stream' }
+  }
+  if (at < 12) {
+    const other = pick('table')
+    return other === null ? null : { step: { op: 'streamTableJoin', of, other, kind: draw(2) === 0 ? 'inner' : 'left' }, makes: 'stream' }
+  }
+  if (at < 15) {
+    const other = pick('stream')
+    const kind = (['inner', 'left', 'outer'] as const)[draw(3)] ?? 'inner'
+    const step: Step | null = other === null ? null : { op: 'streamJoin', of, other, kind, before: draw(20), after: draw(20), grace: draw(20) }
+    return step === null ? null : { step, makes: 'stream' }
+  }
+  const fn = (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count'
+  const kind = (['none', 'time', 'time', 'sliding', 'session'] as const)[draw(5)] ?? 'none'
+  const size = 1 + draw(30)
+  const windows: Windows | null = kind === 'none' ? null : { kind, size, advance: 1 + draw(size), grace: draw(25) }
+  return {
+    step: { op: 'aggregate', of, by: draw(2) === 0 ? 'key' : 'value', fn, windows, onClose: windows !== null && draw(4) === 0 },
+    makes: windows === null ? 'table' : 'windowed',
+  }
+}
+
+function ofTable(
+  draw: (below: number) => number,
+  of: number,
+  pick: (kind: Made) => number | null,
+): { readonly step: Step; readonly makes: Made } | null {
+  const at = draw(9)
+  if (at < 3) return { step: { op: (['filter', 'filterNot', 'mapValues'] as const)[at] ?? 'filter', of }, makes: 'table' }
+  if (at === 3) return { step: { op: 'toStream', of }, makes: 'stream' }
+  if (at < 6) return { step: { op: 'tableAggregate', of, fn: (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count' }, makes: 'table' }
+  if (at === 6) return { step: { op: 'suppress', of, limit: draw(40), maxRecords: 1 + draw(4) }, makes: 'table' }
+  const other = pick('table')
+  return other === null
+    ? null
+    : { step: { op: 'tableJoin', of, other, kind: (['inner', 'left', 'outer'] as const)[draw(3)] ?? 'inner' }, makes: 'table' }
+}
+
+function ofWindowed(draw: (below: number) => number, of: number): { readonly step: Step; readonly makes: Made } {
+  if (draw(2) === 0) return { step: { op: 'toStream', of }, makes: 'stream' }
+  return { step: { op: 'suppress', of, limit: draw(2) === 0 ? null : draw(40), maxRecords: 1 + draw(4) }, makes: 'windowed' }
+}
