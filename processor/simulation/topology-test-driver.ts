@@ -9,6 +9,7 @@ import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { failAlways } from '../task/failures.ts'
+import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
@@ -37,6 +38,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #ends = new Map<string, number>()
   readonly #outputs = new Map<string, LogRecord[]>()
   #tasks: Task[] = []
+  #waiting = new QueueHeap()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
 
@@ -97,6 +99,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   #open(): void {
     this.#tasks = []
+    this.#waiting = new QueueHeap()
     this.#stores = []
     this.#readers = new Map()
     for (const subtopology of this.#topology.subtopologies()) {
@@ -115,7 +118,7 @@ export class TopologyTestDriver implements AsyncDisposable {
         }
         const id = `${subtopology.id}_${partition}`
         const task = new Task(
-          { id, subtopology, partition, inputs, stores, usersOf: (store) => this.#topology.usersOf(store), stateName },
+          { id, subtopology, partition, inputs, stores, usersOf: (store) => this.#topology.usersOf(store), stateName, waiting: this.#waiting },
           {
             applicationId: this.#applicationId,
             clock: this.#clock,
@@ -149,10 +152,9 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. */
   #processAll(): void {
     for (;;) {
-      let next: Task | null = null
-      for (const task of this.#tasks) if (task.nextTimestamp < (next?.nextTimestamp ?? Number.POSITIVE_INFINITY)) next = task
-      if (next === null) return
-      next.process(1)
+      const queue = this.#waiting.first
+      if (queue === undefined) return
+      this.#tasks.some((task) => task.processFirst(queue))
       this.#commit()
     }
   }

@@ -72,6 +72,11 @@ abstract class SegmentedStore<K, V> implements StateStore {
 }
 
 export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements WindowStore<K, V> {
+  /** Kafka Streams' time-ordered window stores keep a millisecond more, so that a window is still there when it closes. */
+  protected override get oldest(): number {
+    return super.oldest - (this.timeOrdered ? 1 : 0)
+  }
+
   readonly #retainDuplicates: boolean
   readonly #windowSizeMs: number
   #sequence = 0

@@ -5,13 +5,16 @@ import { Handed } from '../ports.ts'
 
 /** What a task has been given of one partition and has not processed yet, oldest first. */
 export class RecordQueue {
+  /** Among its task's. */
+  readonly index: number
   readonly source: SourceNode
   readonly topic: string
   readonly partition: number
   readonly #records = new Fifo<LogRecord>()
   #bytes = 0
 
-  constructor(source: SourceNode, topic: string, partition: number) {
+  constructor(index: number, source: SourceNode, topic: string, partition: number) {
+    this.index = index
     this.source = source
     this.topic = topic
     this.partition = partition

@@ -9,6 +9,7 @@ import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
 import { Punctuations } from './punctuations.ts'
+import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
@@ -24,6 +25,8 @@ export interface TaskOptions {
   readonly usersOf: (store: string) => ReadonlySet<string>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
+  /** Several tasks that choose as one, as those of a test driver do. */
+  readonly waiting?: QueueHeap
 }
 
 /** One sub-topology for one partition number: owns its stores, its buffer and its commit position. */
@@ -39,6 +42,7 @@ export class Task implements TaskState {
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
   readonly #queues: RecordQueue[] = []
+  readonly #waiting: QueueHeap
   readonly #sources: SourceRuntime[] = []
   readonly #place: RecordPlace
   readonly #async: AsyncRuntime[] = []
@@ -56,6 +60,7 @@ export class Task implements TaskState {
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
     this.#options = options
+    this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
     this.failures = new TaskFailures(options.id, this.#place, surroundings)
@@ -91,7 +96,11 @@ export class Task implements TaskState {
   }
 
   add(topic: string, partition: number, records: readonly LogRecord[]): void {
-    this.#queues.find((queue) => queue.topic === topic && queue.partition === partition)?.add(records)
+    const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
+    if (queue === undefined) return
+    const wasEmpty = queue.size === 0
+    queue.add(records)
+    if (wasEmpty && queue.size > 0) this.#waiting.offer(queue)
   }
 
   requestCommit(): void {
@@ -102,17 +111,19 @@ export class Task implements TaskState {
   process(limit: number): number {
     let done = 0
     while (done < limit && !this.#isBlocked()) {
-      const index = this.#choose()
-      if (index < 0) break
-      this.#processFrom(index)
+      const queue = this.#waiting.first
+      if (queue === undefined) break
+      this.#processFrom(queue)
       done++
     }
     return done
   }
 
-  /** Of the record that would be processed next; infinite where there is none. */
-  get nextTimestamp(): number {
-    return this.#queues[this.#choose()]?.head?.timestamp ?? Number.POSITIVE_INFINITY
+  /** Processes the next record of a queue of this task that comes first among all that wait. */
+  processFirst(queue: RecordQueue): boolean {
+    if (this.#queues[queue.index] !== queue) return false
+    this.#processFrom(queue)
+    return true
   }
 
   /** Sends on what asynchronous nodes have finished. */
@@ -173,11 +184,13 @@ export class Task implements TaskState {
       this.notes.set(name, Math.max(value, this.notes.get(name) ?? -1))
   }
 
-  #processFrom(index: number): void {
-    const queue = this.#queues[index]
-    const record = queue?.take()
+  #processFrom(queue: RecordQueue): void {
+    this.#waiting.poll()
+    const record = queue.take()
+    if (queue.size > 0) this.#waiting.offer(queue)
+    const { index } = queue
     const source = this.#sources[index]
-    if (queue === undefined || record === undefined || source === undefined) return
+    if (record === undefined || source === undefined) return
     this.#place.enter(index, record)
     const decoded = this.#decode(source, queue.topic, record)
     if (record.timestamp > this.streamTime) this.streamTime = record.timestamp
@@ -196,20 +209,6 @@ export class Task implements TaskState {
       this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })
       return null
     }
-  }
-
-  /** The input whose next record is the oldest. */
-  #choose(): number {
-    let chosen = -1
-    let oldest = Number.POSITIVE_INFINITY
-    for (let index = 0; index < this.#queues.length; index++) {
-      const head = this.#queues[index]?.head
-      if (head !== undefined && head.timestamp < oldest) {
-        oldest = head.timestamp
-        chosen = index
-      }
-    }
-    return chosen
   }
 
   #isBlocked(): boolean {
@@ -235,7 +234,7 @@ export class Task implements TaskState {
     for (const input of inputs) {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
       if (source === undefined) continue
-      this.#queues.push(new RecordQueue(source, input.topic, input.partition))
+      this.#queues.push(new RecordQueue(this.#queues.length, source, input.topic, input.partition))
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
       this.#readNote(input.position?.metadata ?? '')

@@ -2,7 +2,7 @@ import type { StreamsOperator } from '../operators/streams.ts'
 import type { Windowed } from '../record.ts'
 import { Serdes } from '../serdes.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
-import { addRepartition, defined, type StreamParts } from './kstream.ts'
+import { addRepartition, countRepartition, defined, type StreamParts } from './kstream.ts'
 import { type KTable, Table, type TableParts } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'
@@ -111,7 +111,10 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   #source(kept: Materialization): string {
     const { graph, output, mustRepartition, key, value } = this.parts
     if (!mustRepartition) return output
-    if (this.#repartitioned !== null && this.#name !== null) return this.#repartitioned
+    if (this.#repartitioned !== null && this.#name !== null) {
+      countRepartition(graph)
+      return this.#repartitioned
+    }
     this.#repartitioned = addRepartition(graph, output, this.#name ?? kept.store, { key, value, partitioner: null, partitions: null })
     return this.#repartitioned
   }

@@ -273,7 +273,10 @@ export class Stream<K, V> implements KStream<K, V> {
   repartitionedFor(name: string | null, key: AnySerde | null, value: AnySerde | null): StreamParts {
     if (!this.parts.mustRepartition) return this.parts
     const { graph, output } = this.parts
-    if (name === null && this.#repartitioned !== null) return this.#repartitioned
+    if (name === null && this.#repartitioned !== null) {
+      countRepartition(graph)
+      return this.#repartitioned
+    }
     const serdes = { key: key ?? this.parts.key, value: value ?? this.parts.value }
     const source = addRepartition(graph, output, name ?? output, { ...serdes, partitioner: null, partitions: null })
     const parts = { graph, output: source, ...serdes, mustRepartition: false }
@@ -403,8 +406,7 @@ export interface RepartitionOptions {
 /** A topic in between: every key's records come out in one partition. Returns the name of the source behind it. */
 export function addRepartition(graph: StreamsGraph, output: string, prefix: string, options: RepartitionOptions): string {
   const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
-  // Counted up whether they are used or not, as Kafka Streams does, so that later names agree.
-  const generated = { sink: graph.newName('KSTREAM-SINK-'), filter: graph.newName('KSTREAM-FILTER-'), source: graph.newName('KSTREAM-SOURCE-') }
+  const generated = countRepartition(graph)
   const isGenerated = /^KSTREAM.*-[0-9]{10}$/.test(prefix)
   const names = isGenerated ? generated : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
   graph.add({
@@ -419,6 +421,11 @@ export function addRepartition(graph: StreamsGraph, output: string, prefix: stri
     },
   })
   return names.source
+}
+
+/** Counted up whether they are used or not, as Kafka Streams does, so that later names agree. */
+export function countRepartition(graph: StreamsGraph): { readonly sink: string; readonly filter: string; readonly source: string } {
+  return { sink: graph.newName('KSTREAM-SINK-'), filter: graph.newName('KSTREAM-FILTER-'), source: graph.newName('KSTREAM-SOURCE-') }
 }
 
 export function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): StreamParts {

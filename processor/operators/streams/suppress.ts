@@ -76,17 +76,18 @@ export class SuppressProcessor extends StoredProcessor {
     this.#bytes += bytes
   }
 
+  /** It leaves the buffer after it has gone on: a join behind it that looks it up here still sees what was there before. */
   #emitOldest(): void {
-    const place = this.#places.shift()
+    const [place] = this.#places
     if (place === undefined || this.#buffer === null) return
     const held = this.#buffer.get(place.key)
-    this.#buffer.put(place.key, null)
-    if (held === null) return
-    this.#bytes -= place.bytes
-    const { change, timestamp, headers } = held
     // What never went on needs no taking back.
-    if (change.newValue === null && this.#operator.timeLimitMs === null) return
-    this.context.forward({ key: place.key, value: change, timestamp, headers })
+    if (held !== null && (held.change.newValue !== null || this.#operator.timeLimitMs !== null)) {
+      this.context.forward({ key: place.key, value: held.change, timestamp: held.timestamp, headers: held.headers })
+    }
+    this.#buffer.put(place.key, null)
+    this.#places.shift()
+    this.#bytes -= place.bytes
   }
 }
 
