@@ -1,4 +1,41 @@
+export { Consumed, type ConsumedOptions, type TimestampExtractor } from '../topology/consumed.ts'
+export { type TopicNameExtractor, Topology } from '../topology/graph.ts'
+export type {
+  Cancellable,
+  FixedKeyProcessor,
+  FixedKeyProcessorContext,
+  FixedKeyProcessorSupplier,
+  Processor,
+  ProcessorContext,
+  ProcessorSupplier,
+  PunctuationType,
+  Punctuator,
+} from '../topology/processor-api.ts'
+export { Produced, type ProducedOptions, type StreamPartitioner } from '../topology/produced.ts'
+export type { Header, KeyValue, NewRecord, Record, RecordMetadata, Window, Windowed } from '../topology/record.ts'
+export type { Deserializer, Serde, Serializer } from '../topology/serde.ts'
 export { Serdes } from '../topology/serdes.ts'
+export type { KeyValueStore, Logging, SessionStore, StateStore, StoreBuilder, ValueAndTimestamp, WindowStore } from '../topology/state-store.ts'
+export type { Aggregator, KGroupedStream, Merger, Reducer } from '../topology/streams/grouped-stream.ts'
+export type { KGroupedTable } from '../topology/streams/grouped-table.ts'
+export { Branched, type BranchedKStream, type KStream } from '../topology/streams/kstream.ts'
+export type { KTable } from '../topology/streams/ktable.ts'
+export {
+  Grouped,
+  Joined,
+  Materialized,
+  type MaterializedOptions,
+  Named,
+  Repartitioned,
+  StreamJoined,
+  type StreamJoinedOptions,
+  TableJoined,
+} from '../topology/streams/options.ts'
+export type { SessionWindowedKStream } from '../topology/streams/session-windowed-stream.ts'
+export { StreamsBuilder } from '../topology/streams/streams-builder.ts'
+export { BufferConfig, Suppressed } from '../topology/streams/suppressed.ts'
+export type { TimeWindowedKStream } from '../topology/streams/time-windowed-stream.ts'
+export { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../topology/streams/windows.ts'
 export { Refused, WaggleError } from '../topology/waggle-error.ts'
 export type { Bee, BeeContext, BeeDefinition, BeePorts, BeeRequest, BeeType, BytesOutput, TensorsInput } from './define-bee.ts'
 export { defineBee, ErrorInput } from './define-bee.ts'

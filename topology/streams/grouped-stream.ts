@@ -1,5 +1,4 @@
 import type { StreamsOperator } from '../operators/streams.ts'
-import type { Windowed } from '../record.ts'
 import { Serdes } from '../serdes.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
 import { addRepartition, countRepartition, defined, type StreamParts } from './kstream.ts'
@@ -119,5 +118,3 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     return this.#repartitioned
   }
 }
-
-export type WindowedTable<K, A> = KTable<Windowed<K>, A>

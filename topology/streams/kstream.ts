@@ -1,10 +1,19 @@
 import type { Consumed } from '../consumed.ts'
 import type { ProcessOptions, TopicNameExtractor, Topology } from '../graph.ts'
 import type { Forward, StreamsOperator } from '../operators/streams.ts'
-import type { FixedKeyProcessorSupplier, ProcessorSupplier } from '../processor-api.ts'
+import type {
+  Cancellable,
+  FixedKeyProcessorContext,
+  FixedKeyProcessorSupplier,
+  ProcessorContext,
+  ProcessorSupplier,
+  PunctuationType,
+  Punctuator,
+} from '../processor-api.ts'
 import type { Produced, StreamPartitioner } from '../produced.ts'
-import type { KeyValue, Record } from '../record.ts'
+import type { KeyValue, NewRecord, Record, RecordMetadata } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { GroupedStream, type KGroupedStream } from './grouped-stream.ts'
 import { type KTable, Table } from './ktable.ts'
@@ -428,7 +437,7 @@ export function countRepartition(graph: StreamsGraph): { readonly sink: string; 
   return { sink: graph.newName('KSTREAM-SINK-'), filter: graph.newName('KSTREAM-FILTER-'), source: graph.newName('KSTREAM-SOURCE-') }
 }
 
-export function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): StreamParts {
+function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): StreamParts {
   if (stream instanceof Stream) return stream.parts
   throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'This stream was not made by a StreamsBuilder', next: 'Use one that was.' })
 }
@@ -459,26 +468,60 @@ export function defined<T>(value: T, operator: string): T {
 
 function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>): ReturnType<ProcessorSupplier<K, V, K, W>> {
   const processor = supplier()
-  let key: K | null = null
+  let key: K
   return {
-    init(context) {
-      processor.init?.(
-        new Proxy(context, {
-          get(target, name) {
-            if (name === 'forward') {
-              return (record: { value: W; timestamp: number }, child?: string) =>
-                target.forward({ ...record, key: 'key' in record ? (record.key as K) : (key as K) }, child)
-            }
-            const found = Reflect.get(target, name, target) as unknown
-            return typeof found === 'function' ? found.bind(target) : found
-          },
-        }) as never,
-      )
-    },
+    init: (context) => processor.init?.(new FixedKeyContext(context, () => key)),
     process(record) {
       key = record.key
       processor.process(record)
     },
     close: () => processor.close?.(),
+  }
+}
+
+/** Forwards with the key of the record in hand, whatever the processor says. */
+class FixedKeyContext<K, V> implements FixedKeyProcessorContext<V> {
+  readonly #context: ProcessorContext<K, V>
+  readonly #key: () => K
+
+  constructor(context: ProcessorContext<K, V>, key: () => K) {
+    this.#context = context
+    this.#key = key
+  }
+
+  get applicationId(): string {
+    return this.#context.applicationId
+  }
+
+  get taskId(): string {
+    return this.#context.taskId
+  }
+
+  get currentStreamTime(): number {
+    return this.#context.currentStreamTime
+  }
+
+  get currentSystemTime(): number {
+    return this.#context.currentSystemTime
+  }
+
+  get recordMetadata(): RecordMetadata | null {
+    return this.#context.recordMetadata
+  }
+
+  getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {
+    return this.#context.getStateStore(store)
+  }
+
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
+    return this.#context.schedule(intervalMs, type, punctuator)
+  }
+
+  commit(): void {
+    this.#context.commit()
+  }
+
+  forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void {
+    this.#context.forward({ ...record, key: this.#key() }, child)
   }
 }

@@ -5,9 +5,3 @@ export interface StoreSupplier<out Kind extends StoreKind> {
   readonly name: string
   readonly kind: Kind
 }
-
-export interface WindowSupplier extends StoreSupplier<'window'> {
-  readonly retentionMs: number
-  readonly windowSizeMs: number
-  readonly retainDuplicates: boolean
-}

@@ -7,7 +7,7 @@ export interface DefaultSerdes {
 }
 
 /** Stands for a serde that was not given, or that is made of one: the application's defaults take its place when it starts. */
-export class UnsetSerde {
+class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
   constructor(resolve: (defaults: DefaultSerdes) => AnySerde) {

@@ -1,0 +1,17 @@
+import { after, describe, it } from 'node:test'
+import { compare } from './compared.ts'
+import { javaPeer } from './java.ts'
+import { Peer } from './peer.ts'
+
+const java = javaPeer()
+const skip = 'missing' in java ? java.missing : false
+
+describe('Kafka Streams 4.3.1 gives the same records, in the same order, with the same bytes and timestamps', { skip }, () => {
+  const peer = 'missing' in java ? null : new Peer(java)
+  after(() => peer?.close())
+  for (const seed of [1, 2, 3, 4, 5]) {
+    it(`for 100 random programs from seed ${seed}`, async () => {
+      if (peer !== null) await compare(peer, { runs: 100, seed })
+    })
+  }
+})
