@@ -1,5 +1,6 @@
 import type { AsyncStep } from './async-step.ts'
 import type { Consumed, OffsetReset, TimestampExtractor } from './consumed.ts'
+import { describe, type TopologyDescription } from './describe.ts'
 import type { Operator } from './operator.ts'
 import type { ProcessorSupplier } from './processor-api.ts'
 import type { Produced, StreamPartitioner } from './produced.ts'
@@ -61,6 +62,7 @@ export class Topology {
   readonly #internalTopics = new Map<string, number | null>()
   /** Store name → names of the nodes that use it. */
   readonly #users = new Map<string, Set<string>>()
+  readonly #given = new Map<string, readonly string[]>()
 
   get nodes(): ReadonlyMap<string, GraphNode> {
     return this.#nodes
@@ -68,6 +70,11 @@ export class Topology {
 
   get stores(): ReadonlyMap<string, StoreBuilder<StateStore>> {
     return this.#stores
+  }
+
+  /** The stores that a node uses, in the order in which it was given them. */
+  storesOf(node: string): readonly string[] {
+    return this.#given.get(node) ?? []
   }
 
   get internalTopics(): ReadonlyMap<string, number | null> {
@@ -88,6 +95,10 @@ export class Topology {
     return subtopologiesOf(this)
   }
 
+  describe(): TopologyDescription {
+    return describe(this)
+  }
+
   /** A copy whose topics and serdes are what these functions make of them. */
   mapped({ topic, serde }: { topic(name: string): string; serde(serde: AnySerde): AnySerde }): Topology {
     const copy = new Topology()
@@ -101,6 +112,7 @@ export class Topology {
     }
     for (const store of this.#stores.values()) copy.#stores.set(store.name, { ...store, key: serde(store.key), value: serde(store.value) })
     for (const [store, users] of this.#users) copy.#users.set(store, new Set(users))
+    for (const [node, stores] of this.#given) copy.#given.set(node, stores)
     for (const [name, partitions] of this.#internalTopics) copy.#internalTopics.set(topic(name), partitions)
     return copy
   }
@@ -187,6 +199,10 @@ export class Topology {
       }
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)
+      this.#given.set(
+        processor,
+        [...(this.#given.get(processor) ?? []), store].filter((name, at, all) => all.indexOf(name) === at),
+      )
       this.#users.set(store, users)
     }
     return this

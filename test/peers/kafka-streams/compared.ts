@@ -14,6 +14,7 @@ export async function compare(peer: Peer, options: { readonly runs: number; read
 
 async function equal(peer: Peer, example: Example): Promise<void> {
   const [ours, theirs] = [await run(example), await peer.run(example)]
+  assert.equal(ours.topology.describe().toString(), theirs.description)
   assert.deepEqual(compared(ours.outputs), compared(theirs.outputs))
 }
 
