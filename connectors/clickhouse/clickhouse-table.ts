@@ -137,7 +137,7 @@ function tokenOf(rows: readonly PredictionRow[]): string {
  * and on the disk for eight minutes more.
  */
 const tableSettings = `non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
-          min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5`
+          min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5, concurrent_part_removal_threshold = 100000`
 
 const columns: readonly (readonly [name: keyof PredictionRow, type: string])[] = [
   ['swarm', 'String'],

@@ -24,7 +24,8 @@ try {
 
 function run(node, argv) {
   // What our processes start by the name `node` (a swarm's commands) is to be the same Node.
-  const env = Object.assign({}, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
+  // Pictures come and go on many threads: glibc would keep an arena for each of them, and memory that was freed in all.
+  const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {

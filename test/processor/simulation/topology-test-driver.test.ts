@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  Consumed,
+  Grouped,
+  JoinWindows,
+  Materialized,
+  Produced,
+  Serdes,
+  SessionWindows,
+  StreamJoined,
+  StreamsBuilder,
+  TimeWindows,
+} from 'waggle-streams'
+import { TopologyTestDriver } from 'waggle-streams/testing'
+
+const text = Serdes.string()
+const numbers = Serdes.long()
+
+function wordCount() {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('lines', Consumed.with(text, text))
+    .flatMapValues((line) => (line ?? '').split(' '))
+    .groupBy((_, word) => word, Grouped.with(text, text))
+    .count(Materialized.as('counts'))
+    .toStream()
+    .to('words', Produced.with(text, numbers))
+  return builder.build()
+}
+
+describe('The test driver', () => {
+  it('has everything that follows from a record when pipeInput has settled, over sub-topologies too', async () => {
+    await using driver = new TopologyTestDriver(wordCount())
+    const lines = driver.createInputTopic('lines', text, text)
+    const words = driver.createOutputTopic('words', text, numbers)
+    await lines.pipeInput(null, 'teddy bear teddy', 5)
+    assert.deepEqual(
+      words.readRecordsToList().map(({ key, value, timestamp }) => [key, value, timestamp]),
+      [
+        ['teddy', 1, 5],
+        ['bear', 1, 5],
+        ['teddy', 2, 5],
+      ],
+    )
+    assert.ok(words.isEmpty())
+    assert.throws(() => words.readRecord(), { code: 'WAGGLE_NO_RECORD' })
+  })
+
+  it('gives a record the wall clock where it has no time, and headers where it has some', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', Consumed.with(text, text)).to('out')
+    await using driver = new TopologyTestDriver(builder.build(), { startTimeMs: 100 })
+    const input = driver.createInputTopic('in', text, text)
+    await driver.advanceWallClockTime(50)
+    await input.pipeInput({ key: 'k', value: 'v', headers: [{ key: 'h', value: Buffer.from('1') }] })
+    const record = driver.createOutputTopic('out', text, text).readRecord()
+    assert.equal(record.timestamp, 150)
+    assert.deepEqual(record.headers, [{ key: 'h', value: Buffer.from('1') }])
+  })
+
+  it('shows the stores', async () => {
+    await using driver = new TopologyTestDriver(wordCount())
+    await driver.createInputTopic('lines', text, text).pipeInput(null, 'a b a', 5)
+    assert.deepEqual(driver.getKeyValueStore<string, { value: number }>('counts').get('a')?.value, 2)
+    assert.throws(() => driver.getKeyValueStore('others'), { code: 'WAGGLE_STORE_UNKNOWN' })
+  })
+
+  it('goes on after a crash from what is committed: counts, windows, sessions and joins', async () => {
+    const builder = new StreamsBuilder()
+    const left = builder.stream('left', Consumed.with(text, text))
+    const right = builder.stream('right', Consumed.with(text, text))
+    left
+      .groupByKey()
+      .windowedBy(TimeWindows.ofSizeAndGrace(10, 5))
+      .count(Materialized.as('windows'))
+      .toStream()
+      .foreach(() => {})
+    left
+      .groupByKey()
+      .windowedBy(SessionWindows.ofInactivityGapAndGrace(10, 5))
+      .count(Materialized.as('sessions'))
+      .toStream()
+      .foreach(() => {})
+    left
+      .join(right, (a, b) => `${a}+${b}`, JoinWindows.ofTimeDifferenceWithNoGrace(5), StreamJoined.with(text, text, text))
+      .to('joined', Produced.with(text, text))
+    await using driver = new TopologyTestDriver(builder.build())
+    const lefts = driver.createInputTopic('left', text, text)
+    await lefts.pipeInput('k', 'one', 1)
+    await driver.crash()
+    await lefts.pipeInput('k', 'two', 3)
+    await driver.createInputTopic('right', text, text).pipeInput('k', 'three', 4)
+    assert.deepEqual(
+      driver
+        .createOutputTopic('joined', text, text)
+        .readRecordsToList()
+        .map(({ value }) => value),
+      ['one+three', 'two+three'],
+    )
+    assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', 0)?.value, 2)
+    const sessions = [...driver.getSessionStore<string, number>('sessions').fetch('k')]
+    assert.deepEqual(sessions, [[{ key: 'k', window: { start: 1, end: 3 } }, 2]])
+  })
+})
