@@ -1,4 +1,4 @@
-export { Consumed, type ConsumedOptions, type TimestampExtractor } from '../topology/consumed.ts'
+export { Consumed, type ConsumedOptions, type TimestampExtractor, TimestampExtractors } from '../topology/consumed.ts'
 export { type TopicNameExtractor, Topology } from '../topology/graph.ts'
 export type {
   Cancellable,
@@ -16,6 +16,7 @@ export type { Header, KeyValue, NewRecord, Record, RecordMetadata, Window, Windo
 export type { Deserializer, Serde, Serializer } from '../topology/serde.ts'
 export { Serdes } from '../topology/serdes.ts'
 export type { KeyValueStore, Logging, SessionStore, StateStore, StoreBuilder, ValueAndTimestamp, WindowStore } from '../topology/state-store.ts'
+export type { CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream } from '../topology/streams/cogrouped-stream.ts'
 export type { Aggregator, KGroupedStream, Merger, Reducer } from '../topology/streams/grouped-stream.ts'
 export type { KGroupedTable } from '../topology/streams/grouped-table.ts'
 export { Branched, type BranchedKStream, type KStream } from '../topology/streams/kstream.ts'
@@ -32,6 +33,7 @@ export {
   TableJoined,
 } from '../topology/streams/options.ts'
 export type { SessionWindowedKStream } from '../topology/streams/session-windowed-stream.ts'
+export { type StoreSupplier, Stores } from '../topology/streams/stores.ts'
 export { StreamsBuilder } from '../topology/streams/streams-builder.ts'
 export { BufferConfig, Suppressed } from '../topology/streams/suppressed.ts'
 export type { TimeWindowedKStream } from '../topology/streams/time-windowed-stream.ts'

@@ -1,8 +1,26 @@
 import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde, Serde } from './serde.ts'
+import { WaggleError } from './waggle-error.ts'
 
 /** A negative result drops the record. `partitionTime` is the highest timestamp of the partition so far, or -1. */
 export type TimestampExtractor = (record: Record<unknown, unknown> & RecordMetadata, partitionTime: number) => number
+/** KIP-32's and Kafka Streams' ways to a record's time. */
+export const TimestampExtractors: {
+  readonly [name in 'failOnInvalid' | 'logAndSkipOnInvalid' | 'usePartitionTimeOnInvalid' | 'wallclock']: TimestampExtractor
+} = {
+  /** The usual one. */
+  failOnInvalid({ topic, partition, offset, timestamp }) {
+    if (timestamp >= 0) return timestamp
+    throw new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
+      message: `The record ${offset} of ${topic}, partition ${partition}, has the timestamp ${timestamp}`,
+      next: 'Let its producer set a time, or use another of the TimestampExtractors.',
+    })
+  },
+  logAndSkipOnInvalid: ({ timestamp }) => timestamp,
+  usePartitionTimeOnInvalid: ({ timestamp }, partitionTime) => (timestamp >= 0 ? timestamp : partitionTime),
+  wallclock: () => Date.now(),
+}
+
 export type OffsetReset = 'earliest' | 'latest' | 'none' | { readonly byDurationMs: number }
 
 export interface ConsumedOptions {
@@ -18,13 +36,26 @@ export class Consumed<K, V> {
   readonly options: ConsumedOptions
   declare private readonly types: ['consumed', K, V]
 
-  private constructor(key: AnySerde, value: AnySerde, options: ConsumedOptions) {
+  /** What is dropped, and counted, before anything sees it. */
+  readonly skips: { readonly nullKeys: boolean; readonly nullValues: boolean }
+
+  private constructor(key: AnySerde, value: AnySerde, options: ConsumedOptions, skips: Consumed<K, V>['skips']) {
     this.key = key
     this.value = value
     this.options = options
+    this.skips = skips
   }
 
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
-    return new Consumed(key, value, options)
+    return new Consumed(key, value, options, { nullKeys: false, nullValues: false })
+  }
+
+  /** Drops and counts such records, and so takes null out of the stream's type. */
+  skipNullKeys(): Consumed<NonNullable<K>, V> {
+    return new Consumed(this.key, this.value, this.options, { ...this.skips, nullKeys: true })
+  }
+
+  skipNullValues(): Consumed<K, NonNullable<V>> {
+    return new Consumed(this.key, this.value, this.options, { ...this.skips, nullValues: true })
   }
 }

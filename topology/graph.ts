@@ -22,6 +22,7 @@ export interface SourceNode extends Named {
   readonly value: AnySerde
   readonly timestampExtractor: TimestampExtractor | null
   readonly offsetReset: OffsetReset
+  readonly skips: Consumed<unknown, unknown>['skips']
 }
 export interface ProcessorNode extends Named {
   readonly kind: 'processor'
@@ -128,12 +129,13 @@ export class Topology {
       value: consumed.value,
       timestampExtractor: consumed.options.timestampExtractor ?? null,
       offsetReset: consumed.options.offsetReset ?? 'earliest',
+      skips: consumed.skips,
     })
   }
 
   /** As `addSource`, with serdes that are known, but not their types. */
   addSourceWith(name: string, topics: readonly string[], { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): this {
-    return this.#add({ kind: 'source', name, topics, key, value, timestampExtractor: null, offsetReset: 'earliest' })
+    return this.#add({ kind: 'source', name, topics, key, value, timestampExtractor: null, offsetReset: 'earliest', skips: noSkips })
   }
 
   addProcessor<K, V, K2, V2>(
@@ -232,6 +234,8 @@ export class Topology {
     return parents
   }
 }
+
+const noSkips = { nullKeys: false, nullValues: false }
 
 function mistake(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message, next })

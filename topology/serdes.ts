@@ -1,4 +1,9 @@
-import type { Serde } from './serde.ts'
+import type { Static, TSchema } from 'typebox'
+import { listSerde } from './list-serde.ts'
+import type { Windowed } from './record.ts'
+import { schemaSerde } from './schema-serde.ts'
+import type { AnySerde, Serde } from './serde.ts'
+import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serdes.ts'
 import { WaggleError } from './waggle-error.ts'
 
 const encoder = new TextEncoder()
@@ -70,15 +75,117 @@ const anyJson: Serde<unknown> = {
   },
 }
 
-/** Serdes in Java's wire form, so that a Java program reads the same topic. Each call gives the same object. */
+const boolean: Serde<boolean> = {
+  serialize: (_, value) => Buffer.of(value ? 1 : 0),
+  deserialize(topic, data) {
+    exactly(topic, data, 1)
+    if (data[0] === 0 || data[0] === 1) return data[0] === 1
+    throw new WaggleError('WAGGLE_INVALID_VALUE', {
+      message: `A value of ${topic} is ${data[0]}, where true is 1 and false is 0`,
+      next: 'Read the topic with the serde that it was written with.',
+    })
+  },
+}
+
+const short: Serde<number> = {
+  serialize(_, value) {
+    const data = Buffer.allocUnsafe(2)
+    data.writeInt16BE(value)
+    return data
+  },
+  deserialize(topic, data) {
+    exactly(topic, data, 2)
+    return new DataView(data.buffer, data.byteOffset, 2).getInt16(0)
+  },
+}
+
+const float: Serde<number> = {
+  serialize(_, value) {
+    const data = Buffer.allocUnsafe(4)
+    data.writeFloatBE(value)
+    return data
+  },
+  deserialize(topic, data) {
+    exactly(topic, data, 4)
+    return new DataView(data.buffer, data.byteOffset, 4).getFloat32(0)
+  },
+}
+
+const bigLong: Serde<bigint> = {
+  serialize(_, value) {
+    const data = Buffer.allocUnsafe(8)
+    data.writeBigInt64BE(value)
+    return data
+  },
+  deserialize(topic, data) {
+    exactly(topic, data, 8)
+    return new DataView(data.buffer, data.byteOffset, 8).getBigInt64(0)
+  },
+}
+
+const uuid: Serde<string> = {
+  serialize(topic, value) {
+    if (uuidForm.test(value)) return Buffer.from(value)
+    throw new WaggleError('WAGGLE_INVALID_VALUE', {
+      message: `A value for ${topic} is no UUID: ${value}`,
+      next: 'Write UUIDs, or use a serde of strings.',
+    })
+  },
+  deserialize: (topic, data) => string.deserialize(topic, data),
+}
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Of topics whose keys or values are always null. */
+const nothing: Serde<never> = {
+  serialize(topic) {
+    throw new WaggleError('WAGGLE_INVALID_VALUE', { message: `${topic} takes nothing but null`, next: 'Use the serde of what is written.' })
+  },
+  deserialize(topic) {
+    throw new WaggleError('WAGGLE_INVALID_VALUE', {
+      message: `${topic} has a value where there should be none`,
+      next: 'Use the serde of what is written.',
+    })
+  },
+}
+
+/** Bytes that each value of a serde takes, where that is always the same: Java's lists are written without lengths then. */
+const fixedSizes: ReadonlyMap<unknown, number> = new Map<unknown, number>([
+  [short, 2],
+  [integer, 4],
+  [float, 4],
+  [long, 8],
+  [bigLong, 8],
+  [double, 8],
+  [uuid, 36],
+])
+
+/** Serdes in Java's wire form, so that a Java program reads the same topic. Those without arguments give the same object each time. */
 export const Serdes = {
   string: (): Serde<string> => string,
+  boolean: (): Serde<boolean> => boolean,
   bytes: (): Serde<Uint8Array> => bytes,
+  uuid: (): Serde<string> => uuid,
+  short: (): Serde<number> => short,
+  integer: (): Serde<number> => integer,
+  float: (): Serde<number> => float,
+  double: (): Serde<number> => double,
   /** 64 bits as a number: beyond ±(2^53 - 1) WAGGLE_UNSAFE_INTEGER, reading and writing. */
   long: (): Serde<number> => long,
-  integer: (): Serde<number> => integer,
-  double: (): Serde<number> => double,
-  json: <T>(): Serde<T> => anyJson as Serde<T>,
+  bigLong: (): Serde<bigint> => bigLong,
+  void: (): Serde<never> => nothing,
+  list: <T>(inner: Serde<T>): Serde<readonly T[]> => listSerde(inner, fixedSizes.get(inner) ?? null),
+  json,
+  timeWindowed: <K>(inner: Serde<K>, windowSizeMs: number): Serde<Windowed<K>> =>
+    timeWindowedSerde(inner as unknown as AnySerde, windowSizeMs) as Serde<unknown> as Serde<Windowed<K>>,
+  sessionWindowed: <K>(inner: Serde<K>): Serde<Windowed<K>> =>
+    sessionWindowedSerde(inner as unknown as AnySerde) as Serde<unknown> as Serde<Windowed<K>>,
+}
+
+/** What does not fit the schema is WAGGLE_INVALID_VALUE, reading and writing; without a schema T is taken on trust. */
+function json<S extends TSchema>(schema: S): Serde<Static<S>>
+function json<T>(): Serde<T>
+function json(schema?: TSchema): Serde<unknown> {
+  return schema === undefined ? anyJson : schemaSerde(schema, anyJson)
 }
 
 function unsafe(value: number | bigint): WaggleError {

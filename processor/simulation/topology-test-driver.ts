@@ -8,7 +8,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
-import { failAlways } from '../task/failures.ts'
+import { failAlways, StandingFailure } from '../task/failures.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { SimulatedClock } from './simulated-clock.ts'
@@ -154,7 +154,11 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (;;) {
       const queue = this.#waiting.first
       if (queue === undefined) return
-      this.#tasks.some((task) => task.processFirst(queue))
+      try {
+        this.#tasks.some((task) => task.processFirst(queue))
+      } catch (thrown) {
+        throw thrown instanceof StandingFailure ? thrown.cause : thrown
+      }
       this.#commit()
     }
   }

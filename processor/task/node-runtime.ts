@@ -1,6 +1,7 @@
 import type { Outcome } from '../../topology/async-step.ts'
+import { type TimestampExtractor, TimestampExtractors } from '../../topology/consumed.ts'
 import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
-import type { Header, Record } from '../../topology/record.ts'
+import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
@@ -11,6 +12,7 @@ import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
+import type { RecordQueue } from './record-queue.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
@@ -22,18 +24,41 @@ export interface NodeRuntime {
 
 export class SourceRuntime implements NodeRuntime {
   readonly name: string
+  readonly #node: SourceNode
   readonly #context: NodeContext
   readonly #key: Deserializer<unknown>
   readonly #value: Deserializer<unknown>
 
   constructor(node: SourceNode, context: NodeContext) {
     this.name = node.name
+    this.#node = node
     this.#context = context
     this.#key = node.key as Deserializer<unknown>
     this.#value = node.value as Deserializer<unknown>
   }
 
-  decode(topic: string, record: LogRecord): Record<unknown, unknown> {
+  /** Null where the record is not wanted: without a key or a value, or without a time. */
+  decode(queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
+    const { skips, timestampExtractor } = this.#node
+    if ((skips.nullKeys && record.key === null) || (skips.nullValues && record.value === null)) return null
+    const decoded = this.#decoded(queue.topic, record)
+    const extract = timestampExtractor ?? (record.timestamp >= 0 ? null : TimestampExtractors.failOnInvalid)
+    const { topic, partition } = queue
+    const timestamp =
+      extract === null
+        ? record.timestamp
+        : this.#extracted(extract, { ...decoded, topic, partition, offset: BigInt(record.offset) }, queue.streamTime)
+    if (timestamp > queue.streamTime) queue.streamTime = timestamp
+    if (timestamp < 0) return null
+    return timestamp === decoded.timestamp ? decoded : { ...decoded, timestamp }
+  }
+
+  /** The wall clock is the task's own, which a test moves by hand. */
+  #extracted(extract: TimestampExtractor, record: Record<unknown, unknown> & RecordMetadata, partitionTime: number): number {
+    return extract === TimestampExtractors.wallclock ? this.#context.currentSystemTime : extract(record, partitionTime)
+  }
+
+  #decoded(topic: string, record: LogRecord): Record<unknown, unknown> {
     const { value, headers } = record
     return {
       key: record.key === null ? null : this.#key.deserialize(topic, record.key, headers),

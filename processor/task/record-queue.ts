@@ -11,6 +11,8 @@ export class RecordQueue {
   readonly topic: string
   readonly partition: number
   readonly #records = new Fifo<LogRecord>()
+  /** The highest timestamp taken so far; -1 at first. */
+  streamTime = -1
   #bytes = 0
 
   constructor(index: number, source: SourceNode, topic: string, partition: number) {

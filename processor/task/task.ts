@@ -192,18 +192,22 @@ export class Task implements TaskState {
     const source = this.#sources[index]
     if (record === undefined || source === undefined) return
     this.#place.enter(index, record)
-    const decoded = this.#decode(source, queue.topic, record)
-    if (record.timestamp > this.streamTime) this.streamTime = record.timestamp
-    if (decoded !== null) source.process(decoded)
+    const decoded = this.#decode(source, queue, record)
+    if (decoded !== null) {
+      if (decoded.timestamp > this.streamTime) this.streamTime = decoded.timestamp
+      source.process(decoded)
+    }
     this.#consumed[index] = record.offset + 1
     this.#place.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
   }
 
   /** Null where it cannot be read and is dropped. */
-  #decode(source: SourceRuntime, topic: string, record: LogRecord): Record<unknown, unknown> | null {
+  #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
-      return source.decode(topic, record)
+      const decoded = source.decode(queue, record)
+      if (decoded === null) this.dropped++
+      return decoded
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
       this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })

@@ -1,6 +1,7 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import { Serdes } from '../serdes.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
+import { type CogroupedKStream, CogroupedStream } from './cogrouped-stream.ts'
 import { addRepartition, countRepartition, defined, type StreamParts } from './kstream.ts'
 import { type KTable, Table, type TableParts } from './ktable.ts'
 import { Materialization } from './materialization.ts'
@@ -22,6 +23,7 @@ export interface KGroupedStream<K, V> {
   aggregate<A>(initializer: () => A, aggregator: Aggregator<K, V, A>, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
+  cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
 }
 
 /** How one aggregation computes; for a reduction the first value is the aggregate. */
@@ -77,6 +79,10 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     return stream as never
   }
 
+  cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A> {
+    return new CogroupedStream<K, A>(this.parts.graph).cogroup(this, aggregator)
+  }
+
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, { initialize, add }: Aggregation): KTable<K, A> {
     const oldValues = { sent: false }
     const operator: StreamsOperator = { op: 'stream-aggregate', store: kept.store, initialize, add, oldValues }
@@ -101,13 +107,13 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     parts: Pick<TableParts, 'key' | 'value' | 'view' | 'sendOldValues' | 'graceMs'>,
   ): KTable<K2, A> {
     const { graph } = this.parts
-    const output = this.#source(kept)
+    const output = this.sourceFor(kept)
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output], { stores: [store] }) })
     return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, ...parts })
   }
 
   /** Where the groups are read from: the stream, or the topic that brings its keys together. */
-  #source(kept: Materialization): string {
+  sourceFor(kept: Materialization): string {
     const { graph, output, mustRepartition, key, value } = this.parts
     if (!mustRepartition) return output
     if (this.#repartitioned !== null && this.#name !== null) {

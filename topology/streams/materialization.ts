@@ -1,6 +1,7 @@
 import type { AnySerde } from '../serde.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { StateStore, StoreBuilder, StoreKind } from '../state-store.ts'
 import type { Materialized, MaterializedOptions } from './options.ts'
+import type { StoreSupplier } from './stores.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { timestamped } from './timestamped.ts'
 import { serdeOr } from './unset-serde.ts'
@@ -20,25 +21,28 @@ export class Materialization implements Serdes {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
   readonly options: MaterializedOptions
+  readonly #supplier: StoreSupplier<StoreKind> | null
 
-  private constructor(store: string, isNamed: boolean, serdes: Serdes, options: MaterializedOptions) {
+  private constructor(store: string, isNamed: boolean, serdes: Serdes, options: MaterializedOptions, supplier: StoreSupplier<StoreKind> | null) {
     this.store = store
     this.isNamed = isNamed
     this.key = serdes.key
     this.value = serdes.value
     this.options = options
+    this.#supplier = supplier
   }
 
   /** A name is made up, and counted, where there is none. */
   static of(materialized: unknown, graph: StreamsGraph, prefix: string): Materialization {
     const given = materialized as AnyMaterialized | undefined
     const name = given?.name ?? graph.newStoreName(prefix)
-    return new Materialization(name, given !== undefined && given.name !== null, given ?? { key: null, value: null }, given?.options ?? {})
+    const isNamed = given !== undefined && given.name !== null
+    return new Materialization(name, isNamed, given ?? { key: null, value: null }, given?.options ?? {}, given?.supplier ?? null)
   }
 
   /** Serdes that were not given come from the operator before. */
   or({ key, value }: Serdes): Materialization {
-    return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options)
+    return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options, this.#supplier)
   }
 
   /** Null where nobody named it: then nobody can ask it. */
@@ -51,7 +55,7 @@ export class Materialization implements Serdes {
   }
 
   windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): StoreBuilder<StateStore> {
-    return this.#builder('window', this.options.retentionMs ?? options.retentionMs, {
+    return this.#builder('window', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
       windowSizeMs: options.windowSizeMs,
       timeOrdered: options.timeOrdered,
     })
@@ -59,7 +63,9 @@ export class Materialization implements Serdes {
 
   sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): StoreBuilder<StateStore> {
     return {
-      ...this.#builder('session', this.options.retentionMs ?? options.retentionMs, { timeOrdered: options.timeOrdered }),
+      ...this.#builder('session', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
+        timeOrdered: options.timeOrdered,
+      }),
       value: serdeOr(this.value, 'value', this.store),
     }
   }
@@ -70,7 +76,7 @@ export class Materialization implements Serdes {
       kind,
       key: serdeOr(this.key, 'key', this.store),
       value: timestamped(serdeOr(this.value, 'value', this.store)),
-      persistent: this.options.storeType !== 'inMemory',
+      persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
       ...more,

@@ -95,6 +95,7 @@ public final class Peer {
             case "toTable": return stream.toTable();
             case "toStream": return toStream(of);
             case "aggregate": return aggregate(stream, step);
+            case "cogroup": return cogroup(stream, (KStream<String, String>) other, step.get("windows"));
             case "tableAggregate": return tableAggregate(table, step);
             case "tableJoin": return tableJoin(table, (KTable<String, String>) other, step.get("kind").asText());
             case "streamTableJoin": {
@@ -146,6 +147,21 @@ public final class Peer {
             case "count": return windowed.count().mapValues(String::valueOf);
             case "reduce": return windowed.reduce(Peer::concat);
             default: return windowed.aggregate(() -> "", (k, v, a) -> concat(a, v), Materialized.with(STRING, STRING));
+        }
+    }
+
+    private static Object cogroup(final KStream<String, String> left, final KStream<String, String> right, final JsonNode windows) {
+        final String name = "co-" + (windows.isNull() ? "0" : windows.get("size").asText());
+        final CogroupedKStream<String, String> cogrouped = left.groupByKey(Grouped.with(name + "-left", STRING, STRING))
+            .<String>cogroup((k, v, a) -> concat(a, v))
+            .cogroup(right.groupByKey(Grouped.with(name + "-right", STRING, STRING)), (k, v, a) -> concat(a, mark(v)));
+        if (windows.isNull()) return cogrouped.aggregate(() -> "", Materialized.with(STRING, STRING));
+        final Duration grace = Duration.ofMillis(windows.get("grace").asLong());
+        final Duration size = Duration.ofMillis(windows.get("size").asLong());
+        switch (windows.get("kind").asText()) {
+            case "session": return cogrouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(size, grace)).aggregate(() -> "", (k, a, b) -> concat(a, b), Materialized.with(STRING, STRING));
+            case "sliding": return cogrouped.windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(size, grace)).aggregate(() -> "", Materialized.with(STRING, STRING));
+            default: return cogrouped.windowedBy(TimeWindows.ofSizeAndGrace(size, grace).advanceBy(Duration.ofMillis(windows.get("advance").asLong()))).aggregate(() -> "", Materialized.with(STRING, STRING));
         }
     }
 

@@ -93,7 +93,13 @@ function ofStream(
   pick: (kind: Made) => number | null,
 ): { readonly step: Step; readonly makes: Made } | null {
   const simple = ['filter', 'filterNot', 'mapValues', 'flatMapValues', 'flatMap', 'selectKey', 'map', 'repartition'] as const
-  const at = draw(20)
+  const at = draw(22)
+  if (at > 19) {
+    const other = pick('stream')
+    const windows = windowsOf(draw)
+    const step: Step | null = other === null ? null : { op: 'cogroup', of, other, windows }
+    return step === null ? null : { step, makes: windows === null ? 'table' : 'windowed' }
+  }
   if (at < simple.length) return { step: { op: simple[at] ?? 'filter', of }, makes: 'stream' }
   if (at === 8) return { step: { op: 'toTable', of }, makes: 'table' }
   if (at === 9) {
@@ -111,13 +117,17 @@ function ofStream(
     return step === null ? null : { step, makes: 'stream' }
   }
   const fn = (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count'
-  const kind = (['none', 'time', 'time', 'sliding', 'session'] as const)[draw(5)] ?? 'none'
-  const size = 1 + draw(30)
-  const windows: Windows | null = kind === 'none' ? null : { kind, size, advance: 1 + draw(size), grace: draw(25) }
+  const windows = windowsOf(draw)
   return {
     step: { op: 'aggregate', of, by: draw(2) === 0 ? 'key' : 'value', fn, windows, onClose: windows !== null && draw(4) === 0 },
     makes: windows === null ? 'table' : 'windowed',
   }
+}
+
+function windowsOf(draw: (below: number) => number): Windows | null {
+  const kind = (['none', 'time', 'time', 'sliding', 'session'] as const)[draw(5)] ?? 'none'
+  const size = 1 + draw(30)
+  return kind === 'none' ? null : { kind, size, advance: 1 + draw(size), grace: draw(25) }
 }
 
 function ofTable(

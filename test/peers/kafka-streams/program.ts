@@ -27,6 +27,7 @@ export type Step =
       readonly windows: Windows | null
       readonly onClose: boolean
     }
+  | { readonly op: 'cogroup'; readonly of: number; readonly other: number; readonly windows: Windows | null }
   | { readonly op: 'tableAggregate'; readonly of: number; readonly fn: Fn }
   | { readonly op: 'tableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' | 'outer' }
   | { readonly op: 'streamTableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
@@ -124,6 +125,8 @@ function topologyOf(steps: readonly Step[]): Topology {
         return (made[step.of] as KTable<unknown, string>).toStream().map((key, value) => [textKey(key), value] as const)
       case 'aggregate':
         return aggregate(streamAt(step.of), step)
+      case 'cogroup':
+        return cogroup(streamAt(step.of), streamAt(step.other), step.windows)
       case 'tableAggregate':
         return tableAggregate(tableAt(step.of), step.fn)
       case 'tableJoin': {
@@ -183,6 +186,23 @@ function aggregate(stream: Text, { by, fn, windows, onClose }: Extract<Step, { o
   if (fn === 'count') return windowed.count().mapValues(String)
   if (fn === 'reduce') return windowed.reduce(concat)
   return windowed.aggregate(empty, (_, value, sum) => concat(sum, value), Materialized.with(text, text))
+}
+
+function cogroup(left: Text, right: Text, windows: Windows | null): unknown {
+  const cogrouped = left
+    .groupByKey(Grouped.with(text, text, { name: `co-${windows?.size ?? 0}-left` }))
+    .cogroup((_, value, sum: string) => concat(sum, value))
+    .cogroup(right.groupByKey(Grouped.with(text, text, { name: `co-${windows?.size ?? 0}-right` })), (_, value, sum) => concat(sum, mark(value)))
+  const kept = Materialized.with(text, text)
+  if (windows === null) return cogrouped.aggregate(empty, kept)
+  if (windows.kind === 'session') {
+    return cogrouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(windows.size, windows.grace)).aggregate(empty, (_, a, b) => concat(a, b), kept)
+  }
+  const cutBy =
+    windows.kind === 'sliding'
+      ? SlidingWindows.ofTimeDifferenceAndGrace(windows.size, windows.grace)
+      : TimeWindows.ofSizeAndGrace(windows.size, windows.grace).advanceBy(windows.advance)
+  return cogrouped.windowedBy(cutBy).aggregate(empty, kept)
 }
 
 function tableAggregate(table: TextTable, fn: Fn): TextTable {

@@ -10,6 +10,7 @@ import {
   SessionWindows,
   StreamJoined,
   StreamsBuilder,
+  TimestampExtractors,
   TimeWindows,
 } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
@@ -101,5 +102,32 @@ describe('The test driver', () => {
     assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', 0)?.value, 2)
     const sessions = [...driver.getSessionStore<string, number>('sessions').fetch('k')]
     assert.deepEqual(sessions, [[{ key: 'k', window: { start: 1, end: 3 } }, 2]])
+  })
+
+  it('takes a record’s time from where the program says, and drops what is not wanted', async () => {
+    const builder = new StreamsBuilder()
+    const seconds = (record: { readonly value: unknown }) => Number(record.value) * 1000
+    builder.stream('in', Consumed.with(text, text, { timestampExtractor: seconds }).skipNullKeys().skipNullValues()).to('out')
+    builder.stream('clock', Consumed.with(text, text, { timestampExtractor: TimestampExtractors.wallclock })).to('out')
+    builder.stream('plain', Consumed.with(text, text)).to('out')
+    await using driver = new TopologyTestDriver(builder.build(), { startTimeMs: 7 })
+    const input = driver.createInputTopic('in', text, text)
+    for (const [key, value] of [
+      ['k', '3'],
+      ['k', '-1'],
+      [null, '4'],
+      ['k', null],
+    ] as const)
+      await input.pipeInput(key, value, 1)
+    await driver.createInputTopic('clock', text, text).pipeInput('k', 'v', 1)
+    const out = driver.createOutputTopic('out', text, text).readRecordsToList()
+    assert.deepEqual(
+      out.map(({ value, timestamp }) => [value, timestamp]),
+      [
+        ['3', 3000],
+        ['v', 7],
+      ],
+    )
+    await assert.rejects(driver.createInputTopic('plain', text, text).pipeInput('k', 'v', -5), { code: 'WAGGLE_INVALID_TIMESTAMP' })
   })
 })

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { Type } from 'typebox'
+import { type Serde, Serdes } from 'waggle-streams'
+
+const hex = <T>(serde: Serde<T>, value: T) => Buffer.from(serde.serialize('t', value)).toString('hex')
+
+/** What Java's serializers of the same names write. */
+describe('Serdes write what Java’s do', () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ['boolean', hex(Serdes.boolean(), true), '01'],
+    ['short', hex(Serdes.short(), -2), 'fffe'],
+    ['integer', hex(Serdes.integer(), 258), '00000102'],
+    ['long', hex(Serdes.long(), -1), 'ffffffffffffffff'],
+    ['bigLong', hex(Serdes.bigLong(), 2n ** 62n), '4000000000000000'],
+    ['float', hex(Serdes.float(), 1.5), '3fc00000'],
+    ['double', hex(Serdes.double(), 1.5), '3ff8000000000000'],
+    ['uuid', hex(Serdes.uuid(), '00000000-0000-0000-0000-000000000001'), Buffer.from('00000000-0000-0000-0000-000000000001').toString('hex')],
+    ['list of integers', hex(Serdes.list(Serdes.integer()), [1, 2]), '0000000000000000020000000100000002'],
+    ['list of strings', hex(Serdes.list(Serdes.string()), ['a', 'bc']), '010000000200000001610000000262' + '63'],
+    ['time window', hex(Serdes.timeWindowed(Serdes.string(), 10), { key: 'k', window: { start: 5, end: 15 } }), '6b0000000000000005'],
+    ['session', hex(Serdes.sessionWindowed(Serdes.string()), { key: 'k', window: { start: 5, end: 9 } }), '6b00000000000000090000000000000005'],
+  ]
+  for (const [name, written, expected] of cases) it(name, () => assert.equal(written, expected))
+
+  it('and read back what they wrote', () => {
+    const comesBack = <T>(serde: Serde<T>, values: fc.Arbitrary<T>) =>
+      fc.assert(fc.property(values, (value) => assert.deepEqual(serde.deserialize('t', serde.serialize('t', value)), value)))
+    comesBack(Serdes.long(), fc.maxSafeInteger())
+    comesBack(Serdes.bigLong(), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }))
+    comesBack(Serdes.double(), fc.double({ noNaN: true }))
+    comesBack(Serdes.string(), fc.string({ unit: 'grapheme' }))
+    comesBack(Serdes.list(Serdes.string()), fc.array(fc.string()))
+    comesBack(Serdes.list(Serdes.short()), fc.array(fc.integer({ min: -32768, max: 32767 })))
+    comesBack(Serdes.list(Serdes.list(Serdes.uuid())), fc.array(fc.array(fc.uuid())))
+  })
+
+  it('and say what is wrong', () => {
+    const invalid = { code: 'WAGGLE_INVALID_VALUE' }
+    assert.throws(() => Serdes.integer().deserialize('t', Buffer.alloc(3)), invalid)
+    assert.throws(() => Serdes.boolean().deserialize('t', Buffer.of(2)), invalid)
+    assert.throws(() => Serdes.uuid().serialize('t', 'x'), invalid)
+    assert.throws(() => Serdes.list(Serdes.string()).deserialize('t', Buffer.of(1, 0, 0, 0, 1, 0, 0, 0, 9)), invalid)
+    assert.throws(() => Serdes.long().serialize('t', 2 ** 60), { code: 'WAGGLE_UNSAFE_INTEGER' })
+  })
+
+  it('and hold JSON against its schema, writing and reading', () => {
+    const serde = Serdes.json(Type.Object({ n: Type.Integer() }))
+    assert.deepEqual(serde.deserialize('t', serde.serialize('t', { n: 1 })), { n: 1 })
+    assert.throws(() => serde.serialize('t', { n: 'x' } as never), {
+      code: 'WAGGLE_INVALID_VALUE',
+      message: /A value of t does not fit its schema: \/n/,
+    })
+    assert.throws(() => serde.deserialize('t', Buffer.from('{}')), { code: 'WAGGLE_INVALID_VALUE' })
+    assert.throws(() => Serdes.json().deserialize('t', Buffer.from('{')), { code: 'WAGGLE_INVALID_VALUE' })
+  })
+})

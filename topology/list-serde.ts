@@ -1,0 +1,61 @@
+import type { Serde } from './serde.ts'
+import { WaggleError } from './waggle-error.ts'
+
+/**
+ * Lists as Kafka's ListSerializer writes them:
+ *
+ *     of fixed size:    0 │ count of nulls i32 │ their indexes i32* │ count i32 │ values
+ *     of any size:      1 │ count i32 │ (length i32, -1 for null │ value)*
+ */
+export function listSerde<T>(inner: Serde<T>, size: number | null): Serde<readonly T[]> {
+  return {
+    serialize(topic, list) {
+      const values = list.map((value) => (value === null ? null : inner.serialize(topic, value)))
+      if (size === null)
+        return Buffer.concat([
+          Buffer.of(1),
+          int(list.length),
+          ...values.flatMap((value) => (value === null ? [int(-1)] : [int(value.length), value])),
+        ])
+      const nulls = values.flatMap((value, at) => (value === null ? [int(at)] : []))
+      return Buffer.concat([Buffer.of(0), int(nulls.length), ...nulls, int(list.length), ...values.filter((value) => value !== null)])
+    },
+    deserialize(topic, data) {
+      const view = new DataView(data.buffer, data.byteOffset, data.length)
+      let at = 1
+      const next = () => {
+        at += 4
+        return view.getInt32(at - 4)
+      }
+      const take = (length: number) => {
+        if (length < 0 || at + length > data.length) throw cutShort(topic)
+        at += length
+        return inner.deserialize(topic, data.subarray(at - length, at))
+      }
+      try {
+        const nulls = data[0] === 0 ? new Set(Array.from({ length: next() }, next)) : null
+        const count = next()
+        return Array.from({ length: count }, (_, index) => {
+          if (nulls !== null) return nulls.has(index) ? (null as T) : take(size ?? 0)
+          const length = next()
+          return length === -1 ? (null as T) : take(length)
+        })
+      } catch (thrown) {
+        throw thrown instanceof RangeError ? cutShort(topic) : thrown
+      }
+    },
+  }
+}
+
+function int(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+function cutShort(topic: string): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_VALUE', {
+    message: `A list of ${topic} ends before its last value`,
+    next: 'Read the topic with the serde that it was written with.',
+  })
+}

@@ -1,0 +1,161 @@
+import type { StreamsOperator } from '../operators/streams.ts'
+import type { Windowed } from '../record.ts'
+import type { AnySerde } from '../serde.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
+import { type Aggregation, type Aggregator, aggregating, type GroupedStream, type KGroupedStream, type Merger } from './grouped-stream.ts'
+import { defined, passThrough } from './kstream.ts'
+import { type KTable, Table, type TableParts } from './ktable.ts'
+import { Materialization } from './materialization.ts'
+import type { Materialized, Named } from './options.ts'
+import type { StreamsGraph } from './streams-graph.ts'
+import { serdeOr } from './unset-serde.ts'
+import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serdes.ts'
+import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
+
+type Kept<K, V> = Materialized<K, V, 'keyValue'>
+
+/** Several grouped streams that feed one aggregate, each with an aggregator of its own. KIP-150. */
+export interface CogroupedKStream<K, A> {
+  cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
+  aggregate(initializer: () => A, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedCogroupedKStream<K, A>
+  windowedBy(windows: SessionWindows): SessionWindowedCogroupedKStream<K, A>
+}
+
+export interface TimeWindowedCogroupedKStream<K, A> {
+  aggregate(initializer: () => A, materialized?: Materialized<K, A, 'window'>, named?: Named): KTable<Windowed<K>, A>
+}
+
+export interface SessionWindowedCogroupedKStream<K, A> {
+  aggregate(initializer: () => A, merger: Merger<K, A>, materialized?: Materialized<K, A, 'session'>, named?: Named): KTable<Windowed<K>, A>
+}
+
+type Untyped = GroupedStream<unknown, unknown>
+type AnyAggregator<A> = Aggregator<unknown, unknown, A>
+
+const prefix = 'COGROUPKSTREAM-AGGREGATE-'
+const updates = () => false
+
+export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
+  readonly #graph: StreamsGraph
+  readonly #patterns = new Map<Untyped, AnyAggregator<A>>()
+
+  constructor(graph: StreamsGraph) {
+    this.#graph = graph
+  }
+
+  cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A> {
+    this.#patterns.set(stream as unknown as Untyped, aggregator as unknown as AnyAggregator<A>)
+    return this
+  }
+
+  aggregate(initializer: () => A, materialized?: unknown, named?: Named): KTable<K, A> {
+    const kept = this.#kept(materialized)
+    const make = (aggregation: Aggregation, oldValues: { sent: boolean }): StreamsOperator => ({
+      op: 'stream-aggregate',
+      store: kept.store,
+      ...aggregation,
+      oldValues,
+    })
+    return this.#table(initializer, kept, named, kept.tableStore(), make, { key: kept.key, of: 'keyValue' })
+  }
+
+  windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): never {
+    if (windows instanceof SessionWindows) {
+      return {
+        aggregate: (initializer: () => A, merger: Merger<K, A>, materialized?: unknown, named?: Named) =>
+          this.#sessions(windows, initializer, merger, materialized, named),
+      } as never
+    }
+    return {
+      aggregate: (initializer: () => A, materialized?: unknown, named?: Named) => this.#windows(windows, initializer, materialized, named),
+    } as never
+  }
+
+  #windows(
+    windows: TimeWindows | SlidingWindows | UnlimitedWindows,
+    initializer: () => A,
+    materialized: unknown,
+    named: Named | undefined,
+  ): KTable<Windowed<K>, A> {
+    const kept = this.#kept(materialized)
+    const { store } = kept
+    const windowSizeMs = windows.kind === 'sliding' ? windows.timeDifferenceMs : windows.sizeMs
+    const retentionMs = windows.kind === 'unlimited' ? Number.MAX_SAFE_INTEGER : windowSizeMs * (windows.kind === 'sliding' ? 2 : 1) + windows.graceMs
+    const make = (aggregation: Aggregation, oldValues: { sent: boolean }): StreamsOperator =>
+      windows.kind === 'sliding'
+        ? { op: 'sliding-aggregate', store, windows, ...aggregation, emitOnClose: updates, oldValues }
+        : { op: 'window-aggregate', store, windows, ...aggregation, emitOnClose: updates, oldValues }
+    const key = timeWindowedSerde(serdeOr(kept.key, 'key', store), windowSizeMs) as AnySerde
+    const rows = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: false })
+    return this.#table(initializer, kept, named, rows, make, { key, of: 'window', graceMs: windows.graceMs })
+  }
+
+  #sessions(
+    windows: SessionWindows,
+    initializer: () => A,
+    merger: Merger<K, A>,
+    materialized: unknown,
+    named: Named | undefined,
+  ): KTable<Windowed<K>, A> {
+    const kept = this.#kept(materialized)
+    const { store } = kept
+    const merge = (key: unknown, left: unknown, right: unknown) => defined(merger(key as K, left as A, right as A), 'aggregate')
+    const make = (aggregation: Aggregation, oldValues: { sent: boolean }): StreamsOperator => ({
+      op: 'session-aggregate',
+      store,
+      windows,
+      ...aggregation,
+      merge,
+      emitOnClose: updates,
+      oldValues,
+    })
+    const graceMs = windows.gapMs + windows.graceMs
+    const key = sessionWindowedSerde(serdeOr(kept.key, 'key', store)) as AnySerde
+    return this.#table(initializer, kept, named, kept.sessionStore({ retentionMs: graceMs, timeOrdered: false }), make, {
+      key,
+      of: 'session',
+      graceMs,
+    })
+  }
+
+  #kept(materialized: unknown): Materialization {
+    return Materialization.of(materialized, this.#graph, prefix)
+  }
+
+  #table<K2>(
+    initializer: () => A,
+    kept: Materialization,
+    named: Named | undefined,
+    store: StoreBuilder<StateStore>,
+    make: (aggregation: Aggregation, oldValues: { sent: boolean }) => StreamsOperator,
+    { key, of, graceMs }: { readonly key: AnySerde | null; readonly of: 'keyValue' | 'window' | 'session'; readonly graceMs?: number },
+  ): KTable<K2, A> {
+    const graph = this.#graph
+    const oldValues = { sent: false }
+    const sources = [...this.#patterns.keys()].map((stream) => stream.sourceFor(kept))
+    const names = [...this.#patterns.values()].map((aggregator, at) => {
+      const name = named === undefined ? graph.newName(prefix) : `${named.name}-cogroup-agg-${at}`
+      const operator = make(aggregating(initializer, aggregator), oldValues)
+      const source = sources[at] ?? ''
+      graph.add({ output: name, inputs: [source], write: (topology) => topology.addOperator(name, operator, [source], { stores: [store] }) })
+      return name
+    })
+    const merge = named === undefined ? graph.newName('COGROUPKSTREAM-MERGE-') : `${named.name}-cogroup-merge`
+    graph.add({ output: merge, inputs: names, write: (topology) => topology.addOperator(merge, passThrough, names) })
+    const parts: TableParts = {
+      graph,
+      output: merge,
+      key,
+      value: kept.value,
+      queryableStoreName: kept.queryableName,
+      view: () => ({ kind: 'store', store: kept.store, of }),
+      sendOldValues: () => {
+        oldValues.sent = true
+        return true
+      },
+      ...(graceMs === undefined ? {} : { graceMs }),
+    }
+    return new Table<K2, A>(parts)
+  }
+}
