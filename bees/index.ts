@@ -16,10 +16,12 @@ export type { Header, KeyValue, NewRecord, Record, RecordMetadata, Window, Windo
 export type { Deserializer, Serde, Serializer } from '../topology/serde.ts'
 export { Serdes } from '../topology/serdes.ts'
 export type { KeyValueStore, Logging, SessionStore, StateStore, StoreBuilder, ValueAndTimestamp, WindowStore } from '../topology/state-store.ts'
+export type { AsyncCallOf as AsyncCall, AsyncOptions, BatchedKStream } from '../topology/streams/async-stream.ts'
+export { Branched, type BranchedKStream } from '../topology/streams/branched-stream.ts'
 export type { CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream } from '../topology/streams/cogrouped-stream.ts'
 export type { Aggregator, KGroupedStream, Merger, Reducer } from '../topology/streams/grouped-stream.ts'
 export type { KGroupedTable } from '../topology/streams/grouped-table.ts'
-export { Branched, type BranchedKStream, type KStream } from '../topology/streams/kstream.ts'
+export type { KStream } from '../topology/streams/kstream.ts'
 export type { KTable } from '../topology/streams/ktable.ts'
 export {
   Grouped,

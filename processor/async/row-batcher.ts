@@ -39,6 +39,11 @@ export class RowBatcher<K, V, R, W> {
     this.#flights = step.nameOf === null ? null : flights
   }
 
+  /** In flight now. */
+  get calls(): number {
+    return this.#inFlight
+  }
+
   get waitingRows(): number {
     return this.#waiting.size
   }

@@ -1,16 +1,19 @@
+import type { AsyncStep } from '../../topology/async-step.ts'
 import { decorated } from '../../topology/decorated.ts'
-import type { Topology } from '../../topology/graph.ts'
+import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { AnySerde, Serde } from '../../topology/serde.ts'
 import type { KeyValueStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { failAlways, StandingFailure } from '../task/failures.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
+import { OpenWorkers } from '../thread/open-workers.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
@@ -39,6 +42,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #outputs = new Map<string, LogRecord[]>()
   #tasks: Task[] = []
   #waiting = new QueueHeap()
+  #workers: OpenWorkers | null = null
+  readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
 
@@ -69,7 +74,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#clock.advance(ms)
     for (const task of this.#tasks) task.punctuate(this.#clock.now())
     this.#commit()
-    this.#processAll()
+    await this.#settle()
   }
 
   getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
@@ -98,6 +103,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #open(): void {
+    for (const batcher of this.#batchers.values()) batcher.close()
+    this.#batchers.clear()
     this.#tasks = []
     this.#waiting = new QueueHeap()
     this.#stores = []
@@ -126,12 +133,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             failures: failAlways,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
-            batcher: () => {
-              throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
-                message: 'The test driver runs no asynchronous steps yet',
-                next: 'Test the function by itself.',
-              })
-            },
+            batcher: (node) => this.#batcher(node),
             requestCommit() {},
             wake() {},
           },
@@ -146,7 +148,39 @@ export class TopologyTestDriver implements AsyncDisposable {
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
     const partitions = this.#partitionsOf(record.topic)
     this.#emit({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
+    await this.#settle()
+  }
+
+  /** Everything that can happen without the clock moving. */
+  async #settle(): Promise<void> {
+    this.#workers ??= await OpenWorkers.open(this.#topology)
     this.#processAll()
+    while (this.#tasks.some((task) => task.inFlight > 0)) {
+      await this.#clock.settle()
+      const drained = this.#tasks.filter((task) => this.#unwrapped(() => task.drain())).length > 0
+      this.#commit()
+      this.#processAll()
+      if (!drained && ![...this.#batchers.values()].some(({ calls }) => calls > 0)) return
+    }
+  }
+
+  #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
+    const there = this.#batchers.get(node.name)
+    if (there !== undefined) return there
+    if (this.#workers === null) throw new WaggleError('WAGGLE_INTERNAL', { message: `${node.name} is not open`, next: 'Report this as a bug.' })
+    const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
+    const batcher = new RowBatcher(step, this.#workers.of(node), this.#clock, null)
+    this.#batchers.set(node.name, batcher)
+    return batcher
+  }
+
+  /** What a handler let stand, as what it is. */
+  #unwrapped<T>(act: () => T): T {
+    try {
+      return act()
+    } catch (thrown) {
+      throw thrown instanceof StandingFailure ? thrown.cause : thrown
+    }
   }
 
   /** Oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. */
@@ -154,11 +188,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (;;) {
       const queue = this.#waiting.first
       if (queue === undefined) return
-      try {
-        this.#tasks.some((task) => task.processFirst(queue))
-      } catch (thrown) {
-        throw thrown instanceof StandingFailure ? thrown.cause : thrown
-      }
+      this.#unwrapped(() => this.#tasks.some((task) => task.processFirst(queue)))
       this.#commit()
     }
   }

@@ -1,24 +1,21 @@
 import type { Consumed } from '../consumed.ts'
 import type { ProcessOptions, TopicNameExtractor, Topology } from '../graph.ts'
 import type { Forward, StreamsOperator } from '../operators/streams.ts'
-import type {
-  Cancellable,
-  FixedKeyProcessorContext,
-  FixedKeyProcessorSupplier,
-  ProcessorContext,
-  ProcessorSupplier,
-  PunctuationType,
-  Punctuator,
-} from '../processor-api.ts'
-import type { Produced, StreamPartitioner } from '../produced.ts'
-import type { KeyValue, NewRecord, Record, RecordMetadata } from '../record.ts'
+import type { FixedKeyProcessorSupplier, ProcessorSupplier } from '../processor-api.ts'
+import type { Produced } from '../produced.ts'
+import type { KeyValue, Record } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
+import { type AsyncCallOf, type AsyncOptions, AsyncStream, type BatchedKStream, type BatchOptions } from './async-stream.ts'
+import { type BranchedKStream, SplitStream } from './branched-stream.ts'
+import { defined } from './defined.ts'
+import { fixedKey } from './fixed-key.ts'
 import { GroupedStream, type KGroupedStream } from './grouped-stream.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import { type Grouped, type Joined, type Materialized, Named, type Repartitioned, type StreamJoined } from './options.ts'
+import { passThrough } from './pass-through.ts'
+import { addRepartition, countRepartition } from './repartition.ts'
 import { joinStreams } from './stream-stream-join.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { storesOf } from './table-view.ts'
@@ -75,40 +72,10 @@ export interface KStream<K, V> {
   ): KStream<K, W>
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions & { named?: Named }): KStream<K2, V2>
   processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, options?: ProcessOptions & { named?: Named }): KStream<K, W>
-}
-
-/** A record goes to the first branch whose predicate holds; the map has the branches that no consumer took. */
-export interface BranchedKStream<K, V> {
-  branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V>
-  defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>>
-  noDefaultBranch(): ReadonlyMap<string, KStream<K, V>>
-}
-
-/** How a branch is called and what becomes of it. */
-export class Branched<K, V> {
-  readonly name: string | null
-  readonly chain: ((stream: KStream<K, V>) => KStream<K, V> | null) | null
-  declare private readonly types: ['branched', K, V]
-
-  private constructor(name: string | null, chain: Branched<K, V>['chain']) {
-    this.name = name
-    this.chain = chain
-  }
-
-  static as<K, V>(name: string): Branched<K, V> {
-    return new Branched(name, null)
-  }
-
-  static withConsumer<K, V>(consumer: (stream: KStream<K, V>) => void, named?: Named): Branched<K, V> {
-    return new Branched(named?.name ?? null, (stream: KStream<K, V>) => {
-      consumer(stream)
-      return null
-    })
-  }
-
-  static withFunction<K, V>(chain: (stream: KStream<K, V>) => KStream<K, V>, named?: Named): Branched<K, V> {
-    return new Branched(named?.name ?? null, chain)
-  }
+  /** Beyond Kafka Streams: calls that take time. The commit position stays at the oldest record that is not done. */
+  mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
+  /** Beyond Kafka Streams: at most `size` records, none waiting past `timeoutMs`; unless `full`, closed once the next step is idle. */
+  batch(options: BatchOptions): BatchedKStream<K, V>
 }
 
 export interface StreamParts {
@@ -278,6 +245,14 @@ export class Stream<K, V> implements KStream<K, V> {
     return new Stream({ graph, output: name, key, value: null, mustRepartition })
   }
 
+  mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W> {
+    return new AsyncStream<K, V>(this.parts, null).mapEach(mapper, options)
+  }
+
+  batch(options: BatchOptions): BatchedKStream<K, V> {
+    return new AsyncStream<K, V>(this.parts, options)
+  }
+
   /** The same stream with its keys in their partitions, for a join or a grouping. */
   repartitionedFor(name: string | null, key: AnySerde | null, value: AnySerde | null): StreamParts {
     if (!this.parts.mustRepartition) return this.parts
@@ -357,86 +332,6 @@ export class Stream<K, V> implements KStream<K, V> {
   }
 }
 
-class SplitStream<K, V> implements BranchedKStream<K, V> {
-  readonly #parts: StreamParts
-  readonly #name: string
-  readonly #predicates: Predicate<K, V>[] = []
-  readonly #children: string[] = []
-  readonly #branches = new Map<string, KStream<K, V>>()
-
-  constructor(parts: StreamParts, name: string) {
-    this.#parts = parts
-    this.#name = name
-    const operator: StreamsOperator = {
-      op: 'each',
-      each: (record, forward) => {
-        const at = this.#predicates.findIndex((predicate) => predicate(record.key as K, record.value as V))
-        const child = this.#children[at < 0 ? this.#predicates.length : at]
-        if (child !== undefined) forward(record, child)
-      },
-    }
-    parts.graph.add({ output: name, inputs: [parts.output], write: (topology) => topology.addOperator(name, operator, [parts.output]) })
-  }
-
-  branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V> {
-    this.#predicates.push(predicate)
-    this.#add(branched, this.#predicates.length)
-    return this
-  }
-
-  defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>> {
-    this.#add(branched, 0)
-    return this.#branches
-  }
-
-  noDefaultBranch(): ReadonlyMap<string, KStream<K, V>> {
-    return this.#branches
-  }
-
-  #add(branched: Branched<K, V> | undefined, index: number): void {
-    const { graph } = this.#parts
-    const name = `${this.#name}${branched?.name ?? index}`
-    this.#children.push(name)
-    graph.newName('')
-    graph.add({ output: name, inputs: [this.#name], write: (topology) => topology.addOperator(name, passThrough, [this.#name]) })
-    const stream: KStream<K, V> = new Stream({ ...this.#parts, output: name })
-    const kept = branched?.chain ? branched.chain(stream) : stream
-    if (kept !== null) this.#branches.set(name, kept)
-  }
-}
-
-export interface RepartitionOptions {
-  readonly key: AnySerde | null
-  readonly value: AnySerde | null
-  readonly partitioner: StreamPartitioner<never, never> | null
-  readonly partitions: number | null
-}
-
-/** A topic in between: every key's records come out in one partition. Returns the name of the source behind it. */
-export function addRepartition(graph: StreamsGraph, output: string, prefix: string, options: RepartitionOptions): string {
-  const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
-  const generated = countRepartition(graph)
-  const isGenerated = /^KSTREAM.*-[0-9]{10}$/.test(prefix)
-  const names = isGenerated ? generated : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
-  graph.add({
-    output: names.source,
-    inputs: [output],
-    write(topology, wantsNullKeys) {
-      const serdes = { key: serdeOr(options.key, 'key', topic), value: serdeOr(options.value, 'value', topic) }
-      topology.addInternalTopic(topic, options.partitions)
-      topology.addOperator(names.filter, wantsNullKeys ? passThrough : dropNullKeys, [output])
-      topology.addSinkWith(names.sink, topic, [names.filter], { ...serdes, partitioner: options.partitioner })
-      topology.addSourceWith(names.source, [topic], serdes)
-    },
-  })
-  return names.source
-}
-
-/** Counted up whether they are used or not, as Kafka Streams does, so that later names agree. */
-export function countRepartition(graph: StreamsGraph): { readonly sink: string; readonly filter: string; readonly source: string } {
-  return { sink: graph.newName('KSTREAM-SINK-'), filter: graph.newName('KSTREAM-FILTER-'), source: graph.newName('KSTREAM-SOURCE-') }
-}
-
 function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): StreamParts {
   if (stream instanceof Stream) return stream.parts
   throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'This stream was not made by a StreamsBuilder', next: 'Use one that was.' })
@@ -446,82 +341,4 @@ export function addStreamSource(graph: StreamsGraph, topics: readonly string[], 
   const name = consumed.options.name ?? graph.newName('KSTREAM-SOURCE-')
   graph.add({ output: name, inputs: [], write: (topology: Topology) => topology.addSource(name, topics, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }
-}
-
-export const passThrough: StreamsOperator = { op: 'each', each: (record, forward) => forward(record) }
-
-const dropNullKeys: StreamsOperator = {
-  op: 'each',
-  each(record, forward) {
-    if (record.key !== null) forward(record)
-  },
-}
-
-/** Absence is null; undefined is a mistake that would only show far away. */
-export function defined<T>(value: T, operator: string): T {
-  if (value !== undefined) return value
-  throw new WaggleError('WAGGLE_UNDEFINED_VALUE', {
-    message: `The function given to ${operator} returned undefined`,
-    next: 'Return a value, or null for none; a function with braces needs a return.',
-  })
-}
-
-function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>): ReturnType<ProcessorSupplier<K, V, K, W>> {
-  const processor = supplier()
-  let key: K
-  return {
-    init: (context) => processor.init?.(new FixedKeyContext(context, () => key)),
-    process(record) {
-      key = record.key
-      processor.process(record)
-    },
-    close: () => processor.close?.(),
-  }
-}
-
-/** Forwards with the key of the record in hand, whatever the processor says. */
-class FixedKeyContext<K, V> implements FixedKeyProcessorContext<V> {
-  readonly #context: ProcessorContext<K, V>
-  readonly #key: () => K
-
-  constructor(context: ProcessorContext<K, V>, key: () => K) {
-    this.#context = context
-    this.#key = key
-  }
-
-  get applicationId(): string {
-    return this.#context.applicationId
-  }
-
-  get taskId(): string {
-    return this.#context.taskId
-  }
-
-  get currentStreamTime(): number {
-    return this.#context.currentStreamTime
-  }
-
-  get currentSystemTime(): number {
-    return this.#context.currentSystemTime
-  }
-
-  get recordMetadata(): RecordMetadata | null {
-    return this.#context.recordMetadata
-  }
-
-  getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {
-    return this.#context.getStateStore(store)
-  }
-
-  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
-    return this.#context.schedule(intervalMs, type, punctuator)
-  }
-
-  commit(): void {
-    this.#context.commit()
-  }
-
-  forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void {
-    this.#context.forward({ ...record, key: this.#key() }, child)
-  }
 }

@@ -2,6 +2,7 @@ import type { StreamsOperator } from '../operators/streams.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
+import { defined } from './defined.ts'
 import {
   type Aggregation,
   type Aggregator,
@@ -12,7 +13,6 @@ import {
   type Reducer,
   reducing,
 } from './grouped-stream.ts'
-import { defined } from './kstream.ts'
 import type { KTable } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'

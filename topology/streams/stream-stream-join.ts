@@ -1,9 +1,11 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { AnySerde } from '../serde.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
-import { defined, passThrough, Stream } from './kstream.ts'
+import { defined } from './defined.ts'
+import { Stream } from './kstream.ts'
 import type { StreamJoined } from './options.ts'
 import { outerKeySerde, outerValuesSerde } from './outer-join-serdes.ts'
+import { passThrough } from './pass-through.ts'
 import { serdeOr } from './unset-serde.ts'
 import type { JoinWindows } from './windows.ts'
 

@@ -1,0 +1,79 @@
+import type { AsyncCall, AsyncStep } from '../async-step.ts'
+import { WaggleError } from '../waggle-error.ts'
+import { defined } from './defined.ts'
+import { type KStream, Stream, type StreamParts } from './kstream.ts'
+
+export interface AsyncCallOf<K> extends Omit<AsyncCall<K>, 'metadata'> {}
+
+/** Past `timeoutMs` a call is aborted and its record handled as WAGGLE_TIMEOUT. */
+export interface AsyncOptions {
+  /** Calls in flight. */
+  concurrency: number
+  timeoutMs: number
+  /** Results go on in the order of the input, whichever it is. */
+  ordered?: 'partition' | 'key'
+  retries?: number
+  name?: string
+}
+
+export interface BatchOptions {
+  size: number
+  timeoutMs: number
+  release?: 'idle' | 'full'
+  name?: string
+}
+
+/** A stream whose next step gets several records at once. */
+export interface BatchedKStream<K, V> {
+  /** Each result takes the place of its record (key, timestamp, headers); any other number of results is WAGGLE_BATCH_LENGTH. */
+  mapAsync<W>(mapper: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>, options: AsyncOptions): KStream<K, W>
+}
+
+export class AsyncStream<K, V> implements BatchedKStream<K, V> {
+  readonly #parts: StreamParts
+  readonly #batch: BatchOptions | null
+
+  constructor(parts: StreamParts, batch: BatchOptions | null) {
+    if (batch !== null && !(batch.size >= 1 && batch.timeoutMs >= 0))
+      throw invalid(`A batch of ${batch.size} records and ${batch.timeoutMs} ms cannot be`)
+    this.#parts = parts
+    this.#batch = batch
+  }
+
+  mapEach<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W> {
+    return this.#add(options, (values, calls) => Promise.all(values.map((value, at) => mapper(value, calls[at] as AsyncCallOf<K>))))
+  }
+
+  mapAsync<W>(mapper: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>, options: AsyncOptions): KStream<K, W> {
+    return this.#add(options, mapper)
+  }
+
+  #add<W>(options: AsyncOptions, call: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>): KStream<K, W> {
+    const { concurrency, timeoutMs, retries = 0 } = options
+    if (!(concurrency >= 1 && timeoutMs >= 1 && retries >= 0))
+      throw invalid(`${concurrency} calls of ${timeoutMs} ms, tried ${retries} times again, cannot be`)
+    const { graph, output } = this.#parts
+    const batch = this.#batch
+    const name = options.name ?? batch?.name ?? graph.newName('KSTREAM-MAPASYNC-')
+    const step: AsyncStep<K, V, V, W> = {
+      open: async () => ({ call }),
+      batch: batch === null ? null : { size: batch.size, timeoutMs: batch.timeoutMs, release: batch.release ?? 'idle' },
+      concurrency,
+      maxInFlight: Math.max(64, concurrency * (batch?.size ?? 1) * 2),
+      timeoutMs,
+      retries,
+      nameOf: (_, { topic, partition, offset }) => `${name}/${topic}-${partition}@${offset}`,
+      admit: () => 'call',
+      forward(outcome, record, context) {
+        if (outcome.kind === 'error') throw outcome.error
+        if (outcome.kind === 'result') context.forward({ ...record, value: defined(outcome.result, 'mapAsync') })
+      },
+    }
+    graph.add({ output: name, inputs: [output], write: (topology) => topology.addAsync(name, step, [output]) })
+    return new Stream({ ...this.#parts, output: name, value: null })
+  }
+}
+
+function invalid(message: string): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message, next: 'Give at least one call, one record and one millisecond.' })
+}

@@ -1,0 +1,88 @@
+import type { StreamsOperator } from '../operators/streams.ts'
+import { type KStream, Stream, type StreamParts } from './kstream.ts'
+import type { Named } from './options.ts'
+import { passThrough } from './pass-through.ts'
+
+type Predicate<K, V> = (key: K, value: V) => boolean
+
+/** A record goes to the first branch whose predicate holds; the map has the branches that no consumer took. */
+export interface BranchedKStream<K, V> {
+  branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V>
+  defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>>
+  noDefaultBranch(): ReadonlyMap<string, KStream<K, V>>
+}
+
+/** How a branch is called and what becomes of it. */
+export class Branched<K, V> {
+  readonly name: string | null
+  readonly chain: ((stream: KStream<K, V>) => KStream<K, V> | null) | null
+  declare private readonly types: ['branched', K, V]
+
+  private constructor(name: string | null, chain: Branched<K, V>['chain']) {
+    this.name = name
+    this.chain = chain
+  }
+
+  static as<K, V>(name: string): Branched<K, V> {
+    return new Branched(name, null)
+  }
+
+  static withConsumer<K, V>(consumer: (stream: KStream<K, V>) => void, named?: Named): Branched<K, V> {
+    return new Branched(named?.name ?? null, (stream: KStream<K, V>) => {
+      consumer(stream)
+      return null
+    })
+  }
+
+  static withFunction<K, V>(chain: (stream: KStream<K, V>) => KStream<K, V>, named?: Named): Branched<K, V> {
+    return new Branched(named?.name ?? null, chain)
+  }
+}
+
+export class SplitStream<K, V> implements BranchedKStream<K, V> {
+  readonly #parts: StreamParts
+  readonly #name: string
+  readonly #predicates: Predicate<K, V>[] = []
+  readonly #children: string[] = []
+  readonly #branches = new Map<string, KStream<K, V>>()
+
+  constructor(parts: StreamParts, name: string) {
+    this.#parts = parts
+    this.#name = name
+    const operator: StreamsOperator = {
+      op: 'each',
+      each: (record, forward) => {
+        const at = this.#predicates.findIndex((predicate) => predicate(record.key as K, record.value as V))
+        const child = this.#children[at < 0 ? this.#predicates.length : at]
+        if (child !== undefined) forward(record, child)
+      },
+    }
+    parts.graph.add({ output: name, inputs: [parts.output], write: (topology) => topology.addOperator(name, operator, [parts.output]) })
+  }
+
+  branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V> {
+    this.#predicates.push(predicate)
+    this.#add(branched, this.#predicates.length)
+    return this
+  }
+
+  defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>> {
+    this.#add(branched, 0)
+    return this.#branches
+  }
+
+  noDefaultBranch(): ReadonlyMap<string, KStream<K, V>> {
+    return this.#branches
+  }
+
+  #add(branched: Branched<K, V> | undefined, index: number): void {
+    const { graph } = this.#parts
+    const name = `${this.#name}${branched?.name ?? index}`
+    this.#children.push(name)
+    graph.newName('')
+    graph.add({ output: name, inputs: [this.#name], write: (topology) => topology.addOperator(name, passThrough, [this.#name]) })
+    const stream: KStream<K, V> = new Stream({ ...this.#parts, output: name })
+    const kept = branched?.chain ? branched.chain(stream) : stream
+    if (kept !== null) this.#branches.set(name, kept)
+  }
+}

@@ -1,0 +1,10 @@
+import { WaggleError } from '../waggle-error.ts'
+
+/** Absence is null; undefined is a mistake that would only show far away. */
+export function defined<T>(value: T, operator: string): T {
+  if (value !== undefined) return value
+  throw new WaggleError('WAGGLE_UNDEFINED_VALUE', {
+    message: `The function given to ${operator} returned undefined`,
+    next: 'Return a value, or null for none; a function with braces needs a return.',
+  })
+}

@@ -1,0 +1,72 @@
+import type {
+  Cancellable,
+  FixedKeyProcessorContext,
+  FixedKeyProcessorSupplier,
+  ProcessorContext,
+  ProcessorSupplier,
+  PunctuationType,
+  Punctuator,
+} from '../processor-api.ts'
+import type { NewRecord, RecordMetadata } from '../record.ts'
+import type { StateStore, StoreBuilder } from '../state-store.ts'
+
+/** A processor that keeps its records' keys, as one that could change them. */
+export function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>): ReturnType<ProcessorSupplier<K, V, K, W>> {
+  const processor = supplier()
+  let key: K
+  return {
+    init: (context) => processor.init?.(new FixedKeyContext(context, () => key)),
+    process(record) {
+      key = record.key
+      processor.process(record)
+    },
+    close: () => processor.close?.(),
+  }
+}
+
+/** Forwards with the key of the record in hand, whatever the processor says. */
+class FixedKeyContext<K, V> implements FixedKeyProcessorContext<V> {
+  readonly #context: ProcessorContext<K, V>
+  readonly #key: () => K
+
+  constructor(context: ProcessorContext<K, V>, key: () => K) {
+    this.#context = context
+    this.#key = key
+  }
+
+  get applicationId(): string {
+    return this.#context.applicationId
+  }
+
+  get taskId(): string {
+    return this.#context.taskId
+  }
+
+  get currentStreamTime(): number {
+    return this.#context.currentStreamTime
+  }
+
+  get currentSystemTime(): number {
+    return this.#context.currentSystemTime
+  }
+
+  get recordMetadata(): RecordMetadata | null {
+    return this.#context.recordMetadata
+  }
+
+  getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {
+    return this.#context.getStateStore(store)
+  }
+
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
+    return this.#context.schedule(intervalMs, type, punctuator)
+  }
+
+  commit(): void {
+    this.#context.commit()
+  }
+
+  forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void {
+    this.#context.forward({ ...record, key: this.#key() }, child)
+  }
+}
