@@ -38,6 +38,11 @@ abstract class SegmentedStore<K, V> implements StateStore {
     this.timeOrdered = builder.timeOrdered ?? false
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = Math.max(Math.floor(this.#retentionMs / 2), 60_000)
+    // After a restart time has come at least as far as where the newest row lies.
+    for (const [row] of rows.between(longBytes(0), null, true)) {
+      this.#streamTime = readLong(row, 0) * this.#segmentMs
+      break
+    }
   }
 
   protected segmentOf(timestamp: number): number {
@@ -51,18 +56,23 @@ abstract class SegmentedStore<K, V> implements StateStore {
 
   /** The segments that rows from `from` to `to` may lie in. */
   protected segments(from: number, to: number): readonly number[] {
-    const first = Math.max(this.segmentOf(Math.max(0, from)), this.#dropped)
-    const last = Math.min(this.segmentOf(Math.max(0, to)), this.segmentOf(Math.max(0, this.#streamTime)))
+    const first = Math.max(0, this.segmentOf(from), this.#live)
+    const last = Math.min(this.segmentOf(to), this.segmentOf(this.#streamTime))
     return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at)
   }
 
   /** False where the time is too long ago to be kept. */
   protected admits(timestamp: number): boolean {
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
-    const live = this.segmentOf(this.#streamTime - this.#retentionMs)
+    const live = this.#live
     if (this.segmentOf(timestamp) < live) return false
     if (live > this.#dropped) this.#drop(live)
     return true
+  }
+
+  /** The oldest segment that is kept. */
+  get #live(): number {
+    return this.segmentOf(this.#streamTime - this.#retentionMs)
   }
 
   #drop(live: number): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   Consumed,
+  EmitStrategy,
   Grouped,
   JoinWindows,
   Materialized,
@@ -129,5 +130,39 @@ describe('The test driver', () => {
       ],
     )
     await assert.rejects(driver.createInputTopic('plain', text, text).pipeInput('k', 'v', -5), { code: 'WAGGLE_INVALID_TIMESTAMP' })
+  })
+
+  it('finds windows and sessions of today again after a crash, before anything new has come', async () => {
+    const now = 1_764_000_000_000
+    const builder = new StreamsBuilder()
+    const stream = builder.stream('in', Consumed.with(text, text))
+    stream
+      .groupByKey()
+      .windowedBy(TimeWindows.ofSizeAndGrace(10, 5))
+      .count(Materialized.as('windows'))
+      .toStream()
+      .foreach(() => {})
+    stream
+      .groupByKey()
+      .windowedBy(SessionWindows.ofInactivityGapAndGrace(10, 5))
+      .emitStrategy(EmitStrategy.onWindowClose())
+      .count(Materialized.as('sessions'))
+      .toStream()
+      .map((session, count) => [`${session.key}@${session.window.end - now}`, String(count)] as const)
+      .to('closed', Produced.with(text, text))
+    await using driver = new TopologyTestDriver(builder.build())
+    const input = driver.createInputTopic('in', text, text)
+    await input.pipeInput('k', 'one', now)
+    await driver.crash()
+    assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', now)?.value, 1)
+    assert.equal([...driver.getSessionStore<string, number>('sessions').fetch('k')].length, 1)
+    await input.pipeInput('k', 'two', now + 100)
+    assert.deepEqual(
+      driver
+        .createOutputTopic('closed', text, text)
+        .readRecordsToList()
+        .map(({ key, value }) => [key, value]),
+      [['k@0', '1']],
+    )
   })
 })
