@@ -29,7 +29,7 @@ export interface DurablePartition {
 /** Keys in the order of their bytes. */
 class SimulatedStore implements StoreBytes {
   readonly #entries = new Map<string, Uint8Array>()
-  #sorted: string[] | null = null
+  readonly #sorted: string[] = []
 
   get(key: Uint8Array): Uint8Array | null {
     return this.#entries.get(nameOf(key)) ?? null
@@ -40,10 +40,10 @@ class SimulatedStore implements StoreBytes {
   }
 
   *range(from: Uint8Array | null, to: Uint8Array | null, { reverse = false } = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
-    this.#sorted ??= [...this.#entries.keys()].sort()
-    const low = from === null ? '' : nameOf(from)
-    const high = to === null ? null : nameOf(to)
-    const names = this.#sorted.filter((name) => name >= low && (high === null || name < high))
+    const low = from === null ? 0 : this.#placeOf(nameOf(from))
+    const high = to === null ? this.#sorted.length : this.#placeOf(nameOf(to))
+    // What changes while somebody iterates is not seen, as with a snapshot.
+    const names = this.#sorted.slice(low, high)
     for (const name of reverse ? names.reverse() : names) {
       const value = this.#entries.get(name)
       if (value !== undefined) yield [Buffer.from(name, 'latin1'), value]
@@ -51,9 +51,24 @@ class SimulatedStore implements StoreBytes {
   }
 
   change(key: Uint8Array, value: Uint8Array | null): void {
-    this.#sorted = null
-    if (value === null) this.#entries.delete(nameOf(key))
-    else this.#entries.set(nameOf(key), value)
+    const name = nameOf(key)
+    const isThere = this.#entries.has(name)
+    if (value === null) this.#entries.delete(name)
+    else this.#entries.set(name, value)
+    if (isThere === (value !== null)) return
+    if (isThere) this.#sorted.splice(this.#placeOf(name), 1)
+    else this.#sorted.splice(this.#placeOf(name), 0, name)
+  }
+
+  /** Of the first name that is not less. */
+  #placeOf(name: string): number {
+    let low = 0
+    for (let high = this.#sorted.length; low < high; ) {
+      const middle = (low + high) >>> 1
+      if ((this.#sorted[middle] ?? '') < name) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 
