@@ -25,6 +25,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #dirty: Entry<V>[] = []
   /** One list a commit on its way, oldest first. */
   readonly #committing: Entry<V>[][] = []
+  /** Ids of held entries in their order: kept from the first scan on, since a store that is never scanned needs none. */
+  #heldIds: string[] | null = null
 
   constructor(builder: StoreBuilder<StateStore>, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }) {
     this.name = builder.name
@@ -101,7 +103,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const entry of this.#dirty) {
       entry.dirty = false
       if (entry.value === null && entry.below === 'absent') {
-        if (entry.commits === 0) this.#forget(entry)
+        if (entry.commits === 0) this.#release(entry)
         continue
       }
       changes.push([keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value)])
@@ -118,7 +120,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   committed(): void {
     for (const entry of this.#committing.shift() ?? []) {
       entry.commits--
-      if (entry.commits === 0 && !entry.dirty && entry.value === null) this.#forget(entry)
+      if (!isHeld(entry)) this.#release(entry)
     }
   }
 
@@ -155,6 +157,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #set(entry: Entry<V>, value: V | null): void {
     entry.value = value
     if (entry.dirty) return
+    if (entry.commits === 0) this.#hold(entry)
     entry.dirty = true
     this.#dirty.push(entry)
   }
@@ -190,7 +193,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean, length = 0): IterableIterator<KeyValue<K, V>> {
     const order = reverse ? (a: string, b: string) => compare(b, a) : compare
-    const held = this.#heldBetween(from, to, length).sort((a, b) => order(a.id, b.id))
+    const held = this.#heldBetween(from, to, length)
+    if (reverse) held.reverse()
     let at = 0
     for (const [key, bytes] of this.#disk.range(from, to, { reverse })) {
       if (length > 0 && key.length !== length) continue
@@ -211,18 +215,33 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
+  /** Entries that are held, in the order of their keys. */
   #heldBetween(from: Uint8Array | null, to: Uint8Array | null, length: number): Entry<V>[] {
-    const held = new Set<Entry<V>>()
-    const [low, high] = [from === null ? null : idOf(from), to === null ? null : idOf(to)]
-    for (const list of [this.#dirty, ...this.#committing]) {
-      for (const entry of list) {
-        if (length > 0 && entry.id.length !== length) continue
-        if (low !== null && entry.id < low) continue
-        if (high !== null && entry.id >= high) continue
-        held.add(entry)
-      }
+    this.#heldIds ??= this.#sortedHeldIds()
+    const low = from === null ? 0 : placeOf(this.#heldIds, idOf(from))
+    const high = to === null ? this.#heldIds.length : placeOf(this.#heldIds, idOf(to))
+    const held: Entry<V>[] = []
+    for (let at = low; at < high; at++) {
+      const id = this.#heldIds[at] ?? ''
+      if (length > 0 && id.length !== length) continue
+      const entry = this.#young.get(id) ?? this.#old.get(id)
+      if (entry !== undefined) held.push(entry)
     }
-    return [...held]
+    return held
+  }
+
+  #sortedHeldIds(): string[] {
+    const held = new Set([this.#dirty, ...this.#committing].flat())
+    return [...held].map(({ id }) => id).sort(compare)
+  }
+
+  #hold(entry: Entry<V>): void {
+    this.#heldIds?.splice(placeOf(this.#heldIds, entry.id), 0, entry.id)
+  }
+
+  #release(entry: Entry<V>): void {
+    this.#heldIds?.splice(placeOf(this.#heldIds, entry.id), 1)
+    if (entry.value === null) this.#forget(entry)
   }
 
   #pair(key: Uint8Array, value: V): KeyValue<K, V> {
@@ -247,6 +266,17 @@ function isHeld<V>(entry: Entry<V>): boolean {
 
 function keyOf<V>({ id }: Entry<V>): Uint8Array {
   return Buffer.from(id, 'latin1')
+}
+
+/** Where `id` is or would be among sorted ids. */
+function placeOf(ids: readonly string[], id: string): number {
+  let low = 0
+  for (let high = ids.length; low < high; ) {
+    const middle = (low + high) >>> 1
+    if ((ids[middle] ?? '') < id) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** As the bytes compare, since each code unit is one. */

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import fc from 'fast-check'
+import { SimulatedDisk } from '../../../processor/simulation/simulated-disk.ts'
+import { WriteBackStore } from '../../../processor/state/write-back-store.ts'
+import { Serdes } from '../../../topology/serdes.ts'
+import { keyValueStore } from '../../../topology/state-store.ts'
+
+const text = Serdes.string()
+const key = fc.constantFrom('a', 'aa', 'ab', 'b', 'c', 'ca', 'd')
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ op: fc.constant('put' as const), key, value: fc.option(fc.string({ maxLength: 3 })) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('get' as const), key }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('range' as const), from: fc.option(key), to: fc.option(key), reverse: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('take' as const) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('committed' as const) }) },
+)
+
+it('A store shows what was put last, in order, wherever it lies: in memory, in commits on their way, on the disk, evicted or not', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
+      const disk = new SimulatedDisk().store('task', 'store')
+      const store = new WriteBackStore<string, string>(keyValueStore({ name: 'store', key: text, value: text }), disk, { topic: 't', maxEntries })
+      const model = new Map<string, string>()
+      const onTheirWay: (readonly (readonly [Uint8Array, Uint8Array | null])[])[] = []
+      for (const one of steps) {
+        if (one.op === 'put') {
+          store.put(one.key, one.value)
+          if (one.value === null) model.delete(one.key)
+          else model.set(one.key, one.value)
+        } else if (one.op === 'get') assert.equal(store.get(one.key), model.get(one.key) ?? null)
+        else if (one.op === 'take') onTheirWay.push(store.takeChanges())
+        else if (one.op === 'committed') {
+          const changes = onTheirWay.shift()
+          if (changes === undefined) continue
+          for (const [bytes, value] of changes) disk.change(bytes, value)
+          store.committed()
+        } else {
+          const { from, to, reverse } = one
+          const expected = [...model]
+            .filter(([id]) => (from === null || id >= from) && (to === null || id <= to))
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+          assert.deepEqual([...store.range(from, to, { reverse })], reverse ? expected.reverse() : expected)
+        }
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
