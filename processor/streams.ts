@@ -5,10 +5,13 @@ import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
 import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, TopicSpec } from './ports.ts'
+import { GlobalStores } from './state/global-stores.ts'
 import { type FailurePolicy, failAlways } from './task/failures.ts'
+import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
-import { planTasks, type TaskPlan } from './thread/task-assignment.ts'
+import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
+import { internalTopics } from './topic-plan.ts'
 
 export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUTDOWN' | 'NOT_RUNNING' | 'PENDING_ERROR' | 'ERROR'
 
@@ -19,6 +22,9 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
+  /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
+  readonly missingTopicPartitions?: number
+  readonly threads?: number
   readonly commitIntervalMs?: number
   readonly maxBufferedRecords?: number
   readonly maxBufferedBytes?: number
@@ -29,6 +35,8 @@ export interface ApplicationOptions {
   /** Of the process: without them a record that ends it is read again for good. */
   readonly flights?: Flights
   readonly onFailure?: (error: WaggleError) => void
+  /** Of a failure that was rolled back: whether to try again (the usual), or to stop for good. */
+  readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
 }
 
 /**
@@ -36,7 +44,7 @@ export interface ApplicationOptions {
  *
  *     CREATED ──start──► REBALANCING ──► RUNNING ──close──► PENDING_SHUTDOWN ──► NOT_RUNNING
  *                             │
- *                             └──(a topic is missing, a worker cannot open)──► PENDING_ERROR ──► ERROR
+ *                             └──(a topic is missing, a worker cannot open, a failure stops it)──► PENDING_ERROR ──► ERROR
  */
 export class Application {
   readonly #options: ApplicationOptions
@@ -46,12 +54,16 @@ export class Application {
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
   #workers: OpenWorkers | null = null
-  #thread: StreamThread | null = null
+  #threads: StreamThread[] = []
+  #globalThread: StreamThread | null = null
+  readonly #globals = new GlobalStores()
+  #threadsStarted = 0
+  #paused = false
 
   constructor(options: ApplicationOptions) {
     this.#options = options
     this.#subtopologies = options.topology.subtopologies()
-    this.#plan = planTasks(options.applicationId, options.topology, { maxCachedEntries: options.maxCachedEntries ?? 100_000 })
+    this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
 
   get state(): StreamsState {
@@ -70,27 +82,111 @@ export class Application {
     try {
       await this.#prepareTopics()
       this.#workers = await OpenWorkers.open(this.#options.topology, this.#options.onOpened)
-      this.#thread = new StreamThread({
-        plan: this.#plan,
-        log: this.#options.log,
-        clock: this.#options.clock,
-        workers: this.#workers,
-        partitionsOf: (topic) => this.#partitionsOf(topic),
-        flights: this.#options.flights ?? null,
-        failures: this.#options.failures ?? failAlways,
-        commitIntervalMs: this.#options.commitIntervalMs ?? 100,
-        maxBufferedRecords: this.#options.maxBufferedRecords ?? 4096,
-        maxBufferedBytes: this.#options.maxBufferedBytes ?? 32 * 1024 * 1024,
-        onFailure: this.#options.onFailure ?? (() => {}),
-      })
-      await this.#thread.start()
+      const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
+      if (globals !== null) await this.#startGlobals(globals)
+      for (let count = this.#options.threads ?? 1; count > 0; count--) await this.addThread()
     } catch (error) {
       this.#enter('PENDING_ERROR')
+      await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
       this.#enter('ERROR')
       throw error
     }
     this.#enter('RUNNING')
+  }
+
+  /** One more loop over this application's tasks, which are shared out anew; its name. */
+  async addThread(): Promise<string> {
+    const thread = this.#newThread(this.#plan, `${this.#options.applicationId}-StreamThread-${++this.#threadsStarted}`)
+    this.#threads.push(thread)
+    await thread.start()
+    if (this.#paused) thread.pause()
+    return thread.name
+  }
+
+  /** The name of the thread that was stopped; null where there was none. */
+  async removeThread(): Promise<string | null> {
+    const thread = this.#threads.pop()
+    await thread?.stop()
+    return thread?.name ?? null
+  }
+
+  get threads(): readonly StreamThread[] {
+    return this.#threads
+  }
+
+  /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
+  pause(): void {
+    this.#paused = true
+    for (const thread of this.#threads) thread.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    for (const thread of this.#threads) thread.resume()
+  }
+
+  /** The tasks of this process, those that keep global stores among them. */
+  get tasks(): readonly Task[] {
+    return [...this.#threads, ...(this.#globalThread === null ? [] : [this.#globalThread])].flatMap((thread) => [...thread.tasks])
+  }
+
+  get #planOptions() {
+    return { maxCachedEntries: this.#options.maxCachedEntries ?? 100_000, globals: this.#globals }
+  }
+
+  #newThread(plan: TaskPlan, name: string): StreamThread {
+    const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes, onFailure, decide } = this.#options
+    if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
+    return new StreamThread({
+      name,
+      plan,
+      log,
+      clock,
+      workers: this.#workers,
+      partitionsOf: (topic) => this.#partitionsOf(topic),
+      flights: flights ?? null,
+      failures: failures ?? failAlways,
+      commitIntervalMs: commitIntervalMs ?? 100,
+      maxBufferedRecords: maxBufferedRecords ?? 4096,
+      maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
+      onFailure: onFailure ?? (() => {}),
+      decide: decide ?? (() => 'goOn'),
+      onStopped: () => void this.#fail(),
+    })
+  }
+
+  /** Settles when they hold what their topics held when it was called. */
+  async #startGlobals(plan: TaskPlan): Promise<void> {
+    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`)
+    this.#globalThread = thread
+    const ends = new Map<string, readonly { readonly end: number }[]>()
+    for (const { topics } of plan.groups) {
+      for (const topic of topics) ends.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
+    }
+    await thread.start()
+    const isBehind = (topic: string, partition: number, end: number) =>
+      end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
+    const { clock } = this.#options
+    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) {
+      await new Promise<void>((resolve) => {
+        clock.after(finishCheckMs, resolve)
+      })
+    }
+  }
+
+  async #stopThreads(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.stop()))
+    await this.#globalThread?.stop()
+  }
+
+  /** A failure that is not to be tried again has stopped a thread. */
+  async #fail(): Promise<void> {
+    if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
+    this.#enter('PENDING_ERROR')
+    await this.#stopThreads()
+    await this.#workers?.close()
+    this.#enter('ERROR')
   }
 
   /**
@@ -102,7 +198,7 @@ export class Application {
     this.#enter('PENDING_SHUTDOWN')
     const stopped = (async () => {
       await this.#finish(Math.min(longestFinishMs, options.timeoutMs / 2))
-      await this.#thread?.stop()
+      await this.#stopThreads()
       await this.#workers?.close()
     })()
     let cancel = () => {}
@@ -137,7 +233,7 @@ export class Application {
 
   /** Records that wait in buffers and asynchronous nodes, over all tasks. */
   get recordsInHand(): number {
-    return (this.#thread?.tasks ?? []).reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
+    return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
   }
 
   /** What the last commit has under this key of a key-value store; null where it has nothing. */
@@ -160,15 +256,25 @@ export class Application {
     await log.createTopics(topics)
     const deadLetters = this.#options.failures?.deadLetters
     if (deadLetters) await this.#know(deadLetters.topic)
+    const { internalTopics: internal } = this.#options.topology
+    const named = this.#subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
+    for (const topic of named) if (!internal.has(topic)) await this.#know(topic)
+    const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
+    await log.createTopics(own)
+    for (const { name, partitions } of own) this.#partitions.set(name, partitions)
     for (const subtopology of this.#subtopologies) {
-      for (const topic of [...subtopology.sources, ...subtopology.sinks]) await this.#know(topic)
-      refuseUnevenSources(subtopology, (topic) => this.#partitionsOf(topic))
+      if (!subtopology.isGlobal) refuseUnevenSources(subtopology, (topic) => this.#partitionsOf(topic))
     }
   }
 
   async #know(topic: string): Promise<void> {
     if (this.#partitions.has(topic)) return
-    const info = await this.#options.log.topic(topic)
+    const { log, missingTopicPartitions } = this.#options
+    let info = await log.topic(topic)
+    if (info === null && missingTopicPartitions !== undefined) {
+      await log.createTopics([{ name: topic, partitions: missingTopicPartitions, cleanup: 'delete', retentionMs: null }])
+      info = await log.topic(topic)
+    }
     if (info === null) {
       throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
     }

@@ -26,13 +26,14 @@ interface Described {
   readonly below: SortedNodes
 }
 
-function textOf(topology: Topology, { id, nodes }: Subtopology): string {
+function textOf(topology: Topology, { id, nodes, isGlobal }: Subtopology): string {
   const described = new Map<string, Described>(
     nodes.map((node) => [node.name, { node, size: 1, above: new SortedNodes(), below: new SortedNodes() }]),
   )
   for (const name of hashOrder([...described.keys()])) connect(described, name)
   const sorted = [...described.values()].sort(inOrder)
-  return `Sub-topology: ${id}\n${sorted.map((one) => `    ${lineOf(topology, one)}\n`).join('')}\n`
+  const lines = sorted.map((one) => `    ${lineOf(topology, one)}\n`).join('')
+  return isGlobal ? `Sub-topology: ${id} for global store (will not generate tasks)\n${lines}` : `Sub-topology: ${id}\n${lines}\n`
 }
 
 function connect(described: ReadonlyMap<string, Described>, name: string): void {

@@ -64,6 +64,7 @@ export class Topology {
   /** Store name → names of the nodes that use it. */
   readonly #users = new Map<string, Set<string>>()
   readonly #given = new Map<string, readonly string[]>()
+  readonly #globalStores = new Set<string>()
 
   get nodes(): ReadonlyMap<string, GraphNode> {
     return this.#nodes
@@ -76,6 +77,17 @@ export class Topology {
   /** The stores that a node uses, in the order in which it was given them. */
   storesOf(node: string): readonly string[] {
     return this.#given.get(node) ?? []
+  }
+
+  /** Stores that every task of every process has whole, and reads only. */
+  get globalStores(): ReadonlySet<string> {
+    return this.#globalStores
+  }
+
+  /** Of a store whose one user is fed by one source: its topic is read whole by everybody. */
+  makeGlobal(store: string): this {
+    this.#globalStores.add(store)
+    return this
   }
 
   get internalTopics(): ReadonlyMap<string, number | null> {
@@ -109,11 +121,15 @@ export class Topology {
       else if (node.kind === 'sink') {
         const to = typeof node.topic === 'string' ? topic(node.topic) : node.topic
         copy.#nodes.set(node.name, { ...node, topic: to, key: serde(node.key), value: serde(node.value) })
+      } else if (node.kind === 'operator' && 'serdes' in node.operator) {
+        const serdes = Object.fromEntries(Object.entries(node.operator.serdes).map(([of, one]) => [of, serde(one)]))
+        copy.#nodes.set(node.name, { ...node, operator: { ...node.operator, serdes } as Operator })
       } else copy.#nodes.set(node.name, node)
     }
     for (const store of this.#stores.values()) copy.#stores.set(store.name, { ...store, key: serde(store.key), value: serde(store.value) })
     for (const [store, users] of this.#users) copy.#users.set(store, new Set(users))
     for (const [node, stores] of this.#given) copy.#given.set(node, stores)
+    for (const store of this.#globalStores) copy.#globalStores.add(store)
     for (const [name, partitions] of this.#internalTopics) copy.#internalTopics.set(topic(name), partitions)
     return copy
   }
@@ -199,6 +215,8 @@ export class Topology {
           next: 'Add it with addStateStore first.',
         })
       }
+      // Whoever asks for a global store has it already.
+      if (this.#globalStores.has(store)) continue
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)
       this.#given.set(

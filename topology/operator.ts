@@ -1,9 +1,10 @@
 import type { Accept } from './operators/accept.ts'
 import type { Deduplicate } from './operators/deduplicate.ts'
+import type { ForeignKeyOperator } from './operators/foreign-key.ts'
 import type { JoinByKey } from './operators/join-by-key.ts'
 import type { RequestLedger } from './operators/request-ledger.ts'
 import type { StreamsOperator } from './operators/streams.ts'
 import type { Transform } from './operators/transform.ts'
 
 /** Every operator that a graph may hold, told apart by `op`. What each means is described beside its type. */
-export type Operator = Accept | Deduplicate | JoinByKey | RequestLedger | StreamsOperator | Transform
+export type Operator = Accept | Deduplicate | ForeignKeyOperator | JoinByKey | RequestLedger | StreamsOperator | Transform

@@ -12,6 +12,8 @@ export interface Subtopology {
   /** Topics written whose names are known before a record is. */
   readonly sinks: readonly string[]
   readonly stores: readonly StoreBuilder<StateStore>[]
+  /** Keeps a global store: not split by partition, and run by every process for itself. */
+  readonly isGlobal: boolean
 }
 
 export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
@@ -45,6 +47,7 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
         ),
       ],
       stores,
+      isGlobal: stores.some(({ name }) => topology.globalStores.has(name)),
     }
   })
 }

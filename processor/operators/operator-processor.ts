@@ -6,12 +6,17 @@ import { JoinByKeyProcessor } from './join-by-key.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { EachProcessor } from './streams/each.ts'
+import { ForeignKeySendProcessor } from './streams/foreign-key-send.ts'
+import { ForeignTableJoinProcessor } from './streams/foreign-table-join.ts'
 import { JoinWindowProcessor } from './streams/join-window.ts'
 import { SessionAggregateProcessor } from './streams/session-aggregate.ts'
 import { SlidingAggregateProcessor } from './streams/sliding-aggregate.ts'
 import { StreamAggregateProcessor } from './streams/stream-aggregate.ts'
 import { StreamStreamJoinProcessor } from './streams/stream-stream-join.ts'
 import { StreamTableJoinProcessor } from './streams/stream-table-join.ts'
+import { SubscriptionJoinProcessor } from './streams/subscription-join.ts'
+import { SubscriptionReceiveProcessor } from './streams/subscription-receive.ts'
+import { SubscriptionResolveProcessor } from './streams/subscription-resolve.ts'
 import { SuppressProcessor } from './streams/suppress.ts'
 import { TableAggregateProcessor } from './streams/table-aggregate.ts'
 import { TableJoinProcessor } from './streams/table-join.ts'
@@ -50,6 +55,11 @@ const makers: Makers = {
   'join-window': (operator) => new JoinWindowProcessor(operator),
   'stream-stream-join': (operator) => new StreamStreamJoinProcessor(operator),
   suppress: (operator) => new SuppressProcessor(operator),
+  'foreign-key-send': (operator) => new ForeignKeySendProcessor(operator),
+  'subscription-receive': (operator) => new SubscriptionReceiveProcessor(operator),
+  'subscription-join': (operator) => new SubscriptionJoinProcessor(operator),
+  'foreign-table-join': (operator) => new ForeignTableJoinProcessor(operator),
+  'subscription-resolve': (operator) => new SubscriptionResolveProcessor(operator),
 }
 
 /** What does an operator, made anew for each task. */

@@ -9,6 +9,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
+import { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { failAlways, StandingFailure } from '../task/failures.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
@@ -41,6 +42,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #ends = new Map<string, number>()
   readonly #outputs = new Map<string, LogRecord[]>()
   #tasks: Task[] = []
+  #globalTasks: Task[] = []
   #waiting = new QueueHeap()
   #workers: OpenWorkers | null = null
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
@@ -106,26 +108,41 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#batchers.clear()
     this.#tasks = []
+    this.#globalTasks = []
     this.#waiting = new QueueHeap()
     this.#stores = []
     this.#readers = new Map()
-    for (const subtopology of this.#topology.subtopologies()) {
+    const globals = new GlobalStores()
+    const subtopologies = this.#topology.subtopologies()
+    for (const subtopology of [...subtopologies.filter(({ isGlobal }) => isGlobal), ...subtopologies.filter(({ isGlobal }) => !isGlobal)]) {
       const count = Math.max(...subtopology.sources.map((topic) => this.#partitionsOf(topic)))
-      for (let partition = 0; partition < count; partition++) {
-        const inputs = subtopology.sources
-          .filter((topic) => partition < this.#partitionsOf(topic))
-          .map((topic) => ({ topic, partition, position: this.#positions.get(placeOf({ topic, partition })) ?? null }))
-        const stateName = `${this.#applicationId}/${partition}`
+      const groups = Array.from({ length: count }, (_, partition) =>
+        subtopology.sources.filter((topic) => partition < this.#partitionsOf(topic)).map((topic) => ({ topic, partition })),
+      )
+      for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
+        const inputs = read.map((input) => ({ ...input, position: this.#positions.get(placeOf(input)) ?? null }))
+        const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
         const stores = new Map<string, TaskStore>()
         for (const builder of subtopology.stores) {
           const topic = changelogTopic(this.#applicationId, builder.name)
           const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries })
           stores.set(builder.name, store)
+          if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
         }
         const id = `${subtopology.id}_${partition}`
         const task = new Task(
-          { id, subtopology, partition, inputs, stores, usersOf: (store) => this.#topology.usersOf(store), stateName, waiting: this.#waiting },
+          {
+            id,
+            subtopology,
+            partition,
+            inputs,
+            stores,
+            globals: subtopology.isGlobal ? new Map() : globals.views,
+            usersOf: (store) => this.#topology.usersOf(store),
+            stateName,
+            waiting: subtopology.isGlobal ? new QueueHeap() : this.#waiting,
+          },
           {
             applicationId: this.#applicationId,
             clock: this.#clock,
@@ -139,8 +156,8 @@ export class TopologyTestDriver implements AsyncDisposable {
           },
         )
         this.#tasks.push(task)
-        for (const { topic } of inputs)
-          this.#readers.set(placeOf({ topic, partition }), [...(this.#readers.get(placeOf({ topic, partition })) ?? []), task])
+        if (subtopology.isGlobal) this.#globalTasks.push(task)
+        for (const input of inputs) this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
       }
     }
   }
@@ -211,7 +228,11 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#ends.set(place, offset + 1)
     const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
     this.#outputOf(topic).push(record)
-    for (const task of this.#readers.get(place) ?? []) task.add(topic, partition, [record])
+    for (const task of this.#readers.get(place) ?? []) {
+      task.add(topic, partition, [record])
+      // Whatever lies before it in other topics: a global store takes its records as they come.
+      if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
+    }
   }
 
   #outputOf(topic: string): LogRecord[] {

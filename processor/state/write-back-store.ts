@@ -301,7 +301,8 @@ function afterPrefix(prefix: Uint8Array): Uint8Array | null {
   for (let end = prefix.length - 1; end >= 0; end--) {
     const byte = prefix[end]
     if (byte === undefined || byte === 0xff) continue
-    const next = prefix.slice(0, end + 1)
+    // Not `slice`: a Buffer's shares its memory.
+    const next = Uint8Array.from(prefix.subarray(0, end + 1))
     next[end] = byte + 1
     return next
   }

@@ -23,6 +23,8 @@ export interface TaskOptions {
   /** One a store of the sub-topology, opened for this task. */
   readonly stores: ReadonlyMap<string, TaskStore>
   readonly usersOf: (store: string) => ReadonlySet<string>
+  /** What every task may read. */
+  readonly globals: ReadonlyMap<string, StateStore>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
   /** Several tasks that choose as one, as those of a test driver do. */
@@ -93,6 +95,21 @@ export class Task implements TaskState {
   /** Something was processed that no commit holds yet. */
   get hasUncommitted(): boolean {
     return this.#consumed.some((offset, index) => offset !== this.#committed[index])
+  }
+
+  /** A store of this task; null where it has none of that name. */
+  store(name: string): StateStore | null {
+    return this.#options.stores.get(name)?.store ?? null
+  }
+
+  get partition(): number {
+    return this.#options.partition
+  }
+
+  /** The next offset to process of one of its inputs; -1 where nothing was yet. */
+  positionOf(topic: string, partition: number): number {
+    const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
+    return queue === undefined ? -1 : (this.#consumed[queue.index] ?? -1)
   }
 
   add(topic: string, partition: number, records: readonly LogRecord[]): void {
@@ -221,14 +238,15 @@ export class Task implements TaskState {
   }
 
   #build(): void {
-    const { subtopology, inputs, stores, usersOf } = this.#options
+    const { subtopology, inputs, stores, usersOf, globals } = this.#options
     const contexts = new Map<string, NodeContext>()
     const children = new Map<string, NodeRuntime[]>()
     const sources = new Map<string, SourceRuntime>()
     for (const node of subtopology.nodes) {
-      const own = new Map<string, StateStore>(
-        [...stores].flatMap(([name, { store }]) => (usersOf(name).has(node.name) ? [[name, store] as const] : [])),
-      )
+      const own = new Map<string, StateStore>([
+        ...globals,
+        ...[...stores].flatMap(([name, { store }]) => (usersOf(name).has(node.name) ? [[name, store] as const] : [])),
+      ])
       const context = new NodeContext(node.name, this, own)
       const below: NodeRuntime[] = []
       context.children = below

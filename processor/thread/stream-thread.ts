@@ -11,6 +11,7 @@ import type { OpenWorkers } from './open-workers.ts'
 import { TaskAssignment, type TaskPlan } from './task-assignment.ts'
 
 export interface StreamThreadOptions {
+  readonly name: string
   readonly plan: TaskPlan
   readonly log: Log
   readonly clock: Clock
@@ -24,6 +25,10 @@ export interface StreamThreadOptions {
   readonly maxBufferedBytes: number
   /** Told of each failure that was rolled back; the thread goes on by itself. */
   readonly onFailure: (error: WaggleError) => void
+  /** Asked after each failure that was rolled back; `stop` ends the loop. */
+  readonly decide: (error: WaggleError) => 'goOn' | 'stop'
+  /** The loop has ended because `decide` said so. */
+  readonly onStopped: () => void
 }
 
 /**
@@ -52,6 +57,7 @@ export class StreamThread {
   #failures = 0
   #woken = false
   #stopping = false
+  #isPaused = false
   #loop: Promise<void> | null = null
 
   constructor(options: StreamThreadOptions) {
@@ -62,6 +68,21 @@ export class StreamThread {
 
   get tasks(): readonly Task[] {
     return this.#assignment.tasks
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  /** Nothing is processed until `resume`; what was is committed. */
+  pause(): void {
+    this.#isPaused = true
+    this.#wake()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#wake()
   }
 
   async start(): Promise<void> {
@@ -102,6 +123,9 @@ export class StreamThread {
         if (this.#appended > 0) this.#failures = 0
       } catch (error) {
         await this.#rollBack(error)
+        if (this.#stopping || this.#options.decide(failureOf(error)) === 'goOn') continue
+        this.#stopping = true
+        this.#options.onStopped()
       }
     }
     try {
@@ -127,6 +151,7 @@ export class StreamThread {
     let more = false
     for (const task of this.#assignment.tasks) {
       if (task.drain()) more = true
+      if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
       if (!tooFarAhead && task.process(recordsAPass) === recordsAPass) more = true
       if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
@@ -162,7 +187,7 @@ export class StreamThread {
     const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
     let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
     const now = this.#clock.now()
-    for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
+    if (!this.#isPaused) for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
     return wait
   }
 

@@ -4,6 +4,7 @@ import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Consumer, Log, TopicPartition } from '../ports.ts'
+import type { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -14,10 +15,13 @@ export interface TaskPlan {
   readonly topology: Topology
   readonly groups: readonly { readonly group: string; readonly topics: readonly string[]; readonly subtopologies: readonly Subtopology[] }[]
   readonly maxCachedEntries: number
+  readonly globals: GlobalStores
 }
 
-export function planTasks(applicationId: string, topology: Topology, options: { readonly maxCachedEntries: number }): TaskPlan {
-  const subtopologies = topology.subtopologies()
+type PlanOptions = Pick<TaskPlan, 'maxCachedEntries' | 'globals'>
+
+export function planTasks(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan {
+  const subtopologies = topology.subtopologies().filter(({ isGlobal }) => !isGlobal)
   const readers = new Map<string, number>()
   for (const { sources } of subtopologies) for (const topic of sources) readers.set(topic, (readers.get(topic) ?? 0) + 1)
   const shared = subtopologies.filter(({ sources }) => sources.some((topic) => (readers.get(topic) ?? 0) > 1))
@@ -28,7 +32,18 @@ export function planTasks(applicationId: string, topology: Topology, options: { 
     subtopologies: [subtopology],
   }))
   if (alone.length > 0) groups.push({ group: applicationId, topics: alone.flatMap(({ sources }) => sources), subtopologies: alone })
-  return { applicationId, topology, groups, maxCachedEntries: options.maxCachedEntries }
+  return { applicationId, topology, groups, ...options }
+}
+
+/** What keeps the global stores, a group each: every process reads all of their topics. Null where there are none. */
+export function planGlobals(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan | null {
+  const subtopologies = topology.subtopologies().filter(({ isGlobal }) => isGlobal)
+  const groups = subtopologies.map((subtopology) => ({
+    group: `${applicationId}-${subtopology.nodes[0]?.name ?? subtopology.id}`,
+    topics: subtopology.sources,
+    subtopologies: [subtopology],
+  }))
+  return groups.length === 0 ? null : { applicationId, topology, groups, ...options }
 }
 
 /** The tasks that this thread runs now, made and let go as partitions come and go. */
@@ -80,6 +95,10 @@ export class TaskAssignment {
     this.#partitions.set(group, own)
     const subtopologies = this.#plan.groups.find((one) => one.group === group)?.subtopologies ?? []
     for (const subtopology of subtopologies) {
+      if (subtopology.isGlobal) {
+        await this.#open(group, subtopology, 0, own, consumer, options.seek)
+        continue
+      }
       const numbers = new Set(partitions.filter(({ topic }) => subtopology.sources.includes(topic)).map(({ partition }) => partition))
       for (const number of numbers) {
         const inputs = own.filter(({ topic, partition }) => partition === number && subtopology.sources.includes(topic))
@@ -114,19 +133,22 @@ export class TaskAssignment {
   ): Promise<void> {
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     if (seek) for (const input of positioned) consumer.seek(input, input.position?.offset ?? 0)
-    for (const { topic } of inputs) {
-      const before = this.#byPartition.get(placeOf(group, topic, partition))
+    for (const input of inputs) {
+      const before = this.#byPartition.get(placeOf(group, input.topic, input.partition))
       if (before !== undefined) this.#drop(before)
     }
-    const { applicationId, topology } = this.#plan
-    const stateName = `${applicationId}/${partition}`
+    const { applicationId, topology, globals } = this.#plan
+    const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
+    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)]))
+    if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
     const task = new Task(
       {
         id: `${subtopology.id}_${partition}`,
         subtopology,
         partition,
         inputs: positioned,
-        stores: new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)])),
+        stores,
+        globals: subtopology.isGlobal ? new Map() : globals.views,
         usersOf: (store) => topology.usersOf(store),
         stateName,
       },
@@ -134,7 +156,7 @@ export class TaskAssignment {
     )
     this.#tasks.push(task)
     this.#groups.set(task, group)
-    for (const { topic } of inputs) this.#byPartition.set(placeOf(group, topic, partition), task)
+    for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
   }
 
   #store(builder: StoreBuilder<StateStore>, stateName: string): TaskStore {

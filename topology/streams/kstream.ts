@@ -10,6 +10,7 @@ import { type AsyncCallOf, type AsyncOptions, AsyncStream, type BatchedKStream, 
 import { type BranchedKStream, SplitStream } from './branched-stream.ts'
 import { defined } from './defined.ts'
 import { fixedKey } from './fixed-key.ts'
+import { GlobalKTable } from './global-table.ts'
 import { GroupedStream, type KGroupedStream } from './grouped-stream.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
@@ -24,6 +25,7 @@ import type { JoinWindows } from './windows.ts'
 
 type Some<T> = NonNullable<T>
 type Predicate<K, V> = (key: K, value: V) => boolean
+type Selector<K, V, K2> = (key: K, value: Some<V>) => K2 | null
 type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
 type Kept<K, V> = Materialized<K, V, 'keyValue'>
 type Both<K, V, V2> = StreamJoined<Some<K>, Some<V>, Some<V2>>
@@ -57,6 +59,7 @@ export interface KStream<K, V> {
     joined?: Both<K, V, V2>,
   ): KStream<Some<K>, W>
   join<V2, W>(table: KTable<Some<K>, V2>, joiner: Joiner<Some<K>, Some<V>, V2, W>, joined?: Joined<Some<K>, Some<V>, V2>): KStream<Some<K>, W>
+  join<K2, V2, W>(table: GlobalKTable<K2, V2>, selector: Selector<K, V, K2>, joiner: Joiner<K, Some<V>, V2, W>, named?: Named): KStream<K, W>
   leftJoin<V2, W>(
     other: KStream<K | null, V2>,
     joiner: Joiner<K, Some<V>, Some<V2> | null, W>,
@@ -64,6 +67,12 @@ export interface KStream<K, V> {
     joined?: Both<K, V, V2>,
   ): KStream<K, W>
   leftJoin<V2, W>(table: KTable<Some<K>, V2>, joiner: Joiner<K, Some<V>, V2 | null, W>, joined?: Joined<Some<K>, Some<V>, V2>): KStream<K, W>
+  leftJoin<K2, V2, W>(
+    table: GlobalKTable<K2, V2>,
+    selector: Selector<K, V, K2>,
+    joiner: Joiner<K, Some<V>, V2 | null, W>,
+    named?: Named,
+  ): KStream<K, W>
   outerJoin<V2, W>(
     other: KStream<K | null, V2>,
     joiner: Joiner<K, Some<V> | null, Some<V2> | null, W>,
@@ -211,16 +220,16 @@ export class Stream<K, V> implements KStream<K, V> {
     return new GroupedStream({ ...selected.parts, key: grouped?.key ?? null, value: grouped?.value ?? this.parts.value }, grouped?.name ?? null)
   }
 
-  join(other: unknown, joiner: Joiner<never, never, never, unknown>, third?: unknown, fourth?: unknown): never {
-    return this.#join(other, joiner, third, fourth, { left: false, right: false })
+  join(other: unknown, second: unknown, third?: unknown, fourth?: unknown): never {
+    return this.#join(other, second, third, fourth, { left: false, right: false })
   }
 
-  leftJoin(other: unknown, joiner: Joiner<never, never, never, unknown>, third?: unknown, fourth?: unknown): never {
-    return this.#join(other, joiner, third, fourth, { left: true, right: false })
+  leftJoin(other: unknown, second: unknown, third?: unknown, fourth?: unknown): never {
+    return this.#join(other, second, third, fourth, { left: true, right: false })
   }
 
-  outerJoin(other: unknown, joiner: Joiner<never, never, never, unknown>, third?: unknown, fourth?: unknown): never {
-    return this.#join(other, joiner, third, fourth, { left: true, right: true })
+  outerJoin(other: unknown, second: unknown, third?: unknown, fourth?: unknown): never {
+    return this.#join(other, second, third, fourth, { left: true, right: true })
   }
 
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, { stores, named }: ProcessOptions & { named?: Named } = {}): KStream<K2, V2> {
@@ -268,8 +277,9 @@ export class Stream<K, V> implements KStream<K, V> {
     return parts
   }
 
-  #join(other: unknown, joiner: unknown, third: unknown, fourth: unknown, outer: { left: boolean; right: boolean }): never {
-    const join = joiner as (left: unknown, right: unknown, key: unknown) => unknown
+  #join(other: unknown, second: unknown, third: unknown, fourth: unknown, outer: { left: boolean; right: boolean }): never {
+    if (other instanceof GlobalKTable) return this.#joinGlobal(other, second, third, fourth as Named | undefined, outer.left) as never
+    const join = second as (left: unknown, right: unknown, key: unknown) => unknown
     if (other instanceof Table) return this.#joinTable(other, join, third as Joined<never, never, never> | undefined, outer.left) as never
     return joinStreams(
       this as Untyped,
@@ -304,6 +314,26 @@ export class Stream<K, V> implements KStream<K, V> {
       write: (topology) => topology.addOperator(name, operator, [output], { stores: storesOf(view) }),
     })
     return new Stream({ graph, output: name, key: joined?.key ?? key, value: null, mustRepartition: false })
+  }
+
+  #joinGlobal(
+    table: GlobalKTable<unknown, unknown>,
+    selector: unknown,
+    joiner: unknown,
+    named: Named | undefined,
+    left: boolean,
+  ): KStream<unknown, unknown> {
+    const { graph, output } = this.parts
+    const name = named?.name ?? graph.newName('KSTREAM-LEFTJOIN-')
+    const operator: StreamsOperator = {
+      op: 'stream-table-join',
+      table: table.view,
+      keyOf: selector as (key: unknown, value: unknown) => unknown,
+      join: (key, value, tableValue) => defined((joiner as Joiner<unknown, unknown, unknown, unknown>)(value, tableValue, key), 'join'),
+      left,
+    }
+    graph.add({ output: name, inputs: [output], relaxesNullKeys: left, write: (topology) => topology.addOperator(name, operator, [output]) })
+    return new Stream({ ...this.parts, output: name, value: null })
   }
 
   #filtered(predicate: Predicate<K, V>, named: Named | undefined): KStream<K, V> {

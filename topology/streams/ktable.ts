@@ -5,10 +5,11 @@ import type { AnySerde } from '../serde.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
+import { joinOnForeignKey } from './foreign-key-join.ts'
 import { GroupedTable, type KGroupedTable } from './grouped-table.ts'
 import { type KStream, Stream } from './kstream.ts'
 import { Materialization } from './materialization.ts'
-import type { Grouped, Materialized, Named } from './options.ts'
+import type { Grouped, Materialized, Named, TableJoined } from './options.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { suppressedSerde } from './suppress-serdes.ts'
 import type { Suppressed } from './suppressed.ts'
@@ -19,6 +20,7 @@ type Some<T> = NonNullable<T>
 type Predicate<K, V> = (key: K, value: V) => boolean
 type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
 type Kept<K, V> = Materialized<K, V, 'keyValue'>
+type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 
 /** The latest value of each key. No value is null: null is a key's absence, in what comes in and in what a function returns. */
 export interface KTable<K, V> {
@@ -31,7 +33,22 @@ export interface KTable<K, V> {
   suppress(suppressed: Suppressed<K>): KTable<K, V>
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
   join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  /** By a key that lies in this table's values (KIP-213); `joined` names the steps and chooses partitions. */
+  join<K2, V2, W>(
+    other: KTable<K2, V2>,
+    foreignKey: ForeignKey<K, V, K2>,
+    joiner: Joiner<K, V, V2, W | null>,
+    materialized?: Kept<K, W>,
+    joined?: TableJoined<K, K2>,
+  ): KTable<K, W>
   leftJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  leftJoin<K2, V2, W>(
+    other: KTable<K2, V2>,
+    foreignKey: ForeignKey<K, V, K2>,
+    joiner: Joiner<K, V, V2 | null, W | null>,
+    materialized?: Kept<K, W>,
+    joined?: TableJoined<K, K2>,
+  ): KTable<K, W>
   outerJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V | null, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
 }
 
@@ -172,12 +189,14 @@ export class Table<K, V> implements KTable<K, V> {
     return new GroupedTable(graph, name, { key: grouped?.key ?? null, value: grouped?.value ?? null }, grouped?.name ?? null)
   }
 
-  join(other: unknown, joiner: unknown, materialized?: unknown, named?: Named): never {
-    return this.#joined(other, joiner, materialized, named, { left: false, right: false })
+  join(other: unknown, second: unknown, third?: unknown, fourth?: unknown, fifth?: unknown): never {
+    if (typeof third === 'function') return this.#joinedByForeignKey(other, second, third, fourth, fifth, false)
+    return this.#joined(other, second, third, fourth as Named | undefined, { left: false, right: false })
   }
 
-  leftJoin(other: unknown, joiner: unknown, materialized?: unknown, named?: Named): never {
-    return this.#joined(other, joiner, materialized, named, { left: true, right: false })
+  leftJoin(other: unknown, second: unknown, third?: unknown, fourth?: unknown, fifth?: unknown): never {
+    if (typeof third === 'function') return this.#joinedByForeignKey(other, second, third, fourth, fifth, true)
+    return this.#joined(other, second, third, fourth as Named | undefined, { left: true, right: false })
   }
 
   outerJoin(other: unknown, joiner: unknown, materialized?: unknown, named?: Named): never {
@@ -236,6 +255,18 @@ export class Table<K, V> implements KTable<K, V> {
         oldValues.sent = true
         return true
       },
+    }) as never
+  }
+
+  #joinedByForeignKey(other: unknown, foreignKey: unknown, joiner: unknown, materialized: unknown, joined: unknown, keepsLeft: boolean): never {
+    return joinOnForeignKey({
+      left: this.parts,
+      right: (other as Table<unknown, unknown>).parts,
+      foreignKey: foreignKey as (value: unknown, key: unknown) => unknown,
+      joiner: joiner as (left: unknown, right: unknown, key: unknown) => unknown,
+      materialized,
+      joined: joined as TableJoined<never, never> | undefined,
+      keepsLeft,
     }) as never
   }
 

@@ -19,7 +19,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
   process(record: Record<unknown, unknown>): void {
     const { keyOf, join, left } = this.#operator
     const { key, value } = record
-    const tableKey = keyOf(key, value)
+    const tableKey = value === null ? null : keyOf(key, value)
     if (value === null || (tableKey === null && !left)) {
       this.drop()
       return

@@ -12,6 +12,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Properties;
 import java.util.TreeSet;
+import java.util.function.Function;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -83,6 +84,7 @@ public final class Peer {
         switch (step.get("op").asText()) {
             case "stream": return builder.stream(step.get("topic").asText(), Consumed.with(STRING, STRING));
             case "table": return builder.table(step.get("topic").asText(), Consumed.with(STRING, STRING));
+            case "globalTable": return builder.globalTable(step.get("topic").asText(), Consumed.with(STRING, STRING));
             case "filter": return stream != null ? stream.filter((k, v) -> even(v)) : table.filter((k, v) -> even(v));
             case "filterNot": return stream != null ? stream.filterNot((k, v) -> even(v)) : table.filterNot((k, v) -> even(v));
             case "mapValues": return stream != null ? stream.mapValues(v -> mark(v)) : table.mapValues(v -> mark(v));
@@ -101,6 +103,17 @@ public final class Peer {
             case "streamTableJoin": {
                 final KTable<String, String> right = (KTable<String, String>) other;
                 return step.get("kind").asText().equals("left") ? stream.leftJoin(right, Peer::join) : stream.join(right, Peer::join);
+            }
+            case "globalJoin": {
+                final GlobalKTable<String, String> global = (GlobalKTable<String, String>) other;
+                return step.get("kind").asText().equals("left")
+                    ? stream.leftJoin(global, (k, v) -> first(v), Peer::join)
+                    : stream.join(global, (k, v) -> first(v), Peer::join);
+            }
+            case "foreignKeyJoin": {
+                final KTable<String, String> right = (KTable<String, String>) other;
+                final Function<String, String> key = Peer::foreignKey;
+                return step.get("kind").asText().equals("left") ? table.leftJoin(right, key, Peer::join) : table.join(right, key, Peer::join);
             }
             case "streamJoin": return streamJoin(stream, (KStream<String, String>) other, step);
             case "suppress": return suppress((KTable<Object, String>) of, step);
@@ -205,6 +218,8 @@ public final class Peer {
     private static boolean even(final String value) { final String text = show(value); return !text.isEmpty() && text.charAt(text.length() - 1) % 2 == 0; }
     private static String mark(final String value) { return cut(show(value) + "'"); }
     private static String first(final String value) { final String text = show(value); return text.isEmpty() ? "" : text.substring(0, 1); }
+    /** None for what begins with a 3. */
+    private static String foreignKey(final String value) { return first(value).equals("3") ? null : first(value); }
     private static String concat(final String aggregate, final String value) { return cut(show(aggregate) + show(value)); }
     private static String join(final Object left, final Object right) { return cut(show(left) + "|" + show(right)); }
     private static String text(final JsonNode node) { return node.isNull() ? null : node.asText(); }

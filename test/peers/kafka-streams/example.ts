@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Example, InputRecord, Step, Windows } from './program.ts'
 
-type Made = 'stream' | 'table' | 'windowed' | 'none'
+type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 
 /** Random programs over three topics, and random input for them: late, out of order, with nulls, repeats and far jumps. */
 export const examples: fc.Arbitrary<Example> = fc
@@ -10,9 +10,9 @@ export const examples: fc.Arbitrary<Example> = fc
     choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 7 }),
     records: fc.array(
       fc.record({
-        topic: fc.constantFrom('in0', 'in1', 'in2'),
+        topic: fc.constantFrom('in0', 'in1', 'in2', 'in3'),
         key: fc.oneof({ weight: 12, arbitrary: fc.constantFrom('a', 'b', 'ab') }, { weight: 1, arbitrary: fc.constant(null) }),
-        value: fc.oneof({ weight: 8, arbitrary: fc.constantFrom('1', '2', '3', '4x', '5y') }, { weight: 1, arbitrary: fc.constant(null) }),
+        value: fc.oneof({ weight: 8, arbitrary: fc.constantFrom('1', '2', '3', '4x', '5y', 'a', 'b2') }, { weight: 1, arbitrary: fc.constant(null) }),
         step: fc.oneof(
           { weight: 12, arbitrary: fc.integer({ min: -25, max: 30 }) },
           { weight: 2, arbitrary: fc.constant(0) },
@@ -37,8 +37,9 @@ function stepsOf(choices: readonly number[]): Step[] {
     { op: 'stream', topic: 'in0' },
     { op: 'stream', topic: 'in1' },
     { op: 'table', topic: 'in2' },
+    { op: 'globalTable', topic: 'in3' },
   ]
-  const made: Made[] = ['stream', 'stream', 'table']
+  const made: Made[] = ['stream', 'stream', 'table', 'global']
   const used = new Set<number>()
   for (const choice of choices) {
     const draw = drawing(choice)
@@ -50,7 +51,7 @@ function stepsOf(choices: readonly number[]): Step[] {
     if ('other' in step.step) used.add(step.step.other)
   }
   for (const [at, kind] of [...made.entries()]) {
-    if (used.has(at) || kind === 'none') continue
+    if (used.has(at) || kind === 'none' || kind === 'global') continue
     let of = at
     if (kind !== 'stream') {
       steps.push({ op: 'toStream', of })
@@ -94,7 +95,11 @@ function ofStream(
   pick: (kind: Made) => number | null,
 ): { readonly step: Step; readonly makes: Made } | null {
   const simple = ['filter', 'filterNot', 'mapValues', 'flatMapValues', 'flatMap', 'selectKey', 'map', 'repartition'] as const
-  const at = draw(22)
+  const at = draw(24)
+  if (at > 21) {
+    const other = pick('global')
+    return other === null ? null : { step: { op: 'globalJoin', of, other, kind: draw(2) === 0 ? 'inner' : 'left' }, makes: 'stream' }
+  }
   if (at > 19) {
     const other = pick('stream')
     const windows = windowsOf(draw)
@@ -136,12 +141,13 @@ function ofTable(
   of: number,
   pick: (kind: Made) => number | null,
 ): { readonly step: Step; readonly makes: Made } | null {
-  const at = draw(9)
+  const at = draw(11)
   if (at < 3) return { step: { op: (['filter', 'filterNot', 'mapValues'] as const)[at] ?? 'filter', of }, makes: 'table' }
   if (at === 3) return { step: { op: 'toStream', of }, makes: 'stream' }
   if (at < 6) return { step: { op: 'tableAggregate', of, fn: (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count' }, makes: 'table' }
   if (at === 6) return { step: { op: 'suppress', of, limit: draw(40), maxRecords: 1 + draw(4) }, makes: 'table' }
   const other = pick('table')
+  if (at > 8) return other === null ? null : { step: { op: 'foreignKeyJoin', of, other, kind: draw(2) === 0 ? 'inner' : 'left' }, makes: 'table' }
   return other === null
     ? null
     : { step: { op: 'tableJoin', of, other, kind: (['inner', 'left', 'outer'] as const)[draw(3)] ?? 'inner' }, makes: 'table' }

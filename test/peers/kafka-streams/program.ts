@@ -4,6 +4,7 @@ import type { Topology } from '../../../topology/graph.ts'
 import { Produced } from '../../../topology/produced.ts'
 import type { Windowed } from '../../../topology/record.ts'
 import { Serdes } from '../../../topology/serdes.ts'
+import type { GlobalKTable } from '../../../topology/streams/global-table.ts'
 import type { KStream } from '../../../topology/streams/kstream.ts'
 import type { KTable } from '../../../topology/streams/ktable.ts'
 import { Grouped, Materialized, Repartitioned, StreamJoined } from '../../../topology/streams/options.ts'
@@ -13,7 +14,7 @@ import { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows 
 
 /** A program over streams and tables of text, as data: the same is built here and in Java. `of` and `other` are earlier steps. */
 export type Step =
-  | { readonly op: 'stream' | 'table'; readonly topic: string }
+  | { readonly op: 'stream' | 'table' | 'globalTable'; readonly topic: string }
   | {
       readonly op: 'filter' | 'filterNot' | 'mapValues' | 'flatMapValues' | 'flatMap' | 'selectKey' | 'map' | 'repartition' | 'toTable' | 'toStream'
       readonly of: number
@@ -30,7 +31,7 @@ export type Step =
   | { readonly op: 'cogroup'; readonly of: number; readonly other: number; readonly windows: Windows | null }
   | { readonly op: 'tableAggregate'; readonly of: number; readonly fn: Fn }
   | { readonly op: 'tableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' | 'outer' }
-  | { readonly op: 'streamTableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
+  | { readonly op: 'streamTableJoin' | 'globalJoin' | 'foreignKeyJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
   | {
       readonly op: 'streamJoin'
       readonly of: number
@@ -101,6 +102,8 @@ function topologyOf(steps: readonly Step[]): Topology {
         return builder.stream(step.topic, Consumed.with(text, text))
       case 'table':
         return builder.table(step.topic, Consumed.with(text, text))
+      case 'globalTable':
+        return builder.globalTable(step.topic, Consumed.with(text, text))
       case 'filter':
         return isTable(step.of) ? tableAt(step.of).filter((_, value) => even(value)) : streamAt(step.of).filter((_, value) => even(value))
       case 'filterNot':
@@ -137,6 +140,14 @@ function topologyOf(steps: readonly Step[]): Topology {
       case 'streamTableJoin': {
         const [left, right] = [streamAt(step.of), tableAt(step.other)]
         return step.kind === 'left' ? left.leftJoin(right, join) : left.join(right, join)
+      }
+      case 'globalJoin': {
+        const [left, right] = [streamAt(step.of), made[step.other] as GlobalKTable<string, string>]
+        return step.kind === 'left' ? left.leftJoin(right, (_, value) => first(value), join) : left.join(right, (_, value) => first(value), join)
+      }
+      case 'foreignKeyJoin': {
+        const [left, right] = [tableAt(step.of), tableAt(step.other)]
+        return step.kind === 'left' ? left.leftJoin(right, foreignKey, join) : left.join(right, foreignKey, join)
       }
       case 'streamJoin': {
         const [left, right] = [streamAt(step.of), streamAt(step.other)]
@@ -226,6 +237,8 @@ const cut = (value: string): string => value.slice(-12)
 const even = (value: string | null): boolean => show(value).charCodeAt(show(value).length - 1) % 2 === 0
 const mark = (value: string | null): string => cut(`${show(value)}'`)
 const first = (value: string | null): string => show(value).slice(0, 1)
+/** None for what begins with a 3. */
+const foreignKey = (value: string): string | null => (first(value) === '3' ? null : first(value))
 const concat = (sum: string | null, value: string | null): string => cut(show(sum) + show(value))
 const join = (left: string | null, right: string | null): string => cut(`${show(left)}|${show(right)}`)
 const hex = (data: Uint8Array | null): string | null => (data === null ? null : Buffer.from(data).toString('hex'))

@@ -12,9 +12,13 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ op: fc.constant('put' as const), key, value: fc.option(fc.string({ maxLength: 3 })) }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('get' as const), key }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('range' as const), from: fc.option(key), to: fc.option(key), reverse: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('prefix' as const), key }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('take' as const) }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('committed' as const) }) },
 )
+
+/** A Buffer's slices share its memory, an Uint8Array's do not. */
+const asBuffer = { serialize: (_: string, prefix: string) => Buffer.from(prefix) }
 
 it('A store shows what was put last, in order, wherever it lies: in memory, in commits on their way, on the disk, evicted or not', () => {
   fc.assert(
@@ -29,7 +33,10 @@ it('A store shows what was put last, in order, wherever it lies: in memory, in c
           if (one.value === null) model.delete(one.key)
           else model.set(one.key, one.value)
         } else if (one.op === 'get') assert.equal(store.get(one.key), model.get(one.key) ?? null)
-        else if (one.op === 'take') onTheirWay.push(store.takeChanges())
+        else if (one.op === 'prefix') {
+          const expected = [...model].filter(([id]) => id.startsWith(one.key)).sort(([a], [b]) => (a < b ? -1 : 1))
+          assert.deepEqual([...store.prefixScan(one.key, asBuffer)], expected)
+        } else if (one.op === 'take') onTheirWay.push(store.takeChanges())
         else if (one.op === 'committed') {
           const changes = onTheirWay.shift()
           if (changes === undefined) continue

@@ -1,0 +1,38 @@
+import type { Topology } from '../topology/graph.ts'
+import type { Subtopology } from '../topology/subtopology.ts'
+import type { TopicSpec } from './ports.ts'
+
+/**
+ * The topics that an application makes for itself. One that says no number of partitions gets as many as the topics that it meets in
+ * a task with stores, else as many as what feeds it, as Kafka Streams counts them.
+ */
+export function internalTopics(
+  topology: Topology,
+  subtopologies: readonly Subtopology[],
+  partitionsOf: (topic: string) => number,
+): readonly TopicSpec[] {
+  const counts = new Map<string, number>()
+  for (const [topic, partitions] of topology.internalTopics) counts.set(topic, partitions ?? 1)
+  const open = [...topology.internalTopics].flatMap(([topic, partitions]) => (partitions === null ? [topic] : []))
+  const isFixed = (topic: string) => !open.includes(topic)
+  const countOf = (topic: string) => counts.get(topic) ?? partitionsOf(topic)
+  const wanted = (topic: string): number => {
+    const meets = subtopologies.filter(({ sources, stores }) => stores.length > 0 && sources.includes(topic)).flatMap(({ sources }) => sources)
+    const fixed = meets.filter(isFixed).map(countOf)
+    if (fixed.length > 0) return Math.max(...fixed)
+    const together = new Set([topic, ...meets])
+    const feeding = subtopologies.filter(({ sinks }) => sinks.some((sink) => together.has(sink))).flatMap(({ sources }) => sources)
+    return Math.max(1, ...feeding.map(countOf))
+  }
+  // Counts only grow, and by as many steps as there are topics between a source and the last of them.
+  for (let changed = true; changed; ) {
+    changed = false
+    for (const topic of open) {
+      const count = wanted(topic)
+      if (count <= (counts.get(topic) ?? 1)) continue
+      counts.set(topic, count)
+      changed = true
+    }
+  }
+  return [...counts].map(([name, partitions]) => ({ name, partitions, cleanup: 'delete', retentionMs: null }))
+}

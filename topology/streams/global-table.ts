@@ -1,0 +1,41 @@
+import type { Consumed } from '../consumed.ts'
+import { Materialization } from './materialization.ts'
+import type { StreamsGraph } from './streams-graph.ts'
+import type { TableView } from './table-view.ts'
+
+/** A table that every process has whole: joined by any key, whatever partition it is in. */
+export class GlobalKTable<K, V> {
+  readonly queryableStoreName: string | null
+  /** How to look a key up in it. */
+  readonly view: TableView
+  declare private readonly types: [K, V]
+
+  private constructor(store: string) {
+    this.queryableStoreName = store
+    this.view = { kind: 'store', store, of: 'keyValue' }
+  }
+
+  /** `builder.globalTable`: kept under its store's name, made up where there is none. */
+  static fromTopic<K, V>(graph: StreamsGraph, topic: string, consumed: Consumed<unknown, unknown>, materialized: unknown): GlobalKTable<K, V> {
+    const kept = Materialization.of(materialized, graph, `${topic}-`).or(consumed)
+    const { source, processor } = nameGlobal(graph, consumed)
+    graph.add({
+      output: source,
+      inputs: [],
+      write(topology) {
+        topology.addSource(source, topic, consumed)
+        const stores = [{ ...kept.tableStore(), logging: false }]
+        topology.addOperator(processor, { op: 'table-source', kept: { store: kept.store }, oldValues: { sent: false } }, [source], { stores })
+        topology.makeGlobal(kept.store)
+      },
+    })
+    return new GlobalKTable(kept.store)
+  }
+}
+
+/** As Kafka Streams names the two nodes of a global store. */
+export function nameGlobal(graph: StreamsGraph, consumed: Consumed<unknown, unknown>): { readonly source: string; readonly processor: string } {
+  const named = consumed.options.name
+  const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
+  return { source, processor: named ?? graph.newName('KTABLE-SOURCE-') }
+}
