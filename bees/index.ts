@@ -1,5 +1,5 @@
 export { Consumed, type ConsumedOptions, type TimestampExtractor, TimestampExtractors } from '../topology/consumed.ts'
-export { type TopicNameExtractor, Topology } from '../topology/graph.ts'
+export { type ProcessOptions, type TopicNameExtractor, Topology } from '../topology/graph.ts'
 export type {
   Cancellable,
   FixedKeyProcessor,
@@ -31,6 +31,7 @@ export {
   type MaterializedOptions,
   Named,
   Repartitioned,
+  type StoreOptions,
   StreamJoined,
   type StreamJoinedOptions,
   TableJoined,

@@ -1,11 +1,13 @@
 import type { Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
+import type { QueryRequest } from '../topology/queries.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
 import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, TopicSpec } from './ports.ts'
 import { GlobalStores } from './state/global-stores.ts'
+import { answerQuery } from './store-query.ts'
 import { type FailurePolicy, failAlways } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
@@ -236,12 +238,38 @@ export class Application {
     return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
   }
 
+  /** One answer a partition of the store that is here. A global store is partition 0. */
+  query(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
+    const builder = this.#options.topology.stores.get(store)
+    if (builder === undefined || builder.kind === 'custom' || generatedName.test(store)) {
+      throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
+        message:
+          builder === undefined
+            ? `There is no store ${store} to ask`
+            : `The store ${store} is its maker’s own, or has a made-up name: nobody can ask it`,
+        next: 'Name a store of this topology: Materialized.as gives one a name.',
+      })
+    }
+    const answers = new Map<number, unknown>()
+    for (const task of this.tasks) {
+      const own = task.store(store)
+      if (own === null || (partitions !== null && !partitions.includes(task.partition))) continue
+      answers.set(task.partition, answerQuery(request, own, builder))
+    }
+    const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
+    if (answers.size > 0 && missing.length === 0) return answers
+    throw new WaggleError('WAGGLE_STORE_MIGRATED', {
+      message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
+      next: 'Ask again in a moment: its task is on its way from one thread to another.',
+    })
+  }
+
   /** What the last commit has under this key of a key-value store; null where it has nothing. */
   committed<K, V>(store: string, key: K): V | null {
     const builder = this.#options.topology.stores.get(store)
     const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
     const disk = this.#options.log.state
-    if (builder === undefined || subtopology === undefined || disk === null) {
+    if (builder === undefined || builder.kind === 'custom' || subtopology === undefined || disk === null) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${store} to ask`, next: 'Name a store of this topology.' })
     }
     const topic = changelogTopic(this.#options.applicationId, store)
@@ -295,6 +323,9 @@ export class Application {
     for (const listener of this.#listeners) listener(state, from)
   }
 }
+
+/** As Kafka Streams makes names up. */
+const generatedName = /STATE-STORE-\d{10}$/
 
 const longestFinishMs = 5000
 const finishCheckMs = 10

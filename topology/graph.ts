@@ -6,12 +6,16 @@ import type { ProcessorSupplier } from './processor-api.ts'
 import type { Produced, StreamPartitioner } from './produced.ts'
 import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde } from './serde.ts'
-import type { StateStore, StoreBuilder } from './state-store.ts'
+import type { StateStore, StoreBuilder, StoreSpec } from './state-store.ts'
 import { type Subtopology, subtopologiesOf } from './subtopology.ts'
 import { WaggleError } from './waggle-error.ts'
 
 export type TopicNameExtractor<K, V> = (key: K, value: V, record: RecordMetadata & Record<K, V>) => string
 
+/** As `Named.as` gives it. */
+export interface NodeName {
+  readonly name: string
+}
 interface Named {
   readonly name: string
 }
@@ -52,13 +56,17 @@ export type GraphNode = SourceNode | ProcessorNode | OperatorNode | AsyncNode | 
 
 export interface ProcessOptions {
   /** Those it may use; a builder among them is added to the topology (KIP-401). */
-  readonly stores?: readonly (string | StoreBuilder<StateStore>)[]
+  readonly stores?: readonly (string | StoreBuilder<StateStore> | StoreSpec)[]
+  /** For the DSL's `process`, whose node has a made-up name else. */
+  readonly named?: NodeName
 }
 
 /** A graph of source, processor and sink nodes with their state stores: what should run, and nothing of how. */
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
-  readonly #stores = new Map<string, StoreBuilder<StateStore>>()
+  readonly #stores = new Map<string, StoreSpec>()
+  /** What each store was added as. */
+  readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
   /** Topics that belong to the application: their names get its id in front when it runs. Partitions null: as many as what feeds it. */
   readonly #internalTopics = new Map<string, number | null>()
   /** Store name → names of the nodes that use it. */
@@ -70,7 +78,7 @@ export class Topology {
     return this.#nodes
   }
 
-  get stores(): ReadonlyMap<string, StoreBuilder<StateStore>> {
+  get stores(): ReadonlyMap<string, StoreSpec> {
     return this.#stores
   }
 
@@ -112,12 +120,26 @@ export class Topology {
     return describe(this)
   }
 
-  /** A copy whose topics and serdes are what these functions make of them. */
-  mapped({ topic, serde }: { topic(name: string): string; serde(serde: AnySerde): AnySerde }): Topology {
+  /** A copy whose topics and serdes are what these functions make of them, with a way to the time for sources that have none. */
+  mapped({
+    topic,
+    serde,
+    timestampExtractor,
+  }: {
+    topic(name: string): string
+    serde(serde: AnySerde): AnySerde
+    timestampExtractor: TimestampExtractor | null
+  }): Topology {
     const copy = new Topology()
     for (const node of this.#nodes.values()) {
       if (node.kind === 'source')
-        copy.#nodes.set(node.name, { ...node, topics: node.topics.map(topic), key: serde(node.key), value: serde(node.value) })
+        copy.#nodes.set(node.name, {
+          ...node,
+          topics: node.topics.map(topic),
+          key: serde(node.key),
+          value: serde(node.value),
+          timestampExtractor: node.timestampExtractor ?? timestampExtractor,
+        })
       else if (node.kind === 'sink') {
         const to = typeof node.topic === 'string' ? topic(node.topic) : node.topic
         copy.#nodes.set(node.name, { ...node, topic: to, key: serde(node.key), value: serde(node.value) })
@@ -126,7 +148,8 @@ export class Topology {
         copy.#nodes.set(node.name, { ...node, operator: { ...node.operator, serdes } as Operator })
       } else copy.#nodes.set(node.name, node)
     }
-    for (const store of this.#stores.values()) copy.#stores.set(store.name, { ...store, key: serde(store.key), value: serde(store.value) })
+    for (const store of this.#stores.values())
+      copy.#stores.set(store.name, store.kind === 'custom' ? store : { ...store, key: serde(store.key), value: serde(store.value) })
     for (const [store, users] of this.#users) copy.#users.set(store, new Set(users))
     for (const [node, stores] of this.#given) copy.#given.set(node, stores)
     for (const store of this.#globalStores) copy.#globalStores.add(store)
@@ -190,15 +213,16 @@ export class Topology {
   }
 
   /** The same builder may come again (a shared store); another of its name is WAGGLE_STORE_EXISTS. */
-  addStateStore(store: StoreBuilder<StateStore>, processors: readonly string[] = []): this {
-    const there = this.#stores.get(store.name)
+  addStateStore(store: StoreBuilder<StateStore> | StoreSpec, processors: readonly string[] = []): this {
+    const there = this.#added.get(store.name)
     if (there !== undefined && there !== store) {
       throw new WaggleError('WAGGLE_STORE_EXISTS', {
         message: `There is a state store named ${store.name} already`,
         next: 'Give one of the two another name.',
       })
     }
-    this.#stores.set(store.name, store)
+    this.#added.set(store.name, store)
+    this.#stores.set(store.name, 'kind' in store ? store : { name: store.name, kind: 'custom', build: () => store.build() })
     for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
     return this
   }

@@ -1,5 +1,6 @@
 import type { KeyValue, Windowed } from './record.ts'
 import type { AnySerde, Serde, Serializer } from './serde.ts'
+import { WaggleError } from './waggle-error.ts'
 
 export interface StateStore {
   readonly name: string
@@ -40,8 +41,14 @@ export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
 /** false: lost with its task; an object: settings of the changelog topic. */
 export type Logging = boolean | { readonly [setting: string]: string }
 
-/** What a topology says of a store: everything that the engine needs to open one for a task. */
+/** A store by its name, made anew for each task. Those of `Stores` are opened by the engine; any other's `build` makes a store of its own. */
 export interface StoreBuilder<out S extends StateStore> {
+  readonly name: string
+  build(): S
+}
+
+/** What a topology says of a store that the engine keeps: everything that it needs to open one for a task. */
+export interface KeptStore {
   readonly name: string
   readonly kind: StoreKind
   readonly key: AnySerde
@@ -56,8 +63,30 @@ export interface StoreBuilder<out S extends StateStore> {
   readonly retainDuplicates?: boolean
   /** Iterated by window start and then by key, where the other order is by key first. */
   readonly timeOrdered?: boolean
-  /** Phantom: the type of the store, for `getStateStore`. */
-  readonly type?: S
+  /** Its values are `ValueAndTimestamp`s. */
+  readonly timestamped?: boolean
+}
+
+/** A store that its user makes: gone with its task, since nobody else knows what is in it. */
+export interface CustomStore {
+  readonly name: string
+  readonly kind: 'custom'
+  build(): StateStore
+}
+
+export type StoreSpec = KeptStore | CustomStore
+
+/** A kept store as its users name it. */
+export function builderOf<S extends StateStore>(store: KeptStore): KeptStore & StoreBuilder<S> {
+  return {
+    ...store,
+    build() {
+      throw new WaggleError('WAGGLE_STORE_NOT_OPEN', {
+        message: `The store ${store.name} is opened by the task that uses it`,
+        next: 'Ask for it in a processor, with getStateStore, or of a TopologyTestDriver.',
+      })
+    },
+  }
 }
 
 export interface KeyValueStoreOptions<K, V> {
@@ -68,8 +97,8 @@ export interface KeyValueStoreOptions<K, V> {
   readonly logging?: Logging
 }
 
-export function keyValueStore<K, V>(options: KeyValueStoreOptions<K, V>): StoreBuilder<KeyValueStore<K, V>> {
-  return {
+export function keyValueStore<K, V>(options: KeyValueStoreOptions<K, V>): KeptStore & StoreBuilder<KeyValueStore<K, V>> {
+  return builderOf({
     name: options.name,
     kind: 'keyValue',
     key: options.key,
@@ -77,5 +106,5 @@ export function keyValueStore<K, V>(options: KeyValueStoreOptions<K, V>): StoreB
     persistent: options.persistent ?? true,
     logging: options.logging ?? true,
     retentionMs: null,
-  }
+  })
 }

@@ -1,5 +1,5 @@
 import type { GraphNode, SinkNode, SourceNode, Topology } from './graph.ts'
-import type { StateStore, StoreBuilder } from './state-store.ts'
+import type { StoreSpec } from './state-store.ts'
 import { WaggleError } from './waggle-error.ts'
 
 /** Nodes that pass records to each other as values; a task is one of these for one partition number. */
@@ -11,7 +11,7 @@ export interface Subtopology {
   readonly sources: readonly string[]
   /** Topics written whose names are known before a record is. */
   readonly sinks: readonly string[]
-  readonly stores: readonly StoreBuilder<StateStore>[]
+  readonly stores: readonly StoreSpec[]
   /** Keeps a global store: not split by partition, and run by every process for itself. */
   readonly isGlobal: boolean
 }

@@ -47,6 +47,7 @@ export function wrongImports(file: string, source: string): readonly WrongImport
 
 function complaint(room: Room, file: string, specifier: string): string | null {
   if (pureRooms.has(room) && outsideWorld.test(specifier)) return `${room} reaches ${specifier}; give it a port in processor/ports.ts instead`
+  // What it loads at once is types and names; logs and databases come when somebody starts something.
   const target = specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
   if (target === null) return null
   const to = roomOf(target)

@@ -3,29 +3,27 @@ import { decorated } from '../../topology/decorated.ts'
 import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
-import type { AnySerde, Serde } from '../../topology/serde.ts'
+import type { Serde } from '../../topology/serde.ts'
 import type { KeyValueStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
+import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
-import { failAlways, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
-export interface TestDriverConfig {
-  readonly applicationId?: string
+export interface TestDriverConfig extends Partial<StreamsConfig> {
   /** Epoch ms of the wall clock at first. */
   readonly startTimeMs?: number
   /** Of input topics; what the topology makes itself has as many as its inputs. 1 where not said. */
   readonly partitions?: { readonly [topic: string]: number }
-  readonly defaultKeySerde?: AnySerde
-  readonly defaultValueSerde?: AnySerde
 }
 
 /**
@@ -36,6 +34,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #topology: Topology
   readonly #applicationId: string
   readonly #partitions: { readonly [topic: string]: number }
+  readonly #failures: FailurePolicy
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
   readonly #positions = new Map<string, Position>()
@@ -50,9 +49,14 @@ export class TopologyTestDriver implements AsyncDisposable {
   #readers = new Map<string, Task[]>()
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
-    const { defaultKeySerde, defaultValueSerde, applicationId, partitions, startTimeMs } = config
+    const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
     this.#applicationId = applicationId ?? 'test'
-    this.#topology = decorated(topology, this.#applicationId, { key: defaultKeySerde ?? null, value: defaultValueSerde ?? null })
+    this.#topology = decorated(topology, this.#applicationId, {
+      key: defaultKeySerde ?? null,
+      value: defaultValueSerde ?? null,
+      timestampExtractor: timestampExtractor ?? null,
+    })
+    this.#failures = failurePolicy(config)
     this.#partitions = partitions ?? {}
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
     this.#open()
@@ -147,7 +151,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             applicationId: this.#applicationId,
             clock: this.#clock,
             handsOn: false,
-            failures: failAlways,
+            failures: this.#failures,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
             batcher: (node) => this.#batcher(node),

@@ -1,6 +1,6 @@
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
-import type { SessionStore, StateStore, StoreBuilder, WindowStore } from '../../topology/state-store.ts'
+import type { KeptStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
 import type { WriteBackStore } from './write-back-store.ts'
 
 /** Rows by bytes: what a segmented store is made of. */
@@ -29,7 +29,7 @@ abstract class SegmentedStore<K, V> implements StateStore {
   #streamTime = -1
   #dropped = 0
 
-  constructor(builder: StoreBuilder<StateStore>, rows: Rows<V>, topic: string) {
+  constructor(builder: KeptStore, rows: Rows<V>, topic: string) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.rows = rows
@@ -91,7 +91,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   readonly #windowSizeMs: number
   #sequence = 0
 
-  constructor(builder: StoreBuilder<StateStore>, rows: Rows<V>, topic: string) {
+  constructor(builder: KeptStore, rows: Rows<V>, topic: string) {
     super(builder, rows, topic)
     this.#retainDuplicates = builder.retainDuplicates ?? false
     this.#windowSizeMs = builder.windowSizeMs ?? 0

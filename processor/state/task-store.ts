@@ -1,5 +1,5 @@
 import { Serdes } from '../../topology/serdes.ts'
-import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import type { StateStore, StoreSpec } from '../../topology/state-store.ts'
 import type { StoreBytes } from '../ports.ts'
 import { SegmentedSessionStore, SegmentedWindowStore } from './segmented-store.ts'
 import { WriteBackStore } from './write-back-store.ts'
@@ -10,11 +10,8 @@ export interface TaskStore {
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
 }
 
-export function openStore(
-  builder: StoreBuilder<StateStore>,
-  disk: StoreBytes,
-  options: { readonly topic: string; readonly maxEntries: number },
-): TaskStore {
+export function openStore(builder: StoreSpec, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }): TaskStore {
+  if (builder.kind === 'custom') return { store: builder.build(), rows: nothingToCommit }
   if (builder.kind === 'keyValue') {
     const rows = new WriteBackStore<unknown, unknown>(builder, disk, options)
     return { store: rows, rows }
@@ -23,3 +20,6 @@ export function openStore(
   const Store = builder.kind === 'window' ? SegmentedWindowStore : SegmentedSessionStore
   return { store: new Store(builder, rows, options.topic), rows }
 }
+
+/** Of a store that is gone with its task. */
+const nothingToCommit: TaskStore['rows'] = { takeChanges: () => [], committed() {} }

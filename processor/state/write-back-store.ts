@@ -1,6 +1,6 @@
 import type { KeyValue } from '../../topology/record.ts'
 import type { Serde, Serializer } from '../../topology/serde.ts'
-import type { KeyValueStore, StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import type { KeptStore, KeyValueStore } from '../../topology/state-store.ts'
 import type { StoreBytes } from '../ports.ts'
 
 /**
@@ -28,7 +28,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   /** Ids of held entries in their order: kept from the first scan on, since a store that is never scanned needs none. */
   #heldIds: string[] | null = null
 
-  constructor(builder: StoreBuilder<StateStore>, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }) {
+  constructor(builder: KeptStore, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.#disk = disk

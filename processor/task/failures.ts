@@ -1,5 +1,7 @@
+import { streamsDeadLetterHeaders } from '../../topology/dead-letter.ts'
 import type { FailedRecord, Handler } from '../../topology/failed-record.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
+import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { type ErrorCode, WaggleError } from '../../topology/waggle-error.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
@@ -22,6 +24,17 @@ export interface DeadLetters {
 export type FailedStep = 'deserialization' | 'processing' | 'production'
 
 const fail = () => 'fail' as const
+
+/** What an application's settings say; a step that they say nothing of fails. */
+export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
+  const { deserializationHandler, processingHandler, productionHandler, deadLetterTopic } = config
+  return {
+    deserialization: deserializationHandler ?? fail,
+    processing: processingHandler ?? fail,
+    production: productionHandler ?? fail,
+    deadLetters: deadLetterTopic === undefined ? null : { topic: deadLetterTopic, headers: streamsDeadLetterHeaders },
+  }
+}
 
 /** As Kafka Streams' default handlers: whatever fails, fails its task. */
 export const failAlways: FailurePolicy = { deserialization: fail, processing: fail, production: fail, deadLetters: null }

@@ -95,7 +95,7 @@ export class NodeContext implements OperatorContext {
   }
 
   drop(): void {
-    this.#task.dropped++
+    this.#task.counts.dropped++
   }
 
   commit(): void {

@@ -5,6 +5,13 @@ import type { Clock, ProducerRecord } from '../ports.ts'
 import type { FailurePolicy, TaskFailures } from './failures.ts'
 import type { Punctuations } from './punctuations.ts'
 
+/** What a task has done, over all the times that it was opened. */
+export interface TaskCounts {
+  processed: number
+  /** Records that were not for the operator that they came to. */
+  dropped: number
+}
+
 /** The part of a task that its nodes see. */
 export interface TaskState {
   readonly applicationId: string
@@ -17,8 +24,7 @@ export interface TaskState {
   readonly failures: TaskFailures
   /** Kept with the task's position: see `OperatorContext`. */
   readonly notes: Map<string, number>
-  /** Records that were not for the operator that they came to. */
-  dropped: number
+  readonly counts: TaskCounts
   shared<T>(owner: object, make: () => T): T
   requestCommit(): void
 }

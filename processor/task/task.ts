@@ -12,7 +12,7 @@ import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
-import type { TaskState, TaskSurroundings } from './task-state.ts'
+import type { TaskCounts, TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
   readonly id: string
@@ -27,6 +27,7 @@ export interface TaskOptions {
   readonly globals: ReadonlyMap<string, StateStore>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
+  readonly counts?: TaskCounts
   /** Several tasks that choose as one, as those of a test driver do. */
   readonly waiting?: QueueHeap
 }
@@ -39,7 +40,7 @@ export class Task implements TaskState {
   readonly punctuations: Punctuations
   readonly failures: TaskFailures
   readonly notes = new Map<string, number>()
-  dropped = 0
+  readonly counts: TaskCounts
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
@@ -61,6 +62,7 @@ export class Task implements TaskState {
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
+    this.counts = options.counts ?? { processed: 0, dropped: 0 }
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
@@ -215,6 +217,7 @@ export class Task implements TaskState {
       source.process(decoded)
     }
     this.#consumed[index] = record.offset + 1
+    this.counts.processed++
     this.#place.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
   }
@@ -223,7 +226,7 @@ export class Task implements TaskState {
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)
-      if (decoded === null) this.dropped++
+      if (decoded === null) this.counts.dropped++
       return decoded
     } catch (thrown) {
       const { key, value, timestamp, headers } = record

@@ -56,6 +56,7 @@ export class StreamThread {
   #failure: unknown = null
   #failures = 0
   #woken = false
+  #commits = 0
   #stopping = false
   #isPaused = false
   #loop: Promise<void> | null = null
@@ -68,6 +69,11 @@ export class StreamThread {
 
   get tasks(): readonly Task[] {
     return this.#assignment.tasks
+  }
+
+  /** Commits that took effect. */
+  get commits(): number {
+    return this.#commits
   }
 
   get name(): string {
@@ -222,6 +228,7 @@ export class StreamThread {
     this.#commitDone = producer.commit({ positions, state }).then(
       () => {
         this.#committing--
+        this.#commits++
         for (const task of tasks) task.committed()
         if (this.#commitRequested) this.#wake()
       },

@@ -1,13 +1,13 @@
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
-import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
+import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Consumer, Log, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { Task } from '../task/task.ts'
-import type { TaskSurroundings } from '../task/task-state.ts'
+import type { TaskCounts, TaskSurroundings } from '../task/task-state.ts'
 
 /** Which sub-topologies run under which consumer group. Two that read one topic need positions of their own. */
 export interface TaskPlan {
@@ -54,6 +54,7 @@ export class TaskAssignment {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
+  readonly #counts = new Map<string, TaskCounts>()
   #tasks: Task[] = []
 
   constructor(plan: TaskPlan, log: Log, surroundings: TaskSurroundings) {
@@ -141,9 +142,13 @@ export class TaskAssignment {
     const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
     const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
+    const id = `${subtopology.id}_${partition}`
+    const counts = this.#counts.get(id) ?? { processed: 0, dropped: 0 }
+    this.#counts.set(id, counts)
     const task = new Task(
       {
-        id: `${subtopology.id}_${partition}`,
+        id,
+        counts,
         subtopology,
         partition,
         inputs: positioned,
@@ -159,7 +164,7 @@ export class TaskAssignment {
     for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
   }
 
-  #store(builder: StoreBuilder<StateStore>, stateName: string): TaskStore {
+  #store(builder: StoreSpec, stateName: string): TaskStore {
     const disk = this.#log.state
     if (disk === null) {
       throw new WaggleError('WAGGLE_NOT_SUPPORTED', {

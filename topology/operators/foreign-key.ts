@@ -27,12 +27,6 @@ export interface SubscriptionResponse {
   readonly primaryPartition: number
 }
 
-/** Where a subscription is kept: by foreign key, then by primary key. */
-export interface SubscriptionKey {
-  readonly foreignKey: unknown
-  readonly primaryKey: unknown
-}
-
 export interface ForeignKeySend {
   readonly op: 'foreign-key-send'
   readonly foreignKey: (value: unknown, key: unknown) => unknown

@@ -1,7 +1,7 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { KeptStore } from '../state-store.ts'
 import { defined } from './defined.ts'
 import { type Aggregation, type Aggregator, aggregating, type GroupedStream, type KGroupedStream, type Merger } from './grouped-stream.ts'
 import { type KTable, Table, type TableParts } from './ktable.ts'
@@ -128,7 +128,7 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
     initializer: () => A,
     kept: Materialization,
     named: Named | undefined,
-    store: StoreBuilder<StateStore>,
+    store: KeptStore,
     make: (aggregation: Aggregation, oldValues: { sent: boolean }) => StreamsOperator,
     { key, of, graceMs }: { readonly key: AnySerde | null; readonly of: 'keyValue' | 'window' | 'session'; readonly graceMs?: number },
   ): KTable<K2, A> {

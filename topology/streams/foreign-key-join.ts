@@ -1,6 +1,6 @@
 import type { StreamPartitioner } from '../produced.ts'
 import { Serdes } from '../serdes.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { KeptStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
 import { Table, type TableParts } from './ktable.ts'
@@ -48,7 +48,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
   const subscriptions = subscriptionSerde(keys.primary)
   const answers = subscriptionResponseSerde(values.right)
   const [leftView, rightView] = [left.view(), right.view()]
-  const kept: StoreBuilder<StateStore> = {
+  const kept: KeptStore = {
     name: store,
     kind: 'keyValue',
     key: Serdes.bytes(),

@@ -1,6 +1,6 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import { Serdes } from '../serdes.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { KeptStore } from '../state-store.ts'
 import { type CogroupedKStream, CogroupedStream } from './cogrouped-stream.ts'
 import { defined } from './defined.ts'
 import type { StreamParts } from './kstream.ts'
@@ -104,7 +104,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   table<K2, A>(
     name: string,
     operator: StreamsOperator,
-    store: StoreBuilder<StateStore>,
+    store: KeptStore,
     kept: Materialization,
     parts: Pick<TableParts, 'key' | 'value' | 'view' | 'sendOldValues' | 'graceMs'>,
   ): KTable<K2, A> {

@@ -79,8 +79,8 @@ export interface KStream<K, V> {
     windows: JoinWindows,
     joined?: Both<K, V, V2>,
   ): KStream<K, W>
-  process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions & { named?: Named }): KStream<K2, V2>
-  processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, options?: ProcessOptions & { named?: Named }): KStream<K, W>
+  process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions): KStream<K2, V2>
+  processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, options?: ProcessOptions): KStream<K, W>
   /** Beyond Kafka Streams: calls that take time. The commit position stays at the oldest record that is not done. */
   mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
   /** Beyond Kafka Streams: at most `size` records, none waiting past `timeoutMs`; unless `full`, closed once the next step is idle. */
@@ -232,7 +232,7 @@ export class Stream<K, V> implements KStream<K, V> {
     return this.#join(other, second, third, fourth, { left: true, right: true })
   }
 
-  process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, { stores, named }: ProcessOptions & { named?: Named } = {}): KStream<K2, V2> {
+  process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, { stores, named }: ProcessOptions = {}): KStream<K2, V2> {
     const { graph, output } = this.parts
     const name = named?.name ?? graph.newName('KSTREAM-PROCESSOR-')
     graph.add({
@@ -243,7 +243,7 @@ export class Stream<K, V> implements KStream<K, V> {
     return new Stream({ graph, output: name, key: null, value: null, mustRepartition: true })
   }
 
-  processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, { stores, named }: ProcessOptions & { named?: Named } = {}): KStream<K, W> {
+  processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, { stores, named }: ProcessOptions = {}): KStream<K, W> {
     const { graph, output, key, mustRepartition } = this.parts
     const name = named?.name ?? graph.newName('KSTREAM-PROCESSVALUES-')
     graph.add({

@@ -2,7 +2,7 @@ import type { Consumed } from '../consumed.ts'
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { KeyValue } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { KeptStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
 import { joinOnForeignKey } from './foreign-key-join.ts'
@@ -162,7 +162,7 @@ export class Table<K, V> implements KTable<K, V> {
     this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
     const operator: StreamsOperator = { op: 'suppress', store, timeLimitMs, graceMs: graceMs ?? 0, maxRecords, maxBytes, whenFull }
-    const keptRows: StoreBuilder<StateStore> = {
+    const keptRows: KeptStore = {
       name: store,
       kind: 'keyValue',
       key: serdeOr(this.parts.key, 'key', store),

@@ -1,5 +1,5 @@
 import type { AnySerde } from '../serde.ts'
-import type { StateStore, StoreBuilder, StoreKind } from '../state-store.ts'
+import type { KeptStore, StoreKind } from '../state-store.ts'
 import type { Materialized, MaterializedOptions } from './options.ts'
 import type { StoreSupplier } from './stores.ts'
 import type { StreamsGraph } from './streams-graph.ts'
@@ -50,32 +50,34 @@ export class Materialization implements Serdes {
     return this.isNamed ? this.store : null
   }
 
-  tableStore(): StoreBuilder<StateStore> {
+  tableStore(): KeptStore {
     return this.#builder('keyValue', null, {})
   }
 
-  windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): StoreBuilder<StateStore> {
+  windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
     return this.#builder('window', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
       windowSizeMs: options.windowSizeMs,
       timeOrdered: options.timeOrdered,
     })
   }
 
-  sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): StoreBuilder<StateStore> {
+  sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
     return {
       ...this.#builder('session', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
         timeOrdered: options.timeOrdered,
       }),
       value: serdeOr(this.value, 'value', this.store),
+      timestamped: false,
     }
   }
 
-  #builder(kind: 'keyValue' | 'window' | 'session', retentionMs: number | null, more: Partial<StoreBuilder<StateStore>>): StoreBuilder<StateStore> {
+  #builder(kind: 'keyValue' | 'window' | 'session', retentionMs: number | null, more: Partial<KeptStore>): KeptStore {
     return {
       name: this.store,
       kind,
       key: serdeOr(this.key, 'key', this.store),
       value: timestamped(serdeOr(this.value, 'value', this.store)),
+      timestamped: true,
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,

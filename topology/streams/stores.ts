@@ -1,5 +1,15 @@
 import type { AnySerde, Serde } from '../serde.ts'
-import type { KeyValueStore, SessionStore, StateStore, StoreBuilder, StoreKind, ValueAndTimestamp, WindowStore } from '../state-store.ts'
+import {
+  builderOf,
+  type KeptStore,
+  type KeyValueStore,
+  type SessionStore,
+  type StateStore,
+  type StoreBuilder,
+  type StoreKind,
+  type ValueAndTimestamp,
+  type WindowStore,
+} from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import type { StoreOptions } from './options.ts'
 import { timestamped } from './timestamped.ts'
@@ -35,8 +45,10 @@ export const Stores = {
     builder<WindowStore<K, V>>(from, key, value, options),
   sessionStoreBuilder: <K, V>(from: StoreSupplier<'session'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<SessionStore<K, V>>(from, key, value, options),
-  timestampedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
-    builder<KeyValueStore<K, ValueAndTimestamp<V>>>(from, key, timestamped(value as unknown as AnySerde), options),
+  timestampedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) => ({
+    ...builder<KeyValueStore<K, ValueAndTimestamp<V>>>(from, key, timestamped(value as unknown as AnySerde), options),
+    timestamped: true,
+  }),
 }
 
 function supplier<Kind extends StoreKind>(
@@ -58,9 +70,14 @@ function windowSupplier(name: string, persistent: boolean, options: WindowOption
   })
 }
 
-function builder<S extends StateStore>(from: StoreSupplier<StoreKind>, key: unknown, value: unknown, { logging }: StoreOptions): StoreBuilder<S> {
+function builder<S extends StateStore>(
+  from: StoreSupplier<StoreKind>,
+  key: unknown,
+  value: unknown,
+  { logging }: StoreOptions,
+): KeptStore & StoreBuilder<S> {
   const { name, kind, persistent, retentionMs, windowSizeMs, retainDuplicates } = from
-  return {
+  return builderOf({
     name,
     kind,
     key: key as AnySerde,
@@ -70,5 +87,5 @@ function builder<S extends StateStore>(from: StoreSupplier<StoreKind>, key: unkn
     retentionMs,
     windowSizeMs,
     retainDuplicates,
-  }
+  })
 }

@@ -1,6 +1,6 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { AnySerde } from '../serde.ts'
-import type { StateStore, StoreBuilder } from '../state-store.ts'
+import type { KeptStore } from '../state-store.ts'
 import { defined } from './defined.ts'
 import { Stream } from './kstream.ts'
 import type { StreamJoined } from './options.ts'
@@ -38,7 +38,7 @@ export function joinStreams(
 
   const { storeName, thisStore, otherStore, logging } = joined?.options ?? {}
   const key = joined?.key ?? left0.key
-  const store = (name: string, value: AnySerde | null): StoreBuilder<StateStore> => ({
+  const store = (name: string, value: AnySerde | null): KeptStore => ({
     name,
     kind: 'window',
     key: serdeOr(key, 'key', name),
@@ -59,7 +59,7 @@ export function joinStreams(
       joined?.other ?? right0.value,
     ),
   }
-  const outerStore: StoreBuilder<StateStore> | null = outer.left
+  const outerStore: KeptStore | null = outer.left
     ? {
         name: outerStoreName(storeName, thisGenerated, outer.right),
         kind: 'keyValue',

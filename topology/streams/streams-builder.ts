@@ -44,7 +44,7 @@ export class StreamsBuilder {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSource(source, topic, consumed).addProcessor(processor, supplier, [source], { stores: [{ ...store, logging: false }] })
+        topology.addSource(source, topic, consumed).addProcessor(processor, supplier, [source], { stores: [store] })
         topology.makeGlobal(store.name)
       },
     })

@@ -5,7 +5,7 @@ import type { Transform } from '../operators/transform.ts'
 import { Produced } from '../produced.ts'
 import type { Record } from '../record.ts'
 import { Serdes } from '../serdes.ts'
-import { keyValueStore, type StateStore, type StoreBuilder } from '../state-store.ts'
+import { type KeptStore, keyValueStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { beeError, isFailure } from './bee-error.ts'
 import type { BeeHost } from './bee-host.ts'
@@ -157,7 +157,7 @@ class SubtopologyBuilder {
   }
 
   /** With the store that keeps its due times in order. */
-  #stores(store: StoreBuilder<StateStore>): readonly StoreBuilder<StateStore>[] {
+  #stores(store: KeptStore): readonly KeptStore[] {
     return [store, keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() })]
   }
 

@@ -1,0 +1,194 @@
+import { join } from 'node:path'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+
+import { Application, type StreamsState } from '../../processor/streams.ts'
+import { failurePolicy } from '../../processor/task/failures.ts'
+import type { Consumed } from '../../topology/consumed.ts'
+import { decorated } from '../../topology/decorated.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { Produced } from '../../topology/produced.ts'
+import type { Query } from '../../topology/queries.ts'
+import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
+import type { StreamsConfig } from '../../topology/streams-config.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { checkConfig } from './checked-config.ts'
+import { type Metric, metricsOf } from './metrics.ts'
+import { shareEmbeddedLog } from './shared-log.ts'
+import { TopicClient } from './topic-client.ts'
+
+/**
+ * Runs a topology (KafkaStreams in Java).
+ *
+ *     CREATED ──start──► REBALANCING ──► RUNNING ──close──► PENDING_SHUTDOWN ──► NOT_RUNNING
+ *                             │             └──(a failure that nobody takes)──► PENDING_ERROR ──► ERROR
+ *                             └──(it cannot start)──► PENDING_ERROR ──► ERROR
+ */
+export class Streams implements AsyncDisposable {
+  readonly #topology: Topology
+  readonly #config: StreamsConfig
+  readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
+  #application: Application | null = null
+  #client: TopicClient | null = null
+  #closeLog: () => Promise<void> = async () => {}
+  #lastFailure: WaggleError | null = null
+
+  /** WAGGLE_INVALID_CONFIG, or WAGGLE_NAME_MISSING, before anything is opened. */
+  constructor(topology: Topology, config: StreamsConfig) {
+    checkConfig(config)
+    if (config.ensureExplicitInternalResourceNaming) refuseGeneratedNames(topology)
+    this.#topology = topology
+    this.#config = config
+  }
+
+  get state(): StreamsState {
+    return this.#application?.state ?? 'CREATED'
+  }
+
+  /** Named as in KIP-444. */
+  get metrics(): readonly Metric[] {
+    return this.#application === null ? [] : metricsOf(this.#config.applicationId, this.#application)
+  }
+
+  /** Why it is in ERROR; null where nothing failed. */
+  get failure(): WaggleError | null {
+    return this.#lastFailure
+  }
+
+  /** Settles when RUNNING. Topics that do not exist are made, with one partition, where the log is embedded. */
+  async start(): Promise<void> {
+    if (this.#application !== null) {
+      throw new WaggleError('WAGGLE_ALREADY_STARTED', { message: `${this.#config.applicationId} was started before`, next: 'Make a new Streams.' })
+    }
+    const { applicationId, stateDir, numThreads, commitIntervalMs, deadLetterTopic } = this.#config
+    const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
+    const topology = decorated(this.#topology, applicationId, {
+      key: defaultKeySerde ?? null,
+      value: defaultValueSerde ?? null,
+      timestampExtractor: timestampExtractor ?? null,
+    })
+    const { log, close } = await shareEmbeddedLog(join(stateDir ?? '.waggle', 'log'))
+    this.#closeLog = close
+    this.#client = new TopicClient(log, systemClock)
+    if (deadLetterTopic !== undefined) await this.#client.known(deadLetterTopic)
+    const application = new Application({
+      applicationId,
+      topology,
+      log,
+      clock: systemClock,
+      topics: [],
+      missingTopicPartitions: 1,
+      threads: numThreads ?? 1,
+      ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+      failures: failurePolicy(this.#config),
+      onFailure: (error) => {
+        this.#lastFailure = error
+      },
+      decide: (error) => this.#decide(error),
+    })
+    application.onStateChange((to, from) => {
+      for (const listener of this.#listeners) listener(to, from)
+    })
+    this.#application = application
+    try {
+      await application.start()
+    } catch (error) {
+      this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
+      await this.#release()
+      throw error
+    }
+  }
+
+  /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
+  async close(options: { timeoutMs: number }): Promise<void> {
+    try {
+      await this.#application?.close(options)
+    } finally {
+      await this.#release()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close({ timeoutMs: 30_000 })
+  }
+
+  /** Nothing new is processed until `resume` (KIP-834). */
+  pause(): void {
+    this.#running.pause()
+  }
+
+  resume(): void {
+    this.#running.resume()
+  }
+
+  /** The name of the new thread (KIP-663). */
+  addThread(): Promise<string> {
+    return this.#running.addThread()
+  }
+
+  /** The name of the thread that was stopped; null where there was none left. */
+  removeThread(): Promise<string | null> {
+    return this.#running.removeThread()
+  }
+
+  /** Returns how to stop listening. */
+  onStateChange(listener: (to: StreamsState, from: StreamsState) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** One answer a partition (KIP-796). WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED. */
+  async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
+    const { store, query, partitions } = request
+    return this.#running.query(store, query.request, partitions ?? null) as ReadonlyMap<number, R>
+  }
+
+  /**
+   * Beyond Kafka Streams: writes a record to a topic of the embedded log, which has no other clients. Settles when it is durable.
+   * Without a timestamp it is the time now; without a key the partitions take turns.
+   */
+  async send<K, V>(
+    topic: string,
+    record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] },
+    produced: Produced<K, V>,
+  ): Promise<RecordMetadata> {
+    return this.#topics.send(topic, record, produced as unknown as Produced<unknown, unknown>)
+  }
+
+  /** Beyond Kafka Streams: the committed records of a topic of the embedded log, from its first on; goes on until it is left. */
+  records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
+    return this.#topics.records(topic, consumed)
+  }
+
+  get #running(): Application {
+    if (this.#application !== null) return this.#application
+    throw new WaggleError('WAGGLE_NOT_RUNNING', { message: `${this.#config.applicationId} was not started`, next: 'Await start first.' })
+  }
+
+  get #topics(): TopicClient {
+    if (this.#client !== null) return this.#client
+    throw new WaggleError('WAGGLE_NOT_RUNNING', { message: `${this.#config.applicationId} does not run`, next: 'Await start first.' })
+  }
+
+  #decide(error: WaggleError): 'goOn' | 'stop' {
+    // Somebody else owns the tasks now: that is no failure of this application.
+    if (error.code === 'WAGGLE_FENCED') return 'goOn'
+    return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
+  }
+
+  async #release(): Promise<void> {
+    const [client, close] = [this.#client, this.#closeLog]
+    this.#client = null
+    this.#closeLog = async () => {}
+    await client?.close()
+    await close()
+  }
+}
+
+function refuseGeneratedNames(topology: Topology): void {
+  const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))
+  if (made.length === 0) return
+  throw new WaggleError('WAGGLE_NAME_MISSING', {
+    message: `Names that were made up change when the program does: ${made.join(', ')}`,
+    next: 'Name them, with Materialized.as, Grouped, Joined, StreamJoined or Repartitioned.',
+  })
+}

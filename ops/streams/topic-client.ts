@@ -1,0 +1,86 @@
+import { partitionForKey } from '../../processor/partitioner.ts'
+import { type Clock, Handed, type Log, type LogRecord, type Producer, type Reader } from '../../processor/ports.ts'
+import type { Consumed } from '../../topology/consumed.ts'
+import type { Produced } from '../../topology/produced.ts'
+import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
+import type { Deserializer, Serializer } from '../../topology/serde.ts'
+
+/** Writes and reads topics of a log from outside any task. */
+export class TopicClient {
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #readers = new Set<Reader>()
+  #producer: Promise<Producer> | null = null
+  #turn = 0
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** How many partitions it has; made with one where it does not exist. */
+  async known(topic: string): Promise<number> {
+    const found = await this.#log.topic(topic)
+    if (found !== null) return found.partitions
+    await this.#log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
+    return 1
+  }
+
+  async send(
+    topic: string,
+    record: { key: unknown; value: unknown; timestamp?: number; headers?: readonly Header[] },
+    produced: Produced<unknown, unknown>,
+  ): Promise<RecordMetadata> {
+    const partitions = await this.known(topic)
+    this.#producer ??= this.#log.producer()
+    const headers = record.headers ?? noHeaders
+    const bytesOf = (serde: unknown, value: unknown) => (value === null ? null : (serde as Serializer<unknown>).serialize(topic, value, headers))
+    const key = bytesOf(produced.key, record.key)
+    const value = bytesOf(produced.value, record.value)
+    const partition = key === null ? this.#turn++ % partitions : partitionForKey(key, partitions)
+    const timestamp = record.timestamp ?? this.#clock.now()
+    const { offset } = await (await this.#producer).send({ topic, partition, key, value, timestamp, headers })
+    return { topic, partition, offset: BigInt(offset) }
+  }
+
+  async *records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
+    const partitions = await this.known(topic)
+    const readers = Array.from({ length: partitions }, (_, partition) => this.#log.read({ topic, partition, from: 0 }))
+    for (const reader of readers) this.#readers.add(reader)
+    const runs = readers.map((reader) => reader[Symbol.asyncIterator]())
+    const next = new Map(runs.map((run, at) => [at, nextOf(run, at)]))
+    try {
+      while (next.size > 0) {
+        const { result, at } = await Promise.race(next.values())
+        const run = runs[at]
+        if (result.done || run === undefined) next.delete(at)
+        else {
+          next.set(at, nextOf(run, at))
+          for (const record of result.value.records) yield decoded(record, topic, at, consumed)
+        }
+      }
+    } finally {
+      for (const reader of readers) {
+        this.#readers.delete(reader)
+        await reader.close()
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.#readers) await reader.close()
+    await (await this.#producer)?.close()
+  }
+}
+
+async function nextOf<T>(run: AsyncIterator<T>, at: number): Promise<{ readonly result: IteratorResult<T>; readonly at: number }> {
+  return { result: await run.next(), at }
+}
+
+function decoded<K, V>(record: LogRecord, topic: string, partition: number, consumed: Consumed<K, V>): Record<K, V> & RecordMetadata {
+  const { key, value, timestamp, headers, offset } = record
+  const read = (serde: unknown, bytes: Uint8Array | Handed | null) =>
+    bytes === null ? null : (serde as Deserializer<unknown>).deserialize(topic, bytes instanceof Handed ? bytes.bytes : bytes, headers)
+  const pair = { key: read(consumed.key, key) as K, value: read(consumed.value, value) as V }
+  return { ...pair, timestamp, headers, topic, partition, offset: BigInt(offset) }
+}

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  Consumed,
+  Grouped,
+  KeyQuery,
+  type KStream,
+  Materialized,
+  Produced,
+  RangeQuery,
+  Serdes,
+  Streams,
+  StreamsBuilder,
+  type StreamsConfig,
+  TimeWindows,
+  type Topology,
+  WaggleError,
+  WindowKeyQuery,
+  WindowRangeQuery,
+} from 'waggle-streams'
+
+const text = Serdes.string()
+const read = Consumed.with(text, text)
+const written = Produced.with(text, text)
+const counts = Consumed.with(text, Serdes.long())
+const directories: string[] = []
+after(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
+
+function config(more: Partial<StreamsConfig> = {}): StreamsConfig {
+  const stateDir = mkdtempSync(join(tmpdir(), 'waggle-streams-'))
+  directories.push(stateDir)
+  return { applicationId: 'words', log: 'embedded', stateDir, commitIntervalMs: 5, ...more }
+}
+
+function wordCount(): Topology {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('lines', read)
+    .flatMapValues((line) => (line ?? '').split(' '))
+    .groupBy((_, word) => word, Grouped.with(text, text, { name: 'words' }))
+    .count(Materialized.as('counts'))
+    .toStream()
+    .to('counted', Produced.with(text, Serdes.long()))
+  return builder.build()
+}
+
+function toUpper(map: (stream: KStream<string | null, string | null>) => KStream<string | null, string>): Topology {
+  const builder = new StreamsBuilder()
+  map(builder.stream('in', read)).to('out', Produced.with(text, text))
+  return builder.build()
+}
+
+async function take<T>(records: AsyncIterable<T>, count: number): Promise<T[]> {
+  const taken: T[] = []
+  for await (const record of records) if (taken.push(record) === count) break
+  return taken
+}
+
+describe('A program on the embedded log', () => {
+  it('counts words, answers queries, and goes on where it was after a stop', async () => {
+    const settings = config()
+    const states: string[] = []
+    const first = new Streams(wordCount(), settings)
+    first.onStateChange((to) => states.push(to))
+    assert.equal(first.state, 'CREATED')
+    await first.start()
+    await first.send('lines', { key: null, value: 'teddy bear teddy' }, written)
+    const told = await take(first.records('counted', counts), 3)
+    assert.deepEqual(
+      told.map(({ key, value }) => [key, value]),
+      [
+        ['teddy', 1],
+        ['bear', 1],
+        ['teddy', 2],
+      ],
+    )
+    const answer = await first.query({ store: 'counts', query: KeyQuery.withKey<string, number>('teddy') })
+    assert.deepEqual([...answer], [[0, 2]])
+    await first.close({ timeoutMs: 10_000 })
+    assert.deepEqual(states, ['REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])
+
+    await using second = new Streams(wordCount(), settings)
+    await second.start()
+    await second.send('lines', { key: null, value: 'teddy' }, written)
+    assert.equal((await take(second.records('counted', counts), 4)).at(-1)?.value, 3)
+    const range = (await second.query({ store: 'counts', query: RangeQuery.withRange<string, number>(null, 'c') })).get(0)
+    assert.deepEqual(await Array.fromAsync(range ?? []), [['bear', 1]])
+    const processed = second.metrics.filter(({ name, group }) => group === 'stream-task-metrics' && name === 'process-total')
+    assert.equal(
+      processed.reduce((sum, { value }) => sum + value, 0),
+      2,
+    )
+  })
+
+  it('answers what windows hold, by key and by time', async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('clicks', read)
+      .groupByKey()
+      .windowedBy(TimeWindows.ofSizeWithNoGrace(10))
+      .count(Materialized.as('clicks-per-10', { retentionMs: 1000 }))
+      .toStream()
+      .foreach(() => {})
+    await using streams = new Streams(builder.build(), config())
+    await streams.start()
+    for (const [key, timestamp] of [
+      ['a', 1],
+      ['a', 5],
+      ['b', 12],
+      ['a', 13],
+    ] as const)
+      await streams.send('clicks', { key, value: 'x', timestamp }, written)
+    const a = { store: 'clicks-per-10', query: WindowKeyQuery.withKeyAndWindowStartRange<string, number>('a', 0, 100) }
+    while ((await streams.query(a)).get(0)?.length !== 2) await streams.send('clicks', { key: 'c', value: 'x', timestamp: 1 }, written)
+    assert.deepEqual((await streams.query(a)).get(0), [
+      [0, 2],
+      [10, 1],
+    ])
+    const all = (await streams.query({ store: 'clicks-per-10', query: WindowRangeQuery.withWindowStartRange<string, number>(10, 10) })).get(0)
+    assert.deepEqual(
+      (await Array.fromAsync(all ?? [])).map(([{ key }, count]) => [key, count]),
+      [
+        ['a', 1],
+        ['b', 1],
+      ],
+    )
+    await assert.rejects(streams.query({ store: 'clicks-per-10', query: KeyQuery.withKey('a') }), { code: 'WAGGLE_QUERY_NOT_SUPPORTED' })
+    await assert.rejects(streams.query({ store: 'nothing', query: KeyQuery.withKey('a') }), { code: 'WAGGLE_STORE_UNKNOWN' })
+    await assert.rejects(streams.query({ ...a, partitions: [7] }), { code: 'WAGGLE_STORE_MIGRATED' })
+  })
+
+  it('joins with a global table that holds all that was there before it ran', async () => {
+    const settings = config()
+    const builder = new StreamsBuilder()
+    const names = builder.globalTable('names', read, Materialized.as('names'))
+    builder
+      .stream('visits', read)
+      .join(
+        names,
+        (_, who) => who,
+        (who, name) => `${who} is ${name}`,
+      )
+      .to('greetings', written)
+    const other = new StreamsBuilder()
+    other.stream('unrelated', read).foreach(() => {})
+    await using writer = new Streams(other.build(), { ...settings, applicationId: 'writer' })
+    await writer.start()
+    await writer.send('names', { key: 'b', value: 'Bruno' }, written)
+    await using streams = new Streams(builder.build(), settings)
+    await streams.start()
+    await streams.send('visits', { key: 'v', value: 'b' }, written)
+    assert.equal((await take(streams.records('greetings', read), 1))[0]?.value, 'b is Bruno')
+    assert.deepEqual([...(await streams.query({ store: 'names', query: KeyQuery.withKey<string, string>('b') }))], [[0, 'Bruno']])
+  })
+
+  it('processes nothing while it is paused', async () => {
+    await using streams = new Streams(
+      toUpper((stream) => stream.mapValues((value) => (value ?? '').toUpperCase())),
+      config(),
+    )
+    await streams.start()
+    streams.pause()
+    await streams.send('in', { key: 'k', value: 'a' }, written)
+    const processed = () => streams.metrics.find(({ name, group }) => group === 'stream-thread-metrics' && name === 'process-total')?.value
+    assert.equal(processed(), 0)
+    streams.resume()
+    assert.equal((await take(streams.records('out', read), 1))[0]?.value, 'A')
+    assert.equal(processed(), 1)
+  })
+
+  it('shares its tasks out among threads that come and go', async () => {
+    await using streams = new Streams(wordCount(), config({ numThreads: 2 }))
+    await streams.start()
+    assert.equal(await streams.addThread(), 'words-StreamThread-3')
+    assert.equal(await streams.removeThread(), 'words-StreamThread-3')
+    assert.equal(streams.metrics.find(({ name }) => name === 'alive-stream-threads')?.value, 2)
+    await streams.send('lines', { key: null, value: 'a b' }, written)
+    assert.deepEqual((await take(streams.records('counted', counts), 2)).map(({ key }) => key).sort(), ['a', 'b'])
+  })
+})
+
+describe('A record that a program cannot do', () => {
+  const throwing = () =>
+    toUpper((stream) =>
+      stream.mapValues((value) => {
+        if (value === 'bad') throw new RangeError('no bears here')
+        return value ?? ''
+      }),
+    )
+
+  it('stops the client where nobody takes the failure, and nothing of it is committed', async () => {
+    const settings = config()
+    const streams = new Streams(throwing(), settings)
+    const ended = new Promise((resolve) => streams.onStateChange((to) => to === 'ERROR' && resolve(to)))
+    await streams.start()
+    await streams.send('in', { key: 'k', value: 'bad' }, written)
+    await ended
+    assert.equal(streams.failure?.code, 'WAGGLE_PROCESSING_FAILED')
+    assert.match(streams.failure?.message ?? '', /KSTREAM-MAPVALUES-0000000001 failed in processing: no bears here/)
+    await streams.close({ timeoutMs: 1000 })
+    await using again = new Streams(throwing(), { ...settings, processingHandler: () => 'resume' })
+    await again.start()
+    await again.send('in', { key: 'k', value: 'good' }, written)
+    assert.equal((await take(again.records('out', read), 1))[0]?.value, 'good')
+  })
+
+  it('is a dead letter that says why, where a handler lets it pass (KIP-1034)', async () => {
+    const failed: string[] = []
+    await using streams = new Streams(
+      throwing(),
+      config({
+        deadLetterTopic: 'dead',
+        processingHandler: (error, { node, topic, offset }) => {
+          failed.push(`${error.code} ${node} ${topic} ${offset}`)
+          return 'resume'
+        },
+      }),
+    )
+    await streams.start()
+    await streams.send('in', { key: 'k', value: 'bad' }, written)
+    const [letter] = await take(streams.records('dead', read), 1)
+    assert.deepEqual([letter?.key, letter?.value], ['k', 'bad'])
+    const said = new Map(letter?.headers.map(({ key, value }) => [key, Buffer.from(value ?? []).toString()]))
+    assert.equal(said.get('__streams.errors.exception'), 'RangeError')
+    assert.equal(said.get('__streams.errors.message'), 'no bears here')
+    assert.equal(said.get('__streams.errors.topic'), 'in')
+    assert.equal(said.get('__streams.errors.offset'), '0')
+    assert.deepEqual(failed, ['WAGGLE_PROCESSING_FAILED KSTREAM-MAPVALUES-0000000001 in 0'])
+  })
+})
+
+describe('Settings that cannot be', () => {
+  const refused = (settings: StreamsConfig, code: string) =>
+    assert.throws(
+      () => new Streams(wordCount(), settings),
+      (error) => error instanceof WaggleError && error.code === code,
+    )
+
+  it('are refused before anything is opened', () => {
+    refused({ applicationId: 'no spaces', log: 'embedded' }, 'WAGGLE_INVALID_CONFIG')
+    refused({ applicationId: 'a', log: 'embedded', numThreads: 0 }, 'WAGGLE_INVALID_CONFIG')
+    const unnamed = new StreamsBuilder()
+    unnamed.stream('in', read).groupByKey().count()
+    assert.throws(() => new Streams(unnamed.build(), { applicationId: 'a', log: 'embedded', ensureExplicitInternalResourceNaming: true }), {
+      code: 'WAGGLE_NAME_MISSING',
+      message: /KSTREAM-AGGREGATE-STATE-STORE-0000000001/,
+    })
+  })
+})

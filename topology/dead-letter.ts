@@ -1,0 +1,20 @@
+import type { FailedRecord } from './failed-record.ts'
+import type { Header } from './record.ts'
+import type { WaggleError } from './waggle-error.ts'
+
+/** What Kafka Streams says of a record beside it in a dead-letter topic (KIP-1034). */
+export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
+  const cause = error.cause instanceof Error ? error.cause : error
+  return [
+    header('exception', cause.name === 'WaggleError' ? error.code : cause.name),
+    header('message', cause.message),
+    header('stacktrace', cause.stack ?? ''),
+    header('topic', topic),
+    header('partition', String(partition)),
+    header('offset', String(offset)),
+  ]
+}
+
+function header(name: string, value: string): Header {
+  return { key: `__streams.errors.${name}`, value: new TextEncoder().encode(value) }
+}

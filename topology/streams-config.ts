@@ -1,0 +1,42 @@
+import type { TimestampExtractor } from './consumed.ts'
+import type { Handler } from './failed-record.ts'
+import type { AnySerde } from './serde.ts'
+import type { WaggleError } from './waggle-error.ts'
+
+export type Sasl =
+  | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
+  | { mechanism: 'oauthbearer'; token: () => Promise<string> }
+
+/** Defaults are Kafka Streams' where it has the setting; what differs is said. */
+export interface StreamsConfig {
+  /** Names the application's group, topics and state. */
+  applicationId: string
+  log: 'embedded' | { kafka: { brokers: readonly string[]; ssl?: boolean | object; sasl?: Sasl; client?: 'platformatic' | 'kafkajs' } }
+  /** Embedded it is exactly once, whatever is asked for. */
+  processing?: 'at_least_once' | 'exactly_once'
+  /** Records that a handler lets pass go here, with KIP-1034's headers. */
+  deadLetterTopic?: string
+  /** `.waggle`. The embedded log lies in it, so it is not a temporary directory. */
+  stateDir?: string
+  /** 1. Embedded they share one JavaScript thread. */
+  numThreads?: number
+  standbyReplicas?: number
+  applicationServer?: string
+  /** 100: what the embedded log syncs together. */
+  commitIntervalMs?: number
+  maxTaskIdleMs?: number
+  /** All caches together. 0, the only value there is yet: every update of a table is emitted. */
+  cacheMaxBytes?: number
+  /** How often, at most, unmatched records and closed windows are looked for. */
+  emitIntervalMs?: number
+  defaultKeySerde?: AnySerde
+  defaultValueSerde?: AnySerde
+  timestampExtractor?: TimestampExtractor
+  /** Refuses generated names for stores and internal topics (KIP-1111). */
+  ensureExplicitInternalResourceNaming?: boolean
+  deserializationHandler?: Handler<'resume' | 'fail'>
+  processingHandler?: Handler<'resume' | 'fail'>
+  productionHandler?: Handler<'resume' | 'fail' | 'retry'>
+  /** Of a failure that no handler took; SHUTDOWN_CLIENT where it is not given. */
+  uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
+}
