@@ -15,7 +15,16 @@ export { Produced, type ProducedOptions, type StreamPartitioner } from '../topol
 export type { Header, KeyValue, NewRecord, Record, RecordMetadata, Window, Windowed } from '../topology/record.ts'
 export type { Deserializer, Serde, Serializer } from '../topology/serde.ts'
 export { Serdes } from '../topology/serdes.ts'
-export type { KeyValueStore, Logging, SessionStore, StateStore, StoreBuilder, ValueAndTimestamp, WindowStore } from '../topology/state-store.ts'
+export type {
+  KeyValueStore,
+  Logging,
+  SessionStore,
+  StateStore,
+  StoreBuilder,
+  ValueAndTimestamp,
+  VersionedKeyValueStore,
+  WindowStore,
+} from '../topology/state-store.ts'
 export type { AsyncCallOf as AsyncCall, AsyncOptions, BatchedKStream } from '../topology/streams/async-stream.ts'
 export { Branched, type BranchedKStream } from '../topology/streams/branched-stream.ts'
 export type { CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream } from '../topology/streams/cogrouped-stream.ts'

@@ -37,6 +37,14 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
+/** Kept per key: every version that was valid within the history's retention (KIP-889). */
+export interface VersionedKeyValueStore<K, V> extends StateStore {
+  /** The latest version, or the one that was valid at `asOf`; null where there was none, or where it is too long ago. */
+  get(key: K, asOf?: number): (ValueAndTimestamp<V> & { readonly validTo: number | null }) | null
+  /** Ignored where it is older than what is kept. */
+  put(key: K, value: V | null, timestamp: number): void
+}
+
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
 /** false: lost with its task; an object: settings of the changelog topic. */
 export type Logging = boolean | { readonly [setting: string]: string }

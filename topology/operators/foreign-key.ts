@@ -31,6 +31,8 @@ export interface ForeignKeySend {
   readonly op: 'foreign-key-send'
   readonly foreignKey: (value: unknown, key: unknown) => unknown
   readonly left: boolean
+  /** Of a versioned table: what a later version has replaced already is not for a join (KIP-914). */
+  readonly versioned: boolean
   /** Serdes that look at topics see this one, with `-fk`, `-pk` and `-vh` behind it. */
   readonly topic: string
   readonly serdes: { readonly foreignKey: AnySerde; readonly value: AnySerde }
@@ -51,6 +53,7 @@ export interface SubscriptionJoin {
 export interface ForeignTableJoin {
   readonly op: 'foreign-table-join'
   readonly store: string
+  readonly versioned: boolean
   readonly topic: string
   readonly serdes: { readonly foreignKey: AnySerde }
 }

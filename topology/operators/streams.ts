@@ -1,4 +1,5 @@
 import type { Record } from '../record.ts'
+import type { AnySerde } from '../serde.ts'
 import type { TableView } from '../streams/table-view.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../streams/windows.ts'
 
@@ -6,6 +7,8 @@ import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } fr
 export interface Change<V> {
   readonly newValue: V | null
   readonly oldValue: V | null
+  /** A later version of its key is there already: only versioned tables say so (KIP-914). */
+  readonly isOutdated?: boolean
 }
 
 /** Whether a table's updates carry what was there before. Whoever needs it switches it on while the topology is being built. */
@@ -81,6 +84,8 @@ export interface TableMap {
   readonly compute: (key: unknown, value: unknown) => unknown
   /** What was and is absent is not passed on, where that can be told (a filter). */
   readonly skipsAbsent: boolean
+  /** What is outdated in a versioned table passes as it is. */
+  readonly versioned: boolean
   readonly kept: KeptIn
   readonly oldValues: OldValues
 }
@@ -88,6 +93,8 @@ export interface TableMap {
 /** Each update as what leaves its old group and what joins its new one. */
 export interface TableRegroup {
   readonly op: 'table-regroup'
+  /** Of a versioned table: what is outdated is in no aggregate. */
+  readonly versioned: boolean
   readonly map: (key: unknown, value: unknown) => readonly [unknown, unknown]
 }
 
@@ -109,6 +116,8 @@ export interface TableJoin {
   readonly keepsThis: boolean
   /** Emits where this side has nothing. */
   readonly keepsOther: boolean
+  /** This side's table is versioned: what is outdated joins nothing. */
+  readonly versioned: boolean
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
   readonly oldValues: OldValues
 }
@@ -125,6 +134,10 @@ export interface StreamTableJoin {
   readonly keyOf: (key: unknown, value: unknown) => unknown
   readonly join: (key: unknown, value: unknown, tableValue: unknown) => unknown
   readonly left: boolean
+  /** Records wait this long for the table to catch up, in the order of their times (KIP-923). */
+  readonly buffer: { readonly store: string; readonly graceMs: number } | null
+  /** Of the stream's keys, where records wait. */
+  readonly serdes: { readonly key?: AnySerde }
 }
 
 /** Keeps a stream's records for the other side of its join. */

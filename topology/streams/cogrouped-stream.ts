@@ -13,7 +13,7 @@ import { serdeOr } from './unset-serde.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serdes.ts'
 import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
 
-type Kept<K, V> = Materialized<K, V, 'keyValue'>
+type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
 /** Several grouped streams that feed one aggregate, each with an aggregator of its own. KIP-150. */
 export interface CogroupedKStream<K, A> {
@@ -150,7 +150,8 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
       key,
       value: kept.value,
       queryableStoreName: kept.queryableName,
-      view: () => ({ kind: 'store', store: kept.store, of }),
+      isVersioned: kept.isVersioned,
+      view: () => (of === 'keyValue' ? kept.view : { kind: 'store', store: kept.store, of }),
       sendOldValues: () => {
         oldValues.sent = true
         return true

@@ -64,7 +64,14 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
       topology.addInternalTopic(topic, null).addInternalTopic(answerTopic, null)
       topology.addOperator(
         send,
-        { op: 'foreign-key-send', foreignKey, left: keepsLeft, topic, serdes: { foreignKey: keys.foreign, value: values.left } },
+        {
+          op: 'foreign-key-send',
+          foreignKey,
+          left: keepsLeft,
+          versioned: left.isVersioned,
+          topic,
+          serdes: { foreignKey: keys.foreign, value: values.left },
+        },
         [left.output],
       )
       const sent = { key: keys.foreign, value: subscriptions, partitioner: onePartition(joined?.other ?? null) }
@@ -77,9 +84,14 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
         { stores: [kept] },
       )
       topology.addOperator(join, { op: 'subscription-join', foreignTable: rightView }, [receive], { stores: storesOf(rightView) })
-      topology.addOperator(foreignJoin, { op: 'foreign-table-join', store, topic, serdes: { foreignKey: keys.foreign } }, [right.output], {
-        stores: [store],
-      })
+      topology.addOperator(
+        foreignJoin,
+        { op: 'foreign-table-join', store, versioned: right.isVersioned, topic, serdes: { foreignKey: keys.foreign } },
+        [right.output],
+        {
+          stores: [store],
+        },
+      )
       const answered = { key: keys.primary, value: answers, partitioner: onePartition(joined?.partitioner ?? null) ?? backToWhoAsked }
       topology.addSinkWith(answerSink, answerTopic, [join, foreignJoin], answered)
       topology.addSourceWith(answerSource, [answerTopic], answered)

@@ -1,4 +1,5 @@
 import type { Consumed } from '../consumed.ts'
+import { WaggleError } from '../waggle-error.ts'
 import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
@@ -18,6 +19,12 @@ export class GlobalKTable<K, V> {
   /** `builder.globalTable`: kept under its store's name, made up where there is none. */
   static fromTopic<K, V>(graph: StreamsGraph, topic: string, consumed: Consumed<unknown, unknown>, materialized: unknown): GlobalKTable<K, V> {
     const kept = Materialization.of(materialized, graph, `${topic}-`).or(consumed)
+    if (kept.isVersioned) {
+      throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+        message: `The global table of ${topic} cannot be versioned`,
+        next: 'Keep it in a plain key-value store.',
+      })
+    }
     const { source, processor } = nameGlobal(graph, consumed)
     graph.add({
       output: source,

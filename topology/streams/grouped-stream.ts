@@ -12,7 +12,7 @@ import { type SessionWindowedKStream, SessionWindowedStream } from './session-wi
 import { type TimeWindowedKStream, TimeWindowedStream } from './time-windowed-stream.ts'
 import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
 
-type Kept<K, V> = Materialized<K, V, 'keyValue'>
+type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 /** A null result deletes the key. */
 export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
 export type Reducer<V> = (aggregate: V, value: V) => V | null
@@ -92,7 +92,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     return this.table(name, operator, kept.tableStore(), kept, {
       key: kept.key,
       value: kept.value,
-      view: () => ({ kind: 'store', store: kept.store, of: 'keyValue' }),
+      view: () => kept.view,
       sendOldValues: () => {
         oldValues.sent = true
         return true
@@ -111,7 +111,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     const { graph } = this.parts
     const output = this.sourceFor(kept)
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output], { stores: [store] }) })
-    return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, ...parts })
+    return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, isVersioned: kept.isVersioned, ...parts })
   }
 
   /** Where the groups are read from: the stream, or the topic that brings its keys together. */

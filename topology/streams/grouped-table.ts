@@ -10,7 +10,7 @@ import type { Materialized, Named } from './options.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { serdeOr } from './unset-serde.ts'
 
-type Kept<K, V> = Materialized<K, V, 'keyValue'>
+type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
 /** The subtractor takes a key's old value out of the aggregate before the adder puts the new one in. */
 export interface KGroupedTable<K, V> {
@@ -91,7 +91,8 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
       key: kept.key,
       value: kept.value,
       queryableStoreName: kept.queryableName,
-      view: () => ({ kind: 'store', store: kept.store, of: 'keyValue' }),
+      isVersioned: kept.isVersioned,
+      view: () => kept.view,
       sendOldValues: () => {
         oldValues.sent = true
         return true

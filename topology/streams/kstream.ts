@@ -12,6 +12,7 @@ import { defined } from './defined.ts'
 import { fixedKey } from './fixed-key.ts'
 import { GlobalKTable } from './global-table.ts'
 import { GroupedStream, type KGroupedStream } from './grouped-stream.ts'
+import { joinBuffer, refuseShortHistory } from './join-buffer.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import { type Grouped, type Joined, type Materialized, Named, type Repartitioned, type StreamJoined } from './options.ts'
@@ -27,7 +28,7 @@ type Some<T> = NonNullable<T>
 type Predicate<K, V> = (key: K, value: V) => boolean
 type Selector<K, V, K2> = (key: K, value: Some<V>) => K2 | null
 type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
-type Kept<K, V> = Materialized<K, V, 'keyValue'>
+type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 type Both<K, V, V2> = StreamJoined<Some<K>, Some<V>, Some<V2>>
 
 /** An endless sequence of records, each a fact of its own. */
@@ -300,18 +301,26 @@ export class Stream<K, V> implements KStream<K, V> {
     const { graph, output, key } = this.repartitionedFor(joined?.name ?? null, joined?.key ?? null, joined?.value ?? null)
     const name = joined?.name ?? graph.newName(left ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-')
     const view = table.view()
+    const graceMs = joined?.gracePeriodMs ?? null
+    const serdes = { key: joined?.key ?? key, value: joined?.value ?? this.parts.value }
+    const buffer = graceMs === null ? null : joinBuffer(`${name}-Buffer`, graceMs, view, serdes)
     const operator: StreamsOperator = {
       op: 'stream-table-join',
       table: view,
       keyOf: (streamKey) => streamKey,
       join: (recordKey, value, tableValue) => defined(joiner(value, tableValue, recordKey), 'join'),
       left,
+      buffer: buffer?.of ?? null,
+      serdes: buffer?.serdes ?? {},
     }
     graph.add({
       output: name,
       inputs: [output],
       relaxesNullKeys: left,
-      write: (topology) => topology.addOperator(name, operator, [output], { stores: storesOf(view) }),
+      write(topology) {
+        if (graceMs !== null) refuseShortHistory(topology, storesOf(view), graceMs)
+        topology.addOperator(name, operator, [output], { stores: [...(buffer?.stores ?? []), ...storesOf(view)] })
+      },
     })
     return new Stream({ graph, output: name, key: joined?.key ?? key, value: null, mustRepartition: false })
   }
@@ -328,6 +337,8 @@ export class Stream<K, V> implements KStream<K, V> {
     const operator: StreamsOperator = {
       op: 'stream-table-join',
       table: table.view,
+      buffer: null,
+      serdes: {},
       keyOf: selector as (key: unknown, value: unknown) => unknown,
       join: (key, value, tableValue) => defined((joiner as Joiner<unknown, unknown, unknown, unknown>)(value, tableValue, key), 'join'),
       left,

@@ -19,7 +19,7 @@ import { serdeOr } from './unset-serde.ts'
 type Some<T> = NonNullable<T>
 type Predicate<K, V> = (key: K, value: V) => boolean
 type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
-type Kept<K, V> = Materialized<K, V, 'keyValue'>
+type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 
 /** The latest value of each key. No value is null: null is a key's absence, in what comes in and in what a function returns. */
@@ -62,6 +62,8 @@ export interface TableParts {
   view(): TableView
   /** Lets its updates carry old values; false where that would take a store that nobody else needs and `force` is not set. */
   sendOldValues(force: boolean): boolean
+  /** Its updates say which of them are outdated: kept in versions, or made row by row of a table that is (KIP-914). */
+  readonly isVersioned: boolean
   /** Of a windowed table: how long after its end a window may still change. */
   readonly graceMs?: number
 }
@@ -103,9 +105,10 @@ export class Table<K, V> implements KTable<K, V> {
       key: kept.key,
       value: kept.value,
       queryableStoreName: kept.queryableName,
+      isVersioned: kept.isVersioned,
       view() {
         keep()
-        return { kind: 'store', store: kept.store, of: 'keyValue' }
+        return kept.view
       },
       sendOldValues(force) {
         if (!force && keptIn.store === null) return false
@@ -149,6 +152,12 @@ export class Table<K, V> implements KTable<K, V> {
 
   suppress(suppressed: Suppressed<K>): KTable<K, V> {
     const { graph, output } = this.parts
+    if (this.parts.isVersioned) {
+      throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+        message: 'A versioned table cannot be suppressed: its updates come out of order',
+        next: 'Keep the table in a plain store, or suppress before it.',
+      })
+    }
     const name = suppressed.name ?? graph.newName('KTABLE-SUPPRESS-')
     const store = suppressed.name === null ? graph.newStoreName('KTABLE-SUPPRESS-') : `${suppressed.name}-store`
     const graceMs = this.parts.graceMs
@@ -176,6 +185,7 @@ export class Table<K, V> implements KTable<K, V> {
       ...this.parts,
       output: name,
       queryableStoreName: null,
+      isVersioned: false,
       view: () => ({ kind: 'suppressed', store, table: this.view() }),
     })
   }
@@ -184,7 +194,11 @@ export class Table<K, V> implements KTable<K, V> {
     const { graph, output } = this.parts
     const name = grouped?.name ?? graph.newName('KTABLE-SELECT-')
     this.parts.sendOldValues(true)
-    const operator: StreamsOperator = { op: 'table-regroup', map: selector as (key: unknown, value: unknown) => readonly [unknown, unknown] }
+    const operator: StreamsOperator = {
+      op: 'table-regroup',
+      versioned: this.parts.isVersioned,
+      map: selector as (key: unknown, value: unknown) => readonly [unknown, unknown],
+    }
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
     return new GroupedTable(graph, name, { key: grouped?.key ?? null, value: grouped?.value ?? null }, grouped?.name ?? null)
   }
@@ -218,12 +232,21 @@ export class Table<K, V> implements KTable<K, V> {
     const sides = { sent: false }
     const oldValues = { sent: false }
     const keptIn = { store: kept?.store ?? null }
-    const thisSide: StreamsOperator = { op: 'table-join', other: rightView, keepsThis: keep.left, keepsOther: keep.right, join, oldValues: sides }
+    const thisSide: StreamsOperator = {
+      op: 'table-join',
+      other: rightView,
+      keepsThis: keep.left,
+      keepsOther: keep.right,
+      versioned: this.parts.isVersioned,
+      join,
+      oldValues: sides,
+    }
     const otherSide: StreamsOperator = {
       op: 'table-join',
       other: leftView,
       keepsThis: keep.right,
       keepsOther: keep.left,
+      versioned: right.parts.isVersioned,
       join: (key, value, left) => join(key, left, value),
       oldValues: sides,
     }
@@ -244,10 +267,9 @@ export class Table<K, V> implements KTable<K, V> {
       key: kept?.key ?? this.parts.key,
       value: kept?.value ?? null,
       queryableStoreName: kept?.queryableName ?? null,
+      isVersioned: kept?.isVersioned ?? false,
       view: () =>
-        kept === null
-          ? { kind: 'join', left: leftView, right: rightView, keepsLeft: keep.left, keepsRight: keep.right, join }
-          : { kind: 'store', store: kept.store, of: 'keyValue' },
+        kept === null ? { kind: 'join', left: leftView, right: rightView, keepsLeft: keep.left, keepsRight: keep.right, join } : kept.view,
       sendOldValues: () => {
         this.parts.sendOldValues(true)
         right.parts.sendOldValues(true)
@@ -291,7 +313,8 @@ export class Table<K, V> implements KTable<K, V> {
     // A filter can leave out what was and is absent, where old values come for free.
     const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }
-    const operator: StreamsOperator = { op: 'table-map', compute, skipsAbsent, kept: keptIn, oldValues }
+    const versioned = this.parts.isVersioned
+    const operator: StreamsOperator = { op: 'table-map', compute, skipsAbsent, versioned, kept: keptIn, oldValues }
     graph.add({
       output: name,
       inputs: [output],
@@ -304,7 +327,8 @@ export class Table<K, V> implements KTable<K, V> {
       key: given?.key ?? this.parts.key,
       value: given?.value ?? value,
       queryableStoreName: kept?.queryableName ?? null,
-      view: () => (kept === null ? { kind: 'map', table: this.view(), compute } : { kind: 'store', store: kept.store, of: 'keyValue' }),
+      isVersioned: given === undefined ? versioned : (kept?.isVersioned ?? false),
+      view: () => (kept === null ? { kind: 'map', table: this.view(), compute } : kept.view),
       sendOldValues: (force) => {
         if (kept !== null || this.parts.sendOldValues(force)) oldValues.sent = true
         return oldValues.sent

@@ -3,6 +3,7 @@ import type { KeptStore, StoreKind } from '../state-store.ts'
 import type { Materialized, MaterializedOptions } from './options.ts'
 import type { StoreSupplier } from './stores.ts'
 import type { StreamsGraph } from './streams-graph.ts'
+import type { TableView } from './table-view.ts'
 import { timestamped } from './timestamped.ts'
 import { serdeOr } from './unset-serde.ts'
 
@@ -50,7 +51,21 @@ export class Materialization implements Serdes {
     return this.isNamed ? this.store : null
   }
 
+  /** Its rows are versions (KIP-889). */
+  get isVersioned(): boolean {
+    return this.#supplier?.kind === 'versioned'
+  }
+
+  /** How to look a key up in the table. */
+  get view(): TableView {
+    return { kind: 'store', store: this.store, of: this.isVersioned ? 'versioned' : 'keyValue' }
+  }
+
   tableStore(): KeptStore {
+    if (this.isVersioned) {
+      const value = serdeOr(this.value, 'value', this.store)
+      return { ...this.#builder('versioned', this.#supplier?.retentionMs ?? null, {}), value, timestamped: false }
+    }
     return this.#builder('keyValue', null, {})
   }
 
@@ -71,7 +86,7 @@ export class Materialization implements Serdes {
     }
   }
 
-  #builder(kind: 'keyValue' | 'window' | 'session', retentionMs: number | null, more: Partial<KeptStore>): KeptStore {
+  #builder(kind: StoreKind, retentionMs: number | null, more: Partial<KeptStore>): KeptStore {
     return {
       name: this.store,
       kind,

@@ -8,6 +8,7 @@ import {
   type StoreBuilder,
   type StoreKind,
   type ValueAndTimestamp,
+  type VersionedKeyValueStore,
   type WindowStore,
 } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
@@ -39,12 +40,16 @@ export const Stores = {
   inMemoryWindowStore: (name: string, options: WindowOptions) => windowSupplier(name, false, options),
   persistentSessionStore: (name: string, { retentionMs }: { retentionMs: number }) => supplier('session', name, true, { retentionMs }),
   inMemorySessionStore: (name: string, { retentionMs }: { retentionMs: number }) => supplier('session', name, false, { retentionMs }),
+  persistentVersionedKeyValueStore: (name: string, { historyRetentionMs }: { historyRetentionMs: number }) =>
+    supplier('versioned', name, true, { retentionMs: historyRetentionMs }),
   keyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<KeyValueStore<K, V>>(from, key, value, options),
   windowStoreBuilder: <K, V>(from: StoreSupplier<'window'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<WindowStore<K, V>>(from, key, value, options),
   sessionStoreBuilder: <K, V>(from: StoreSupplier<'session'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<SessionStore<K, V>>(from, key, value, options),
+  versionedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'versioned'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
+    builder<VersionedKeyValueStore<K, V>>(from, key, value, options),
   timestampedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) => ({
     ...builder<KeyValueStore<K, ValueAndTimestamp<V>>>(from, key, timestamped(value as unknown as AnySerde), options),
     timestamped: true,

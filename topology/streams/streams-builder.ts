@@ -19,7 +19,11 @@ export class StreamsBuilder {
     return new Stream<K, V>(addStreamSource(this.#graph, list, consumed as Consumed<unknown, unknown>))
   }
 
-  table<K, V>(topic: string, consumed: Consumed<K, V>, materialized?: Materialized<Some<K>, Some<V>, 'keyValue'>): KTable<Some<K>, Some<V>> {
+  table<K, V>(
+    topic: string,
+    consumed: Consumed<K, V>,
+    materialized?: Materialized<Some<K>, Some<V>, 'keyValue' | 'versioned'>,
+  ): KTable<Some<K>, Some<V>> {
     return Table.fromTopic(this.#graph, topic, consumed as Consumed<unknown, unknown>, materialized)
   }
 

@@ -24,7 +24,11 @@ export class ForeignKeySendProcessor extends StoredProcessor {
   }
 
   process(record: Record<unknown, unknown>): void {
-    const { newValue, oldValue } = record.value as Change<unknown>
+    const { newValue, oldValue, isOutdated } = record.value as Change<unknown>
+    if (this.#operator.versioned && isOutdated) {
+      this.drop()
+      return
+    }
     if (newValue === null && oldValue === null) return
     const before = this.#keyOf(record.key, oldValue)
     const after = this.#keyOf(record.key, newValue)

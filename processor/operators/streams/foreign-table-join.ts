@@ -23,7 +23,7 @@ export class ForeignTableJoinProcessor extends StoredProcessor {
   }
 
   process(record: Record<unknown, unknown>): void {
-    if (record.key === null) {
+    if (record.key === null || (this.#operator.versioned && (record.value as Change<unknown>).isOutdated)) {
       this.drop()
       return
     }

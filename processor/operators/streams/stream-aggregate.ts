@@ -1,13 +1,11 @@
 import type { StreamAggregate } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
-import type { KeyValueStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
-
-type Rows = KeyValueStore<unknown, ValueAndTimestamp<unknown>>
+import { openRows, type TableRows } from './table-rows.ts'
 
 export class StreamAggregateProcessor extends StoredProcessor {
   readonly #operator: StreamAggregate
-  #rows: Rows | null = null
+  #rows: TableRows | null = null
 
   constructor(operator: StreamAggregate) {
     super()
@@ -15,7 +13,7 @@ export class StreamAggregateProcessor extends StoredProcessor {
   }
 
   override open(): void {
-    this.#rows = this.store<Rows>(this.#operator.store)
+    this.#rows = openRows(this.store(this.#operator.store))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -30,7 +28,7 @@ export class StreamAggregateProcessor extends StoredProcessor {
     const oldAggregate = before === null ? initialize() : before.value
     const timestamp = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
     const newValue = add(key, value, oldAggregate)
-    rows.put(key, newValue === null ? null : { value: newValue, timestamp })
-    this.context.forward({ key, value: { newValue, oldValue: oldValues.sent ? oldAggregate : null }, timestamp, headers: record.headers })
+    const change = rows.put(key, newValue, timestamp, oldValues.sent ? oldAggregate : null)
+    if (change !== null) this.context.forward({ key, value: change, timestamp, headers: record.headers })
   }
 }

@@ -1,14 +1,12 @@
 import type { Change, TableAggregate } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
-import type { KeyValueStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { StoredProcessor } from './stored-processor.ts'
-
-type Rows = KeyValueStore<unknown, ValueAndTimestamp<unknown>>
+import { openRows, type TableRows } from './table-rows.ts'
 
 export class TableAggregateProcessor extends StoredProcessor {
   readonly #operator: TableAggregate
-  #rows: Rows | null = null
+  #rows: TableRows | null = null
 
   constructor(operator: TableAggregate) {
     super()
@@ -16,7 +14,7 @@ export class TableAggregateProcessor extends StoredProcessor {
   }
 
   override open(): void {
-    this.#rows = this.store<Rows>(this.#operator.store)
+    this.#rows = openRows(this.store(this.#operator.store))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -48,8 +46,7 @@ export class TableAggregateProcessor extends StoredProcessor {
         timestamp = later
       }
     }
-    rows.put(key, aggregate === null ? null : { value: aggregate, timestamp })
-    const oldValue = oldValues.sent ? (before?.value ?? null) : null
-    this.context.forward({ key, value: { newValue: aggregate, oldValue }, timestamp, headers: record.headers })
+    const own = rows.put(key, aggregate, timestamp, oldValues.sent ? (before?.value ?? null) : null)
+    if (own !== null) this.context.forward({ key, value: own, timestamp, headers: record.headers })
   }
 }

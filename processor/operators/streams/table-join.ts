@@ -23,17 +23,23 @@ export class TableJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    const { newValue, oldValue } = record.value as Change<unknown>
-    const { keepsThis, oldValues } = this.#operator
+    const change = record.value as Change<unknown>
+    const { keepsThis, oldValues, versioned } = this.#operator
+    if (versioned && change.isOutdated) {
+      this.drop()
+      return
+    }
+    const { newValue, oldValue } = change
     const other = this.#other(key)
     if (other === null && (!keepsThis || (newValue === null && oldValue === null))) return
     const timestamp = other === null ? record.timestamp : Math.max(record.timestamp, other.timestamp)
     const otherValue = other?.value ?? null
-    const change = {
+    const joined = {
+      ...change,
       newValue: this.#join(key, newValue, otherValue),
       oldValue: oldValues.sent ? this.#join(key, oldValue, otherValue) : null,
     }
-    this.context.forward({ key, value: change, timestamp, headers: record.headers })
+    this.context.forward({ key, value: joined, timestamp, headers: record.headers })
   }
 
   #join(key: unknown, value: unknown, other: unknown): unknown {

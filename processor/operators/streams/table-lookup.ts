@@ -1,10 +1,18 @@
 import type { Windowed } from '../../../topology/record.ts'
-import type { KeyValueStore, SessionStore, StateStore, ValueAndTimestamp, WindowStore } from '../../../topology/state-store.ts'
+import type {
+  KeyValueStore,
+  SessionStore,
+  StateStore,
+  ValueAndTimestamp,
+  VersionedKeyValueStore,
+  WindowStore,
+} from '../../../topology/state-store.ts'
 import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
 import type { TableView } from '../../../topology/streams/table-view.ts'
 
 type Row = ValueAndTimestamp<unknown> | null
-export type TableLookup = (key: unknown) => Row
+/** `asOf`: of a versioned table, what it had then. */
+export type TableLookup = (key: unknown, asOf?: number) => Row
 
 /** Opens a view of a table with the stores that its node was given. */
 export function openTable(view: TableView, storeOf: <S extends StateStore>(name: string) => S): TableLookup {
@@ -13,8 +21,8 @@ export function openTable(view: TableView, storeOf: <S extends StateStore>(name:
       return openStore(view, storeOf)
     case 'map': {
       const below = openTable(view.table, storeOf)
-      return (key) => {
-        const row = below(key)
+      return (key, asOf) => {
+        const row = below(key, asOf)
         const value = row === null ? null : view.compute(key, row.value)
         return row === null || value === null ? null : { value, timestamp: row.timestamp }
       }
@@ -45,6 +53,10 @@ function openStore({ store, of }: Extract<TableView, { kind: 'store' }>, storeOf
   if (of === 'keyValue') {
     const rows = storeOf<KeyValueStore<unknown, ValueAndTimestamp<unknown>>>(store)
     return (key) => rows.get(key)
+  }
+  if (of === 'versioned') {
+    const versions = storeOf<VersionedKeyValueStore<unknown, unknown>>(store)
+    return (key, asOf) => versions.get(key, asOf)
   }
   if (of === 'window') {
     const windows = storeOf<WindowStore<unknown, ValueAndTimestamp<unknown>>>(store)

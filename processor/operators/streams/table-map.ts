@@ -1,13 +1,11 @@
 import type { Change, TableMap } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
-import type { KeyValueStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
-
-type Rows = KeyValueStore<unknown, ValueAndTimestamp<unknown>>
+import { openRows, type TableRows } from './table-rows.ts'
 
 export class TableMapProcessor extends StoredProcessor {
   readonly #operator: TableMap
-  #rows: Rows | null = null
+  #rows: TableRows | null = null
 
   constructor(operator: TableMap) {
     super()
@@ -16,18 +14,18 @@ export class TableMapProcessor extends StoredProcessor {
 
   override open(): void {
     const { store } = this.#operator.kept
-    if (store !== null) this.#rows = this.store<Rows>(store)
+    if (store !== null) this.#rows = openRows(this.store(store))
   }
 
   process(record: Record<unknown, unknown>): void {
     const { key, timestamp } = record
     const change = record.value as Change<unknown>
-    const { skipsAbsent, oldValues } = this.#operator
+    const { skipsAbsent, oldValues, versioned } = this.#operator
     const newValue = this.#compute(key, change.newValue)
     const oldValue = oldValues.sent ? (this.#rows === null ? this.#compute(key, change.oldValue) : (this.#rows.get(key)?.value ?? null)) : null
-    if (skipsAbsent && oldValues.sent && oldValue === null && newValue === null) return
-    this.#rows?.put(key, newValue === null ? null : { value: newValue, timestamp })
-    this.context.forward({ ...record, value: { newValue, oldValue } })
+    if (skipsAbsent && !versioned && oldValues.sent && oldValue === null && newValue === null) return
+    const own = this.#rows === null ? { ...change, newValue, oldValue } : this.#rows.put(key, newValue, timestamp, oldValue)
+    if (own !== null) this.context.forward({ ...record, value: own })
   }
 
   #compute(key: unknown, value: unknown): unknown {

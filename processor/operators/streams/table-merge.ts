@@ -1,14 +1,12 @@
 import type { Change, TableMerge } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
-import type { KeyValueStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
-
-type Rows = KeyValueStore<unknown, ValueAndTimestamp<unknown>>
+import { openRows, type TableRows } from './table-rows.ts'
 
 /** Both sides of a join of tables, as one table. */
 export class TableMergeProcessor extends StoredProcessor {
   readonly #operator: TableMerge
-  #rows: Rows | null = null
+  #rows: TableRows | null = null
 
   constructor(operator: TableMerge) {
     super()
@@ -17,13 +15,13 @@ export class TableMergeProcessor extends StoredProcessor {
 
   override open(): void {
     const { store } = this.#operator.kept
-    if (store !== null) this.#rows = this.store<Rows>(store)
+    if (store !== null) this.#rows = openRows(this.store(store))
   }
 
   process(record: Record<unknown, unknown>): void {
-    const { newValue, oldValue } = record.value as Change<unknown>
-    const { key, timestamp } = record
-    this.#rows?.put(key, newValue === null ? null : { value: newValue, timestamp })
-    this.context.forward({ ...record, value: { newValue, oldValue: this.#operator.oldValues.sent ? oldValue : null } })
+    const change = record.value as Change<unknown>
+    const oldValue = this.#operator.oldValues.sent ? change.oldValue : null
+    const own = this.#rows === null ? { ...change, oldValue } : this.#rows.put(record.key, change.newValue, record.timestamp, oldValue)
+    if (own !== null) this.context.forward({ ...record, value: own })
   }
 }

@@ -20,6 +20,7 @@ export class TableRegroupProcessor extends StoredProcessor {
       })
     }
     const change = record.value as Change<unknown>
+    if (this.#operator.versioned && change.isOutdated) return
     const joining = this.#group(record.key, change.newValue)
     const leaving = this.#group(record.key, change.oldValue)
     if (joining !== null && leaving !== null && sameKey(joining[0], leaving[0])) {

@@ -1,13 +1,11 @@
 import type { TableSource } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
-import type { KeyValueStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
-
-type Rows = KeyValueStore<unknown, ValueAndTimestamp<unknown>>
+import { openRows, type TableRows } from './table-rows.ts'
 
 export class TableSourceProcessor extends StoredProcessor {
   readonly #operator: TableSource
-  #rows: Rows | null = null
+  #rows: TableRows | null = null
 
   constructor(operator: TableSource) {
     super()
@@ -16,7 +14,7 @@ export class TableSourceProcessor extends StoredProcessor {
 
   override open(): void {
     const { store } = this.#operator.kept
-    if (store !== null) this.#rows = this.store<Rows>(store)
+    if (store !== null) this.#rows = openRows(this.store(store))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -25,11 +23,8 @@ export class TableSourceProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    let oldValue: unknown = null
-    if (this.#rows !== null) {
-      if (this.#operator.oldValues.sent) oldValue = this.#rows.get(key)?.value ?? null
-      this.#rows.put(key, value === null ? null : { value, timestamp })
-    }
-    this.context.forward({ ...record, value: { newValue: value, oldValue } })
+    const oldValue = this.#rows !== null && this.#operator.oldValues.sent ? (this.#rows.get(key)?.value ?? null) : null
+    const change = this.#rows === null ? { newValue: value, oldValue } : this.#rows.put(key, value, timestamp, oldValue)
+    if (change !== null) this.context.forward({ ...record, value: change })
   }
 }

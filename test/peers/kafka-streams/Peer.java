@@ -23,6 +23,8 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyTestDriver;
 import org.apache.kafka.streams.kstream.*;
+import org.apache.kafka.streams.state.KeyValueBytesStoreSupplier;
+import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.test.TestRecord;
 
 /** Runs cases, one a line of JSON, through Kafka Streams' own test driver; answers each with one line of what came out. */
@@ -84,6 +86,11 @@ public final class Peer {
         switch (step.get("op").asText()) {
             case "stream": return builder.stream(step.get("topic").asText(), Consumed.with(STRING, STRING));
             case "table": return builder.table(step.get("topic").asText(), Consumed.with(STRING, STRING));
+            case "versionedTable": {
+                final String topic = step.get("topic").asText();
+                final KeyValueBytesStoreSupplier supplier = Stores.persistentVersionedKeyValueStore("versions-" + topic, Duration.ofMillis(step.get("history").asLong()));
+                return builder.table(topic, Consumed.with(STRING, STRING), Materialized.<String, String>as(supplier).withKeySerde(STRING).withValueSerde(STRING));
+            }
             case "globalTable": return builder.globalTable(step.get("topic").asText(), Consumed.with(STRING, STRING));
             case "filter": return stream != null ? stream.filter((k, v) -> even(v)) : table.filter((k, v) -> even(v));
             case "filterNot": return stream != null ? stream.filterNot((k, v) -> even(v)) : table.filterNot((k, v) -> even(v));
@@ -102,7 +109,11 @@ public final class Peer {
             case "tableJoin": return tableJoin(table, (KTable<String, String>) other, step.get("kind").asText());
             case "streamTableJoin": {
                 final KTable<String, String> right = (KTable<String, String>) other;
-                return step.get("kind").asText().equals("left") ? stream.leftJoin(right, Peer::join) : stream.join(right, Peer::join);
+                if (step.get("grace").isNull())
+                    return step.get("kind").asText().equals("left") ? stream.leftJoin(right, Peer::join) : stream.join(right, Peer::join);
+                final Joined<String, String, String> joined = Joined.with(STRING, STRING, STRING, null, Duration.ofMillis(step.get("grace").asLong()));
+                final KStream<String, String> keyed = stream.filter((k, v) -> k != null);
+                return step.get("kind").asText().equals("left") ? keyed.leftJoin(right, Peer::join, joined) : keyed.join(right, Peer::join, joined);
             }
             case "globalJoin": {
                 final GlobalKTable<String, String> global = (GlobalKTable<String, String>) other;

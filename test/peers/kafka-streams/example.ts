@@ -7,10 +7,11 @@ type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 export const examples: fc.Arbitrary<Example> = fc
   .record({
     start: fc.constantFrom(0, 0, 1_764_000_000_000),
+    history: fc.constantFrom(0, 5, 20, 40, 100_000),
     choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 7 }),
     records: fc.array(
       fc.record({
-        topic: fc.constantFrom('in0', 'in1', 'in2', 'in3'),
+        topic: fc.constantFrom('in0', 'in1', 'in2', 'in3', 'in4', 'in4'),
         key: fc.oneof({ weight: 12, arbitrary: fc.constantFrom('a', 'b', 'ab') }, { weight: 1, arbitrary: fc.constant(null) }),
         value: fc.oneof({ weight: 8, arbitrary: fc.constantFrom('1', '2', '3', '4x', '5y', 'a', 'b2') }, { weight: 1, arbitrary: fc.constant(null) }),
         step: fc.oneof(
@@ -22,7 +23,7 @@ export const examples: fc.Arbitrary<Example> = fc
       { minLength: 1, maxLength: 40 },
     ),
   })
-  .map(({ start, choices, records }) => ({ steps: stepsOf(choices), records: timed(start, records) }))
+  .map(({ start, history, choices, records }) => ({ steps: stepsOf(choices, history), records: timed(start, records) }))
 
 function timed(start: number, records: readonly (Omit<InputRecord, 'timestamp'> & { readonly step: number })[]): InputRecord[] {
   let now = start
@@ -32,14 +33,15 @@ function timed(start: number, records: readonly (Omit<InputRecord, 'timestamp'> 
   })
 }
 
-function stepsOf(choices: readonly number[]): Step[] {
+function stepsOf(choices: readonly number[], ...history: readonly number[]): Step[] {
   const steps: Step[] = [
     { op: 'stream', topic: 'in0' },
     { op: 'stream', topic: 'in1' },
     { op: 'table', topic: 'in2' },
     { op: 'globalTable', topic: 'in3' },
+    { op: 'versionedTable', topic: 'in4', history: history[0] ?? 0 },
   ]
-  const made: Made[] = ['stream', 'stream', 'table', 'global']
+  const made: Made[] = ['stream', 'stream', 'table', 'global', 'table']
   const used = new Set<number>()
   for (const choice of choices) {
     const draw = drawing(choice)
@@ -114,7 +116,9 @@ function ofStream(
   }
   if (at < 12) {
     const other = pick('table')
-    return other === null ? null : { step: { op: 'streamTableJoin', of, other, kind: draw(2) === 0 ? 'inner' : 'left' }, makes: 'stream' }
+    const kind = draw(2) === 0 ? 'inner' : 'left'
+    const grace = draw(2) === 0 ? null : draw(20)
+    return other === null ? null : { step: { op: 'streamTableJoin', of, other, kind, grace }, makes: 'stream' }
   }
   if (at < 15) {
     const other = pick('stream')

@@ -7,7 +7,8 @@ import { Serdes } from '../../../topology/serdes.ts'
 import type { GlobalKTable } from '../../../topology/streams/global-table.ts'
 import type { KStream } from '../../../topology/streams/kstream.ts'
 import type { KTable } from '../../../topology/streams/ktable.ts'
-import { Grouped, Materialized, Repartitioned, StreamJoined } from '../../../topology/streams/options.ts'
+import { Grouped, Joined, Materialized, Repartitioned, StreamJoined } from '../../../topology/streams/options.ts'
+import { Stores } from '../../../topology/streams/stores.ts'
 import { StreamsBuilder } from '../../../topology/streams/streams-builder.ts'
 import { BufferConfig, Suppressed } from '../../../topology/streams/suppressed.ts'
 import { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows } from '../../../topology/streams/windows.ts'
@@ -19,6 +20,7 @@ export type Step =
       readonly op: 'filter' | 'filterNot' | 'mapValues' | 'flatMapValues' | 'flatMap' | 'selectKey' | 'map' | 'repartition' | 'toTable' | 'toStream'
       readonly of: number
     }
+  | { readonly op: 'versionedTable'; readonly topic: string; readonly history: number }
   | { readonly op: 'merge'; readonly of: number; readonly other: number }
   | {
       readonly op: 'aggregate'
@@ -31,7 +33,14 @@ export type Step =
   | { readonly op: 'cogroup'; readonly of: number; readonly other: number; readonly windows: Windows | null }
   | { readonly op: 'tableAggregate'; readonly of: number; readonly fn: Fn }
   | { readonly op: 'tableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' | 'outer' }
-  | { readonly op: 'streamTableJoin' | 'globalJoin' | 'foreignKeyJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
+  | {
+      readonly op: 'streamTableJoin'
+      readonly of: number
+      readonly other: number
+      readonly kind: 'inner' | 'left'
+      readonly grace: number | null
+    }
+  | { readonly op: 'globalJoin' | 'foreignKeyJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
   | {
       readonly op: 'streamJoin'
       readonly of: number
@@ -102,6 +111,10 @@ function topologyOf(steps: readonly Step[]): Topology {
         return builder.stream(step.topic, Consumed.with(text, text))
       case 'table':
         return builder.table(step.topic, Consumed.with(text, text))
+      case 'versionedTable': {
+        const supplier = Stores.persistentVersionedKeyValueStore(`versions-${step.topic}`, { historyRetentionMs: step.history })
+        return builder.table(step.topic, Consumed.with(text, text), Materialized.as(supplier, { keySerde: text, valueSerde: text }))
+      }
       case 'globalTable':
         return builder.globalTable(step.topic, Consumed.with(text, text))
       case 'filter':
@@ -139,7 +152,11 @@ function topologyOf(steps: readonly Step[]): Topology {
       }
       case 'streamTableJoin': {
         const [left, right] = [streamAt(step.of), tableAt(step.other)]
-        return step.kind === 'left' ? left.leftJoin(right, join) : left.join(right, join)
+        if (step.grace === null) return step.kind === 'left' ? left.leftJoin(right, join) : left.join(right, join)
+        const joined = Joined.with(text, text, text, { gracePeriodMs: step.grace })
+        // Kafka Streams fails on a record without a key here; Waggle lets it out unmatched.
+        const keyed = left.filter((key) => key !== null)
+        return step.kind === 'left' ? keyed.leftJoin(right, join, joined) : keyed.join(right, join, joined)
       }
       case 'globalJoin': {
         const [left, right] = [streamAt(step.of), made[step.other] as GlobalKTable<string, string>]

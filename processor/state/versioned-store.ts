@@ -1,0 +1,194 @@
+import type { Serde } from '../../topology/serde.ts'
+import type { KeptStore, ValueAndTimestamp, VersionedKeyValueStore } from '../../topology/state-store.ts'
+import type { WriteBackStore } from './write-back-store.ts'
+
+/** A version of a key: null where it was deleted then. */
+export interface Version {
+  readonly value: unknown
+  readonly timestamp: number
+  /** When the next one took its place; null: it is the latest. */
+  readonly validTo: number | null
+}
+
+export type Put = 'latest' | 'outdated' | 'expired'
+type Found<V> = ValueAndTimestamp<V> & { readonly validTo: number | null }
+
+/**
+ * Every version of a key that was valid within the retention (KIP-889). Rows are
+ *
+ *     latest:  0 │ key
+ *     earlier: 1 │ segment of validTo i64 │ length of key i32 │ key │ timestamp i64
+ *     time:    2
+ *
+ * Earlier versions lie by the time until which they were valid, so that what nobody can ask for any more goes a segment at a time.
+ */
+export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, V> {
+  readonly name: string
+  readonly persistent: boolean
+  readonly #rows: WriteBackStore<Uint8Array, Version>
+  readonly #keys: Serde<K>
+  readonly #topic: string
+  readonly #retentionMs: number
+  readonly #segmentMs: number
+  #streamTime = -1
+  #dropped = 0
+
+  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, topic: string) {
+    this.name = builder.name
+    this.persistent = builder.persistent
+    this.#rows = rows
+    this.#keys = builder.key as unknown as Serde<K>
+    this.#topic = topic
+    this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
+    this.#segmentMs = segmentMsOf(this.#retentionMs)
+    this.#streamTime = rows.get(timeRow)?.timestamp ?? -1
+  }
+
+  get(key: K, asOf?: number): Found<V> | null {
+    const bytes = this.#keys.serialize(this.#topic, key)
+    const latest = this.#rows.get(latestRow(bytes))
+    if (asOf === undefined || (latest !== null && latest.timestamp <= asOf)) return found(latest)
+    if (asOf < this.#streamTime - this.#retentionMs) return null
+    for (let segment = this.#segmentOf(asOf); segment <= this.#segmentOf(this.#streamTime); segment++) {
+      const version = this.#lastBefore(segment, bytes, asOf)
+      if (version !== null && version.validTo !== null && version.validTo > asOf) return found(version)
+    }
+    return null
+  }
+
+  put(key: K, value: V | null, timestamp: number): void {
+    this.putVersion(key, value, timestamp)
+  }
+
+  /** Says what became of it: the latest version, one that a later one has replaced already, or too old to be kept. */
+  putVersion(key: K, value: V | null, timestamp: number): Put {
+    if (timestamp < this.#streamTime - this.#retentionMs) return 'expired'
+    if (timestamp > this.#streamTime) {
+      this.#streamTime = timestamp
+      this.#rows.put(timeRow, { value: null, timestamp, validTo: null })
+      this.#dropExpired()
+    }
+    const bytes = this.#keys.serialize(this.#topic, key)
+    const latest = this.#rows.get(latestRow(bytes))
+    if (latest === null || timestamp >= latest.timestamp) {
+      if (latest !== null && timestamp > latest.timestamp) this.#putEarlier(bytes, { ...latest, validTo: timestamp })
+      this.#rows.put(latestRow(bytes), { value, timestamp, validTo: null })
+      return 'latest'
+    }
+    this.#insert(bytes, value, timestamp, latest.timestamp)
+    return 'outdated'
+  }
+
+  /** Between two versions: the one before it ends where it begins. */
+  #insert(key: Uint8Array, value: V | null, timestamp: number, latestFrom: number): void {
+    let validTo = latestFrom
+    for (let segment = this.#segmentOf(timestamp); segment <= this.#segmentOf(this.#streamTime); segment++) {
+      const before = this.#lastBefore(segment, key, timestamp)
+      if (before !== null && before.validTo !== null && before.validTo > timestamp) {
+        this.#rows.put(this.#earlierRow(key, before.validTo, before.timestamp), null)
+        if (before.timestamp < timestamp) this.#putEarlier(key, { ...before, validTo: timestamp })
+        validTo = before.validTo
+        break
+      }
+      const next = this.#firstAfter(segment, key, timestamp)
+      if (next !== null && next.timestamp < validTo) validTo = next.timestamp
+    }
+    this.#putEarlier(key, { value, timestamp, validTo })
+  }
+
+  #putEarlier(key: Uint8Array, version: Version & { readonly validTo: number }): void {
+    if (this.#segmentOf(version.validTo) < this.#live) return
+    this.#rows.put(this.#earlierRow(key, version.validTo, version.timestamp), version)
+  }
+
+  /** The last version in a segment that began at `timestamp` or before. */
+  #lastBefore(segment: number, key: Uint8Array, timestamp: number): Version | null {
+    const low = earlierPrefix(segment, key)
+    for (const [, version] of this.#rows.between(low, Buffer.concat([low, longBytes(timestamp + 1)]), true)) return version
+    return null
+  }
+
+  #firstAfter(segment: number, key: Uint8Array, timestamp: number): Version | null {
+    const low = earlierPrefix(segment, key)
+    for (const [, version] of this.#rows.between(Buffer.concat([low, longBytes(timestamp + 1)]), Buffer.concat([low, allOnes]), false)) return version
+    return null
+  }
+
+  #earlierRow(key: Uint8Array, validTo: number, timestamp: number): Uint8Array {
+    return Buffer.concat([earlierPrefix(this.#segmentOf(validTo), key), longBytes(timestamp)])
+  }
+
+  #segmentOf(timestamp: number): number {
+    return Math.max(0, Math.floor(timestamp / this.#segmentMs))
+  }
+
+  get #live(): number {
+    return this.#segmentOf(this.#streamTime - this.#retentionMs)
+  }
+
+  #dropExpired(): void {
+    const live = this.#live
+    if (live <= this.#dropped) return
+    this.#dropped = live
+    for (const [row] of this.#rows.between(Buffer.of(1), Buffer.concat([Buffer.of(1), longBytes(live)]), false)) this.#rows.put(row, null)
+  }
+}
+
+/** `timestamp i64 │ validTo i64, -1 for none │ 0, or 1 and the value`. */
+export function versionSerde(value: Serde<unknown>): Serde<Version> {
+  return {
+    serialize(topic, version) {
+      const head = Buffer.concat([longBytes(version.timestamp), longBytes(version.validTo ?? -1)])
+      return version.value === null ? Buffer.concat([head, absent]) : Buffer.concat([head, present, value.serialize(topic, version.value)])
+    },
+    deserialize(topic, data) {
+      const validTo = readLong(data, 8)
+      return {
+        timestamp: readLong(data, 0),
+        validTo: validTo < 0 ? null : validTo,
+        value: data[16] === 0 ? null : value.deserialize(topic, data.subarray(17)),
+      }
+    },
+  }
+}
+
+const timeRow = Buffer.of(2)
+const absent = Buffer.of(0)
+const present = Buffer.of(1)
+const allOnes = Buffer.alloc(8, 0xff)
+
+function found<V>(version: Version | null): Found<V> | null {
+  return version === null || version.value === null ? null : (version as Version & { readonly value: V })
+}
+
+function latestRow(key: Uint8Array): Uint8Array {
+  return Buffer.concat([absent, key])
+}
+
+function earlierPrefix(segment: number, key: Uint8Array): Uint8Array {
+  const head = Buffer.allocUnsafe(13)
+  head[0] = 1
+  head.set(longBytes(segment), 1)
+  head.writeInt32BE(key.length, 9)
+  return Buffer.concat([head, key])
+}
+
+/** As Kafka Streams divides a retention: finer where it is shorter. */
+function segmentMsOf(retentionMs: number): number {
+  if (retentionMs <= 60_000) return Math.max(Math.floor(retentionMs / 3), 2000)
+  if (retentionMs <= 300_000) return Math.max(Math.floor(retentionMs / 5), 20_000)
+  if (retentionMs <= 3_600_000) return Math.max(Math.floor(retentionMs / 12), 60_000)
+  return Math.max(Math.floor(retentionMs / 24), 300_000)
+}
+
+function longBytes(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeInt32BE(Math.floor(value / 2 ** 32), 0)
+  bytes.writeUInt32BE(value >>> 0, 4)
+  return bytes
+}
+
+function readLong(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
+  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
+}

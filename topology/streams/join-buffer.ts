@@ -1,0 +1,65 @@
+import type { Topology } from '../graph.ts'
+import type { StreamTableJoin } from '../operators/streams.ts'
+import type { Header } from '../record.ts'
+import type { AnySerde, Serde } from '../serde.ts'
+import { Serdes } from '../serdes.ts'
+import type { KeptStore } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
+import { headerBytes, headersOf } from './header-bytes.ts'
+import { isVersioned, type TableView } from './table-view.ts'
+import { composed, serdeOr } from './unset-serde.ts'
+
+/** A record of a stream that waits for its table; its key and its time are in the key of its row. */
+export interface Waiting {
+  readonly value: unknown
+  readonly headers: readonly Header[]
+}
+
+/** Where records wait until the table has come as far as they are, and what the join says of it (KIP-923). */
+export function joinBuffer(
+  store: string,
+  graceMs: number,
+  view: TableView,
+  { key, value }: { readonly key: AnySerde | null; readonly value: AnySerde | null },
+): { readonly of: NonNullable<StreamTableJoin['buffer']>; readonly serdes: { readonly key: AnySerde }; readonly stores: readonly KeptStore[] } {
+  if (!isVersioned(view)) {
+    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+      message: 'A join with a grace period needs a table that knows what it had at a time',
+      next: 'Keep the table with Materialized.as(Stores.persistentVersionedKeyValueStore(…)).',
+    })
+  }
+  const kept: KeptStore = {
+    name: store,
+    kind: 'keyValue',
+    key: Serdes.bytes(),
+    value: waitingSerde(serdeOr(value, 'value', store)),
+    persistent: true,
+    logging: true,
+    retentionMs: null,
+  }
+  return { of: { store, graceMs }, serdes: { key: serdeOr(key, 'key', store) }, stores: [kept] }
+}
+
+/** A record that has waited must still find what the table had at its time. */
+export function refuseShortHistory(topology: Topology, stores: readonly string[], graceMs: number): void {
+  for (const name of stores) {
+    const store = topology.stores.get(name)
+    const historyMs = store === undefined || store.kind === 'custom' ? null : store.retentionMs
+    if (historyMs === null || historyMs >= graceMs) continue
+    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+      message: `Records wait ${graceMs} ms for the table in ${name}, which keeps its history for ${historyMs} ms`,
+      next: 'Keep the history for at least the grace period.',
+    })
+  }
+}
+
+/** `headers │ value`. */
+function waitingSerde(value: AnySerde): Serde<Waiting> {
+  return composed([value], (inner) => ({
+    serialize: (topic, waiting) => Buffer.concat([headerBytes(waiting.headers), inner.serialize(topic, waiting.value, waiting.headers)]),
+    deserialize(topic, data) {
+      const { headers, length } = headersOf(data)
+      return { headers, value: inner.deserialize(topic, data.subarray(length), headers) }
+    },
+  }))
+}
