@@ -72,11 +72,20 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const latest = this.#rows.get(latestRow(bytes))
     if (latest === null || timestamp >= latest.timestamp) {
       if (latest !== null && timestamp > latest.timestamp) this.#putEarlier(bytes, { ...latest, validTo: timestamp })
-      this.#rows.put(latestRow(bytes), { value, timestamp, validTo: null })
+      const isForgotten = value === null && latest?.timestamp === timestamp && latest.value !== null && !this.#hasEarlierUpTo(bytes, timestamp)
+      this.#rows.put(latestRow(bytes), isForgotten ? null : { value, timestamp, validTo: null })
       return 'latest'
     }
     this.#insert(bytes, value, timestamp, latest.timestamp)
     return 'outdated'
+  }
+
+  /**
+   * Kafka Streams remembers a delete by the end of the version before it. One that takes the place of a value of the same time, with
+   * no version before, leaves nothing behind, so that an older put after it is the latest again.
+   */
+  #hasEarlierUpTo(key: Uint8Array, timestamp: number): boolean {
+    return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp
   }
 
   /** Between two versions: the one before it ends where it begins. */
