@@ -135,6 +135,8 @@ export interface Consumer {
   wakeup(): void
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
+  /** A record of this partition is known to be there that `poll` has not given out, paused or not. */
+  hasMore(partition: TopicPartition): boolean
   /** The group's committed position; null where there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void

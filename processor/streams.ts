@@ -28,6 +28,10 @@ export interface ApplicationOptions {
   readonly missingTopicPartitions?: number
   readonly threads?: number
   readonly commitIntervalMs?: number
+  /** How often, at most, closed windows are looked for; 0: with each record. */
+  readonly emitIntervalMs?: number
+  /** See KIP-695: 0 by default. */
+  readonly maxTaskIdleMs?: number
   readonly maxBufferedRecords?: number
   readonly maxBufferedBytes?: number
   readonly maxCachedEntries?: number
@@ -150,6 +154,8 @@ export class Application {
       flights: flights ?? null,
       failures: failures ?? failAlways,
       commitIntervalMs: commitIntervalMs ?? 100,
+      emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
+      maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
       onFailure: onFailure ?? (() => {}),

@@ -60,7 +60,10 @@ function inOrder(a: Described, b: Described): number {
 function lineOf(topology: Topology, { node, above, below }: Described): string {
   const to = `      --> ${namesOf(below)}`
   const from = `      <-- ${namesOf(above)}`
-  if (node.kind === 'source') return `Source: ${node.name} (topics: [${hashOrder(node.topics).join(', ')}])\n${to}`
+  if (node.kind === 'source') {
+    const topics = node.pattern === null ? `[${hashOrder(node.topics).join(', ')}]` : node.pattern.source
+    return `Source: ${node.name} (topics: ${topics})\n${to}`
+  }
   if (node.kind === 'sink') {
     const where = typeof node.topic === 'string' ? `topic: ${node.topic}` : `extractor class: ${node.topic.name}`
     return `Sink: ${node.name} (${where})\n${from}`

@@ -22,6 +22,8 @@ interface Named {
 export interface SourceNode extends Named {
   readonly kind: 'source'
   readonly topics: readonly string[]
+  /** Reads whatever topics match: those that do are put in `topics` when it starts. */
+  readonly pattern: RegExp | null
   readonly key: AnySerde
   readonly value: AnySerde
   readonly timestampExtractor: TimestampExtractor | null
@@ -120,6 +122,19 @@ export class Topology {
     return describe(this)
   }
 
+  /** A copy whose sources with patterns read those of `names` that match and that are not the application's own. */
+  withTopics(names: readonly string[]): Topology {
+    if (![...this.#nodes.values()].some((node) => node.kind === 'source' && node.pattern !== null)) return this
+    const others = names.filter((name) => !this.#internalTopics.has(name)).sort()
+    const copy = this.mapped({ topic: (name) => name, serde: (serde) => serde, timestampExtractor: null })
+    for (const node of copy.#nodes.values()) {
+      if (node.kind !== 'source' || node.pattern === null) continue
+      const { pattern } = node
+      copy.#nodes.set(node.name, { ...node, topics: others.filter((name) => matchesWhole(pattern, name)) })
+    }
+    return copy
+  }
+
   /** A copy whose topics and serdes are what these functions make of them, with a way to the time for sources that have none. */
   mapped({
     topic,
@@ -157,13 +172,15 @@ export class Topology {
     return copy
   }
 
-  addSource<K, V>(name: string, topics: string | readonly string[], consumed: Consumed<K, V>): this {
-    const list = typeof topics === 'string' ? [topics] : topics
-    if (list.length === 0) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
+  addSource<K, V>(name: string, topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): this {
+    const pattern = topics instanceof RegExp ? topics : null
+    const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
+    if (list.length === 0 && pattern === null) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
     return this.#add({
       kind: 'source',
       name,
       topics: list,
+      pattern,
       key: consumed.key,
       value: consumed.value,
       timestampExtractor: consumed.options.timestampExtractor ?? null,
@@ -174,7 +191,7 @@ export class Topology {
 
   /** As `addSource`, with serdes that are known, but not their types. */
   addSourceWith(name: string, topics: readonly string[], { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): this {
-    return this.#add({ kind: 'source', name, topics, key, value, timestampExtractor: null, offsetReset: 'earliest', skips: noSkips })
+    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor: null, offsetReset: 'earliest', skips: noSkips })
   }
 
   addProcessor<K, V, K2, V2>(
@@ -275,6 +292,11 @@ export class Topology {
     }
     return parents
   }
+}
+
+/** As Kafka Streams matches topics: all of the name. */
+function matchesWhole(pattern: RegExp, name: string): boolean {
+  return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, '')).test(name)
 }
 
 const noSkips = { nullKeys: false, nullValues: false }

@@ -27,7 +27,7 @@ export interface StreamsConfig {
   maxTaskIdleMs?: number
   /** All caches together. 0, the only value there is yet: every update of a table is emitted. */
   cacheMaxBytes?: number
-  /** How often, at most, unmatched records and closed windows are looked for. */
+  /** How often, at most, unmatched records and closed windows are looked for: 1000, in a TopologyTestDriver 0, which is with each record. */
   emitIntervalMs?: number
   defaultKeySerde?: AnySerde
   defaultValueSerde?: AnySerde

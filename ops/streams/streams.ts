@@ -59,9 +59,9 @@ export class Streams implements AsyncDisposable {
     if (this.#application !== null) {
       throw new WaggleError('WAGGLE_ALREADY_STARTED', { message: `${this.#config.applicationId} was started before`, next: 'Make a new Streams.' })
     }
-    const { applicationId, stateDir, numThreads, commitIntervalMs, deadLetterTopic } = this.#config
+    const { applicationId, stateDir, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs, deadLetterTopic } = this.#config
     const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
-    const topology = decorated(this.#topology, applicationId, {
+    const decoratedTopology = decorated(this.#topology, applicationId, {
       key: defaultKeySerde ?? null,
       value: defaultValueSerde ?? null,
       timestampExtractor: timestampExtractor ?? null,
@@ -69,6 +69,7 @@ export class Streams implements AsyncDisposable {
     const { log, close } = await shareEmbeddedLog(join(stateDir ?? '.waggle', 'log'))
     this.#closeLog = close
     this.#client = new TopicClient(log, systemClock)
+    const topology = decoratedTopology.withTopics(await log.topics())
     if (deadLetterTopic !== undefined) await this.#client.known(deadLetterTopic)
     const application = new Application({
       applicationId,
@@ -79,6 +80,8 @@ export class Streams implements AsyncDisposable {
       missingTopicPartitions: 1,
       threads: numThreads ?? 1,
       ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+      ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
+      ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
       failures: failurePolicy(this.#config),
       onFailure: (error) => {
         this.#lastFailure = error

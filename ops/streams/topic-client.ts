@@ -11,6 +11,7 @@ export class TopicClient {
   readonly #clock: Clock
   readonly #readers = new Set<Reader>()
   #producer: Promise<Producer> | null = null
+  readonly #partitions = new Map<string, number>()
   #turn = 0
 
   constructor(log: Log, clock: Clock) {
@@ -20,10 +21,13 @@ export class TopicClient {
 
   /** How many partitions it has; made with one where it does not exist. */
   async known(topic: string): Promise<number> {
+    const known = this.#partitions.get(topic)
+    if (known !== undefined) return known
     const found = await this.#log.topic(topic)
-    if (found !== null) return found.partitions
-    await this.#log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
-    return 1
+    if (found === null) await this.#log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const partitions = found?.partitions ?? 1
+    this.#partitions.set(topic, partitions)
+    return partitions
   }
 
   async send(

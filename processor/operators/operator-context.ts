@@ -7,6 +7,8 @@ export interface OperatorContext extends ProcessorContext<unknown, unknown> {
   note(name: string, value: number): void
   /** One thing for several nodes of a task; `owner` says which. */
   shared<T>(owner: object, make: () => T): T
+  /** How often, at most, closed windows are looked for; 0: with each record. */
+  readonly emitIntervalMs: number
   /** Counts a record that is not for its operator. */
   drop(): void
 }

@@ -65,6 +65,13 @@ export class SimulatedConsumer implements Consumer {
     this.wakeup()
   }
 
+  hasMore({ topic, partition }: TopicPartition): boolean {
+    for (const [owned, { position }] of this.#owned) {
+      if (owned.topic === topic && owned.number === partition) return owned.read(position, this.#end(owned), 1).length > 0
+    }
+    return false
+  }
+
   async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
     return this.#log.position(this.subscription.group, topic, partition)
   }

@@ -31,14 +31,17 @@ export interface TestDriverConfig extends Partial<StreamsConfig> {
  * when `pipeInput` has settled. Each record is a commit of its own, so that a crash loses nothing but what a test wants lost.
  */
 export class TopologyTestDriver implements AsyncDisposable {
-  readonly #topology: Topology
+  readonly #unresolved: Topology
+  #topology: Topology
   readonly #applicationId: string
   readonly #partitions: { readonly [topic: string]: number }
   readonly #failures: FailurePolicy
+  readonly #emitIntervalMs: number
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
   readonly #positions = new Map<string, Position>()
   readonly #ends = new Map<string, number>()
+  readonly #topics = new Set<string>()
   readonly #outputs = new Map<string, LogRecord[]>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
@@ -51,19 +54,32 @@ export class TopologyTestDriver implements AsyncDisposable {
   constructor(topology: Topology, config: TestDriverConfig = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
     this.#applicationId = applicationId ?? 'test'
-    this.#topology = decorated(topology, this.#applicationId, {
+    this.#unresolved = decorated(topology, this.#applicationId, {
       key: defaultKeySerde ?? null,
       value: defaultValueSerde ?? null,
       timestampExtractor: timestampExtractor ?? null,
     })
+    this.#topology = this.#unresolved.withTopics([])
     this.#failures = failurePolicy(config)
+    this.#emitIntervalMs = config.emitIntervalMs ?? 0
     this.#partitions = partitions ?? {}
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
     this.#open()
   }
 
   createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestInputTopic<K, V> {
+    this.#discover(name)
     return new TestInputTopic(this.#clock, (record) => this.#pipe({ ...record, topic: name }), name, key, value)
+  }
+
+  /** A topic that a source's pattern may match is read from now on. */
+  #discover(topic: string): void {
+    if (this.#topics.has(topic)) return
+    this.#topics.add(topic)
+    const topology = this.#unresolved.withTopics([...this.#topics])
+    if (topology === this.#topology) return
+    this.#topology = topology
+    this.#open()
   }
 
   createOutputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestOutputTopic<K, V> {
@@ -152,6 +168,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             clock: this.#clock,
             handsOn: false,
             failures: this.#failures,
+            emitIntervalMs: this.#emitIntervalMs,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
             batcher: (node) => this.#batcher(node),

@@ -37,6 +37,10 @@ export class NodeContext implements OperatorContext {
     return this.#task.clock.now()
   }
 
+  get emitIntervalMs(): number {
+    return this.#task.emitIntervalMs
+  }
+
   get recordMetadata(): RecordMetadata | null {
     return this.#task.metadata
   }

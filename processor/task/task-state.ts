@@ -25,6 +25,7 @@ export interface TaskState {
   /** Kept with the task's position: see `OperatorContext`. */
   readonly notes: Map<string, number>
   readonly counts: TaskCounts
+  readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T
   requestCommit(): void
 }
@@ -36,6 +37,8 @@ export interface TaskSurroundings {
   /** Values may be handed on in memory instead of being serialised at the sink. */
   readonly handsOn: boolean
   readonly failures: FailurePolicy
+  /** See `OperatorContext`. */
+  readonly emitIntervalMs: number
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown>

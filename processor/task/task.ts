@@ -32,6 +32,8 @@ export interface TaskOptions {
   readonly waiting?: QueueHeap
 }
 
+const noInputs: readonly TopicPartition[] = []
+
 /** One sub-topology for one partition number: owns its stores, its buffer and its commit position. */
 export class Task implements TaskState {
   readonly id: string
@@ -122,8 +124,23 @@ export class Task implements TaskState {
     if (wasEmpty && queue.size > 0) this.#waiting.offer(queue)
   }
 
+  get emitIntervalMs(): number {
+    return this.#surroundings.emitIntervalMs
+  }
+
   requestCommit(): void {
     this.#surroundings.requestCommit()
+  }
+
+  /** Inputs that have nothing buffered, while others have: which record is the oldest is not known (KIP-695). */
+  get emptyInputs(): readonly TopicPartition[] {
+    if (this.#waiting.first === undefined || this.#queues.length < 2) return noInputs
+    return this.#queues.every(({ size }) => size > 0) ? noInputs : this.#queues.filter(({ size }) => size === 0)
+  }
+
+  /** Inputs with something buffered. */
+  get fullInputs(): readonly TopicPartition[] {
+    return this.#queues.filter(({ size }) => size > 0)
   }
 
   /** Processes up to `limit` records without giving way. How many it did; fewer means that it has no more, or must wait. */

@@ -20,6 +20,9 @@ export interface StreamThreadOptions {
   readonly failures: FailurePolicy
   readonly flights: Flights | null
   readonly commitIntervalMs: number
+  readonly emitIntervalMs: number
+  /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
+  readonly maxTaskIdleMs: number
   /** Records buffered in one task past which its partitions are paused. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
@@ -46,6 +49,8 @@ export class StreamThread {
   readonly #assignment: TaskAssignment
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   readonly #paused = new Set<Task>()
+  /** Since when a task waits for an input that has nothing. */
+  readonly #idleSince = new Map<Task, number>()
   #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
   #producer: TaskProducer | null = null
   #appended = 0
@@ -159,7 +164,7 @@ export class StreamThread {
       if (task.drain()) more = true
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
-      if (!tooFarAhead && task.process(recordsAPass) === recordsAPass) more = true
+      if (!tooFarAhead && this.#mayChoose(task) && task.process(recordsAPass) === recordsAPass) more = true
       if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
       if (this.#clock.elapsedMs() > end) {
         more = true
@@ -169,6 +174,26 @@ export class StreamThread {
     if (more) this.#assignment.rotate()
     this.#commitIfDue()
     return more
+  }
+
+  /**
+   * Which of a task's records is the oldest can only be said when all its inputs have one: what is known to be there is waited for,
+   * what may still come for `maxTaskIdleMs` (KIP-695).
+   */
+  #mayChoose(task: Task): boolean {
+    const { maxTaskIdleMs } = this.#options
+    const empty = maxTaskIdleMs < 0 ? [] : task.emptyInputs
+    if (empty.length === 0) {
+      this.#idleSince.delete(task)
+      return true
+    }
+    const consumer = this.#consumerOf(task)
+    if (empty.some((input) => consumer?.hasMore(input))) return false
+    if (maxTaskIdleMs === 0) return true
+    const now = this.#clock.elapsedMs()
+    const since = this.#idleSince.get(task) ?? now
+    this.#idleSince.set(task, since)
+    return now - since >= maxTaskIdleMs
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
@@ -192,6 +217,7 @@ export class StreamThread {
   #idleMs(): number {
     const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
     let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
     const now = this.#clock.now()
     if (!this.#isPaused) for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
     return wait
@@ -267,6 +293,7 @@ export class StreamThread {
     this.#batchers.clear()
     this.#assignment.closeAll()
     this.#paused.clear()
+    this.#idleSince.clear()
     this.#appended = 0
     this.#commitRequested = false
   }
@@ -303,9 +330,9 @@ export class StreamThread {
   }
 
   #pause(task: Task): void {
-    if (this.#paused.has(task)) return
     this.#paused.add(task)
-    this.#consumerOf(task)?.pause(task.inputs)
+    // The others may have the record that has to come first.
+    this.#consumerOf(task)?.pause(task.fullInputs)
   }
 
   #resume(task: Task): void {
@@ -333,6 +360,7 @@ export class StreamThread {
       clock: this.#options.clock,
       handsOn: this.#options.log.traits.handsOn,
       failures: this.#options.failures,
+      emitIntervalMs: this.#options.emitIntervalMs,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => {
         this.#appended++

@@ -1,3 +1,4 @@
+import type { OffsetReset } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
@@ -8,6 +9,7 @@ import type { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { Task } from '../task/task.ts'
 import type { TaskCounts, TaskSurroundings } from '../task/task-state.ts'
+import { startOffset } from './start-offset.ts'
 
 /** Which sub-topologies run under which consumer group. Two that read one topic need positions of their own. */
 export interface TaskPlan {
@@ -133,7 +135,12 @@ export class TaskAssignment {
     seek: boolean,
   ): Promise<void> {
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
-    if (seek) for (const input of positioned) consumer.seek(input, input.position?.offset ?? 0)
+    for (const input of positioned) {
+      const reset = resetOf(subtopology, input.topic)
+      if (input.position === null && reset !== 'earliest') {
+        consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, input, reset))
+      } else if (seek) consumer.seek(input, input.position?.offset ?? 0)
+    }
     for (const input of inputs) {
       const before = this.#byPartition.get(placeOf(group, input.topic, input.partition))
       if (before !== undefined) this.#drop(before)
@@ -182,6 +189,11 @@ export class TaskAssignment {
     this.#groups.delete(task)
     for (const [place, other] of this.#byPartition) if (other === task) this.#byPartition.delete(place)
   }
+}
+
+function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
+  const source = nodes.find((node) => node.kind === 'source' && node.topics.includes(topic))
+  return source?.kind === 'source' ? source.offsetReset : 'earliest'
 }
 
 function placeOf(group: string, topic: string, partition: number): string {

@@ -129,6 +129,17 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         for (const [at, { value }] of read.entries()) assert.ok(bytesOf(value)?.every((byte) => byte === at + 1))
       })
 
+      it('are kept, whoever else makes their topic at the same time', async () => {
+        const producer = await log.producer()
+        await Promise.all(
+          Array.from({ length: 5 }, async (_, at) => {
+            await log.createTopics([topic('new', 1)])
+            await producer.send(record('new', 0, `v${at}`))
+          }),
+        )
+        assert.deepEqual((await log.topic('new'))?.offsets, [{ start: 0, end: 5 }])
+      })
+
       it('go once their topic’s retention has passed, oldest first, and offsets stay', async () => {
         await log.createTopics([{ ...topic('short', 1), retentionMs: 1000 }])
         const producer = await log.producer()
@@ -291,6 +302,8 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         consumer.pause([{ topic: 'in', partition: 0 }])
         assert.deepEqual(await polled(consumer, 1), ['b'])
         assert.deepEqual(await polled(consumer, 0), [])
+        assert.equal(consumer.hasMore({ topic: 'in', partition: 0 }), true)
+        assert.equal(consumer.hasMore({ topic: 'in', partition: 1 }), false)
         consumer.resume([{ topic: 'in', partition: 0 }])
         assert.deepEqual(await polled(consumer, 1), ['a'])
         await consumer.close()

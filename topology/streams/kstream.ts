@@ -378,7 +378,7 @@ function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): Str
   throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'This stream was not made by a StreamsBuilder', next: 'Use one that was.' })
 }
 
-export function addStreamSource(graph: StreamsGraph, topics: readonly string[], consumed: Consumed<unknown, unknown>): StreamParts {
+export function addStreamSource(graph: StreamsGraph, topics: string | readonly string[] | RegExp, consumed: Consumed<unknown, unknown>): StreamParts {
   const name = consumed.options.name ?? graph.newName('KSTREAM-SOURCE-')
   graph.add({ output: name, inputs: [], write: (topology: Topology) => topology.addSource(name, topics, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }

@@ -14,9 +14,9 @@ type Some<T> = NonNullable<T>
 export class StreamsBuilder {
   readonly #graph = new StreamsGraph()
 
-  stream<K, V>(topics: string | readonly string[], consumed: Consumed<K, V>): KStream<K, V> {
-    const list = typeof topics === 'string' ? [topics] : topics
-    return new Stream<K, V>(addStreamSource(this.#graph, list, consumed as Consumed<unknown, unknown>))
+  /** A pattern stands for the topics whose whole names match it when the application starts. */
+  stream<K, V>(topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): KStream<K, V> {
+    return new Stream<K, V>(addStreamSource(this.#graph, topics, consumed as Consumed<unknown, unknown>))
   }
 
   table<K, V>(

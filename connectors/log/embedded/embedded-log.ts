@@ -73,6 +73,7 @@ export class EmbeddedLog implements Log {
   #unsavedStores: string[] = []
   #pendingBytes = 0
   #cycle: Promise<void> | null = null
+  #making: Promise<void> = Promise.resolve()
   #broken = false
   #closed = false
   #cancelRetention: () => void
@@ -114,7 +115,14 @@ export class EmbeddedLog implements Log {
 
   // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+  /** One after the other: two that want the same topic at once must get the same one. */
+  createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const made = this.#making.then(() => this.#createTopics(specs))
+    this.#making = made.catch(() => {})
+    return made
+  }
+
+  async #createTopics(specs: readonly TopicSpec[]): Promise<void> {
     const changes: RocksChange[] = []
     const made: Topic[] = []
     for (const spec of specs) {

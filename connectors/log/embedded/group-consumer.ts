@@ -92,6 +92,14 @@ export class GroupConsumer implements Consumer, Watcher {
     this.wakeup()
   }
 
+  hasMore({ topic, partition }: TopicPartition): boolean {
+    for (const [owned, { position }] of this.#owned) {
+      if (owned.topic !== topic || owned.number !== partition) continue
+      return position < this.#end(owned) && this.#log.readPartition(owned, position, this.#end(owned), 1).length > 0
+    }
+    return false
+  }
+
   async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
     return this.#log.position(this.#group.name, topic, partition)
   }

@@ -1,7 +1,8 @@
 import type { SessionAggregate } from '../../../topology/operators/streams.ts'
-import type { Record, Window, Windowed } from '../../../topology/record.ts'
+import type { Header, Record, Window, Windowed } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
+import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 type Sessions = SegmentedSessionStore<unknown, unknown>
@@ -9,6 +10,7 @@ type Sessions = SegmentedSessionStore<unknown, unknown>
 export class SessionAggregateProcessor extends StoredProcessor {
   readonly #operator: SessionAggregate
   #sessions: Sessions | null = null
+  #turns: EmitTurns | null = null
   #streamTime = -1
   #lastClose = -1
 
@@ -20,6 +22,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
   override open(): void {
     this.#sessions = this.store<Sessions>(this.#operator.store)
     this.#lastClose = this.context.noted(this.#operator.store) ?? -1
+    if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -52,7 +55,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
       sessions.put(session, newValue)
       this.#update(session, null, newValue)
     }
-    this.#emitClosed(record, sessions, closeTime)
+    this.#turns?.record(record)
   }
 
   #update(session: Windowed<unknown>, oldAggregate: unknown, newValue: unknown): void {
@@ -62,13 +65,16 @@ export class SessionAggregateProcessor extends StoredProcessor {
     this.context.forward({ key: session, value: change, timestamp: session.window.end, headers: noHeaders })
   }
 
-  #emitClosed(record: Record<unknown, unknown>, sessions: Sessions, closeTime: number): void {
-    if (!this.#operator.emitOnClose() || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
+  #emitClosed(headers: readonly Header[]): void {
+    const sessions = this.#sessions
+    const { graceMs, gapMs } = this.#operator.windows
+    const closeTime = this.#streamTime - graceMs - gapMs
+    if (sessions === null || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
     const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
     if (to < 0 || to < from) return
     for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
       const change = { newValue: aggregate, oldValue: null }
-      this.context.forward({ key: session, value: change, timestamp: session.window.end, headers: record.headers })
+      this.context.forward({ key: session, value: change, timestamp: session.window.end, headers })
     }
     this.#lastClose = closeTime
     this.context.note(this.#operator.store, closeTime)

@@ -1,7 +1,8 @@
 import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
-import type { Record } from '../../../topology/record.ts'
+import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
 
@@ -30,6 +31,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   readonly #operator: SlidingAggregate
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
+  #turns: EmitTurns | null = null
   #streamTime = -1
 
   constructor(operator: SlidingAggregate) {
@@ -41,12 +43,13 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
     this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
+    if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
     const { key, value, timestamp } = record
-    const [stored, emission] = [this.#windows, this.#emission]
-    if (key === null || value === null || stored === null || emission === null) {
+    const stored = this.#windows
+    if (key === null || value === null || stored === null) {
       this.drop()
       return
     }
@@ -61,12 +64,17 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       this.#processEarly(record, stored, closeTime)
       return
     }
-    if (this.#processBackwards(record, stored, closeTime)) {
-      emission.closed(record, stored, closeTime, (lastClose) => ({
-        from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),
-        to: closeTime - timeDifferenceMs - 1,
-      }))
-    }
+    if (this.#processBackwards(record, stored, closeTime)) this.#turns?.record(record)
+  }
+
+  #emitClosed(headers: readonly Header[]): void {
+    const { timeDifferenceMs, graceMs } = this.#operator.windows
+    const closeTime = this.#streamTime - graceMs
+    if (this.#windows === null) return
+    this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => ({
+      from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),
+      to: closeTime - timeDifferenceMs - 1,
+    }))
   }
 
   #processBackwards(record: Record<unknown, unknown>, stored: Windows, closeTime: number): true {

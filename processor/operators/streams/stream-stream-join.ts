@@ -1,7 +1,8 @@
 import type { StreamStreamJoin } from '../../../topology/operators/streams.ts'
-import type { Record } from '../../../topology/record.ts'
+import type { Header, Record } from '../../../topology/record.ts'
 import type { KeyValueStore, WindowStore } from '../../../topology/state-store.ts'
 import type { WaitingKey, WaitingValue } from '../../../topology/streams/outer-join-serdes.ts'
+import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 /** What both sides of a join know of time. */
@@ -17,6 +18,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
   #time = new JoinTime()
   #others: WindowStore<unknown, unknown> | null = null
   #waiting: KeyValueStore<WaitingKey, readonly WaitingValue[]> | null = null
+  #turns: EmitTurns | null = null
 
   constructor(operator: StreamStreamJoin) {
     super()
@@ -27,7 +29,14 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     const { shared, otherStore, outerStore } = this.#operator
     this.#time = this.context.shared(shared, () => new JoinTime())
     this.#others = this.store(otherStore)
-    if (outerStore !== null) this.#waiting = this.store(outerStore)
+    if (outerStore === null) return
+    this.#waiting = this.store(outerStore)
+    // After a restart what waits is known to wait.
+    for (const [{ timestamp }] of this.#waiting.all()) {
+      this.#time.oldestWaiting = Math.min(this.#time.oldestWaiting, timestamp)
+      break
+    }
+    this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -43,7 +52,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    if (timestamp === time.streamTime) this.#emitClosed(record)
+    if (timestamp === time.streamTime) this.#turns?.record(record)
     const from = Math.max(0, timestamp - beforeMs)
     const to = Math.max(0, timestamp + afterMs)
     let joined = false
@@ -62,7 +71,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     this.#waiting.put(place, [...(this.#waiting.get(place) ?? []), { isLeft, value }])
   }
 
-  #emitClosed(record: Record<unknown, unknown>): void {
+  #emitClosed(headers: readonly Header[]): void {
     const waiting = this.#waiting
     const time = this.#time
     const { afterMs, graceMs } = this.#operator
@@ -78,7 +87,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
         else rightOpen = true
         continue
       }
-      for (const value of values) this.#emitAlone(record, key, value)
+      for (const value of values) this.#emitAlone(headers, key, value)
       waiting.put(key, null)
     }
   }
@@ -88,12 +97,12 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     return this.#time.oldestWaiting + (isLeft ? windowAfterMs : windowBeforeMs) + graceMs >= this.#time.streamTime
   }
 
-  #emitAlone(record: Record<unknown, unknown>, { key, timestamp }: WaitingKey, { isLeft, value }: WaitingValue): void {
-    if (isLeft === this.#operator.isLeft) this.#emit(record, key, value, null, timestamp)
-    else this.#emit(record, key, null, value, timestamp)
+  #emitAlone(headers: readonly Header[], { key, timestamp }: WaitingKey, { isLeft, value }: WaitingValue): void {
+    if (isLeft === this.#operator.isLeft) this.#emit({ headers }, key, value, null, timestamp)
+    else this.#emit({ headers }, key, null, value, timestamp)
   }
 
-  #emit(record: Record<unknown, unknown>, key: unknown, own: unknown, other: unknown, timestamp: number): void {
-    this.context.forward({ key, value: this.#operator.join(key, own, other), timestamp, headers: record.headers })
+  #emit({ headers }: { readonly headers: readonly Header[] }, key: unknown, own: unknown, other: unknown, timestamp: number): void {
+    this.context.forward({ key, value: this.#operator.join(key, own, other), timestamp, headers })
   }
 }

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { WindowAggregate } from '../../../topology/operators/streams.ts'
-import type { Record } from '../../../topology/record.ts'
+import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
 
@@ -13,6 +14,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   readonly #operator: WindowAggregate
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
+  #turns: EmitTurns | null = null
   #streamTime = -1
 
   constructor(operator: WindowAggregate) {
@@ -24,6 +26,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
     this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
+    if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -48,7 +51,12 @@ export class WindowAggregateProcessor extends StoredProcessor {
       stored.put(key, newValue === null ? null : { value: newValue, timestamp: newTimestamp }, window.start)
       emission.update(record, window, oldAggregate, newValue, newTimestamp)
     }
-    emission.closed(record, stored, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
+    this.#turns?.record(record)
+  }
+
+  #emitClosed(headers: readonly Header[]): void {
+    const closeTime = this.#streamTime - this.#operator.windows.graceMs
+    if (this.#windows !== null) this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
   }
 
   #closing(lastClose: number, closeTime: number): { readonly from: number; readonly to: number } | null {

@@ -1,4 +1,4 @@
-import type { Record, Window } from '../../../topology/record.ts'
+import type { Header, Record, Window } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
 import type { OperatorContext } from '../operator-context.ts'
@@ -29,7 +29,7 @@ export class WindowEmission {
 
   /** `range` gives the window starts to look at for a close time, null where no window can have closed. */
   closed(
-    record: Record<unknown, unknown>,
+    headers: readonly Header[],
     windows: Windows,
     closeTime: number,
     range: (lastClose: number) => { readonly from: number; readonly to: number } | null,
@@ -38,7 +38,7 @@ export class WindowEmission {
     const starts = range(this.#lastClose)
     if (starts === null || starts.to < 0) return
     for (const [key, row] of windows.fetchAll(starts.from, starts.to))
-      this.#context.forward({ key, value: { newValue: row.value, oldValue: null }, timestamp: row.timestamp, headers: record.headers })
+      this.#context.forward({ key, value: { newValue: row.value, oldValue: null }, timestamp: row.timestamp, headers })
     this.#lastClose = closeTime
     this.#context.note(this.#store, closeTime)
   }

@@ -184,6 +184,44 @@ describe('A program on the embedded log', () => {
   })
 })
 
+describe('What a program reads', () => {
+  it('is processed in the order of its times over all topics of a task, however much of it waits (KIP-695)', async () => {
+    const settings = config({ applicationId: 'merge' })
+    const builder = new StreamsBuilder()
+    builder.stream(['a', 'b'], read).to('out', written)
+    await using writer = new Streams(wordCount(), { ...settings, applicationId: 'writer' })
+    await writer.start()
+    const count = 3000
+    const sent: Promise<unknown>[] = []
+    for (let time = 0; time < count; time++) {
+      sent.push(writer.send(time % 3 === 0 ? 'a' : 'b', { key: 'k', value: String(time), timestamp: time }, written))
+    }
+    await Promise.all(sent)
+    await using streams = new Streams(builder.build(), settings)
+    await streams.start()
+    const times = (await take(streams.records('out', read), count)).map(({ timestamp }) => timestamp)
+    assert.deepEqual(
+      times,
+      Array.from({ length: count }, (_, time) => time),
+    )
+  })
+
+  it('is what its pattern matches, from where its source says', async () => {
+    const settings = config({ applicationId: 'pattern' })
+    await using writer = new Streams(wordCount(), { ...settings, applicationId: 'writer' })
+    await writer.start()
+    await writer.send('bears-1', { key: 'k', value: 'old' }, written)
+    await writer.send('bears-2', { key: 'k', value: 'old' }, written)
+    await writer.send('teddies', { key: 'k', value: 'no bear' }, written)
+    const builder = new StreamsBuilder()
+    builder.stream(/bears-.*/, Consumed.with(text, text, { offsetReset: 'latest' })).to('out', written)
+    await using streams = new Streams(builder.build(), settings)
+    await streams.start()
+    for (const topic of ['teddies', 'bears-1', 'bears-2']) await streams.send(topic, { key: 'k', value: `new in ${topic}` }, written)
+    assert.deepEqual((await take(streams.records('out', read), 2)).map(({ value }) => value).sort(), ['new in bears-1', 'new in bears-2'])
+  })
+})
+
 describe('A record that a program cannot do', () => {
   const throwing = () =>
     toUpper((stream) =>

@@ -1,10 +1,139 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { BufferConfig, Consumed, Grouped, JoinWindows, Materialized, Produced, Serdes, StreamsBuilder, Suppressed, TimeWindows } from 'waggle-streams'
+import {
+  BufferConfig,
+  Consumed,
+  EmitStrategy,
+  type FixedKeyProcessorContext,
+  Grouped,
+  Joined,
+  JoinWindows,
+  type KeyValueStore,
+  Materialized,
+  Named,
+  Produced,
+  Serdes,
+  Stores,
+  StreamJoined,
+  StreamsBuilder,
+  Suppressed,
+  TimeWindows,
+} from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 
 const text = Serdes.string()
 const read = Consumed.with(text, text)
+
+describe('Closed windows', () => {
+  it('come out at most once an interval, and by the clock when no further record arrives', async () => {
+    const builder = new StreamsBuilder()
+    const other = builder.stream('other', read)
+    builder
+      .stream('in', read)
+      .leftJoin(other, (left, right) => `${left}+${right}`, JoinWindows.ofTimeDifferenceWithNoGrace(10), StreamJoined.with(text, text, text))
+      .to('out', Produced.with(text, text))
+    builder
+      .stream('clicks', read)
+      .groupByKey()
+      .windowedBy(TimeWindows.ofSizeWithNoGrace(10))
+      .emitStrategy(EmitStrategy.onWindowClose())
+      .count(Materialized.as('counts-per-10', { retentionMs: 1000 }))
+      .toStream(Named.as('counts'))
+      .map((windowed, count) => [windowed.key, String(count)] as const)
+      .to('counted', Produced.with(text, text))
+    await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
+    const input = driver.createInputTopic('in', text, text)
+    const clicks = driver.createInputTopic('clicks', text, text)
+    const [out, counted] = [driver.createOutputTopic('out', text, text), driver.createOutputTopic('counted', text, text)]
+    // The first look is free, and finds nothing.
+    for (const timestamp of [0, 100]) {
+      await input.pipeInput('k', `at ${timestamp}`, timestamp)
+      await clicks.pipeInput('k', 'x', timestamp)
+    }
+    assert.equal(out.isEmpty(), true)
+    assert.equal(counted.isEmpty(), true)
+    await driver.advanceWallClockTime(1000)
+    assert.deepEqual(
+      out.readRecordsToList().map(({ value, timestamp }) => [value, timestamp]),
+      [['at 0+null', 0]],
+    )
+    assert.deepEqual(
+      counted.readRecordsToList().map(({ value }) => value),
+      ['1'],
+    )
+  })
+})
+
+describe('A source of a pattern', () => {
+  it('reads each topic whose whole name matches', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream(/in-\d/, read).to('out', Produced.with(text, text))
+    const topology = builder.build()
+    assert.match(topology.describe().toString(), /Source: KSTREAM-SOURCE-0000000000 \(topics: in-\\d\)/)
+    await using driver = new TopologyTestDriver(topology)
+    for (const topic of ['in-1', 'in-2', 'in-33']) await driver.createInputTopic(topic, text, text).pipeInput('k', topic)
+    assert.deepEqual(
+      driver
+        .createOutputTopic('out', text, text)
+        .readRecordsToList()
+        .map(({ value }) => value),
+      ['in-1', 'in-2'],
+    )
+  })
+})
+
+describe('A global store', () => {
+  it('is read by every processor and written by its own alone', async () => {
+    const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
+    const reading = (write: boolean) => {
+      const builder = new StreamsBuilder()
+      builder.addGlobalStore(names, 'names', read, () => {
+        let store: KeyValueStore<string, string> | null = null
+        return {
+          init(context) {
+            store = context.getStateStore(names)
+          },
+          process: ({ key, value }) => store?.put(key ?? '', value),
+        }
+      })
+      builder
+        .stream('in', read)
+        .processValues<string>(() => {
+          let context: FixedKeyProcessorContext<string> | null = null
+          return {
+            init(given) {
+              context = given
+            },
+            process(record) {
+              const store = context?.getStateStore(names)
+              if (write) store?.put('x', 'y')
+              context?.forward({ ...record, value: store?.get(record.value ?? '') ?? 'nobody' })
+            },
+          }
+        })
+        .to('out', Produced.with(text, text))
+      return new TopologyTestDriver(builder.build(), { partitions: { names: 2, in: 2 } })
+    }
+    await using driver = reading(false)
+    const input = driver.createInputTopic('names', text, text)
+    for (const [key, value] of [
+      ['a', 'Ada'],
+      ['b', 'Bo'],
+      ['c', 'Cy'],
+    ] as const)
+      await input.pipeInput(key, value)
+    for (const key of ['a', 'b', 'd']) await driver.createInputTopic('in', text, text).pipeInput(key, key)
+    assert.deepEqual(
+      driver
+        .createOutputTopic('out', text, text)
+        .readRecordsToList()
+        .map(({ value }) => value),
+      ['Ada', 'Bo', 'nobody'],
+    )
+    await using writing = reading(true)
+    await assert.rejects(writing.createInputTopic('in', text, text).pipeInput('k', 'v'), { code: 'WAGGLE_STORE_READ_ONLY' })
+  })
+})
 
 describe('A mistake in a program', () => {
   it('that leaves out a serde says where, at the start', () => {
@@ -47,6 +176,23 @@ describe('A mistake in a program', () => {
   it('that waits for windows of a table that has none is refused', () => {
     const table = new StreamsBuilder().table('in', read)
     assert.throws(() => table.suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()) as never), { code: 'WAGGLE_INVALID_TOPOLOGY' })
+  })
+
+  it('of a join that waits for a table without a history, or with too short a one, is refused', () => {
+    const builder = new StreamsBuilder()
+    const waiting = Joined.with(text, text, text, { gracePeriodMs: 10 })
+    assert.throws(() => builder.stream('in', read).join(builder.table('plain', read), (a, b) => a + b, waiting), {
+      code: 'WAGGLE_INVALID_TOPOLOGY',
+      message: /needs a table that knows what it had at a time/,
+    })
+    const supplier = Stores.persistentVersionedKeyValueStore('versions', { historyRetentionMs: 5 })
+    const versions = builder.table('versioned', read, Materialized.as(supplier, { keySerde: text, valueSerde: text }))
+    builder.stream('in', read).join(versions, (a, b) => a + b, waiting)
+    assert.throws(() => builder.build(), {
+      code: 'WAGGLE_INVALID_TOPOLOGY',
+      message: /wait 10 ms for the table in versions, which keeps its history for 5 ms/,
+    })
+    assert.throws(() => versions.suppress(Suppressed.untilTimeLimit(1, BufferConfig.unbounded())), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
   it('of types does not compile', () => {

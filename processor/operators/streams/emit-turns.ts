@@ -1,0 +1,33 @@
+import { type Header, noHeaders } from '../../../topology/record.ts'
+import type { OperatorContext } from '../operator-context.ts'
+
+/**
+ * When an operator looks for windows that have closed: with each record or, since looking costs a scan, at most once an interval;
+ * then the clock looks too, so that nothing waits for a record that may never come.
+ */
+export class EmitTurns {
+  readonly #context: OperatorContext
+  readonly #look: (headers: readonly Header[]) => void
+  readonly #intervalMs: number
+  #next = 0
+  #isDue = false
+
+  constructor(context: OperatorContext, look: (headers: readonly Header[]) => void) {
+    this.#context = context
+    this.#look = look
+    this.#intervalMs = context.emitIntervalMs
+    if (this.#intervalMs > 0) context.schedule(this.#intervalMs, 'WALL_CLOCK_TIME', () => this.#isDue && this.#turn(noHeaders))
+  }
+
+  /** Stream time may have moved. */
+  record({ headers }: { readonly headers: readonly Header[] }): void {
+    this.#isDue = true
+    if (this.#intervalMs === 0 || this.#context.currentSystemTime >= this.#next) this.#turn(headers)
+  }
+
+  #turn(headers: readonly Header[]): void {
+    this.#isDue = false
+    this.#next = this.#context.currentSystemTime + this.#intervalMs
+    this.#look(headers)
+  }
+}
