@@ -75,6 +75,8 @@ export class Topology {
   readonly #users = new Map<string, Set<string>>()
   readonly #given = new Map<string, readonly string[]>()
   readonly #globalStores = new Set<string>()
+  /** While steps are being written that were rearranged: by the parent's name that they know, the one that it is. */
+  #parents: ReadonlyMap<string, string> = new Map()
 
   get nodes(): ReadonlyMap<string, GraphNode> {
     return this.#nodes
@@ -107,6 +109,13 @@ export class Topology {
   addInternalTopic(name: string, partitions: number | null): this {
     this.#internalTopics.set(name, partitions)
     return this
+  }
+
+  /** Nodes added by `act` read from what these names stand for. */
+  whereParents(parents: ReadonlyMap<string, string>, act: () => void): void {
+    this.#parents = parents
+    act()
+    this.#parents = new Map()
   }
 
   usersOf(store: string): ReadonlySet<string> {
@@ -283,7 +292,10 @@ export class Topology {
     return this
   }
 
-  #known(name: string, parents: readonly string[]): readonly string[] {
+  #known(name: string, named: readonly string[]): readonly string[] {
+    const order = [...this.#parents.keys()]
+    const inOrder = named.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
+    const parents = inOrder.map((parent) => this.#parents.get(parent) ?? parent).filter((parent, at, all) => all.indexOf(parent) === at)
     if (parents.length === 0) throw mistake(`Node ${name} has no parent`, 'Name at least one node that feeds it.')
     for (const parent of parents) {
       const kind = this.#nodes.get(parent)?.kind

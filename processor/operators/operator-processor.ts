@@ -12,6 +12,7 @@ import { JoinWindowProcessor } from './streams/join-window.ts'
 import { SessionAggregateProcessor } from './streams/session-aggregate.ts'
 import { SlidingAggregateProcessor } from './streams/sliding-aggregate.ts'
 import { StreamAggregateProcessor } from './streams/stream-aggregate.ts'
+import { StreamSelfJoinProcessor } from './streams/stream-self-join.ts'
 import { StreamStreamJoinProcessor } from './streams/stream-stream-join.ts'
 import { StreamTableJoinProcessor } from './streams/stream-table-join.ts'
 import { SubscriptionJoinProcessor } from './streams/subscription-join.ts'
@@ -54,6 +55,7 @@ const makers: Makers = {
   'stream-table-join': (operator) => new StreamTableJoinProcessor(operator),
   'join-window': (operator) => new JoinWindowProcessor(operator),
   'stream-stream-join': (operator) => new StreamStreamJoinProcessor(operator),
+  'stream-self-join': (operator) => new StreamSelfJoinProcessor(operator),
   suppress: (operator) => new SuppressProcessor(operator),
   'foreign-key-send': (operator) => new ForeignKeySendProcessor(operator),
   'subscription-receive': (operator) => new SubscriptionReceiveProcessor(operator),

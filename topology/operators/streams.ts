@@ -166,6 +166,16 @@ export interface StreamStreamJoin {
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
 }
 
+/** A stream joined with itself, from one store (KIP-862). */
+export interface StreamSelfJoin {
+  readonly op: 'stream-self-join'
+  readonly store: string
+  readonly beforeMs: number
+  readonly afterMs: number
+  readonly retentionMs: number
+  readonly join: (key: unknown, left: unknown, right: unknown) => unknown
+}
+
 export interface Suppress {
   readonly op: 'suppress'
   readonly store: string
@@ -192,4 +202,5 @@ export type StreamsOperator =
   | StreamTableJoin
   | JoinWindow
   | StreamStreamJoin
+  | StreamSelfJoin
   | Suppress

@@ -164,6 +164,7 @@ export class Stream<K, V> implements KStream<K, V> {
     graph.add({
       output: name,
       inputs: [output, others.output],
+      isMerge: true,
       write: (topology) => topology.addOperator(name, passThrough, [output, others.output]),
     })
     return new Stream({ graph, output: name, key: null, value: null, mustRepartition: mustRepartition || others.mustRepartition })
@@ -184,6 +185,7 @@ export class Stream<K, V> implements KStream<K, V> {
       value,
       partitioner: options?.partitioner ?? null,
       partitions: options?.numberOfPartitions ?? null,
+      asked: true,
     })
     return new Stream({ graph, output: source, key, value, mustRepartition: false })
   }
@@ -239,6 +241,7 @@ export class Stream<K, V> implements KStream<K, V> {
     graph.add({
       output: name,
       inputs: [output],
+      changes: { key: true, value: true },
       write: (topology) => topology.addProcessor(name, supplier, [output], stores === undefined ? {} : { stores }),
     })
     return new Stream({ graph, output: name, key: null, value: null, mustRepartition: true })
@@ -250,6 +253,7 @@ export class Stream<K, V> implements KStream<K, V> {
     graph.add({
       output: name,
       inputs: [output],
+      changes: { value: true },
       write: (topology) => topology.addProcessor(name, () => fixedKey(supplier), [output], stores === undefined ? {} : { stores }),
     })
     return new Stream({ graph, output: name, key, value: null, mustRepartition })
@@ -368,7 +372,8 @@ export class Stream<K, V> implements KStream<K, V> {
     const { graph, output } = this.parts
     const name = named?.name ?? graph.newName(prefix)
     const operator: StreamsOperator = { op: 'each', each: each as (record: Record<unknown, unknown>, forward: Forward) => void }
-    graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
+    const changes = { key: changed.mustRepartition === true, value: 'value' in changed }
+    graph.add({ output: name, inputs: [output], changes, write: (topology) => topology.addOperator(name, operator, [output]) })
     return new Stream({ ...this.parts, ...changed, output: name })
   }
 }
@@ -380,6 +385,7 @@ function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): Str
 
 export function addStreamSource(graph: StreamsGraph, topics: string | readonly string[] | RegExp, consumed: Consumed<unknown, unknown>): StreamParts {
   const name = consumed.options.name ?? graph.newName('KSTREAM-SOURCE-')
-  graph.add({ output: name, inputs: [], write: (topology: Topology) => topology.addSource(name, topics, consumed) })
+  const source = { topics, offsetReset: consumed.options.offsetReset ?? null }
+  graph.add({ output: name, inputs: [], source, write: (topology: Topology) => topology.addSource(name, topics, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }
 }

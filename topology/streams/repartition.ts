@@ -2,7 +2,7 @@ import type { StreamsOperator } from '../operators/streams.ts'
 import type { StreamPartitioner } from '../produced.ts'
 import type { AnySerde } from '../serde.ts'
 import { passThrough } from './pass-through.ts'
-import type { StreamsGraph } from './streams-graph.ts'
+import type { LogicalNode, StreamsGraph } from './streams-graph.ts'
 import { serdeOr } from './unset-serde.ts'
 
 export interface RepartitionOptions {
@@ -10,31 +10,48 @@ export interface RepartitionOptions {
   readonly value: AnySerde | null
   readonly partitioner: StreamPartitioner<never, never> | null
   readonly partitions: number | null
+  readonly asked?: boolean
 }
 
 /** A topic in between: every key's records come out in one partition. Returns the name of the source behind it. */
 export function addRepartition(graph: StreamsGraph, output: string, prefix: string, options: RepartitionOptions): string {
+  const step = repartitionStep((name) => graph.newName(name), output, prefix, options)
+  graph.add(step)
+  return step.output
+}
+
+/** `asked`: the user wanted this topic, so it stays where it is. */
+export function repartitionStep(
+  newName: (prefix: string) => string,
+  output: string,
+  prefix: string,
+  { key, value, partitioner, partitions, asked = false }: RepartitionOptions,
+): LogicalNode {
   const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
-  const generated = countRepartition(graph)
+  const generated = countRepartition({ newName })
   const isGenerated = /^KSTREAM.*-[0-9]{10}$/.test(prefix)
   const names = isGenerated ? generated : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
-  graph.add({
+  return {
     output: names.source,
     inputs: [output],
-    write(topology, wantsNullKeys) {
-      const serdes = { key: serdeOr(options.key, 'key', topic), value: serdeOr(options.value, 'value', topic) }
-      topology.addInternalTopic(topic, options.partitions)
+    ...(asked ? {} : { repartition: { topic, key, value } }),
+    write(topology, { wantsNullKeys }) {
+      const serdes = { key: serdeOr(key, 'key', topic), value: serdeOr(value, 'value', topic) }
+      topology.addInternalTopic(topic, partitions)
       topology.addOperator(names.filter, wantsNullKeys ? passThrough : dropNullKeys, [output])
-      topology.addSinkWith(names.sink, topic, [names.filter], { ...serdes, partitioner: options.partitioner })
+      topology.addSinkWith(names.sink, topic, [names.filter], { ...serdes, partitioner })
       topology.addSourceWith(names.source, [topic], serdes)
     },
-  })
-  return names.source
+  }
 }
 
 /** Counted up whether they are used or not, as Kafka Streams does, so that later names agree. */
-export function countRepartition(graph: StreamsGraph): { readonly sink: string; readonly filter: string; readonly source: string } {
-  return { sink: graph.newName('KSTREAM-SINK-'), filter: graph.newName('KSTREAM-FILTER-'), source: graph.newName('KSTREAM-SOURCE-') }
+export function countRepartition(names: { newName(prefix: string): string }): {
+  readonly sink: string
+  readonly filter: string
+  readonly source: string
+} {
+  return { sink: names.newName('KSTREAM-SINK-'), filter: names.newName('KSTREAM-FILTER-'), source: names.newName('KSTREAM-SOURCE-') }
 }
 
 const dropNullKeys: StreamsOperator = {

@@ -85,12 +85,26 @@ export function joinStreams(
     shared,
     join: (recordKey, own, other) => defined(isLeft ? joiner(own, other, recordKey) : joiner(other, own, recordKey), 'join'),
   })
+  const itself: StreamsOperator = {
+    op: 'stream-self-join',
+    store: stores.left.name,
+    beforeMs: windows.beforeMs,
+    afterMs: windows.afterMs,
+    retentionMs: windows.sizeMs + windows.graceMs,
+    join: (recordKey, own, other) => defined(joiner(own, other, recordKey), 'join'),
+  }
   const shares = outerStore === null ? [] : [outerStore]
   graph.add({
     output: merge,
     inputs: [left0.output, right0.output],
     relaxesNullKeys: outer.left || outer.right,
-    write(topology) {
+    isStreamJoin: true,
+    write(topology, { joinsItself }) {
+      if (joinsItself) {
+        topology.addOperator(thisWindowed, { op: 'join-window', store: stores.left.name }, [left0.output], { stores: [stores.left] })
+        topology.addOperator(merge, itself, [thisWindowed], { stores: [stores.left] })
+        return
+      }
       topology.addOperator(thisWindowed, { op: 'join-window', store: stores.left.name }, [left0.output], { stores: [stores.left] })
       topology.addOperator(otherWindowed, { op: 'join-window', store: stores.right.name }, [right0.output], { stores: [stores.right] })
       topology.addOperator(thisJoin, side(true), [thisWindowed], { stores: [stores.right, ...shares] })

@@ -6,7 +6,7 @@ import { GlobalKTable, nameGlobal } from './global-table.ts'
 import { addStreamSource, type KStream, Stream } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
 import type { Materialized } from './options.ts'
-import { StreamsGraph } from './streams-graph.ts'
+import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 
 type Some<T> = NonNullable<T>
 
@@ -61,7 +61,7 @@ export class StreamsBuilder {
     return this
   }
 
-  build(): Topology {
-    return this.#graph.build()
+  build(options?: BuildOptions): Topology {
+    return this.#graph.build(options)
   }
 }

@@ -1,4 +1,7 @@
 import { Topology } from '../graph.ts'
+import type { AnySerde } from '../serde.ts'
+import { WaggleError } from '../waggle-error.ts'
+import { DraftGraph } from './draft-graph.ts'
 
 /** A step of a program in the DSL, in the order in which it was written; `write` makes its nodes. */
 export interface LogicalNode {
@@ -8,8 +11,28 @@ export interface LogicalNode {
   readonly inputs: readonly string[]
   /** A join that lets a record without a key out unmatched (KIP-962). */
   readonly relaxesNullKeys?: boolean
-  /** `wantsNullKeys`: such a join stands behind it. */
-  write(topology: Topology, wantsNullKeys: boolean): void
+  /** What it may do to a record on its way: a topic that brings keys together may move in front of what changes neither. */
+  readonly changes?: { readonly key?: boolean; readonly value?: boolean }
+  readonly isMerge?: boolean
+  /** What it reads, where it is a source of a stream: two of the same topics are one. */
+  readonly source?: { readonly topics: string | readonly string[] | RegExp; readonly offsetReset: unknown }
+  /** A topic in between that nobody asked for by itself. */
+  readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
+  /** A join of two streams, which needs one store less where both are the same (KIP-862). */
+  readonly isStreamJoin?: boolean
+  write(topology: Topology, knowing: Knowing): void
+}
+
+/** What a step can only know when the whole program is there. */
+export interface Knowing {
+  /** A join that relaxes null keys stands behind it. */
+  readonly wantsNullKeys: boolean
+  readonly joinsItself: boolean
+}
+
+export interface BuildOptions {
+  /** `all` merges repartition topics and joins a stream with itself from one store. */
+  optimization?: 'none' | 'all'
 }
 
 /** What one StreamsBuilder has collected. Names are counted up in the order of the calls, as Kafka Streams counts them. */
@@ -29,23 +52,42 @@ export class StreamsGraph {
     this.#nodes.push(node)
   }
 
-  build(): Topology {
+  build({ optimization = 'none' }: BuildOptions = {}): Topology {
+    const before = this.#index
+    const draft = new DraftGraph(this.#nodes)
+    draft.mergeSources()
+    if (optimization === 'all') draft.mergeRepartitions((prefix) => this.newName(prefix))
     const topology = new Topology()
-    const wanting = this.#wantingNullKeys()
-    for (const node of this.#nodes) node.write(topology, wanting.has(node.output))
-    return topology
-  }
-
-  /** Outputs with a join behind them that relaxes null keys. Parents come before their children. */
-  #wantingNullKeys(): ReadonlySet<string> {
-    const wanting = new Set<string>()
-    for (const node of [...this.#nodes].reverse()) {
-      if (node.relaxesNullKeys || wanting.has(node.output)) for (const input of node.inputs) wanting.add(input)
+    const wanting = draft.wantingNullKeys()
+    for (const { node, parents } of draft.nodes) {
+      const joinsItself = optimization === 'all' && node.isStreamJoin === true && new Set(parents.values()).size === 1
+      topology.whereParents(parents, () => node.write(topology, { wantsNullKeys: wanting.has(node.output), joinsItself }))
     }
-    return wanting
+    // Building once more gives the same names.
+    this.#index = before
+    refuseSharedTopics(topology)
+    return topology
   }
 
   #number(): string {
     return String(this.#index++).padStart(10, '0')
+  }
+}
+
+/** A topic is read once: as a stream, or as a table. */
+function refuseSharedTopics(topology: Topology): void {
+  const readers = new Map<string, string>()
+  for (const node of topology.nodes.values()) {
+    if (node.kind !== 'source') continue
+    for (const topic of node.topics) {
+      const other = readers.get(topic)
+      if (other !== undefined) {
+        throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+          message: `${other} and ${node.name} both read the topic ${topic}`,
+          next: 'Read it once: toTable makes a table of a stream, toStream a stream of a table.',
+        })
+      }
+      readers.set(topic, node.name)
+    }
   }
 }

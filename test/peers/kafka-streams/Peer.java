@@ -49,12 +49,15 @@ public final class Peer {
         final StreamsBuilder builder = new StreamsBuilder();
         final List<Object> made = new ArrayList<>();
         for (final JsonNode step : example.get("steps")) made.add(make(builder, made, step));
-        final Topology topology = builder.build();
+        final Properties optimizing = new Properties();
+        optimizing.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, example.get("optimization").asText());
+        final Topology topology = builder.build(optimizing);
         answer.put("description", topology.describe().toString());
         final Properties config = new Properties();
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, "app");
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "nowhere:1");
         config.put(StreamsConfig.STATE_DIR_CONFIG, System.getProperty("java.io.tmpdir") + "/waggle-peer-" + ProcessHandle.current().pid());
+        config.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, example.get("optimization").asText());
         config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);

@@ -6,6 +6,7 @@ type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 /** Random programs over three topics, and random input for them: late, out of order, with nulls, repeats and far jumps. */
 export const examples: fc.Arbitrary<Example> = fc
   .record({
+    optimization: fc.constantFrom('none' as const, 'all' as const),
     start: fc.constantFrom(0, 0, 1_764_000_000_000),
     history: fc.constantFrom(0, 5, 20, 40, 100_000),
     choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 7 }),
@@ -23,7 +24,7 @@ export const examples: fc.Arbitrary<Example> = fc
       { minLength: 1, maxLength: 40 },
     ),
   })
-  .map(({ start, history, choices, records }) => ({ steps: stepsOf(choices, history), records: timed(start, records) }))
+  .map(({ optimization, start, history, choices, records }) => ({ optimization, steps: stepsOf(choices, history), records: timed(start, records) }))
 
 function timed(start: number, records: readonly (Omit<InputRecord, 'timestamp'> & { readonly step: number })[]): InputRecord[] {
   let now = start
@@ -97,7 +98,13 @@ function ofStream(
   pick: (kind: Made) => number | null,
 ): { readonly step: Step; readonly makes: Made } | null {
   const simple = ['filter', 'filterNot', 'mapValues', 'flatMapValues', 'flatMap', 'selectKey', 'map', 'repartition'] as const
-  const at = draw(24)
+  const at = draw(26)
+  if (at > 24) return { step: { op: 'stream', topic: draw(2) === 0 ? 'in0' : 'in1' }, makes: 'stream' }
+  if (at > 23) {
+    const [before, after, grace] = [draw(20), draw(20), draw(20)]
+    const kind = (['inner', 'inner', 'left', 'outer'] as const)[draw(4)] ?? 'inner'
+    return { step: { op: 'streamJoin', of, other: of, kind, before, after, grace }, makes: 'stream' }
+  }
   if (at > 21) {
     const other = pick('global')
     return other === null ? null : { step: { op: 'globalJoin', of, other, kind: draw(2) === 0 ? 'inner' : 'left' }, makes: 'stream' }

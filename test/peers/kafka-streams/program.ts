@@ -71,6 +71,7 @@ export interface InputRecord {
 }
 
 export interface Example {
+  readonly optimization: 'none' | 'all'
   readonly steps: readonly Step[]
   readonly records: readonly InputRecord[]
 }
@@ -78,8 +79,8 @@ export interface Example {
 /** By topic: key and value in hex, and the timestamp. */
 export type Outputs = { readonly [topic: string]: readonly (readonly [key: string | null, value: string | null, timestamp: number])[] }
 
-export async function run({ steps, records }: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
-  const topology = topologyOf(steps)
+export async function run({ optimization, steps, records }: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
+  const topology = topologyOf(steps, optimization)
   const driver = new TopologyTestDriver(topology, { applicationId: 'app', defaultKeySerde: text, defaultValueSerde: text })
   const inputs = new Map<string, ReturnType<typeof driver.createInputTopic<string, string>>>()
   for (const { topic, key, value, timestamp } of records) {
@@ -99,7 +100,7 @@ export async function run({ steps, records }: Example): Promise<{ readonly outpu
 type Text = KStream<string | null, string | null>
 type TextTable = KTable<string, string>
 
-function topologyOf(steps: readonly Step[]): Topology {
+function topologyOf(steps: readonly Step[], optimization: 'none' | 'all'): Topology {
   const builder = new StreamsBuilder()
   const made: unknown[] = []
   const streamAt = (at: number) => made[at] as Text
@@ -183,7 +184,7 @@ function topologyOf(steps: readonly Step[]): Topology {
     }
   }
   for (const step of steps) made.push(make(step))
-  return builder.build()
+  return builder.build({ optimization })
 }
 
 function aggregate(stream: Text, { by, fn, windows, onClose }: Extract<Step, { op: 'aggregate' }>): unknown {

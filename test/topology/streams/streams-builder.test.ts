@@ -195,6 +195,26 @@ describe('A mistake in a program', () => {
     assert.throws(() => versions.suppress(Suppressed.untilTimeLimit(1, BufferConfig.unbounded())), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
+  it('of a topic that is read in two ways is refused', () => {
+    const refused = (message: RegExp, program: (builder: StreamsBuilder) => void) => {
+      const builder = new StreamsBuilder()
+      program(builder)
+      assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message })
+    }
+    refused(/KSTREAM-SOURCE-0000000000 and KSTREAM-SOURCE-0000000002 both read the topic in/, (builder) => {
+      builder.stream('in', read)
+      builder.table('in', read)
+    })
+    refused(/overlapping topics that are not the same: a,b and b/, (builder) => {
+      builder.stream(['a', 'b'], read)
+      builder.stream('b', read)
+    })
+    refused(/read in from different places/, (builder) => {
+      builder.stream('in', read)
+      builder.stream('in', Consumed.with(text, text, { offsetReset: 'latest' }))
+    })
+  })
+
   it('of types does not compile', () => {
     const builder = new StreamsBuilder()
     const strings = builder.stream('a', read)
