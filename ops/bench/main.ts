@@ -4,7 +4,7 @@ import { exitStatus } from '../cli/exit-status.ts'
 import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
-/** `npm run bench -- engine | swarm`: each measures a floor in the same run, and prints a table, or JSON. */
+/** `npm run bench -- engine | streams | swarm`: each measures a floor in the same run, and prints a table, or JSON. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -12,7 +12,9 @@ const { positionals, values } = parseArgs({
     seconds: { type: 'string', default: '10' },
     clients: { type: 'string', default: '32' },
     minutes: { type: 'string', default: '0' },
-    records: { type: 'string', default: '400000' },
+    records: { type: 'string', default: '' },
+    keys: { type: 'string', default: '100,10000,1000000' },
+    only: { type: 'string', default: '' },
   },
 })
 
@@ -21,12 +23,18 @@ const [what] = positionals
 
 if (what === 'engine') {
   const { engineBenchmark } = await import('./engine.ts')
-  show(await engineBenchmark({ records: Number(values.records) }))
+  show(await engineBenchmark({ records: Number(values.records || 400_000) }))
 } else if (what === 'swarm') {
   const { swarmBenchmark } = await import('./swarm.ts')
   show(await swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) }))
+} else if (what === 'streams') {
+  const { streamsBenchmark } = await import('./streams.ts')
+  const keys = values.keys.split(',').map(Number)
+  show(await streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only }))
 } else {
-  process.stderr.write('Usage: npm run bench -- engine [--records N] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n')
+  process.stderr.write(
+    'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n',
+  )
   process.exit(exitStatus.usage)
 }
 

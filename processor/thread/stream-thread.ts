@@ -188,7 +188,12 @@ export class StreamThread {
       return true
     }
     const consumer = this.#consumerOf(task)
-    if (empty.some((input) => consumer?.hasMore(input))) return false
+    const coming = empty.filter((input) => consumer?.hasMore(input))
+    if (coming.length > 0) {
+      // They may have been paused when they had something, and what others have keeps the task full.
+      if (this.#paused.has(task)) consumer?.resume(coming)
+      return false
+    }
     if (maxTaskIdleMs === 0) return true
     const now = this.#clock.elapsedMs()
     const since = this.#idleSince.get(task) ?? now

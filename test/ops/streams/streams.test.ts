@@ -191,7 +191,7 @@ describe('What a program reads', () => {
     builder.stream(['a', 'b'], read).to('out', written)
     await using writer = new Streams(wordCount(), { ...settings, applicationId: 'writer' })
     await writer.start()
-    const count = 3000
+    const count = 20_000
     const sent: Promise<unknown>[] = []
     for (let time = 0; time < count; time++) {
       sent.push(writer.send(time % 3 === 0 ? 'a' : 'b', { key: 'k', value: String(time), timestamp: time }, written))

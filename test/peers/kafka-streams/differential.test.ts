@@ -1,9 +1,10 @@
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { withKafkaStreams } from '../../../ops/bench/kafka-streams/java.ts'
 import { compare } from './compared.ts'
-import { javaPeer } from './java.ts'
 import { Peer } from './peer.ts'
 
-const java = javaPeer()
+const java = withKafkaStreams(join(import.meta.dirname, 'Peer.java'))
 const skip = 'missing' in java ? java.missing : false
 
 describe('Kafka Streams 4.3.1 gives the same records, in the same order, with the same bytes and timestamps', { skip }, () => {

@@ -1,12 +1,13 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { withKafkaStreams } from '../../../ops/bench/kafka-streams/java.ts'
 import { compare } from './compared.ts'
-import { javaPeer } from './java.ts'
 import { Peer } from './peer.ts'
 
 /** `npm run differential -- [--minutes 60] [--seed N]`: fresh seeds for as long as it is told; the seed that differs is in the error. */
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' }, seed: { type: 'string' } } })
-const java = javaPeer()
+const java = withKafkaStreams(join(import.meta.dirname, 'Peer.java'))
 if ('missing' in java) throw new Error(java.missing)
 const peer = new Peer(java)
 const end = systemClock.elapsedMs() + Number(values.minutes) * 60_000

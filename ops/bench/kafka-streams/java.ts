@@ -3,13 +3,13 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from '
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** Where Kafka Streams' jars and the compiled peer lie, or why they cannot be had here. */
-export type JavaPeer = { readonly libs: string; readonly classes: string } | { readonly missing: string }
+/** Where Kafka Streams' jars and a compiled program lie, or why they cannot be had here. */
+export type KafkaStreamsProgram = { readonly libs: string; readonly classes: string } | { readonly missing: string }
 
 const version = '4.3.1'
 
-/** Fetches the jars from Maven Central once (a cache of the user keeps them) and compiles the peer. */
-export function javaPeer(): JavaPeer {
+/** Fetches the jars from Maven Central once (a cache of the user keeps them) and compiles a program of one file. */
+export function withKafkaStreams(source: string): KafkaStreamsProgram {
   for (const tool of ['javac', 'mvn']) if (spawnSync(tool, ['-version']).status !== 0) return { missing: `${tool} is not on this machine` }
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle', `kafka-streams-${version}`)
   const libs = join(cache, 'libs')
@@ -38,6 +38,6 @@ export function javaPeer(): JavaPeer {
   }
   const classes = mkdtempSync(join(cache, 'classes-'))
   process.once('exit', () => rmSync(classes, { recursive: true, force: true }))
-  const compiled = spawnSync('javac', ['-cp', `${libs}/*`, '-d', classes, join(import.meta.dirname, 'Peer.java')], { encoding: 'utf8' })
-  return compiled.status === 0 ? { libs, classes } : { missing: `The peer does not compile: ${compiled.stderr}` }
+  const compiled = spawnSync('javac', ['-cp', `${libs}/*`, '-d', classes, source], { encoding: 'utf8' })
+  return compiled.status === 0 ? { libs, classes } : { missing: `${source} does not compile: ${compiled.stderr}` }
 }

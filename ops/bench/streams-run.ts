@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { TopologyTestDriver } from '../../processor/simulation/topology-test-driver.ts'
+import { Application } from '../../processor/streams.ts'
+import { decorated } from '../../topology/decorated.ts'
+import { Serdes } from '../../topology/serdes.ts'
+import { streamsWorkloads } from './streams-workloads.ts'
+
+/** One workload in a process of its own: driver or embedded, workload, keys, records, directory. Prints CPU and wall nanoseconds, and RSS. */
+const [kind, name, keysText, recordsText, directory] = process.argv.slice(2)
+const workload = streamsWorkloads.find((one) => one.name === name)
+if (workload === undefined || directory === undefined) throw new Error(`There is no workload ${name}`)
+const [keys, records] = [Number(keysText), Number(recordsText)]
+const value = Buffer.alloc(100, 'x')
+const keyOf = (at: number) => Buffer.from(`key-${(Math.imul(at, 2_654_435_761 | 0) >>> 0) % keys}`)
+const warmup = Math.floor(records / 5)
+const bytes = Serdes.bytes()
+
+const { cpuMicros, seconds } = kind === 'driver' ? await throughDriver() : await throughLog()
+process.stdout.write(`${Math.round(cpuMicros * 1000)} ${Math.round(seconds * 1e9)} ${process.memoryUsage.rss()}\n`)
+process.exit(0)
+
+async function throughDriver() {
+  const driver = new TopologyTestDriver(workload?.build() ?? never())
+  const inputs = Array.from({ length: workload?.inputs ?? 0 }, (_, at) => driver.createInputTopic(`in${at}`, bytes, bytes))
+  const out = driver.createOutputTopic('out', bytes, bytes)
+  let measured = measure()
+  for (let at = 0; at < records + warmup; at++) {
+    if (at === warmup) measured = measure()
+    await inputs[at % inputs.length]?.pipeInput(keyOf(at), value, at)
+    if (at % 1000 === 999) out.readRecordsToList()
+  }
+  return measured()
+}
+
+/** The input is in the log before the clock starts; it stops when all of it is processed and committed. */
+async function throughLog() {
+  const log = await openEmbeddedLog({ directory: mkdtempSync(join(directory ?? '', 'log-')), clock: systemClock })
+  const inputs = Array.from({ length: workload?.inputs ?? 0 }, (_, at) => `in${at}`)
+  const topic = (topicName: string) => ({ name: topicName, partitions: 1, cleanup: 'delete' as const, retentionMs: null })
+  await log.createTopics([...inputs, 'out'].map(topic))
+  const producer = await log.producer()
+  for (let from = 0; from < records; from += 1000) {
+    await Promise.all(
+      Array.from({ length: Math.min(1000, records - from) }, (_, index) => {
+        const at = from + index
+        const record = { partition: 0, key: keyOf(at), value, timestamp: at, headers: [] }
+        return producer.send({ ...record, topic: inputs[at % inputs.length] ?? '' })
+      }),
+    )
+  }
+  const failed = Promise.withResolvers<never>()
+  const application = new Application({
+    applicationId: 'bench',
+    topology: decorated(workload?.build() ?? never(), 'bench', { key: null, value: null, timestampExtractor: null }),
+    log,
+    clock: systemClock,
+    topics: [],
+    emitIntervalMs: 0,
+    onFailure: failed.reject,
+  })
+  const measured = measure()
+  await application.start()
+  const done = async () => {
+    while (application.tasks.reduce((sum, { counts }) => sum + counts.processed, 0) < records) {
+      await new Promise<void>((resolve) => {
+        systemClock.after(1, resolve)
+      })
+    }
+  }
+  await Promise.race([done(), failed.promise])
+  await application.close({ timeoutMs: 60_000 })
+  const result = measured()
+  rmSync(directory ?? '', { recursive: true, force: true })
+  return result
+}
+
+function measure(): () => { readonly seconds: number; readonly cpuMicros: number } {
+  const cpu = process.cpuUsage()
+  const startedMs = systemClock.elapsedMs()
+  return () => {
+    const { user, system } = process.cpuUsage(cpu)
+    return { seconds: (systemClock.elapsedMs() - startedMs) / 1000, cpuMicros: user + system }
+  }
+}
+
+function never(): never {
+  throw new Error('There is no workload')
+}

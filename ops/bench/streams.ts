@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { withKafkaStreams } from './kafka-streams/java.ts'
+import { streamsWorkloads } from './streams-workloads.ts'
+import type { Table } from './table.ts'
+
+export interface StreamsBenchmarkOptions {
+  readonly records: number
+  readonly keys: readonly number[]
+  /** Workloads whose names contain it. */
+  readonly only: string
+}
+
+/**
+ * CPU microseconds a record through Waggle's test driver, Kafka Streams' own (Java, where it is), and Waggle on its embedded log: the
+ * same programs on the same input (100-byte values, a record a millisecond, windows of a second), each in a process of its own.
+ */
+export async function streamsBenchmark({ records, keys, only }: StreamsBenchmarkOptions): Promise<readonly Table[]> {
+  const java = withKafkaStreams(join(import.meta.dirname, 'kafka-streams', 'Bench.java'))
+  const rows: (readonly (string | number)[])[] = []
+  for (const { name } of streamsWorkloads.filter((one) => one.name.includes(only))) {
+    for (const count of keys) {
+      const argv = [name, String(count), String(records)]
+      const driver = inProcess(process.execPath, [join(import.meta.dirname, 'streams-run.ts'), 'driver', ...argv])
+      const log = inProcess(process.execPath, [join(import.meta.dirname, 'streams-run.ts'), 'embedded', ...argv])
+      const peer =
+        'missing' in java ? null : inProcess('java', ['-XX:+UseSerialGC', '-Xmx2g', '-cp', `${java.classes}:${java.libs}/*`, 'Bench', ...argv])
+      rows.push([
+        name,
+        count,
+        driver.cpuMicros / records,
+        peer === null ? '–' : peer.cpuMicros / records,
+        log.cpuMicros / records,
+        records / log.seconds,
+      ])
+      process.stderr.write(`${name}, ${count} keys\n`)
+    }
+  }
+  const title = 'missing' in java ? `Streams (no Kafka Streams beside it: ${java.missing})` : 'Streams, beside Kafka Streams 4.3.1'
+  const columns = ['what', 'keys', 'driver, CPU µs/record', 'Kafka’s driver (Java)', 'embedded log', 'embedded, records/s']
+  return [{ title, columns, rows }]
+}
+
+/** The last argument is a directory that is gone afterwards. */
+function inProcess(program: string, argv: readonly string[]): { readonly cpuMicros: number; readonly seconds: number } {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
+  const { stdout, stderr, status } = spawnSync(program, [...argv, directory], { encoding: 'utf8', timeout: 300_000 })
+  rmSync(directory, { recursive: true, force: true })
+  if (status !== 0) throw new Error(`${program} ${argv.join(' ')} failed: ${stderr.slice(-2000)}`)
+  const [cpu, wall] = (stdout.trim().split('\n').at(-1) ?? '').split(' ').map(Number)
+  return { cpuMicros: (cpu ?? Number.NaN) / 1000, seconds: (wall ?? Number.NaN) / 1e9 }
+}
