@@ -2,6 +2,7 @@ import type { KeyValue } from '../../topology/record.ts'
 import type { Serde, Serializer } from '../../topology/serde.ts'
 import type { KeptStore, KeyValueStore } from '../../topology/state-store.ts'
 import type { StoreBytes } from '../ports.ts'
+import { SortedIds } from './sorted-ids.ts'
 
 /**
  * A task's key-value store: values stay what they are in memory and become bytes in the commit, so what is put and deleted
@@ -25,8 +26,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #dirty: Entry<V>[] = []
   /** One list a commit on its way, oldest first. */
   readonly #committing: Entry<V>[][] = []
-  /** Ids of held entries in their order: kept from the first scan on, since a store that is never scanned needs none. */
-  #heldIds: string[] | null = null
+  /** Ids of held entries in their order: there while the store is scanned, since one that is only asked by key needs none. */
+  #heldIds: SortedIds | null = null
+  #wasScanned = false
 
   constructor(builder: KeptStore, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }) {
     this.name = builder.name
@@ -114,6 +116,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     }
     this.#dirty = []
     this.#committing.push(held)
+    if (!this.#wasScanned) this.#heldIds = null
+    this.#wasScanned = false
     return changes
   }
 
@@ -217,12 +221,10 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   /** Entries that are held, in the order of their keys. */
   #heldBetween(from: Uint8Array | null, to: Uint8Array | null, length: number): Entry<V>[] {
-    this.#heldIds ??= this.#sortedHeldIds()
-    const low = from === null ? 0 : placeOf(this.#heldIds, idOf(from))
-    const high = to === null ? this.#heldIds.length : placeOf(this.#heldIds, idOf(to))
+    this.#wasScanned = true
+    this.#heldIds ??= new SortedIds(this.#sortedHeldIds())
     const held: Entry<V>[] = []
-    for (let at = low; at < high; at++) {
-      const id = this.#heldIds[at] ?? ''
+    for (const id of this.#heldIds.between(from === null ? null : idOf(from), to === null ? null : idOf(to))) {
       if (length > 0 && id.length !== length) continue
       const entry = this.#young.get(id) ?? this.#old.get(id)
       if (entry !== undefined) held.push(entry)
@@ -236,11 +238,11 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #hold(entry: Entry<V>): void {
-    this.#heldIds?.splice(placeOf(this.#heldIds, entry.id), 0, entry.id)
+    this.#heldIds?.add(entry.id)
   }
 
   #release(entry: Entry<V>): void {
-    this.#heldIds?.splice(placeOf(this.#heldIds, entry.id), 1)
+    this.#heldIds?.delete(entry.id)
     if (entry.value === null) this.#forget(entry)
   }
 
@@ -266,17 +268,6 @@ function isHeld<V>(entry: Entry<V>): boolean {
 
 function keyOf<V>({ id }: Entry<V>): Uint8Array {
   return Buffer.from(id, 'latin1')
-}
-
-/** Where `id` is or would be among sorted ids. */
-function placeOf(ids: readonly string[], id: string): number {
-  let low = 0
-  for (let high = ids.length; low < high; ) {
-    const middle = (low + high) >>> 1
-    if ((ids[middle] ?? '') < id) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** As the bytes compare, since each code unit is one. */

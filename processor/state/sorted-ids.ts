@@ -1,0 +1,71 @@
+/**
+ * Strings in order, in chunks: adding and taking away costs a search and a move within one chunk, where one long array would be
+ * moved as a whole.
+ */
+export class SortedIds {
+  /** None is empty; all ids of one are less than those of the next. */
+  readonly #chunks: string[][] = []
+
+  constructor(sorted: readonly string[] = []) {
+    for (let at = 0; at < sorted.length; at += chunkSize / 2) this.#chunks.push(sorted.slice(at, at + chunkSize / 2))
+  }
+
+  /** Once: it must not be there. */
+  add(id: string): void {
+    const at = Math.max(0, this.#chunkOf(id))
+    const chunk = this.#chunks[at]
+    if (chunk === undefined) {
+      this.#chunks.push([id])
+      return
+    }
+    chunk.splice(placeOf(chunk, id), 0, id)
+    if (chunk.length > chunkSize) this.#chunks.splice(at + 1, 0, chunk.splice(chunkSize / 2))
+  }
+
+  delete(id: string): void {
+    const at = this.#chunkOf(id)
+    const chunk = this.#chunks[at]
+    if (chunk === undefined) return
+    const place = placeOf(chunk, id)
+    if (chunk[place] !== id) return
+    chunk.splice(place, 1)
+    if (chunk.length === 0) this.#chunks.splice(at, 1)
+  }
+
+  /** `from` inclusive, `to` exclusive, null is open. */
+  between(from: string | null, to: string | null): string[] {
+    const found: string[] = []
+    for (let at = from === null ? 0 : Math.max(0, this.#chunkOf(from)); at < this.#chunks.length; at++) {
+      const chunk = this.#chunks[at] ?? []
+      const low = from === null ? 0 : placeOf(chunk, from)
+      const high = to === null ? chunk.length : placeOf(chunk, to)
+      for (let place = low; place < high; place++) found.push(chunk[place] ?? '')
+      if (high < chunk.length) break
+    }
+    return found
+  }
+
+  /** The last chunk that begins at `id` or before; -1 where all begin after it. */
+  #chunkOf(id: string): number {
+    let low = 0
+    for (let high = this.#chunks.length; low < high; ) {
+      const middle = (low + high) >>> 1
+      if ((this.#chunks[middle]?.[0] ?? '') <= id) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+}
+
+const chunkSize = 256
+
+/** Where `id` is or would be. */
+function placeOf(ids: readonly string[], id: string): number {
+  let low = 0
+  for (let high = ids.length; low < high; ) {
+    const middle = (low + high) >>> 1
+    if ((ids[middle] ?? '') < id) low = middle + 1
+    else high = middle
+  }
+  return low
+}
