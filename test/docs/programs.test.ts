@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
+
+const root = resolve(import.meta.dirname, '..', '..')
+// Within the package, so that programs can import it by its name.
+mkdirSync(join(root, '.waggle'), { recursive: true })
+const directory = mkdtempSync(join(root, '.waggle', 'docs-'))
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+const blocks = (file: string) => [...readFileSync(join(root, 'docs', file), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')
+
+const [opening = '', ...programs] = blocks('from-java.md')
+const files = [
+  ...programs.map((program, at) => {
+    const isBuilt =
+      '\nexport const topology = builder.build()\nvoid [Joined, JoinWindows, Materialized, Repartitioned, SessionWindows, StreamJoined, Stores]\nvoid [Grouped, Produced, Suppressed, BufferConfig, TimeWindows, read, written]\n'
+    return { name: `from-java-${at + 1}.ts`, text: `${opening}${program}${isBuilt}` }
+  }),
+  ...blocks('kafka-streams.md').map((program, at) => ({ name: `kafka-streams-${at + 1}.ts`, text: program })),
+]
+for (const { name, text } of files) writeFileSync(join(directory, name), text)
+
+describe('Each TypeScript program of the documentation', () => {
+  it('compiles', () => {
+    const config = { extends: join(root, 'tsconfig.json'), include: ['*.ts', join(root, 'connectors/**/*.d.ts')] }
+    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config))
+    const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', directory], {
+      encoding: 'utf8',
+    })
+    assert.equal(status, 0, stdout)
+  })
+
+  for (const { name } of files) {
+    it(`runs: ${name}`, async () => {
+      await import(pathToFileURL(join(directory, name)).href)
+    })
+  }
+})
