@@ -85,11 +85,11 @@ export interface StoreBytes {
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
 }
 
-/** What a commit does to one store of one task. A null value deletes. */
+/** What a commit does to one store of one task, and the time of the record that did it. A null value deletes. */
 export interface StoreChange {
   readonly task: string
   readonly store: string
-  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null]>
+  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, timestamp?: number]>
 }
 
 /** Where a task's stores lie between commits. */

@@ -1,4 +1,5 @@
 import type { LogRecord, Position, StoreBytes, TopicSpec } from '../ports.ts'
+import { SortedIds } from '../state/sorted-ids.ts'
 
 export interface DurableRecord extends LogRecord {
   readonly value: Uint8Array | null
@@ -29,7 +30,7 @@ export interface DurablePartition {
 /** Keys in the order of their bytes. */
 class SimulatedStore implements StoreBytes {
   readonly #entries = new Map<string, Uint8Array>()
-  readonly #sorted: string[] = []
+  readonly #sorted = new SortedIds()
 
   get(key: Uint8Array): Uint8Array | null {
     return this.#entries.get(nameOf(key)) ?? null
@@ -40,10 +41,8 @@ class SimulatedStore implements StoreBytes {
   }
 
   *range(from: Uint8Array | null, to: Uint8Array | null, { reverse = false } = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
-    const low = from === null ? 0 : this.#placeOf(nameOf(from))
-    const high = to === null ? this.#sorted.length : this.#placeOf(nameOf(to))
     // What changes while somebody iterates is not seen, as with a snapshot.
-    const names = this.#sorted.slice(low, high)
+    const names = this.#sorted.between(from === null ? null : nameOf(from), to === null ? null : nameOf(to))
     for (const name of reverse ? names.reverse() : names) {
       const value = this.#entries.get(name)
       if (value !== undefined) yield [Buffer.from(name, 'latin1'), value]
@@ -56,19 +55,8 @@ class SimulatedStore implements StoreBytes {
     if (value === null) this.#entries.delete(name)
     else this.#entries.set(name, value)
     if (isThere === (value !== null)) return
-    if (isThere) this.#sorted.splice(this.#placeOf(name), 1)
-    else this.#sorted.splice(this.#placeOf(name), 0, name)
-  }
-
-  /** Of the first name that is not less. */
-  #placeOf(name: string): number {
-    let low = 0
-    for (let high = this.#sorted.length; low < high; ) {
-      const middle = (low + high) >>> 1
-      if ((this.#sorted[middle] ?? '') < name) low = middle + 1
-      else high = middle
-    }
-    return low
+    if (isThere) this.#sorted.delete(name)
+    else this.#sorted.add(name)
   }
 }
 

@@ -10,6 +10,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
+import { changelogRecord } from '../state/changelog.ts'
 import { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
@@ -142,10 +143,11 @@ export class TopologyTestDriver implements AsyncDisposable {
       for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
         const inputs = read.map((input) => ({ ...input, position: this.#positions.get(placeOf(input)) ?? null }))
         const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
+        const time = { now: -1 }
         const stores = new Map<string, TaskStore>()
         for (const builder of subtopology.stores) {
           const topic = changelogTopic(this.#applicationId, builder.name)
-          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries })
+          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, time })
           stores.set(builder.name, store)
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
@@ -156,6 +158,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             id,
             subtopology,
             partition,
+            time,
             inputs,
             stores,
             globals: subtopology.isGlobal ? new Map() : globals.views,
@@ -239,8 +242,20 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (const { task, store, entries } of state) {
       const rows = this.#disk.store(task, store)
       for (const [key, value] of entries) rows.change(key, value)
+      this.#logChanges(store, entries)
     }
     for (const task of this.#tasks) task.committed()
+  }
+
+  /** As an application on Kafka logs them: one record a row that a commit changes. */
+  #logChanges(name: string, entries: StoreChange['entries']): void {
+    const store = this.#topology.stores.get(name)
+    if (store === undefined || store.kind === 'custom' || store.logging === false) return
+    const records = this.#outputOf(changelogTopic(this.#applicationId, name))
+    for (const change of entries) {
+      const record = changelogRecord(store, change)
+      if (record !== null) records.push({ ...record, offset: records.length, headers: noHeaders })
+    }
   }
 
   #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {

@@ -77,7 +77,7 @@ abstract class SegmentedStore<K, V> implements StateStore {
 
   #drop(live: number): void {
     this.#dropped = live
-    for (const [key] of this.rows.range(null, segmentBound(live))) this.rows.put(key, null)
+    for (const [key] of this.rows.range(null, segmentBound(live))) this.rows.expire(key)
   }
 }
 
@@ -98,8 +98,9 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   }
 
   put(key: K, value: V | null, windowStart: number): void {
-    if (value === null && this.#retainDuplicates) return
+    // Counted for null too: Kafka Streams' changelog does.
     if (this.#retainDuplicates) this.#sequence = (this.#sequence + 1) & 0x7fffffff
+    if (value === null && this.#retainDuplicates) return
     if (this.admits(windowStart)) this.rows.put(this.#rowKey(this.#bytesOf(key), windowStart, this.#sequence), value)
   }
 

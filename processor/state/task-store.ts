@@ -4,7 +4,7 @@ import type { StateStore, StoreSpec } from '../../topology/state-store.ts'
 import type { StoreBytes } from '../ports.ts'
 import { SegmentedSessionStore, SegmentedWindowStore } from './segmented-store.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
-import { WriteBackStore } from './write-back-store.ts'
+import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 
 /** A store of one task: what its nodes see, and the rows that a commit takes its changes from. */
 export interface TaskStore {
@@ -12,7 +12,7 @@ export interface TaskStore {
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
 }
 
-export function openStore(builder: StoreSpec, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }): TaskStore {
+export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOptions): TaskStore {
   if (builder.kind === 'custom') return { store: builder.build(), rows: nothingToCommit }
   if (builder.kind === 'keyValue') {
     const rows = new WriteBackStore<unknown, unknown>(builder, disk, options)

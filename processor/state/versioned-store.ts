@@ -139,7 +139,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const live = this.#live
     if (live <= this.#dropped) return
     this.#dropped = live
-    for (const [row] of this.#rows.between(Buffer.of(1), Buffer.concat([Buffer.of(1), longBytes(live)]), false)) this.#rows.put(row, null)
+    for (const [row] of this.#rows.between(Buffer.of(1), Buffer.concat([Buffer.of(1), longBytes(live)]), false)) this.#rows.expire(row)
   }
 }
 

@@ -2,6 +2,7 @@ import type { KeyValue } from '../../topology/record.ts'
 import type { Serde, Serializer } from '../../topology/serde.ts'
 import type { KeptStore, KeyValueStore } from '../../topology/state-store.ts'
 import type { StoreBytes } from '../ports.ts'
+import { type RowChange, ranOut } from './changelog.ts'
 import { SortedIds } from './sorted-ids.ts'
 
 /**
@@ -18,6 +19,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #key: Serde<K>
   readonly #value: Serde<V>
   readonly #topic: string
+  readonly #time: RecordTime
   readonly #maxEntries: number
   #turnAt: number
   #young = new Map<string, Entry<V>>()
@@ -30,13 +32,14 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #heldIds: SortedIds | null = null
   #wasScanned = false
 
-  constructor(builder: KeptStore, disk: StoreBytes, options: { readonly topic: string; readonly maxEntries: number }) {
+  constructor(builder: KeptStore, disk: StoreBytes, options: StoreOptions) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.#disk = disk
     this.#key = builder.key as unknown as Serde<K>
     this.#value = builder.value as unknown as Serde<V>
     this.#topic = options.topic
+    this.#time = options.time ?? { now: -1 }
     this.#maxEntries = options.maxEntries
     this.#turnAt = options.maxEntries / 2
   }
@@ -47,6 +50,13 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   put(key: K, value: V | null): void {
     this.#set(this.#entryToWrite(this.#bytesOf(key)), value)
+  }
+
+  /** Takes away what has run out: no change of what the store says, so its changelog does not hear of it. */
+  expire(key: K): void {
+    const entry = this.#entryToWrite(this.#bytesOf(key))
+    this.#set(entry, null)
+    entry.timestamp = ranOut
   }
 
   putIfAbsent(key: K, value: V): V | null {
@@ -99,8 +109,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
    * Closes the changes since the last call into a commit: what has to be written, serialised now. Call `committed` once when
    * that commit took effect, in the order of the calls.
    */
-  takeChanges(): readonly (readonly [Uint8Array, Uint8Array | null])[] {
-    const changes: [Uint8Array, Uint8Array | null][] = []
+  takeChanges(): readonly RowChange[] {
+    const changes: RowChange[] = []
     const held: Entry<V>[] = []
     for (const entry of this.#dirty) {
       entry.dirty = false
@@ -108,7 +118,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
         if (entry.commits === 0) this.#release(entry)
         continue
       }
-      changes.push([keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value)])
+      changes.push([keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value), entry.timestamp])
       // Commits apply in order, or the task is gone: from here on this is what lies below.
       entry.below = entry.value === null ? 'absent' : 'present'
       entry.commits++
@@ -140,6 +150,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const entry: Entry<V> = {
       id,
       value: bytes === null ? null : this.#value.deserialize(this.#topic, bytes),
+      timestamp: -1,
       below: bytes === null ? 'absent' : 'present',
       dirty: false,
       commits: 0,
@@ -153,13 +164,14 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const id = idOf(key)
     const there = this.#find(id)
     if (there !== undefined) return there
-    const entry: Entry<V> = { id, value: null, below: 'unknown', dirty: false, commits: 0 }
+    const entry: Entry<V> = { id, value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
     this.#remember(entry)
     return entry
   }
 
   #set(entry: Entry<V>, value: V | null): void {
     entry.value = value
+    entry.timestamp = this.#time.now
     if (entry.dirty) return
     if (entry.commits === 0) this.#hold(entry)
     entry.dirty = true
@@ -251,10 +263,24 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 }
 
+/** The time of the record in hand. */
+export interface RecordTime {
+  now: number
+}
+
+export interface StoreOptions {
+  /** Of its changelog: what serdes are told. */
+  readonly topic: string
+  readonly maxEntries: number
+  readonly time?: RecordTime
+}
+
 /** Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */
 interface Entry<V> {
   readonly id: string
   value: V | null
+  /** Of the record that changed it last. */
+  timestamp: number
   /** What the newest commit, done or on its way, has under this key. */
   below: 'unknown' | 'absent' | 'present'
   dirty: boolean

@@ -9,6 +9,7 @@ import { Fifo } from '../fifo.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
+import type { RecordTime } from '../state/write-back-store.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
@@ -82,20 +83,26 @@ export class SourceRuntime implements NodeRuntime {
 export class ProcessorRuntime implements NodeRuntime {
   readonly name: string
   readonly #processor: OperatorProcessor
+  readonly #time: RecordTime
   readonly #context: NodeContext
 
-  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext) {
+  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, time: RecordTime) {
     this.name = node.name
     this.#processor = processor
     this.#context = context
+    this.#time = time
     processor.init?.(context)
   }
 
   process(record: Record<unknown, unknown>): void {
+    const before = this.#time.now
+    this.#time.now = record.timestamp
     try {
       this.#processor.process(record)
     } catch (thrown) {
       this.#context.failed(thrown, record)
+    } finally {
+      this.#time.now = before
     }
   }
 

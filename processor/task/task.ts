@@ -5,6 +5,7 @@ import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import type { TaskStore } from '../state/task-store.ts'
+import type { RecordTime } from '../state/write-back-store.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
@@ -28,6 +29,8 @@ export interface TaskOptions {
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
   readonly counts?: TaskCounts
+  /** Shared with its stores. */
+  readonly time?: RecordTime
   /** Several tasks that choose as one, as those of a test driver do. */
   readonly waiting?: QueueHeap
 }
@@ -43,6 +46,7 @@ export class Task implements TaskState {
   readonly failures: TaskFailures
   readonly notes = new Map<string, number>()
   readonly counts: TaskCounts
+  readonly time: RecordTime
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
@@ -64,6 +68,7 @@ export class Task implements TaskState {
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
+    this.time = options.time ?? { now: -1 }
     this.counts = options.counts ?? { processed: 0, dropped: 0 }
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
@@ -305,9 +310,9 @@ export class Task implements TaskState {
       case 'async':
         return new AsyncRuntime(node, context, this.#surroundings, this.#place)
       case 'operator':
-        return new ProcessorRuntime(node, operatorProcessor(node.operator), context)
+        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.time)
       case 'processor':
-        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context)
+        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, this.time)
     }
   }
 }

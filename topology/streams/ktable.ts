@@ -82,10 +82,16 @@ export class Table<K, V> implements KTable<K, V> {
     const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
     const name = named ?? graph.newName('KTABLE-SOURCE-')
     graph.add({ output: source, inputs: [], write: (topology) => topology.addSource(source, topic, consumed) })
-    return Table.fromStream(graph, name, source, kept)
+    return Table.fromStream(graph, name, source, kept, { isTopic: true })
   }
 
-  static fromStream<K, V>(graph: StreamsGraph, name: string, source: string, kept: Materialization): Table<K, V> {
+  static fromStream<K, V>(
+    graph: StreamsGraph,
+    name: string,
+    source: string,
+    kept: Materialization,
+    { isTopic }: { readonly isTopic: boolean } = { isTopic: false },
+  ): Table<K, V> {
     const keptIn = { store: kept.queryableName }
     const oldValues = { sent: false }
     const keep = () => {
@@ -94,8 +100,8 @@ export class Table<K, V> implements KTable<K, V> {
     graph.add({
       output: name,
       inputs: [source],
-      write(topology) {
-        const stores = keptIn.store === null ? [] : [kept.tableStore()]
+      write(topology, { reusesSources }) {
+        const stores = keptIn.store === null ? [] : [isTopic && reusesSources ? { ...kept.tableStore(), logging: false } : kept.tableStore()]
         topology.addOperator(name, { op: 'table-source', kept: keptIn, oldValues }, [source], { stores })
       },
     })

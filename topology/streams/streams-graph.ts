@@ -28,6 +28,8 @@ export interface Knowing {
   /** A join that relaxes null keys stands behind it. */
   readonly wantsNullKeys: boolean
   readonly joinsItself: boolean
+  /** A table that is a topic's needs no changelog beside it. */
+  readonly reusesSources: boolean
 }
 
 export interface BuildOptions {
@@ -61,7 +63,9 @@ export class StreamsGraph {
     const wanting = draft.wantingNullKeys()
     for (const { node, parents } of draft.nodes) {
       const joinsItself = optimization === 'all' && node.isStreamJoin === true && new Set(parents.values()).size === 1
-      topology.whereParents(parents, () => node.write(topology, { wantsNullKeys: wanting.has(node.output), joinsItself }))
+      topology.whereParents(parents, () =>
+        node.write(topology, { wantsNullKeys: wanting.has(node.output), joinsItself, reusesSources: optimization === 'all' }),
+      )
     }
     // Building once more gives the same names.
     this.#index = before

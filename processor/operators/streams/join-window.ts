@@ -21,6 +21,6 @@ export class JoinWindowProcessor extends StoredProcessor {
   /** First to the join, which lets it out alone where nothing may come for it any more, then into the window. */
   process(record: Record<unknown, unknown>): void {
     this.context.forward(record)
-    if (record.key !== null && record.value !== null) this.#records?.put(record.key, record.value, record.timestamp)
+    if (record.key !== null) this.#records?.put(record.key, record.value, record.timestamp)
   }
 }

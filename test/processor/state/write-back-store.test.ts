@@ -26,7 +26,7 @@ it('A store shows what was put last, in order, wherever it lies: in memory, in c
       const disk = new SimulatedDisk().store('task', 'store')
       const store = new WriteBackStore<string, string>(keyValueStore({ name: 'store', key: text, value: text }), disk, { topic: 't', maxEntries })
       const model = new Map<string, string>()
-      const onTheirWay: (readonly (readonly [Uint8Array, Uint8Array | null])[])[] = []
+      const onTheirWay: ReturnType<typeof store.takeChanges>[] = []
       for (const one of steps) {
         if (one.op === 'put') {
           store.put(one.key, one.value)
