@@ -64,6 +64,13 @@ export interface ProcessOptions {
 }
 
 /** A graph of source, processor and sink nodes with their state stores: what should run, and nothing of how. */
+export interface SourceParts {
+  readonly key: AnySerde
+  readonly value: AnySerde
+  readonly timestampExtractor?: TimestampExtractor | null
+  readonly skips?: SourceNode['skips']
+}
+
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreSpec>()
@@ -198,9 +205,9 @@ export class Topology {
     })
   }
 
-  /** As `addSource`, with serdes that are known, but not their types. */
-  addSourceWith(name: string, topics: readonly string[], { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): this {
-    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor: null, offsetReset: 'earliest', skips: noSkips })
+  /** As `addSource`, with serdes that are known, but not their types. Without an extractor it takes the application's. */
+  addSourceWith(name: string, topics: readonly string[], { key, value, timestampExtractor = null, skips = noSkips }: SourceParts): this {
+    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor, offsetReset: 'earliest', skips })
   }
 
   addProcessor<K, V, K2, V2>(

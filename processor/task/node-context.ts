@@ -4,6 +4,7 @@ import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
+import type { KeptNumber } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
@@ -86,12 +87,8 @@ export class NodeContext implements OperatorContext {
     })
   }
 
-  noted(name: string): number | null {
-    return this.#task.notes.get(name) ?? null
-  }
-
-  note(name: string, value: number): void {
-    this.#task.notes.set(name, value)
+  kept(name: string): KeptNumber {
+    return this.#task.memory.kept(`${this.#node}.${name}`)
   }
 
   shared<T>(owner: object, make: () => T): T {

@@ -9,7 +9,7 @@ import { Fifo } from '../fifo.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
-import type { RecordTime } from '../state/write-back-store.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
@@ -43,13 +43,13 @@ export class SourceRuntime implements NodeRuntime {
     const { skips, timestampExtractor } = this.#node
     if ((skips.nullKeys && record.key === null) || (skips.nullValues && record.value === null)) return null
     const decoded = this.#decoded(queue.topic, record)
-    const extract = timestampExtractor ?? (record.timestamp >= 0 ? null : TimestampExtractors.failOnInvalid)
+    const given = timestampExtractor ?? TimestampExtractors.failOnInvalid
+    const extract = given === TimestampExtractors.failOnInvalid && record.timestamp >= 0 ? null : given
     const { topic, partition } = queue
     const timestamp =
       extract === null
         ? record.timestamp
         : this.#extracted(extract, { ...decoded, topic, partition, offset: BigInt(record.offset) }, queue.streamTime)
-    if (timestamp > queue.streamTime) queue.streamTime = timestamp
     if (timestamp < 0) return null
     return timestamp === decoded.timestamp ? decoded : { ...decoded, timestamp }
   }
@@ -83,26 +83,26 @@ export class SourceRuntime implements NodeRuntime {
 export class ProcessorRuntime implements NodeRuntime {
   readonly name: string
   readonly #processor: OperatorProcessor
-  readonly #time: RecordTime
+  readonly #memory: TaskMemory
   readonly #context: NodeContext
 
-  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, time: RecordTime) {
+  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, memory: TaskMemory) {
     this.name = node.name
     this.#processor = processor
     this.#context = context
-    this.#time = time
+    this.#memory = memory
     processor.init?.(context)
   }
 
   process(record: Record<unknown, unknown>): void {
-    const before = this.#time.now
-    this.#time.now = record.timestamp
+    const before = this.#memory.now
+    this.#memory.now = record.timestamp
     try {
       this.#processor.process(record)
     } catch (thrown) {
       this.#context.failed(thrown, record)
     } finally {
-      this.#time.now = before
+      this.#memory.now = before
     }
   }
 

@@ -1,9 +1,19 @@
 import type { SourceNode } from '../../topology/graph.ts'
+import type { Record } from '../../topology/record.ts'
 import { Fifo } from '../fifo.ts'
 import type { LogRecord } from '../ports.ts'
 import { Handed } from '../ports.ts'
 
-/** What a task has been given of one partition and has not processed yet, oldest first. */
+/** The next record of a queue, as it lies in the log and as its source reads it. */
+export interface QueueHead {
+  readonly read: LogRecord
+  readonly record: Record<unknown, unknown>
+}
+
+/**
+ * What a task has been given of one partition and has not processed yet, oldest first. Only the first is decoded: which queue comes
+ * first depends on the time that its source's extractor gives it.
+ */
 export class RecordQueue {
   /** Among its task's. */
   readonly index: number
@@ -13,6 +23,7 @@ export class RecordQueue {
   readonly #records = new Fifo<LogRecord>()
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
+  #head: QueueHead | null = null
   #bytes = 0
 
   constructor(index: number, source: SourceNode, topic: string, partition: number) {
@@ -30,8 +41,8 @@ export class RecordQueue {
     return this.#bytes
   }
 
-  get head(): LogRecord | undefined {
-    return this.#records.head
+  get head(): QueueHead | null {
+    return this.#head
   }
 
   add(records: readonly LogRecord[]): void {
@@ -41,11 +52,30 @@ export class RecordQueue {
     }
   }
 
-  take(): LogRecord | undefined {
-    const record = this.#records.shift()
-    if (record === undefined) return undefined
+  /** Makes the first record that `decode` reads the head; those before it, which it does not want, are gone. True where there is one. */
+  advance(decode: (record: LogRecord) => Record<unknown, unknown> | null): boolean {
+    while (this.#head === null) {
+      const read = this.#records.head
+      if (read === undefined) return false
+      const record = decode(read)
+      if (record === null) this.#drop(read)
+      else this.#head = { read, record }
+    }
+    return true
+  }
+
+  take(): QueueHead | null {
+    const head = this.#head
+    this.#head = null
+    if (head === null) return null
+    this.#drop(head.read)
+    if (head.record.timestamp > this.streamTime) this.streamTime = head.record.timestamp
+    return head
+  }
+
+  #drop(record: LogRecord): void {
+    this.#records.shift()
     this.#bytes -= sizeOf(record)
-    return record
   }
 }
 

@@ -2,6 +2,7 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { FailurePolicy, TaskFailures } from './failures.ts'
 import type { Punctuations } from './punctuations.ts'
 
@@ -22,8 +23,7 @@ export interface TaskState {
   /** Of the record in hand; null in a punctuation. */
   readonly metadata: RecordMetadata | null
   readonly failures: TaskFailures
-  /** Kept with the task's position: see `OperatorContext`. */
-  readonly notes: Map<string, number>
+  readonly memory: TaskMemory
   readonly counts: TaskCounts
   readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T

@@ -6,7 +6,9 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Consumer, Log, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
+import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
+import { readPositionNote } from '../task/position-note.ts'
 import { Task } from '../task/task.ts'
 import type { TaskCounts, TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
@@ -147,7 +149,8 @@ export class TaskAssignment {
     }
     const { applicationId, topology, globals } = this.#plan
     const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
-    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)]))
+    const memory = new TaskMemory(positioned.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
+    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName, memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
     const id = `${subtopology.id}_${partition}`
     const counts = this.#counts.get(id) ?? { processed: 0, dropped: 0 }
@@ -156,6 +159,7 @@ export class TaskAssignment {
       {
         id,
         counts,
+        memory,
         subtopology,
         partition,
         inputs: positioned,
@@ -171,7 +175,7 @@ export class TaskAssignment {
     for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
   }
 
-  #store(builder: StoreSpec, stateName: string): TaskStore {
+  #store(builder: StoreSpec, stateName: string, memory: TaskMemory): TaskStore {
     const disk = this.#log.state
     if (disk === null) {
       throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
@@ -180,7 +184,7 @@ export class TaskAssignment {
       })
     }
     const topic = changelogTopic(this.#plan.applicationId, builder.name)
-    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
+    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries, memory })
   }
 
   #drop(task: Task): void {

@@ -4,6 +4,7 @@ import type { Serde } from '../../../topology/serde.ts'
 import type { KeyValueStore } from '../../../topology/state-store.ts'
 import type { Waiting } from '../../../topology/streams/join-buffer.ts'
 import { isVersioned } from '../../../topology/streams/table-view.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
@@ -13,7 +14,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
   readonly #looksBack: boolean
   #table: TableLookup = () => null
   #waiting: KeyValueStore<Uint8Array, Waiting> | null = null
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
   #sequence = 0
 
   constructor(operator: StreamTableJoin) {
@@ -27,7 +28,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     this.#table = openTable(table, (name) => this.store(name))
     if (buffer === null) return
     this.#waiting = this.store(buffer.store)
-    this.#streamTime = this.context.noted(buffer.store) ?? -1
+    this.#streamTime = this.context.kept('time')
     for (const [row] of this.#waiting.all()) this.#sequence = Math.max(this.#sequence, sequenceIn(row))
   }
 
@@ -39,7 +40,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
       return
     }
     // Without a key it finds nothing, however long it waits.
-    if (buffer === null || key === null || this.#streamTime - buffer.graceMs > record.timestamp) this.#join(record)
+    if (buffer === null || key === null || this.#streamTime.value - buffer.graceMs > record.timestamp) this.#join(record)
     else this.#wait(record, buffer)
   }
 
@@ -48,11 +49,10 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     const { key: keys } = this.#operator.serdes as unknown as { readonly key: Serde<unknown> }
     if (waiting === null) return
     const { timestamp, value, headers } = record
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    this.context.note(store, this.#streamTime)
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
     this.#sequence = (this.#sequence + 1) & maxSequence
     waiting.put(rowOf(timestamp, keys.serialize(store, record.key, headers), this.#sequence), { value, headers })
-    const due = this.#streamTime - graceMs
+    const due = this.#streamTime.value - graceMs
     if (due < 0) return
     // Bounds are inclusive: the least row of the next millisecond is none that can be.
     for (const [row, one] of waiting.range(null, timeBytes(due + 1))) {

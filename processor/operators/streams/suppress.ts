@@ -2,6 +2,7 @@ import type { Change, Suppress } from '../../../topology/operators/streams.ts'
 import type { Record, Windowed } from '../../../topology/record.ts'
 import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import type { WriteBackStore } from '../../state/write-back-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
@@ -22,7 +23,7 @@ export class SuppressProcessor extends StoredProcessor {
   #buffer: Buffered | null = null
   #places: Place[] = []
   #bytes = 0
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: Suppress) {
     super()
@@ -31,14 +32,15 @@ export class SuppressProcessor extends StoredProcessor {
 
   override open(): void {
     this.#buffer = this.store<Buffered>(this.#operator.store)
+    this.#streamTime = this.context.kept('time')
     for (const [key, held] of this.#buffer.all()) this.#insert(key, held)
   }
 
   process(record: Record<unknown, unknown>): void {
-    this.#streamTime = Math.max(this.#streamTime, record.timestamp)
+    this.#streamTime.value = Math.max(this.#streamTime.value, record.timestamp)
     this.#hold(record)
     const { timeLimitMs, graceMs, maxRecords, maxBytes, whenFull } = this.#operator
-    const expired = this.#streamTime - (timeLimitMs ?? graceMs)
+    const expired = this.#streamTime.value - (timeLimitMs ?? graceMs)
     while (this.#places[0] !== undefined && this.#places[0].time <= expired) this.#emitOldest()
     const overCapacity = () => this.#places.length > maxRecords || this.#bytes > maxBytes
     if (!overCapacity()) return
