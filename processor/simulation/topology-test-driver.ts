@@ -202,7 +202,9 @@ export class TopologyTestDriver implements AsyncDisposable {
   #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
     const from = position?.offset ?? 0
     const records = this.#log.get(placeOf({ topic, partition }))?.slice(from) ?? []
-    if (records.length > 0) this.#unwrapped(() => task.add(topic, partition, records))
+    if (records.length === 0) return
+    this.#unwrapped(() => task.add(topic, partition, records))
+    if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(records.length))
   }
 
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
@@ -214,6 +216,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Everything that can happen without the clock moving. */
   async #settle(): Promise<void> {
     this.#workers ??= await OpenWorkers.open(this.#topology)
+    this.#commit()
     this.#processAll()
     while (this.#tasks.some((task) => task.inFlight > 0)) {
       await this.#clock.settle()
