@@ -52,4 +52,4 @@ function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [
   return Object.fromEntries(states.filter(([, state]) => Object.keys(state).length > 0))
 }
 
-const own = /SUPPRESS|SHARED|FK-JOIN|-Buffer|versions-/
+const own = /SUPPRESS|-Buffer|versions-/
