@@ -66,7 +66,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
         send,
         {
           op: 'foreign-key-send',
-          foreignKey,
+          foreignKey: (value, key) => defined(foreignKey(value, key), 'join'),
           left: keepsLeft,
           versioned: left.isVersioned,
           topic,

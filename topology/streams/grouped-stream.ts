@@ -44,7 +44,10 @@ export function reducing<V>(reducer: Reducer<V>): Aggregation {
 }
 
 export function aggregating<K, V, A>(initialize: () => A, aggregator: Aggregator<K, V, A>): Aggregation {
-  return { initialize, add: (key, value, aggregate) => defined(aggregator(key as K, value as V, aggregate as A), 'aggregate') }
+  return {
+    initialize: () => defined(initialize(), 'aggregate'),
+    add: (key, value, aggregate) => defined(aggregator(key as K, value as V, aggregate as A), 'aggregate'),
+  }
 }
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {

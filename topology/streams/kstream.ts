@@ -124,7 +124,7 @@ export class Stream<K, V> implements KStream<K, V> {
   map<K2, V2>(mapper: (key: K, value: V) => KeyValue<K2, V2>, named?: Named): KStream<K2, V2> {
     return this.#each('KSTREAM-MAP-', named, { key: null, value: null, mustRepartition: true }, (record, forward) => {
       const [key, value] = mapper(record.key, record.value)
-      forward({ ...record, key, value: defined(value, 'map') })
+      forward({ ...record, key: defined(key, 'map'), value: defined(value, 'map') })
     })
   }
 
@@ -136,7 +136,8 @@ export class Stream<K, V> implements KStream<K, V> {
 
   flatMap<K2, V2>(mapper: (key: K, value: V) => Iterable<KeyValue<K2, V2>>, named?: Named): KStream<K2, V2> {
     return this.#each('KSTREAM-FLATMAP-', named, { key: null, value: null, mustRepartition: true }, (record, forward) => {
-      for (const [key, value] of mapper(record.key, record.value)) forward({ ...record, key, value: defined(value, 'flatMap') })
+      for (const [key, value] of mapper(record.key, record.value))
+        forward({ ...record, key: defined(key, 'flatMap'), value: defined(value, 'flatMap') })
     })
   }
 
@@ -343,7 +344,7 @@ export class Stream<K, V> implements KStream<K, V> {
       table: table.view,
       buffer: null,
       serdes: {},
-      keyOf: selector as (key: unknown, value: unknown) => unknown,
+      keyOf: (key, value) => defined((selector as Selector<unknown, unknown, unknown>)(key, value as Some<unknown>), 'join'),
       join: (key, value, tableValue) => defined((joiner as Joiner<unknown, unknown, unknown, unknown>)(value, tableValue, key), 'join'),
       left,
     }
@@ -359,7 +360,7 @@ export class Stream<K, V> implements KStream<K, V> {
 
   #rekeyed<K2>(selector: (key: K, value: V) => K2, named: Named | undefined): Stream<K2, V> {
     return this.#each('KSTREAM-KEY-SELECT-', named, { key: null, mustRepartition: true }, (record, forward) =>
-      forward({ ...record, key: selector(record.key, record.value) }),
+      forward({ ...record, key: defined(selector(record.key, record.value), 'selectKey or groupBy') }),
     )
   }
 

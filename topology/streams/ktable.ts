@@ -203,7 +203,10 @@ export class Table<K, V> implements KTable<K, V> {
     const operator: StreamsOperator = {
       op: 'table-regroup',
       versioned: this.parts.isVersioned,
-      map: selector as (key: unknown, value: unknown) => readonly [unknown, unknown],
+      map(key, value) {
+        const [newKey, newValue] = selector(key as K, value as V)
+        return [defined(newKey, 'groupBy'), defined(newValue, 'groupBy')]
+      },
     }
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
     return new GroupedTable(graph, name, { key: grouped?.key ?? null, value: grouped?.value ?? null }, grouped?.name ?? null)
