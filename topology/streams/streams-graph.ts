@@ -1,6 +1,5 @@
 import { Topology } from '../graph.ts'
 import type { AnySerde } from '../serde.ts'
-import { WaggleError } from '../waggle-error.ts'
 import { DraftGraph } from './draft-graph.ts'
 
 /** A step of a program in the DSL, in the order in which it was written; `write` makes its nodes. */
@@ -69,29 +68,10 @@ export class StreamsGraph {
     }
     // Building once more gives the same names.
     this.#index = before
-    refuseSharedTopics(topology)
     return topology
   }
 
   #number(): string {
     return String(this.#index++).padStart(10, '0')
-  }
-}
-
-/** A topic is read once: as a stream, or as a table. */
-function refuseSharedTopics(topology: Topology): void {
-  const readers = new Map<string, string>()
-  for (const node of topology.nodes.values()) {
-    if (node.kind !== 'source') continue
-    for (const topic of node.topics) {
-      const other = readers.get(topic)
-      if (other !== undefined) {
-        throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
-          message: `${other} and ${node.name} both read the topic ${topic}`,
-          next: 'Read it once: toTable makes a table of a stream, toStream a stream of a table.',
-        })
-      }
-      readers.set(topic, node.name)
-    }
   }
 }
