@@ -17,6 +17,7 @@ import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/fail
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
+import { internalTopics, refuseUnevenSources } from '../topic-plan.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
@@ -51,6 +52,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
+  /** Of the topics that the topology makes for itself. */
+  #ownPartitions: ReadonlyMap<string, number> = new Map()
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
@@ -135,6 +138,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#readers = new Map()
     const globals = new GlobalStores()
     const subtopologies = this.#topology.subtopologies()
+    const own = internalTopics(this.#topology, subtopologies, (topic) => this.#partitions[topic] ?? 1)
+    this.#ownPartitions = new Map(own.map(({ name, partitions }) => [name, partitions]))
+    refuseUnevenSources(subtopologies, (topic) => this.#partitionsOf(topic))
     for (const subtopology of [...subtopologies.filter(({ isGlobal }) => isGlobal), ...subtopologies.filter(({ isGlobal }) => !isGlobal)]) {
       const count = Math.max(...subtopology.sources.map((topic) => this.#partitionsOf(topic)))
       const groups = Array.from({ length: count }, (_, partition) =>
@@ -280,9 +286,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #partitionsOf(topic: string): number {
-    const own = this.#topology.internalTopics.get(topic)
-    if (own !== undefined && own !== null) return own
-    return this.#partitions[topic] ?? (own === null ? Math.max(1, ...Object.values(this.#partitions)) : 1)
+    return this.#ownPartitions.get(topic) ?? this.#partitions[topic] ?? 1
   }
 
   #store(name: string): StateStore {
