@@ -1,0 +1,16 @@
+import { WaggleError } from './waggle-error.ts'
+
+/** Of a value that its serde cannot write. */
+export function mistyped(topic: string, value: unknown, wanted: string): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_VALUE', {
+    message: `A value for ${topic} is ${shown(value)}, and not ${wanted}`,
+    next: 'Write the topic with the serde of what is written.',
+  })
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`
+  return typeof value === 'object' && value !== null
+    ? `an object (${value.constructor?.name ?? 'without a class'})`
+    : `${typeof value} ${String(value)}`
+}
