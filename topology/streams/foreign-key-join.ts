@@ -27,8 +27,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
   const { graph } = left
   right.sendOldValues(true)
   left.sendOldValues(true)
-  const name = (suffix: string, generated: string) =>
-    joined === undefined || joined.name === null ? graph.newName(generated) : `${joined.name}-${suffix}`
+  const name = (suffix: string, generated: string) => graph.nameOr(joined?.name && `${joined.name}-${suffix}`, generated)
   const topic = `${name('subscription-registration', `${prefix}SUBSCRIPTION-REGISTRATION-`)}-topic`
   const send = name('subscription-registration-processor', `${prefix}SUBSCRIPTION-REGISTRATION-`)
   const sendSink = name('subscription-registration-sink', 'KTABLE-SINK-')

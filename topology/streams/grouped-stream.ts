@@ -91,7 +91,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, { initialize, add }: Aggregation): KTable<K, A> {
     const oldValues = { sent: false }
     const operator: StreamsOperator = { op: 'stream-aggregate', store: kept.store, initialize, add, oldValues }
-    const name = named?.name ?? this.parts.graph.newName(prefix)
+    const name = this.parts.graph.nameOr(named?.name, prefix)
     return this.table(name, operator, kept.tableStore(), kept, {
       key: kept.key,
       value: kept.value,

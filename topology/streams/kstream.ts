@@ -161,7 +161,7 @@ export class Stream<K, V> implements KStream<K, V> {
   merge(other: KStream<K, V>, named?: Named): KStream<K, V> {
     const { graph, output, mustRepartition } = this.parts
     const others = partsOf(other)
-    const name = named?.name ?? graph.newName('KSTREAM-MERGE-')
+    const name = graph.nameOr(named?.name, 'KSTREAM-MERGE-')
     graph.add({
       output: name,
       inputs: [output, others.output],
@@ -172,7 +172,7 @@ export class Stream<K, V> implements KStream<K, V> {
   }
 
   split(named?: Named): BranchedKStream<K, V> {
-    return new SplitStream(this.parts, named?.name ?? this.parts.graph.newName('KSTREAM-BRANCH-'))
+    return new SplitStream(this.parts, this.parts.graph.nameOr(named?.name, 'KSTREAM-BRANCH-'))
   }
 
   repartition(repartitioned?: Repartitioned<Some<K>, Some<V>>): KStream<K, V> {
@@ -193,7 +193,7 @@ export class Stream<K, V> implements KStream<K, V> {
 
   to(topic: string | TopicNameExtractor<K, V>, produced?: Produced<Some<K>, Some<V>>): void {
     const { graph, output } = this.parts
-    const name = produced?.options.name ?? graph.newName('KSTREAM-SINK-')
+    const name = graph.nameOr(produced?.options.name, 'KSTREAM-SINK-')
     const key = serdeOr(produced?.key ?? this.parts.key, 'key', name)
     const value = serdeOr(produced?.value ?? this.parts.value, 'value', name)
     const partitioner = produced?.options.partitioner ?? null
@@ -206,7 +206,7 @@ export class Stream<K, V> implements KStream<K, V> {
 
   toTable(materialized?: Kept<Some<K>, Some<V>>, named?: Named): KTable<Some<K>, Some<V>> {
     const { graph } = this.parts
-    const name = named?.name ?? graph.newName('KSTREAM-TOTABLE-')
+    const name = graph.nameOr(named?.name, 'KSTREAM-TOTABLE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-TOTABLE-').or(this.parts)
     const output = this.parts.mustRepartition
       ? addRepartition(graph, this.parts.output, name, { ...kept, partitioner: null, partitions: null })
@@ -304,7 +304,7 @@ export class Stream<K, V> implements KStream<K, V> {
     left: boolean,
   ): KStream<unknown, unknown> {
     const { graph, output, key } = this.repartitionedFor(joined?.name ?? null, joined?.key ?? null, joined?.value ?? null)
-    const name = joined?.name ?? graph.newName(left ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-')
+    const name = graph.nameOr(joined?.name, left ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-')
     const view = table.view()
     const graceMs = joined?.gracePeriodMs ?? null
     const serdes = { key: joined?.key ?? key, value: joined?.value ?? this.parts.value }
@@ -338,7 +338,7 @@ export class Stream<K, V> implements KStream<K, V> {
     left: boolean,
   ): KStream<unknown, unknown> {
     const { graph, output } = this.parts
-    const name = named?.name ?? graph.newName('KSTREAM-LEFTJOIN-')
+    const name = graph.nameOr(named?.name, 'KSTREAM-LEFTJOIN-')
     const operator: StreamsOperator = {
       op: 'stream-table-join',
       table: table.view,
@@ -371,7 +371,7 @@ export class Stream<K, V> implements KStream<K, V> {
     each: (record: Record<K, V>, forward: Forward) => void,
   ): Stream<K2, V2> {
     const { graph, output } = this.parts
-    const name = named?.name ?? graph.newName(prefix)
+    const name = graph.nameOr(named?.name, prefix)
     const operator: StreamsOperator = { op: 'each', each: each as (record: Record<unknown, unknown>, forward: Forward) => void }
     const changes = { key: changed.mustRepartition === true, value: 'value' in changed }
     graph.add({ output: name, inputs: [output], changes, write: (topology) => topology.addOperator(name, operator, [output]) })
@@ -385,7 +385,7 @@ function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): Str
 }
 
 export function addStreamSource(graph: StreamsGraph, topics: string | readonly string[] | RegExp, consumed: Consumed<unknown, unknown>): StreamParts {
-  const name = consumed.options.name ?? graph.newName('KSTREAM-SOURCE-')
+  const name = graph.nameOr(consumed.options.name, 'KSTREAM-SOURCE-')
   const source = { topics, offsetReset: consumed.options.offsetReset ?? null }
   graph.add({ output: name, inputs: [], source, write: (topology: Topology) => topology.addSource(name, topics, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }

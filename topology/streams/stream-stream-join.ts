@@ -25,7 +25,7 @@ export function joinStreams(
   const base = joined?.options.name ?? null
   const left0 = left.repartitionedFor(base === null ? null : `${base}-left`, joined?.key ?? null, joined?.value ?? null)
   const right0 = right.repartitionedFor(base === null ? null : `${base}-right`, joined?.key ?? null, joined?.other ?? null)
-  const named = (suffix: string, prefix: string) => (base === null ? graph.newName(prefix) : `${base}${suffix}`)
+  const named = (suffix: string, prefix: string) => graph.nameOr(base && `${base}${suffix}`, prefix)
   const thisWindowed = named('-this-windowed', 'KSTREAM-WINDOWED-')
   const otherWindowed = named('-other-windowed', 'KSTREAM-WINDOWED-')
   const thisGenerated = graph.newName(outer.right ? 'KSTREAM-OUTERTHIS-' : 'KSTREAM-JOINTHIS-')

@@ -45,6 +45,12 @@ export class StreamsGraph {
     return `${prefix}${this.#number()}`
   }
 
+  /** The user's name, or one made up. A number is used up either way, so that later names are the same with it and without. */
+  nameOr(given: string | null | undefined, prefix: string): string {
+    const made = this.newName(prefix)
+    return given ?? made
+  }
+
   newStoreName(prefix: string): string {
     return `${prefix}STATE-STORE-${this.#number()}`
   }
