@@ -321,12 +321,15 @@ export class TestInputTopic<K, V> {
   /** Settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock. */
   pipeInput(key: K | null, value: V | null, timestamp?: number): Promise<void>
   pipeInput(record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] }): Promise<void>
-  async pipeInput(first: unknown, value?: V | null, timestamp?: number): Promise<void> {
-    const record =
-      value === undefined
-        ? (first as { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] })
-        : { key: first as K | null, value, timestamp }
-    const headers = 'headers' in record && record.headers !== undefined ? record.headers : noHeaders
+  async pipeInput(...input: readonly unknown[]): Promise<void> {
+    const [key, value, timestamp] = input
+    const record = (input.length === 1 ? key : { key, value, timestamp }) as {
+      key: K | null
+      value: V | null
+      timestamp?: number
+      headers?: readonly Header[]
+    }
+    const headers = record.headers ?? noHeaders
     await this.#pipe({
       key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
       value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),
