@@ -46,6 +46,7 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
   }
 
   cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A> {
+    this.#graph.refuseStranger((stream as unknown as Untyped).parts.graph)
     this.#patterns.set(stream as unknown as Untyped, aggregator as unknown as AnyAggregator<A>)
     return this
   }

@@ -25,6 +25,7 @@ const prefix = 'KTABLE-FK-JOIN-'
 /** Left rows and right rows may live in different partitions: what passes between them is described in `operators/foreign-key.ts`. */
 export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized, joined, keepsLeft }: ForeignKeyJoin): Table<unknown, unknown> {
   const { graph } = left
+  graph.refuseStranger(right.graph)
   right.sendOldValues(true)
   left.sendOldValues(true)
   const name = (suffix: string, generated: string) => graph.nameOr(joined?.name && `${joined.name}-${suffix}`, generated)

@@ -161,6 +161,7 @@ export class Stream<K, V> implements KStream<K, V> {
   merge(other: KStream<K, V>, named?: Named): KStream<K, V> {
     const { graph, output, mustRepartition } = this.parts
     const others = partsOf(other)
+    graph.refuseStranger(others.graph)
     const name = graph.nameOr(named?.name, 'KSTREAM-MERGE-')
     graph.add({
       output: name,
@@ -303,6 +304,7 @@ export class Stream<K, V> implements KStream<K, V> {
     joined: Joined<never, never, never> | undefined,
     left: boolean,
   ): KStream<unknown, unknown> {
+    this.parts.graph.refuseStranger(table.parts.graph)
     const { graph, output, key } = this.repartitionedFor(joined?.name ?? null, joined?.key ?? null, joined?.value ?? null)
     const name = graph.nameOr(joined?.name, left ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-')
     const view = table.view()

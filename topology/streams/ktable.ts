@@ -229,6 +229,7 @@ export class Table<K, V> implements KTable<K, V> {
   #joined(other: unknown, joiner: unknown, materialized: unknown, named: Named | undefined, keep: { left: boolean; right: boolean }): never {
     const { graph } = this.parts
     const right = other as Table<unknown, unknown>
+    graph.refuseStranger(right.parts.graph)
     const kept = materialized === undefined ? null : Materialization.of(materialized, graph, 'KTABLE-MERGE-').or({ key: this.parts.key, value: null })
     const merge = graph.nameOr(named?.name, 'KTABLE-MERGE-')
     if (keep.left) this.parts.sendOldValues(true)

@@ -24,6 +24,7 @@ export function joinStreams(
   outer: { readonly left: boolean; readonly right: boolean },
 ): Untyped {
   const { graph } = left.parts
+  graph.refuseStranger(right.parts.graph)
   const base = joined?.options.name ?? null
   const left0 = left.repartitionedFor(base === null ? null : `${base}-left`, joined?.key ?? null, joined?.value ?? null)
   const right0 = right.repartitionedFor(base === null ? null : `${base}-right`, joined?.key ?? null, joined?.other ?? null)

@@ -1,6 +1,8 @@
 import { Topology } from '../graph.ts'
 import type { AnySerde } from '../serde.ts'
+import { WaggleError } from '../waggle-error.ts'
 import { DraftGraph } from './draft-graph.ts'
+import { validName } from './valid-name.ts'
 
 /** A step of a program in the DSL, in the order in which it was written; `write` makes its nodes. */
 export interface LogicalNode {
@@ -48,7 +50,16 @@ export class StreamsGraph {
   /** The user's name, or one made up. A number is used up either way, so that later names are the same with it and without. */
   nameOr(given: string | null | undefined, prefix: string): string {
     const made = this.newName(prefix)
-    return given ?? made
+    return given == null ? made : validName(given)
+  }
+
+  /** One program is written with one StreamsBuilder. */
+  refuseStranger(other: StreamsGraph): void {
+    if (other === this) return
+    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+      message: 'Two streams or tables that meet were made by different StreamsBuilders',
+      next: 'Make both with one, or let one write a topic that the other reads.',
+    })
   }
 
   newStoreName(prefix: string): string {

@@ -3,10 +3,13 @@ import { describe, it } from 'node:test'
 import {
   Consumed,
   Grouped,
+  Joined,
   JoinWindows,
   type KStream,
   Materialized,
+  Named,
   Produced,
+  Repartitioned,
   Serdes,
   SessionWindows,
   SlidingWindows,
@@ -383,5 +386,94 @@ describe('A value of the wrong type', () => {
         return true
       })
     }
+  })
+})
+
+describe('A name', () => {
+  const bad = ['', 'two words', 'bären', '..', 'x'.repeat(250)]
+  const named: { readonly [what: string]: (name: string) => unknown } = {
+    'of a step': (name) => Named.as(name),
+    'of a store': (name) => Materialized.as(name),
+    'of a group': (name) => Grouped.with(text, text, { name }),
+    'of a repartition': (name) => Repartitioned.with(text, text, { name }),
+    'of a join with a table': (name) => Joined.with(text, text, text, { name }),
+    'of a join of streams': (name) => StreamJoined.with(text, text, text, { name }),
+    'of a source': (name) => new StreamsBuilder().stream('in', Consumed.with(text, text, { name })),
+    'of a sink': (name) => new StreamsBuilder().stream('in', read).to('out', Produced.with(text, text, { name })),
+  }
+  for (const [what, make] of Object.entries(named)) {
+    it(`${what} that no topic could have is refused`, () => {
+      for (const name of bad) assert.throws(() => make(name), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /cannot be a name/ })
+      make('a.good_Name-1')
+    })
+  }
+
+  it('that another step has is refused', () => {
+    const builder = new StreamsBuilder()
+    const stream = builder.stream('in', read)
+    stream.filter(() => true, Named.as('twice'))
+    stream.filter(() => true, Named.as('twice'))
+    assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /twice/ })
+  })
+})
+
+describe('A stream of another builder', () => {
+  const strangers: { readonly [how: string]: (stream: Text, other: StreamsBuilder) => unknown } = {
+    merged: (stream, other) => stream.merge(other.stream('b', read)),
+    joined: (stream, other) =>
+      stream.join(other.stream('b', read), concat, JoinWindows.ofTimeDifferenceWithNoGrace(1), StreamJoined.with(text, text, text)),
+    'joined as a table': (stream, other) => stream.join(other.table('b', read), concat),
+    'joined as tables': (stream, other) => stream.toTable().join(other.table('b', read), concat),
+    'joined by a foreign key': (stream, other) => stream.toTable().join(other.table('b', read), (value) => value, concat),
+    cogrouped: (stream, other) =>
+      stream
+        .groupByKey()
+        .cogroup((_, value, sum: string) => concat(sum, value))
+        .cogroup(other.stream('b', read).groupByKey(), (_, value, sum) => concat(sum, value)),
+  }
+  for (const [how, write] of Object.entries(strangers)) {
+    it(`cannot be ${how}`, () => {
+      assert.throws(() => write(new StreamsBuilder().stream('a', read), new StreamsBuilder()), {
+        code: 'WAGGLE_INVALID_TOPOLOGY',
+        message: /different StreamsBuilders/,
+      })
+    })
+  }
+})
+
+describe('A sink’s function', () => {
+  const sinks: { readonly [what: string]: readonly [string, (stream: Text) => void] } = {
+    'that names no topic': ['WAGGLE_INVALID_TOPIC', (stream) => stream.to(() => '', written)],
+    'that forgets to name a topic': ['WAGGLE_UNDEFINED_VALUE', (stream) => stream.to(() => undefined as never, written)],
+    'that chooses a partition that is not there': [
+      'WAGGLE_INVALID_PARTITION',
+      (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => 1 })),
+    ],
+    'that chooses one among several that is not there': [
+      'WAGGLE_INVALID_PARTITION',
+      (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => [0, -1] })),
+    ],
+    'that forgets to choose a partition': [
+      'WAGGLE_UNDEFINED_VALUE',
+      (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => undefined as never })),
+    ],
+  }
+  for (const [what, [code, write]] of Object.entries(sinks)) {
+    it(`${what} fails there`, async () => {
+      await using program = new TextProgram((builder) => write(builder.stream('in', read)))
+      await assert.rejects(program.pipe(['in', 'k', 'v']), { code })
+      assert.deepEqual(program.take(), [])
+    })
+  }
+})
+
+describe('undefined in what is piped in', () => {
+  it('is refused, as a key, as a value and in a record', async () => {
+    await using program = new TextProgram((builder) => toOut(builder.stream('in', read)))
+    const input = program.driver.createInputTopic('in', text, text)
+    const refused = { code: 'WAGGLE_UNDEFINED_VALUE' }
+    await assert.rejects(input.pipeInput('k', undefined as never), refused)
+    await assert.rejects(input.pipeInput(undefined as never, 'v'), refused)
+    await assert.rejects(input.pipeInput({ key: 'k' } as never), refused)
   })
 })
