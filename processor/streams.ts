@@ -13,7 +13,7 @@ import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
-import { internalTopics } from './topic-plan.ts'
+import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUTDOWN' | 'NOT_RUNNING' | 'PENDING_ERROR' | 'ERROR'
 
@@ -296,9 +296,7 @@ export class Application {
     const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
-    for (const subtopology of this.#subtopologies) {
-      if (!subtopology.isGlobal) refuseUnevenSources(subtopology, (topic) => this.#partitionsOf(topic))
-    }
+    refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
   }
 
   async #know(topic: string): Promise<void> {
@@ -335,14 +333,3 @@ const generatedName = /STATE-STORE-\d{10}$/
 
 const longestFinishMs = 5000
 const finishCheckMs = 10
-
-/** Stores are kept by partition number: a key must have the same number in every topic that meets one. */
-function refuseUnevenSources(subtopology: Subtopology, partitionsOf: (topic: string) => number): void {
-  if (subtopology.stores.length === 0) return
-  const counts = new Set(subtopology.sources.map(partitionsOf))
-  if (counts.size <= 1) return
-  throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
-    message: `Topics that meet in one store have different partitions: ${subtopology.sources.map((topic) => `${topic} has ${partitionsOf(topic)}`).join(', ')}`,
-    next: 'Give them the same number of partitions, or repartition one of the streams.',
-  })
-}

@@ -295,8 +295,21 @@ export class Topology {
 
   #add(node: GraphNode): this {
     if (this.#nodes.has(node.name)) throw mistake(`There is a node named ${node.name} already`, 'Give one of the two another name.')
+    if (node.kind === 'source') this.#refuseSharedTopics(node)
     this.#nodes.set(node.name, node)
     return this
+  }
+
+  /** A topic is read once: as a stream, or as a table. */
+  #refuseSharedTopics({ name, topics }: SourceNode): void {
+    for (const other of this.#nodes.values()) {
+      const shared = other.kind === 'source' ? topics.find((topic) => other.topics.includes(topic)) : undefined
+      if (shared === undefined) continue
+      throw mistake(
+        `${other.name} and ${name} both read the topic ${shared}`,
+        'Read it once, and let several nodes be fed by it: toTable makes a table of a stream, toStream a stream of a table.',
+      )
+    }
   }
 
   #known(name: string, named: readonly string[]): readonly string[] {

@@ -1,3 +1,4 @@
+import { mistyped } from './mistyped.ts'
 import type { Serde } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
@@ -10,6 +11,7 @@ import { WaggleError } from './waggle-error.ts'
 export function listSerde<T>(inner: Serde<T>, size: number | null): Serde<readonly T[]> {
   return {
     serialize(topic, list) {
+      if (!Array.isArray(list)) throw mistyped(topic, list, 'a list')
       const values = list.map((value) => (value === null ? null : inner.serialize(topic, value)))
       if (size === null)
         return Buffer.concat([

@@ -19,6 +19,7 @@ import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
+import { internalTopics, refuseUnevenSources } from '../topic-plan.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 import { KeyValueView, SessionView, WindowView } from './store-views.ts'
@@ -55,6 +56,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
+  /** Of the topics that the topology makes for itself. */
+  #ownPartitions: ReadonlyMap<string, number> = new Map()
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
@@ -144,6 +147,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#readers = new Map()
     const globals = new GlobalStores()
     const subtopologies = this.#topology.subtopologies()
+    const own = internalTopics(this.#topology, subtopologies, (topic) => this.#partitions[topic] ?? 1)
+    this.#ownPartitions = new Map(own.map(({ name, partitions }) => [name, partitions]))
+    refuseUnevenSources(subtopologies, (topic) => this.#partitionsOf(topic))
     for (const subtopology of [...subtopologies.filter(({ isGlobal }) => isGlobal), ...subtopologies.filter(({ isGlobal }) => !isGlobal)]) {
       const count = Math.max(...subtopology.sources.map((topic) => this.#partitionsOf(topic)))
       const groups = Array.from({ length: count }, (_, partition) =>
@@ -304,9 +310,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #partitionsOf(topic: string): number {
-    const own = this.#topology.internalTopics.get(topic)
-    if (own !== undefined && own !== null) return own
-    return this.#partitions[topic] ?? (own === null ? Math.max(1, ...Object.values(this.#partitions)) : 1)
+    return this.#ownPartitions.get(topic) ?? this.#partitions[topic] ?? 1
   }
 
   #opened(name: string, kind: StoreKind): readonly [StoreSpec, readonly StateStore[]] {
@@ -345,12 +349,15 @@ export class TestInputTopic<K, V> {
   /** Settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock. */
   pipeInput(key: K | null, value: V | null, timestamp?: number): Promise<void>
   pipeInput(record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] }): Promise<void>
-  async pipeInput(first: unknown, value?: V | null, timestamp?: number): Promise<void> {
-    const record =
-      value === undefined
-        ? (first as { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] })
-        : { key: first as K | null, value, timestamp }
-    const headers = 'headers' in record && record.headers !== undefined ? record.headers : noHeaders
+  async pipeInput(...input: readonly unknown[]): Promise<void> {
+    const [key, value, timestamp] = input
+    const record = (input.length === 1 ? key : { key, value, timestamp }) as {
+      key: K | null
+      value: V | null
+      timestamp?: number
+      headers?: readonly Header[]
+    }
+    const headers = record.headers ?? noHeaders
     await this.#pipe({
       key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
       value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),

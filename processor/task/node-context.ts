@@ -47,6 +47,7 @@ export class NodeContext implements OperatorContext {
   }
 
   forward(record: NewRecord<unknown, unknown>, child?: string): void {
+    if (record.key === undefined || record.value === undefined || !(record.timestamp >= 0)) throw malformed(this.#node, record)
     const full: Record<unknown, unknown> =
       record.headers === undefined
         ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders }
@@ -102,4 +103,19 @@ export class NodeContext implements OperatorContext {
   commit(): void {
     this.#task.requestCommit()
   }
+}
+
+/** What no node may hand on: it would only show far away. */
+function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>): WaggleError {
+  if (timestamp === undefined || timestamp >= 0) {
+    const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'
+    return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
+      message: `${node} sends a record on whose ${what} is undefined`,
+      next: 'Give it one; absence of a key or a value is null.',
+    })
+  }
+  return new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
+    message: `${node} sends a record on with the timestamp ${timestamp}`,
+    next: 'Give it a time in epoch milliseconds, of at least 0.',
+  })
 }

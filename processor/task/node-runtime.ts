@@ -14,6 +14,7 @@ import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { RecordQueue } from './record-queue.ts'
+import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
@@ -240,6 +241,7 @@ export class SinkRuntime implements NodeRuntime {
       typeof named === 'string'
         ? named
         : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, { ...record, ...this.#place.toMetadata() })
+    refuseNoTopic(topic)
     const key = record.key === null ? null : this.#key.serialize(topic, record.key, record.headers)
     const value =
       record.value === null
@@ -259,6 +261,7 @@ export class SinkRuntime implements NodeRuntime {
           )
     const { timestamp, headers } = record
     const wanted = chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen
+    if (partitioner !== null) refuseOutside(wanted, topic, partitions)
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))
   }
 

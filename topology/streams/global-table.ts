@@ -49,6 +49,6 @@ export function globalSource({ key, value, skips }: Pick<Consumed<unknown, unkno
 /** As Kafka Streams names the two nodes of a global store. */
 export function nameGlobal(graph: StreamsGraph, consumed: Consumed<unknown, unknown>): { readonly source: string; readonly processor: string } {
   const named = consumed.options.name
-  const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
-  return { source, processor: named ?? graph.newName('KTABLE-SOURCE-') }
+  const source = graph.nameOr(named && `${named}-source`, 'KSTREAM-SOURCE-')
+  return { source, processor: graph.nameOr(named, 'KTABLE-SOURCE-') }
 }

@@ -75,9 +75,9 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
 
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: TableAggregation): KTable<K, A> {
     const graph = this.#graph
-    const sink = named === undefined ? graph.newName('KSTREAM-SINK-') : `${named.name}-sink`
-    const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named.name}-source`
-    const name = named?.name ?? graph.newName(prefix)
+    const sink = graph.nameOr(named && `${named.name}-sink`, 'KSTREAM-SINK-')
+    const source = graph.nameOr(named && `${named.name}-source`, 'KSTREAM-SOURCE-')
+    const name = graph.nameOr(named?.name, prefix)
     const parent = this.#repartition(sink, source, `${this.#name ?? kept.store}-repartition`)
     const oldValues = { sent: false }
     const operator: StreamsOperator = { op: 'table-aggregate', store: kept.store, ...aggregation, oldValues }

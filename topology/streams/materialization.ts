@@ -1,5 +1,6 @@
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore, StoreKind } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
 import type { Materialized, MaterializedOptions } from './options.ts'
 import type { StoreSupplier } from './stores.ts'
 import type { StreamsGraph } from './streams-graph.ts'
@@ -70,7 +71,7 @@ export class Materialization implements Serdes {
   }
 
   windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
-    return this.#builder('window', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
+    return this.#builder('window', this.#retention(options.retentionMs, 'its windows and their grace'), {
       windowSizeMs: options.windowSizeMs,
       timeOrdered: options.timeOrdered,
     })
@@ -78,12 +79,23 @@ export class Materialization implements Serdes {
 
   sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
     return {
-      ...this.#builder('session', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
+      ...this.#builder('session', this.#retention(options.retentionMs, 'its sessions’ gap and grace'), {
         timeOrdered: options.timeOrdered,
       }),
       value: serdeOr(this.value, 'value', this.store),
       timestamped: false,
     }
+  }
+
+  /** As Kafka Streams: what a supplier says is taken as it is. */
+  #retention(least: number, what: string): number {
+    const { retentionMs } = this.options
+    if (this.#supplier !== null && this.#supplier.retentionMs !== null) return this.#supplier.retentionMs
+    if (retentionMs === undefined || retentionMs >= least) return retentionMs ?? least
+    throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+      message: `The store ${this.store} would be kept for ${retentionMs} ms, which is shorter than ${what} (${least} ms)`,
+      next: `Give a retentionMs of at least ${least}.`,
+    })
   }
 
   #builder(kind: StoreKind, retentionMs: number | null, more: Partial<KeptStore>): KeptStore {

@@ -1,11 +1,13 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
 import { Stream } from './kstream.ts'
 import type { StreamJoined } from './options.ts'
 import { outerKeySerde, outerValuesSerde } from './outer-join-serdes.ts'
 import { passThrough } from './pass-through.ts'
+import type { StoreSupplier } from './stores.ts'
 import { serdeOr } from './unset-serde.ts'
 import type { JoinWindows } from './windows.ts'
 
@@ -22,10 +24,11 @@ export function joinStreams(
   outer: { readonly left: boolean; readonly right: boolean },
 ): Untyped {
   const { graph } = left.parts
+  graph.refuseStranger(right.parts.graph)
   const base = joined?.options.name ?? null
   const left0 = left.repartitionedFor(base === null ? null : `${base}-left`, joined?.key ?? null, joined?.value ?? null)
   const right0 = right.repartitionedFor(base === null ? null : `${base}-right`, joined?.key ?? null, joined?.other ?? null)
-  const named = (suffix: string, prefix: string) => (base === null ? graph.newName(prefix) : `${base}${suffix}`)
+  const named = (suffix: string, prefix: string) => graph.nameOr(base && `${base}${suffix}`, prefix)
   const thisWindowed = named('-this-windowed', 'KSTREAM-WINDOWED-')
   const otherWindowed = named('-other-windowed', 'KSTREAM-WINDOWED-')
   const thisGenerated = graph.newName(outer.right ? 'KSTREAM-OUTERTHIS-' : 'KSTREAM-JOINTHIS-')
@@ -38,12 +41,13 @@ export function joinStreams(
 
   const { storeName, thisStore, otherStore, logging } = joined?.options ?? {}
   const key = joined?.key ?? left0.key
-  const store = (name: string, value: AnySerde | null): KeptStore => ({
+  refuseStores(windows, thisStore, otherStore)
+  const store = (name: string, value: AnySerde | null, supplier: StoreSupplier<'window'> | undefined): KeptStore => ({
     name,
     kind: 'window',
     key: serdeOr(key, 'key', name),
     value: serdeOr(value, 'value', name),
-    persistent: true,
+    persistent: supplier?.persistent ?? true,
     logging: logging ?? true,
     retentionMs: windows.sizeMs + windows.graceMs,
     windowSizeMs: windows.sizeMs,
@@ -53,10 +57,12 @@ export function joinStreams(
     left: store(
       thisStore?.name ?? (storeName === undefined ? `${thisGenerated}-store` : `${storeName}${thisSuffix}-store`),
       joined?.value ?? left0.value,
+      thisStore,
     ),
     right: store(
       otherStore?.name ?? (storeName === undefined ? `${otherGenerated}-store` : `${storeName}${otherSuffix}-store`),
       joined?.other ?? right0.value,
+      otherStore,
     ),
   }
   const outerStore: KeptStore | null = outer.left
@@ -119,4 +125,24 @@ function outerStoreName(storeName: string | undefined, generated: string, both: 
   const shared = both ? '-outer-shared-join' : '-left-shared-join'
   if (storeName !== undefined) return `${storeName}${shared}-store`
   return `${generated.replace(/^KSTREAM-[A-Z]+-/, 'KSTREAM-OUTERSHARED-')}-store`
+}
+
+/** A store that its user chose keeps what the join needs, for as long as it needs it. */
+function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (StoreSupplier<'window'> | undefined)[]): void {
+  for (const store of stores) {
+    if (store === undefined) continue
+    const refuse = (message: string, next: string) => new WaggleError('WAGGLE_INVALID_WINDOW', { message, next })
+    if (store.windowSizeMs !== sizeMs || store.retentionMs !== sizeMs + graceMs) {
+      throw refuse(
+        `The store ${store.name} keeps windows of ${store.windowSizeMs} ms for ${store.retentionMs} ms, and its join has ${sizeMs} ms and needs ${sizeMs + graceMs} ms`,
+        'Give it the join’s before and after together as its window, and the grace beside them as its retention.',
+      )
+    }
+    if (!store.retainDuplicates) {
+      throw refuse(`The store ${store.name} keeps no duplicates, and a join needs all records of a time`, 'Set retainDuplicates.')
+    }
+  }
+  const [one, other] = stores
+  if (one === undefined || other === undefined || one.name !== other.name) return
+  throw new WaggleError('WAGGLE_STORE_EXISTS', { message: `Both stores of a join are named ${one.name}`, next: 'Give one of the two another name.' })
 }
