@@ -2,6 +2,7 @@ import type { GraphNode, SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import type { TaskStore } from '../state/task-store.ts'
@@ -13,7 +14,7 @@ import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
-import type { TaskCounts, TaskState, TaskSurroundings } from './task-state.ts'
+import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
   readonly id: string
@@ -28,7 +29,7 @@ export interface TaskOptions {
   readonly globals: ReadonlyMap<string, StateStore>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
-  readonly counts?: TaskCounts
+  readonly meters?: TaskMeters
   /** Shared with its stores. */
   readonly time?: RecordTime
   /** Several tasks that choose as one, as those of a test driver do. */
@@ -45,7 +46,7 @@ export class Task implements TaskState {
   readonly punctuations: Punctuations
   readonly failures: TaskFailures
   readonly notes = new Map<string, number>()
-  readonly counts: TaskCounts
+  readonly meters: TaskMeters
   readonly time: RecordTime
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
@@ -69,12 +70,13 @@ export class Task implements TaskState {
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
     this.time = options.time ?? { now: -1 }
-    this.counts = options.counts ?? { processed: 0, dropped: 0 }
+    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
+    this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
-    this.failures = new TaskFailures(options.id, this.#place, surroundings)
+    this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
     this.#build()
   }
 
@@ -133,6 +135,16 @@ export class Task implements TaskState {
     return this.#surroundings.emitIntervalMs
   }
 
+  standIn(metadata: RecordMetadata, act: () => void): void {
+    const before = this.#place.standIn
+    this.#place.standIn = metadata
+    try {
+      act()
+    } finally {
+      this.#place.standIn = before
+    }
+  }
+
   requestCommit(): void {
     this.#surroundings.requestCommit()
   }
@@ -157,6 +169,7 @@ export class Task implements TaskState {
       this.#processFrom(queue)
       done++
     }
+    if (done > 0) this.meters.process.record(done)
     return done
   }
 
@@ -164,6 +177,7 @@ export class Task implements TaskState {
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
+    this.meters.process.record(1)
     return true
   }
 
@@ -176,7 +190,8 @@ export class Task implements TaskState {
 
   punctuate(now: number): boolean {
     this.#place.leave()
-    return this.punctuations.punctuateWallClock(now)
+    if (now < this.punctuations.nextWallClock) return false
+    return this.#timed(() => this.punctuations.punctuateWallClock(now))
   }
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
@@ -235,20 +250,30 @@ export class Task implements TaskState {
     this.#place.enter(index, record)
     const decoded = this.#decode(source, queue, record)
     if (decoded !== null) {
-      if (decoded.timestamp > this.streamTime) this.streamTime = decoded.timestamp
+      const { timestamp } = decoded
+      const late = this.streamTime - timestamp
+      if (late < 0) this.streamTime = timestamp
+      this.meters.lateness.record(Math.max(0, late))
+      source.meet(timestamp, this.meters)
       source.process(decoded)
     }
     this.#consumed[index] = record.offset + 1
-    this.counts.processed++
     this.#place.leave()
-    if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
+    if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
+  }
+
+  #timed(punctuate: () => boolean): boolean {
+    const start = this.clock.elapsedMs()
+    const fired = punctuate()
+    if (fired) this.meters.punctuated(this.clock.elapsedMs() - start)
+    return fired
   }
 
   /** Null where it cannot be read and is dropped. */
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)
-      if (decoded === null) this.counts.dropped++
+      if (decoded === null) this.meters.dropped.record(1)
       return decoded
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
@@ -281,7 +306,8 @@ export class Task implements TaskState {
     for (const input of inputs) {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
       if (source === undefined) continue
-      this.#queues.push(new RecordQueue(this.#queues.length, source, input.topic, input.partition))
+      const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
+      this.#queues.push(new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed))
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
       this.#readNote(input.position?.metadata ?? '')
@@ -295,6 +321,7 @@ export class Task implements TaskState {
       this.#nodes.push(runtime)
       for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
     }
+    for (const node of this.#nodes) if (node instanceof ProcessorRuntime && children.get(node.name)?.length === 0) node.endsWith(this.meters)
     for (const queue of this.#queues) {
       const source = sources.get(queue.source.name)
       if (source !== undefined) this.#sources.push(source)
@@ -304,9 +331,9 @@ export class Task implements TaskState {
   #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
     switch (node.kind) {
       case 'source':
-        return new SourceRuntime(node, context)
+        return new SourceRuntime(node, context, this.meters)
       case 'sink':
-        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures)
+        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures, this.meters)
       case 'async':
         return new AsyncRuntime(node, context, this.#surroundings, this.#place)
       case 'operator':

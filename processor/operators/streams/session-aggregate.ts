@@ -72,10 +72,16 @@ export class SessionAggregateProcessor extends StoredProcessor {
     if (sessions === null || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
     const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
     if (to < 0 || to < from) return
+    const { records, latencyMs } = this.context.meters.finalEmit
+    const begin = this.context.currentSystemTime
+    let emitted = 0
     for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
+      emitted++
       const change = { newValue: aggregate, oldValue: null }
       this.context.forward({ key: session, value: change, timestamp: session.window.end, headers })
     }
+    records.record(emitted)
+    latencyMs.record(this.context.currentSystemTime - begin)
     this.#lastClose = closeTime
     this.context.note(this.#operator.store, closeTime)
   }
