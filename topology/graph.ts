@@ -69,6 +69,7 @@ export interface SourceParts {
   readonly value: AnySerde
   readonly timestampExtractor?: TimestampExtractor | null
   readonly skips?: SourceNode['skips']
+  readonly isShared?: boolean
 }
 
 export class Topology {
@@ -192,6 +193,7 @@ export class Topology {
     const pattern = topics instanceof RegExp ? topics : null
     const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
     if (list.length === 0 && pattern === null) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
+    this.#refuseSharedTopics(name, list)
     return this.#add({
       kind: 'source',
       name,
@@ -205,8 +207,13 @@ export class Topology {
     })
   }
 
-  /** As `addSource`, with serdes that are known, but not their types. Without an extractor it takes the application's. */
-  addSourceWith(name: string, topics: readonly string[], { key, value, timestampExtractor = null, skips = noSkips }: SourceParts): this {
+  /**
+   * As `addSource`, with serdes that are known, but not their types. Without an extractor it takes the application's. A swarm's topics are
+   * shared: each of the sub-topologies that read one has positions of its own.
+   */
+  addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
+    const { key, value, timestampExtractor = null, skips = noSkips, isShared = false } = parts
+    if (!isShared) this.#refuseSharedTopics(name, topics)
     return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor, offsetReset: 'earliest', skips })
   }
 
@@ -295,13 +302,12 @@ export class Topology {
 
   #add(node: GraphNode): this {
     if (this.#nodes.has(node.name)) throw mistake(`There is a node named ${node.name} already`, 'Give one of the two another name.')
-    if (node.kind === 'source') this.#refuseSharedTopics(node)
     this.#nodes.set(node.name, node)
     return this
   }
 
   /** A topic is read once: as a stream, or as a table. */
-  #refuseSharedTopics({ name, topics }: SourceNode): void {
+  #refuseSharedTopics(name: string, topics: readonly string[]): void {
     for (const other of this.#nodes.values()) {
       const shared = other.kind === 'source' ? topics.find((topic) => other.topics.includes(topic)) : undefined
       if (shared === undefined) continue

@@ -1,4 +1,6 @@
 import type { ProcessorContext } from '../../topology/processor-api.ts'
+import type { Record, RecordMetadata } from '../../topology/record.ts'
+import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { KeptNumber } from '../state/task-memory.ts'
 
 /** What the engine's own operators have beyond a user's processors. */
@@ -9,6 +11,10 @@ export interface OperatorContext extends ProcessorContext<unknown, unknown> {
   shared<T>(owner: object, make: () => T): T
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs: number
+  /** As `forward`, as if the record read at this place were in hand. */
+  forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void
   /** Counts a record that is not for its operator. */
   drop(): void
+  readonly meters: NodeMeters
+  bufferMeters(store: string): BufferMeters
 }

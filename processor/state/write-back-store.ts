@@ -86,12 +86,6 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#scan(from, afterPrefix(from), false)
   }
 
-  /** What a row takes as bytes. */
-  encoded(key: K, value: V): { readonly key: Uint8Array; readonly bytes: number } {
-    const keyBytes = this.#bytesOf(key)
-    return { key: keyBytes, bytes: keyBytes.length + this.#value.serialize(this.#topic, value).length }
-  }
-
   /** Rows from `low` up to, not with, `high`: for those whose keys are bytes. */
   between(low: Uint8Array, high: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
     return this.#scan(low, high, reverse)

@@ -3,6 +3,7 @@ import type { NewRecord, Record, RecordMetadata } from '../../topology/record.ts
 import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
 import type { KeptNumber } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
@@ -66,6 +67,10 @@ export class NodeContext implements OperatorContext {
     node.process(full)
   }
 
+  forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void {
+    this.#task.standIn(metadata, () => this.forward(record))
+  }
+
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {
     const name = typeof store === 'string' ? store : store.name
     const found = this.#stores.get(name)
@@ -96,8 +101,16 @@ export class NodeContext implements OperatorContext {
     return this.#task.shared(owner, make)
   }
 
+  get meters(): NodeMeters {
+    return this.#task.meters.node(this.#node)
+  }
+
+  bufferMeters(store: string): BufferMeters {
+    return this.#task.meters.buffer(store)
+  }
+
   drop(): void {
-    this.#task.counts.dropped++
+    this.#task.meters.dropped.record(1)
   }
 
   commit(): void {

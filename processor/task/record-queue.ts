@@ -1,6 +1,7 @@
 import type { SourceNode } from '../../topology/graph.ts'
-import type { Record } from '../../topology/record.ts'
+import type { Header, Record } from '../../topology/record.ts'
 import { Fifo } from '../fifo.ts'
+import type { Traffic } from '../metrics/task-meters.ts'
 import type { LogRecord } from '../ports.ts'
 import { Handed } from '../ports.ts'
 
@@ -24,13 +25,15 @@ export class RecordQueue {
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
   #head: QueueHead | null = null
+  readonly #consumed: Traffic
   #bytes = 0
 
-  constructor(index: number, source: SourceNode, topic: string, partition: number) {
+  constructor(index: number, source: SourceNode, topic: string, partition: number, consumed: Traffic) {
     this.index = index
     this.source = source
     this.topic = topic
     this.partition = partition
+    this.#consumed = consumed
   }
 
   get size(): number {
@@ -69,6 +72,7 @@ export class RecordQueue {
     this.#head = null
     if (head === null) return null
     this.#drop(head.read)
+    count(this.#consumed, this.topic, head.read)
     if (head.record.timestamp > this.streamTime) this.streamTime = head.record.timestamp
     return head
   }
@@ -79,10 +83,30 @@ export class RecordQueue {
   }
 }
 
-/** Bytes that a record is counted with; a value handed on is not serialised for this. */
+/** Adds a record to what went through, with Kafka Streams' count of its bytes. */
+export function count(traffic: Traffic, topic: string, { key, value, headers }: Pick<LogRecord, 'key' | 'value' | 'headers'>): void {
+  traffic.records++
+  traffic.bytes += topic.length + placeBytes + (key?.length ?? 0) + valueSize(value)
+  if (headers.length > 0) traffic.bytes += headerSize(headers)
+}
+
+/** Timestamp, offset and partition. */
+const placeBytes = 20
+
+function headerSize(headers: readonly Header[]): number {
+  let bytes = 0
+  for (const { key, value } of headers) bytes += Buffer.byteLength(key) + (value?.length ?? 0)
+  return bytes
+}
+
+/** Bytes that a record is counted with. */
 function sizeOf(record: LogRecord): number {
-  const value = record.value
-  return 64 + (record.key?.length ?? 0) + (value === null ? 0 : value instanceof Handed ? handedSize : value.length)
+  return 64 + (record.key?.length ?? 0) + valueSize(record.value)
+}
+
+/** A value handed on is not serialised for this. */
+function valueSize(value: LogRecord['value']): number {
+  return value === null ? 0 : value instanceof Handed ? handedSize : value.length
 }
 
 const handedSize = 1024

@@ -2,6 +2,7 @@ import type { GraphNode, SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
@@ -14,7 +15,7 @@ import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
-import type { TaskCounts, TaskState, TaskSurroundings } from './task-state.ts'
+import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
   readonly id: string
@@ -29,7 +30,7 @@ export interface TaskOptions {
   readonly globals: ReadonlyMap<string, StateStore>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
-  readonly counts?: TaskCounts
+  readonly meters?: TaskMeters
   /** Shared with its stores. */
   readonly memory: TaskMemory
   /** Several tasks that choose as one, as those of a test driver do. */
@@ -45,7 +46,7 @@ export class Task implements TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly failures: TaskFailures
-  readonly counts: TaskCounts
+  readonly meters: TaskMeters
   readonly memory: TaskMemory
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
@@ -69,12 +70,13 @@ export class Task implements TaskState {
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
     this.memory = options.memory
-    this.counts = options.counts ?? { processed: 0, dropped: 0 }
+    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
+    this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
-    this.failures = new TaskFailures(options.id, this.#place, surroundings)
+    this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
     this.#build()
   }
 
@@ -132,6 +134,16 @@ export class Task implements TaskState {
     return this.#surroundings.emitIntervalMs
   }
 
+  standIn(metadata: RecordMetadata, act: () => void): void {
+    const before = this.#place.standIn
+    this.#place.standIn = metadata
+    try {
+      act()
+    } finally {
+      this.#place.standIn = before
+    }
+  }
+
   requestCommit(): void {
     this.#surroundings.requestCommit()
   }
@@ -156,6 +168,7 @@ export class Task implements TaskState {
       this.#processFrom(queue)
       done++
     }
+    if (done > 0) this.meters.process.record(done)
     return done
   }
 
@@ -163,6 +176,7 @@ export class Task implements TaskState {
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
+    this.meters.process.record(1)
     return true
   }
 
@@ -175,7 +189,8 @@ export class Task implements TaskState {
 
   punctuate(now: number): boolean {
     this.#place.leave()
-    return this.punctuations.punctuateWallClock(now)
+    if (now < this.punctuations.nextWallClock) return false
+    return this.#timed(() => this.punctuations.punctuateWallClock(now))
   }
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
@@ -224,13 +239,23 @@ export class Task implements TaskState {
     // Before this record is processed, so that what it sends to own topics takes its place behind.
     this.#advance(queue)
     const { read, record } = head
+    const { timestamp } = record
     this.#place.enter(queue.index, read)
-    if (record.timestamp > this.streamTime) this.streamTime = record.timestamp
+    const lateMs = this.streamTime - timestamp
+    if (lateMs < 0) this.streamTime = timestamp
+    this.meters.lateness.record(Math.max(0, lateMs))
+    source.meet(timestamp, this.meters)
     source.process(record)
     this.#consume(queue, read)
-    this.counts.processed++
     this.#place.leave()
-    if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
+    if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
+  }
+
+  #timed(punctuate: () => boolean): boolean {
+    const start = this.clock.elapsedMs()
+    const fired = punctuate()
+    if (fired) this.meters.punctuated(this.clock.elapsedMs() - start)
+    return fired
   }
 
   /** Decodes the next record of a queue, and lets it wait for its turn. */
@@ -245,7 +270,7 @@ export class Task implements TaskState {
     try {
       const decoded = source.decode(queue, record)
       if (decoded !== null) return decoded
-      this.counts.dropped++
+      this.meters.dropped.record(1)
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
       this.#place.enter(queue.index, record)
@@ -285,7 +310,8 @@ export class Task implements TaskState {
     for (const input of inputs) {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
       if (source === undefined) continue
-      const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition)
+      const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
+      const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
       this.#queues.push(queue)
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
@@ -302,6 +328,7 @@ export class Task implements TaskState {
       this.#nodes.push(runtime)
       for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
     }
+    for (const node of this.#nodes) if (node instanceof ProcessorRuntime && children.get(node.name)?.length === 0) node.endsWith(this.meters)
     for (const queue of this.#queues) {
       const source = sources.get(queue.source.name)
       if (source !== undefined) this.#sources.push(source)
@@ -311,9 +338,9 @@ export class Task implements TaskState {
   #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
     switch (node.kind) {
       case 'source':
-        return new SourceRuntime(node, context)
+        return new SourceRuntime(node, context, this.meters)
       case 'sink':
-        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures)
+        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures, this.meters)
       case 'async':
         return new AsyncRuntime(node, context, this.#surroundings, this.#place)
       case 'operator':

@@ -1,4 +1,3 @@
-import { Consumed } from '../consumed.ts'
 import { Topology } from '../graph.ts'
 import { deadLetterTopic } from '../naming.ts'
 import type { Transform } from '../operators/transform.ts'
@@ -70,7 +69,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        this.#topology.addSource(name, step.topics, Consumed.with(Serdes.string(), payloadSerde))
+        this.#topology.addSourceWith(name, step.topics, { key: Serdes.string(), value: payloadSerde, isShared: true })
         return
       case 'sink':
         this.#topology.addSink(name, step.topic, parents, payloads)

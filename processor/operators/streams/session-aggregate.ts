@@ -74,10 +74,16 @@ export class SessionAggregateProcessor extends StoredProcessor {
     if (sessions === null || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
     const [from, to] = [Math.max(0, this.#lastClose.value), closeTime - 1]
     if (to < 0 || to < from) return
+    const { records, latencyMs } = this.context.meters.finalEmit
+    const begin = this.context.currentSystemTime
+    let emitted = 0
     for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
+      emitted++
       const change = { newValue: aggregate, oldValue: null }
       this.context.forward({ key: session, value: change, timestamp: session.window.end, headers })
     }
+    records.record(emitted)
+    latencyMs.record(this.context.currentSystemTime - begin)
     this.#lastClose.value = closeTime
   }
 }

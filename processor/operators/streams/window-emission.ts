@@ -36,8 +36,15 @@ export class WindowEmission {
     if (!this.#onClose || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
     const starts = range(this.#lastClose.value)
     if (starts === null || starts.to < 0) return
-    for (const [key, row] of windows.fetchAll(starts.from, starts.to))
+    const { records, latencyMs } = this.#context.meters.finalEmit
+    const begin = this.#context.currentSystemTime
+    let emitted = 0
+    for (const [key, row] of windows.fetchAll(starts.from, starts.to)) {
+      emitted++
       this.#context.forward({ key, value: { newValue: row.value, oldValue: null }, timestamp: row.timestamp, headers })
+    }
+    records.record(emitted)
+    latencyMs.record(this.#context.currentSystemTime - begin)
     this.#lastClose.value = closeTime
   }
 }

@@ -245,8 +245,11 @@ public final class Peer {
     @SuppressWarnings({"unchecked", "rawtypes"})
     private static Object suppress(final KTable<Object, String> table, final JsonNode step) {
         if (step.get("limit").isNull()) return ((KTable) table).suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded()));
-        final int most = step.get("maxRecords").asInt();
-        return table.suppress(Suppressed.untilTimeLimit(Duration.ofMillis(step.get("limit").asLong()), Suppressed.BufferConfig.maxRecords(most)));
+        final Suppressed.EagerBufferConfig bounded = step.get("maxRecords").isNull()
+            ? Suppressed.BufferConfig.maxBytes(step.get("maxBytes").asLong())
+            : Suppressed.BufferConfig.maxRecords(step.get("maxRecords").asInt());
+        final Suppressed.BufferConfig<?> full = step.path("shutDown").asBoolean() ? bounded.shutDownWhenFull() : bounded;
+        return table.suppress(Suppressed.untilTimeLimit(Duration.ofMillis(step.get("limit").asLong()), (Suppressed.BufferConfig) full));
     }
 
     private static String show(final Object value) { return value == null ? "null" : value.toString(); }

@@ -50,7 +50,15 @@ export type Step =
       readonly after: number
       readonly grace: number
     }
-  | { readonly op: 'suppress'; readonly of: number; readonly limit: number | null; readonly maxRecords: number }
+  | {
+      readonly op: 'suppress'
+      readonly of: number
+      readonly limit: number | null
+      /** Null: bounded by bytes instead. */
+      readonly maxRecords: number | null
+      readonly maxBytes?: number
+      readonly shutDown?: boolean
+    }
   | { readonly op: 'to'; readonly of: number; readonly topic: string }
 
 export type Fn = 'count' | 'reduce' | 'aggregate'
@@ -187,7 +195,8 @@ function topologyOf(steps: readonly Step[], optimization: 'none' | 'all'): Topol
       case 'suppress': {
         const table = made[step.of] as KTable<Windowed<unknown>, string>
         if (step.limit === null) return table.suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()))
-        return table.suppress(Suppressed.untilTimeLimit(step.limit, BufferConfig.maxRecords(step.maxRecords)))
+        const bounded = step.maxRecords === null ? BufferConfig.maxBytes(step.maxBytes ?? 0) : BufferConfig.maxRecords(step.maxRecords)
+        return table.suppress(Suppressed.untilTimeLimit(step.limit, step.shutDown ? bounded.shutDownWhenFull() : bounded))
       }
       case 'to':
         return streamAt(step.of).to(step.topic, Produced.with(text, text))
