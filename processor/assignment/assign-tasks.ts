@@ -131,7 +131,9 @@ class Assignment {
       if (now !== wanted && swaps) this.#warmUp({ task, at: wanted })
       else if (now !== wanted) moves.push({ task, at: wanted })
       const kept = this.#processes.flatMap((process, at) =>
-        at !== now && at !== wanted && !standbys.has(at) && process.standbys.has(task.id) && this.#isCaughtUp(task, at) ? [at] : [],
+        at !== now && at !== wanted && !standbys.has(at) && process.standbys.has(task.id) && this.#isAble(task, at) && this.#isCaughtUp(task, at)
+          ? [at]
+          : [],
       )
       for (const at of standbys) {
         const instead = this.#isCaughtUp(task, at) ? undefined : kept.shift()

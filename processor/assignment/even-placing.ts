@@ -63,7 +63,7 @@ class Board {
       const kinds = this.#kindOf(item)
       for (const bin of this.#holdersOf(item)) {
         const load = (counts: readonly number[]) => (at(counts, bin) + 1) / this.#weight(bin)
-        const rank = [this.#placing.cost(item, bin), load(kinds), load(this.#counts), load(this.#totals)]
+        const rank = [this.#placing.cost(item, bin), load(this.#counts), load(this.#totals), load(kinds)]
         if (best === null || isBefore(rank, best.rank)) best = { bin, rank }
       }
       if (best !== null) this.#put(item, best.bin)
@@ -87,14 +87,17 @@ class Board {
   }
 
   #even(loads: readonly number[], isAllowed: (from: number, to: number) => boolean): boolean {
+    let best: { readonly to: number; readonly move: Move; readonly loads: readonly number[] } | null = null
     for (const [from, to] of this.#unevenPairs(loads)) {
-      if (!isAllowed(from, to)) continue
-      const item = this.#bestToMove(from, to, () => true)
-      if (item === null) continue
-      this.#move(item, to)
-      return true
+      const pair = [to, at(loads, from) / this.#weight(from), at(this.#totals, from) / this.#weight(from)]
+      // Of bins that are equally full, the one gives that has the best to give.
+      if (best !== null && pair.some((one, index) => one !== best?.loads[index])) break
+      const move = isAllowed(from, to) ? this.#bestToMove(from, to, () => true) : null
+      if (move !== null && (best === null || isBefore(move.rank, best.move.rank))) best = { to, move, loads: pair }
     }
-    return false
+    if (best === null) return false
+    this.#move(best.move.item, best.to)
+    return true
   }
 
   #evenKind(counts: readonly number[]): boolean {
@@ -102,7 +105,7 @@ class Board {
       const item = this.#bestToMove(from, to, (one) => this.#kindOf(one) === counts)
       if (item === null) continue
       if (this.#change(this.#counts, from, to) <= 0 && this.#change(this.#totals, from, to) <= 0) {
-        this.#move(item, to)
+        this.#move(item.item, to)
         return true
       }
       const gain = this.#change(counts, from, to)
@@ -111,8 +114,8 @@ class Board {
         return others !== counts && this.#change(others, to, from) + gain < 0
       })
       if (back === null) continue
-      this.#move(item, to)
-      this.#move(back, from)
+      this.#move(item.item, to)
+      this.#move(back.item, from)
       return true
     }
     return false
@@ -123,8 +126,9 @@ class Board {
     const bins = loads.map((_, bin) => bin)
     const without = (bin: number) => (2 * at(loads, bin) - 1) / this.#weight(bin)
     const withOneMore = (bin: number) => (2 * at(loads, bin) + 1) / this.#weight(bin)
-    const givers = bins.toSorted((a, b) => without(b) - without(a) || b - a)
-    for (const to of bins.sort((a, b) => withOneMore(a) - withOneMore(b) || a - b)) {
+    const total = (bin: number) => at(this.#totals, bin) / this.#weight(bin)
+    const givers = bins.toSorted((a, b) => without(b) - without(a) || total(b) - total(a) || b - a)
+    for (const to of bins.sort((a, b) => withOneMore(a) - withOneMore(b) || total(a) - total(b) || a - b)) {
       for (const from of givers) {
         if (this.#change(loads, from, to) >= 0) break
         yield [from, to]
@@ -133,15 +137,15 @@ class Board {
   }
 
   /** Rather what leaves the kinds as even as they are, then what costs least, then what evens the kinds most. */
-  #bestToMove(from: number, to: number, isMeant: (item: number) => boolean): number | null {
-    let best: { readonly item: number; readonly rank: readonly number[] } | null = null
+  #bestToMove(from: number, to: number, isMeant: (item: number) => boolean): Move | null {
+    let best: Move | null = null
     for (const item of this.#itemsIn[from] ?? []) {
       if (!isMeant(item) || !this.#placing.mayHold(item, to, this.bins)) continue
       const change = this.#change(this.#kindOf(item), from, to)
       const rank = [change > 0 ? 1 : 0, this.#placing.cost(item, to), change, item]
       if (best === null || isBefore(rank, best.rank)) best = { item, rank }
     }
-    return best?.item ?? null
+    return best
   }
 
   /** How the sum of count²/weight changes with one more there and one less here, times both weights: below zero is more even. */
@@ -179,6 +183,12 @@ class Board {
   #weight(bin: number): number {
     return at(this.#placing.weights, bin)
   }
+}
+
+interface Move {
+  readonly item: number
+  /** The lower, the better, by the first number that differs. */
+  readonly rank: readonly number[]
 }
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {
