@@ -75,7 +75,7 @@ export class WireReader {
     const length = this.number()
     const end = this.#at + length
     if (end > this.#bytes.length) this.#refuse('a text that is cut off')
-    const text = new TextDecoder().decode(this.#bytes.subarray(this.#at, end))
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#bytes.subarray(this.#at, end))
     this.#at = end
     return text
   }
