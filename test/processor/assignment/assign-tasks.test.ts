@@ -9,7 +9,7 @@ import { anyGroup, caughtUp, defaults, type Group, ownersOf, process, processes,
 describe('An assignment of tasks', () => {
   it('gives every task to one process that has what it needs, and names those that none has', () => {
     fc.assert(
-      fc.property(anyGroup, (group) => {
+      fc.property(anyGroup(), (group) => {
         const { shares, unassigned } = assign(group)
         for (const task of group.tasks) {
           const runners = group.processes.filter(({ id }) => shares.get(id)?.active.includes(task))
@@ -24,7 +24,7 @@ describe('An assignment of tasks', () => {
 
   it('moves no state to a copy that is behind while one that has caught up lives', () => {
     fc.assert(
-      fc.property(anyGroup, (group) => {
+      fc.property(anyGroup(), (group) => {
         const { shares } = assign(group)
         for (const task of group.tasks.filter(({ isStateful }) => isStateful)) {
           const isCaughtUp = ({ lags }: GroupProcess) => (lags.get(task.id) ?? Number.POSITIVE_INFINITY) <= 10_000
@@ -38,7 +38,7 @@ describe('An assignment of tasks', () => {
 
   it('keeps as many copies as it is asked for, on processes that could run the task, never on the one that does', () => {
     fc.assert(
-      fc.property(anyGroup, (group) => {
+      fc.property(anyGroup(), (group) => {
         const { shares } = assign(group)
         for (const task of group.tasks) {
           const able = group.processes.filter(({ capabilities }) => hasAll(capabilities, task.needs))
@@ -56,7 +56,7 @@ describe('An assignment of tasks', () => {
 
   it('makes no more copies at a time than it may', () => {
     fc.assert(
-      fc.property(anyGroup, (group) => {
+      fc.property(anyGroup(), (group) => {
         const { shares } = assign({ ...group, settings: { ...group.settings, standbyReplicas: 0 } })
         assert.ok([...shares.values()].flatMap(({ warmups }) => warmups).length <= group.settings.maxWarmupReplicas)
       }),
@@ -64,7 +64,7 @@ describe('An assignment of tasks', () => {
   })
 
   it('is the same in whatever order members and tasks come', () => {
-    const shuffled = anyGroup.chain((group) =>
+    const shuffled = anyGroup().chain((group) =>
       fc.record({
         group: fc.constant(group),
         tasks: fc.shuffledSubarray([...group.tasks], { minLength: group.tasks.length }),
@@ -76,7 +76,7 @@ describe('An assignment of tasks', () => {
 
   it('settles, and then stays as it is', () => {
     fc.assert(
-      fc.property(anyGroup, (group) => {
+      fc.property(anyGroup(), (group) => {
         const settled = settle(group)
         const again = assign({ ...group, processes: settled.processes })
         assert.deepEqual(readable(again), readable(settled.placement))
@@ -86,7 +86,7 @@ describe('An assignment of tasks', () => {
 
   it('settles where no single move would make it more even', () => {
     fc.assert(
-      fc.property(anyGroup, (group) => {
+      fc.property(anyGroup(), (group) => {
         const { shares } = settle(group).placement
         for (const isStateful of [true, false]) {
           const of = (one: GroupProcess) => (shares.get(one.id)?.active ?? []).filter((task) => task.isStateful === isStateful)
@@ -103,7 +103,7 @@ describe('An assignment of tasks', () => {
 
   it('is within one for stateful tasks, for stateless ones, for both, and for each sub-topology where all processes are alike', () => {
     fc.assert(
-      fc.property(alike, (group) => {
+      fc.property(anyGroup({ alike: true }), (group) => {
         const { shares } = settle(group).placement
         const counted = (isMeant: (task: GroupTask) => boolean) => spread([...shares.values()].map(({ active }) => active.filter(isMeant).length))
         assert.ok(counted(({ isStateful }) => isStateful) <= 1)
@@ -170,6 +170,15 @@ describe('An assignment of tasks', () => {
       shares.get('b')?.warmups.map(({ id }) => id),
       ['0_5'],
     )
+  })
+
+  it('lets a standby and the one that runs change places without counting that as a warm-up', () => {
+    const tasks = tasksOfShapes([{ partitions: 6, isStateful: true, gpus: 0 }])
+    const all = tasks.map(({ id }) => [id, 0] as const)
+    const runs = process('a', { active: new Set(all.map(([id]) => id)), lags: new Map(all) })
+    const { shares } = assignTasks(tasks, [runs, process('b')], { ...defaults, standbyReplicas: 1, maxWarmupReplicas: 1 })
+    const { standbys, warmups } = shares.get('b') ?? {}
+    assert.deepEqual([standbys?.length, warmups?.length], [3, 3])
   })
 
   it('gives what a dead process ran to the standby that has caught up', () => {

@@ -47,42 +47,48 @@ export function shapes({ gpus }: { readonly gpus: boolean }): fc.Arbitrary<reado
   return fc.array(fc.record(shape), { minLength: 1, maxLength: 5 })
 }
 
-export const anyGroup: fc.Arbitrary<Group> = fc
-  .record({
-    tasks: shapes({ gpus: true }).map(tasksOfShapes),
-    machines: fc.array(fc.record({ threads: fc.integer({ min: 1, max: 3 }), gpus: fc.constantFrom(0, 0, 1, 2) }), { maxLength: 6 }),
-    standbyReplicas: fc.nat(2),
-    maxWarmupReplicas: fc.integer({ min: 1, max: 3 }),
-  })
-  .chain(({ tasks, machines, ...settings }) => {
-    const copy = fc.record({ lag, isStandby: fc.boolean() })
-    const state = fc.record({
-      owner: fc.option(fc.nat(Math.max(0, machines.length - 1))),
-      copies: fc.array(copy, { minLength: machines.length, maxLength: machines.length }),
+/** In any state. Alike: of processes with a thread each and no GPU, where nothing needs one. */
+export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): fc.Arbitrary<Group> {
+  const machine = alike
+    ? fc.constant({ threads: 1, gpus: 0 })
+    : fc.record({ threads: fc.integer({ min: 1, max: 3 }), gpus: fc.constantFrom(0, 0, 1, 2) })
+  return fc
+    .record({
+      tasks: shapes({ gpus: !alike }).map(tasksOfShapes),
+      machines: fc.array(machine, { maxLength: 6 }),
+      standbyReplicas: fc.nat(2),
+      maxWarmupReplicas: fc.integer({ min: 1, max: 3 }),
     })
-    return fc.array(state, { minLength: tasks.length, maxLength: tasks.length }).map((states) => ({
-      tasks,
-      settings: { ...defaults, ...settings },
-      processes: machines.map(({ threads, gpus }, machine) => {
-        const lags = states.flatMap(({ copies }, at) => {
-          const id = tasks[at]?.id
-          const behind = copies[machine]?.lag ?? null
-          return id === undefined || behind === null || tasks[at]?.isStateful !== true ? [] : [[id, behind] as const]
-        })
-        return process(`process-${machine}`, {
-          threads,
-          capabilities: { gpu: gpus },
-          active: new Set(tasks.filter((_, at) => states[at]?.owner === machine).map(({ id }) => id)),
-          standbys: new Set(
-            tasks
-              .filter(({ isStateful }, at) => isStateful && states[at]?.owner !== machine && states[at]?.copies[machine]?.isStandby)
-              .map(({ id }) => id),
-          ),
-          lags: new Map(lags),
-        })
-      }),
-    }))
-  })
+    .chain(({ tasks, machines, ...settings }) => {
+      const copy = fc.record({ lag, isStandby: fc.boolean() })
+      const state = fc.record({
+        owner: fc.option(fc.nat(Math.max(0, machines.length - 1))),
+        copies: fc.array(copy, { minLength: machines.length, maxLength: machines.length }),
+      })
+      return fc.array(state, { minLength: tasks.length, maxLength: tasks.length }).map((states) => ({
+        tasks,
+        settings: { ...defaults, ...settings },
+        processes: machines.map(({ threads, gpus }, machine) => {
+          const lags = states.flatMap(({ copies }, at) => {
+            const id = tasks[at]?.id
+            const behind = copies[machine]?.lag ?? null
+            return id === undefined || behind === null || tasks[at]?.isStateful !== true ? [] : [[id, behind] as const]
+          })
+          return process(`process-${machine}`, {
+            threads,
+            capabilities: { gpu: gpus },
+            active: new Set(tasks.filter((_, at) => states[at]?.owner === machine).map(({ id }) => id)),
+            standbys: new Set(
+              tasks
+                .filter(({ isStateful }, at) => isStateful && states[at]?.owner !== machine && states[at]?.copies[machine]?.isStandby)
+                .map(({ id }) => id),
+            ),
+            lags: new Map(lags),
+          })
+        }),
+      }))
+    })
+}
 
 /** As the processes are some time after an assignment: each has what it was told to, and its copies have caught up. */
 export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacement): readonly GroupProcess[] {

@@ -26,7 +26,10 @@ const assignment: fc.Arbitrary<AssignmentData> = fc.record({
   unassigned: tasks,
   isSettled: fc.boolean(),
   hosts: fc
-    .uniqueArray(fc.tuple(task, fc.record({ active: fc.option(host), standbys: fc.uniqueArray(host) }, { noNullPrototype: true })), { selector: ([id]) => id, maxLength: 20 })
+    .uniqueArray(fc.tuple(task, fc.record({ active: fc.option(host), standbys: fc.uniqueArray(host) }, { noNullPrototype: true })), {
+      selector: ([id]) => id,
+      maxLength: 20,
+    })
     .map((entries) => new TaskHosts(new Map(entries.toSorted(([a], [b]) => compareTaskIds(a, b))))),
 })
 
