@@ -11,7 +11,7 @@ export interface GroupProcess {
   readonly topics: ReadonlySet<string>
   /** Those whose partitions it reads now. */
   readonly active: ReadonlySet<TaskId>
-  /** Those of which it keeps a copy up to date now. */
+  /** Those of which it is to keep a standby now; what it warms up is none yet, or a move that waits for it would count as done. */
   readonly standbys: ReadonlySet<TaskId>
   /** By how many changelog records its copy of a task's state is behind: 0 where the task runs, nothing where there is no copy. */
   readonly lags: ReadonlyMap<TaskId, number>

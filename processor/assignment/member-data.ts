@@ -9,21 +9,23 @@ export interface MemberData {
   /** Where the process answers interactive queries, `host:port`; null where it does not. */
   readonly host: string | null
   readonly capabilities: Capabilities
-  /** Of which this thread keeps a copy, warm-ups too. */
+  /** What this thread was told to keep copies of. */
   readonly standbys: readonly TaskId[]
+  readonly warmups: readonly TaskId[]
   /** Of the process: by how many changelog records its copies are behind. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
 /**
- * version, processId text, host text (empty: none), capabilities [name text, count], standbys [task], lags [task, lag];
- * a task is its sub-topology and its partition.
+ * version, processId text, host text (empty: none), capabilities [name text, count], standbys [task],
+ * warmups [task], lags [task, lag]; a task is its sub-topology and its partition.
  */
-export function encodeMemberData({ processId, host, capabilities, standbys, lags }: MemberData): Uint8Array {
+export function encodeMemberData({ processId, host, capabilities, standbys, warmups, lags }: MemberData): Uint8Array {
   const writer = new WireWriter().text(processId).text(host ?? '')
   return writer
     .list(Object.entries(capabilities), ([name, count]) => writer.text(name).number(whole(count)))
     .list(standbys, (id) => writer.task(id))
+    .list(warmups, (id) => writer.task(id))
     .list(lags, ([id, lag]) => writer.task(id).number(whole(lag)))
     .done()
 }
@@ -35,6 +37,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
     host: reader.text() || null,
     capabilities: Object.fromEntries(reader.list(() => [reader.text(), reader.number()] as const)),
     standbys: reader.list(() => reader.task()),
+    warmups: reader.list(() => reader.task()),
     lags: new Map(reader.list(() => [reader.task(), reader.number()] as const)),
   }
   reader.end()

@@ -56,8 +56,8 @@ export class TaskAssignor implements GroupAssignor {
 
   memberData(): Uint8Array {
     const { processId, host } = this.#options
-    const standbys = [...this.#received.standbys, ...this.#received.warmups]
-    return encodeMemberData({ processId, host, capabilities: this.#options.capabilities(), standbys, lags: this.#options.lags() })
+    const { standbys, warmups } = this.#received
+    return encodeMemberData({ processId, host, capabilities: this.#options.capabilities(), standbys, warmups, lags: this.#options.lags() })
   }
 
   received(data: Uint8Array): void {
@@ -92,7 +92,7 @@ interface KnownThread {
   readonly id: string
   readonly topics: readonly string[]
   readonly active: ReadonlySet<TaskId>
-  readonly standbys: ReadonlySet<TaskId>
+  readonly copies: ReadonlySet<TaskId>
   readonly data: MemberData
 }
 
@@ -120,7 +120,7 @@ function threadsOf(
   const byPlace = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [placeOf(input), id])))
   const threads = known.map(({ member: { id, topics, owned }, data }) => {
     const active = new Set(owned.flatMap((partition) => byPlace.get(placeOf(partition)) ?? []))
-    return { id, topics, active, standbys: new Set(data.standbys), data }
+    return { id, topics, active, copies: new Set([...data.standbys, ...data.warmups]), data }
   })
   return threads.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
@@ -135,7 +135,7 @@ function processesOf(threads: readonly KnownThread[]): readonly GroupProcess[] {
       capabilities: own[0]?.data.capabilities ?? {},
       topics: own.map(({ topics }) => new Set(topics)).reduce((all, topics) => all.intersection(topics)),
       active: new Set(own.flatMap(({ active }) => [...active])),
-      standbys: new Set(own.flatMap(({ standbys }) => [...standbys])),
+      standbys: new Set(own.flatMap(({ data }) => data.standbys)),
       lags,
     }
   })

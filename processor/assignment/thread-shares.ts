@@ -6,7 +6,8 @@ import type { GroupTask, TaskId } from './group-task.ts'
 export interface GroupThread {
   readonly id: string
   readonly active: ReadonlySet<TaskId>
-  readonly standbys: ReadonlySet<TaskId>
+  /** Standbys and warm-ups. */
+  readonly copies: ReadonlySet<TaskId>
 }
 
 /** A process's share, split among its threads as evenly, and as much as it is now, as among processes. State is the process's: any thread may have it. */
@@ -32,7 +33,7 @@ export function shareAmongThreads(share: TaskShare, threads: readonly GroupThrea
     }
   }
   const runs = (thread: GroupThread, id: TaskId) => thread.active.has(id)
-  const keeps = (thread: GroupThread, id: TaskId) => thread.standbys.has(id)
+  const keeps = (thread: GroupThread, id: TaskId) => thread.copies.has(id)
   const isStateful = ({ isStateful }: GroupTask) => isStateful
   split(share.active.filter(isStateful), runs, 'active')
   split(

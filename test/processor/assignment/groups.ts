@@ -98,7 +98,7 @@ export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacem
     return {
       ...one,
       active: new Set(share.active.map(({ id }) => id)),
-      standbys: new Set(copies.map(({ id }) => id)),
+      standbys: new Set(share.standbys.map(({ id }) => id)),
       lags: new Map([...share.active, ...copies].filter(({ isStateful }) => isStateful).map(({ id }) => [id, 0])),
     }
   })

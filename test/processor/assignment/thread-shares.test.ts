@@ -6,7 +6,7 @@ import { shareAmongThreads } from '../../../processor/assignment/thread-shares.t
 import { shapes, tasksOfShapes } from './groups.ts'
 
 describe('The share of a process', () => {
-  const thread = (id: string, active: readonly TaskId[] = []) => ({ id, active: new Set(active), standbys: new Set<TaskId>() })
+  const thread = (id: string, active: readonly TaskId[] = []) => ({ id, active: new Set(active), copies: new Set<TaskId>() })
 
   it('is split so that every task has one thread, within one of each other', () => {
     fc.assert(

@@ -17,6 +17,7 @@ const member: fc.Arbitrary<MemberData> = fc.record({
   host: fc.option(host),
   capabilities: fc.dictionary(word, fc.maxSafeNat(), { noNullPrototype: true }),
   standbys: tasks,
+  warmups: tasks,
   lags: fc.uniqueArray(fc.tuple(task, fc.maxSafeNat()), { selector: ([id]) => id, maxLength: 20 }).map((entries) => new Map(entries)),
 })
 const assignment: fc.Arbitrary<AssignmentData> = fc.record({
