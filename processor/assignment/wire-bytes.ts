@@ -2,7 +2,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { numbersOf, type TaskId, taskId } from './group-task.ts'
 
 /** The form that this build writes and reads. The first byte of everything that members and leader tell each other. */
-export const wireVersion = 1
+const wireVersion = 1
 
 /** Whole numbers as varints (seven bits a byte, the lowest first), texts in UTF-8 behind their length, lists behind their count. */
 export class WireWriter {

@@ -90,8 +90,8 @@ export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): 
     })
 }
 
-/** As the processes are some time after an assignment: each has what it was told to, and its copies have caught up. */
-export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacement): readonly GroupProcess[] {
+/** As the processes are some time after an assignment: each has what it was told to, and its copies have caught up, or are as far behind as `lagOf` says. */
+export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacement, lagOf = () => 0): readonly GroupProcess[] {
   return before.map((one) => {
     const share = shares.get(one.id) ?? { active: [], standbys: [], warmups: [] }
     const copies = [...share.standbys, ...share.warmups]
@@ -99,11 +99,19 @@ export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacem
       ...one,
       active: new Set(share.active.map(({ id }) => id)),
       standbys: new Set(share.standbys.map(({ id }) => id)),
-      lags: new Map([...share.active, ...copies].filter(({ isStateful }) => isStateful).map(({ id }) => [id, 0])),
+      lags: new Map([
+        ...share.active.filter(({ isStateful }) => isStateful).map(({ id }) => [id, 0] as const),
+        ...copies.map(({ id }) => [id, one.lags.get(id) === 0 ? 0 : lagOf()] as const),
+      ]),
     }
   })
 }
 
 export function ownersOf({ shares }: TaskPlacement): ReadonlyMap<string, string> {
   return new Map([...shares].flatMap(([process, { active }]) => active.map(({ id }) => [id, process] as const)))
+}
+
+export function movedBetween(before: TaskPlacement, after: TaskPlacement): readonly string[] {
+  const owners = ownersOf(after)
+  return [...ownersOf(before)].filter(([id, owner]) => owners.get(id) !== owner).map(([id]) => id)
 }
