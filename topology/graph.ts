@@ -1,4 +1,5 @@
 import type { AsyncStep } from './async-step.ts'
+import type { Capabilities } from './capabilities.ts'
 import type { Consumed, OffsetReset, TimestampExtractor } from './consumed.ts'
 import { describe, type TopologyDescription } from './describe.ts'
 import type { Operator } from './operator.ts'
@@ -83,6 +84,8 @@ export class Topology {
   readonly #users = new Map<string, Set<string>>()
   readonly #given = new Map<string, readonly string[]>()
   readonly #globalStores = new Set<string>()
+  /** By node: what the machine that runs it must have. */
+  readonly #needs = new Map<string, Capabilities>()
   /** While steps are being written that were rearranged: by the parent's name that they know, the one that it is. */
   #parents: ReadonlyMap<string, string> = new Map()
 
@@ -107,6 +110,17 @@ export class Topology {
   /** Of a store whose one user is fed by one source: its topic is read whole by everybody. */
   makeGlobal(store: string): this {
     this.#globalStores.add(store)
+    return this
+  }
+
+  needsOf(node: string): Capabilities {
+    return this.#needs.get(node) ?? {}
+  }
+
+  /** Beyond Kafka Streams: the node's whole sub-topology runs only where this is (`{ gpu: 1 }`). */
+  requireCapabilities(node: string, needs: Capabilities): this {
+    if (!this.#nodes.has(node)) throw mistake(`${node} is not a node of this topology`, 'Add the node before saying what it needs.')
+    this.#needs.set(node, needs)
     return this
   }
 
@@ -185,6 +199,7 @@ export class Topology {
     for (const [store, users] of this.#users) copy.#users.set(store, new Set(users))
     for (const [node, stores] of this.#given) copy.#given.set(node, stores)
     for (const store of this.#globalStores) copy.#globalStores.add(store)
+    for (const [node, needs] of this.#needs) copy.#needs.set(node, needs)
     for (const [name, partitions] of this.#internalTopics) copy.#internalTopics.set(topic(name), partitions)
     return copy
   }

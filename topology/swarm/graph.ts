@@ -84,6 +84,7 @@ class SubtopologyBuilder {
         const bee = this.#bee(step.bee)
         const batch = this.#host.batchOf(step.batch === null ? bee : this.#bee(step.batch))
         this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, deadLetters: this.#deadLetters }), parents)
+        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
       case 'value':
