@@ -4,9 +4,10 @@ import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
+import { openSerdes } from '../../topology/serde-uses.ts'
 import type { KeyValueStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
@@ -14,6 +15,7 @@ import { changelogRecord } from '../state/changelog.ts'
 import { GlobalStores } from '../state/global-stores.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
+import type { SourceRuntime } from '../task/node-runtime.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
@@ -51,6 +53,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
+  /** Records whose serdes fetch something first, in order. */
+  #preparing: Preparing[] = []
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
@@ -131,6 +135,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#tasks = []
     this.#globalTasks = []
     this.#waiting = new QueueHeap()
+    this.#preparing = []
     this.#stores = []
     this.#readers = new Map()
     const globals = new GlobalStores()
@@ -187,6 +192,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
+    await this.#opened()
     const partitions = this.#partitionsOf(record.topic)
     this.#emit({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
     await this.#settle()
@@ -194,15 +200,44 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Everything that can happen without the clock moving. */
   async #settle(): Promise<void> {
-    this.#workers ??= await OpenWorkers.open(this.#topology)
+    await this.#opened()
+    await this.#prepare()
     this.#processAll()
+    await this.#prepare()
     while (this.#tasks.some((task) => task.inFlight > 0)) {
       await this.#clock.settle()
       const drained = this.#tasks.filter((task) => this.#unwrapped(() => task.drain())).length > 0
       this.#commit()
       this.#processAll()
+      await this.#prepare()
       if (!drained && ![...this.#batchers.values()].some(({ calls }) => calls > 0)) return
     }
+  }
+
+  async #opened(): Promise<void> {
+    if (this.#workers !== null) return
+    await openSerdes(this.#topology, this.#applicationId)
+    this.#workers = await OpenWorkers.open(this.#topology)
+  }
+
+  /** One after the other, each with all that follows from it. */
+  async #prepare(): Promise<void> {
+    for (let next = this.#preparing[0]; next !== undefined; next = this.#preparing[0]) {
+      const { task, source, record, promise } = next
+      this.#preparing.shift()
+      await promise.catch((reason: unknown) => {
+        if (reason instanceof Unavailable) throw reason
+        source.refuse(record, reason)
+      })
+      this.#give(next)
+      if (!this.#globalTasks.includes(task)) this.#processAll()
+    }
+  }
+
+  #give({ task, topic, partition, record }: Pick<Preparing, 'task' | 'topic' | 'partition' | 'record'>): void {
+    task.add(topic, partition, [record])
+    // Whatever lies before it in other topics: a global store takes its records as they come.
+    if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
   }
 
   #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
@@ -265,9 +300,13 @@ export class TopologyTestDriver implements AsyncDisposable {
     const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
     this.#outputOf(topic).push(record)
     for (const task of this.#readers.get(place) ?? []) {
-      task.add(topic, partition, [record])
-      // Whatever lies before it in other topics: a global store takes its records as they come.
-      if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
+      const source = task.preparingSource(topic, partition)
+      const promise = source?.preparation(topic, record) ?? null
+      const isBehind = this.#preparing.some((other) => other.task === task && other.topic === topic && other.partition === partition)
+      if (source !== null && (promise !== null || isBehind)) {
+        promise?.catch(() => {})
+        this.#preparing.push({ task, source, topic, partition, record, promise: promise ?? Promise.resolve() })
+      } else this.#give({ task, topic, partition, record })
     }
   }
 
@@ -291,6 +330,13 @@ export class TopologyTestDriver implements AsyncDisposable {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${name}`, next: 'Name one of the topology.' })
     return found.store
   }
+}
+
+interface Preparing extends TopicPartition {
+  readonly task: Task
+  readonly source: SourceRuntime
+  readonly record: LogRecord
+  readonly promise: Promise<unknown>
 }
 
 export class TestInputTopic<K, V> {
@@ -323,6 +369,8 @@ export class TestInputTopic<K, V> {
         ? (first as { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] })
         : { key: first as K | null, value, timestamp }
     const headers = 'headers' in record && record.headers !== undefined ? record.headers : noHeaders
+    await this.#key.open?.({ topic: this.#name, part: 'key' })
+    await this.#value.open?.({ topic: this.#name, part: 'value' })
     await this.#pipe({
       key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
       value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),

@@ -2,7 +2,7 @@ import type { Outcome } from '../../topology/async-step.ts'
 import { type TimestampExtractor, TimestampExtractors } from '../../topology/consumed.ts'
 import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
-import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import type { Deserializer, Serde, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { Fifo } from '../fifo.ts'
@@ -16,6 +16,8 @@ import type { RecordPlace } from './record-place.ts'
 import type { RecordQueue } from './record-queue.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
+type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
+
 /** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
 export interface NodeRuntime {
   readonly name: string
@@ -27,21 +29,44 @@ export class SourceRuntime implements NodeRuntime {
   readonly name: string
   readonly #node: SourceNode
   readonly #context: NodeContext
-  readonly #key: Deserializer<unknown>
-  readonly #value: Deserializer<unknown>
+  readonly #key: Preparing
+  readonly #value: Preparing
+  /** What could not be prepared: it is read no more, and fails with this. */
+  #refused: Map<LogRecord, unknown> | null = null
 
   constructor(node: SourceNode, context: NodeContext) {
     this.name = node.name
     this.#node = node
     this.#context = context
-    this.#key = node.key as Deserializer<unknown>
-    this.#value = node.value as Deserializer<unknown>
+    this.#key = node.key as Preparing
+    this.#value = node.value as Preparing
+  }
+
+  /** Its serdes may have to fetch something before a record can be read. */
+  get prepares(): boolean {
+    return this.#key.prepare !== undefined || this.#value.prepare !== undefined
+  }
+
+  /** What is to be awaited before this record is added to its task; null where nothing is. */
+  preparation(topic: string, record: LogRecord): Promise<unknown> | null {
+    if (this.#skips(record)) return null
+    const { key, value } = record
+    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key) ?? null)
+    const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
+    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value) ?? null)
+    return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
+  }
+
+  refuse(record: LogRecord, reason: unknown): void {
+    this.#refused ??= new Map()
+    this.#refused.set(record, reason)
   }
 
   /** Null where the record is not wanted: without a key or a value, or without a time. */
   decode(queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
-    const { skips, timestampExtractor } = this.#node
-    if ((skips.nullKeys && record.key === null) || (skips.nullValues && record.value === null)) return null
+    const { timestampExtractor } = this.#node
+    if (this.#skips(record)) return null
+    if (this.#refused !== null) this.#failIfRefused(record)
     const decoded = this.#decoded(queue.topic, record)
     const extract = timestampExtractor ?? (record.timestamp >= 0 ? null : TimestampExtractors.failOnInvalid)
     const { topic, partition } = queue
@@ -52,6 +77,16 @@ export class SourceRuntime implements NodeRuntime {
     if (timestamp > queue.streamTime) queue.streamTime = timestamp
     if (timestamp < 0) return null
     return timestamp === decoded.timestamp ? decoded : { ...decoded, timestamp }
+  }
+
+  #skips({ key, value }: LogRecord): boolean {
+    const { skips } = this.#node
+    return (skips.nullKeys && key === null) || (skips.nullValues && value === null)
+  }
+
+  #failIfRefused(record: LogRecord): void {
+    const reason = this.#refused?.get(record)
+    if (this.#refused?.delete(record)) throw reason
   }
 
   /** The wall clock is the task's own, which a test moves by hand. */

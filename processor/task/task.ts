@@ -129,6 +129,12 @@ export class Task implements TaskState {
     if (wasEmpty && queue.size > 0) this.#waiting.offer(queue)
   }
 
+  /** The source that must prepare the records of this partition before they are added; null where nothing has to be prepared. */
+  preparingSource(topic: string, partition: number): SourceRuntime | null {
+    const source = this.#sources[this.#queues.findIndex((one) => one.topic === topic && one.partition === partition)]
+    return source?.prepares ? source : null
+  }
+
   get emitIntervalMs(): number {
     return this.#surroundings.emitIntervalMs
   }
