@@ -1,49 +1,74 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** Stands before a server on this machine, and can be away. */
-export class SwitchableProxy {
+/** Stands before a server on this machine, and can be as good as away: then it hangs up on whoever calls. */
+export class SwitchableProxy implements AsyncDisposable {
   readonly #target: URL
+  readonly #server: Server
+  readonly #port: number
   readonly #sockets = new Set<Socket>()
-  #server: Server | null = null
-  #port = 0
+  readonly #calls = new EventEmitter()
+  #isAway = false
 
-  constructor(target: string) {
-    this.#target = new URL(target)
+  private constructor(target: URL, server: Server, port: number) {
+    this.#target = target
+    this.#server = server
+    this.#port = port
+    server.on('connection', (socket) => this.#take(socket))
   }
 
-  /** Where the target is reached while this is on. */
+  static async before(url: string): Promise<SwitchableProxy> {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
+    return new SwitchableProxy(new URL(url), server, address.port)
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#port}${this.#target.pathname}`
   }
 
-  /** At the same address each time. */
-  async on(): Promise<void> {
-    const server = createServer((socket) => {
-      const onward = connect(Number(this.#target.port), this.#target.hostname)
-      for (const [one, other] of [
-        [socket, onward],
-        [onward, socket],
-      ] as const) {
-        this.#sockets.add(one)
-        one.on('error', () => other.destroy())
-        one.on('close', () => this.#sockets.delete(one))
-        one.pipe(other)
-      }
-    }).listen(this.#port, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    if (address !== null && typeof address !== 'string') this.#port = address.port
-    this.#server = server
+  goAway(): void {
+    this.#isAway = true
+    for (const socket of this.#sockets) socket.destroy()
   }
 
-  async off(): Promise<void> {
-    const server = this.#server
-    if (server === null) return
-    this.#server = null
-    const closed = once(server, 'close')
-    server.close()
-    for (const socket of this.#sockets) socket.destroy()
+  comeBack(): void {
+    this.#isAway = false
+  }
+
+  /** Settles when so many more have called in vain. */
+  async callsInVain(count: number): Promise<void> {
+    for (let calls = 0; calls < count; calls++) await once(this.#calls, 'vain')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.goAway()
     await closed
+  }
+
+  #take(socket: Socket): void {
+    socket.on('error', () => {})
+    if (this.#isAway) {
+      socket.destroy()
+      this.#calls.emit('vain')
+      return
+    }
+    const onward = connect(Number(this.#target.port), this.#target.hostname)
+    for (const [one, other] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
+      this.#sockets.add(one)
+      one.on('error', () => {})
+      one.on('close', () => {
+        this.#sockets.delete(one)
+        other.destroy()
+      })
+      one.pipe(other)
+    }
   }
 }
