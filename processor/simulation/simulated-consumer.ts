@@ -80,6 +80,8 @@ export class SimulatedConsumer implements Consumer {
     for (const owned of this.#of([partition])) owned.position = offset
   }
 
+  rejoin(): void {}
+
   reassign(): void {
     this.#mustReassign = true
     this.wakeup()
