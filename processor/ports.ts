@@ -175,6 +175,8 @@ export interface Consumer {
 
 /** Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. */
 export interface Reader extends AsyncIterable<RecordRun> {
+  /** It is decided where it starts: with `from: -1`, what comes after this is read. */
+  readonly ready: Promise<void>
   close(): Promise<void>
 }
 

@@ -186,6 +186,7 @@ export class SimulatedConsumer implements Consumer {
 
 /** Follows one partition's durable records. */
 export class SimulatedReader implements Reader {
+  readonly ready = Promise.resolve()
   readonly #partition: SimulatedPartition
   readonly #to: number
   #position: number

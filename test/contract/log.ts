@@ -213,6 +213,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         const committed = producer.commit({ positions: [], state: [] })
         producer.append(record('out', 0, 'after'))
         await committed
+        assert.equal((await valuesOf(log, 'out', 0, 1))[0], 'before')
         // At least once, what follows may be there before its own commit.
         const end = log.traits.atomicCommit ? (await log.topic('out'))?.offsets[0]?.end : 1
         assert.ok(end !== undefined && end >= 1)
@@ -495,6 +496,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         const producer = await log.producer()
         await producer.send(record('in', 0, 'before'))
         const reader = log.read({ topic: 'in', partition: 0, from: -1 })
+        await reader.ready
         const first = reader[Symbol.asyncIterator]().next()
         await producer.send(record('in', 0, 'after'))
         const { value } = (await first) as { value: RecordRun }
