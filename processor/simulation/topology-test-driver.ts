@@ -10,8 +10,7 @@ import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
-import { changelogRecord } from '../state/changelog.ts'
+import { type ChangelogRecord, Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
@@ -167,7 +166,7 @@ export class TopologyTestDriver implements AsyncDisposable {
         const stores = new Map<string, TaskStore>()
         for (const builder of subtopology.stores) {
           const topic = changelogTopic(this.#applicationId, builder.name)
-          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory })
+          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory, keepsLog: true })
           stores.set(builder.name, store)
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
@@ -300,23 +299,18 @@ export class TopologyTestDriver implements AsyncDisposable {
     const state: StoreChange[] = []
     for (const task of this.#tasks) task.takeCommit(positions, state)
     for (const position of positions) this.#positions.set(placeOf(position), position)
-    for (const { task, store, entries } of state) {
+    for (const { task, store, entries, logged } of state) {
       const rows = this.#disk.store(task, store)
       for (const [key, value] of entries) rows.change(key, value)
-      this.#logChanges(store, entries)
+      if (logged !== null) this.#logChanges(store, logged())
     }
     for (const task of this.#tasks) task.committed()
   }
 
   /** As an application on Kafka logs them: one record a row that a commit changes. */
-  #logChanges(name: string, entries: StoreChange['entries']): void {
-    const store = this.#topology.stores.get(name)
-    if (store === undefined || store.kind === 'custom' || store.logging === false) return
-    const records = this.#outputOf(changelogTopic(this.#applicationId, name))
-    for (const change of entries) {
-      const record = changelogRecord(store, change)
-      if (record !== null) records.push({ ...record, offset: records.length, headers: noHeaders })
-    }
+  #logChanges(store: string, records: readonly ChangelogRecord[]): void {
+    const topic = this.#outputOf(changelogTopic(this.#applicationId, store))
+    for (const record of records) topic.push({ ...record, offset: topic.length })
   }
 
   #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {

@@ -209,9 +209,9 @@ export class Task implements TaskState {
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
   takeCommit(positions: (TopicPartition & Position)[], state: StoreChange[]): void {
-    for (const [name, { rows }] of this.#options.stores) {
+    for (const [name, { rows, logged }] of this.#options.stores) {
       const entries = rows.takeChanges()
-      if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries })
+      if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
     const offsets = [...this.#consumed]
     for (const node of this.#async) node.holdBack(offsets)
