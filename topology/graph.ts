@@ -185,6 +185,7 @@ export class Topology {
     const pattern = topics instanceof RegExp ? topics : null
     const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
     if (list.length === 0 && pattern === null) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
+    this.#refuseSharedTopics(name, list)
     return this.#add({
       kind: 'source',
       name,
@@ -198,7 +199,7 @@ export class Topology {
     })
   }
 
-  /** As `addSource`, with serdes that are known, but not their types. */
+  /** As `addSource`, with serdes that are known, but not their types; other sources may read the same topics, each from a place of its own. */
   addSourceWith(name: string, topics: readonly string[], { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): this {
     return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor: null, offsetReset: 'earliest', skips: noSkips })
   }
@@ -288,13 +289,12 @@ export class Topology {
 
   #add(node: GraphNode): this {
     if (this.#nodes.has(node.name)) throw mistake(`There is a node named ${node.name} already`, 'Give one of the two another name.')
-    if (node.kind === 'source') this.#refuseSharedTopics(node)
     this.#nodes.set(node.name, node)
     return this
   }
 
   /** A topic is read once: as a stream, or as a table. */
-  #refuseSharedTopics({ name, topics }: SourceNode): void {
+  #refuseSharedTopics(name: string, topics: readonly string[]): void {
     for (const other of this.#nodes.values()) {
       const shared = other.kind === 'source' ? topics.find((topic) => other.topics.includes(topic)) : undefined
       if (shared === undefined) continue

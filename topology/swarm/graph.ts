@@ -70,7 +70,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        this.#topology.addSource(name, step.topics, Consumed.with(Serdes.string(), payloadSerde))
+        this.#topology.addSourceWith(name, step.topics, Consumed.with(Serdes.string(), payloadSerde))
         return
       case 'sink':
         this.#topology.addSink(name, step.topic, parents, payloads)
