@@ -2,6 +2,8 @@ import type { ProcessorContext } from '../../topology/processor-api.ts'
 
 /** What the engine's own operators have beyond a user's processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
+  /** Its name in the topology. */
+  readonly node: string
   /** A number that is kept with the task's position in its input: back after a crash as the last commit had it. Null at first. */
   noted(name: string): number | null
   note(name: string, value: number): void

@@ -11,7 +11,6 @@ export class SessionAggregateProcessor extends StoredProcessor {
   readonly #operator: SessionAggregate
   #sessions: Sessions | null = null
   #turns: EmitTurns | null = null
-  #streamTime = -1
   #lastClose = -1
 
   constructor(operator: SessionAggregate) {
@@ -33,8 +32,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
       return
     }
     const { windows, initialize, add, merge } = this.#operator
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    const closeTime = this.#streamTime - windows.graceMs - windows.gapMs
+    this.time.advance(timestamp)
+    const closeTime = this.time.now - windows.graceMs - windows.gapMs
     const found = [...sessions.findSessions(key, timestamp - windows.gapMs, timestamp + windows.gapMs)]
     let window: Window = { start: timestamp, end: timestamp }
     let aggregate = initialize()
@@ -68,7 +67,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
   #emitClosed(headers: readonly Header[]): void {
     const sessions = this.#sessions
     const { graceMs, gapMs } = this.#operator.windows
-    const closeTime = this.#streamTime - graceMs - gapMs
+    const closeTime = this.time.now - graceMs - gapMs
     if (sessions === null || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
     const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
     if (to < 0 || to < from) return

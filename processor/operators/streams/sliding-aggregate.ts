@@ -32,7 +32,6 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
   #turns: EmitTurns | null = null
-  #streamTime = -1
 
   constructor(operator: SlidingAggregate) {
     super()
@@ -54,8 +53,8 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       return
     }
     const { timeDifferenceMs, graceMs } = this.#operator.windows
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    const closeTime = this.#streamTime - graceMs
+    this.time.advance(timestamp)
+    const closeTime = this.time.now - graceMs
     if (timestamp + timeDifferenceMs < closeTime) {
       this.drop()
       return
@@ -69,7 +68,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
 
   #emitClosed(headers: readonly Header[]): void {
     const { timeDifferenceMs, graceMs } = this.#operator.windows
-    const closeTime = this.#streamTime - graceMs
+    const closeTime = this.time.now - graceMs
     if (this.#windows === null) return
     this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => ({
       from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),

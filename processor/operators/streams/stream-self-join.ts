@@ -7,7 +7,6 @@ import { StoredProcessor } from './stored-processor.ts'
 export class StreamSelfJoinProcessor extends StoredProcessor {
   readonly #operator: StreamSelfJoin
   #records: WindowStore<unknown, unknown> | null = null
-  #streamTime = -1
 
   constructor(operator: StreamSelfJoin) {
     super()
@@ -25,12 +24,12 @@ export class StreamSelfJoinProcessor extends StoredProcessor {
       return
     }
     const { beforeMs, afterMs, retentionMs, join } = this.#operator
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
+    this.time.advance(timestamp)
     const emit = (left: unknown, right: unknown, at: number) => this.context.forward({ ...record, value: join(key, left, right), timestamp: at })
     for (const [otherTimestamp, other] of this.#records.fetch(key, Math.max(0, timestamp - beforeMs), Math.max(0, timestamp + afterMs))) {
       emit(value, other, Math.max(timestamp, otherTimestamp))
     }
-    let isDue = timestamp > this.#streamTime - retentionMs + 1
+    let isDue = timestamp > this.time.now - retentionMs + 1
     for (const [otherTimestamp, other] of this.#records.fetch(key, Math.max(0, timestamp - afterMs), Math.max(0, timestamp + beforeMs))) {
       if (isDue && timestamp < otherTimestamp) {
         isDue = false

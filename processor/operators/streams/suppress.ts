@@ -22,7 +22,6 @@ export class SuppressProcessor extends StoredProcessor {
   #buffer: Buffered | null = null
   #places: Place[] = []
   #bytes = 0
-  #streamTime = -1
 
   constructor(operator: Suppress) {
     super()
@@ -35,10 +34,10 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   process(record: Record<unknown, unknown>): void {
-    this.#streamTime = Math.max(this.#streamTime, record.timestamp)
+    this.time.advance(record.timestamp)
     this.#hold(record)
     const { timeLimitMs, graceMs, maxRecords, maxBytes, whenFull } = this.#operator
-    const expired = this.#streamTime - (timeLimitMs ?? graceMs)
+    const expired = this.time.now - (timeLimitMs ?? graceMs)
     while (this.#places[0] !== undefined && this.#places[0].time <= expired) this.#emitOldest()
     const overCapacity = () => this.#places.length > maxRecords || this.#bytes > maxBytes
     if (!overCapacity()) return

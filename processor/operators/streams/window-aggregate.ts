@@ -15,7 +15,6 @@ export class WindowAggregateProcessor extends StoredProcessor {
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
   #turns: EmitTurns | null = null
-  #streamTime = -1
 
   constructor(operator: WindowAggregate) {
     super()
@@ -37,8 +36,8 @@ export class WindowAggregateProcessor extends StoredProcessor {
       return
     }
     const { windows, initialize, add } = this.#operator
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    const closeTime = this.#streamTime - windows.graceMs
+    this.time.advance(timestamp)
+    const closeTime = this.time.now - windows.graceMs
     for (const window of windows.windowsFor(timestamp)) {
       if (window.end <= closeTime) {
         this.drop()
@@ -55,7 +54,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   }
 
   #emitClosed(headers: readonly Header[]): void {
-    const closeTime = this.#streamTime - this.#operator.windows.graceMs
+    const closeTime = this.time.now - this.#operator.windows.graceMs
     if (this.#windows !== null) this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
   }
 
