@@ -1,8 +1,8 @@
 /** What `waggle-streams` is to those who import it. */
 export * from '../bees/index.ts'
+export type { Metric } from '../processor/metrics/meters.ts'
 export type { StreamsState } from '../processor/streams.ts'
 export type { FailedRecord, Handler } from '../topology/failed-record.ts'
 export { KeyQuery, Query, RangeQuery, WindowKeyQuery, WindowRangeQuery } from '../topology/queries.ts'
 export type { Sasl, StreamsConfig } from '../topology/streams-config.ts'
-export type { Metric } from './streams/metrics.ts'
 export { Streams } from './streams/streams.ts'

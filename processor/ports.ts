@@ -115,6 +115,30 @@ export interface AssignmentListener {
   lost(partitions: readonly TopicPartition[]): Promise<void> | void
 }
 
+/** Decides at the leader of a group who reads what: client-side, in JoinGroup's metadata and SyncGroup's assignment (as Kafka Streams' own). */
+export interface GroupAssignor {
+  readonly name: string
+  /** What this member says of itself to the leader; asked before each join. */
+  memberData(): Uint8Array
+  /** At the leader. Each member gets its partitions, and something to know. */
+  assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment>
+  /** What the leader decided for this member: told before `assigned` and `revoked`. */
+  received(data: Uint8Array): void
+}
+
+export interface GroupMember {
+  readonly id: string
+  readonly instanceId: string | null
+  readonly topics: readonly string[]
+  readonly owned: readonly TopicPartition[]
+  readonly data: Uint8Array
+}
+
+export interface GroupAssignment {
+  readonly partitions: readonly TopicPartition[]
+  readonly data: Uint8Array
+}
+
 export interface Subscription {
   readonly group: string
   readonly topics: readonly string[]

@@ -4,6 +4,7 @@ import type { QueryRequest } from '../topology/queries.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
+import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, TopicSpec } from './ports.ts'
 import { GlobalStores } from './state/global-stores.ts'
@@ -15,7 +16,9 @@ import { StreamThread } from './thread/stream-thread.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
-export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUTDOWN' | 'NOT_RUNNING' | 'PENDING_ERROR' | 'ERROR'
+/** In Kafka Streams' order, which its metrics count by. */
+export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
+export type StreamsState = (typeof streamsStates)[number]
 
 export interface ApplicationOptions {
   readonly applicationId: string
@@ -65,6 +68,7 @@ export class Application {
   readonly #globals = new GlobalStores()
   #threadsStarted = 0
   #paused = false
+  #failedThreads = 0
 
   constructor(options: ApplicationOptions) {
     this.#options = options
@@ -121,6 +125,17 @@ export class Application {
     return this.#threads
   }
 
+  /** Failures since it started that ended a thread, or sent it back to its last commit. */
+  get failedThreads(): number {
+    return this.#failedThreads
+  }
+
+  /** Of all threads, that of the global stores among them, and of their tasks. */
+  metrics(now: number): readonly Metric[] {
+    const threads = [...this.#threads, ...(this.#globalThread === null ? [] : [this.#globalThread])]
+    return threads.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+  }
+
   /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
   pause(): void {
     this.#paused = true
@@ -159,7 +174,11 @@ export class Application {
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
       onFailure: onFailure ?? (() => {}),
-      decide: decide ?? (() => 'goOn'),
+      decide: (error) => {
+        // Who is fenced has lost its tasks to another: its thread is as well as before.
+        if (error.code !== 'WAGGLE_FENCED') this.#failedThreads++
+        return decide?.(error) ?? 'goOn'
+      },
       onStopped: () => void this.#fail(),
     })
   }

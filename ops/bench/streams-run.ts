@@ -64,7 +64,7 @@ async function throughLog() {
   const measured = measure()
   await application.start()
   const done = async () => {
-    while (application.tasks.reduce((sum, { counts }) => sum + counts.processed, 0) < records) {
+    while (application.tasks.reduce((sum, { meters }) => sum + meters.process.sum, 0) < records) {
       await new Promise<void>((resolve) => {
         systemClock.after(1, resolve)
       })

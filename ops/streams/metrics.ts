@@ -1,38 +1,28 @@
-import type { Application } from '../../processor/streams.ts'
+import type { Metric } from '../../processor/metrics/meters.ts'
+import { type Application, streamsStates } from '../../processor/streams.ts'
 
-/** One number of a running application, named as Kafka Streams names it (KIP-444). */
-export interface Metric {
-  readonly group: string
-  readonly name: string
-  readonly tags: { readonly [tag: string]: string }
-  readonly value: number
-}
-
-export function metricsOf(applicationId: string, application: Application): readonly Metric[] {
-  const client: Metric[] = [
+/** What an application measures, by Kafka Streams' names: of the client (KIP-444, KIP-1091), its threads, their tasks, nodes and stores. */
+export function metricsOf(
+  client: { readonly applicationId: string; readonly processId: string },
+  application: Application,
+  now: number,
+): readonly Metric[] {
+  const { applicationId, processId } = client
+  const group = 'stream-metrics'
+  const tags = { 'client-id': applicationId }
+  const alive = application.threads.filter(({ state }) => state !== 'CREATED' && state !== 'DEAD').length
+  const ofProcess = { 'process-id': processId, ...tags }
+  return [
+    { group, name: 'alive-stream-threads', tags, value: alive },
+    { group, name: 'failed-stream-threads', tags, value: application.failedThreads },
     {
-      group: 'stream-metrics',
-      name: 'alive-stream-threads',
-      tags: { 'client-id': applicationId },
-      value: application.state === 'RUNNING' ? application.threads.length : 0,
+      group,
+      name: 'client-state',
+      tags: { 'process-id': processId, 'application-id': applicationId, ...tags },
+      value: streamsStates.indexOf(application.state),
     },
+    // Kafka's INFO: everything that is measured here is measured always.
+    { group, name: 'recording-level', tags: ofProcess, value: 0 },
+    ...application.metrics(now),
   ]
-  const threads = application.threads.flatMap((thread): Metric[] => {
-    const tags = { 'thread-id': thread.name }
-    const processed = thread.tasks.reduce((sum, task) => sum + task.counts.processed, 0)
-    return [
-      { group: 'stream-thread-metrics', name: 'commit-total', tags, value: thread.commits },
-      { group: 'stream-thread-metrics', name: 'process-total', tags, value: processed },
-    ]
-  })
-  const tasks = application.tasks.flatMap((task): Metric[] => {
-    const group = 'stream-task-metrics'
-    const tags = { 'task-id': task.id }
-    return [
-      { group, name: 'process-total', tags, value: task.counts.processed },
-      { group, name: 'dropped-records-total', tags, value: task.counts.dropped },
-      { group, name: 'active-buffer-count', tags, value: task.bufferedRecords },
-    ]
-  })
-  return [...client, ...threads, ...tasks]
 }

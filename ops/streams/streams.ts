@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
+import type { Metric } from '../../processor/metrics/meters.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
 import { failurePolicy } from '../../processor/task/failures.ts'
 import type { Consumed } from '../../topology/consumed.ts'
@@ -12,7 +14,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { checkConfig } from './checked-config.ts'
-import { type Metric, metricsOf } from './metrics.ts'
+import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
 import { TopicClient } from './topic-client.ts'
 
@@ -26,6 +28,7 @@ import { TopicClient } from './topic-client.ts'
 export class Streams implements AsyncDisposable {
   readonly #topology: Topology
   readonly #config: StreamsConfig
+  readonly #processId = randomUUID()
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #application: Application | null = null
   #client: TopicClient | null = null
@@ -46,7 +49,9 @@ export class Streams implements AsyncDisposable {
 
   /** Named as in KIP-444. */
   get metrics(): readonly Metric[] {
-    return this.#application === null ? [] : metricsOf(this.#config.applicationId, this.#application)
+    return this.#application === null
+      ? []
+      : metricsOf({ applicationId: this.#config.applicationId, processId: this.#processId }, this.#application, systemClock.now())
   }
 
   /** Why it is in ERROR; null where nothing failed. */

@@ -1,16 +1,20 @@
 import type { ProcessorContext } from '../../topology/processor-api.ts'
+import type { Record, RecordMetadata } from '../../topology/record.ts'
+import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
+import type { KeptNumber } from '../state/task-memory.ts'
 
 /** What the engine's own operators have beyond a user's processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
-  /** Its name in the topology. */
-  readonly node: string
-  /** A number that is kept with the task's position in its input: back after a crash as the last commit had it. Null at first. */
-  noted(name: string): number | null
-  note(name: string, value: number): void
+  /** A number of this node's own that is kept with the task's position. */
+  kept(name: string): KeptNumber
   /** One thing for several nodes of a task; `owner` says which. */
   shared<T>(owner: object, make: () => T): T
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs: number
+  /** As `forward`, as if the record read at this place were in hand. */
+  forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void
   /** Counts a record that is not for its operator. */
   drop(): void
+  readonly meters: NodeMeters
+  bufferMeters(store: string): BufferMeters
 }

@@ -4,7 +4,7 @@ import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
-import type { KeyValueStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
+import type { KeyValueStore, SessionStore, StateStore, StoreKind, StoreSpec, WindowStore } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
@@ -12,14 +12,17 @@ import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { changelogRecord } from '../state/changelog.ts'
 import { GlobalStores } from '../state/global-stores.ts'
+import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
+import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { internalTopics, refuseUnevenSources } from '../topic-plan.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
+import { KeyValueView, SessionView, WindowView } from './store-views.ts'
 
 export interface TestDriverConfig extends Partial<StreamsConfig> {
   /** Epoch ms of the wall clock at first. */
@@ -42,7 +45,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
   readonly #positions = new Map<string, Position>()
-  readonly #ends = new Map<string, number>()
+  /** Every record, by partition, at the place of its offset. */
+  readonly #log = new Map<string, LogRecord[]>()
   readonly #topics = new Set<string>()
   readonly #outputs = new Map<string, LogRecord[]>()
   #tasks: Task[] = []
@@ -103,21 +107,26 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#settle()
   }
 
+  /** Over all partitions; its values without their timestamps, as Kafka Streams' driver shows them. */
   getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
-    return this.#store(name) as KeyValueStore<K, V>
+    const [spec, stores] = this.#opened(name, 'keyValue')
+    return spec.kind === 'custom' ? (stores[0] as KeyValueStore<K, V>) : new KeyValueView<K, V>(spec, stores as never)
   }
 
   getWindowStore<K, V>(name: string): WindowStore<K, V> {
-    return this.#store(name) as WindowStore<K, V>
+    const [spec, stores] = this.#opened(name, 'window')
+    return spec.kind === 'custom' ? (stores[0] as WindowStore<K, V>) : new WindowView<K, V>(spec, stores as never)
   }
 
   getSessionStore<K, V>(name: string): SessionStore<K, V> {
-    return this.#store(name) as SessionStore<K, V>
+    const [spec, stores] = this.#opened(name, 'session')
+    return spec.kind === 'custom' ? (stores[0] as SessionStore<K, V>) : new SessionView<K, V>(spec, stores as never)
   }
 
   /** Beyond Kafka's: kills the tasks where they stand and starts them from what is committed. */
   async crash(): Promise<void> {
     this.#open()
+    await this.#settle()
   }
 
   async close(): Promise<void> {
@@ -149,11 +158,11 @@ export class TopologyTestDriver implements AsyncDisposable {
       for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
         const inputs = read.map((input) => ({ ...input, position: this.#positions.get(placeOf(input)) ?? null }))
         const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
-        const time = { now: -1 }
+        const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
         const stores = new Map<string, TaskStore>()
         for (const builder of subtopology.stores) {
           const topic = changelogTopic(this.#applicationId, builder.name)
-          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, time })
+          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory })
           stores.set(builder.name, store)
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
@@ -164,7 +173,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             id,
             subtopology,
             partition,
-            time,
+            memory,
             inputs,
             stores,
             globals: subtopology.isGlobal ? new Map() : globals.views,
@@ -187,9 +196,21 @@ export class TopologyTestDriver implements AsyncDisposable {
         )
         this.#tasks.push(task)
         if (subtopology.isGlobal) this.#globalTasks.push(task)
-        for (const input of inputs) this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
+        for (const input of inputs) {
+          this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
+          this.#redeliver(task, input)
+        }
       }
     }
+  }
+
+  /** What was read and not committed when the tasks were killed. */
+  #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
+    const from = position?.offset ?? 0
+    const records = this.#log.get(placeOf({ topic, partition }))?.slice(from) ?? []
+    if (records.length === 0) return
+    this.#unwrapped(() => task.add(topic, partition, records))
+    if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(records.length))
   }
 
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
@@ -201,6 +222,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Everything that can happen without the clock moving. */
   async #settle(): Promise<void> {
     this.#workers ??= await OpenWorkers.open(this.#topology)
+    this.#commit()
     this.#processAll()
     while (this.#tasks.some((task) => task.inFlight > 0)) {
       await this.#clock.settle()
@@ -266,12 +288,14 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {
     const place = placeOf({ topic, partition })
-    const offset = this.#ends.get(place) ?? 0
-    this.#ends.set(place, offset + 1)
+    const partitionLog = this.#log.get(place) ?? []
+    this.#log.set(place, partitionLog)
+    const offset = partitionLog.length
     const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
+    partitionLog.push(record)
     this.#outputOf(topic).push(record)
     for (const task of this.#readers.get(place) ?? []) {
-      task.add(topic, partition, [record])
+      this.#unwrapped(() => task.add(topic, partition, [record]))
       // Whatever lies before it in other topics: a global store takes its records as they come.
       if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
     }
@@ -289,11 +313,15 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.#ownPartitions.get(topic) ?? this.#partitions[topic] ?? 1
   }
 
-  #store(name: string): StateStore {
-    const found = this.#stores.find(({ store }) => store.name === name)
-    if (found === undefined)
-      throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${name}`, next: 'Name one of the topology.' })
-    return found.store
+  #opened(name: string, kind: StoreKind): readonly [StoreSpec, readonly StateStore[]] {
+    const spec = this.#topology.stores.get(name)
+    if (spec?.kind === kind || spec?.kind === 'custom')
+      return [spec, this.#stores.filter(({ store }) => store.name === name).map(({ store }) => store)]
+    const there = [...this.#topology.stores.values()].filter((store) => store.kind === kind).map((store) => store.name)
+    throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
+      message: spec === undefined ? `There is no store ${name}` : `The store ${name} is no ${kind} store (${spec.kind})`,
+      next: there.length === 0 ? 'The topology has none of this kind.' : `Name one of: ${there.join(', ')}.`,
+    })
   }
 }
 

@@ -21,11 +21,11 @@ export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOp
   if (builder.kind === 'versioned') {
     const versions = { ...builder, key: Serdes.bytes(), value: versionSerde(builder.value as unknown as Serde<unknown>) }
     const rows = new WriteBackStore<Uint8Array, Version>(versions, disk, options)
-    return { store: new SegmentedVersionedStore(builder, rows, options.topic), rows }
+    return { store: new SegmentedVersionedStore(builder, rows, options), rows }
   }
   const rows = new WriteBackStore<Uint8Array, unknown>({ ...builder, key: Serdes.bytes() }, disk, options)
   const Store = builder.kind === 'window' ? SegmentedWindowStore : SegmentedSessionStore
-  return { store: new Store(builder, rows, options.topic), rows }
+  return { store: new Store(builder, rows, options), rows }
 }
 
 /** Of a store that is gone with its task. */

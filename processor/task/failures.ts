@@ -3,6 +3,7 @@ import type { FailedRecord, Handler } from '../../topology/failed-record.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { type ErrorCode, WaggleError } from '../../topology/waggle-error.ts'
+import type { Sensor } from '../metrics/sensor.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
@@ -54,11 +55,13 @@ export class TaskFailures {
   readonly #taskId: string
   readonly #place: RecordPlace
   readonly #surroundings: TaskSurroundings
+  readonly #dropped: Sensor
 
-  constructor(taskId: string, place: RecordPlace, surroundings: TaskSurroundings) {
+  constructor(taskId: string, place: RecordPlace, surroundings: TaskSurroundings, dropped: Sensor) {
     this.#taskId = taskId
     this.#place = place
     this.#surroundings = surroundings
+    this.#dropped = dropped
   }
 
   /** Returns where the record is to be dropped, throws where the failure stands. `record` is null in a punctuation. */
@@ -68,6 +71,7 @@ export class TaskFailures {
     const failed: FailedRecord = { ...(record ?? nothing), ...this.#place.toMetadata(), node, taskId: this.#taskId }
     const { failures } = this.#surroundings
     if (failures[step](error, failed) !== 'resume') throw new StandingFailure(error)
+    this.#dropped.record(1)
     if (failures.deadLetters !== null) this.#deadLetter(failures.deadLetters, error, failed)
   }
 

@@ -3,7 +3,9 @@ import type { NewRecord, Record, RecordMetadata } from '../../topology/record.ts
 import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { OperatorContext } from '../operators/operator-context.ts'
+import type { KeptNumber } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
@@ -11,7 +13,7 @@ import type { TaskState } from './task-state.ts'
 export class NodeContext implements OperatorContext {
   readonly applicationId: string
   readonly taskId: string
-  readonly node: string
+  readonly #node: string
   readonly #task: TaskState
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
@@ -19,14 +21,14 @@ export class NodeContext implements OperatorContext {
   constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
     this.applicationId = task.applicationId
     this.taskId = task.id
-    this.node = node
+    this.#node = node
     this.#task = task
     this.#stores = stores
   }
 
   /** Of a record that the node could not do; throws where that is to stand. */
   failed(thrown: unknown, record: Record<unknown, unknown> | null): void {
-    this.#task.failures.handle('processing', this.node, thrown, record)
+    this.#task.failures.handle('processing', this.#node, thrown, record)
   }
 
   get currentStreamTime(): number {
@@ -46,7 +48,7 @@ export class NodeContext implements OperatorContext {
   }
 
   forward(record: NewRecord<unknown, unknown>, child?: string): void {
-    if (record.key === undefined || record.value === undefined || !(record.timestamp >= 0)) throw malformed(this.node, record)
+    if (record.key === undefined || record.value === undefined || !(record.timestamp >= 0)) throw malformed(this.#node, record)
     const full: Record<unknown, unknown> =
       record.headers === undefined
         ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders }
@@ -58,11 +60,15 @@ export class NodeContext implements OperatorContext {
     const node = this.children.find(({ name }) => name === child)
     if (node === undefined) {
       throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
-        message: `Node ${this.node} forwards to ${child}, which is no child of it`,
+        message: `Node ${this.#node} forwards to ${child}, which is no child of it`,
         next: `Forward to one of: ${this.children.map(({ name }) => name).join(', ') || '(it has none)'}.`,
       })
     }
     node.process(full)
+  }
+
+  forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void {
+    this.#task.standIn(metadata, () => this.forward(record))
   }
 
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {
@@ -70,7 +76,7 @@ export class NodeContext implements OperatorContext {
     const found = this.#stores.get(name)
     if (found === undefined) {
       throw new WaggleError('WAGGLE_STORE_NOT_CONNECTED', {
-        message: `Node ${this.node} asks for the store ${name}, which it was not given`,
+        message: `Node ${this.#node} asks for the store ${name}, which it was not given`,
         next: `Name ${name} among the node’s stores.`,
       })
     }
@@ -87,20 +93,24 @@ export class NodeContext implements OperatorContext {
     })
   }
 
-  noted(name: string): number | null {
-    return this.#task.notes.get(name) ?? null
-  }
-
-  note(name: string, value: number): void {
-    this.#task.notes.set(name, value)
+  kept(name: string): KeptNumber {
+    return this.#task.memory.kept(`${this.#node}.${name}`)
   }
 
   shared<T>(owner: object, make: () => T): T {
     return this.#task.shared(owner, make)
   }
 
+  get meters(): NodeMeters {
+    return this.#task.meters.node(this.#node)
+  }
+
+  bufferMeters(store: string): BufferMeters {
+    return this.#task.meters.buffer(store)
+  }
+
   drop(): void {
-    this.#task.counts.dropped++
+    this.#task.meters.dropped.record(1)
   }
 
   commit(): void {

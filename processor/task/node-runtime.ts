@@ -6,14 +6,16 @@ import type { Deserializer, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { Fifo } from '../fifo.ts'
+import type { Sensor } from '../metrics/sensor.ts'
+import type { NodeMeters, TaskMeters, Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
-import type { RecordTime } from '../state/write-back-store.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
-import type { RecordQueue } from './record-queue.ts'
+import { count, type RecordQueue } from './record-queue.ts'
 import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
@@ -30,9 +32,13 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Deserializer<unknown>
   readonly #value: Deserializer<unknown>
+  readonly #read: Sensor
+  readonly #endToEnd: Sensor
 
-  constructor(node: SourceNode, context: NodeContext) {
+  constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
     this.name = node.name
+    this.#read = meters.node(node.name).source
+    this.#endToEnd = meters.node(node.name).endToEnd
     this.#node = node
     this.#context = context
     this.#key = node.key as Deserializer<unknown>
@@ -44,13 +50,13 @@ export class SourceRuntime implements NodeRuntime {
     const { skips, timestampExtractor } = this.#node
     if ((skips.nullKeys && record.key === null) || (skips.nullValues && record.value === null)) return null
     const decoded = this.#decoded(queue.topic, record)
-    const extract = timestampExtractor ?? (record.timestamp >= 0 ? null : TimestampExtractors.failOnInvalid)
+    const given = timestampExtractor ?? TimestampExtractors.failOnInvalid
+    const extract = given === TimestampExtractors.failOnInvalid && record.timestamp >= 0 ? null : given
     const { topic, partition } = queue
     const timestamp =
       extract === null
         ? record.timestamp
         : this.#extracted(extract, { ...decoded, topic, partition, offset: BigInt(record.offset) }, queue.streamTime)
-    if (timestamp > queue.streamTime) queue.streamTime = timestamp
     if (timestamp < 0) return null
     return timestamp === decoded.timestamp ? decoded : { ...decoded, timestamp }
   }
@@ -70,6 +76,12 @@ export class SourceRuntime implements NodeRuntime {
     }
   }
 
+  /** A record of this time comes in. */
+  meet(timestamp: number, { time }: TaskMeters): void {
+    this.#read.record(1)
+    this.#endToEnd.record(time.now - timestamp)
+  }
+
   process(record: Record<unknown, unknown>): void {
     for (const child of this.#context.children) child.process(record)
   }
@@ -84,27 +96,34 @@ export class SourceRuntime implements NodeRuntime {
 export class ProcessorRuntime implements NodeRuntime {
   readonly name: string
   readonly #processor: OperatorProcessor
-  readonly #time: RecordTime
+  readonly #memory: TaskMemory
   readonly #context: NodeContext
+  #ended: EndToEnd | null = null
 
-  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, time: RecordTime) {
+  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, memory: TaskMemory) {
     this.name = node.name
     this.#processor = processor
     this.#context = context
-    this.#time = time
+    this.#memory = memory
     processor.init?.(context)
   }
 
+  /** It has no children: a record ends here. */
+  endsWith(meters: TaskMeters): void {
+    this.#ended = new EndToEnd(this.name, meters)
+  }
+
   process(record: Record<unknown, unknown>): void {
-    const before = this.#time.now
-    this.#time.now = record.timestamp
+    const before = this.#memory.now
+    this.#memory.now = record.timestamp
     try {
       this.#processor.process(record)
     } catch (thrown) {
       this.#context.failed(thrown, record)
     } finally {
-      this.#time.now = before
+      this.#memory.now = before
     }
+    this.#ended?.record(record)
   }
 
   close(): void {
@@ -213,8 +232,11 @@ export class SinkRuntime implements NodeRuntime {
   readonly #failures: TaskFailures
   /** Values may go on as they are, in memory. */
   readonly #handsOn: boolean
+  readonly #meters: NodeMeters
+  readonly #ended: EndToEnd
+  readonly #produced = new Map<string, Traffic>()
 
-  constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures) {
+  constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
     this.name = node.name
     this.#node = node
     this.#key = node.key as unknown as Serializer<unknown>
@@ -223,19 +245,34 @@ export class SinkRuntime implements NodeRuntime {
     this.#place = place
     this.#failures = failures
     this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
+    this.#meters = meters.node(node.name)
+    this.#ended = new EndToEnd(node.name, meters)
+    if (typeof node.topic === 'string') this.#trafficTo(node.topic)
   }
 
   process(record: Record<unknown, unknown>): void {
     try {
-      for (const produced of this.#produced(record)) this.#surroundings.emit(produced)
+      for (const produced of this.#toProduce(record)) {
+        this.#surroundings.emit(produced)
+        count(this.#trafficTo(produced.topic), produced.topic, produced)
+      }
     } catch (thrown) {
       this.#failures.handle('production', this.name, thrown, record)
     }
+    this.#ended.record(record)
   }
 
   close(): void {}
 
-  #produced(record: Record<unknown, unknown>): readonly ProducerRecord[] {
+  #trafficTo(topic: string): Traffic {
+    const known = this.#produced.get(topic)
+    if (known !== undefined) return known
+    const traffic = this.#meters.traffic(topic, 'produced')
+    this.#produced.set(topic, traffic)
+    return traffic
+  }
+
+  #toProduce(record: Record<unknown, unknown>): readonly ProducerRecord[] {
     const { topic: named, partitioner } = this.#node
     const topic =
       typeof named === 'string'
@@ -268,6 +305,21 @@ export class SinkRuntime implements NodeRuntime {
   /** Without a key a record keeps its task's partition number: no order is promised, and none is broken. */
   #default(key: Uint8Array | null, partitions: number): number {
     return key === null ? this.#place.partition % partitions : partitionForKey(key, partitions)
+  }
+}
+
+/** Of records at a node where they end: how long after their timestamps that is. */
+class EndToEnd {
+  readonly #meters: TaskMeters
+  readonly #sensor: Sensor
+
+  constructor(node: string, meters: TaskMeters) {
+    this.#meters = meters
+    this.#sensor = meters.node(node).endToEnd
+  }
+
+  record({ timestamp }: Record<unknown, unknown>): void {
+    this.#sensor.record(this.#meters.time.now - timestamp)
   }
 }
 

@@ -12,6 +12,8 @@ export class RecordPlace {
   offset = -1
   /** As it was read; null in a punctuation. */
   record: LogRecord | null = null
+  /** What is said instead of where the record in hand was read: it goes on for one that waited. */
+  standIn: RecordMetadata | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {
     this.partition = partition
@@ -31,6 +33,7 @@ export class RecordPlace {
   }
 
   get metadata(): RecordMetadata | null {
+    if (this.standIn !== null) return this.standIn
     const queue = this.#queues[this.partitionIndex]
     return queue === undefined ? null : { topic: queue.topic, partition: queue.partition, offset: BigInt(this.offset) }
   }

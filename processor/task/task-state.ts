@@ -1,16 +1,11 @@
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
+import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { FailurePolicy, TaskFailures } from './failures.ts'
 import type { Punctuations } from './punctuations.ts'
-
-/** What a task has done, over all the times that it was opened. */
-export interface TaskCounts {
-  processed: number
-  /** Records that were not for the operator that they came to. */
-  dropped: number
-}
 
 /** The part of a task that its nodes see. */
 export interface TaskState {
@@ -22,12 +17,13 @@ export interface TaskState {
   /** Of the record in hand; null in a punctuation. */
   readonly metadata: RecordMetadata | null
   readonly failures: TaskFailures
-  /** Kept with the task's position: see `OperatorContext`. */
-  readonly notes: Map<string, number>
-  readonly counts: TaskCounts
+  readonly memory: TaskMemory
+  readonly meters: TaskMeters
   readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T
   requestCommit(): void
+  /** Acts as if the record in hand had been read there. */
+  standIn(metadata: RecordMetadata, act: () => void): void
 }
 
 /** What a task needs of the thread that runs it. */

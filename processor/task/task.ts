@@ -2,18 +2,20 @@ import type { GraphNode, SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
-import type { RecordTime } from '../state/write-back-store.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
+import { readPositionNote, writePositionNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
-import type { TaskCounts, TaskState, TaskSurroundings } from './task-state.ts'
+import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
   readonly id: string
@@ -28,9 +30,9 @@ export interface TaskOptions {
   readonly globals: ReadonlyMap<string, StateStore>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
-  readonly counts?: TaskCounts
+  readonly meters?: TaskMeters
   /** Shared with its stores. */
-  readonly time?: RecordTime
+  readonly memory: TaskMemory
   /** Several tasks that choose as one, as those of a test driver do. */
   readonly waiting?: QueueHeap
 }
@@ -44,9 +46,8 @@ export class Task implements TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly failures: TaskFailures
-  readonly notes = new Map<string, number>()
-  readonly counts: TaskCounts
-  readonly time: RecordTime
+  readonly meters: TaskMeters
+  readonly memory: TaskMemory
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
@@ -68,13 +69,14 @@ export class Task implements TaskState {
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
-    this.time = options.time ?? { now: -1 }
-    this.counts = options.counts ?? { processed: 0, dropped: 0 }
+    this.memory = options.memory
+    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
+    this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
-    this.failures = new TaskFailures(options.id, this.#place, surroundings)
+    this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
     this.#build()
   }
 
@@ -124,13 +126,22 @@ export class Task implements TaskState {
   add(topic: string, partition: number, records: readonly LogRecord[]): void {
     const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
     if (queue === undefined) return
-    const wasEmpty = queue.size === 0
     queue.add(records)
-    if (wasEmpty && queue.size > 0) this.#waiting.offer(queue)
+    if (queue.head === null) this.#advance(queue)
   }
 
   get emitIntervalMs(): number {
     return this.#surroundings.emitIntervalMs
+  }
+
+  standIn(metadata: RecordMetadata, act: () => void): void {
+    const before = this.#place.standIn
+    this.#place.standIn = metadata
+    try {
+      act()
+    } finally {
+      this.#place.standIn = before
+    }
   }
 
   requestCommit(): void {
@@ -157,6 +168,7 @@ export class Task implements TaskState {
       this.#processFrom(queue)
       done++
     }
+    if (done > 0) this.meters.process.record(done)
     return done
   }
 
@@ -164,6 +176,7 @@ export class Task implements TaskState {
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
+    this.meters.process.record(1)
     return true
   }
 
@@ -176,7 +189,8 @@ export class Task implements TaskState {
 
   punctuate(now: number): boolean {
     this.#place.leave()
-    return this.punctuations.punctuateWallClock(now)
+    if (now < this.punctuations.nextWallClock) return false
+    return this.#timed(() => this.punctuations.punctuateWallClock(now))
   }
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
@@ -187,11 +201,17 @@ export class Task implements TaskState {
     }
     const offsets = [...this.#consumed]
     for (const node of this.#async) node.holdBack(offsets)
+    const kept = this.memory.numbers
     offsets.forEach((offset, index) => {
       const queue = this.#queues[index]
       if (queue === undefined || offset < 0 || offset === this.#committed[index]) return
       this.#committed[index] = offset
-      positions.push({ topic: queue.topic, partition: queue.partition, offset, metadata: this.#positionNote() })
+      positions.push({
+        topic: queue.topic,
+        partition: queue.partition,
+        offset,
+        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept }),
+      })
     })
   }
 
@@ -211,50 +231,59 @@ export class Task implements TaskState {
     return made
   }
 
-  /** Stream time, and what operators noted. */
-  #positionNote(): string {
-    return this.notes.size === 0 ? String(this.streamTime) : `${this.streamTime} ${JSON.stringify([...this.notes])}`
-  }
-
-  #readNote(note: string): void {
-    const space = note.indexOf(' ')
-    const time = Number(space < 0 ? note || Number.NaN : note.slice(0, space))
-    if (time > this.streamTime) this.streamTime = time
-    if (space < 0) return
-    for (const [name, value] of JSON.parse(note.slice(space + 1)) as readonly [string, number][])
-      this.notes.set(name, Math.max(value, this.notes.get(name) ?? -1))
-  }
-
   #processFrom(queue: RecordQueue): void {
     this.#waiting.poll()
-    const record = queue.take()
-    if (queue.size > 0) this.#waiting.offer(queue)
-    const { index } = queue
-    const source = this.#sources[index]
-    if (record === undefined || source === undefined) return
-    this.#place.enter(index, record)
-    const decoded = this.#decode(source, queue, record)
-    if (decoded !== null) {
-      if (decoded.timestamp > this.streamTime) this.streamTime = decoded.timestamp
-      source.process(decoded)
-    }
-    this.#consumed[index] = record.offset + 1
-    this.counts.processed++
+    const head = queue.take()
+    const source = this.#sources[queue.index]
+    if (head === null || source === undefined) return
+    // Before this record is processed, so that what it sends to own topics takes its place behind.
+    this.#advance(queue)
+    const { read, record } = head
+    const { timestamp } = record
+    this.#place.enter(queue.index, read)
+    const lateMs = this.streamTime - timestamp
+    if (lateMs < 0) this.streamTime = timestamp
+    this.meters.lateness.record(Math.max(0, lateMs))
+    source.meet(timestamp, this.meters)
+    source.process(record)
+    this.#consume(queue, read)
     this.#place.leave()
-    if (this.streamTime >= this.punctuations.nextStreamTime) this.punctuations.punctuateStreamTime(this.streamTime)
+    if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
 
-  /** Null where it cannot be read and is dropped. */
+  #timed(punctuate: () => boolean): boolean {
+    const start = this.clock.elapsedMs()
+    const fired = punctuate()
+    if (fired) this.meters.punctuated(this.clock.elapsedMs() - start)
+    return fired
+  }
+
+  /** Decodes the next record of a queue, and lets it wait for its turn. */
+  #advance(queue: RecordQueue): void {
+    const source = this.#sources[queue.index]
+    if (source === undefined) return
+    if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.offer(queue)
+  }
+
+  /** Null where it is not wanted, or cannot be read and is dropped. */
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)
-      if (decoded === null) this.counts.dropped++
-      return decoded
+      if (decoded !== null) return decoded
+      this.meters.dropped.record(1)
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
+      this.#place.enter(queue.index, record)
       this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })
-      return null
+      this.#place.leave()
     }
+    this.#consume(queue, record)
+    return null
+  }
+
+  /** Records behind it that are not wanted may have been passed already. */
+  #consume(queue: RecordQueue, { offset }: LogRecord): void {
+    if (offset >= (this.#consumed[queue.index] ?? -1)) this.#consumed[queue.index] = offset + 1
   }
 
   #isBlocked(): boolean {
@@ -281,10 +310,14 @@ export class Task implements TaskState {
     for (const input of inputs) {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
       if (source === undefined) continue
-      this.#queues.push(new RecordQueue(this.#queues.length, source, input.topic, input.partition))
+      const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
+      const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
+      this.#queues.push(queue)
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
-      this.#readNote(input.position?.metadata ?? '')
+      const { partitionTime, streamTime } = readPositionNote(input.position?.metadata ?? '')
+      queue.streamTime = partitionTime
+      this.streamTime = Math.max(this.streamTime, streamTime)
     }
     for (const node of subtopology.nodes) {
       const context = contexts.get(node.name)
@@ -295,6 +328,7 @@ export class Task implements TaskState {
       this.#nodes.push(runtime)
       for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
     }
+    for (const node of this.#nodes) if (node instanceof ProcessorRuntime && children.get(node.name)?.length === 0) node.endsWith(this.meters)
     for (const queue of this.#queues) {
       const source = sources.get(queue.source.name)
       if (source !== undefined) this.#sources.push(source)
@@ -304,15 +338,15 @@ export class Task implements TaskState {
   #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
     switch (node.kind) {
       case 'source':
-        return new SourceRuntime(node, context)
+        return new SourceRuntime(node, context, this.meters)
       case 'sink':
-        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures)
+        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures, this.meters)
       case 'async':
         return new AsyncRuntime(node, context, this.#surroundings, this.#place)
       case 'operator':
-        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.time)
+        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.memory)
       case 'processor':
-        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, this.time)
+        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, this.memory)
     }
   }
 }

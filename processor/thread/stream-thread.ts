@@ -3,7 +3,8 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
-import type { Clock, Consumer, Log, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import { ThreadMeters } from '../metrics/thread-meters.ts'
+import type { Clock, Consumer, Log, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
 import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -46,6 +47,7 @@ export interface StreamThreadOptions {
 export class StreamThread {
   readonly #options: StreamThreadOptions
   readonly #clock: Clock
+  readonly meters: ThreadMeters
   readonly #assignment: TaskAssignment
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   readonly #paused = new Set<Task>()
@@ -61,28 +63,34 @@ export class StreamThread {
   #failure: unknown = null
   #failures = 0
   #woken = false
-  #commits = 0
   #stopping = false
   #isPaused = false
   #loop: Promise<void> | null = null
+  #ended = false
+  /** Of the turn of the loop that is running: what the thread spent on commits, not counting what goes on beside it. */
+  #commitMs = 0
 
   constructor(options: StreamThreadOptions) {
     this.#options = options
     this.#clock = options.clock
-    this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings())
+    this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
+    this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings(), this.meters)
   }
 
   get tasks(): readonly Task[] {
     return this.#assignment.tasks
   }
 
-  /** Commits that took effect. */
-  get commits(): number {
-    return this.#commits
-  }
-
   get name(): string {
     return this.#options.name
+  }
+
+  /** In Kafka Streams' words (StreamThread.State). */
+  get state(): ThreadState {
+    if (this.#ended) return 'DEAD'
+    if (this.#stopping) return 'PENDING_SHUTDOWN'
+    if (this.#producer === null) return 'CREATED'
+    return this.#loop === null ? 'STARTING' : 'RUNNING'
   }
 
   /** Nothing is processed until `resume`; what was is committed. */
@@ -124,6 +132,7 @@ export class StreamThread {
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#assignment.closeAll()
     await this.#producer?.close()
+    this.#ended = true
   }
 
   async #run(): Promise<void> {
@@ -148,32 +157,62 @@ export class StreamThread {
   }
 
   async #turn(): Promise<void> {
+    const start = this.#clock.elapsedMs()
+    const punctuatedMs = this.meters.punctuate.sum
+    this.#commitMs = 0
     const worked = this.#work()
+    const workedUntil = this.#clock.elapsedMs()
     await this.#poll(worked || this.#woken ? 0 : this.#idleMs())
     this.#woken = false
+    const punctuateMs = this.meters.punctuate.sum - punctuatedMs
+    const commitMs = this.#commitMs
+    this.meters.turned({
+      pollMs: this.#clock.elapsedMs() - workedUntil,
+      processMs: Math.max(0, workedUntil - start - punctuateMs - commitMs),
+      punctuateMs,
+      commitMs,
+    })
   }
 
   /** One pass over all tasks without giving way; true where there may be more to do at once. */
   #work(): boolean {
     const now = this.#clock.now()
-    const end = this.#clock.elapsedMs() + sliceMs
+    this.meters.time.now = now
+    const begin = this.#clock.elapsedMs()
+    const end = begin + sliceMs
     // The commit on its way is slow: what would follow it must not pile up in memory.
     const tooFarAhead = this.#committing > 0 && this.#appended >= maxAppendedAhead
     let more = false
+    let processed = 0
+    let at = begin
     for (const task of this.#assignment.tasks) {
       if (task.drain()) more = true
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
-      if (!tooFarAhead && this.#mayChoose(task) && task.process(recordsAPass) === recordsAPass) more = true
+      const done = !tooFarAhead && this.#mayChoose(task) ? task.process(recordsAPass) : 0
+      if (done === recordsAPass) more = true
       if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
-      if (this.#clock.elapsedMs() > end) {
+      const then = this.#clock.elapsedMs()
+      task.meters.passed(done, then - at)
+      processed += done
+      at = then
+      if (then > end) {
         more = true
         break
       }
     }
+    this.#processed(processed, at - begin)
     if (more) this.#assignment.rotate()
     this.#commitIfDue()
     return more
+  }
+
+  #processed(records: number, ms: number): void {
+    this.meters.processRecords.record(records)
+    if (records === 0) return
+    this.meters.process.record(records)
+    this.meters.processLatency.record(ms / records)
+    for (const { meters } of this.#assignment.tasks) meters.endTurn(ms)
   }
 
   /**
@@ -194,11 +233,16 @@ export class StreamThread {
       if (this.#paused.has(task)) consumer?.resume(coming)
       return false
     }
-    if (maxTaskIdleMs === 0) return true
+    if (maxTaskIdleMs === 0) return this.#enforced(task)
     const now = this.#clock.elapsedMs()
     const since = this.#idleSince.get(task) ?? now
     this.#idleSince.set(task, since)
-    return now - since >= maxTaskIdleMs
+    return now - since >= maxTaskIdleMs && this.#enforced(task)
+  }
+
+  #enforced(task: Task): true {
+    task.meters.enforced.record(1)
+    return true
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
@@ -206,7 +250,9 @@ export class StreamThread {
     if (maxWaitMs === 0) await nextTurn()
     const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords: recordsAPoll, maxWaitMs }))
     if (consumers.length > 1 && maxWaitMs > 0) endTogether(consumers, polls)
+    const start = this.#clock.elapsedMs()
     const polled = await Promise.allSettled(polls)
+    this.#polled(polled, this.#clock.elapsedMs() - start)
     polled.forEach((result, index) => {
       const group = consumers[index]?.group
       if (result.status === 'rejected') throw result.reason
@@ -217,6 +263,13 @@ export class StreamThread {
         if (!this.#hasRoom(task)) this.#pause(task)
       }
     })
+  }
+
+  #polled(polled: readonly PromiseSettledResult<readonly RecordRun[]>[], ms: number): void {
+    let records = 0
+    for (const result of polled) if (result.status === 'fulfilled') for (const run of result.value) records += run.records.length
+    this.meters.poll.record(ms)
+    if (records > 0) this.meters.pollRecords.record(records)
   }
 
   #idleMs(): number {
@@ -242,9 +295,13 @@ export class StreamThread {
     const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
     const state: StoreChange[] = []
     const tasks = [...this.#assignment.tasks]
+    const start = this.#clock.elapsedMs()
+    let committing = 0
     for (const task of tasks) {
       const own: (TopicPartition & { offset: number; metadata: string })[] = []
+      const changes = state.length
       task.takeCommit(own, state)
+      if (own.length > 0 || state.length > changes) committing++
       const group = this.#assignment.groupOf(task)
       for (const position of own) positions.push({ ...position, group })
     }
@@ -259,7 +316,7 @@ export class StreamThread {
     this.#commitDone = producer.commit({ positions, state }).then(
       () => {
         this.#committing--
-        this.#commits++
+        this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
         for (const task of tasks) task.committed()
         if (this.#commitRequested) this.#wake()
       },
@@ -269,6 +326,7 @@ export class StreamThread {
         this.#wake()
       },
     )
+    this.#commitMs += this.#clock.elapsedMs() - start
   }
 
   async #rollBack(error: unknown): Promise<void> {
@@ -388,6 +446,9 @@ export class StreamThread {
     return batcher
   }
 }
+
+const states = ['CREATED', 'STARTING', 'PARTITIONS_REVOKED', 'PARTITIONS_ASSIGNED', 'RUNNING', 'PENDING_SHUTDOWN', 'DEAD'] as const
+export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048

@@ -4,11 +4,15 @@ import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { TaskMeters } from '../metrics/task-meters.ts'
+import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Consumer, Log, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
+import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
+import { readPositionNote } from '../task/position-note.ts'
 import { Task } from '../task/task.ts'
-import type { TaskCounts, TaskSurroundings } from '../task/task-state.ts'
+import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
 
 /** Which sub-topologies run under which consumer group. Two that read one topic need positions of their own. */
@@ -56,13 +60,16 @@ export class TaskAssignment {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
-  readonly #counts = new Map<string, TaskCounts>()
+  /** By task, over all the times that it was opened here. */
+  readonly #taskMeters = new Map<string, TaskMeters>()
+  readonly #meters: ThreadMeters
   #tasks: Task[] = []
 
-  constructor(plan: TaskPlan, log: Log, surroundings: TaskSurroundings) {
+  constructor(plan: TaskPlan, log: Log, surroundings: TaskSurroundings, meters: ThreadMeters) {
     this.#plan = plan
     this.#log = log
     this.#surroundings = surroundings
+    this.#meters = meters
   }
 
   get tasks(): readonly Task[] {
@@ -147,15 +154,17 @@ export class TaskAssignment {
     }
     const { applicationId, topology, globals } = this.#plan
     const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
-    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)]))
+    const memory = new TaskMemory(positioned.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
+    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName, memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
     const id = `${subtopology.id}_${partition}`
-    const counts = this.#counts.get(id) ?? { processed: 0, dropped: 0 }
-    this.#counts.set(id, counts)
+    const meters = this.#taskMeters.get(id) ?? new TaskMeters(id, this.#meters)
+    this.#taskMeters.set(id, meters)
     const task = new Task(
       {
         id,
-        counts,
+        meters,
+        memory,
         subtopology,
         partition,
         inputs: positioned,
@@ -167,11 +176,12 @@ export class TaskAssignment {
       this.#surroundings,
     )
     this.#tasks.push(task)
+    this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
     for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
   }
 
-  #store(builder: StoreSpec, stateName: string): TaskStore {
+  #store(builder: StoreSpec, stateName: string, memory: TaskMemory): TaskStore {
     const disk = this.#log.state
     if (disk === null) {
       throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
@@ -180,11 +190,12 @@ export class TaskAssignment {
       })
     }
     const topic = changelogTopic(this.#plan.applicationId, builder.name)
-    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
+    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries, memory })
   }
 
   #drop(task: Task): void {
     task.close()
+    this.#meters.taskClosed.record(1)
     this.#tasks = this.#tasks.filter((other) => other !== task)
     this.#groups.delete(task)
     for (const [place, other] of this.#byPartition) if (other === task) this.#byPartition.delete(place)

@@ -185,6 +185,8 @@ export interface Suppress {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
+  /** Of the table: what its bytes are counted with. */
+  readonly serdes: { readonly key: AnySerde; readonly value: AnySerde }
 }
 
 export type StreamsOperator =

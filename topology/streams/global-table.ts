@@ -1,4 +1,5 @@
-import type { Consumed } from '../consumed.ts'
+import { type Consumed, TimestampExtractors } from '../consumed.ts'
+import type { SourceParts } from '../graph.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
@@ -30,7 +31,7 @@ export class GlobalKTable<K, V> {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSource(source, topic, consumed)
+        topology.addSourceWith(source, [topic], globalSource(consumed))
         const stores = [{ ...kept.tableStore(), logging: false }]
         topology.addOperator(processor, { op: 'table-source', kept: { store: kept.store }, oldValues: { sent: false } }, [source], { stores })
         topology.makeGlobal(kept.store)
@@ -38,6 +39,11 @@ export class GlobalKTable<K, V> {
     })
     return new GlobalKTable(kept.store)
   }
+}
+
+/** A global store takes its topic's records with the times that they have, whatever the application's extractor says. */
+export function globalSource({ key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
+  return { key, value, skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
 /** As Kafka Streams names the two nodes of a global store. */

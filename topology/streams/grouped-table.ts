@@ -1,3 +1,4 @@
+import { TimestampExtractors } from '../consumed.ts'
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
@@ -111,7 +112,7 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
       write(topology) {
         topology.addInternalTopic(topic, null)
         topology.addSinkWith(sink, topic, [output], { ...serdes, partitioner: null })
-        topology.addSourceWith(source, [topic], serdes)
+        topology.addSourceWith(source, [topic], { ...serdes, timestampExtractor: TimestampExtractors.failOnInvalid })
       },
     })
     return source

@@ -176,12 +176,13 @@ export class Table<K, V> implements KTable<K, V> {
     // What waits is looked at by what it stands for, so the buffer has to see what was there before.
     this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
-    const operator: StreamsOperator = { op: 'suppress', store, timeLimitMs, graceMs: graceMs ?? 0, maxRecords, maxBytes, whenFull }
+    const serdes = { key: serdeOr(this.parts.key, 'key', store), value: serdeOr(this.parts.value, 'value', store) }
+    const operator: StreamsOperator = { op: 'suppress', store, timeLimitMs, graceMs: graceMs ?? 0, maxRecords, maxBytes, whenFull, serdes }
     const keptRows: KeptStore = {
       name: store,
       kind: 'keyValue',
-      key: serdeOr(this.parts.key, 'key', store),
-      value: suppressedSerde(serdeOr(this.parts.value, 'value', store)),
+      key: serdes.key,
+      value: suppressedSerde(serdes.value),
       persistent: false,
       logging: true,
       retentionMs: null,

@@ -1,7 +1,6 @@
 import type { Change } from '../operators/streams.ts'
-import type { Header } from '../record.ts'
+import { type Header, noHeaders, type RecordMetadata } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
-import { headerBytes, headersOf } from './header-bytes.ts'
 import { composed } from './unset-serde.ts'
 
 /** An update that waits: what the table had before the first of the updates that it stands for, and the newest. */
@@ -9,45 +8,128 @@ export interface Suppressed {
   /** By which it leaves. */
   readonly time: number
   readonly timestamp: number
+  /** Where the record was read that made the update. */
+  readonly metadata: RecordMetadata
   readonly change: Change<unknown>
   /** What the table had when nothing waited for this key: what has gone on. */
   readonly prior: unknown
   readonly headers: readonly Header[]
 }
 
-/** `time f64 │ timestamp f64 │ headers │ three parts`: new, old and prior value, each `length i32, -1 for none │ bytes`. */
+/**
+ * As Kafka Streams' buffer writes one (version 3):
+ *
+ *     timestamp i64 │ offset i64 │ topic │ partition i32 │ headers i32: key, value each │ prior │ old │ new │ time i64
+ *
+ * Text and bytes come after their length, i32: -1 for none; -2, for the old value, is the prior one again.
+ */
 export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
   return composed([value], (inner) => ({
-    serialize(topic, { time, timestamp, change, prior, headers }) {
-      const fixed = Buffer.allocUnsafe(16)
-      fixed.writeDoubleBE(time, 0)
-      fixed.writeDoubleBE(timestamp, 8)
+    serialize(topic, { time, timestamp, metadata, change, prior, headers }) {
       const bytesOf = (one: unknown) => (one === null ? null : inner.serialize(topic, one))
-      const parts = [bytesOf(change.newValue), bytesOf(change.oldValue), bytesOf(prior)]
-      return Buffer.concat([fixed, headerBytes(headers), ...parts.flatMap(withLength)])
+      const [priorBytes, oldBytes] = [bytesOf(prior), bytesOf(change.oldValue)]
+      return Buffer.concat([
+        long(timestamp),
+        long(metadata.offset),
+        ...withLength(Buffer.from(metadata.topic)),
+        int(metadata.partition),
+        int(headers.length),
+        ...headers.flatMap((header) => [...withLength(Buffer.from(header.key)), ...withLength(header.value)]),
+        ...withLength(priorBytes),
+        ...(oldBytes !== null && same(priorBytes, oldBytes) ? [int(again)] : withLength(oldBytes)),
+        ...withLength(bytesOf(change.newValue)),
+        long(time),
+      ])
     },
     deserialize(topic, data) {
-      const view = new DataView(data.buffer, data.byteOffset, data.length)
-      const { headers, length: headerLength } = headersOf(data.subarray(16))
-      let at = 16 + headerLength
-      const value = () => {
-        const length = view.getInt32(at)
-        at += 4 + Math.max(0, length)
-        return length < 0 ? null : inner.deserialize(topic, data.subarray(at - length, at))
-      }
+      const read = new Reading(data)
+      const timestamp = Number(read.long())
+      const offset = read.long()
+      const metadata = { offset, topic: Buffer.from(read.bytes() ?? none).toString(), partition: read.int() }
+      const headers: Header[] = []
+      for (let left = read.int(); left > 0; left--) headers.push({ key: Buffer.from(read.bytes() ?? none).toString(), value: read.bytes() })
+      const decoded = (bytes: Uint8Array | null) => (bytes === null ? null : inner.deserialize(topic, bytes))
+      const priorBytes = read.bytes()
+      const oldBytes = read.bytes(priorBytes)
+      const change = { oldValue: decoded(oldBytes), newValue: decoded(read.bytes()) }
       return {
-        time: view.getFloat64(0),
-        timestamp: view.getFloat64(8),
-        headers,
-        change: { newValue: value(), oldValue: value() },
-        prior: value(),
+        time: Number(read.long()),
+        timestamp,
+        metadata,
+        change,
+        prior: decoded(priorBytes),
+        headers: headers.length === 0 ? noHeaders : headers,
       }
     },
   }))
 }
 
+/** What Kafka Streams counts a buffered update with, beside which a bound in bytes is held. */
+export function suppressedBytes(
+  value: Serde<unknown>,
+  topic: string,
+  keyBytes: Uint8Array,
+  { metadata, change, prior, headers }: Suppressed,
+): number {
+  const bytesOf = (one: unknown) => (one === null ? null : value.serialize(topic, one))
+  const [priorBytes, oldBytes] = [bytesOf(prior), bytesOf(change.oldValue)]
+  let bytes = fixedBytes + keyBytes.length + metadata.topic.length
+  for (const header of headers) bytes += header.key.length + (header.value?.length ?? 0)
+  if (priorBytes !== null) bytes += priorBytes.length
+  if (oldBytes !== null && !same(priorBytes, oldBytes)) bytes += oldBytes.length
+  return bytes + (bytesOf(change.newValue)?.length ?? 0)
+}
+
+/** Time, timestamp, offset and partition. */
+const fixedBytes = 28
+const again = -2
+const none = new Uint8Array(0)
+
+function same(a: Uint8Array | null, b: Uint8Array): boolean {
+  return a !== null && Buffer.compare(a, b) === 0
+}
+
+function long(value: number | bigint): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigInt64BE(BigInt(value))
+  return bytes
+}
+
+function int(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
 function withLength(part: Uint8Array | null): readonly Uint8Array[] {
-  const length = Buffer.allocUnsafe(4)
-  length.writeInt32BE(part === null ? -1 : part.length)
-  return part === null ? [length] : [length, part]
+  return part === null ? [int(-1)] : [int(part.length), part]
+}
+
+class Reading {
+  readonly #data: Uint8Array
+  readonly #view: DataView
+  #at = 0
+
+  constructor(data: Uint8Array) {
+    this.#data = data
+    this.#view = new DataView(data.buffer, data.byteOffset, data.length)
+  }
+
+  long(): bigint {
+    this.#at += 8
+    return this.#view.getBigInt64(this.#at - 8)
+  }
+
+  int(): number {
+    this.#at += 4
+    return this.#view.getInt32(this.#at - 4)
+  }
+
+  bytes(before: Uint8Array | null = null): Uint8Array | null {
+    const length = this.int()
+    if (length === again) return before
+    if (length < 0) return null
+    this.#at += length
+    return this.#data.subarray(this.#at - length, this.#at)
+  }
 }

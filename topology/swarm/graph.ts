@@ -1,4 +1,3 @@
-import { Consumed } from '../consumed.ts'
 import { Topology } from '../graph.ts'
 import { deadLetterTopic } from '../naming.ts'
 import type { Transform } from '../operators/transform.ts'
@@ -70,7 +69,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        this.#topology.addSourceWith(name, step.topics, Consumed.with(Serdes.string(), payloadSerde))
+        this.#topology.addSourceWith(name, step.topics, { key: Serdes.string(), value: payloadSerde, isShared: true })
         return
       case 'sink':
         this.#topology.addSink(name, step.topic, parents, payloads)
@@ -85,6 +84,7 @@ class SubtopologyBuilder {
         const bee = this.#bee(step.bee)
         const batch = this.#host.batchOf(step.batch === null ? bee : this.#bee(step.batch))
         this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, deadLetters: this.#deadLetters }), parents)
+        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
       case 'value':

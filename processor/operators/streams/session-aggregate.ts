@@ -2,6 +2,7 @@ import type { SessionAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record, Window, Windowed } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
@@ -11,7 +12,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
   readonly #operator: SessionAggregate
   #sessions: Sessions | null = null
   #turns: EmitTurns | null = null
-  #lastClose = -1
+  #streamTime: KeptNumber = { value: -1 }
+  #lastClose: KeptNumber = { value: -1 }
 
   constructor(operator: SessionAggregate) {
     super()
@@ -20,7 +22,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
 
   override open(): void {
     this.#sessions = this.store<Sessions>(this.#operator.store)
-    this.#lastClose = this.context.noted(this.#operator.store) ?? -1
+    this.#streamTime = this.context.kept('time')
+    this.#lastClose = this.context.kept('closed')
     if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -32,8 +35,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
       return
     }
     const { windows, initialize, add, merge } = this.#operator
-    this.time.advance(timestamp)
-    const closeTime = this.time.now - windows.graceMs - windows.gapMs
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
+    const closeTime = this.#streamTime.value - windows.graceMs - windows.gapMs
     const found = [...sessions.findSessions(key, timestamp - windows.gapMs, timestamp + windows.gapMs)]
     let window: Window = { start: timestamp, end: timestamp }
     let aggregate = initialize()
@@ -67,15 +70,20 @@ export class SessionAggregateProcessor extends StoredProcessor {
   #emitClosed(headers: readonly Header[]): void {
     const sessions = this.#sessions
     const { graceMs, gapMs } = this.#operator.windows
-    const closeTime = this.time.now - graceMs - gapMs
-    if (sessions === null || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
-    const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
+    const closeTime = this.#streamTime.value - graceMs - gapMs
+    if (sessions === null || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
+    const [from, to] = [Math.max(0, this.#lastClose.value), closeTime - 1]
     if (to < 0 || to < from) return
+    const { records, latencyMs } = this.context.meters.finalEmit
+    const begin = this.context.currentSystemTime
+    let emitted = 0
     for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
+      emitted++
       const change = { newValue: aggregate, oldValue: null }
       this.context.forward({ key: session, value: change, timestamp: session.window.end, headers })
     }
-    this.#lastClose = closeTime
-    this.context.note(this.#operator.store, closeTime)
+    records.record(emitted)
+    latencyMs.record(this.context.currentSystemTime - begin)
+    this.#lastClose.value = closeTime
   }
 }

@@ -2,6 +2,7 @@ import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
@@ -32,6 +33,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
   #turns: EmitTurns | null = null
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: SlidingAggregate) {
     super()
@@ -41,7 +43,8 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   override open(): void {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
-    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
+    this.#streamTime = this.context.kept('time')
+    this.#emission = new WindowEmission(this.context, emitOnClose(), () => oldValues.sent)
     if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -53,8 +56,8 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       return
     }
     const { timeDifferenceMs, graceMs } = this.#operator.windows
-    this.time.advance(timestamp)
-    const closeTime = this.time.now - graceMs
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
+    const closeTime = this.#streamTime.value - graceMs
     if (timestamp + timeDifferenceMs < closeTime) {
       this.drop()
       return
@@ -68,7 +71,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
 
   #emitClosed(headers: readonly Header[]): void {
     const { timeDifferenceMs, graceMs } = this.#operator.windows
-    const closeTime = this.time.now - graceMs
+    const closeTime = this.#streamTime.value - graceMs
     if (this.#windows === null) return
     this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => ({
       from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),

@@ -2,12 +2,10 @@ import type { Processor } from '../../../topology/processor-api.ts'
 import type { Record } from '../../../topology/record.ts'
 import type { StateStore } from '../../../topology/state-store.ts'
 import type { OperatorContext } from '../operator-context.ts'
-import { NodeTime } from './node-time.ts'
 
 /** A processor that keeps what its task gave it: its context, and stores by name. */
 export abstract class StoredProcessor implements Processor<unknown, unknown, unknown, unknown> {
   #context: OperatorContext | null = null
-  #time: NodeTime | null = null
 
   init(context: OperatorContext): void {
     this.#context = context
@@ -22,11 +20,6 @@ export abstract class StoredProcessor implements Processor<unknown, unknown, unk
   protected get context(): OperatorContext {
     if (this.#context === null) throw new Error('A processor is used before its task has opened it')
     return this.#context
-  }
-
-  protected get time(): NodeTime {
-    this.#time ??= new NodeTime(this.context, this.context.node)
-    return this.#time
   }
 
   protected store<S extends StateStore>(name: string): S {

@@ -2,25 +2,25 @@ import type { StreamStreamJoin } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { KeyValueStore, WindowStore } from '../../../topology/state-store.ts'
 import type { WaitingKey, WaitingValue } from '../../../topology/streams/outer-join-serdes.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
-import type { NodeTime } from './node-time.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 /** What both sides of a join know of time. */
 class JoinTime {
-  readonly stream: NodeTime
+  readonly streamTime: KeptNumber
   /** Of the oldest record that waits, as far as is known. */
   oldestWaiting = Number.POSITIVE_INFINITY
 
-  constructor(stream: NodeTime) {
-    this.stream = stream
+  constructor(streamTime: KeptNumber) {
+    this.streamTime = streamTime
   }
 }
 
 /** One side of a join of two streams. Records without a match wait, where it is an outer join, until their window has closed. KIP-633. */
 export class StreamStreamJoinProcessor extends StoredProcessor {
   readonly #operator: StreamStreamJoin
-  #time: JoinTime | null = null
+  #time = new JoinTime({ value: -1 })
   #others: WindowStore<unknown, unknown> | null = null
   #waiting: KeyValueStore<WaitingKey, readonly WaitingValue[]> | null = null
   #turns: EmitTurns | null = null
@@ -32,14 +32,13 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
 
   override open(): void {
     const { shared, otherStore, outerStore } = this.#operator
-    const time = this.context.shared(shared, () => new JoinTime(this.time))
-    this.#time = time
+    this.#time = this.context.shared(shared, () => new JoinTime(outerStore === null ? { value: -1 } : this.context.kept('time')))
     this.#others = this.store(otherStore)
     if (outerStore === null) return
     this.#waiting = this.store(outerStore)
     // After a restart what waits is known to wait.
     for (const [{ timestamp }] of this.#waiting.all()) {
-      time.oldestWaiting = Math.min(time.oldestWaiting, timestamp)
+      this.#time.oldestWaiting = Math.min(this.#time.oldestWaiting, timestamp)
       break
     }
     this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
@@ -49,8 +48,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     const { key, value, timestamp } = record
     const { beforeMs, afterMs, outer, isLeft } = this.#operator
     const time = this.#time
-    if (time === null) return
-    time.stream.advance(timestamp)
+    time.streamTime.value = Math.max(time.streamTime.value, timestamp)
     if (outer && key === null && value !== null) {
       this.#emit(record, key, value, null, timestamp)
       return
@@ -59,7 +57,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    if (timestamp === time.stream.now) this.#turns?.record(record)
+    if (timestamp === time.streamTime.value) this.#turns?.record(record)
     const from = Math.max(0, timestamp - beforeMs)
     const to = Math.max(0, timestamp + afterMs)
     let joined = false
@@ -69,7 +67,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.#emit(record, key, value, otherValue, Math.max(timestamp, otherTimestamp))
     }
     if (joined || !outer) return
-    if (this.#waiting === null || to < time.stream.now) {
+    if (this.#waiting === null || to < time.streamTime.value) {
       this.#emit(record, key, value, null, timestamp)
       return
     }
@@ -82,14 +80,14 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     const waiting = this.#waiting
     const time = this.#time
     const { afterMs, graceMs } = this.#operator
-    if (waiting === null || time === null || time.oldestWaiting + afterMs + graceMs >= time.stream.now) return
+    if (waiting === null || time.oldestWaiting + afterMs + graceMs >= time.streamTime.value) return
     time.oldestWaiting = Number.POSITIVE_INFINITY
     let leftOpen = false
     let rightOpen = false
     for (const [key, values] of waiting.all()) {
       time.oldestWaiting = key.timestamp
       if (leftOpen && rightOpen) break
-      if (this.#isOpen(key, time)) {
+      if (this.#isOpen(key)) {
         if (key.isLeft) leftOpen = true
         else rightOpen = true
         continue
@@ -99,9 +97,9 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     }
   }
 
-  #isOpen({ isLeft }: WaitingKey, { oldestWaiting, stream }: JoinTime): boolean {
+  #isOpen({ isLeft }: WaitingKey): boolean {
     const { windowBeforeMs, windowAfterMs, graceMs } = this.#operator
-    return oldestWaiting + (isLeft ? windowAfterMs : windowBeforeMs) + graceMs >= stream.now
+    return this.#time.oldestWaiting + (isLeft ? windowAfterMs : windowBeforeMs) + graceMs >= this.#time.streamTime.value
   }
 
   #emitAlone(headers: readonly Header[], { key, timestamp }: WaitingKey, { isLeft, value }: WaitingValue): void {

@@ -1,27 +1,31 @@
+import { changelogTopic } from '../../../topology/naming.ts'
 import type { Change, Suppress } from '../../../topology/operators/streams.ts'
-import type { Record, Windowed } from '../../../topology/record.ts'
-import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
+import type { Record, RecordMetadata, Windowed } from '../../../topology/record.ts'
+import type { Serde } from '../../../topology/serde.ts'
+import type { KeyValueStore } from '../../../topology/state-store.ts'
+import { type Suppressed, suppressedBytes } from '../../../topology/streams/suppress-serdes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import type { WriteBackStore } from '../../state/write-back-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-type Buffered = WriteBackStore<unknown, Suppressed>
+type Buffered = KeyValueStore<unknown, Suppressed>
 
 /** One waiting update's place in the order in which they leave: by time, then by the bytes of its key. */
 interface Place {
   readonly time: number
   readonly key: unknown
   readonly keyBytes: Uint8Array
-  /** When it came. */
-  readonly bytes: number
 }
 
 /** Holds back a table's updates, the newest a key, until their time has come or the buffer is full. KIP-328. */
 export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null
+  #topic = ''
   #places: Place[] = []
+  /** As Kafka Streams counts them, where they are bounded; else nobody asks, and counting would serialise each update. */
   #bytes = 0
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: Suppress) {
     super()
@@ -29,25 +33,31 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   override open(): void {
+    this.#topic = changelogTopic(this.context.applicationId, this.#operator.store)
     this.#buffer = this.store<Buffered>(this.#operator.store)
-    for (const [key, held] of this.#buffer.all()) this.#insert(key, held)
+    this.#streamTime = this.context.kept('time')
+    for (const [key, held] of this.#buffer.all()) {
+      const keyBytes = this.#keyBytes(key)
+      this.#insert({ time: held.time, key, keyBytes })
+      this.#bytes += this.#sizeOf(keyBytes, held)
+    }
+    this.#measure()
   }
 
   process(record: Record<unknown, unknown>): void {
-    this.time.advance(record.timestamp)
+    this.#streamTime.value = Math.max(this.#streamTime.value, record.timestamp)
     this.#hold(record)
+    this.#measure()
+    const before = this.#places.length
     const { timeLimitMs, graceMs, maxRecords, maxBytes, whenFull } = this.#operator
-    const expired = this.time.now - (timeLimitMs ?? graceMs)
+    const expired = this.#streamTime.value - (timeLimitMs ?? graceMs)
     while (this.#places[0] !== undefined && this.#places[0].time <= expired) this.#emitOldest()
     const overCapacity = () => this.#places.length > maxRecords || this.#bytes > maxBytes
-    if (!overCapacity()) return
-    if (whenFull === 'shutDown') {
-      throw new WaggleError('WAGGLE_BUFFER_FULL', {
-        message: `${this.#operator.store} holds ${this.#places.length} records and ${this.#bytes} bytes, more than it may`,
-        next: 'Raise maxRecords or maxBytes, or let it emit early when full.',
-      })
+    if (overCapacity()) {
+      if (whenFull === 'shutDown') throw this.#full()
+      while (overCapacity() && this.#places.length > 0) this.#emitOldest()
     }
-    while (overCapacity() && this.#places.length > 0) this.#emitOldest()
+    if (this.#places.length < before) this.#measure()
   }
 
   #hold(record: Record<unknown, unknown>): void {
@@ -57,14 +67,16 @@ export class SuppressProcessor extends StoredProcessor {
     const before = buffer.get(key)
     const time = before?.time ?? (this.#operator.timeLimitMs === null ? (key as Windowed<unknown>).window.end : timestamp)
     const change = record.value as Change<unknown>
-    const held = { time, timestamp, change, prior: before === null ? change.oldValue : before.prior, headers }
+    const prior = before === null ? change.oldValue : before.prior
+    const held = { time, timestamp, metadata: this.context.recordMetadata ?? nowhere, change, prior, headers }
     buffer.put(key, held)
-    if (before === null) this.#insert(key, held)
+    if (before !== null && !this.#countsBytes) return
+    const keyBytes = this.#keyBytes(key)
+    this.#bytes += this.#sizeOf(keyBytes, held) - (before === null ? 0 : this.#sizeOf(keyBytes, before))
+    if (before === null) this.#insert({ time, key, keyBytes })
   }
 
-  #insert(key: unknown, held: Suppressed): void {
-    const { key: keyBytes, bytes } = this.#buffer?.encoded(key, held) ?? { key: none, bytes: 0 }
-    const place = { time: held.time, key, keyBytes, bytes }
+  #insert(place: Place): void {
     let low = 0
     for (let high = this.#places.length; low < high; ) {
       const middle = (low + high) >> 1
@@ -72,7 +84,6 @@ export class SuppressProcessor extends StoredProcessor {
       else high = middle
     }
     this.#places.splice(low, 0, place)
-    this.#bytes += bytes
   }
 
   /** It leaves the buffer after it has gone on: a join behind it that looks it up here still sees what was there before. */
@@ -82,15 +93,45 @@ export class SuppressProcessor extends StoredProcessor {
     const held = this.#buffer.get(place.key)
     // What never went on needs no taking back.
     if (held !== null && (held.change.newValue !== null || this.#operator.timeLimitMs !== null)) {
-      this.context.forward({ key: place.key, value: held.change, timestamp: held.timestamp, headers: held.headers })
+      const { timestamp, headers, metadata } = held
+      this.context.forwardFrom(metadata, { key: place.key, value: held.change, timestamp, headers })
+      this.context.meters.suppressionEmit.record(1)
     }
     this.#buffer.put(place.key, null)
     this.#places.shift()
-    this.#bytes -= place.bytes
+    if (held !== null) this.#bytes -= this.#sizeOf(place.keyBytes, held)
+  }
+
+  get #countsBytes(): boolean {
+    return this.#operator.maxBytes < Number.POSITIVE_INFINITY
+  }
+
+  #sizeOf(keyBytes: Uint8Array, held: Suppressed): number {
+    if (!this.#countsBytes) return 0
+    return suppressedBytes(this.#operator.serdes.value as unknown as Serde<unknown>, this.#topic, keyBytes, held)
+  }
+
+  #keyBytes(key: unknown): Uint8Array {
+    return (this.#operator.serdes.key as unknown as Serde<unknown>).serialize(this.#topic, key)
+  }
+
+  #measure(): void {
+    const { count, sizeBytes } = this.context.bufferMeters(this.#operator.store)
+    count.record(this.#places.length)
+    if (this.#countsBytes) sizeBytes.record(this.#bytes)
+  }
+
+  #full(): WaggleError {
+    const { store, maxRecords, maxBytes } = this.#operator
+    return new WaggleError('WAGGLE_BUFFER_FULL', {
+      message: `${store} holds ${this.#places.length} of ${maxRecords} records and ${this.#bytes} of ${maxBytes} bytes, more than it may`,
+      next: 'Raise maxRecords or maxBytes, or let it emit early when full.',
+    })
   }
 }
 
-const none = new Uint8Array(0)
+/** Of what a punctuation made. */
+const nowhere: RecordMetadata = { topic: '', partition: -1, offset: -1n }
 
 function inOrder(a: Place, b: Place): number {
   return a.time - b.time || Buffer.compare(a.keyBytes, b.keyBytes)

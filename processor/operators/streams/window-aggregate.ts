@@ -3,6 +3,7 @@ import type { WindowAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
@@ -15,6 +16,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
   #turns: EmitTurns | null = null
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: WindowAggregate) {
     super()
@@ -24,7 +26,8 @@ export class WindowAggregateProcessor extends StoredProcessor {
   override open(): void {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
-    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
+    this.#streamTime = this.context.kept('time')
+    this.#emission = new WindowEmission(this.context, emitOnClose(), () => oldValues.sent)
     if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -36,8 +39,8 @@ export class WindowAggregateProcessor extends StoredProcessor {
       return
     }
     const { windows, initialize, add } = this.#operator
-    this.time.advance(timestamp)
-    const closeTime = this.time.now - windows.graceMs
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
+    const closeTime = this.#streamTime.value - windows.graceMs
     for (const window of windows.windowsFor(timestamp)) {
       if (window.end <= closeTime) {
         this.drop()
@@ -54,7 +57,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   }
 
   #emitClosed(headers: readonly Header[]): void {
-    const closeTime = this.time.now - this.#operator.windows.graceMs
+    const closeTime = this.#streamTime.value - this.#operator.windows.graceMs
     if (this.#windows !== null) this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
   }
 

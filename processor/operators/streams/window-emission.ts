@@ -1,6 +1,7 @@
 import type { Header, Record, Window } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
 type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
@@ -8,17 +9,15 @@ type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
 /** How a windowed aggregation's results leave: each update at once, or each window once, when it has closed. KIP-825. */
 export class WindowEmission {
   readonly #context: OperatorContext
-  readonly #store: string
   readonly #onClose: boolean
   readonly #sendsOld: () => boolean
-  #lastClose: number
+  readonly #lastClose: KeptNumber
 
-  constructor(context: OperatorContext, store: string, onClose: boolean, sendsOld: () => boolean) {
+  constructor(context: OperatorContext, onClose: boolean, sendsOld: () => boolean) {
     this.#context = context
-    this.#store = store
     this.#onClose = onClose
     this.#sendsOld = sendsOld
-    this.#lastClose = context.noted(store) ?? -1
+    this.#lastClose = context.kept('closed')
   }
 
   update(record: Record<unknown, unknown>, window: Window, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
@@ -34,12 +33,18 @@ export class WindowEmission {
     closeTime: number,
     range: (lastClose: number) => { readonly from: number; readonly to: number } | null,
   ): void {
-    if (!this.#onClose || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
-    const starts = range(this.#lastClose)
+    if (!this.#onClose || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
+    const starts = range(this.#lastClose.value)
     if (starts === null || starts.to < 0) return
-    for (const [key, row] of windows.fetchAll(starts.from, starts.to))
+    const { records, latencyMs } = this.#context.meters.finalEmit
+    const begin = this.#context.currentSystemTime
+    let emitted = 0
+    for (const [key, row] of windows.fetchAll(starts.from, starts.to)) {
+      emitted++
       this.#context.forward({ key, value: { newValue: row.value, oldValue: null }, timestamp: row.timestamp, headers })
-    this.#lastClose = closeTime
-    this.#context.note(this.#store, closeTime)
+    }
+    records.record(emitted)
+    latencyMs.record(this.#context.currentSystemTime - begin)
+    this.#lastClose.value = closeTime
   }
 }

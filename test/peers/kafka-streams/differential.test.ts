@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { withKafkaStreams } from '../../../ops/bench/kafka-streams/java.ts'
-import { compare } from './compared.ts'
+import { compare, equal } from './compared.ts'
+import { fullBuffer } from './example.ts'
 import { Peer } from './peer.ts'
 
 const java = withKafkaStreams(join(import.meta.dirname, 'Peer.java'))
@@ -15,4 +16,8 @@ describe('Kafka Streams 4.3.1 gives the same records, in the same order, with th
       if (peer !== null) await compare(peer, { runs: 100, seed })
     })
   }
+
+  it('for suppression in a buffer of any size, whether it emits early or shuts down', async () => {
+    for (let maxBytes = 30; peer !== null && maxBytes < 300; maxBytes += 3) await equal(peer, fullBuffer(maxBytes, maxBytes % 2 === 0))
+  })
 })

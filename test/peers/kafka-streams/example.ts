@@ -7,6 +7,7 @@ type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 export const examples: fc.Arbitrary<Example> = fc
   .record({
     optimization: fc.constantFrom('none' as const, 'all' as const),
+    shifts: fc.boolean(),
     start: fc.constantFrom(0, 0, 1_764_000_000_000),
     history: fc.constantFrom(0, 5, 20, 40, 100_000),
     choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 7 }),
@@ -20,17 +21,54 @@ export const examples: fc.Arbitrary<Example> = fc
           { weight: 2, arbitrary: fc.constant(0) },
           { weight: 1, arbitrary: fc.integer({ min: 30, max: 200_000 }) },
         ),
+        crash: fc.oneof({ weight: 15, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       }),
       { minLength: 1, maxLength: 40 },
     ),
   })
-  .map(({ optimization, start, history, choices, records }) => ({ optimization, steps: stepsOf(choices, history), records: timed(start, records) }))
+  .map(({ optimization, shifts, start, history, choices, records }) => ({
+    optimization,
+    shifts,
+    steps: stepsOf(choices, history),
+    records: timed(start, records),
+  }))
+
+/** Updates of tables of two topics, with deletes, in buffers that are full at one byte more or less; `shutDown`: of the first. */
+export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
+  const records: InputRecord[] = []
+  const draw = drawing(7)
+  for (let timestamp = 0; timestamp < 40; timestamp++) {
+    const topic = draw(3) === 0 ? 'longer' : 'in2'
+    records.push({
+      topic,
+      key: 'k'.repeat(1 + draw(4)),
+      value: draw(6) === 0 ? null : 'v'.repeat(draw(9)) + draw(3),
+      timestamp,
+      crash: draw(9) === 0,
+    })
+  }
+  return {
+    optimization: 'none',
+    shifts: false,
+    steps: [
+      { op: 'table', topic: 'in2' },
+      { op: 'stream', topic: 'longer' },
+      { op: 'toTable', of: 1 },
+      { op: 'suppress', of: 0, limit: 1000, maxRecords: null, maxBytes, shutDown },
+      { op: 'tableJoin', of: 3, other: 2, kind: 'outer' },
+      { op: 'suppress', of: 4, limit: 50, maxRecords: null, maxBytes: maxBytes + 70 },
+      { op: 'toStream', of: 5 },
+      { op: 'to', of: 6, topic: 'out' },
+    ],
+    records,
+  }
+}
 
 function timed(start: number, records: readonly (Omit<InputRecord, 'timestamp'> & { readonly step: number })[]): InputRecord[] {
   let now = start
-  return records.map(({ topic, key, value, step }) => {
+  return records.map(({ topic, key, value, step, crash }) => {
     now = Math.max(0, now + step)
-    return { topic, key, value, timestamp: now }
+    return { topic, key, value, timestamp: now, crash }
   })
 }
 
@@ -136,13 +174,20 @@ function ofStream(
   const fn = (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count'
   const windows = windowsOf(draw)
   return {
-    step: { op: 'aggregate', of, by: draw(2) === 0 ? 'key' : 'value', fn, windows, onClose: windows !== null && draw(4) === 0 },
+    step: {
+      op: 'aggregate',
+      of,
+      by: draw(2) === 0 ? 'key' : 'value',
+      fn,
+      windows,
+      onClose: windows !== null && windows.kind !== 'unlimited' && draw(4) === 0,
+    },
     makes: windows === null ? 'table' : 'windowed',
   }
 }
 
 function windowsOf(draw: (below: number) => number): Windows | null {
-  const kind = (['none', 'time', 'time', 'sliding', 'session'] as const)[draw(5)] ?? 'none'
+  const kind = (['none', 'time', 'time', 'sliding', 'session', 'unlimited'] as const)[draw(6)] ?? 'none'
   const size = 1 + draw(30)
   return kind === 'none' ? null : { kind, size, advance: 1 + draw(size), grace: draw(25) }
 }
@@ -156,7 +201,7 @@ function ofTable(
   if (at < 3) return { step: { op: (['filter', 'filterNot', 'mapValues'] as const)[at] ?? 'filter', of }, makes: 'table' }
   if (at === 3) return { step: { op: 'toStream', of }, makes: 'stream' }
   if (at < 6) return { step: { op: 'tableAggregate', of, fn: (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count' }, makes: 'table' }
-  if (at === 6) return { step: { op: 'suppress', of, limit: draw(40), maxRecords: 1 + draw(4) }, makes: 'table' }
+  if (at === 6) return { step: { op: 'suppress', of, limit: draw(40), ...bound(draw) }, makes: 'table' }
   const other = pick('table')
   if (at > 8) return other === null ? null : { step: { op: 'foreignKeyJoin', of, other, kind: draw(2) === 0 ? 'inner' : 'left' }, makes: 'table' }
   return other === null
@@ -166,5 +211,10 @@ function ofTable(
 
 function ofWindowed(draw: (below: number) => number, of: number): { readonly step: Step; readonly makes: Made } {
   if (draw(2) === 0) return { step: { op: 'toStream', of }, makes: 'stream' }
-  return { step: { op: 'suppress', of, limit: draw(2) === 0 ? null : draw(40), maxRecords: 1 + draw(4) }, makes: 'windowed' }
+  return { step: { op: 'suppress', of, limit: draw(2) === 0 ? null : draw(40), ...bound(draw) }, makes: 'windowed' }
+}
+
+/** Of a suppression's buffer; one that shuts down is rare, since nothing is compared of what it ends. */
+function bound(draw: (below: number) => number): { readonly maxRecords: number | null; readonly maxBytes?: number; readonly shutDown?: boolean } {
+  return draw(2) === 0 ? { maxRecords: 1 + draw(4) } : { maxRecords: null, maxBytes: 30 + draw(300), shutDown: draw(6) === 0 }
 }

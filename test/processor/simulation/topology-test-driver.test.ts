@@ -64,7 +64,7 @@ describe('The test driver', () => {
   it('shows the stores', async () => {
     await using driver = new TopologyTestDriver(wordCount())
     await driver.createInputTopic('lines', text, text).pipeInput(null, 'a b a', 5)
-    assert.deepEqual(driver.getKeyValueStore<string, { value: number }>('counts').get('a')?.value, 2)
+    assert.deepEqual(driver.getKeyValueStore<string, number>('counts').get('a'), 2)
     assert.throws(() => driver.getKeyValueStore('others'), { code: 'WAGGLE_STORE_UNKNOWN' })
   })
 
@@ -100,7 +100,7 @@ describe('The test driver', () => {
         .map(({ value }) => value),
       ['one+three', 'two+three'],
     )
-    assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', 0)?.value, 2)
+    assert.equal(driver.getWindowStore<string, number>('windows').fetch('k', 0), 2)
     const sessions = [...driver.getSessionStore<string, number>('sessions').fetch('k')]
     assert.deepEqual(sessions, [[{ key: 'k', window: { start: 1, end: 3 } }, 2]])
   })
@@ -154,7 +154,7 @@ describe('The test driver', () => {
     const input = driver.createInputTopic('in', text, text)
     await input.pipeInput('k', 'one', now)
     await driver.crash()
-    assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', now)?.value, 1)
+    assert.equal(driver.getWindowStore<string, number>('windows').fetch('k', now), 1)
     assert.equal([...driver.getSessionStore<string, number>('sessions').fetch('k')].length, 1)
     await input.pipeInput('k', 'two', now + 100)
     assert.deepEqual(

@@ -1,0 +1,118 @@
+/** The time that sensors of one thread go by, epoch ms: moved once a pass, so that recording asks no clock. */
+export interface SampleTime {
+  now: number
+}
+
+/**
+ * Numbers as they come, kept as Kafka's sensors keep them (`SampledStat`, `Rate`): totals for good; average, extremes and rates over
+ * the last two windows of 30 s (`metrics.num.samples`, `metrics.sample.window.ms`), the one that is being filled among them.
+ */
+export class Sensor {
+  count = 0
+  sum = 0
+  readonly #time: SampleTime
+  readonly #samples: Sample[]
+  #current: Sample
+  #at = 0
+
+  constructor(time: SampleTime) {
+    this.#time = time
+    this.#current = new Sample(time.now)
+    this.#samples = [this.#current]
+  }
+
+  record(value: number): void {
+    const { now } = this.#time
+    if (now - this.#current.start >= windowMs) this.#advance(now)
+    const sample = this.#current
+    sample.count++
+    sample.sum += value
+    if (value < sample.min) sample.min = value
+    if (value > sample.max) sample.max = value
+    sample.lastEvent = now
+    this.count++
+    this.sum += value
+  }
+
+  /** NaN where nothing came within the windows, as in Kafka; so are the extremes. */
+  average(now: number): number {
+    const { count, sum } = this.#within(now)
+    return count === 0 ? Number.NaN : sum / count
+  }
+
+  least(now: number): number {
+    const { count, min } = this.#within(now)
+    return count === 0 ? Number.NaN : min
+  }
+
+  most(now: number): number {
+    const { count, max } = this.#within(now)
+    return count === 0 ? Number.NaN : max
+  }
+
+  countPerSecond(now: number): number {
+    return this.#within(now).count / (this.#spanMs(now) / 1000)
+  }
+
+  sumPerSecond(now: number): number {
+    return this.#within(now).sum / (this.#spanMs(now) / 1000)
+  }
+
+  sumWithin(now: number): number {
+    return this.#within(now).sum
+  }
+
+  #within(now: number): Sample {
+    const all = new Sample(now)
+    for (const sample of this.#samples) {
+      if (now - sample.lastEvent >= windows * windowMs) sample.reset(now)
+      all.count += sample.count
+      all.sum += sample.sum
+      all.min = Math.min(all.min, sample.min)
+      all.max = Math.max(all.max, sample.max)
+    }
+    return all
+  }
+
+  /** What is known spans at least all windows but one, so that what has just begun has no great rate. */
+  #spanMs(now: number): number {
+    const elapsed = now - Math.min(...this.#samples.map(({ start }) => start))
+    const missing = Math.max(0, windows - 1 - Math.floor(elapsed / windowMs))
+    return Math.max(1, elapsed + missing * windowMs)
+  }
+
+  /** One sample more than there are windows: the oldest may overlap them. */
+  #advance(now: number): void {
+    this.#at = (this.#at + 1) % (windows + 1)
+    const next = this.#samples[this.#at]
+    if (next === undefined) this.#samples.push(new Sample(now))
+    else next.reset(now)
+    this.#current = this.#samples[this.#at] ?? this.#current
+  }
+}
+
+const windows = 2
+const windowMs = 30_000
+
+class Sample {
+  start: number
+  lastEvent: number
+  count = 0
+  sum = 0
+  min = Number.POSITIVE_INFINITY
+  max = Number.NEGATIVE_INFINITY
+
+  constructor(now: number) {
+    this.start = now
+    this.lastEvent = now
+  }
+
+  reset(now: number): void {
+    this.start = now
+    this.lastEvent = now
+    this.count = 0
+    this.sum = 0
+    this.min = Number.POSITIVE_INFINITY
+    this.max = Number.NEGATIVE_INFINITY
+  }
+}

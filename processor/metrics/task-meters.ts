@@ -1,0 +1,171 @@
+import { Meters, type Metric } from './meters.ts'
+import type { SampleTime, Sensor } from './sensor.ts'
+
+/** Records of one topic that went through one node, and their bytes as Kafka Streams counts them (KIP-846). */
+export interface Traffic {
+  records: number
+  bytes: number
+}
+
+/** Where a task is, for its metrics' tags. */
+interface Owner {
+  readonly time: SampleTime
+  readonly thread: string
+  /** Of the thread, in ms. */
+  readonly punctuate: Sensor | null
+}
+
+/** What a task counts of itself and of its nodes, over all the times that it was opened. Latencies are nanoseconds, as Kafka Streams' are at this level. */
+export class TaskMeters {
+  readonly time: SampleTime
+  /** Records, a pass at a time. */
+  readonly process: Sensor
+  /** Records that were not for the operator that they came to, and what a handler let pass. */
+  readonly dropped: Sensor
+  /** How far behind stream time records are, ms. */
+  readonly lateness: Sensor
+  /** Per record, over the records of a pass. */
+  readonly processLatency: Sensor
+  /** Processed although an input had nothing. */
+  readonly enforced: Sensor
+  /** Part of the thread's processing time that was this task's, in the last turn. */
+  processRatio = 0
+  #passMs = 0
+  /** Records that it has been given and has not processed: told by the task that is open. */
+  buffered: () => number = () => 0
+  readonly #all: Meters[] = []
+  readonly #tags: { readonly [tag: string]: string }
+  readonly #threadPunctuate: Sensor | null
+  readonly #punctuate: Sensor
+  readonly #nodes = new Map<string, NodeMeters>()
+  readonly #buffers = new Map<string, BufferMeters>()
+
+  constructor(task: string, owner: Owner) {
+    this.time = owner.time
+    this.#tags = { 'thread-id': owner.thread, 'task-id': task }
+    this.#threadPunctuate = owner.punctuate
+    const meters = this.#add('stream-task-metrics', {})
+    this.process = meters.sensor('process', ['sumRate', 'sumTotal'])
+    this.processLatency = meters.sensor('process-latency', ['avg', 'max'])
+    this.dropped = meters.sensor('dropped-records', ['rate', 'total'])
+    this.lateness = meters.sensor('record-lateness', ['avg', 'max'])
+    this.enforced = meters.sensor('enforced-processing', ['rate', 'total'])
+    const punctuate = meters.sensor('punctuate-latency', ['avg', 'max'])
+    meters.gauge('punctuate-rate', (now) => punctuate.countPerSecond(now))
+    meters.gauge('punctuate-total', () => punctuate.count)
+    this.#punctuate = punctuate
+    meters.gauge('active-process-ratio', () => this.processRatio)
+    meters.gauge('active-buffer-count', () => this.buffered())
+  }
+
+  punctuated(latencyMs: number): void {
+    this.#punctuate.record(latencyMs * nanosecondsPerMs)
+    this.#threadPunctuate?.record(latencyMs)
+  }
+
+  /** One pass over the task is over. */
+  passed(records: number, ms: number): void {
+    this.#passMs = ms
+    if (records > 0) this.processLatency.record((ms / records) * nanosecondsPerMs)
+  }
+
+  /** All tasks have had their pass, which took so long together. */
+  endTurn(ms: number): void {
+    this.processRatio = ms > 0 ? this.#passMs / ms : 0
+    this.#passMs = 0
+  }
+
+  node(name: string): NodeMeters {
+    return there(this.#nodes, name, () => new NodeMeters(name, (group, tags) => this.#add(group, tags)))
+  }
+
+  /** Of a suppression's buffer, whose store it is. */
+  buffer(store: string): BufferMeters {
+    return there(this.#buffers, store, () => new BufferMeters(this.#add('stream-state-metrics', { 'in-memory-suppression-state-id': store })))
+  }
+
+  read(now: number): readonly Metric[] {
+    return this.#all.flatMap((meters) => meters.read(now))
+  }
+
+  #add(group: string, tags: { readonly [tag: string]: string }): Meters {
+    const meters = new Meters(group, { ...this.#tags, ...tags }, this.time)
+    this.#all.push(meters)
+    return meters
+  }
+}
+
+type Add = (group: string, tags: { readonly [tag: string]: string }) => Meters
+
+export class NodeMeters {
+  readonly #meters: Meters
+  readonly #add: Add
+  readonly #name: string
+  readonly #traffic = new Map<string, Traffic>()
+  #endToEnd: Sensor | null = null
+  #source: Sensor | null = null
+  #suppressionEmit: Sensor | null = null
+  #finalEmit: { readonly records: Sensor; readonly latencyMs: Sensor } | null = null
+
+  constructor(name: string, add: Add) {
+    this.#name = name
+    this.#add = add
+    this.#meters = add('stream-processor-node-metrics', { 'processor-node-id': name })
+  }
+
+  /** Of records at a source or at a node without children (KIP-613): from their timestamp to now, ms. */
+  get endToEnd(): Sensor {
+    this.#endToEnd ??= this.#meters.sensor('record-e2e-latency', ['avg', 'min', 'max'])
+    return this.#endToEnd
+  }
+
+  /** Of a source node. */
+  get source(): Sensor {
+    this.#source ??= this.#meters.sensor('process', ['rate', 'total'])
+    return this.#source
+  }
+
+  get suppressionEmit(): Sensor {
+    this.#suppressionEmit ??= this.#meters.sensor('suppression-emit', ['rate', 'total'])
+    return this.#suppressionEmit
+  }
+
+  /** Of an aggregation that emits on window close (KIP-825). */
+  get finalEmit(): { readonly records: Sensor; readonly latencyMs: Sensor } {
+    this.#finalEmit ??= {
+      records: this.#meters.sensor('window-aggregate-final-emit', ['sumRate', 'sumTotal']),
+      latencyMs: this.#meters.sensor('window-aggregate-final-emit-latency', ['avg', 'max']),
+    }
+    return this.#finalEmit
+  }
+
+  traffic(topic: string, way: 'consumed' | 'produced'): Traffic {
+    return there(this.#traffic, `${way} ${topic}`, () => {
+      const traffic = { records: 0, bytes: 0 }
+      const meters = this.#add('stream-topic-metrics', { 'processor-node-id': this.#name, topic })
+      meters.gauge(`records-${way}-total`, () => traffic.records)
+      meters.gauge(`bytes-${way}-total`, () => traffic.bytes)
+      return traffic
+    })
+  }
+}
+
+export class BufferMeters {
+  readonly count: Sensor
+  readonly sizeBytes: Sensor
+
+  constructor(meters: Meters) {
+    this.count = meters.sensor('suppression-buffer-count', ['avg', 'max'])
+    this.sizeBytes = meters.sensor('suppression-buffer-size', ['avg', 'max'])
+  }
+}
+
+function there<T>(map: Map<string, T>, name: string, make: () => T): T {
+  const found = map.get(name)
+  if (found !== undefined) return found
+  const made = make()
+  map.set(name, made)
+  return made
+}
+
+const nanosecondsPerMs = 1_000_000

@@ -1,0 +1,82 @@
+import { Meters, type Metric } from './meters.ts'
+import type { SampleTime, Sensor } from './sensor.ts'
+
+/** What a thread counts of itself. Latencies are milliseconds, as Kafka Streams' are at this level. */
+export class ThreadMeters {
+  readonly time: SampleTime
+  readonly thread: string
+  readonly commit: Sensor
+  readonly poll: Sensor
+  readonly pollRecords: Sensor
+  readonly processRecords: Sensor
+  /** Per record, over the records of a pass. */
+  readonly processLatency: Sensor
+  readonly process: Sensor
+  readonly punctuate: Sensor
+  readonly taskCreated: Sensor
+  readonly taskClosed: Sensor
+  readonly #meters: Meters
+  /** How the time of the loop's turns was spent. */
+  readonly #polling: Sensor
+  readonly #processing: Sensor
+  readonly #punctuating: Sensor
+  readonly #committing: Sensor
+  readonly #turns: Sensor
+
+  /** `startedAt`, epoch ms; `state`, the ordinal of Kafka Streams' StreamThread.State. */
+  constructor(thread: string, { startedAt, state }: { readonly startedAt: number; readonly state: () => number }) {
+    this.thread = thread
+    this.time = { now: startedAt }
+    const meters = new Meters('stream-thread-metrics', { 'thread-id': thread }, this.time)
+    this.#meters = meters
+    this.commit = this.#timed('commit')
+    this.poll = this.#timed('poll')
+    this.punctuate = this.#timed('punctuate')
+    this.pollRecords = meters.sensor('poll-records', ['avg', 'max'])
+    this.processLatency = meters.sensor('process-latency', ['avg', 'max'])
+    this.processRecords = meters.sensor('process-records', ['avg', 'max'])
+    this.process = meters.sensor('process', ['sumRate', 'sumTotal'])
+    this.taskCreated = meters.sensor('task-created', ['rate', 'total'])
+    this.taskClosed = meters.sensor('task-closed', ['rate', 'total'])
+    this.#turns = meters.sensor('', [])
+    this.#polling = this.#ratio('poll-ratio')
+    this.#processing = this.#ratio('process-ratio')
+    this.#punctuating = this.#ratio('punctuate-ratio')
+    this.#committing = this.#ratio('commit-ratio')
+    meters.gauge('thread-start-time', () => startedAt)
+    meters.gauge('thread-state', state)
+    meters.gauge('blocked-time-ns-total', () => this.#polling.sum * nanosecondsPerMs)
+  }
+
+  /** One turn of the loop is over, and how its time was spent. */
+  turned(spent: { readonly pollMs: number; readonly processMs: number; readonly punctuateMs: number; readonly commitMs: number }): void {
+    const { pollMs, processMs, punctuateMs, commitMs } = spent
+    this.#polling.record(pollMs)
+    this.#processing.record(processMs)
+    this.#punctuating.record(punctuateMs)
+    this.#committing.record(commitMs)
+    this.#turns.record(pollMs + processMs + punctuateMs + commitMs)
+  }
+
+  read(now: number): readonly Metric[] {
+    return this.#meters.read(now)
+  }
+
+  #timed(name: string): Sensor {
+    const latency = this.#meters.sensor(`${name}-latency`, ['avg', 'max'])
+    this.#meters.gauge(`${name}-rate`, (now) => latency.countPerSecond(now))
+    this.#meters.gauge(`${name}-total`, () => latency.count)
+    return latency
+  }
+
+  #ratio(name: string): Sensor {
+    const spent = this.#meters.sensor(name, [])
+    this.#meters.gauge(name, (now) => {
+      const whole = this.#turns.sumWithin(now)
+      return whole > 0 ? spent.sumWithin(now) / whole : 0
+    })
+    return spent
+  }
+}
+
+const nanosecondsPerMs = 1_000_000

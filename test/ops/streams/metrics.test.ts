@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  BufferConfig,
+  Consumed,
+  EmitStrategy,
+  Grouped,
+  type Metric,
+  Produced,
+  Serdes,
+  Streams,
+  StreamsBuilder,
+  type StreamsConfig,
+  Suppressed,
+  TimeWindows,
+  type Topology,
+} from 'waggle-streams'
+
+const text = Serdes.string()
+const read = Consumed.with(text, text)
+const written = Produced.with(text, text)
+const directories: string[] = []
+after(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
+
+async function running(topology: Topology, more: Partial<StreamsConfig> = {}): Promise<Streams> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'waggle-metrics-'))
+  directories.push(stateDir)
+  const streams = new Streams(topology, { applicationId: 'measured', log: 'embedded', stateDir, commitIntervalMs: 5, ...more })
+  await streams.start()
+  return streams
+}
+
+function upper(): Topology {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('in', read)
+    .mapValues((value) => {
+      if (value === 'bad') throw new Error('bad')
+      return (value ?? '').toUpperCase()
+    })
+    .to('out', written)
+  return builder.build()
+}
+
+function metric(metrics: readonly Metric[], group: string, name: string, tags: { readonly [tag: string]: string } = {}): number | undefined {
+  const found = metrics.filter(
+    (one) => one.group === group && one.name === name && Object.entries(tags).every(([tag, value]) => one.tags[tag] === value),
+  )
+  assert.ok(found.length <= 1, `${name} is there ${found.length} times`)
+  return found[0]?.value
+}
+
+async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await new Promise(setImmediate)
+}
+
+async function sent(streams: Streams, records: readonly (readonly [key: string | null, value: string, timestamp: number])[]): Promise<void> {
+  for (const [key, value, timestamp] of records) await streams.send('in', { key, value, timestamp }, written)
+  await until(() => {
+    const processed = metric(streams.metrics, 'stream-thread-metrics', 'process-total') ?? 0
+    return processed >= records.length
+  })
+}
+
+describe('What an application measures of itself', () => {
+  it('is its state and its threads, in Kafka Streams’ numbers', async () => {
+    await using streams = await running(upper(), { numThreads: 2 })
+    const client = (name: string) => metric(streams.metrics, 'stream-metrics', name, { 'client-id': 'measured' })
+    assert.deepEqual(
+      [client('client-state'), client('alive-stream-threads'), client('failed-stream-threads'), client('recording-level')],
+      [2, 2, 0, 0],
+    )
+    const state = (thread: string) => metric(streams.metrics, 'stream-thread-metrics', 'thread-state', { 'thread-id': thread })
+    assert.deepEqual([state('measured-StreamThread-1'), state('measured-StreamThread-2')], [4, 4])
+    await streams.removeThread()
+    assert.equal(client('alive-stream-threads'), 1)
+  })
+
+  it('is what its threads do: polls, records, commits, tasks, and how their time was spent', async () => {
+    await using streams = await running(upper())
+    await sent(streams, [
+      ['a', 'x', 1],
+      ['b', 'y', 2],
+    ])
+    await until(() => (metric(streams.metrics, 'stream-thread-metrics', 'commit-total') ?? 0) > 0)
+    const { metrics } = streams
+    const thread = (name: string) => metric(metrics, 'stream-thread-metrics', name, { 'thread-id': 'measured-StreamThread-1' })
+    assert.equal(thread('process-total'), 2)
+    assert.equal(thread('task-created-total'), 1)
+    assert.equal(thread('task-closed-total'), 0)
+    for (const name of ['poll-total', 'poll-rate', 'poll-latency-avg', 'poll-latency-max', 'poll-records-avg', 'process-rate']) {
+      assert.ok((thread(name) ?? 0) > 0, name)
+    }
+    for (const name of ['process-latency-avg', 'process-latency-max', 'commit-latency-avg', 'commit-latency-max', 'process-records-max']) {
+      assert.ok((thread(name) ?? 0) > 0, name)
+    }
+    const ratios = ['poll-ratio', 'process-ratio', 'punctuate-ratio', 'commit-ratio'].map((name) => thread(name) ?? -1)
+    assert.ok(Math.abs(ratios.reduce((sum, ratio) => sum + ratio, 0) - 1) < 0.01, `${ratios}`)
+    assert.ok((thread('blocked-time-ns-total') ?? 0) > 0)
+    assert.ok(Math.abs((thread('thread-start-time') ?? 0) - Date.now()) < 60_000)
+  })
+
+  it('is what its tasks do: records, those behind their time, those dropped, and failures that a handler let pass', async () => {
+    await using streams = await running(upper(), { processingHandler: () => 'resume' })
+    await sent(streams, [
+      ['a', 'x', 100],
+      ['b', 'bad', 40],
+    ])
+    const { metrics } = streams
+    const task = (name: string) => metric(metrics, 'stream-task-metrics', name, { 'thread-id': 'measured-StreamThread-1', 'task-id': '0_0' })
+    assert.deepEqual([task('process-total'), task('dropped-records-total')], [2, 1])
+    assert.deepEqual([task('record-lateness-max'), task('record-lateness-avg')], [60, 30])
+    assert.equal(task('active-buffer-count'), 0)
+    assert.ok((task('process-latency-avg') ?? 0) > 1000, 'nanoseconds')
+    assert.ok((task('active-process-ratio') ?? 0) <= 1)
+  })
+
+  it('is how old records are where they come in and where they end (KIP-613), and what each topic carries (KIP-846)', async () => {
+    await using streams = await running(upper())
+    const now = Date.now()
+    await sent(streams, [['key', 'value', now - 5000]])
+    const { metrics } = streams
+    const [source, sink] = ['KSTREAM-SOURCE-0000000000', 'KSTREAM-SINK-0000000002']
+    for (const node of [source, sink]) {
+      const age = (name: string) => metric(metrics, 'stream-processor-node-metrics', `record-e2e-latency-${name}`, { 'processor-node-id': node }) ?? 0
+      assert.ok(age('min') >= 5000 && age('max') < 65_000 && age('avg') === age('min'), `${node} ${age('min')}`)
+    }
+    const inner = { 'processor-node-id': 'KSTREAM-MAPVALUES-0000000001' }
+    assert.equal(metric(metrics, 'stream-processor-node-metrics', 'record-e2e-latency-avg', inner), undefined)
+    assert.equal(metric(metrics, 'stream-processor-node-metrics', 'process-total', { 'processor-node-id': source }), 1)
+    const traffic = (name: string, node: string, topic: string) => metric(metrics, 'stream-topic-metrics', name, { 'processor-node-id': node, topic })
+    // Key, value, timestamp, offset, partition and the topic’s name.
+    assert.deepEqual([traffic('records-consumed-total', source, 'in'), traffic('bytes-consumed-total', source, 'in')], [1, 3 + 5 + 20 + 2])
+    assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
+  })
+
+  it('is what waits in a suppression and leaves it, and what closed windows give', async () => {
+    const builder = new StreamsBuilder()
+    const grouped = builder.stream('in', read).groupByKey(Grouped.with(text, text))
+    grouped
+      .windowedBy(TimeWindows.ofSizeWithNoGrace(10))
+      .count()
+      .suppress(Suppressed.untilTimeLimit(5, BufferConfig.maxBytes(10_000)))
+      .toStream()
+      .foreach(() => {})
+    grouped
+      .windowedBy(TimeWindows.ofSizeWithNoGrace(10))
+      .emitStrategy(EmitStrategy.onWindowClose())
+      .count()
+      .toStream()
+      .foreach(() => {})
+    await using streams = await running(builder.build(), { emitIntervalMs: 0 })
+    await sent(streams, [
+      ['a', 'x', 0],
+      ['b', 'x', 0],
+      ['a', 'x', 12],
+    ])
+    const { metrics } = streams
+    const emitted = metrics.filter(({ name, value }) => name === 'suppression-emit-total' && value > 0)
+    assert.deepEqual(
+      emitted.map(({ group, value }) => [group, value]),
+      [['stream-processor-node-metrics', 2]],
+    )
+    const buffered = metrics.filter(({ tags }) => 'in-memory-suppression-state-id' in tags)
+    const of = (name: string) => buffered.find((metric) => metric.name === `suppression-buffer-${name}`)?.value
+    // None, one, two, three, and then one, once the first two have gone on.
+    assert.deepEqual([of('count-avg'), of('count-max')], [7 / 5, 3])
+    assert.ok((of('size-max') ?? 0) > (of('size-avg') ?? 0))
+    assert.equal(metrics.find(({ name }) => name === 'window-aggregate-final-emit-total')?.value, 2)
+    assert.ok(metrics.some(({ name }) => name === 'window-aggregate-final-emit-latency-avg'))
+  })
+
+  it('is each punctuation, of its thread and of its task', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).process(() => ({
+      init: (context) => void context.schedule(10, 'STREAM_TIME', () => {}),
+      process() {},
+    }))
+    await using streams = await running(builder.build())
+    await sent(streams, [
+      ['a', 'x', 1],
+      ['a', 'x', 100],
+    ])
+    assert.equal(metric(streams.metrics, 'stream-thread-metrics', 'punctuate-total'), 2)
+    assert.equal(metric(streams.metrics, 'stream-task-metrics', 'punctuate-total'), 2)
+    assert.ok((metric(streams.metrics, 'stream-task-metrics', 'punctuate-latency-max') ?? 0) > 0)
+  })
+
+  it('counts a failure that sent a thread back to its last commit', async () => {
+    let failures = 0
+    await using streams = await running(upper(), {
+      uncaughtExceptionHandler: () => {
+        failures++
+        return failures < 2 ? 'REPLACE_THREAD' : 'SHUTDOWN_CLIENT'
+      },
+    })
+    await streams.send('in', { key: 'k', value: 'bad' }, written)
+    await until(() => streams.state === 'ERROR')
+    assert.equal(metric(streams.metrics, 'stream-metrics', 'failed-stream-threads'), 2)
+    assert.equal(metric(streams.metrics, 'stream-metrics', 'client-state'), 6)
+    assert.equal(metric(streams.metrics, 'stream-metrics', 'alive-stream-threads'), 0)
+  })
+})
