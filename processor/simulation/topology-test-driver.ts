@@ -48,7 +48,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Every record, by partition, at the place of its offset. */
   readonly #log = new Map<string, LogRecord[]>()
   readonly #topics = new Set<string>()
-  readonly #outputs = new Map<string, LogRecord[]>()
+  readonly #outputs = new Map<string, Produced>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
   #waiting = new QueueHeap()
@@ -215,7 +215,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
     const partitions = this.#partitionsOf(record.topic)
-    this.#emit({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
+    this.#deliver({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
     await this.#settle()
   }
 
@@ -279,34 +279,39 @@ export class TopologyTestDriver implements AsyncDisposable {
   #logChanges(name: string, entries: StoreChange['entries']): void {
     const store = this.#topology.stores.get(name)
     if (store === undefined || store.kind === 'custom' || store.logging === false) return
-    const records = this.#outputOf(changelogTopic(this.#applicationId, name))
+    const { records } = this.#outputOf(changelogTopic(this.#applicationId, name))
     for (const change of entries) {
       const record = changelogRecord(store, change)
       if (record !== null) records.push({ ...record, offset: records.length, headers: noHeaders })
     }
   }
 
-  #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {
+  #emit(produced: ProducerRecord): void {
+    this.#outputOf(produced.topic).records.push(this.#deliver(produced))
+  }
+
+  /** To whoever reads the topic. */
+  #deliver({ topic, partition, key, value, timestamp, headers }: ProducerRecord): LogRecord {
     const place = placeOf({ topic, partition })
     const partitionLog = this.#log.get(place) ?? []
     this.#log.set(place, partitionLog)
     const offset = partitionLog.length
     const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
     partitionLog.push(record)
-    this.#outputOf(topic).push(record)
     for (const task of this.#readers.get(place) ?? []) {
       this.#unwrapped(() => task.add(topic, partition, [record]))
       // Whatever lies before it in other topics: a global store takes its records as they come.
       if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
     }
+    return record
   }
 
-  #outputOf(topic: string): LogRecord[] {
+  #outputOf(topic: string): Produced {
     const there = this.#outputs.get(topic)
     if (there !== undefined) return there
-    const records: LogRecord[] = []
-    this.#outputs.set(topic, records)
-    return records
+    const produced: Produced = { records: [], next: 0 }
+    this.#outputs.set(topic, produced)
+    return produced
   }
 
   #partitionsOf(topic: string): number {
@@ -367,15 +372,20 @@ export class TestInputTopic<K, V> {
   }
 }
 
+/** What a program has sent to a topic, and how far it was read: by all of the topic's readers together, as in Kafka Streams' driver. */
+interface Produced {
+  readonly records: LogRecord[]
+  next: number
+}
+
 export class TestOutputTopic<K, V> {
-  readonly #records: LogRecord[]
+  readonly #produced: Produced
   readonly #name: string
   readonly #key: Serde<K>
   readonly #value: Serde<V>
-  #next = 0
 
-  constructor(records: LogRecord[], name: string, key: Serde<K>, value: Serde<V>) {
-    this.#records = records
+  constructor(produced: Produced, name: string, key: Serde<K>, value: Serde<V>) {
+    this.#produced = produced
     this.#name = name
     this.#key = key
     this.#value = value
@@ -383,9 +393,9 @@ export class TestOutputTopic<K, V> {
 
   /** WAGGLE_NO_RECORD where `isEmpty`. */
   readRecord(): Record<K | null, V | null> {
-    const record = this.#records[this.#next]
+    const record = this.#produced.records[this.#produced.next]
     if (record === undefined) throw new WaggleError('WAGGLE_NO_RECORD', { message: `${this.#name} has no record left`, next: 'Ask isEmpty first.' })
-    this.#next++
+    this.#produced.next++
     const { key, timestamp, headers } = record
     const value = record.value as Uint8Array | null
     return {
@@ -403,7 +413,7 @@ export class TestOutputTopic<K, V> {
   }
 
   isEmpty(): boolean {
-    return this.#next >= this.#records.length
+    return this.#produced.next >= this.#produced.records.length
   }
 }
 
