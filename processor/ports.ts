@@ -147,6 +147,10 @@ export interface Subscription {
   readonly offsetReset: 'earliest' | 'latest'
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
+  /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */
+  readonly assignor?: GroupAssignor
+  /** Static membership: who comes back under the same name within the session gets what it had, without a rebalance. */
+  readonly instanceId?: string
 }
 
 /** A member of a group. Used by one loop; only `wakeup` may be called from elsewhere. */
@@ -164,11 +168,15 @@ export interface Consumer {
   /** The group's committed position; null where there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void
+  /** Asks for a new rebalance, so that the group's assignor is heard again; does nothing where a log has no groups to balance. */
+  rejoin(): void
   close(): Promise<void>
 }
 
 /** Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. */
 export interface Reader extends AsyncIterable<RecordRun> {
+  /** It is decided where it starts: with `from: -1`, what comes after this is read. */
+  readonly ready: Promise<void>
   close(): Promise<void>
 }
 
@@ -190,6 +198,11 @@ export interface CommitPoint {
   readonly state: readonly StoreChange[]
 }
 
+export interface CommitReceipt {
+  /** The offset after the last record of this commit, a partition that it wrote. Empty where the log keeps state itself. */
+  readonly ends: readonly (TopicPartition & { readonly offset: number })[]
+}
+
 /**
  * Writes for the tasks of one stream thread. What is appended belongs to the commit that is open; `commit` closes it and
  * opens the next, so appending goes on while it is on its way. A commit takes effect whole or not at all where
@@ -198,7 +211,7 @@ export interface CommitPoint {
 export interface TaskProducer {
   append(record: ProducerRecord): void
   /** Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
-  commit(point: CommitPoint): Promise<void>
+  commit(point: CommitPoint): Promise<CommitReceipt>
   /**
    * Drops everything that no successful commit holds. Where the log hands values on before their commit, what one producer
    * drops others may have built on: then the open commits of all task producers of this process are dropped together, and

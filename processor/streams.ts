@@ -1,6 +1,7 @@
 import type { Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
 import type { QueryRequest } from '../topology/queries.ts'
+import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
@@ -91,6 +92,7 @@ export class Application {
     this.#enter('REBALANCING')
     try {
       await this.#prepareTopics()
+      await openSerdes(this.#options.topology, this.#options.applicationId)
       this.#workers = await OpenWorkers.open(this.#options.topology, this.#options.onOpened)
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (globals !== null) await this.#startGlobals(globals)

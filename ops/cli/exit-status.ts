@@ -53,6 +53,7 @@ const unreachable: ReadonlySet<string> = new Set([
   'WAGGLE_PORT_IN_USE',
   'WAGGLE_LISTEN',
   'WAGGLE_UNREACHABLE',
+  'WAGGLE_LOG_UNREACHABLE',
   'WAGGLE_SERVER_ERROR',
   'WAGGLE_DATA_DIR_IN_USE',
   'WAGGLE_DISK_FULL',

@@ -12,7 +12,7 @@ import type { Produced } from '../../topology/produced.ts'
 import type { Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { checkConfig } from './checked-config.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
@@ -178,8 +178,8 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {
-    // Somebody else owns the tasks now: that is no failure of this application.
-    if (error.code === 'WAGGLE_FENCED') return 'goOn'
+    // Somebody else owns the tasks now, or something outside is away: that is no failure of this application.
+    if (error.code === 'WAGGLE_FENCED' || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
 

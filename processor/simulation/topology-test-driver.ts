@@ -4,9 +4,10 @@ import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
+import { openSerdes } from '../../topology/serde-uses.ts'
 import type { KeyValueStore, SessionStore, StateStore, StoreKind, StoreSpec, WindowStore } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
@@ -15,6 +16,7 @@ import { GlobalStores } from '../state/global-stores.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
+import type { SourceRuntime } from '../task/node-runtime.ts'
 import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { Task } from '../task/task.ts'
@@ -58,6 +60,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   #readers = new Map<string, Task[]>()
   /** Of the topics that the topology makes for itself. */
   #ownPartitions: ReadonlyMap<string, number> = new Map()
+  /** Records whose serdes fetch something first, in order. */
+  #preparing: Preparing[] = []
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
@@ -109,17 +113,17 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Over all partitions; its values without their timestamps, as Kafka Streams' driver shows them. */
   getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
-    const [spec, stores] = this.#opened(name, 'keyValue')
+    const [spec, stores] = this.#storesOf(name, 'keyValue')
     return spec.kind === 'custom' ? (stores[0] as KeyValueStore<K, V>) : new KeyValueView<K, V>(spec, stores as never)
   }
 
   getWindowStore<K, V>(name: string): WindowStore<K, V> {
-    const [spec, stores] = this.#opened(name, 'window')
+    const [spec, stores] = this.#storesOf(name, 'window')
     return spec.kind === 'custom' ? (stores[0] as WindowStore<K, V>) : new WindowView<K, V>(spec, stores as never)
   }
 
   getSessionStore<K, V>(name: string): SessionStore<K, V> {
-    const [spec, stores] = this.#opened(name, 'session')
+    const [spec, stores] = this.#storesOf(name, 'session')
     return spec.kind === 'custom' ? (stores[0] as SessionStore<K, V>) : new SessionView<K, V>(spec, stores as never)
   }
 
@@ -143,6 +147,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#tasks = []
     this.#globalTasks = []
     this.#waiting = new QueueHeap()
+    this.#preparing = []
     this.#stores = []
     this.#readers = new Map()
     const globals = new GlobalStores()
@@ -206,31 +211,60 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** What was read and not committed when the tasks were killed. */
   #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
-    const from = position?.offset ?? 0
-    const records = this.#log.get(placeOf({ topic, partition }))?.slice(from) ?? []
-    if (records.length === 0) return
-    this.#unwrapped(() => task.add(topic, partition, records))
-    if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(records.length))
+    const records = this.#log.get(placeOf({ topic, partition }))?.slice(position?.offset ?? 0) ?? []
+    for (const record of records) this.#deliver(task, { topic, partition }, record)
   }
 
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
+    await this.#opened()
     const partitions = this.#partitionsOf(record.topic)
-    this.#deliver({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
+    const piped = { ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) }
+    this.#handOut(piped, this.#append(piped))
     await this.#settle()
   }
 
   /** Everything that can happen without the clock moving. */
   async #settle(): Promise<void> {
-    this.#workers ??= await OpenWorkers.open(this.#topology)
+    await this.#opened()
     this.#commit()
+    await this.#prepare()
     this.#processAll()
+    await this.#prepare()
     while (this.#tasks.some((task) => task.inFlight > 0)) {
       await this.#clock.settle()
       const drained = this.#tasks.filter((task) => this.#unwrapped(() => task.drain())).length > 0
       this.#commit()
       this.#processAll()
+      await this.#prepare()
       if (!drained && ![...this.#batchers.values()].some(({ calls }) => calls > 0)) return
     }
+  }
+
+  async #opened(): Promise<void> {
+    if (this.#workers !== null) return
+    await openSerdes(this.#topology, this.#applicationId)
+    this.#workers = await OpenWorkers.open(this.#topology)
+  }
+
+  /** One after the other, each with all that follows from it. */
+  async #prepare(): Promise<void> {
+    for (let next = this.#preparing[0]; next !== undefined; next = this.#preparing[0]) {
+      const { task, source, record, promise } = next
+      this.#preparing.shift()
+      await promise.catch((reason: unknown) => {
+        if (reason instanceof Unavailable) throw reason
+        source.refuse(record, reason)
+      })
+      this.#give(next)
+      if (!this.#globalTasks.includes(task)) this.#processAll()
+    }
+  }
+
+  #give({ task, topic, partition, record }: Pick<Preparing, 'task' | 'topic' | 'partition' | 'record'>): void {
+    task.add(topic, partition, [record])
+    this.#unwrapped(() => task.advance())
+    // Whatever lies before it in other topics: a global store takes its records as they come.
+    if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
   }
 
   #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
@@ -286,24 +320,34 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
+  /** Of a task: what was sent is there to be read. */
   #emit(produced: ProducerRecord): void {
-    this.#outputOf(produced.topic).records.push(this.#deliver(produced))
+    const record = this.#append(produced)
+    this.#outputOf(produced.topic).records.push(record)
+    this.#handOut(produced, record)
   }
 
-  /** To whoever reads the topic. */
-  #deliver({ topic, partition, key, value, timestamp, headers }: ProducerRecord): LogRecord {
+  #append({ topic, partition, key, value, timestamp, headers }: ProducerRecord): LogRecord {
     const place = placeOf({ topic, partition })
     const partitionLog = this.#log.get(place) ?? []
     this.#log.set(place, partitionLog)
-    const offset = partitionLog.length
-    const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
+    const record: LogRecord = { offset: partitionLog.length, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
     partitionLog.push(record)
-    for (const task of this.#readers.get(place) ?? []) {
-      this.#unwrapped(() => task.add(topic, partition, [record]))
-      // Whatever lies before it in other topics: a global store takes its records as they come.
-      if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
-    }
     return record
+  }
+
+  #handOut({ topic, partition }: TopicPartition, record: LogRecord): void {
+    for (const task of this.#readers.get(placeOf({ topic, partition })) ?? []) this.#deliver(task, { topic, partition }, record)
+  }
+
+  #deliver(task: Task, { topic, partition }: TopicPartition, record: LogRecord): void {
+    const source = task.preparingSource(topic, partition)
+    const promise = source?.preparation(topic, record) ?? null
+    const isBehind = this.#preparing.some((other) => other.task === task && other.topic === topic && other.partition === partition)
+    if (source !== null && (promise !== null || isBehind)) {
+      promise?.catch(() => {})
+      this.#preparing.push({ task, source, topic, partition, record, promise: promise ?? Promise.resolve() })
+    } else this.#give({ task, topic, partition, record })
   }
 
   #outputOf(topic: string): Produced {
@@ -318,7 +362,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.#ownPartitions.get(topic) ?? this.#partitions[topic] ?? 1
   }
 
-  #opened(name: string, kind: StoreKind): readonly [StoreSpec, readonly StateStore[]] {
+  #storesOf(name: string, kind: StoreKind): readonly [StoreSpec, readonly StateStore[]] {
     const spec = this.#topology.stores.get(name)
     if (spec?.kind === kind || spec?.kind === 'custom')
       return [spec, this.#stores.filter(({ store }) => store.name === name).map(({ store }) => store)]
@@ -328,6 +372,13 @@ export class TopologyTestDriver implements AsyncDisposable {
       next: there.length === 0 ? 'The topology has none of this kind.' : `Name one of: ${there.join(', ')}.`,
     })
   }
+}
+
+interface Preparing extends TopicPartition {
+  readonly task: Task
+  readonly source: SourceRuntime
+  readonly record: LogRecord
+  readonly promise: Promise<unknown>
 }
 
 export class TestInputTopic<K, V> {
@@ -363,6 +414,8 @@ export class TestInputTopic<K, V> {
       headers?: readonly Header[]
     }
     const headers = record.headers ?? noHeaders
+    await this.#key.open?.({ topic: this.#name, part: 'key' })
+    await this.#value.open?.({ topic: this.#name, part: 'value' })
     await this.#pipe({
       key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
       value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),

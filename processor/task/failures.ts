@@ -2,7 +2,7 @@ import { streamsDeadLetterHeaders } from '../../topology/dead-letter.ts'
 import type { FailedRecord, Handler } from '../../topology/failed-record.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { type ErrorCode, WaggleError } from '../../topology/waggle-error.ts'
+import { type ErrorCode, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
@@ -67,6 +67,7 @@ export class TaskFailures {
   /** Returns where the record is to be dropped, throws where the failure stands. `record` is null in a punctuation. */
   handle(step: FailedStep, node: string, thrown: unknown, record: Record<unknown, unknown> | null): void {
     if (thrown instanceof StandingFailure) throw thrown
+    if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
     const failed: FailedRecord = { ...(record ?? nothing), ...this.#place.toMetadata(), node, taskId: this.#taskId }
     const { failures } = this.#surroundings

@@ -2,7 +2,7 @@ import type { Outcome } from '../../topology/async-step.ts'
 import { type TimestampExtractor, TimestampExtractors } from '../../topology/consumed.ts'
 import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
-import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import type { Deserializer, Serde, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { Fifo } from '../fifo.ts'
@@ -19,6 +19,8 @@ import { count, type RecordQueue } from './record-queue.ts'
 import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
+type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
+
 /** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
 export interface NodeRuntime {
   readonly name: string
@@ -30,10 +32,12 @@ export class SourceRuntime implements NodeRuntime {
   readonly name: string
   readonly #node: SourceNode
   readonly #context: NodeContext
-  readonly #key: Deserializer<unknown>
-  readonly #value: Deserializer<unknown>
+  readonly #key: Preparing
+  readonly #value: Preparing
   readonly #read: Sensor
   readonly #endToEnd: Sensor
+  /** What could not be prepared: it is read no more, and fails with this. */
+  #refused: Map<LogRecord, unknown> | null = null
 
   constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
     this.name = node.name
@@ -41,14 +45,35 @@ export class SourceRuntime implements NodeRuntime {
     this.#endToEnd = meters.node(node.name).endToEnd
     this.#node = node
     this.#context = context
-    this.#key = node.key as Deserializer<unknown>
-    this.#value = node.value as Deserializer<unknown>
+    this.#key = node.key as Preparing
+    this.#value = node.value as Preparing
+  }
+
+  /** Its serdes may have to fetch something before a record can be read. */
+  get prepares(): boolean {
+    return this.#key.prepare !== undefined || this.#value.prepare !== undefined
+  }
+
+  /** What is to be awaited before this record is added to its task; null where nothing is. */
+  preparation(topic: string, record: LogRecord): Promise<unknown> | null {
+    if (this.#skips(record)) return null
+    const { key, value } = record
+    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key) ?? null)
+    const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
+    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value) ?? null)
+    return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
+  }
+
+  refuse(record: LogRecord, reason: unknown): void {
+    this.#refused ??= new Map()
+    this.#refused.set(record, reason)
   }
 
   /** Null where the record is not wanted: without a key or a value, or without a time. */
   decode(queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
-    const { skips, timestampExtractor } = this.#node
-    if ((skips.nullKeys && record.key === null) || (skips.nullValues && record.value === null)) return null
+    const { timestampExtractor } = this.#node
+    if (this.#skips(record)) return null
+    if (this.#refused !== null) this.#failIfRefused(record)
     const decoded = this.#decoded(queue.topic, record)
     const given = timestampExtractor ?? TimestampExtractors.failOnInvalid
     const extract = given === TimestampExtractors.failOnInvalid && record.timestamp >= 0 ? null : given
@@ -59,6 +84,16 @@ export class SourceRuntime implements NodeRuntime {
         : this.#extracted(extract, { ...decoded, topic, partition, offset: BigInt(record.offset) }, queue.streamTime)
     if (timestamp < 0) return null
     return timestamp === decoded.timestamp ? decoded : { ...decoded, timestamp }
+  }
+
+  #skips({ key, value }: LogRecord): boolean {
+    const { skips } = this.#node
+    return (skips.nullKeys && key === null) || (skips.nullValues && value === null)
+  }
+
+  #failIfRefused(record: LogRecord): void {
+    const reason = this.#refused?.get(record)
+    if (this.#refused?.delete(record)) throw reason
   }
 
   /** The wall clock is the task's own, which a test moves by hand. */

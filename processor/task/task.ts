@@ -53,6 +53,8 @@ export class Task implements TaskState {
   readonly #surroundings: TaskSurroundings
   readonly #queues: RecordQueue[] = []
   readonly #waiting: QueueHeap
+  /** Queues whose first record is not decoded yet. */
+  readonly #fresh: RecordQueue[] = []
   readonly #sources: SourceRuntime[] = []
   readonly #place: RecordPlace
   readonly #async: AsyncRuntime[] = []
@@ -127,7 +129,18 @@ export class Task implements TaskState {
     const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
     if (queue === undefined) return
     queue.add(records)
-    if (queue.head === null) this.#advance(queue)
+    if (queue.head === null && !this.#fresh.includes(queue)) this.#fresh.push(queue)
+  }
+
+  /** The source that must prepare the records of this partition before they are added; null where nothing has to be prepared. */
+  preparingSource(topic: string, partition: number): SourceRuntime | null {
+    const source = this.#sources[this.#queues.findIndex((one) => one.topic === topic && one.partition === partition)]
+    return source?.prepares ? source : null
+  }
+
+  /** Decodes what has come first to a queue that had nothing. Throws where that cannot be read and the failure stands. */
+  advance(): void {
+    for (let queue = this.#fresh.shift(); queue !== undefined; queue = this.#fresh.shift()) this.#advance(queue)
   }
 
   get emitIntervalMs(): number {
@@ -161,6 +174,7 @@ export class Task implements TaskState {
 
   /** Processes up to `limit` records without giving way. How many it did; fewer means that it has no more, or must wait. */
   process(limit: number): number {
+    this.advance()
     let done = 0
     while (done < limit && !this.#isBlocked()) {
       const queue = this.#waiting.first

@@ -9,6 +9,7 @@ import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
+import { PreparingRuns } from './preparing-runs.ts'
 import { TaskAssignment, type TaskPlan } from './task-assignment.ts'
 
 export interface StreamThreadOptions {
@@ -51,6 +52,7 @@ export class StreamThread {
   readonly #assignment: TaskAssignment
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   readonly #paused = new Set<Task>()
+  readonly #preparing: PreparingRuns
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
   #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
@@ -75,6 +77,17 @@ export class StreamThread {
     this.#clock = options.clock
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
     this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings(), this.meters)
+    this.#preparing = new PreparingRuns({
+      clock: options.clock,
+      onUnavailable: options.onFailure,
+      isOpen: (task) => !this.#stopping && this.#assignment.tasks.includes(task),
+      hold: (task, partition) => this.#consumerOf(task)?.pause([partition]),
+      letGo: (task, partition) => {
+        if (this.#hasRoom(task)) this.#consumerOf(task)?.resume([partition])
+        else this.#pause(task)
+      },
+      wake: () => this.#wake(),
+    })
   }
 
   get tasks(): readonly Task[] {
@@ -128,6 +141,7 @@ export class StreamThread {
     this.#stopping = true
     this.#wake()
     await this.#loop
+    this.#preparing.clear()
     for (const { consumer } of this.#consumers) await consumer.close()
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#assignment.closeAll()
@@ -189,6 +203,7 @@ export class StreamThread {
       if (task.drain()) more = true
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
+      task.advance()
       const done = !tooFarAhead && this.#mayChoose(task) ? task.process(recordsAPass) : 0
       if (done === recordsAPass) more = true
       if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
@@ -227,8 +242,8 @@ export class StreamThread {
       return true
     }
     const consumer = this.#consumerOf(task)
-    const coming = empty.filter((input) => consumer?.hasMore(input))
-    if (coming.length > 0) {
+    const coming = empty.filter((input) => consumer?.hasMore(input) && !this.#preparing.has(task, input))
+    if (coming.length > 0 || empty.some((input) => this.#preparing.has(task, input))) {
       // They may have been paused when they had something, and what others have keeps the task full.
       if (this.#paused.has(task)) consumer?.resume(coming)
       return false
@@ -259,7 +274,9 @@ export class StreamThread {
       for (const run of result.value) {
         const task = group === undefined ? undefined : this.#assignment.taskOf(group, run)
         if (task === undefined) continue
-        task.add(run.topic, run.partition, run.records)
+        const source = task.preparingSource(run.topic, run.partition)
+        if (source === null) task.add(run.topic, run.partition, run.records)
+        else this.#preparing.add(task, source, run)
         if (!this.#hasRoom(task)) this.#pause(task)
       }
     })
@@ -354,6 +371,7 @@ export class StreamThread {
   #dropTasks(): void {
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#batchers.clear()
+    this.#preparing.clear()
     this.#assignment.closeAll()
     this.#paused.clear()
     this.#idleSince.clear()
@@ -400,7 +418,7 @@ export class StreamThread {
 
   #resume(task: Task): void {
     this.#paused.delete(task)
-    this.#consumerOf(task)?.resume(task.inputs)
+    this.#consumerOf(task)?.resume(task.inputs.filter((input) => !this.#preparing.has(task, input)))
   }
 
   #consumerOf(task: Task): Consumer | undefined {

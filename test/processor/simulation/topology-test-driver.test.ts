@@ -7,6 +7,8 @@ import {
   JoinWindows,
   Materialized,
   Produced,
+  Repartitioned,
+  type Serde,
   Serdes,
   SessionWindows,
   StreamJoined,
@@ -59,6 +61,28 @@ describe('The test driver', () => {
     const record = driver.createOutputTopic('out', text, text).readRecord()
     assert.equal(record.timestamp, 150)
     assert.deepEqual(record.headers, [{ key: 'h', value: Buffer.from('1') }])
+  })
+
+  it('opens serdes before they write, and waits for what they fetch before they read', async () => {
+    const seen: string[] = []
+    const fetching: Serde<string> = {
+      ...text,
+      open: async ({ topic, part }) => void seen.push(`open ${topic} ${part}`),
+      prepare: async (topic) => void seen.push(`prepare ${topic}`),
+    }
+    const builder = new StreamsBuilder()
+    const stream = builder.stream('in', Consumed.with(text, fetching)).repartition(Repartitioned.with(text, fetching, { name: 'again' }))
+    stream.to('out', Produced.with(text, fetching))
+    await using driver = new TopologyTestDriver(builder.build())
+    await driver.createInputTopic('in', text, fetching).pipeInput('k', 'v')
+    assert.equal(driver.createOutputTopic('out', text, fetching).readRecord().value, 'v')
+    assert.deepEqual(seen.toSorted(), [
+      'open in value',
+      'open out value',
+      'open test-again-repartition value',
+      'prepare in',
+      'prepare test-again-repartition',
+    ])
   })
 
   it('shows the stores', async () => {
