@@ -49,7 +49,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Every record, by partition, at the place of its offset. */
   readonly #log = new Map<string, LogRecord[]>()
   readonly #topics = new Set<string>()
-  readonly #outputs = new Map<string, LogRecord[]>()
+  readonly #outputs = new Map<string, Produced>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
   #waiting = new QueueHeap()
@@ -217,7 +217,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
     await this.#opened()
     const partitions = this.#partitionsOf(record.topic)
-    this.#emit({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
+    const piped = { ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) }
+    this.#handOut(piped, this.#append(piped))
     await this.#settle()
   }
 
@@ -308,20 +309,29 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /** As an application on Kafka logs them: one record a row that a commit changes. */
-  #logChanges(store: string, records: readonly ChangelogRecord[]): void {
-    const topic = this.#outputOf(changelogTopic(this.#applicationId, store))
-    for (const record of records) topic.push({ ...record, offset: topic.length })
+  #logChanges(store: string, changes: readonly ChangelogRecord[]): void {
+    const { records } = this.#outputOf(changelogTopic(this.#applicationId, store))
+    for (const change of changes) records.push({ ...change, offset: records.length })
   }
 
-  #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {
+  /** Of a task: what was sent is there to be read. */
+  #emit(produced: ProducerRecord): void {
+    const record = this.#append(produced)
+    this.#outputOf(produced.topic).records.push(record)
+    this.#handOut(produced, record)
+  }
+
+  #append({ topic, partition, key, value, timestamp, headers }: ProducerRecord): LogRecord {
     const place = placeOf({ topic, partition })
     const partitionLog = this.#log.get(place) ?? []
     this.#log.set(place, partitionLog)
-    const offset = partitionLog.length
-    const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
+    const record: LogRecord = { offset: partitionLog.length, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
     partitionLog.push(record)
-    this.#outputOf(topic).push(record)
-    for (const task of this.#readers.get(place) ?? []) this.#deliver(task, { topic, partition }, record)
+    return record
+  }
+
+  #handOut({ topic, partition }: TopicPartition, record: LogRecord): void {
+    for (const task of this.#readers.get(placeOf({ topic, partition })) ?? []) this.#deliver(task, { topic, partition }, record)
   }
 
   #deliver(task: Task, { topic, partition }: TopicPartition, record: LogRecord): void {
@@ -334,12 +344,12 @@ export class TopologyTestDriver implements AsyncDisposable {
     } else this.#give({ task, topic, partition, record })
   }
 
-  #outputOf(topic: string): LogRecord[] {
+  #outputOf(topic: string): Produced {
     const there = this.#outputs.get(topic)
     if (there !== undefined) return there
-    const records: LogRecord[] = []
-    this.#outputs.set(topic, records)
-    return records
+    const produced: Produced = { records: [], next: 0 }
+    this.#outputs.set(topic, produced)
+    return produced
   }
 
   #partitionsOf(topic: string): number {
@@ -409,15 +419,20 @@ export class TestInputTopic<K, V> {
   }
 }
 
+/** What a program has sent to a topic, and how far it was read: by all of the topic's readers together, as in Kafka Streams' driver. */
+interface Produced {
+  readonly records: LogRecord[]
+  next: number
+}
+
 export class TestOutputTopic<K, V> {
-  readonly #records: LogRecord[]
+  readonly #produced: Produced
   readonly #name: string
   readonly #key: Serde<K>
   readonly #value: Serde<V>
-  #next = 0
 
-  constructor(records: LogRecord[], name: string, key: Serde<K>, value: Serde<V>) {
-    this.#records = records
+  constructor(produced: Produced, name: string, key: Serde<K>, value: Serde<V>) {
+    this.#produced = produced
     this.#name = name
     this.#key = key
     this.#value = value
@@ -425,9 +440,9 @@ export class TestOutputTopic<K, V> {
 
   /** WAGGLE_NO_RECORD where `isEmpty`. */
   readRecord(): Record<K | null, V | null> {
-    const record = this.#records[this.#next]
+    const record = this.#produced.records[this.#produced.next]
     if (record === undefined) throw new WaggleError('WAGGLE_NO_RECORD', { message: `${this.#name} has no record left`, next: 'Ask isEmpty first.' })
-    this.#next++
+    this.#produced.next++
     const { key, timestamp, headers } = record
     const value = record.value as Uint8Array | null
     return {
@@ -445,7 +460,7 @@ export class TestOutputTopic<K, V> {
   }
 
   isEmpty(): boolean {
-    return this.#next >= this.#records.length
+    return this.#produced.next >= this.#produced.records.length
   }
 }
 

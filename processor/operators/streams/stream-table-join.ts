@@ -35,12 +35,13 @@ export class StreamTableJoinProcessor extends StoredProcessor {
   process(record: Record<unknown, unknown>): void {
     const { key, value } = record
     const { keyOf, left, buffer } = this.#operator
-    if (value === null || (keyOf(key, value) === null && !left)) {
+    const tableKey = value === null ? null : keyOf(key, value)
+    if (value === null || (tableKey === null && !left)) {
       this.drop()
       return
     }
     // Without a key it finds nothing, however long it waits.
-    if (buffer === null || key === null || this.#streamTime.value - buffer.graceMs > record.timestamp) this.#join(record)
+    if (buffer === null || key === null || this.#streamTime.value - buffer.graceMs > record.timestamp) this.#join(record, tableKey)
     else this.#wait(record, buffer)
   }
 
@@ -58,14 +59,13 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     for (const [row, one] of waiting.range(null, timeBytes(due + 1))) {
       waiting.put(row, null)
       const key = keys.deserialize(store, row.subarray(8, row.length - 4), one.headers)
-      this.#join({ key, value: one.value, timestamp: timestampIn(row), headers: one.headers })
+      this.#join({ key, value: one.value, timestamp: timestampIn(row), headers: one.headers }, key)
     }
   }
 
-  #join(record: Record<unknown, unknown>): void {
-    const { keyOf, join, left } = this.#operator
+  #join(record: Record<unknown, unknown>, tableKey: unknown): void {
+    const { join, left } = this.#operator
     const { key, value, timestamp } = record
-    const tableKey = keyOf(key, value)
     const row = tableKey === null ? null : this.#looksBack ? this.#table(tableKey, timestamp) : this.#table(tableKey)
     if (row === null && !left) return
     this.context.forward({ ...record, value: join(key, value, row?.value ?? null) })

@@ -375,17 +375,21 @@ const scenarios: { readonly [name: string]: Scenario } = {
   },
 }
 
+async function given({ program, rows }: Scenario, afterEach: (driven: TextProgram) => Promise<void>): Promise<(readonly string[])[]> {
+  await using driven = new TextProgram(program, { defaultKeySerde: text, defaultValueSerde: text })
+  const out: (readonly string[])[] = []
+  for (const [topic, key, value, timestamp] of rows) {
+    out.push(await driven.after([topic, key, value, timestamp]))
+    await afterEach(driven)
+  }
+  return out
+}
+
 describe('What Kafka Streams 4.3.1 gives, record by record, comes of', () => {
-  for (const [name, { program, rows }] of Object.entries(scenarios)) {
-    it(name, async () => {
-      await using driven = new TextProgram(program, { defaultKeySerde: text, defaultValueSerde: text })
-      const given: (readonly string[])[] = []
-      for (const [topic, key, value, timestamp] of rows) given.push(await driven.after([topic, key, value, timestamp]))
-      assert.deepEqual(
-        given,
-        rows.map(([, , , , out]) => out),
-      )
-    })
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    const expected = scenario.rows.map(([, , , , out]) => out)
+    it(name, async () => assert.deepEqual(await given(scenario, async () => {}), expected))
+    it(`${name}, killed after each record`, async () => assert.deepEqual(await given(scenario, ({ driver }) => driver.crash()), expected))
   }
 })
 
