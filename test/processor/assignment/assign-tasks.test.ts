@@ -117,6 +117,28 @@ describe('An assignment of tasks', () => {
     )
   })
 
+  it('stays as it is when what changes hands has been let go', () => {
+    fc.assert(
+      fc.property(anyGroup(), fc.boolean(), (group, isGone) => {
+        const was = caughtUp(group.processes, assign(group), () => 20_000)
+        const joined = [...was.slice(isGone ? 1 : 0), process('newcomer')]
+        const before = assign({ ...group, processes: joined })
+        const read = new Set(joined.flatMap(({ active }) => [...active]))
+        const letGo = joined.map((one) => {
+          const { active, plan } = before.shares.get(one.id) ?? assert.fail('No share')
+          const has = active.filter(({ id }) => one.active.has(id) || !read.has(id))
+          const lags = new Map([...one.lags, ...has.filter(({ isStateful }) => isStateful).map(({ id }) => [id, 0] as const)])
+          return { ...one, active: idsOf(has), plan: { active: idsOf(plan.active), standbys: idsOf(plan.standbys) }, lags }
+        })
+        const after = assign({ ...group, processes: letGo })
+        assert.deepEqual(ownersOf(after), ownersOf(before))
+        const planOf = ({ plan }: TaskShare) => plan
+        assert.deepEqual(placesIn(after, planOf), placesIn(before, planOf))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('settles where no single move would make it more even', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
@@ -304,6 +326,10 @@ function settle(group: Group): { readonly processes: readonly GroupProcess[]; re
 
 function subtopologiesIn({ tasks }: Group): number {
   return new Set(tasks.map(({ subtopology }) => subtopology)).size
+}
+
+function idsOf(tasks: readonly GroupTask[]) {
+  return new Set(tasks.map(({ id }) => id))
 }
 
 /** By process, in any order: what each runs and keeps, now or by the plan. */

@@ -39,6 +39,54 @@ describe('The share of a process', () => {
     )
   })
 
+  it('is the same when threads have let go what is to change hands', () => {
+    const any = shapes({ gpus: false })
+      .map(tasksOfShapes)
+      .chain((tasks) =>
+        fc.record({
+          count: fc.integer({ min: 1, max: 4 }),
+          states: fc.tuple(
+            ...tasks.map((task) =>
+              fc.record({ task: fc.constant(task), thread: fc.option(fc.nat(3)), isToCome: fc.boolean(), isPlanned: fc.boolean() }),
+            ),
+          ),
+        }),
+      )
+    fc.assert(
+      fc.property(any, ({ count, states }) => {
+        const tasks = states.map(({ task }) => task)
+        const share = {
+          ...nothing,
+          active: states.filter(({ isToCome }) => !isToCome).map(({ task }) => task),
+          plan: { active: tasks, standbys: tasks },
+        }
+        const before = Array.from({ length: count }, (_, at) => {
+          const own = states.filter(({ thread }) => thread === at)
+          const planned = new Set(own.filter(({ isPlanned }) => isPlanned).map(({ task }) => task.id))
+          return {
+            ...thread(
+              `t${at}`,
+              own.filter(({ isToCome }) => !isToCome).map(({ task }) => task.id),
+            ),
+            planned,
+          }
+        })
+        const first = shareAmongThreads(share, before)
+        const letGo = before.map((one) => {
+          const { active = [], plan } = first.get(one.id) ?? {}
+          return {
+            ...one,
+            active: new Set(active.map(({ id }) => id).filter((id) => one.active.has(id))),
+            planned: new Set(plan?.active.map(({ id }) => id)),
+          }
+        })
+        assert.deepEqual(shareAmongThreads(share, letGo), first)
+        assert.deepEqual([...first.values()].flatMap(({ plan }) => plan.active.map(({ id }) => id)).sort(), tasks.map(({ id }) => id).sort())
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   it('puts copies where less runs', () => {
     const [running, copied] = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     assert.ok(running !== undefined && copied !== undefined)
