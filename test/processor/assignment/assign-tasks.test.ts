@@ -294,7 +294,7 @@ describe('An assignment of tasks', () => {
   })
 })
 
-/** How much moves is a figure, not a promise (few groups in a hundred thousand move three times what they need): taken of the same groups each time. */
+/** How much moves is a figure, not a promise (a rare group moves three times what it needs): taken of the same groups each time. */
 const measured = { numRuns: 300, seed: 1 }
 
 /** No capabilities, one thread each, nothing assigned yet. */
