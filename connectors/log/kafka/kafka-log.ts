@@ -129,7 +129,7 @@ class KafkaLog implements Log {
         })
       }
       throw new WaggleError('WAGGLE_LOG_UNREACHABLE', {
-        message: `No Kafka broker answers at ${addresses}: ${detail}`,
+        message: `No Kafka broker answers: ${detail}`,
         next: 'Start Kafka, or correct the addresses in KAFKA_BROKERS.',
         cause: thrown,
       })
