@@ -1,5 +1,5 @@
 import { initProducerIdV4 } from '@platformatic/kafka'
-import type { ProducerRecord } from '../../../processor/ports.ts'
+import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
@@ -43,7 +43,7 @@ export class Batch {
   readonly topic: string
   readonly partition: number
   readonly set: BatchSet
-  readonly writer = new RecordBatchWriter()
+  readonly writer: RecordBatchWriter
   readonly sinceMs: number
   /** Takes no more records. */
   isClosed = false
@@ -51,11 +51,15 @@ export class Batch {
   sequence: number | null = null
   identity: ProducerIdentity | null = null
 
-  constructor(topic: string, partition: number, set: BatchSet, sinceMs: number) {
+  constructor(
+    { topic, partition }: TopicPartition,
+    options: { readonly set: BatchSet; readonly writer: RecordBatchWriter; readonly sinceMs: number },
+  ) {
     this.topic = topic
     this.partition = partition
-    this.set = set
-    this.sinceMs = sinceMs
+    this.set = options.set
+    this.writer = options.writer
+    this.sinceMs = options.sinceMs
   }
 }
 
@@ -84,6 +88,8 @@ export class Sender {
   #isIdentifying = false
   /** Who is asked for before a reset is nobody after it. */
   #resets = 0
+  /** Bytes of batches that are done: large ones are not made anew each time. */
+  readonly #spare: Buffer[] = []
   #pendingBytes = 0
   #isPumping = false
   #cancelLinger: (() => void) | null = null
@@ -116,7 +122,7 @@ export class Sender {
       last.isClosed = true
       this.#makeReady(queue)
     }
-    const batch = new Batch(record.topic, record.partition, set, this.#cluster.clock.elapsedMs())
+    const batch = new Batch(record, { set, writer: new RecordBatchWriter(this.#spare.pop()), sinceMs: this.#cluster.clock.elapsedMs() })
     batch.writer.append(record, maxBatchBytes)
     this.#pendingBytes += batch.writer.size
     queue.batches.push(batch)
@@ -291,6 +297,7 @@ export class Sender {
     if (queue.batches[0] !== batch || !this.#owns(queue)) return
     queue.batches.shift()
     this.#pendingBytes -= batch.writer.size
+    if (this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
     if (queue.batches.length > 0) this.#makeReady(queue)
   }
 
@@ -398,6 +405,7 @@ async function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
 }
 
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
+const maxSpare = 16
 const maxRequestBytes = 8 * 1024 * 1024
 const maxBackOffMs = 1000
 const sequenceEnd = 2 ** 31
