@@ -1,4 +1,3 @@
-import { initProducerIdV4 } from '@platformatic/kafka'
 import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
@@ -154,7 +153,7 @@ export class Sender {
     this.#closed = true
     this.#cancelLinger?.()
     this.#cancelRetry?.()
-    await this.#cluster.connections.closeLanes((name) => name === this.#lane.name)
+    await this.#cluster.client.closeLanes((name) => name === this.#lane.name)
   }
 
   #lingerThen(callback: () => void): () => void {
@@ -241,7 +240,7 @@ export class Sender {
         batch: batch.writer.seal({ ...identity, sequence: batch.sequence ?? 0, isTransactional: enlistment !== null }),
       }))
       const request = produceRequest(parts, { transactionalId: enlistment?.transactionalId ?? null, timeoutMs: 15_000 })
-      const answers = await this.#cluster.connections.raw(this.#lane, broker, request)
+      const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
       const byPlace = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]))
       for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(`${batch.partition} ${batch.topic}`))
       // What waited for room in the request.
@@ -396,12 +395,8 @@ export class Sender {
   }
 }
 
-async function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
-  return cluster.retry('A producer cannot be made', async () => {
-    const answer = await cluster.ask(initProducerIdV4.api, null, 0, -1n, -1)
-    if (answer.errorCode !== 0) throw new BrokerError(errorName(answer.errorCode))
-    return { producerId: answer.producerId, epoch: answer.producerEpoch }
-  })
+function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
+  return cluster.retry('A producer cannot be made', () => cluster.ask((at) => cluster.client.newProducerId(at)))
 }
 
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { type KafkaLogOptions, type KafkaSignIn, openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
@@ -17,9 +18,9 @@ process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 const wish = { clientListener: 'SASL_SSL', settings, scramUsers: [owner, guest] } as const
 
 describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
-  const open = (sasl: KafkaSignIn, options: Partial<KafkaLogOptions> = {}) => {
+  const open = (sasl: KafkaSignIn, options: Partial<KafkaLogOptions> = {}, openLog = openKafkaLog) => {
     const ssl = { ca: readFileSync(join(directory, 'broker.pem')) }
-    return openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once', ssl, sasl, ...options })
+    return openLog({ ...quickOptions(cluster()), processing: 'exactly_once', ssl, sasl, ...options })
   }
 
   const signIns: readonly KafkaSignIn[] = [
@@ -28,9 +29,14 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     { mechanism: 'scram-sha-512', username: owner.name, password: owner.password },
     { mechanism: 'oauthbearer', token: () => unsignedToken(owner.name) },
   ]
-  for (const signIn of signIns) {
-    it(`lets in who may, by ${signIn.mechanism}`, async () => {
-      const log = await open(signIn)
+  const clients = [
+    { client: '@platformatic/kafka', openLog: openKafkaLog, processing: 'exactly_once' },
+    { client: 'kafkajs', openLog: openKafkaJsLog, processing: 'at_least_once' },
+  ] as const
+  const ways = clients.flatMap((one) => signIns.map((signIn) => ({ ...one, signIn })))
+  for (const { client, openLog, processing, signIn } of ways) {
+    it(`lets in who may, by ${signIn.mechanism}, through ${client}`, async () => {
+      const log = await open(signIn, { processing }, openLog)
       const topic = newName('topic')
       await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
       const producer = await log.taskProducer({ group: newName('group') })
@@ -42,6 +48,8 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   }
 
   it('says at start that a password is wrong', async () => {
+    const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const
+    await assert.rejects(open(wrong, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'plain', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'scram-sha-512', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
