@@ -289,7 +289,7 @@ export class Application {
   /** One answer a partition of the store that is here. A global store is partition 0. */
   query(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
     const builder = this.#options.topology.stores.get(store)
-    if (builder === undefined || builder.kind === 'custom' || generatedName.test(store)) {
+    if (builder === undefined || builder.kind === 'custom' || (generatedName.test(store) && !this.#options.topology.globalStores.has(store))) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
         message:
           builder === undefined

@@ -308,3 +308,19 @@ describe('A handler', () => {
     await streams.close({ timeoutMs: 5000 })
   })
 })
+
+describe('A global table that nobody named', () => {
+  it('can be asked by the name that it says', async () => {
+    const builder = new StreamsBuilder()
+    const table = builder.globalTable('names', read)
+    builder.stream('in', read).to('out', written)
+    const settings = config()
+    await using writer = new Streams(upper(), { ...settings, applicationId: 'writer' })
+    await writer.start()
+    await writer.send('names', { key: 'b', value: 'Bruno' }, written)
+    await using streams = new Streams(builder.build(), settings)
+    await streams.start()
+    const store = table.queryableStoreName ?? ''
+    assert.deepEqual([...(await streams.query({ store, query: KeyQuery.withKey<string, string>('b') }))], [[0, 'Bruno']])
+  })
+})
