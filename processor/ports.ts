@@ -85,11 +85,22 @@ export interface StoreBytes {
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
 }
 
-/** What a commit does to one store of one task, and the time of the record that did it. A null value deletes. */
+/** What a commit does to one store of one task. A null value deletes. */
 export interface StoreChange {
   readonly task: string
   readonly store: string
-  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, timestamp?: number]>
+  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, ...more: readonly unknown[]]>
+  /** The same, as the store's changelog has it: made when it is asked for. Null where the store has no changelog of its own. */
+  readonly logged: (() => readonly ChangelogRecord[]) | null
+}
+
+/** A change of a store as its changelog holds it: Kafka Streams' bytes, so that either can restore what the other wrote. */
+export interface ChangelogRecord {
+  readonly key: Uint8Array
+  /** Null deletes. */
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+  readonly headers: readonly Header[]
 }
 
 /** Where a task's stores lie between commits. */

@@ -34,6 +34,8 @@ export interface ApplicationOptions {
   readonly commitIntervalMs?: number
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs?: number
+  /** Shared by the threads that it starts with; 0, the default: each update of a table goes on at once. */
+  readonly cacheMaxBytes?: number
   /** See KIP-695: 0 by default. */
   readonly maxTaskIdleMs?: number
   readonly maxBufferedRecords?: number
@@ -178,6 +180,7 @@ export class Application {
       failures: failures ?? failAlways,
       commitIntervalMs: commitIntervalMs ?? 100,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
+      cacheMaxBytes: Math.floor((this.#options.cacheMaxBytes ?? 0) / (this.#options.threads ?? 1)),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,

@@ -122,7 +122,7 @@ export class RegistryClient {
       const registry = new module.SchemaRegistry(
         {
           clientId: registryClientId,
-          host: this.#address.url.replace(/\/+$/, ''),
+          host: this.#address.url,
           middlewares: [watchAnswers(this.#address.auth, (id, schema) => void this.#answered.set(id, schema))],
         },
         {

@@ -1,14 +1,18 @@
 import type { Serde, SerdeUse } from '../../topology/serde.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { AvroFormat } from './avro-format.ts'
 import type { Format } from './format.ts'
 import { JsonFormat } from './json-format.ts'
 import { ProtobufFormat } from './protobuf-format.ts'
-import type { RegistryAuth } from './registry-answers.ts'
+import type { RegistryAddress, RegistryAuth } from './registry-answers.ts'
 import { RegistryClient } from './registry-client.ts'
 import { RegistrySerde } from './registry-serde.ts'
 
 export interface SchemaRegistryOptions {
-  /** Where the registry's API begins, with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. */
+  /**
+   * Where the registry's API begins, with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. A user and
+   * password in it are taken for `auth`.
+   */
   readonly url: string
   readonly auth?: RegistryAuth
 }
@@ -54,8 +58,8 @@ export interface SchemaRegistry {
  * the record is read; a registry that is away holds up the partition and loses nothing. WAGGLE_SCHEMA_UNKNOWN,
  * WAGGLE_NOT_THE_WIRE_FORMAT, WAGGLE_SCHEMA_WRONG_KIND and WAGGLE_INVALID_VALUE are failures of the record.
  */
-export function schemaRegistry({ url, auth }: SchemaRegistryOptions): SchemaRegistry {
-  const address = { url, auth: auth ?? null }
+export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
+  const address = addressOf(options)
   const client = new RegistryClient(address, null)
   const serde = <T>(format: Format, { subject, register }: SubjectOptions, of = client): Serde<T> =>
     new RegistrySerde({ client: of, format, subjectOf: subjectOf(subject), registers: register ?? true }) as Serde<unknown> as Serde<T>
@@ -65,6 +69,19 @@ export function schemaRegistry({ url, auth }: SchemaRegistryOptions): SchemaRegi
     protobuf: (options) =>
       serde(new ProtobufFormat(options.schema, options.message ?? null), options, new RegistryClient(address, options.message ?? null)),
   }
+}
+
+/** WAGGLE_INVALID_CONFIG where the address is none. */
+function addressOf({ url, auth }: SchemaRegistryOptions): RegistryAddress {
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${url} is no address of a schema registry`, next: 'Write http://host:port/path.' })
+  }
+  const { username, password } = parsed
+  parsed.username = ''
+  parsed.password = ''
+  const own = username === '' ? null : { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+  return { url: parsed.href.replace(/\/+$/, ''), auth: auth ?? own }
 }
 
 function subjectOf(subject: SubjectOptions['subject']): (use: SerdeUse) => string | null {

@@ -58,4 +58,5 @@ const unreachable: ReadonlySet<string> = new Set([
   'WAGGLE_DATA_DIR_IN_USE',
   'WAGGLE_DISK_FULL',
   'WAGGLE_CLICKHOUSE',
+  'WAGGLE_REGISTRY_UNREACHABLE',
 ])

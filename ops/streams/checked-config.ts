@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** WAGGLE_INVALID_CONFIG with what is wrong, before anything is opened. */
 export function checkConfig(config: StreamsConfig): void {
-  const { applicationId, log, numThreads, cacheMaxBytes } = config
+  const { applicationId, log, numThreads } = config
   if (typeof applicationId !== 'string' || !/^[A-Za-z0-9._-]{1,200}$/.test(applicationId)) {
     throw invalid(`applicationId is ${JSON.stringify(applicationId)}`, 'Use letters, digits, dots, dashes and underscores, as in a topic’s name.')
   }
@@ -11,7 +11,7 @@ export function checkConfig(config: StreamsConfig): void {
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
-  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas'] as const) {
+  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes'] as const) {
     if (config[name] !== undefined && !(config[name] >= 0)) throw invalid(`${name} is ${config[name]}`, 'Give a number of at least 0.')
   }
   const { maxTaskIdleMs, processing, deadLetterTopic } = config
@@ -24,9 +24,6 @@ export function checkConfig(config: StreamsConfig): void {
   }
   for (const name of handlers) {
     if (config[name] !== undefined && typeof config[name] !== 'function') throw invalid(`${name} is no function`, 'Give a function, or leave it out.')
-  }
-  if (cacheMaxBytes !== undefined && cacheMaxBytes !== 0) {
-    throw invalid(`cacheMaxBytes is ${cacheMaxBytes}, and there is no cache yet that holds updates back`, 'Leave it out, or set 0.')
   }
 }
 

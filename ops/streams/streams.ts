@@ -108,6 +108,7 @@ export class Streams implements AsyncDisposable {
       ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
       ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
       ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
+      cacheMaxBytes: this.#config.cacheMaxBytes ?? defaultCacheBytes,
       failures: failurePolicy(this.#config),
       onFailure: (error) => {
         this.#lastFailure = error
@@ -228,6 +229,9 @@ export class Streams implements AsyncDisposable {
     await close()
   }
 }
+
+/** As Kafka Streams' statestore.cache.max.bytes. */
+const defaultCacheBytes = 10 * 1024 * 1024
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

@@ -10,8 +10,7 @@ import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
-import { changelogRecord } from '../state/changelog.ts'
+import { type ChangelogRecord, Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
@@ -19,6 +18,7 @@ import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/fail
 import type { SourceRuntime } from '../task/node-runtime.ts'
 import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
+import { CacheBudget } from '../task/table-cache.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { internalTopics, refuseUnevenSources } from '../topic-plan.ts'
@@ -44,6 +44,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #partitions: { readonly [topic: string]: number }
   readonly #failures: FailurePolicy
   readonly #emitIntervalMs: number
+  readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
   readonly #positions = new Map<string, Position>()
@@ -74,6 +75,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#topology = this.#unresolved.withTopics([])
     this.#failures = failurePolicy(config)
     this.#emitIntervalMs = config.emitIntervalMs ?? 0
+    this.#cache = config.cacheMaxBytes ? new CacheBudget(config.cacheMaxBytes) : null
     this.#partitions = partitions ?? {}
     for (const [topic, count] of Object.entries(this.#partitions)) refuseCount(topic, count)
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
@@ -168,7 +170,7 @@ export class TopologyTestDriver implements AsyncDisposable {
         const stores = new Map<string, TaskStore>()
         for (const builder of subtopology.stores) {
           const topic = changelogTopic(this.#applicationId, builder.name)
-          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory })
+          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory, keepsLog: true })
           stores.set(builder.name, store)
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
@@ -193,6 +195,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             handsOn: false,
             failures: this.#failures,
             emitIntervalMs: this.#emitIntervalMs,
+            cache: this.#cache,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
             batcher: (node) => this.#batcher(node),
@@ -302,23 +305,18 @@ export class TopologyTestDriver implements AsyncDisposable {
     const state: StoreChange[] = []
     for (const task of this.#tasks) task.takeCommit(positions, state)
     for (const position of positions) this.#positions.set(placeOf(position), position)
-    for (const { task, store, entries } of state) {
+    for (const { task, store, entries, logged } of state) {
       const rows = this.#disk.store(task, store)
       for (const [key, value] of entries) rows.change(key, value)
-      this.#logChanges(store, entries)
+      if (logged !== null) this.#logChanges(store, logged())
     }
     for (const task of this.#tasks) task.committed()
   }
 
   /** As an application on Kafka logs them: one record a row that a commit changes. */
-  #logChanges(name: string, entries: StoreChange['entries']): void {
-    const store = this.#topology.stores.get(name)
-    if (store === undefined || store.kind === 'custom' || store.logging === false) return
-    const { records } = this.#outputOf(changelogTopic(this.#applicationId, name))
-    for (const change of entries) {
-      const record = changelogRecord(store, change)
-      if (record !== null) records.push({ ...record, offset: records.length, headers: noHeaders })
-    }
+  #logChanges(store: string, changes: readonly ChangelogRecord[]): void {
+    const { records } = this.#outputOf(changelogTopic(this.#applicationId, store))
+    for (const change of changes) records.push({ ...change, offset: records.length })
   }
 
   /** Of a task: what was sent is there to be read. */

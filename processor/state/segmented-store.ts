@@ -1,6 +1,7 @@
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
+import { readLong, segmentMsOf, writeLong } from './changelog.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -38,7 +39,7 @@ abstract class SegmentedStore<K, V> implements StateStore {
     this.topic = topic
     this.timeOrdered = builder.timeOrdered ?? false
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
-    this.#segmentMs = Math.max(Math.floor(this.#retentionMs / 2), 60_000)
+    this.#segmentMs = segmentMsOf(this.#retentionMs)
     this.#streamTime = memory.kept(`${builder.name}.time`)
   }
 
@@ -241,14 +242,4 @@ function longBytes(value: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(8)
   writeLong(bytes, value, 0)
   return bytes
-}
-
-function writeLong(bytes: Buffer, value: number, at: number): void {
-  bytes.writeInt32BE(Math.floor(value / 2 ** 32), at)
-  bytes.writeUInt32BE(value >>> 0, at + 4)
-}
-
-function readLong(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }

@@ -1,5 +1,7 @@
+import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, ValueAndTimestamp, VersionedKeyValueStore } from '../../topology/state-store.ts'
+import type { ChangelogRecord } from '../ports.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -27,18 +29,23 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   readonly persistent: boolean
   readonly #rows: WriteBackStore<Uint8Array, Version>
   readonly #keys: Serde<K>
+  readonly #values: Serde<V>
   readonly #topic: string
   readonly #retentionMs: number
   readonly #segmentMs: number
   readonly #streamTime: KeptNumber
   #dropped = 0
+  readonly #keepsLog: boolean
+  #logged: ChangelogRecord[] = []
 
-  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, { topic, memory }: StoreOptions) {
+  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, { topic, memory, keepsLog = false }: StoreOptions) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.#rows = rows
     this.#keys = builder.key as unknown as Serde<K>
+    this.#values = builder.value as unknown as Serde<V>
     this.#topic = topic
+    this.#keepsLog = keepsLog
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = segmentMsOf(this.#retentionMs)
     this.#streamTime = memory.kept(`${builder.name}.time`)
@@ -68,6 +75,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
       this.#dropExpired()
     }
     const bytes = this.#keys.serialize(this.#topic, key)
+    if (this.#keepsLog) this.#log(bytes, value, timestamp)
     const latest = this.#rows.get(latestRow(bytes))
     if (latest === null || timestamp >= latest.timestamp) {
       if (latest !== null && timestamp > latest.timestamp) this.#putEarlier(bytes, { ...latest, validTo: timestamp })
@@ -77,6 +85,18 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     }
     this.#insert(bytes, value, timestamp, latest.timestamp)
     return 'outdated'
+  }
+
+  /** The puts since the last call: what the changelog holds are versions as they came, from which either can make its rows. */
+  takeLogged(): readonly ChangelogRecord[] {
+    const logged = this.#logged
+    this.#logged = []
+    return logged
+  }
+
+  #log(key: Uint8Array, value: V | null, timestamp: number): void {
+    const bytes = value === null ? null : this.#values.serialize(this.#topic, value)
+    this.#logged.push({ key, value: bytes, timestamp, headers: noHeaders })
   }
 
   /**

@@ -263,6 +263,8 @@ export interface StoreOptions {
   readonly topic: string
   readonly maxEntries: number
   readonly memory: TaskMemory
+  /** Changes are wanted as a changelog has them. */
+  readonly keepsLog?: boolean
 }
 
 /** Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */

@@ -6,6 +6,7 @@ import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, Consumer, Log, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
 import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
+import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
@@ -23,6 +24,8 @@ export interface StreamThreadOptions {
   readonly flights: Flights | null
   readonly commitIntervalMs: number
   readonly emitIntervalMs: number
+  /** Of updates of tables that wait for a commit; 0: each goes on at once. */
+  readonly cacheMaxBytes: number
   /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
   readonly maxTaskIdleMs: number
   /** Records buffered in one task past which its partitions are paused. */
@@ -50,6 +53,7 @@ export class StreamThread {
   readonly #clock: Clock
   readonly meters: ThreadMeters
   readonly #assignment: TaskAssignment
+  readonly #cache: CacheBudget | null
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   readonly #paused = new Set<Task>()
   readonly #preparing: PreparingRuns
@@ -75,6 +79,7 @@ export class StreamThread {
   constructor(options: StreamThreadOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
     this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings(), this.meters)
     this.#preparing = new PreparingRuns({
@@ -442,6 +447,7 @@ export class StreamThread {
       handsOn: this.#options.log.traits.handsOn,
       failures: this.#options.failures,
       emitIntervalMs: this.#options.emitIntervalMs,
+      cache: this.#cache,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => {
         this.#appended++

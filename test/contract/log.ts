@@ -531,7 +531,8 @@ function listener(told: string[], who = '') {
 }
 
 function change(task: string, store: string, entries: { readonly [key: string]: string | null }): StoreChange {
-  return { task, store, entries: Object.entries(entries).map(([key, value]) => [bytes(key), value === null ? null : bytes(value)] as const) }
+  const rows = Object.entries(entries).map(([key, value]) => [bytes(key), value === null ? null : bytes(value)] as const)
+  return { task, store, entries: rows, logged: null }
 }
 
 /** A member that has been given its partitions. */

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { mavenJars } from '../../ops/bench/kafka-streams/maven-jars.ts'
 
 /** A real Kafka: the one of `KAFKA_BROKERS`, else brokers of our own. */
@@ -29,7 +30,10 @@ interface ClusterWish {
   readonly nodes?: 1 | 3
   /** Needs nodes that it may kill, or settings of its own: never somebody else's cluster. */
   readonly own?: boolean
-  readonly settings?: { readonly [name: string]: string }
+  /** Asked when it starts. */
+  readonly settings?: () => { readonly [name: string]: string }
+  /** Who may sign in by SCRAM. */
+  readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
   /** How clients are spoken to; brokers speak plain among each other. */
   readonly clientListener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
 }
@@ -91,11 +95,11 @@ async function startBrokers(libs: string, wish: ClusterWish): Promise<KafkaClust
       ...common(count),
       ...own({ id, client, between, controller, home, wish }),
       'controller.quorum.voters': voters,
-      ...wish.settings,
+      ...wish.settings?.(),
     }
     writeFileSync(join(home, 'server.properties'), properties(settings))
     writeFileSync(join(home, 'log4j2.properties'), properties(logging))
-    return new OwnNode({ id, address: `127.0.0.1:${client}`, home, libs, clusterId })
+    return new OwnNode({ id, address: `127.0.0.1:${client}`, home, libs, clusterId, scramUsers: wish.scramUsers ?? [] })
   })
   const close = async () => {
     await Promise.all(nodes.map((node) => node.kill()))
@@ -117,6 +121,7 @@ interface NodeOptions {
   readonly home: string
   readonly libs: string
   readonly clusterId: string
+  readonly scramUsers: readonly { readonly name: string; readonly password: string }[]
 }
 
 class OwnNode implements KafkaNode {
@@ -125,6 +130,7 @@ class OwnNode implements KafkaNode {
   readonly #options: NodeOptions
   #process: ChildProcess | null = null
   #pid = 0
+  #starts = 0
 
   constructor(options: NodeOptions) {
     this.id = options.id
@@ -133,21 +139,25 @@ class OwnNode implements KafkaNode {
   }
 
   async format(): Promise<void> {
-    const { clusterId, home } = this.#options
+    const { clusterId, home, scramUsers } = this.#options
+    const users = scramUsers.flatMap(({ name, password }) =>
+      ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => ['--add-scram', `${mechanism}=[name=${name},password=${password}]`]),
+    )
     const argv = this.#java('128m', ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'])
-    const format = [...argv, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', join(home, 'server.properties')]
-    await this.#said(spawn('java', format, { stdio: ['ignore', 'pipe', 'pipe'] }), null)
+    const format = [...argv, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', join(home, 'server.properties'), ...users]
+    await this.#said((output) => spawn('java', format, { stdio: ['ignore', output, output] }), null)
   }
 
   async start(): Promise<void> {
     const argv = [...this.#java('384m', ['-XX:+UseG1GC']), 'kafka.Kafka', join(this.#options.home, 'server.properties')]
     // The broker ends when the pipe does, so also when this process dies.
     const script = 'exec 3<&0; "$@" </dev/null 3<&- & pid=$!; echo "pid $pid"; (cat <&3 >/dev/null; kill -9 $pid 2>/dev/null) & wait $pid'
-    const child = spawn('sh', ['-c', script, 'sh', 'java', ...argv], { stdio: ['pipe', 'pipe', 'pipe'] })
-    this.#process = child
-    const said = await this.#said(child, /Kafka Server started/)
+    const said = await this.#said((output) => {
+      this.#process = spawn('sh', ['-c', script, 'sh', 'java', ...argv], { stdio: ['pipe', output, output] })
+      return this.#process
+    }, /Kafka Server started/)
     this.#pid = Number(/^pid (\d+)$/m.exec(said)?.[1])
-    child.unref()
+    this.#process?.unref()
   }
 
   kill(): Promise<void> {
@@ -182,22 +192,27 @@ class OwnNode implements KafkaNode {
     ]
   }
 
-  /** What it has said when it says `expected`, or, where nothing is expected, when it has ended well. */
-  #said(child: ChildProcess, expected: RegExp | null): Promise<string> {
-    return new Promise((resolve, reject) => {
-      let said = ''
-      const listen = (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(-20_000)
-        if (expected?.test(said)) resolve(said)
-      }
-      child.stdout?.on('data', listen)
-      child.stderr?.on('data', listen)
-      child.once('error', reject)
-      child.once('exit', (code) => {
-        if (expected === null && code === 0) resolve(said)
-        else reject(new Error(`Broker ${this.id} ended with ${code}: ${said.slice(-4000)}`))
-      })
+  /**
+   * What it has said when it says `expected`, or, where nothing is expected, when it has ended well. It says so into a file: a pipe that
+   * a busy test does not empty would make it wait.
+   */
+  async #said(run: (output: number) => ChildProcess, expected: RegExp | null): Promise<string> {
+    const path = join(this.#options.home, `said-${this.#starts++}.log`)
+    const output = openSync(path, 'w')
+    const child = run(output)
+    closeSync(output)
+    let failure: Error | null = null
+    child.once('error', (error) => {
+      failure = error
     })
+    for (;;) {
+      const isOver = child.exitCode !== null || child.signalCode !== null
+      const said = readFileSync(path, 'utf8')
+      if (failure !== null) throw failure
+      if (expected === null ? isOver && child.exitCode === 0 : expected.test(said)) return said
+      if (isOver) throw new Error(`Broker ${this.id} ended with ${child.exitCode}: ${said.slice(-4000)}`)
+      await setTimeout(20)
+    }
   }
 }
 
@@ -243,8 +258,8 @@ function common(count: number): { readonly [name: string]: string } {
     'num.io.threads': '4',
     'log.cleaner.dedupe.buffer.size': '16777216',
     'log.cleaner.threads': '1',
-    'broker.session.timeout.ms': '6000',
-    'broker.heartbeat.interval.ms': '1000',
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
   }
 }

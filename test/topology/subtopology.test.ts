@@ -18,7 +18,7 @@ bees:
     const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry()), { partitions: 2, retentionMs: 1000 })
     const never = () => assert.fail('nothing runs here')
     const host = { open: never, valueOf: () => never, batchOf: () => null }
-    const topology = swarmTopology(plan, host, { answersRetentionMs: 1000, duplicateRetentionMs: null })
+    const topology = swarmTopology(plan, host, { answersRetentionMs: 1000, duplicateRetentionMs: null, predictions: null })
     const copy = topology.mapped({ topic: (name) => name, serde: (serde) => serde, timestampExtractor: null })
     for (const { nodes, needs } of copy.subtopologies()) {
       assert.deepEqual(needs, nodes.some(({ name }) => name === 'large') ? { gpu: 2 } : {})

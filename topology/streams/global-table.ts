@@ -32,7 +32,7 @@ export class GlobalKTable<K, V> {
       inputs: [],
       write(topology) {
         topology.addSourceWith(source, [topic], globalSource(consumed))
-        const stores = [{ ...kept.tableStore(), logging: false }]
+        const stores = [{ ...kept.tableStore(), sourceTopic: topic }]
         topology.addOperator(processor, { op: 'table-source', kept: { store: kept.store }, oldValues: { sent: false } }, [source], { stores })
         topology.makeGlobal(kept.store)
       },

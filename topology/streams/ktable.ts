@@ -11,7 +11,7 @@ import { type KStream, Stream } from './kstream.ts'
 import { Materialization } from './materialization.ts'
 import type { Grouped, Materialized, Named, TableJoined } from './options.ts'
 import type { StreamsGraph } from './streams-graph.ts'
-import { suppressedSerde } from './suppress-serdes.ts'
+import { suppressedHeaders, suppressedSerde } from './suppress-serdes.ts'
 import type { Suppressed } from './suppressed.ts'
 import { storesOf, type TableView } from './table-view.ts'
 import { serdeOr } from './unset-serde.ts'
@@ -82,7 +82,7 @@ export class Table<K, V> implements KTable<K, V> {
     const source = graph.nameOr(named && `${named}-source`, 'KSTREAM-SOURCE-')
     const name = graph.nameOr(named, 'KTABLE-SOURCE-')
     graph.add({ output: source, inputs: [], write: (topology) => topology.addSource(source, topic, consumed) })
-    return Table.fromStream(graph, name, source, kept, { isTopic: true })
+    return Table.fromStream(graph, name, source, kept, { topic })
   }
 
   static fromStream<K, V>(
@@ -90,7 +90,7 @@ export class Table<K, V> implements KTable<K, V> {
     name: string,
     source: string,
     kept: Materialization,
-    { isTopic }: { readonly isTopic: boolean } = { isTopic: false },
+    { topic }: { readonly topic: string | null } = { topic: null },
   ): Table<K, V> {
     const keptIn = { store: kept.queryableName }
     const oldValues = { sent: false }
@@ -101,7 +101,8 @@ export class Table<K, V> implements KTable<K, V> {
       output: name,
       inputs: [source],
       write(topology, { reusesSources }) {
-        const stores = keptIn.store === null ? [] : [isTopic && reusesSources ? { ...kept.tableStore(), logging: false } : kept.tableStore()]
+        const stores =
+          keptIn.store === null ? [] : [topic !== null && reusesSources ? { ...kept.tableStore(), sourceTopic: topic } : kept.tableStore()]
         topology.addOperator(name, { op: 'table-source', kept: keptIn, oldValues }, [source], { stores })
       },
     })
@@ -183,6 +184,7 @@ export class Table<K, V> implements KTable<K, V> {
       kind: 'keyValue',
       key: serdes.key,
       value: suppressedSerde(serdes.value),
+      changelogHeaders: suppressedHeaders,
       persistent: false,
       logging: true,
       retentionMs: null,
