@@ -45,6 +45,11 @@ export class CommitSet implements BatchSet {
     if (this.#isSealed) this.#settle?.()
   }
 
+  divided(batch: Batch, parts: readonly Batch[]): void {
+    this.#open.delete(batch)
+    for (const part of parts) this.#open.add(part)
+  }
+
   failed(_batch: Batch, error: WaggleError): void {
     this.fail(error)
   }

@@ -48,6 +48,12 @@ export class RecordProducer implements Producer, BatchSet {
     })
   }
 
+  divided(batch: Batch, parts: readonly Batch[]): void {
+    const waiters = this.#waiters.get(batch) ?? []
+    this.#waiters.delete(batch)
+    for (const part of parts) this.#waiters.set(part, waiters.splice(0, part.writer.count))
+  }
+
   failed(batch: Batch, error: WaggleError): void {
     for (const { reject } of this.#take(batch)) reject(error)
   }
