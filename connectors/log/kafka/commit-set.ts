@@ -1,6 +1,6 @@
 import type { CommitReceipt } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
-import type { Batch, BatchSet } from './sender.ts'
+import type { Batch, BatchSet } from './batch.ts'
 
 /** What is appended between two commits. */
 export class CommitSet implements BatchSet {

@@ -1,7 +1,8 @@
 import type { Producer, ProducerRecord } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Batch, BatchSet } from './batch.ts'
 import type { Cluster } from './cluster.ts'
-import { type Batch, type BatchSet, Sender } from './sender.ts'
+import { Sender } from './sender.ts'
 
 export interface RecordProducerOptions {
   readonly cluster: Cluster

@@ -1,27 +1,11 @@
-import type { LogRecord, ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
+import type { ProducerRecord } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { Batch, type BatchSet, type ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
-import { RecordBatchReader } from './record-batch-reader.ts'
 import { RecordBatchWriter } from './record-batch-writer.ts'
-
-/** Batches that belong together: those of one commit, or those of a gateway. */
-export interface BatchSet {
-  /** False while what must come before is not done. */
-  readonly maySend: boolean
-  /** A base offset below 0: it was there already. */
-  sent(batch: Batch, baseOffset: number): void
-  /** It was too large for its topic, and goes as these. */
-  divided(batch: Batch, parts: readonly Batch[]): void
-  failed(batch: Batch, error: WaggleError): void
-}
-
-export interface ProducerIdentity {
-  readonly producerId: bigint
-  readonly epoch: number
-}
 
 /** Makes partitions part of the transaction that is open, before anything is written to them. */
 export interface Enlistment {
@@ -38,31 +22,6 @@ export interface SenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
-}
-
-/** Records for one partition, from the first append until a broker has them. */
-export class Batch {
-  readonly topic: string
-  readonly partition: number
-  readonly set: BatchSet
-  readonly writer: RecordBatchWriter
-  readonly sinceMs: number
-  /** Takes no more records. */
-  isClosed = false
-  /** Among this producer's batches to this partition; null until it was sent. */
-  sequence: number | null = null
-  identity: ProducerIdentity | null = null
-
-  constructor(
-    { topic, partition }: TopicPartition,
-    options: { readonly set: BatchSet; readonly writer: RecordBatchWriter; readonly sinceMs: number },
-  ) {
-    this.topic = topic
-    this.partition = partition
-    this.set = options.set
-    this.writer = options.writer
-    this.sinceMs = options.sinceMs
-  }
 }
 
 interface PartitionQueue {
@@ -297,20 +256,7 @@ export class Sender {
   #divide(queue: PartitionQueue, batch: Batch): void {
     queue.maxBatchBytes = Math.floor(batch.writer.size / 2)
     queue.sequence = batch.sequence ?? 0
-    const records: LogRecord[] = []
-    new RecordBatchReader(batch.writer.seal({ producerId: -1n, epoch: -1, sequence: -1, isTransactional: false }), 0, 0).readInto(
-      records,
-      batch.writer.count,
-    )
-    const parts: Batch[] = []
-    for (const record of records) {
-      const producerRecord = { ...record, topic: batch.topic, partition: batch.partition }
-      if (parts.at(-1)?.writer.append(producerRecord, queue.maxBatchBytes)) continue
-      const part = new Batch(batch, { set: batch.set, writer: new RecordBatchWriter(), sinceMs: batch.sinceMs })
-      part.isClosed = true
-      part.writer.append(producerRecord, queue.maxBatchBytes)
-      parts.push(part)
-    }
+    const parts = batch.divided(queue.maxBatchBytes)
     this.#pendingBytes += parts.reduce((sum, { writer }) => sum + writer.size, 0) - batch.writer.size
     queue.batches.splice(0, 1, ...parts)
     batch.set.divided(batch, parts)
