@@ -154,7 +154,7 @@ describe('What an application measures of itself', () => {
       .count()
       .toStream()
       .foreach(() => {})
-    await using streams = await running(builder.build(), { emitIntervalMs: 0 })
+    await using streams = await running(builder.build(), { emitIntervalMs: 0, cacheMaxBytes: 0 })
     await sent(streams, [
       ['a', 'x', 0],
       ['b', 'x', 0],
