@@ -15,7 +15,7 @@ import type { RecordTime } from '../state/write-back-store.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
-import { count, type RecordQueue } from './record-queue.ts'
+import { headerSize, payloadSize, placeSize, type RecordQueue } from './record-queue.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
@@ -31,12 +31,13 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Deserializer<unknown>
   readonly #value: Deserializer<unknown>
-  readonly #read: Sensor
+  /** Records that come in, a pass at a time. */
+  readonly read: Sensor
   readonly #endToEnd: Sensor
 
   constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
     this.name = node.name
-    this.#read = meters.node(node.name).source
+    this.read = meters.node(node.name).source
     this.#endToEnd = meters.node(node.name).endToEnd
     this.#node = node
     this.#context = context
@@ -77,7 +78,6 @@ export class SourceRuntime implements NodeRuntime {
 
   /** A record of this time comes in. */
   meet(timestamp: number, { time }: TaskMeters): void {
-    this.#read.record(1)
     this.#endToEnd.record(time.now - timestamp)
   }
 
@@ -233,7 +233,8 @@ export class SinkRuntime implements NodeRuntime {
   readonly #handsOn: boolean
   readonly #meters: NodeMeters
   readonly #ended: EndToEnd
-  readonly #produced = new Map<string, Traffic>()
+  /** Of the topic that was written last, since most sinks have one. */
+  #to = { topic: '', placeBytes: 0, traffic: { records: 0, bytes: 0 } as Traffic }
 
   constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
     this.name = node.name
@@ -246,14 +247,14 @@ export class SinkRuntime implements NodeRuntime {
     this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
     this.#meters = meters.node(node.name)
     this.#ended = new EndToEnd(node.name, meters)
-    if (typeof node.topic === 'string') this.#trafficTo(node.topic)
+    if (typeof node.topic === 'string') this.#to = this.#trafficTo(node.topic)
   }
 
   process(record: Record<unknown, unknown>): void {
     try {
       for (const produced of this.#toProduce(record)) {
         this.#surroundings.emit(produced)
-        count(this.#trafficTo(produced.topic), produced.topic, produced)
+        this.#count(produced)
       }
     } catch (thrown) {
       this.#failures.handle('production', this.name, thrown, record)
@@ -263,12 +264,16 @@ export class SinkRuntime implements NodeRuntime {
 
   close(): void {}
 
-  #trafficTo(topic: string): Traffic {
-    const known = this.#produced.get(topic)
-    if (known !== undefined) return known
-    const traffic = this.#meters.traffic(topic, 'produced')
-    this.#produced.set(topic, traffic)
-    return traffic
+  #count(record: ProducerRecord): void {
+    if (record.topic !== this.#to.topic) this.#to = this.#trafficTo(record.topic)
+    const { traffic, placeBytes } = this.#to
+    traffic.records++
+    traffic.bytes += placeBytes + payloadSize(record)
+    if (record.headers.length > 0) traffic.bytes += headerSize(record.headers)
+  }
+
+  #trafficTo(topic: string) {
+    return { topic, placeBytes: placeSize(topic), traffic: this.#meters.traffic(topic, 'produced') }
   }
 
   #toProduce(record: Record<unknown, unknown>): readonly ProducerRecord[] {

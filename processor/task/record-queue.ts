@@ -16,6 +16,8 @@ export class RecordQueue {
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
   readonly #consumed: Traffic
+  readonly #placeBytes: number
+  #asked: number
   #bytes = 0
 
   constructor(index: number, source: SourceNode, topic: string, partition: number, consumed: Traffic) {
@@ -24,6 +26,8 @@ export class RecordQueue {
     this.topic = topic
     this.partition = partition
     this.#consumed = consumed
+    this.#placeBytes = placeSize(topic)
+    this.#asked = consumed.records
   }
 
   get size(): number {
@@ -34,6 +38,12 @@ export class RecordQueue {
     return this.#bytes
   }
 
+  takenSinceAsked(): number {
+    const taken = this.#consumed.records - this.#asked
+    this.#asked += taken
+    return taken
+  }
+
   get head(): LogRecord | undefined {
     return this.#records.head
   }
@@ -41,43 +51,36 @@ export class RecordQueue {
   add(records: readonly LogRecord[]): void {
     for (const record of records) {
       this.#records.push(record)
-      this.#bytes += sizeOf(record)
+      this.#bytes += 64 + payloadSize(record)
     }
   }
 
   take(): LogRecord | undefined {
     const record = this.#records.shift()
     if (record === undefined) return undefined
-    this.#bytes -= sizeOf(record)
-    count(this.#consumed, this.topic, record)
+    const payload = payloadSize(record)
+    this.#bytes -= 64 + payload
+    this.#consumed.records++
+    this.#consumed.bytes += this.#placeBytes + payload
+    if (record.headers.length > 0) this.#consumed.bytes += headerSize(record.headers)
     return record
   }
 }
 
-/** Adds a record to what went through, with Kafka Streams' count of its bytes. */
-export function count(traffic: Traffic, topic: string, { key, value, headers }: Pick<LogRecord, 'key' | 'value' | 'headers'>): void {
-  traffic.records++
-  traffic.bytes += topic.length + placeBytes + (key?.length ?? 0) + valueSize(value)
-  if (headers.length > 0) traffic.bytes += headerSize(headers)
+/** Timestamp, offset, partition, and the topic's name: what Kafka Streams counts a record with beside key, value and headers. */
+export function placeSize(topic: string): number {
+  return 20 + Buffer.byteLength(topic)
 }
 
-/** Timestamp, offset and partition. */
-const placeBytes = 20
-
-function headerSize(headers: readonly Header[]): number {
+export function headerSize(headers: readonly Header[]): number {
   let bytes = 0
   for (const { key, value } of headers) bytes += Buffer.byteLength(key) + (value?.length ?? 0)
   return bytes
 }
 
-/** Bytes that a record is counted with. */
-function sizeOf(record: LogRecord): number {
-  return 64 + (record.key?.length ?? 0) + valueSize(record.value)
-}
-
-/** A value handed on is not serialised for this. */
-function valueSize(value: LogRecord['value']): number {
-  return value === null ? 0 : value instanceof Handed ? handedSize : value.length
+/** Of key and value; a value handed on is not serialised for this. */
+export function payloadSize({ key, value }: Pick<LogRecord, 'key' | 'value'>): number {
+  return (key === null ? 0 : key.length) + (value === null ? 0 : value instanceof Handed ? handedSize : value.length)
 }
 
 const handedSize = 1024

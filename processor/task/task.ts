@@ -169,15 +169,22 @@ export class Task implements TaskState {
       this.#processFrom(queue)
       done++
     }
-    if (done > 0) this.meters.process.record(done)
+    if (done > 0) this.#passed(done)
     return done
+  }
+
+  #passed(records: number): void {
+    this.meters.process.record(records)
+    for (const queue of this.#queues) {
+      const taken = queue.takenSinceAsked()
+      if (taken > 0) this.#sources[queue.index]?.read.record(taken)
+    }
   }
 
   /** Processes the next record of a queue of this task that comes first among all that wait. */
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
-    this.meters.process.record(1)
     return true
   }
 
