@@ -19,6 +19,7 @@ import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
+import { Uncommitted } from './uncommitted.ts'
 
 export interface TestDriverConfig extends Partial<StreamsConfig> {
   /** Epoch ms of the wall clock at first. */
@@ -41,6 +42,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
   readonly #positions = new Map<string, Position>()
+  readonly #uncommitted = new Uncommitted()
   readonly #ends = new Map<string, number>()
   readonly #topics = new Set<string>()
   readonly #outputs = new Map<string, LogRecord[]>()
@@ -141,7 +143,8 @@ export class TopologyTestDriver implements AsyncDisposable {
         subtopology.sources.filter((topic) => partition < this.#partitionsOf(topic)).map((topic) => ({ topic, partition })),
       )
       for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
-        const inputs = read.map((input) => ({ ...input, position: this.#positions.get(placeOf(input)) ?? null }))
+        const id = `${subtopology.id}_${partition}`
+        const inputs = read.map((input) => ({ ...input, position: this.#positions.get(readerOf(id, input)) ?? null }))
         const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
         const time = { now: -1 }
         const stores = new Map<string, TaskStore>()
@@ -152,7 +155,6 @@ export class TopologyTestDriver implements AsyncDisposable {
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
         }
-        const id = `${subtopology.id}_${partition}`
         const task = new Task(
           {
             id,
@@ -181,6 +183,7 @@ export class TopologyTestDriver implements AsyncDisposable {
         )
         this.#tasks.push(task)
         if (subtopology.isGlobal) this.#globalTasks.push(task)
+        for (const input of inputs) task.add(input.topic, input.partition, this.#uncommitted.of(readerOf(id, input)))
         for (const input of inputs) this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
       }
     }
@@ -235,10 +238,16 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #commit(): void {
-    const positions: (TopicPartition & Position)[] = []
     const state: StoreChange[] = []
-    for (const task of this.#tasks) task.takeCommit(positions, state)
-    for (const position of positions) this.#positions.set(placeOf(position), position)
+    for (const task of this.#tasks) {
+      const positions: (TopicPartition & Position)[] = []
+      task.takeCommit(positions, state)
+      for (const position of positions) {
+        const reader = readerOf(task.id, position)
+        this.#positions.set(reader, position)
+        if (task.takesTime) this.#uncommitted.passed(reader, position.offset)
+      }
+    }
     for (const { task, store, entries } of state) {
       const rows = this.#disk.store(task, store)
       for (const [key, value] of entries) rows.change(key, value)
@@ -265,6 +274,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
     this.#outputOf(topic).push(record)
     for (const task of this.#readers.get(place) ?? []) {
+      if (task.takesTime) this.#uncommitted.add(readerOf(task.id, { topic, partition }), record)
       task.add(topic, partition, [record])
       // Whatever lies before it in other topics: a global store takes its records as they come.
       if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
@@ -373,6 +383,10 @@ export class TestOutputTopic<K, V> {
 }
 
 const maxCachedEntries = 100_000
+
+function readerOf(task: string, input: TopicPartition): string {
+  return `${task}\n${placeOf(input)}`
+}
 
 function placeOf({ topic, partition }: TopicPartition): string {
   return `${topic}\n${partition}`

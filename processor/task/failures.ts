@@ -67,6 +67,8 @@ export class TaskFailures {
   /** Returns where the record is to be dropped, throws where the failure stands. `record` is null in a punctuation. */
   handle(step: FailedStep, node: string, thrown: unknown, record: Record<unknown, unknown> | null): void {
     if (thrown instanceof StandingFailure) throw thrown
+    // It failed when it was read first, and what was to be done about it was done.
+    if (this.#place.isReplay) return
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
     const failed: FailedRecord = { ...(record ?? nothing), ...this.#place.toMetadata(), node, taskId: this.#taskId }
     const { failures } = this.#surroundings

@@ -16,6 +16,8 @@ export class NodeContext implements OperatorContext {
   readonly #task: TaskState
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
+  /** Those of them that are or lead to an asynchronous node; null where the task has none. */
+  leads: readonly NodeRuntime[] | null = null
 
   constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
     this.applicationId = task.applicationId
@@ -52,7 +54,7 @@ export class NodeContext implements OperatorContext {
         ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders }
         : (record as Record<unknown, unknown>)
     if (child === undefined) {
-      for (const node of this.children) node.process(full)
+      for (const node of this.targets) node.process(full)
       return
     }
     const node = this.children.find(({ name }) => name === child)
@@ -62,7 +64,12 @@ export class NodeContext implements OperatorContext {
         next: `Forward to one of: ${this.children.map(({ name }) => name).join(', ') || '(it has none)'}.`,
       })
     }
-    node.process(full)
+    if (this.targets.includes(node)) node.process(full)
+  }
+
+  /** Whom a record goes to that is for nobody in particular. */
+  get targets(): readonly NodeRuntime[] {
+    return this.leads !== null && this.#task.isReplay ? this.leads : this.children
   }
 
   forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void {

@@ -1,11 +1,7 @@
-import type { Outcome } from '../../topology/async-step.ts'
 import { type TimestampExtractor, TimestampExtractors } from '../../topology/consumed.ts'
-import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
+import type { GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Entry } from '../async/row-batcher.ts'
-import { Fifo } from '../fifo.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import type { NodeMeters, TaskMeters, Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
@@ -82,7 +78,7 @@ export class SourceRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
-    for (const child of this.#context.children) child.process(record)
+    for (const child of this.#context.targets) child.process(record)
   }
 
   close(): void {}
@@ -128,97 +124,6 @@ export class ProcessorRuntime implements NodeRuntime {
   close(): void {
     this.#processor.close?.()
   }
-}
-
-/** Records wait here in the order in which they came, each with its outcome when there is one. */
-export class AsyncRuntime implements NodeRuntime {
-  readonly name: string
-  readonly #node: AsyncNode
-  readonly #context: NodeContext
-  readonly #surroundings: TaskSurroundings
-  readonly #place: RecordPlace
-  readonly #waiting = new Fifo<Waiting>()
-
-  constructor(node: AsyncNode, context: NodeContext, surroundings: TaskSurroundings, place: RecordPlace) {
-    this.name = node.name
-    this.#node = node
-    this.#context = context
-    this.#surroundings = surroundings
-    this.#place = place
-  }
-
-  get size(): number {
-    return this.#waiting.size
-  }
-
-  get isFull(): boolean {
-    return this.size >= this.#node.step.maxInFlight
-  }
-
-  process(record: Record<unknown, unknown>): void {
-    const { partitionIndex, record: read } = this.#place
-    if (read === null) throw notInAPunctuation(this.name)
-    const waiting: Waiting = { record, partition: partitionIndex, read, outcome: null, entry: null }
-    this.#waiting.push(waiting)
-    const admission = this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
-    if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
-    else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
-    else {
-      waiting.entry = this.#surroundings.batcher(this.#node).add({
-        record,
-        metadata: this.#place.toMetadata(),
-        settled: (outcome) => this.#settle(waiting, outcome),
-      })
-    }
-  }
-
-  /** Forwards the outcomes that are there, in order, each with its record's own context. True where there was one. */
-  drain(): boolean {
-    let drained = false
-    for (let head = this.#waiting.head; head !== undefined && head.outcome !== null; head = this.#waiting.head) {
-      this.#place.enter(head.partition, head.read)
-      const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-      try {
-        step.forward(head.outcome, head.record, this.#context)
-      } catch (thrown) {
-        this.#context.failed(thrown, head.record)
-      }
-      this.#waiting.shift()
-      drained = true
-    }
-    this.#place.leave()
-    return drained
-  }
-
-  /** Lowers each source partition's committable offset to that of the oldest record that still waits here. */
-  holdBack(offsets: number[]): void {
-    const seen = new Set<number>()
-    for (const waiting of this.#waiting) {
-      if (seen.size === offsets.length) break
-      if (seen.has(waiting.partition)) continue
-      seen.add(waiting.partition)
-      const offset = offsets[waiting.partition]
-      if (offset !== undefined && waiting.read.offset < offset) offsets[waiting.partition] = waiting.read.offset
-    }
-  }
-
-  close(): void {
-    for (const { entry } of this.#waiting) entry?.forget()
-    this.#waiting.clear()
-  }
-
-  #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
-    waiting.outcome = outcome
-    if (this.#waiting.head === waiting) this.#surroundings.wake()
-  }
-}
-
-interface Waiting {
-  readonly record: Record<unknown, unknown>
-  readonly partition: number
-  readonly read: LogRecord
-  outcome: Outcome<unknown> | null
-  entry: Entry<unknown, unknown, unknown, unknown> | null
 }
 
 export class SinkRuntime implements NodeRuntime {
@@ -323,12 +228,4 @@ class EndToEnd {
   record({ timestamp }: Record<unknown, unknown>): void {
     this.#sensor.record(this.#meters.time.now - timestamp)
   }
-}
-
-/** There is no input whose position could stand for it. */
-function notInAPunctuation(node: string): WaggleError {
-  return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
-    message: `A punctuation forwards to ${node}, which takes time`,
-    next: `Send what the punctuation makes to a topic, and read it from there into ${node}.`,
-  })
 }

@@ -2,14 +2,18 @@ import type { GraphNode, SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import type { TaskStore } from '../state/task-store.ts'
 import type { RecordTime } from '../state/write-back-store.ts'
+import { nearestAsync } from './async-paths.ts'
+import { AsyncRuntime } from './async-runtime.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
-import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
+import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
+import { readNote, writeNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
@@ -61,6 +65,11 @@ export class Task implements TaskState {
   /** Next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
+  /** What the last commit says of asynchronous nodes, by queue. */
+  readonly #committedAhead: string[] = []
+  /** Up to where records are read again for asynchronous nodes, by queue. */
+  readonly #replayUntil: number[] = []
+  readonly #aheads: (Ahead | null)[] = []
   streamTime = -1
 
   constructor(options: TaskOptions, surroundings: TaskSurroundings) {
@@ -84,6 +93,10 @@ export class Task implements TaskState {
     return this.#place.metadata
   }
 
+  get isReplay(): boolean {
+    return this.#place.isReplay
+  }
+
   get bufferedRecords(): number {
     let size = 0
     for (const queue of this.#queues) size += queue.size
@@ -94,6 +107,11 @@ export class Task implements TaskState {
     let bytes = 0
     for (const queue of this.#queues) bytes += queue.bytes
     return bytes
+  }
+
+  /** It has asynchronous nodes: what it reads may be done long after. */
+  get takesTime(): boolean {
+    return this.#async.length > 0
   }
 
   /** Records that wait in asynchronous nodes. */
@@ -163,9 +181,9 @@ export class Task implements TaskState {
   /** Processes up to `limit` records without giving way. How many it did; fewer means that it has no more, or must wait. */
   process(limit: number): number {
     let done = 0
-    while (done < limit && !this.#isBlocked()) {
+    while (done < limit) {
       const queue = this.#waiting.first
-      if (queue === undefined) break
+      if (queue === undefined || (this.#isBlocked() && !this.#isReplayed(queue))) break
       this.#processFrom(queue)
       done++
     }
@@ -191,7 +209,7 @@ export class Task implements TaskState {
   /** Sends on what asynchronous nodes have finished. */
   drain(): boolean {
     let drained = false
-    for (const node of this.#async) if (node.drain()) drained = true
+    for (const node of this.#async) if (node.drain(this.#mayGo)) drained = true
     return drained
   }
 
@@ -207,14 +225,38 @@ export class Task implements TaskState {
       const entries = rows.takeChanges()
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries })
     }
-    const offsets = [...this.#consumed]
-    for (const node of this.#async) node.holdBack(offsets)
-    offsets.forEach((offset, index) => {
+    this.#consumed.forEach((consumed, index) => {
       const queue = this.#queues[index]
-      if (queue === undefined || offset < 0 || offset === this.#committed[index]) return
+      // Until all is read again that is to be, what the last commit says of it holds.
+      if (queue === undefined || consumed < 0 || consumed < (this.#replayUntil[index] ?? 0)) return
+      const ahead = this.#aheadOf(index, consumed)
+      const offset = ahead === null ? consumed : Math.min(...Object.values(ahead.nodes).map((node) => node.offset))
+      const said = ahead === null ? '' : JSON.stringify(ahead)
+      if (offset === this.#committed[index] && said === this.#committedAhead[index]) return
       this.#committed[index] = offset
-      positions.push({ topic: queue.topic, partition: queue.partition, offset, metadata: this.#positionNote() })
+      this.#committedAhead[index] = said
+      positions.push({
+        topic: queue.topic,
+        partition: queue.partition,
+        offset,
+        metadata: writeNote({ streamTime: this.streamTime, notes: [...this.notes], ahead }),
+      })
     })
+  }
+
+  readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#replayUntil[index] ?? 0)
+
+  #isReplayed({ index, head }: RecordQueue): boolean {
+    return head !== undefined && head.offset < (this.#replayUntil[index] ?? 0)
+  }
+
+  /** What asynchronous nodes have not finished of a partition that was read up to `until`; null where they have all of it. */
+  #aheadOf(index: number, until: number): Ahead | null {
+    const unfinished = this.#async.flatMap((node) => {
+      const own = node.unfinished(index)
+      return own === null ? [] : [[node.name, own] as const]
+    })
+    return unfinished.length === 0 ? null : { until, nodes: Object.fromEntries(unfinished) }
   }
 
   committed(): void {
@@ -233,20 +275,6 @@ export class Task implements TaskState {
     return made
   }
 
-  /** Stream time, and what operators noted. */
-  #positionNote(): string {
-    return this.notes.size === 0 ? String(this.streamTime) : `${this.streamTime} ${JSON.stringify([...this.notes])}`
-  }
-
-  #readNote(note: string): void {
-    const space = note.indexOf(' ')
-    const time = Number(space < 0 ? note || Number.NaN : note.slice(0, space))
-    if (time > this.streamTime) this.streamTime = time
-    if (space < 0) return
-    for (const [name, value] of JSON.parse(note.slice(space + 1)) as readonly [string, number][])
-      this.notes.set(name, Math.max(value, this.notes.get(name) ?? -1))
-  }
-
   #processFrom(queue: RecordQueue): void {
     this.#waiting.poll()
     const record = queue.take()
@@ -254,7 +282,7 @@ export class Task implements TaskState {
     const { index } = queue
     const source = this.#sources[index]
     if (record === undefined || source === undefined) return
-    this.#place.enter(index, record)
+    this.#place.enter(index, record, record.offset < (this.#replayUntil[index] ?? 0))
     const decoded = this.#decode(source, queue, record)
     if (decoded !== null) {
       const { timestamp } = decoded
@@ -317,22 +345,52 @@ export class Task implements TaskState {
       this.#queues.push(new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed))
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
-      this.#readNote(input.position?.metadata ?? '')
+      const { streamTime, notes, ahead } = readNote(input.position?.metadata ?? '')
+      this.streamTime = Math.max(this.streamTime, streamTime)
+      for (const [name, value] of notes) this.notes.set(name, Math.max(value, this.notes.get(name) ?? -1))
+      this.#aheads.push(ahead)
+      this.#committedAhead.push(ahead === null ? '' : JSON.stringify(ahead))
+      this.#replayUntil.push(ahead?.until ?? 0)
     }
+    const asyncNodes = this.#buildAsync(contexts)
     for (const node of subtopology.nodes) {
       const context = contexts.get(node.name)
       if (context === undefined) continue
-      const runtime = this.#runtime(node, context)
+      const runtime = asyncNodes.get(node.name) ?? this.#runtime(node, context)
       if (runtime instanceof SourceRuntime) sources.set(node.name, runtime)
-      if (runtime instanceof AsyncRuntime) this.#async.push(runtime)
       this.#nodes.push(runtime)
       for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
+    }
+    if (asyncNodes.size > 0) {
+      const nearest = nearestAsync(subtopology.nodes)
+      for (const context of contexts.values())
+        context.leads = context.children.filter(({ name }) => asyncNodes.has(name) || nearest.get(name)?.length)
     }
     for (const node of this.#nodes) if (node instanceof ProcessorRuntime && children.get(node.name)?.length === 0) node.endsWith(this.meters)
     for (const queue of this.#queues) {
       const source = sources.get(queue.source.name)
       if (source !== undefined) this.#sources.push(source)
     }
+  }
+
+  /** From the last to the first, since each knows those that it leads to. */
+  #buildAsync(contexts: ReadonlyMap<string, NodeContext>): ReadonlyMap<string, AsyncRuntime> {
+    const { nodes } = this.#options.subtopology
+    const nearest = nearestAsync(nodes)
+    const made = new Map<string, AsyncRuntime>()
+    for (const node of nodes.toReversed()) {
+      const context = contexts.get(node.name)
+      if (node.kind !== 'async' || context === undefined) continue
+      const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
+      const runtime = new AsyncRuntime(node, { context, surroundings: this.#surroundings, place: this.#place, below })
+      for (const [index, ahead] of this.#aheads.entries()) {
+        const unfinished = ahead?.nodes[node.name]
+        if (unfinished !== undefined) runtime.resume(index, unfinished)
+      }
+      made.set(node.name, runtime)
+      this.#async.unshift(runtime)
+    }
+    return made
   }
 
   #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
@@ -342,7 +400,7 @@ export class Task implements TaskState {
       case 'sink':
         return new SinkRuntime(node, this.#surroundings, this.#place, this.failures, this.meters)
       case 'async':
-        return new AsyncRuntime(node, context, this.#surroundings, this.#place)
+        throw new Error('An asynchronous node is made before the others')
       case 'operator':
         return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.time)
       case 'processor':
