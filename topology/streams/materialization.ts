@@ -1,5 +1,6 @@
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore, StoreKind } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
 import type { Materialized, MaterializedOptions } from './options.ts'
 import type { StoreSupplier } from './stores.ts'
 import type { StreamsGraph } from './streams-graph.ts'
@@ -70,7 +71,7 @@ export class Materialization implements Serdes {
   }
 
   windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
-    return this.#builder('window', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
+    return this.#builder('window', this.#retentionMs(options.retentionMs), {
       windowSizeMs: options.windowSizeMs,
       timeOrdered: options.timeOrdered,
     })
@@ -78,12 +79,20 @@ export class Materialization implements Serdes {
 
   sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
     return {
-      ...this.#builder('session', this.#supplier?.retentionMs ?? this.options.retentionMs ?? options.retentionMs, {
-        timeOrdered: options.timeOrdered,
-      }),
+      ...this.#builder('session', this.#retentionMs(options.retentionMs), { timeOrdered: options.timeOrdered }),
       value: serdeOr(this.value, 'value', this.store),
       timestamped: false,
     }
+  }
+
+  /** At least as long as windows can change; a supplier's is taken as it is. */
+  #retentionMs(neededMs: number): number {
+    const wanted = this.options.retentionMs ?? neededMs
+    if (wanted >= neededMs) return this.#supplier?.retentionMs ?? wanted
+    throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+      message: `${this.store} is kept for ${wanted} ms, and its windows may change for ${neededMs} ms`,
+      next: `Set retentionMs to at least ${neededMs}, or make the windows or their grace shorter.`,
+    })
   }
 
   #builder(kind: StoreKind, retentionMs: number | null, more: Partial<KeptStore>): KeptStore {

@@ -1,11 +1,13 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
 import { Stream } from './kstream.ts'
 import type { StreamJoined } from './options.ts'
 import { outerKeySerde, outerValuesSerde } from './outer-join-serdes.ts'
 import { passThrough } from './pass-through.ts'
+import type { StoreSupplier } from './stores.ts'
 import { serdeOr } from './unset-serde.ts'
 import type { JoinWindows } from './windows.ts'
 
@@ -37,13 +39,14 @@ export function joinStreams(
   const merge = named('-merge', 'KSTREAM-MERGE-')
 
   const { storeName, thisStore, otherStore, logging } = joined?.options ?? {}
+  refuseUnfit(windows, thisStore, otherStore)
   const key = joined?.key ?? left0.key
-  const store = (name: string, value: AnySerde | null): KeptStore => ({
+  const store = (supplier: StoreSupplier<'window'> | undefined, name: string, value: AnySerde | null): KeptStore => ({
     name,
     kind: 'window',
     key: serdeOr(key, 'key', name),
     value: serdeOr(value, 'value', name),
-    persistent: true,
+    persistent: supplier?.persistent ?? true,
     logging: logging ?? true,
     retentionMs: windows.sizeMs + windows.graceMs,
     windowSizeMs: windows.sizeMs,
@@ -51,10 +54,12 @@ export function joinStreams(
   })
   const stores = {
     left: store(
+      thisStore,
       thisStore?.name ?? (storeName === undefined ? `${thisGenerated}-store` : `${storeName}${thisSuffix}-store`),
       joined?.value ?? left0.value,
     ),
     right: store(
+      otherStore,
       otherStore?.name ?? (storeName === undefined ? `${otherGenerated}-store` : `${storeName}${otherSuffix}-store`),
       joined?.other ?? right0.value,
     ),
@@ -113,6 +118,24 @@ export function joinStreams(
     },
   })
   return new Stream({ graph, output: merge, key, value: null, mustRepartition: false })
+}
+
+/** A join's stores have to keep what its windows need, each under a name of its own. */
+function refuseUnfit(windows: JoinWindows, thisStore: StoreSupplier<'window'> | undefined, otherStore: StoreSupplier<'window'> | undefined): void {
+  if (thisStore !== undefined && thisStore.name === otherStore?.name) {
+    throw new WaggleError('WAGGLE_STORE_EXISTS', {
+      message: `Both sides of the join are to be kept in the store ${thisStore.name}`,
+      next: 'Give one of the two another name.',
+    })
+  }
+  const retentionMs = windows.sizeMs + windows.graceMs
+  for (const store of [thisStore, otherStore]) {
+    if (store === undefined || (store.retainDuplicates && store.retentionMs === retentionMs && store.windowSizeMs === windows.sizeMs)) continue
+    throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+      message: `The store ${store.name} does not keep what the join needs`,
+      next: `Give it windowSizeMs ${windows.sizeMs}, retentionMs ${retentionMs} and retainDuplicates true.`,
+    })
+  }
 }
 
 function outerStoreName(storeName: string | undefined, generated: string, both: boolean): string {
