@@ -28,7 +28,7 @@ export class NodeContext implements OperatorContext {
   }
 
   /** Of a record that the node could not do; throws where that is to stand. */
-  failed(thrown: unknown, record: Record<unknown, unknown> | null): void {
+  failed(thrown: unknown, record: Record<unknown, unknown>): void {
     this.#task.failures.handle('processing', this.#node, thrown, record)
   }
 
@@ -93,7 +93,7 @@ export class NodeContext implements OperatorContext {
       try {
         punctuator(timestamp)
       } catch (thrown) {
-        this.failed(thrown, null)
+        this.#task.failures.handle('processing', this.#node, thrown, null, { time: timestamp })
       }
     })
   }

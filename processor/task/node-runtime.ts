@@ -2,6 +2,7 @@ import { type TimestampExtractor, TimestampExtractors } from '../../topology/con
 import type { GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import type { NodeMeters, TaskMeters, Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
@@ -156,13 +157,16 @@ export class SinkRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
+    let produced: readonly ProducerRecord[] | null = null
     try {
-      for (const produced of this.#toProduce(record)) {
-        this.#surroundings.emit(produced)
-        this.#count(produced)
+      produced = this.#toProduce(record)
+      for (const one of produced) {
+        this.#surroundings.emit(one)
+        this.#count(one)
       }
     } catch (thrown) {
-      this.#failures.handle('production', this.name, thrown, record)
+      const isRefusal = produced !== null || (thrown instanceof WaggleError && thrown.code === 'WAGGLE_MISSING_TOPIC')
+      this.#failures.handle('production', this.name, thrown, record, { isRefusal })
     }
     this.#ended.record(record)
   }
