@@ -138,6 +138,7 @@ export class SinkRuntime implements NodeRuntime {
   /** Values may go on as they are, in memory. */
   readonly #handsOn: boolean
   readonly #meters: NodeMeters
+  readonly #dropped: Sensor
   readonly #ended: EndToEnd
   /** Of the topic that was written last, since most sinks have one. */
   #to = { topic: '', placeBytes: 0, traffic: { records: 0, bytes: 0 } as Traffic }
@@ -152,6 +153,7 @@ export class SinkRuntime implements NodeRuntime {
     this.#failures = failures
     this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
     this.#meters = meters.node(node.name)
+    this.#dropped = meters.dropped
     this.#ended = new EndToEnd(node.name, meters)
     if (typeof node.topic === 'string') this.#to = this.#trafficTo(node.topic)
   }
@@ -160,6 +162,8 @@ export class SinkRuntime implements NodeRuntime {
     let produced: readonly ProducerRecord[] | null = null
     try {
       produced = this.#toProduce(record)
+      // Its partitioner wants it nowhere.
+      if (produced.length === 0) this.#dropped.record(1)
       for (const one of produced) {
         this.#surroundings.emit(one)
         this.#count(one)

@@ -120,6 +120,18 @@ describe('What an application measures of itself', () => {
     assert.ok((task('active-process-ratio') ?? 0) <= 1)
   })
 
+  it('counts as dropped what its partitioner sends nowhere', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).to('out', Produced.with(text, text, { partitioner: (_, key) => (key === 'none' ? [] : null) }))
+    await using streams = await running(builder.build())
+    await sent(streams, [
+      ['a', 'x', 1],
+      ['none', 'x', 2],
+    ])
+    assert.equal(metric(streams.metrics, 'stream-task-metrics', 'dropped-records-total'), 1)
+    assert.equal(metric(streams.metrics, 'stream-topic-metrics', 'records-produced-total'), 1)
+  })
+
   it('is how old records are where they come in and where they end (KIP-613), and what each topic carries (KIP-846)', async () => {
     await using streams = await running(upper())
     const now = Date.now()
