@@ -1,6 +1,7 @@
 import type { SessionAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record, Window, Windowed } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
+import type { NodeMeters } from '../../metrics/task-meters.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
@@ -13,6 +14,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
   #turns: EmitTurns | null = null
   #streamTime = -1
   #lastClose = -1
+  #meters: NodeMeters['finalEmit'] | null = null
 
   constructor(operator: SessionAggregate) {
     super()
@@ -22,6 +24,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
   override open(): void {
     this.#sessions = this.store<Sessions>(this.#operator.store)
     this.#lastClose = this.context.noted(this.#operator.store) ?? -1
+    this.#meters = this.context.meters.finalEmit
     if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -72,7 +75,6 @@ export class SessionAggregateProcessor extends StoredProcessor {
     if (sessions === null || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
     const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
     if (to < 0 || to < from) return
-    const { records, latencyMs } = this.context.meters.finalEmit
     const begin = this.context.currentSystemTime
     let emitted = 0
     for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
@@ -80,8 +82,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
       const change = { newValue: aggregate, oldValue: null }
       this.context.forward({ key: session, value: change, timestamp: session.window.end, headers })
     }
-    records.record(emitted)
-    latencyMs.record(this.context.currentSystemTime - begin)
+    this.#meters?.records.record(emitted)
+    this.#meters?.latencyMs.record(this.context.currentSystemTime - begin)
     this.#lastClose = closeTime
     this.context.note(this.#operator.store, closeTime)
   }

@@ -1,5 +1,6 @@
 import type { Header, Record, Window } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
+import type { NodeMeters } from '../../metrics/task-meters.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
@@ -12,6 +13,7 @@ export class WindowEmission {
   readonly #onClose: boolean
   readonly #sendsOld: () => boolean
   #lastClose: number
+  readonly #meters: NodeMeters['finalEmit']
 
   constructor(context: OperatorContext, store: string, onClose: boolean, sendsOld: () => boolean) {
     this.#context = context
@@ -19,6 +21,7 @@ export class WindowEmission {
     this.#onClose = onClose
     this.#sendsOld = sendsOld
     this.#lastClose = context.noted(store) ?? -1
+    this.#meters = context.meters.finalEmit
   }
 
   update(record: Record<unknown, unknown>, window: Window, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
@@ -37,7 +40,7 @@ export class WindowEmission {
     if (!this.#onClose || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
     const starts = range(this.#lastClose)
     if (starts === null || starts.to < 0) return
-    const { records, latencyMs } = this.#context.meters.finalEmit
+    const { records, latencyMs } = this.#meters
     const begin = this.#context.currentSystemTime
     let emitted = 0
     for (const [key, row] of windows.fetchAll(starts.from, starts.to)) {
