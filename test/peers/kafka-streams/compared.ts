@@ -36,8 +36,8 @@ function compared(outputs: Outputs): Outputs {
 }
 
 /**
- * What the changelogs of key-value, window and session stores leave when they are compacted, byte for byte: Waggle writes one record
- * a key and commit, Kafka Streams without a cache one a change. What joins, suppression and versions keep is not in Kafka Streams'
+ * What the changelogs of key-value, window and session stores and of suppression leave when they are compacted, byte for byte: Waggle
+ * writes one record a key and commit, Kafka Streams without a cache one a change. What joins and versions keep is not in Kafka Streams'
  * form yet.
  */
 function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [key: string]: string } } {
@@ -46,11 +46,12 @@ function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [
     const state = new Map<string, string>()
     for (const [key, value, timestamp] of records) {
       if (value === null) state.delete(key ?? '')
-      else state.set(key ?? '', `${value} at ${timestamp}`)
+      // What a suppression's buffer writes has its times in its value, and the producer's clock beside it.
+      else state.set(key ?? '', topic.includes('SUPPRESS') ? value : `${value} at ${timestamp}`)
     }
     return [topic, Object.fromEntries([...state].sort())] as const
   })
   return Object.fromEntries(states.filter(([, state]) => Object.keys(state).length > 0))
 }
 
-const own = /SUPPRESS|SHARED|FK-JOIN|-Buffer|versions-/
+const own = /SHARED|FK-JOIN|-Buffer|versions-/
