@@ -1,5 +1,13 @@
 /** What `waggle-streams` is to those who import it. */
 export * from '../bees/index.ts'
+export {
+  type ProtobufOptions,
+  type SchemaOptions,
+  type SchemaRegistry,
+  type SchemaRegistryOptions,
+  type SubjectOptions,
+  schemaRegistry,
+} from '../connectors/schema-registry/schema-registry.ts'
 export type { Metric } from '../processor/metrics/meters.ts'
 export type { StreamsState } from '../processor/streams.ts'
 export type { FailedRecord, Handler } from '../topology/failed-record.ts'

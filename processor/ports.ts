@@ -85,11 +85,22 @@ export interface StoreBytes {
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
 }
 
-/** What a commit does to one store of one task, and the time of the record that did it. A null value deletes. */
+/** What a commit does to one store of one task. A null value deletes. */
 export interface StoreChange {
   readonly task: string
   readonly store: string
-  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, timestamp?: number]>
+  readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, ...more: readonly unknown[]]>
+  /** The same, as the store's changelog has it: made when it is asked for. Null where the store has no changelog of its own. */
+  readonly logged: (() => readonly ChangelogRecord[]) | null
+}
+
+/** A change of a store as its changelog holds it: Kafka Streams' bytes, so that either can restore what the other wrote. */
+export interface ChangelogRecord {
+  readonly key: Uint8Array
+  /** Null deletes. */
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+  readonly headers: readonly Header[]
 }
 
 /** Where a task's stores lie between commits. */
@@ -115,6 +126,30 @@ export interface AssignmentListener {
   lost(partitions: readonly TopicPartition[]): Promise<void> | void
 }
 
+/** Decides at the leader of a group who reads what: client-side, in JoinGroup's metadata and SyncGroup's assignment (as Kafka Streams' own). */
+export interface GroupAssignor {
+  readonly name: string
+  /** What this member says of itself to the leader; asked before each join. */
+  memberData(): Uint8Array
+  /** At the leader. Each member gets its partitions, and something to know. */
+  assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment>
+  /** What the leader decided for this member: told before `assigned` and `revoked`. */
+  received(data: Uint8Array): void
+}
+
+export interface GroupMember {
+  readonly id: string
+  readonly instanceId: string | null
+  readonly topics: readonly string[]
+  readonly owned: readonly TopicPartition[]
+  readonly data: Uint8Array
+}
+
+export interface GroupAssignment {
+  readonly partitions: readonly TopicPartition[]
+  readonly data: Uint8Array
+}
+
 export interface Subscription {
   readonly group: string
   readonly topics: readonly string[]
@@ -123,6 +158,10 @@ export interface Subscription {
   readonly offsetReset: 'earliest' | 'latest'
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
+  /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */
+  readonly assignor?: GroupAssignor
+  /** Static membership: who comes back under the same name within the session gets what it had, without a rebalance. */
+  readonly instanceId?: string
 }
 
 /** A member of a group. Used by one loop; only `wakeup` may be called from elsewhere. */
@@ -140,11 +179,15 @@ export interface Consumer {
   /** The group's committed position; null where there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void
+  /** Asks for a new rebalance, so that the group's assignor is heard again; does nothing where a log has no groups to balance. */
+  rejoin(): void
   close(): Promise<void>
 }
 
 /** Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. */
 export interface Reader extends AsyncIterable<RecordRun> {
+  /** It is decided where it starts: with `from: -1`, what comes after this is read. */
+  readonly ready: Promise<void>
   close(): Promise<void>
 }
 
@@ -166,6 +209,11 @@ export interface CommitPoint {
   readonly state: readonly StoreChange[]
 }
 
+export interface CommitReceipt {
+  /** The offset after the last record of this commit, a partition that it wrote. Empty where the log keeps state itself. */
+  readonly ends: readonly (TopicPartition & { readonly offset: number })[]
+}
+
 /**
  * Writes for the tasks of one stream thread. What is appended belongs to the commit that is open; `commit` closes it and
  * opens the next, so appending goes on while it is on its way. A commit takes effect whole or not at all where
@@ -174,7 +222,7 @@ export interface CommitPoint {
 export interface TaskProducer {
   append(record: ProducerRecord): void
   /** Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
-  commit(point: CommitPoint): Promise<void>
+  commit(point: CommitPoint): Promise<CommitReceipt>
   /**
    * Drops everything that no successful commit holds. Where the log hands values on before their commit, what one producer
    * drops others may have built on: then the open commits of all task producers of this process are dropped together, and

@@ -1,11 +1,13 @@
 import type { QueryRequest } from '../topology/queries.ts'
-import type { KeptStore, KeyValueStore, StateStore, ValueAndTimestamp, WindowStore } from '../topology/state-store.ts'
+import type { KeptStore, KeyValueStore, StateStore, ValueAndTimestamp, VersionedKeyValueStore, WindowStore } from '../topology/state-store.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 
 /** Answers a query from one task's store, as it stands now. */
 export function answerQuery(request: QueryRequest, store: StateStore, builder: KeptStore): unknown {
   const plain = builder.timestamped ? (row: unknown) => (row === null ? null : (row as ValueAndTimestamp<unknown>).value) : (row: unknown) => row
   if (builder.kind === 'keyValue' && request.kind === 'key') return plain((store as KeyValueStore<unknown, unknown>).get(request.key))
+  if (builder.kind === 'versioned' && request.kind === 'key')
+    return (store as VersionedKeyValueStore<unknown, unknown>).get(request.key)?.value ?? null
   if (builder.kind === 'keyValue' && request.kind === 'range') {
     return eachOf((store as KeyValueStore<unknown, unknown>).range(request.from, request.to), plain)
   }

@@ -1,6 +1,7 @@
 import type { Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
 import type { QueryRequest } from '../topology/queries.ts'
+import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
@@ -14,7 +15,7 @@ import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
-import { internalTopics } from './topic-plan.ts'
+import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 /** In Kafka Streams' order, which its metrics count by. */
 export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
@@ -33,6 +34,8 @@ export interface ApplicationOptions {
   readonly commitIntervalMs?: number
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs?: number
+  /** Shared by the threads that it starts with; 0, the default: each update of a table goes on at once. */
+  readonly cacheMaxBytes?: number
   /** See KIP-695: 0 by default. */
   readonly maxTaskIdleMs?: number
   readonly maxBufferedRecords?: number
@@ -46,6 +49,12 @@ export interface ApplicationOptions {
   readonly onFailure?: (error: WaggleError) => void
   /** Of a failure that was rolled back: whether to try again (the usual), or to stop for good. */
   readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
+}
+
+export interface CloseOptions {
+  readonly timeoutMs: number
+  /** Begins nothing new, and waits for the calls that are in flight for as long as there is: what is left then is WAGGLE_CLOSE_TIMEOUT. */
+  readonly waitsForCalls?: boolean
 }
 
 /**
@@ -91,6 +100,7 @@ export class Application {
     this.#enter('REBALANCING')
     try {
       await this.#prepareTopics()
+      await openSerdes(this.#options.topology, this.#options.applicationId)
       this.#workers = await OpenWorkers.open(this.#options.topology, this.#options.onOpened)
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (globals !== null) await this.#startGlobals(globals)
@@ -109,8 +119,8 @@ export class Application {
   async addThread(): Promise<string> {
     const thread = this.#newThread(this.#plan, `${this.#options.applicationId}-StreamThread-${++this.#threadsStarted}`)
     this.#threads.push(thread)
-    await thread.start()
     if (this.#paused) thread.pause()
+    await thread.start()
     return thread.name
   }
 
@@ -170,6 +180,7 @@ export class Application {
       failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
+      cacheMaxBytes: Math.floor((this.#options.cacheMaxBytes ?? 0) / (this.#options.threads ?? 1)),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
@@ -225,24 +236,19 @@ export class Application {
    * Finishes what is in hand, for a moment, and commits what is done; past `timeoutMs` what is not committed is left to be done
    * again: WAGGLE_CLOSE_TIMEOUT.
    */
-  async close(options: { readonly timeoutMs: number }): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
     this.#enter('PENDING_SHUTDOWN')
     const stopped = (async () => {
-      await this.#finish(Math.min(longestFinishMs, options.timeoutMs / 2))
+      const isFinished = await (options.waitsForCalls ? this.#finishCalls(options.timeoutMs) : this.#finishInHand(options.timeoutMs / 2))
       await this.#stopThreads()
       await this.#workers?.close()
+      if (!isFinished) throw this.#tooLate(options)
     })()
     let cancel = () => {}
     const late = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.after(options.timeoutMs, () =>
-        reject(
-          new WaggleError('WAGGLE_CLOSE_TIMEOUT', {
-            message: `${this.#options.applicationId} did not stop within ${options.timeoutMs} ms`,
-            next: 'What was not committed is done again at the next start.',
-          }),
-        ),
-      )
+      const withinMs = options.timeoutMs + (options.waitsForCalls ? longestStopMs : 0)
+      cancel = this.#options.clock.after(withinMs, () => reject(this.#tooLate(options)))
     })
     try {
       await Promise.race([stopped, late])
@@ -252,15 +258,35 @@ export class Application {
     }
   }
 
+  #tooLate({ timeoutMs }: CloseOptions): WaggleError {
+    return new WaggleError('WAGGLE_CLOSE_TIMEOUT', {
+      message: `${this.#options.applicationId} did not finish what it had begun within ${timeoutMs} ms`,
+      next: 'What was not committed is done again at the next start.',
+    })
+  }
+
+  /** Begins nothing new. */
+  #finishCalls(withinMs: number): Promise<boolean> {
+    this.pause()
+    return this.#until(() => this.tasks.every(({ inFlight }) => inFlight === 0), withinMs)
+  }
+
   /** What is not finished by then (a database that is away) is done again at the next start. */
-  async #finish(withinMs: number): Promise<void> {
+  async #finishInHand(withinMs: number): Promise<true> {
+    await this.#until(() => this.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
+    return true
+  }
+
+  async #until(isDone: () => boolean, withinMs: number): Promise<boolean> {
     const { clock } = this.#options
     const end = clock.elapsedMs() + withinMs
-    while (this.recordsInHand > 0 && clock.elapsedMs() < end) {
+    while (!isDone()) {
+      if (clock.elapsedMs() >= end) return false
       await new Promise<void>((resolve) => {
         clock.after(finishCheckMs, resolve)
       })
     }
+    return true
   }
 
   /** Records that wait in buffers and asynchronous nodes, over all tasks. */
@@ -271,7 +297,7 @@ export class Application {
   /** One answer a partition of the store that is here. A global store is partition 0. */
   query(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
     const builder = this.#options.topology.stores.get(store)
-    if (builder === undefined || builder.kind === 'custom' || generatedName.test(store)) {
+    if (builder === undefined || builder.kind === 'custom' || (generatedName.test(store) && !this.#options.topology.globalStores.has(store))) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
         message:
           builder === undefined
@@ -322,9 +348,7 @@ export class Application {
     const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
-    for (const subtopology of this.#subtopologies) {
-      if (!subtopology.isGlobal) refuseUnevenSources(subtopology, (topic) => this.#partitionsOf(topic))
-    }
+    refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
   }
 
   /** For sinks that choose a topic for each record: of those that exist. */
@@ -365,15 +389,6 @@ export class Application {
 const generatedName = /STATE-STORE-\d{10}$/
 
 const longestFinishMs = 5000
+/** What was given up in time is let go in less. */
+const longestStopMs = 2000
 const finishCheckMs = 10
-
-/** Stores are kept by partition number: a key must have the same number in every topic that meets one. */
-function refuseUnevenSources(subtopology: Subtopology, partitionsOf: (topic: string) => number): void {
-  if (subtopology.stores.length === 0) return
-  const counts = new Set(subtopology.sources.map(partitionsOf))
-  if (counts.size <= 1) return
-  throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
-    message: `Topics that meet in one store have different partitions: ${subtopology.sources.map((topic) => `${topic} has ${partitionsOf(topic)}`).join(', ')}`,
-    next: 'Give them the same number of partitions, or repartition one of the streams.',
-  })
-}

@@ -1,5 +1,6 @@
 import type { Topology } from '../topology/graph.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
 import type { TopicSpec } from './ports.ts'
 
 /**
@@ -35,4 +36,17 @@ export function internalTopics(
     }
   }
   return [...counts].map(([name, partitions]) => ({ name, partitions, cleanup: 'delete', retentionMs: null }))
+}
+
+/** Stores are kept by partition number: a key must have the same number in every topic that meets one. */
+export function refuseUnevenSources(subtopologies: readonly Subtopology[], partitionsOf: (topic: string) => number): void {
+  for (const { sources, stores, isGlobal } of subtopologies) {
+    if (isGlobal || stores.length === 0) continue
+    const counts = new Set(sources.map(partitionsOf))
+    if (counts.size <= 1) continue
+    throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
+      message: `Topics that meet in one store have different partitions: ${sources.map((topic) => `${topic} has ${partitionsOf(topic)}`).join(', ')}`,
+      next: 'Give them the same number of partitions, or repartition one of the streams.',
+    })
+  }
 }

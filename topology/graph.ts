@@ -1,4 +1,5 @@
 import type { AsyncStep } from './async-step.ts'
+import type { Capabilities } from './capabilities.ts'
 import type { Consumed, OffsetReset, TimestampExtractor } from './consumed.ts'
 import { describe, type TopologyDescription } from './describe.ts'
 import type { Operator } from './operator.ts'
@@ -64,6 +65,14 @@ export interface ProcessOptions {
 }
 
 /** A graph of source, processor and sink nodes with their state stores: what should run, and nothing of how. */
+export interface SourceParts {
+  readonly key: AnySerde
+  readonly value: AnySerde
+  readonly timestampExtractor?: TimestampExtractor | null
+  readonly skips?: SourceNode['skips']
+  readonly isShared?: boolean
+}
+
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreSpec>()
@@ -75,6 +84,8 @@ export class Topology {
   readonly #users = new Map<string, Set<string>>()
   readonly #given = new Map<string, readonly string[]>()
   readonly #globalStores = new Set<string>()
+  /** By node: what the machine that runs it must have. */
+  readonly #needs = new Map<string, Capabilities>()
   /** While steps are being written that were rearranged: by the parent's name that they know, the one that it is. */
   #parents: ReadonlyMap<string, string> = new Map()
 
@@ -99,6 +110,17 @@ export class Topology {
   /** Of a store whose one user is fed by one source: its topic is read whole by everybody. */
   makeGlobal(store: string): this {
     this.#globalStores.add(store)
+    return this
+  }
+
+  needsOf(node: string): Capabilities {
+    return this.#needs.get(node) ?? {}
+  }
+
+  /** Beyond Kafka Streams: the node's whole sub-topology runs only where this is (`{ gpu: 1 }`). */
+  requireCapabilities(node: string, needs: Capabilities): this {
+    if (!this.#nodes.has(node)) throw mistake(`${node} is not a node of this topology`, 'Add the node before saying what it needs.')
+    this.#needs.set(node, needs)
     return this
   }
 
@@ -177,6 +199,7 @@ export class Topology {
     for (const [store, users] of this.#users) copy.#users.set(store, new Set(users))
     for (const [node, stores] of this.#given) copy.#given.set(node, stores)
     for (const store of this.#globalStores) copy.#globalStores.add(store)
+    for (const [node, needs] of this.#needs) copy.#needs.set(node, needs)
     for (const [name, partitions] of this.#internalTopics) copy.#internalTopics.set(topic(name), partitions)
     return copy
   }
@@ -185,6 +208,7 @@ export class Topology {
     const pattern = topics instanceof RegExp ? topics : null
     const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
     if (list.length === 0 && pattern === null) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
+    this.#refuseSharedTopics(name, list)
     return this.#add({
       kind: 'source',
       name,
@@ -198,9 +222,14 @@ export class Topology {
     })
   }
 
-  /** As `addSource`, with serdes that are known, but not their types. */
-  addSourceWith(name: string, topics: readonly string[], { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): this {
-    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor: null, offsetReset: 'earliest', skips: noSkips })
+  /**
+   * As `addSource`, with serdes that are known, but not their types. Without an extractor it takes the application's. A swarm's topics are
+   * shared: each of the sub-topologies that read one has positions of its own.
+   */
+  addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
+    const { key, value, timestampExtractor = null, skips = noSkips, isShared = false } = parts
+    if (!isShared) this.#refuseSharedTopics(name, topics)
+    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor, offsetReset: 'earliest', skips })
   }
 
   addProcessor<K, V, K2, V2>(
@@ -290,6 +319,18 @@ export class Topology {
     if (this.#nodes.has(node.name)) throw mistake(`There is a node named ${node.name} already`, 'Give one of the two another name.')
     this.#nodes.set(node.name, node)
     return this
+  }
+
+  /** A topic is read once: as a stream, or as a table. */
+  #refuseSharedTopics(name: string, topics: readonly string[]): void {
+    for (const other of this.#nodes.values()) {
+      const shared = other.kind === 'source' ? topics.find((topic) => other.topics.includes(topic)) : undefined
+      if (shared === undefined) continue
+      throw mistake(
+        `${other.name} and ${name} both read the topic ${shared}`,
+        'Read it once, and let several nodes be fed by it: toTable makes a table of a stream, toStream a stream of a table.',
+      )
+    }
   }
 
   #known(name: string, named: readonly string[]): readonly string[] {

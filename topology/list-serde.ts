@@ -1,4 +1,6 @@
+import { mistyped } from './mistyped.ts'
 import type { Serde } from './serde.ts'
+import { serdeOf } from './serde-of.ts'
 import { WaggleError } from './waggle-error.ts'
 
 /**
@@ -7,9 +9,10 @@ import { WaggleError } from './waggle-error.ts'
  *     of fixed size:    0 │ count of nulls i32 │ their indexes i32* │ count i32 │ values
  *     of any size:      1 │ count i32 │ (length i32, -1 for null │ value)*
  */
-export function listSerde<T>(inner: Serde<T>, size: number | null): Serde<readonly T[]> {
-  return {
+export function listSerde<T>(values: Serde<T>, size: number | null): Serde<readonly T[]> {
+  return serdeOf([values], (inner) => ({
     serialize(topic, list) {
+      if (!Array.isArray(list)) throw mistyped(topic, list, 'a list')
       const values = list.map((value) => (value === null ? null : inner.serialize(topic, value)))
       if (size === null)
         return Buffer.concat([
@@ -44,7 +47,7 @@ export function listSerde<T>(inner: Serde<T>, size: number | null): Serde<readon
         throw thrown instanceof RangeError ? cutShort(topic) : thrown
       }
     },
-  }
+  }))
 }
 
 function int(value: number): Buffer {

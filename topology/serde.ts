@@ -12,6 +12,18 @@ export interface Deserializer<out T> {
 export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
   /** Awaited before `deserialize` where something must be fetched first (a schema by its id); null where nothing must. */
   prepare?(topic: string, data: Uint8Array): Promise<void> | null
+  /**
+   * Beyond Kafka Streams, whose serializers may block: awaited before the first `serialize` for a topic, where something must be known
+   * first (the id of the schema that it writes). An application opens its serdes for every topic and store that it writes, when it starts.
+   */
+  open?(use: SerdeUse): Promise<void>
+}
+
+/** Where a serde is going to write. */
+export interface SerdeUse {
+  /** Null where the topic is only known record by record. */
+  readonly topic: string | null
+  readonly part: 'key' | 'value'
 }
 
 /** A serde whose values never change and can always be serialised: they may be handed on as they are, their bytes made later. */

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { listSerde } from './list-serde.ts'
+import { mistyped } from './mistyped.ts'
 import type { Windowed } from './record.ts'
 import { schemaSerde } from './schema-serde.ts'
 import type { AnySerde, Serde } from './serde.ts'
@@ -7,20 +8,28 @@ import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serd
 import { WaggleError } from './waggle-error.ts'
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+/** As Java does, it keeps a byte order mark. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const string: Serde<string> = {
-  serialize: (_, value) => (value.length < 256 ? Buffer.from(value) : encoder.encode(value)),
+  serialize(topic, value) {
+    if (typeof value !== 'string') throw mistyped(topic, value, 'a string')
+    return value.length < 256 ? Buffer.from(value) : encoder.encode(value)
+  },
   deserialize: (_, data) => (data.length < 256 ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString() : decoder.decode(data)),
 }
 
 const bytes: Serde<Uint8Array> = {
-  serialize: (_, value) => value,
+  serialize(topic, value) {
+    if (!(value instanceof Uint8Array)) throw mistyped(topic, value, 'a Uint8Array')
+    return value
+  },
   deserialize: (_, data) => data,
 }
 
 const long: Serde<number> = {
-  serialize(_, value) {
+  serialize(topic, value) {
+    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
     if (!Number.isSafeInteger(value)) throw unsafe(value)
     const data = Buffer.allocUnsafe(8)
     data.writeInt32BE(Math.floor(value / 2 ** 32), 0)
@@ -37,7 +46,8 @@ const long: Serde<number> = {
 }
 
 const integer: Serde<number> = {
-  serialize(_, value) {
+  serialize(topic, value) {
+    if (value !== (value | 0)) throw mistyped(topic, value, 'an integer of 32 bits')
     const data = Buffer.allocUnsafe(4)
     data.writeInt32BE(value)
     return data
@@ -49,7 +59,8 @@ const integer: Serde<number> = {
 }
 
 const double: Serde<number> = {
-  serialize(_, value) {
+  serialize(topic, value) {
+    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
     const data = Buffer.allocUnsafe(8)
     data.writeDoubleBE(value)
     return data
@@ -61,7 +72,11 @@ const double: Serde<number> = {
 }
 
 const anyJson: Serde<unknown> = {
-  serialize: (_, value) => Buffer.from(JSON.stringify(value)),
+  serialize(topic, value) {
+    const json = asJson(value)
+    if (json === undefined) throw mistyped(topic, value, 'a value that JSON has')
+    return Buffer.from(json)
+  },
   deserialize(topic, data) {
     try {
       return JSON.parse(decoder.decode(data))
@@ -75,8 +90,20 @@ const anyJson: Serde<unknown> = {
   },
 }
 
+/** Undefined of a function, of a bigint and of what contains itself. */
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
+}
+
 const boolean: Serde<boolean> = {
-  serialize: (_, value) => Buffer.of(value ? 1 : 0),
+  serialize(topic, value) {
+    if (typeof value !== 'boolean') throw mistyped(topic, value, 'a boolean')
+    return Buffer.of(value ? 1 : 0)
+  },
   deserialize(topic, data) {
     exactly(topic, data, 1)
     if (data[0] === 0 || data[0] === 1) return data[0] === 1
@@ -88,7 +115,8 @@ const boolean: Serde<boolean> = {
 }
 
 const short: Serde<number> = {
-  serialize(_, value) {
+  serialize(topic, value) {
+    if (value !== (value << 16) >> 16) throw mistyped(topic, value, 'an integer of 16 bits')
     const data = Buffer.allocUnsafe(2)
     data.writeInt16BE(value)
     return data
@@ -100,7 +128,8 @@ const short: Serde<number> = {
 }
 
 const float: Serde<number> = {
-  serialize(_, value) {
+  serialize(topic, value) {
+    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
     const data = Buffer.allocUnsafe(4)
     data.writeFloatBE(value)
     return data
@@ -112,7 +141,8 @@ const float: Serde<number> = {
 }
 
 const bigLong: Serde<bigint> = {
-  serialize(_, value) {
+  serialize(topic, value) {
+    if (typeof value !== 'bigint' || value !== BigInt.asIntN(64, value)) throw mistyped(topic, value, 'a bigint of 64 bits')
     const data = Buffer.allocUnsafe(8)
     data.writeBigInt64BE(value)
     return data
@@ -126,12 +156,16 @@ const bigLong: Serde<bigint> = {
 const uuid: Serde<string> = {
   serialize(topic, value) {
     if (uuidForm.test(value)) return Buffer.from(value)
+    throw mistyped(topic, value, 'a UUID')
+  },
+  deserialize(topic, data) {
+    const value = string.deserialize(topic, data)
+    if (uuidForm.test(value)) return value
     throw new WaggleError('WAGGLE_INVALID_VALUE', {
-      message: `A value for ${topic} is no UUID: ${value}`,
-      next: 'Write UUIDs, or use a serde of strings.',
+      message: `A value of ${topic} is no UUID: ${value}`,
+      next: 'Read the topic with the serde that it was written with.',
     })
   },
-  deserialize: (topic, data) => string.deserialize(topic, data),
 }
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 

@@ -1,4 +1,4 @@
-import type { KeyValue, Windowed } from './record.ts'
+import type { Header, KeyValue, Windowed } from './record.ts'
 import type { AnySerde, Serde, Serializer } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
@@ -73,6 +73,12 @@ export interface KeptStore {
   readonly timeOrdered?: boolean
   /** Its values are `ValueAndTimestamp`s. */
   readonly timestamped?: boolean
+  /** Of a table: where there is a cache, its updates go on when it is flushed. */
+  readonly cached?: boolean
+  /** Of each record in its changelog that holds a value. */
+  readonly changelogHeaders?: readonly Header[]
+  /** The topic that it is the table of, where that stands for a changelog. */
+  readonly sourceTopic?: string
 }
 
 /** A store that its user makes: gone with its task, since nobody else knows what is in it. */

@@ -1,3 +1,4 @@
+import { type Capabilities, mostOf } from './capabilities.ts'
 import type { GraphNode, SinkNode, SourceNode, Topology } from './graph.ts'
 import type { StoreSpec } from './state-store.ts'
 import { WaggleError } from './waggle-error.ts'
@@ -14,6 +15,8 @@ export interface Subtopology {
   readonly stores: readonly StoreSpec[]
   /** Keeps a global store: not split by partition, and run by every process for itself. */
   readonly isGlobal: boolean
+  /** What the machine that runs it must have, for the most demanding of its nodes. */
+  readonly needs: Capabilities
 }
 
 export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
@@ -48,6 +51,7 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
       ],
       stores,
       isGlobal: stores.some(({ name }) => topology.globalStores.has(name)),
+      needs: mostOf(nodes.map(({ name }) => topology.needsOf(name))),
     }
   })
 }

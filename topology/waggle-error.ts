@@ -43,3 +43,6 @@ export class Refused extends WaggleError {
     this.name = 'Refused'
   }
 }
+
+/** Something that a record needs is away: nothing is wrong with the record, and nobody decides about it. It waits, and is tried again. */
+export class Unavailable extends WaggleError {}

@@ -2,13 +2,19 @@ import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
+import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import type { Flights } from '../../processor/async/flights.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
+import type { HandingSerde } from '../../topology/serde.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { invalidSwarm } from '../../topology/swarm/document.ts'
-import { swarmTopology } from '../../topology/swarm/graph.ts'
+import { type GraphSettings, swarmTopology } from '../../topology/swarm/graph.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
+import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/prediction-serde.ts'
+import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
@@ -33,10 +39,12 @@ export interface RunningSwarmOptions {
 export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
+  readonly #payloads: HandingSerde<Payload>
 
-  private constructor(plan: SwarmPlan, application: Application) {
+  private constructor(plan: SwarmPlan, application: Application, payloads: HandingSerde<Payload>) {
     this.plan = plan
     this.application = application
+    this.#payloads = payloads
   }
 
   /** Nothing runs before `application.start()`. */
@@ -56,9 +64,11 @@ export class RunningSwarm {
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
+    const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const topology = swarmTopology({ ...plan, bees }, host, {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
+      predictions,
     })
     const application = new Application({
       applicationId: plan.applicationId,
@@ -73,7 +83,7 @@ export class RunningSwarm {
       flights,
       onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
     })
-    return new RunningSwarm(plan, application)
+    return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde)
   }
 
   get routes(): readonly GatewayRoute[] {
@@ -88,12 +98,20 @@ export class RunningSwarm {
 
   get outcomes(): readonly OutcomeTopic[] {
     const { respondTopic } = this.plan
-    return respondTopic === null ? [] : [{ topic: respondTopic, partitions: this.#partitions(respondTopic) }]
+    return respondTopic === null ? [] : [{ topic: respondTopic, partitions: this.#partitions(respondTopic), payloads: this.#payloads }]
   }
 
   #partitions(topic: string): number {
     return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
   }
+}
+
+/** Avro where there is a registry to keep its schema. */
+function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | null): GraphSettings['predictions'] {
+  if (url === null) return null
+  const topics = predictionTopics(swarm, bees)
+  const avro = schemaRegistry({ url }).avro<PredictionRecord>({ schema: predictionSchema })
+  return { topics, serde: predictionSerde(avro, topics) }
 }
 
 /** Secrets put in: only what runs sees them, no plan or page. */

@@ -2,8 +2,8 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, Handed, type Log, type Producer, type Reader } from '../../processor/ports.ts'
 import type { Application } from '../../processor/streams.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
+import type { HandingSerde } from '../../topology/serde.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
-import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import type { NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -20,6 +20,8 @@ export interface GatewayRoute {
 export interface OutcomeTopic {
   readonly topic: string
   readonly partitions: number
+  /** That the topic is written with. */
+  readonly payloads: HandingSerde<Payload>
 }
 
 export interface SwarmRequestsOptions {
@@ -55,11 +57,11 @@ export class SwarmRequests implements Requests {
   async start(): Promise<void> {
     const { log, outcomes } = this.#options
     this.#producer = await log.producer()
-    for (const { topic, partitions } of outcomes) {
+    for (const { topic, partitions, payloads } of outcomes) {
       for (let partition = 0; partition < partitions; partition++) {
         const reader = log.read({ topic, partition, from: -1 })
         this.#readers.push(reader)
-        void this.#follow(topic, reader)
+        void this.#follow(topic, reader, payloads)
       }
     }
   }
@@ -197,7 +199,7 @@ export class SwarmRequests implements Requests {
     })
   }
 
-  async #follow(topic: string, reader: Reader): Promise<void> {
+  async #follow(topic: string, reader: Reader, payloads: HandingSerde<Payload>): Promise<void> {
     for await (const run of reader) {
       for (const { key, value, headers } of run.records) {
         if (key === null || value === null) continue
@@ -206,9 +208,9 @@ export class SwarmRequests implements Requests {
         if (pending === undefined) continue
         this.#pending.delete(id)
         const answer =
-          value instanceof Handed && value.serde === payloadSerde
+          value instanceof Handed && value.serde === payloads
             ? (value.value as Payload)
-            : payloadSerde.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
+            : payloads.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
         pending.settle({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer })
       }
     }

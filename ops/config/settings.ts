@@ -8,6 +8,7 @@ export interface Settings {
   readonly log: 'embedded'
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
+  readonly schema_registry_url: string | null
   readonly gpu: 'prefer' | 'require'
   readonly partitions: number
   readonly request_timeout_seconds: number
@@ -58,6 +59,13 @@ export const settings: readonly Setting[] = [
     schema: port(),
     default: 8123,
     about: 'Where the embedded ClickHouse listens. 0: any free port.',
+  },
+  {
+    key: 'schema_registry_url',
+    variable: 'SCHEMA_REGISTRY_URL',
+    schema: Type.String({ pattern: '^https?://' }),
+    default: null,
+    about: 'A schema registry with Confluent’s API, with its whole path. With it predictions are Avro, without it JSON.',
   },
   {
     key: 'gpu',

@@ -12,7 +12,7 @@ import type { Produced } from '../../topology/produced.ts'
 import type { Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { checkConfig } from './checked-config.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
@@ -34,6 +34,10 @@ export class Streams implements AsyncDisposable {
   #client: TopicClient | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
+  /** While there is no application: it was not started, or never will be. */
+  #stateBefore: StreamsState = 'CREATED'
+  #isStarted = false
+  #startsPaused = false
 
   /** WAGGLE_INVALID_CONFIG, or WAGGLE_NAME_MISSING, before anything is opened. */
   constructor(topology: Topology, config: StreamsConfig) {
@@ -44,7 +48,7 @@ export class Streams implements AsyncDisposable {
   }
 
   get state(): StreamsState {
-    return this.#application?.state ?? 'CREATED'
+    return this.#application?.state ?? this.#stateBefore
   }
 
   /** Named as in KIP-444. */
@@ -61,9 +65,26 @@ export class Streams implements AsyncDisposable {
 
   /** Settles when RUNNING. Topics that do not exist are made, with one partition, where the log is embedded. */
   async start(): Promise<void> {
-    if (this.#application !== null) {
-      throw new WaggleError('WAGGLE_ALREADY_STARTED', { message: `${this.#config.applicationId} was started before`, next: 'Make a new Streams.' })
+    if (this.#isStarted) {
+      throw new WaggleError('WAGGLE_ALREADY_STARTED', {
+        message: `${this.#config.applicationId} was started or closed before`,
+        next: 'Make a new Streams.',
+      })
     }
+    this.#isStarted = true
+    try {
+      this.#application = await this.#prepared()
+      if (this.#startsPaused) this.#application.pause()
+      await this.#application.start()
+    } catch (error) {
+      this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
+      if (this.#application === null) this.#passThrough('PENDING_ERROR', 'ERROR')
+      await this.#release()
+      throw this.#lastFailure
+    }
+  }
+
+  async #prepared(): Promise<Application> {
     const { applicationId, stateDir, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs, deadLetterTopic } = this.#config
     const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
     const decoratedTopology = decorated(this.#topology, applicationId, {
@@ -87,55 +108,72 @@ export class Streams implements AsyncDisposable {
       ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
       ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
       ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
+      cacheMaxBytes: this.#config.cacheMaxBytes ?? defaultCacheBytes,
       failures: failurePolicy(this.#config),
       onFailure: (error) => {
         this.#lastFailure = error
       },
       decide: (error) => this.#decide(error),
     })
-    application.onStateChange((to, from) => {
-      for (const listener of this.#listeners) listener(to, from)
-    })
-    this.#application = application
-    try {
-      await application.start()
-    } catch (error) {
-      this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
-      await this.#release()
-      throw error
-    }
+    application.onStateChange((to, from) => this.#tell(to, from))
+    return application
   }
 
   /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
   async close(options: { timeoutMs: number }): Promise<void> {
+    if (!this.#isStarted) {
+      this.#isStarted = true
+      this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
+    }
     try {
-      await this.#application?.close(options)
+      await this.#application?.close({ ...options, waitsForCalls: true })
     } finally {
       await this.#release()
     }
+  }
+
+  /** Of what never ran. */
+  #passThrough(...states: readonly StreamsState[]): void {
+    for (const to of states) {
+      const from = this.#stateBefore
+      this.#stateBefore = to
+      this.#tell(to, from)
+    }
+  }
+
+  #tell(to: StreamsState, from: StreamsState): void {
+    for (const listener of this.#listeners) listener(to, from)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close({ timeoutMs: 30_000 })
   }
 
-  /** Nothing new is processed until `resume` (KIP-834). */
+  /** Nothing new is processed until `resume` (KIP-834); what is not started yet starts paused. */
   pause(): void {
-    this.#running.pause()
+    this.#startsPaused = true
+    this.#application?.pause()
   }
 
   resume(): void {
-    this.#running.resume()
+    this.#startsPaused = false
+    this.#application?.resume()
   }
 
   /** The name of the new thread (KIP-663). */
-  addThread(): Promise<string> {
-    return this.#running.addThread()
+  async addThread(): Promise<string> {
+    const application = this.#running
+    if (application.state === 'RUNNING' || application.state === 'REBALANCING') return application.addThread()
+    throw new WaggleError('WAGGLE_NOT_RUNNING', {
+      message: `${this.#config.applicationId} is ${application.state}: no thread can be added to it`,
+      next: 'Make a new Streams.',
+    })
   }
 
   /** The name of the thread that was stopped; null where there was none left. */
-  removeThread(): Promise<string | null> {
-    return this.#running.removeThread()
+  async removeThread(): Promise<string | null> {
+    const application = this.#running
+    return application.state === 'RUNNING' || application.state === 'REBALANCING' ? application.removeThread() : null
   }
 
   /** Returns how to stop listening. */
@@ -178,8 +216,8 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {
-    // Somebody else owns the tasks now: that is no failure of this application.
-    if (error.code === 'WAGGLE_FENCED') return 'goOn'
+    // Somebody else owns the tasks now, or something outside is away: that is no failure of this application.
+    if (error.code === 'WAGGLE_FENCED' || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
 
@@ -191,6 +229,9 @@ export class Streams implements AsyncDisposable {
     await close()
   }
 }
+
+/** As Kafka Streams' statestore.cache.max.bytes. */
+const defaultCacheBytes = 10 * 1024 * 1024
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

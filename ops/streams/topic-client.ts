@@ -3,7 +3,8 @@ import { type Clock, Handed, type Log, type LogRecord, type Producer, type Reade
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Produced } from '../../topology/produced.ts'
 import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
-import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import type { Deserializer, Serde, SerdeUse, Serializer } from '../../topology/serde.ts'
+import { Unavailable } from '../../topology/waggle-error.ts'
 
 /** Writes and reads topics of a log from outside any task. */
 export class TopicClient {
@@ -38,6 +39,8 @@ export class TopicClient {
     const partitions = await this.known(topic)
     this.#producer ??= this.#log.producer()
     const headers = record.headers ?? noHeaders
+    await open(produced.key, { topic, part: 'key' })
+    await open(produced.value, { topic, part: 'value' })
     const bytesOf = (serde: unknown, value: unknown) => (value === null ? null : (serde as Serializer<unknown>).serialize(topic, value, headers))
     const key = bytesOf(produced.key, record.key)
     const value = bytesOf(produced.value, record.value)
@@ -60,7 +63,10 @@ export class TopicClient {
         if (result.done || run === undefined) next.delete(at)
         else {
           next.set(at, nextOf(run, at))
-          for (const record of result.value.records) yield decoded(record, topic, at, consumed)
+          for (const record of result.value.records) {
+            await this.#prepare(topic, consumed, record)
+            yield decoded(record, topic, at, consumed)
+          }
         }
       }
     } finally {
@@ -71,10 +77,33 @@ export class TopicClient {
     }
   }
 
+  /** Waits, for as long as it takes, for what is away. */
+  async #prepare<K, V>(topic: string, { key, value }: Consumed<K, V>, record: LogRecord): Promise<void> {
+    const preparation = (serde: unknown, bytes: Uint8Array | Handed | null) =>
+      bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes instanceof Handed ? bytes.bytes : bytes) ?? null)
+    for (const once of [() => preparation(key, record.key), () => preparation(value, record.value)]) {
+      for (let preparing = once(); preparing !== null; preparing = once()) {
+        try {
+          await preparing
+          break
+        } catch (thrown) {
+          if (!(thrown instanceof Unavailable)) throw thrown
+          await new Promise<void>((resolve) => void this.#clock.after(retryMs, resolve))
+        }
+      }
+    }
+  }
+
   async close(): Promise<void> {
     for (const reader of this.#readers) await reader.close()
     await (await this.#producer)?.close()
   }
+}
+
+const retryMs = 1000
+
+async function open(serde: unknown, use: SerdeUse): Promise<void> {
+  await (serde as Partial<Serde<unknown>>).open?.(use)
 }
 
 async function nextOf<T>(run: AsyncIterator<T>, at: number): Promise<{ readonly result: IteratorResult<T>; readonly at: number }> {

@@ -80,6 +80,8 @@ export class SimulatedConsumer implements Consumer {
     for (const owned of this.#of([partition])) owned.position = offset
   }
 
+  rejoin(): void {}
+
   reassign(): void {
     this.#mustReassign = true
     this.wakeup()
@@ -184,6 +186,7 @@ export class SimulatedConsumer implements Consumer {
 
 /** Follows one partition's durable records. */
 export class SimulatedReader implements Reader {
+  readonly ready = Promise.resolve()
   readonly #partition: SimulatedPartition
   readonly #to: number
   #position: number

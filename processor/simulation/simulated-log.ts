@@ -2,6 +2,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type {
   Clock,
   CommitPoint,
+  CommitReceipt,
   Consumer,
   Log,
   LogTraits,
@@ -304,8 +305,9 @@ class SimulatedTaskProducer implements TaskProducer {
     this.#open.push(this.#log.append(record, this))
   }
 
-  commit(point: CommitPoint): Promise<void> {
-    return this.#log.commit(this, this.takeOpen(), point)
+  async commit(point: CommitPoint): Promise<CommitReceipt> {
+    await this.#log.commit(this, this.takeOpen(), point)
+    return { ends: [] }
   }
 
   abort(): Promise<void> {

@@ -4,22 +4,27 @@ import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
-import type { KeyValueStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
+import { openSerdes } from '../../topology/serde-uses.ts'
+import type { KeyValueStore, SessionStore, StateStore, StoreKind, StoreSpec, WindowStore } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
-import { changelogRecord } from '../state/changelog.ts'
+import { type ChangelogRecord, Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
+import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
+import type { SourceRuntime } from '../task/node-runtime.ts'
+import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
+import { CacheBudget } from '../task/table-cache.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
+import { internalTopics, refuseUnevenSources } from '../topic-plan.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
-import { Uncommitted } from './uncommitted.ts'
+import { KeyValueView, SessionView, WindowView } from './store-views.ts'
 
 export interface TestDriverConfig extends Partial<StreamsConfig> {
   /** Epoch ms of the wall clock at first. */
@@ -39,13 +44,15 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #partitions: { readonly [topic: string]: number }
   readonly #failures: FailurePolicy
   readonly #emitIntervalMs: number
+  readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
+  /** By task, since several may read one partition. */
   readonly #positions = new Map<string, Position>()
-  readonly #uncommitted = new Uncommitted()
-  readonly #ends = new Map<string, number>()
+  /** Every record, by partition, at the place of its offset. */
+  readonly #log = new Map<string, LogRecord[]>()
   readonly #topics = new Set<string>()
-  readonly #outputs = new Map<string, LogRecord[]>()
+  readonly #outputs = new Map<string, Produced>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
   #waiting = new QueueHeap()
@@ -53,6 +60,10 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
+  /** Of the topics that the topology makes for itself. */
+  #ownPartitions: ReadonlyMap<string, number> = new Map()
+  /** Records whose serdes fetch something first, in order. */
+  #preparing: Preparing[] = []
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
@@ -65,6 +76,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#topology = this.#unresolved.withTopics([])
     this.#failures = failurePolicy(config)
     this.#emitIntervalMs = config.emitIntervalMs ?? 0
+    this.#cache = config.cacheMaxBytes ? new CacheBudget(config.cacheMaxBytes) : null
     this.#partitions = partitions ?? {}
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
     this.#open()
@@ -102,21 +114,26 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#settle()
   }
 
+  /** Over all partitions; its values without their timestamps, as Kafka Streams' driver shows them. */
   getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
-    return this.#store(name) as KeyValueStore<K, V>
+    const [spec, stores] = this.#storesOf(name, 'keyValue')
+    return spec.kind === 'custom' ? (stores[0] as KeyValueStore<K, V>) : new KeyValueView<K, V>(spec, stores as never)
   }
 
   getWindowStore<K, V>(name: string): WindowStore<K, V> {
-    return this.#store(name) as WindowStore<K, V>
+    const [spec, stores] = this.#storesOf(name, 'window')
+    return spec.kind === 'custom' ? (stores[0] as WindowStore<K, V>) : new WindowView<K, V>(spec, stores as never)
   }
 
   getSessionStore<K, V>(name: string): SessionStore<K, V> {
-    return this.#store(name) as SessionStore<K, V>
+    const [spec, stores] = this.#storesOf(name, 'session')
+    return spec.kind === 'custom' ? (stores[0] as SessionStore<K, V>) : new SessionView<K, V>(spec, stores as never)
   }
 
   /** Beyond Kafka's: kills the tasks where they stand and starts them from what is committed. */
   async crash(): Promise<void> {
     this.#open()
+    await this.#settle()
   }
 
   async close(): Promise<void> {
@@ -133,10 +150,14 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#tasks = []
     this.#globalTasks = []
     this.#waiting = new QueueHeap()
+    this.#preparing = []
     this.#stores = []
     this.#readers = new Map()
     const globals = new GlobalStores()
     const subtopologies = this.#topology.subtopologies()
+    const own = internalTopics(this.#topology, subtopologies, (topic) => this.#partitions[topic] ?? 1)
+    this.#ownPartitions = new Map(own.map(({ name, partitions }) => [name, partitions]))
+    refuseUnevenSources(subtopologies, (topic) => this.#partitionsOf(topic))
     for (const subtopology of [...subtopologies.filter(({ isGlobal }) => isGlobal), ...subtopologies.filter(({ isGlobal }) => !isGlobal)]) {
       const count = Math.max(...subtopology.sources.map((topic) => this.#partitionsOf(topic)))
       const groups = Array.from({ length: count }, (_, partition) =>
@@ -146,11 +167,11 @@ export class TopologyTestDriver implements AsyncDisposable {
         const id = `${subtopology.id}_${partition}`
         const inputs = read.map((input) => ({ ...input, position: this.#positions.get(readerOf(id, input)) ?? null }))
         const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
-        const time = { now: -1 }
+        const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
         const stores = new Map<string, TaskStore>()
         for (const builder of subtopology.stores) {
           const topic = changelogTopic(this.#applicationId, builder.name)
-          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, time })
+          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory, keepsLog: true })
           stores.set(builder.name, store)
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
@@ -160,7 +181,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             id,
             subtopology,
             partition,
-            time,
+            memory,
             inputs,
             stores,
             globals: subtopology.isGlobal ? new Map() : globals.views,
@@ -174,6 +195,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             handsOn: false,
             failures: this.#failures,
             emitIntervalMs: this.#emitIntervalMs,
+            cache: this.#cache,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
             batcher: (node) => this.#batcher(node),
@@ -183,29 +205,70 @@ export class TopologyTestDriver implements AsyncDisposable {
         )
         this.#tasks.push(task)
         if (subtopology.isGlobal) this.#globalTasks.push(task)
-        for (const input of inputs) task.add(input.topic, input.partition, this.#uncommitted.of(readerOf(id, input)))
-        for (const input of inputs) this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
+        for (const input of inputs) {
+          this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
+          this.#redeliver(task, input)
+        }
       }
     }
   }
 
+  /** What was read and not committed when the tasks were killed. */
+  #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
+    const records = this.#log.get(placeOf({ topic, partition }))?.slice(position?.offset ?? 0) ?? []
+    for (const record of records) this.#deliver(task, { topic, partition }, record)
+  }
+
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
+    await this.#opened()
     const partitions = this.#partitionsOf(record.topic)
-    this.#emit({ ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) })
+    const piped = { ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) }
+    this.#handOut(piped, this.#append(piped))
     await this.#settle()
   }
 
   /** Everything that can happen without the clock moving. */
   async #settle(): Promise<void> {
-    this.#workers ??= await OpenWorkers.open(this.#topology)
+    await this.#opened()
+    this.#commit()
+    await this.#prepare()
     this.#processAll()
+    await this.#prepare()
     while (this.#tasks.some((task) => task.inFlight > 0)) {
       await this.#clock.settle()
       const drained = this.#tasks.filter((task) => this.#unwrapped(() => task.drain())).length > 0
       this.#commit()
       this.#processAll()
+      await this.#prepare()
       if (!drained && ![...this.#batchers.values()].some(({ calls }) => calls > 0)) return
     }
+  }
+
+  async #opened(): Promise<void> {
+    if (this.#workers !== null) return
+    await openSerdes(this.#topology, this.#applicationId)
+    this.#workers = await OpenWorkers.open(this.#topology)
+  }
+
+  /** One after the other, each with all that follows from it. */
+  async #prepare(): Promise<void> {
+    for (let next = this.#preparing[0]; next !== undefined; next = this.#preparing[0]) {
+      const { task, source, record, promise } = next
+      this.#preparing.shift()
+      await promise.catch((reason: unknown) => {
+        if (reason instanceof Unavailable) throw reason
+        source.refuse(record, reason)
+      })
+      this.#give(next)
+      if (!this.#globalTasks.includes(task)) this.#processAll()
+    }
+  }
+
+  #give({ task, topic, partition, record }: Pick<Preparing, 'task' | 'topic' | 'partition' | 'record'>): void {
+    task.add(topic, partition, [record])
+    this.#unwrapped(() => task.advance())
+    // Whatever lies before it in other topics: a global store takes its records as they come.
+    if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
   }
 
   #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
@@ -242,65 +305,81 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (const task of this.#tasks) {
       const positions: (TopicPartition & Position)[] = []
       task.takeCommit(positions, state)
-      for (const position of positions) {
-        const reader = readerOf(task.id, position)
-        this.#positions.set(reader, position)
-        if (task.takesTime) this.#uncommitted.passed(reader, position.offset)
-      }
+      for (const position of positions) this.#positions.set(readerOf(task.id, position), position)
     }
-    for (const { task, store, entries } of state) {
+    for (const { task, store, entries, logged } of state) {
       const rows = this.#disk.store(task, store)
       for (const [key, value] of entries) rows.change(key, value)
-      this.#logChanges(store, entries)
+      if (logged !== null) this.#logChanges(store, logged())
     }
     for (const task of this.#tasks) task.committed()
   }
 
   /** As an application on Kafka logs them: one record a row that a commit changes. */
-  #logChanges(name: string, entries: StoreChange['entries']): void {
-    const store = this.#topology.stores.get(name)
-    if (store === undefined || store.kind === 'custom' || store.logging === false) return
-    const records = this.#outputOf(changelogTopic(this.#applicationId, name))
-    for (const change of entries) {
-      const record = changelogRecord(store, change)
-      if (record !== null) records.push({ ...record, offset: records.length, headers: noHeaders })
-    }
+  #logChanges(store: string, changes: readonly ChangelogRecord[]): void {
+    const { records } = this.#outputOf(changelogTopic(this.#applicationId, store))
+    for (const change of changes) records.push({ ...change, offset: records.length })
   }
 
-  #emit({ topic, partition, key, value, timestamp, headers }: ProducerRecord): void {
+  /** Of a task: what was sent is there to be read. */
+  #emit(produced: ProducerRecord): void {
+    const record = this.#append(produced)
+    this.#outputOf(produced.topic).records.push(record)
+    this.#handOut(produced, record)
+  }
+
+  #append({ topic, partition, key, value, timestamp, headers }: ProducerRecord): LogRecord {
     const place = placeOf({ topic, partition })
-    const offset = this.#ends.get(place) ?? 0
-    this.#ends.set(place, offset + 1)
-    const record: LogRecord = { offset, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
-    this.#outputOf(topic).push(record)
-    for (const task of this.#readers.get(place) ?? []) {
-      if (task.takesTime) this.#uncommitted.add(readerOf(task.id, { topic, partition }), record)
-      task.add(topic, partition, [record])
-      // Whatever lies before it in other topics: a global store takes its records as they come.
-      if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
-    }
+    const partitionLog = this.#log.get(place) ?? []
+    this.#log.set(place, partitionLog)
+    const record: LogRecord = { offset: partitionLog.length, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
+    partitionLog.push(record)
+    return record
   }
 
-  #outputOf(topic: string): LogRecord[] {
+  #handOut({ topic, partition }: TopicPartition, record: LogRecord): void {
+    for (const task of this.#readers.get(placeOf({ topic, partition })) ?? []) this.#deliver(task, { topic, partition }, record)
+  }
+
+  #deliver(task: Task, { topic, partition }: TopicPartition, record: LogRecord): void {
+    const source = task.preparingSource(topic, partition)
+    const promise = source?.preparation(topic, record) ?? null
+    const isBehind = this.#preparing.some((other) => other.task === task && other.topic === topic && other.partition === partition)
+    if (source !== null && (promise !== null || isBehind)) {
+      promise?.catch(() => {})
+      this.#preparing.push({ task, source, topic, partition, record, promise: promise ?? Promise.resolve() })
+    } else this.#give({ task, topic, partition, record })
+  }
+
+  #outputOf(topic: string): Produced {
     const there = this.#outputs.get(topic)
     if (there !== undefined) return there
-    const records: LogRecord[] = []
-    this.#outputs.set(topic, records)
-    return records
+    const produced: Produced = { records: [], next: 0 }
+    this.#outputs.set(topic, produced)
+    return produced
   }
 
   #partitionsOf(topic: string): number {
-    const own = this.#topology.internalTopics.get(topic)
-    if (own !== undefined && own !== null) return own
-    return this.#partitions[topic] ?? (own === null ? Math.max(1, ...Object.values(this.#partitions)) : 1)
+    return this.#ownPartitions.get(topic) ?? this.#partitions[topic] ?? 1
   }
 
-  #store(name: string): StateStore {
-    const found = this.#stores.find(({ store }) => store.name === name)
-    if (found === undefined)
-      throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${name}`, next: 'Name one of the topology.' })
-    return found.store
+  #storesOf(name: string, kind: StoreKind): readonly [StoreSpec, readonly StateStore[]] {
+    const spec = this.#topology.stores.get(name)
+    if (spec?.kind === kind || spec?.kind === 'custom')
+      return [spec, this.#stores.filter(({ store }) => store.name === name).map(({ store }) => store)]
+    const there = [...this.#topology.stores.values()].filter((store) => store.kind === kind).map((store) => store.name)
+    throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
+      message: spec === undefined ? `There is no store ${name}` : `The store ${name} is no ${kind} store (${spec.kind})`,
+      next: there.length === 0 ? 'The topology has none of this kind.' : `Name one of: ${there.join(', ')}.`,
+    })
   }
+}
+
+interface Preparing extends TopicPartition {
+  readonly task: Task
+  readonly source: SourceRuntime
+  readonly record: LogRecord
+  readonly promise: Promise<unknown>
 }
 
 export class TestInputTopic<K, V> {
@@ -327,12 +406,17 @@ export class TestInputTopic<K, V> {
   /** Settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock. */
   pipeInput(key: K | null, value: V | null, timestamp?: number): Promise<void>
   pipeInput(record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] }): Promise<void>
-  async pipeInput(first: unknown, value?: V | null, timestamp?: number): Promise<void> {
-    const record =
-      value === undefined
-        ? (first as { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] })
-        : { key: first as K | null, value, timestamp }
-    const headers = 'headers' in record && record.headers !== undefined ? record.headers : noHeaders
+  async pipeInput(...input: readonly unknown[]): Promise<void> {
+    const [key, value, timestamp] = input
+    const record = (input.length === 1 ? key : { key, value, timestamp }) as {
+      key: K | null
+      value: V | null
+      timestamp?: number
+      headers?: readonly Header[]
+    }
+    const headers = record.headers ?? noHeaders
+    await this.#key.open?.({ topic: this.#name, part: 'key' })
+    await this.#value.open?.({ topic: this.#name, part: 'value' })
     await this.#pipe({
       key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
       value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),
@@ -342,15 +426,20 @@ export class TestInputTopic<K, V> {
   }
 }
 
+/** What a program has sent to a topic, and how far it was read: by all of the topic's readers together, as in Kafka Streams' driver. */
+interface Produced {
+  readonly records: LogRecord[]
+  next: number
+}
+
 export class TestOutputTopic<K, V> {
-  readonly #records: LogRecord[]
+  readonly #produced: Produced
   readonly #name: string
   readonly #key: Serde<K>
   readonly #value: Serde<V>
-  #next = 0
 
-  constructor(records: LogRecord[], name: string, key: Serde<K>, value: Serde<V>) {
-    this.#records = records
+  constructor(produced: Produced, name: string, key: Serde<K>, value: Serde<V>) {
+    this.#produced = produced
     this.#name = name
     this.#key = key
     this.#value = value
@@ -358,9 +447,9 @@ export class TestOutputTopic<K, V> {
 
   /** WAGGLE_NO_RECORD where `isEmpty`. */
   readRecord(): Record<K | null, V | null> {
-    const record = this.#records[this.#next]
+    const record = this.#produced.records[this.#produced.next]
     if (record === undefined) throw new WaggleError('WAGGLE_NO_RECORD', { message: `${this.#name} has no record left`, next: 'Ask isEmpty first.' })
-    this.#next++
+    this.#produced.next++
     const { key, timestamp, headers } = record
     const value = record.value as Uint8Array | null
     return {
@@ -378,7 +467,7 @@ export class TestOutputTopic<K, V> {
   }
 
   isEmpty(): boolean {
-    return this.#next >= this.#records.length
+    return this.#produced.next >= this.#produced.records.length
   }
 }
 

@@ -1,41 +1,90 @@
+import { noHeaders } from '../../topology/record.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
+import type { ChangelogRecord } from '../ports.ts'
 
-/** A change of a store as its changelog holds it: Kafka Streams' bytes, so that either can restore what the other wrote. */
-export interface ChangelogRecord {
-  readonly key: Uint8Array
-  /** Null deletes. */
-  readonly value: Uint8Array | null
-  readonly timestamp: number
-}
-
-export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp?: number]
-
-/**
- * Keys without what only orders rows here, values without the timestamp that the record has:
- *
- *     key-value: key                     window: key │ start i64 │ sequence i32         session: key │ end i64 │ start i64
- *
- * Null for stores whose changelog is not Kafka Streams' yet (versions, and what joins and suppression keep), and for what merely ran out.
- */
-export function changelogRecord(store: KeptStore, [row, value, timestamp = -1]: RowChange): ChangelogRecord | null {
-  if (timestamp === ranOut || store.kind === 'versioned') return null
-  const key = keyIn(store, row)
-  if (value === null || store.timestamped !== true) return { key, value, timestamp }
-  const view = new DataView(value.buffer, value.byteOffset, 8)
-  return { key, value: value.subarray(8), timestamp: view.getInt32(0) * 2 ** 32 + view.getUint32(4) }
-}
+/** A change of one row, and the time of the record that did it. */
+export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
 
 /** Of a row that was dropped with its segment: a changelog forgets by its own retention. */
 export const ranOut = -2
 
-function keyIn(store: KeptStore, row: Uint8Array): Uint8Array {
-  if (store.kind === 'keyValue') return row
-  if (store.timeOrdered !== true) return row.subarray(segmentBytes)
-  if (store.kind === 'window') {
-    const [start, key, sequence] = [row.subarray(8, 16), row.subarray(16, row.length - 4), row.subarray(row.length - 4)]
-    return Buffer.concat([key, start, sequence])
+/**
+ * How the rows of a store lie in its changelog: keys without what only orders rows here, values without the timestamp that the record
+ * has.
+ *
+ *     key-value: key                     window: key │ start i64 │ sequence i32         session: key │ end i64 │ start i64
+ *
+ * A versioned store is not told row by row: see `SegmentedVersionedStore`.
+ */
+export class Changelog {
+  readonly #store: KeptStore
+  readonly #segmentMs: number
+
+  constructor(store: KeptStore) {
+    this.#store = store
+    this.#segmentMs = segmentMsOf(store.retentionMs ?? Number.MAX_SAFE_INTEGER)
   }
-  return Buffer.concat([row.subarray(24), row.subarray(8, 24)])
+
+  /** Null where nothing of it goes to the changelog: what merely ran out. */
+  recordOf([row, value, timestamp]: RowChange): ChangelogRecord | null {
+    if (timestamp === ranOut) return null
+    const key = this.#keyIn(row)
+    if (value === null) return { key, value, timestamp, headers: noHeaders }
+    const headers = this.#store.changelogHeaders ?? noHeaders
+    if (this.#store.timestamped !== true) return { key, value, timestamp, headers }
+    return { key, value: value.subarray(8), timestamp: readLong(value, 0), headers }
+  }
+
+  rowOf({ key, value, timestamp }: Pick<ChangelogRecord, 'key' | 'value' | 'timestamp'>): RowChange {
+    const row = this.#rowIn(key)
+    if (value === null || this.#store.timestamped !== true) return [row, value, timestamp]
+    const timed = Buffer.allocUnsafe(8 + value.length)
+    writeLong(timed, timestamp, 0)
+    timed.set(value, 8)
+    return [row, timed, timestamp]
+  }
+
+  /** The time that a row of the changelog stands for: a window's start, a session's end; -1 where rows have none. */
+  timeOf(key: Uint8Array): number {
+    if (this.#store.kind === 'window') return readLong(key, key.length - 12)
+    return this.#store.kind === 'session' ? readLong(key, key.length - 16) : -1
+  }
+
+  #keyIn(row: Uint8Array): Uint8Array {
+    const { kind, timeOrdered } = this.#store
+    if (kind === 'keyValue') return row
+    if (timeOrdered !== true) return row.subarray(segmentBytes)
+    const times = kind === 'window' ? 8 : 16
+    const sequence = kind === 'window' ? 4 : 0
+    const from = segmentBytes + times
+    return Buffer.concat([row.subarray(from, row.length - sequence), row.subarray(segmentBytes, from), row.subarray(row.length - sequence)])
+  }
+
+  #rowIn(key: Uint8Array): Uint8Array {
+    const { kind, timeOrdered } = this.#store
+    if (kind === 'keyValue') return key
+    const segment = Buffer.allocUnsafe(segmentBytes)
+    writeLong(segment, Math.floor(this.timeOf(key) / this.#segmentMs), 0)
+    if (timeOrdered !== true) return Buffer.concat([segment, key])
+    const sequence = kind === 'window' ? 4 : 0
+    const from = key.length - sequence - (kind === 'window' ? 8 : 16)
+    return Buffer.concat([segment, key.subarray(from, key.length - sequence), key.subarray(0, from), key.subarray(key.length - sequence)])
+  }
+}
+
+/** As Kafka Streams': half of what is kept, a minute at the least. */
+export function segmentMsOf(retentionMs: number): number {
+  return Math.max(Math.floor(retentionMs / 2), 60_000)
+}
+
+export function writeLong(bytes: Buffer, value: number, at: number): void {
+  bytes.writeInt32BE(Math.floor(value / 2 ** 32), at)
+  bytes.writeUInt32BE(value >>> 0, at + 4)
+}
+
+export function readLong(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
+  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }
 
 const segmentBytes = 8

@@ -1,7 +1,9 @@
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
-import type { WriteBackStore } from './write-back-store.ts'
+import { readLong, segmentMsOf, writeLong } from './changelog.ts'
+import type { KeptNumber } from './task-memory.ts'
+import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
 /** Rows by bytes: what a segmented store is made of. */
 export type Rows<V> = WriteBackStore<Uint8Array, V>
@@ -26,10 +28,10 @@ abstract class SegmentedStore<K, V> implements StateStore {
   protected readonly timeOrdered: boolean
   readonly #retentionMs: number
   readonly #segmentMs: number
-  #streamTime = -1
+  readonly #streamTime: KeptNumber
   #dropped = 0
 
-  constructor(builder: KeptStore, rows: Rows<V>, topic: string) {
+  constructor(builder: KeptStore, rows: Rows<V>, { topic, memory }: StoreOptions) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.rows = rows
@@ -37,12 +39,8 @@ abstract class SegmentedStore<K, V> implements StateStore {
     this.topic = topic
     this.timeOrdered = builder.timeOrdered ?? false
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
-    this.#segmentMs = Math.max(Math.floor(this.#retentionMs / 2), 60_000)
-    // After a restart time has come at least as far as where the newest row lies.
-    for (const [row] of rows.between(longBytes(0), null, true)) {
-      this.#streamTime = readLong(row, 0) * this.#segmentMs
-      break
-    }
+    this.#segmentMs = segmentMsOf(this.#retentionMs)
+    this.#streamTime = memory.kept(`${builder.name}.time`)
   }
 
   protected segmentOf(timestamp: number): number {
@@ -51,19 +49,19 @@ abstract class SegmentedStore<K, V> implements StateStore {
 
   /** The least time that can still be read. */
   protected get oldest(): number {
-    return this.#streamTime - this.#retentionMs + 1
+    return this.#streamTime.value - this.#retentionMs + 1
   }
 
   /** The segments that rows from `from` to `to` may lie in. */
   protected segments(from: number, to: number): readonly number[] {
     const first = Math.max(0, this.segmentOf(from), this.#live)
-    const last = Math.min(this.segmentOf(to), this.segmentOf(this.#streamTime))
+    const last = Math.min(this.segmentOf(to), this.segmentOf(this.#streamTime.value))
     return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at)
   }
 
   /** False where the time is too long ago to be kept. */
   protected admits(timestamp: number): boolean {
-    if (timestamp > this.#streamTime) this.#streamTime = timestamp
+    if (timestamp > this.#streamTime.value) this.#streamTime.value = timestamp
     const live = this.#live
     if (this.segmentOf(timestamp) < live) return false
     if (live > this.#dropped) this.#drop(live)
@@ -72,7 +70,7 @@ abstract class SegmentedStore<K, V> implements StateStore {
 
   /** The oldest segment that is kept. */
   get #live(): number {
-    return this.segmentOf(this.#streamTime - this.#retentionMs)
+    return this.segmentOf(this.#streamTime.value - this.#retentionMs)
   }
 
   #drop(live: number): void {
@@ -89,26 +87,28 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
 
   readonly #retainDuplicates: boolean
   readonly #windowSizeMs: number
-  #sequence = 0
+  readonly #sequence: KeptNumber
 
-  constructor(builder: KeptStore, rows: Rows<V>, topic: string) {
-    super(builder, rows, topic)
+  constructor(builder: KeptStore, rows: Rows<V>, options: StoreOptions) {
+    super(builder, rows, options)
+    this.#sequence = options.memory.kept(`${builder.name}.sequence`)
+    if (this.#sequence.value < 0) this.#sequence.value = 0
     this.#retainDuplicates = builder.retainDuplicates ?? false
     this.#windowSizeMs = builder.windowSizeMs ?? 0
   }
 
   put(key: K, value: V | null, windowStart: number): void {
     // Counted for null too: Kafka Streams' changelog does.
-    if (this.#retainDuplicates) this.#sequence = (this.#sequence + 1) & 0x7fffffff
+    if (this.#retainDuplicates) this.#sequence.value = (this.#sequence.value + 1) & 0x7fffffff
     if (value === null && this.#retainDuplicates) return
-    if (this.admits(windowStart)) this.rows.put(this.#rowKey(this.#bytesOf(key), windowStart, this.#sequence), value)
+    if (this.admits(windowStart)) this.rows.put(this.#rowKey(this.#bytesOf(key), windowStart, this.#sequence.value), value)
   }
 
   fetch(key: K, windowStart: number): V | null
   fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
   fetch(key: K, from: number, to?: number): V | null | Iterable<KeyValue<number, V>> {
     if (to !== undefined) return this.fetchOrdered(key, from, to, false)
-    return from < this.oldest ? null : this.rows.get(this.#rowKey(this.#bytesOf(key), from, this.#sequence))
+    return from < this.oldest ? null : this.rows.get(this.#rowKey(this.#bytesOf(key), from, this.#sequence.value))
   }
 
   /** A key's windows that start between the two, oldest first or, `reverse`, newest first. */
@@ -242,14 +242,4 @@ function longBytes(value: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(8)
   writeLong(bytes, value, 0)
   return bytes
-}
-
-function writeLong(bytes: Buffer, value: number, at: number): void {
-  bytes.writeInt32BE(Math.floor(value / 2 ** 32), at)
-  bytes.writeUInt32BE(value >>> 0, at + 4)
-}
-
-function readLong(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }

@@ -1,7 +1,8 @@
 import type { Serde } from '../../topology/serde.ts'
 import { Serdes } from '../../topology/serdes.ts'
-import type { StateStore, StoreSpec } from '../../topology/state-store.ts'
-import type { StoreBytes } from '../ports.ts'
+import type { KeptStore, StateStore, StoreSpec } from '../../topology/state-store.ts'
+import type { ChangelogRecord, StoreBytes } from '../ports.ts'
+import { Changelog, type RowChange } from './changelog.ts'
 import { SegmentedSessionStore, SegmentedWindowStore } from './segmented-store.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
@@ -10,22 +11,36 @@ import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 export interface TaskStore {
   readonly store: StateStore
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
+  /** What changes that were just taken are in the changelog. Null where it has none of its own. */
+  readonly logged: ((changes: readonly RowChange[]) => readonly ChangelogRecord[]) | null
 }
 
 export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOptions): TaskStore {
-  if (builder.kind === 'custom') return { store: builder.build(), rows: nothingToCommit }
+  if (builder.kind === 'custom') return { store: builder.build(), rows: nothingToCommit, logged: null }
   if (builder.kind === 'keyValue') {
     const rows = new WriteBackStore<unknown, unknown>(builder, disk, options)
-    return { store: rows, rows }
+    return { store: rows, rows, logged: rowByRow(builder) }
   }
   if (builder.kind === 'versioned') {
     const versions = { ...builder, key: Serdes.bytes(), value: versionSerde(builder.value as unknown as Serde<unknown>) }
     const rows = new WriteBackStore<Uint8Array, Version>(versions, disk, options)
-    return { store: new SegmentedVersionedStore(builder, rows, options.topic), rows }
+    const store = new SegmentedVersionedStore(builder, rows, options)
+    return { store, rows, logged: isLogged(builder) ? () => store.takeLogged() : null }
   }
   const rows = new WriteBackStore<Uint8Array, unknown>({ ...builder, key: Serdes.bytes() }, disk, options)
   const Store = builder.kind === 'window' ? SegmentedWindowStore : SegmentedSessionStore
-  return { store: new Store(builder, rows, options.topic), rows }
+  return { store: new Store(builder, rows, options), rows, logged: rowByRow(builder) }
+}
+
+/** It has a changelog of its own: not turned off, and no topic that stands for one. */
+export function isLogged({ logging, sourceTopic }: KeptStore): boolean {
+  return logging !== false && sourceTopic === undefined
+}
+
+function rowByRow(builder: KeptStore): TaskStore['logged'] {
+  if (!isLogged(builder)) return null
+  const changelog = new Changelog(builder)
+  return (changes) => changes.flatMap((change) => changelog.recordOf(change) ?? [])
 }
 
 /** Of a store that is gone with its task. */

@@ -1,6 +1,9 @@
+import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, ValueAndTimestamp, VersionedKeyValueStore } from '../../topology/state-store.ts'
-import type { WriteBackStore } from './write-back-store.ts'
+import type { ChangelogRecord } from '../ports.ts'
+import type { KeptNumber } from './task-memory.ts'
+import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
 /** A version of a key: null where it was deleted then. */
 export interface Version {
@@ -18,7 +21,6 @@ type Found<V> = ValueAndTimestamp<V> & { readonly validTo: number | null }
  *
  *     latest:  0 │ key
  *     earlier: 1 │ segment of validTo i64 │ length of key i32 │ key │ timestamp i64
- *     time:    2
  *
  * Earlier versions lie by the time until which they were valid, so that what nobody can ask for any more goes a segment at a time.
  */
@@ -27,29 +29,34 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   readonly persistent: boolean
   readonly #rows: WriteBackStore<Uint8Array, Version>
   readonly #keys: Serde<K>
+  readonly #values: Serde<V>
   readonly #topic: string
   readonly #retentionMs: number
   readonly #segmentMs: number
-  #streamTime = -1
+  readonly #streamTime: KeptNumber
   #dropped = 0
+  readonly #keepsLog: boolean
+  #logged: ChangelogRecord[] = []
 
-  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, topic: string) {
+  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, { topic, memory, keepsLog = false }: StoreOptions) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.#rows = rows
     this.#keys = builder.key as unknown as Serde<K>
+    this.#values = builder.value as unknown as Serde<V>
     this.#topic = topic
+    this.#keepsLog = keepsLog
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = segmentMsOf(this.#retentionMs)
-    this.#streamTime = rows.get(timeRow)?.timestamp ?? -1
+    this.#streamTime = memory.kept(`${builder.name}.time`)
   }
 
   get(key: K, asOf?: number): Found<V> | null {
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
     if (asOf === undefined || (latest !== null && latest.timestamp <= asOf)) return found(latest)
-    if (asOf < this.#streamTime - this.#retentionMs) return null
-    for (let segment = this.#segmentOf(asOf); segment <= this.#segmentOf(this.#streamTime); segment++) {
+    if (asOf < this.#streamTime.value - this.#retentionMs) return null
+    for (let segment = this.#segmentOf(asOf); segment <= this.#segmentOf(this.#streamTime.value); segment++) {
       const version = this.#lastBefore(segment, bytes, asOf)
       if (version !== null && version.validTo !== null && version.validTo > asOf) return found(version)
     }
@@ -62,13 +69,13 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
 
   /** Says what became of it: the latest version, one that a later one has replaced already, or too old to be kept. */
   putVersion(key: K, value: V | null, timestamp: number): Put {
-    if (timestamp < this.#streamTime - this.#retentionMs) return 'expired'
-    if (timestamp > this.#streamTime) {
-      this.#streamTime = timestamp
-      this.#rows.put(timeRow, { value: null, timestamp, validTo: null })
+    if (timestamp < this.#streamTime.value - this.#retentionMs) return 'expired'
+    if (timestamp > this.#streamTime.value) {
+      this.#streamTime.value = timestamp
       this.#dropExpired()
     }
     const bytes = this.#keys.serialize(this.#topic, key)
+    if (this.#keepsLog) this.#log(bytes, value, timestamp)
     const latest = this.#rows.get(latestRow(bytes))
     if (latest === null || timestamp >= latest.timestamp) {
       if (latest !== null && timestamp > latest.timestamp) this.#putEarlier(bytes, { ...latest, validTo: timestamp })
@@ -78,6 +85,18 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     }
     this.#insert(bytes, value, timestamp, latest.timestamp)
     return 'outdated'
+  }
+
+  /** The puts since the last call: what the changelog holds are versions as they came, from which either can make its rows. */
+  takeLogged(): readonly ChangelogRecord[] {
+    const logged = this.#logged
+    this.#logged = []
+    return logged
+  }
+
+  #log(key: Uint8Array, value: V | null, timestamp: number): void {
+    const bytes = value === null ? null : this.#values.serialize(this.#topic, value)
+    this.#logged.push({ key, value: bytes, timestamp, headers: noHeaders })
   }
 
   /**
@@ -91,7 +110,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   /** Between two versions: the one before it ends where it begins. */
   #insert(key: Uint8Array, value: V | null, timestamp: number, latestFrom: number): void {
     let validTo = latestFrom
-    for (let segment = this.#segmentOf(timestamp); segment <= this.#segmentOf(this.#streamTime); segment++) {
+    for (let segment = this.#segmentOf(timestamp); segment <= this.#segmentOf(this.#streamTime.value); segment++) {
       const before = this.#lastBefore(segment, key, timestamp)
       if (before !== null && before.validTo !== null && before.validTo > timestamp) {
         this.#rows.put(this.#earlierRow(key, before.validTo, before.timestamp), null)
@@ -132,7 +151,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   get #live(): number {
-    return this.#segmentOf(this.#streamTime - this.#retentionMs)
+    return this.#segmentOf(this.#streamTime.value - this.#retentionMs)
   }
 
   #dropExpired(): void {
@@ -161,7 +180,6 @@ export function versionSerde(value: Serde<unknown>): Serde<Version> {
   }
 }
 
-const timeRow = Buffer.of(2)
 const absent = Buffer.of(0)
 const present = Buffer.of(1)
 const allOnes = Buffer.alloc(8, 0xff)

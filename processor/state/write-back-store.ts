@@ -4,6 +4,7 @@ import type { KeptStore, KeyValueStore } from '../../topology/state-store.ts'
 import type { StoreBytes } from '../ports.ts'
 import { type RowChange, ranOut } from './changelog.ts'
 import { SortedIds } from './sorted-ids.ts'
+import type { TaskMemory } from './task-memory.ts'
 
 /**
  * A task's key-value store: values stay what they are in memory and become bytes in the commit, so what is put and deleted
@@ -19,7 +20,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #key: Serde<K>
   readonly #value: Serde<V>
   readonly #topic: string
-  readonly #time: RecordTime
+  readonly #memory: TaskMemory
   readonly #maxEntries: number
   #turnAt: number
   #young = new Map<string, Entry<V>>()
@@ -39,7 +40,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#key = builder.key as unknown as Serde<K>
     this.#value = builder.value as unknown as Serde<V>
     this.#topic = options.topic
-    this.#time = options.time ?? { now: -1 }
+    this.#memory = options.memory
     this.#maxEntries = options.maxEntries
     this.#turnAt = options.maxEntries / 2
   }
@@ -165,7 +166,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   #set(entry: Entry<V>, value: V | null): void {
     entry.value = value
-    entry.timestamp = this.#time.now
+    entry.timestamp = this.#memory.now
     if (entry.dirty) return
     if (entry.commits === 0) this.#hold(entry)
     entry.dirty = true
@@ -257,16 +258,13 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 }
 
-/** The time of the record in hand. */
-export interface RecordTime {
-  now: number
-}
-
 export interface StoreOptions {
   /** Of its changelog: what serdes are told. */
   readonly topic: string
   readonly maxEntries: number
-  readonly time?: RecordTime
+  readonly memory: TaskMemory
+  /** Changes are wanted as a changelog has them. */
+  readonly keepsLog?: boolean
 }
 
 /** Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */

@@ -2,7 +2,7 @@ import { streamsDeadLetterHeaders } from '../../topology/dead-letter.ts'
 import type { FailedRecord, Handler } from '../../topology/failed-record.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
-import { type ErrorCode, WaggleError } from '../../topology/waggle-error.ts'
+import { type ErrorCode, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import type { RecordPlace } from './record-place.ts'
@@ -97,6 +97,7 @@ export class TaskFailures {
    */
   handle(step: FailedStep, node: string, thrown: unknown, record: Record<unknown, unknown> | null, { time = -1, isRefusal = false } = {}): void {
     if (thrown instanceof StandingFailure) throw thrown
+    if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
     // It failed when it was read first, and what was to be done about it was done.
     if (this.#place.isReplay) return
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })

@@ -4,7 +4,8 @@ import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
-import type { OperatorContext } from '../operators/operator-context.ts'
+import type { OperatorContext, TableUpdates } from '../operators/operator-context.ts'
+import type { KeptNumber } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
@@ -49,6 +50,7 @@ export class NodeContext implements OperatorContext {
   }
 
   forward(record: NewRecord<unknown, unknown>, child?: string): void {
+    if (record.key === undefined || record.value === undefined || !(record.timestamp >= 0)) throw malformed(this.#node, record)
     const full: Record<unknown, unknown> =
       record.headers === undefined
         ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders }
@@ -98,12 +100,18 @@ export class NodeContext implements OperatorContext {
     })
   }
 
-  noted(name: string): number | null {
-    return this.#task.notes.get(name) ?? null
+  updates(store: string | null, sendsOld: () => boolean): TableUpdates {
+    const cache = store === null ? null : this.#task.tableCache(store)
+    cache?.listen((record) => this.forward(record), sendsOld)
+    if (cache !== null) return { areHeldBack: true, send: (update) => cache.put(update) }
+    return {
+      areHeldBack: false,
+      send: ({ key, change, timestamp, headers }) => this.forward({ key, value: change, timestamp, headers }),
+    }
   }
 
-  note(name: string, value: number): void {
-    this.#task.notes.set(name, value)
+  kept(name: string): KeptNumber {
+    return this.#task.memory.kept(`${this.#node}.${name}`)
   }
 
   shared<T>(owner: object, make: () => T): T {
@@ -125,4 +133,19 @@ export class NodeContext implements OperatorContext {
   commit(): void {
     this.#task.requestCommit()
   }
+}
+
+/** What no node may hand on: it would only show far away. */
+function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>): WaggleError {
+  if (timestamp === undefined || timestamp >= 0) {
+    const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'
+    return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
+      message: `${node} sends a record on whose ${what} is undefined`,
+      next: 'Give it one; absence of a key or a value is null.',
+    })
+  }
+  return new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
+    message: `${node} sends a record on with the timestamp ${timestamp}`,
+    next: 'Give it a time in epoch milliseconds, of at least 0.',
+  })
 }

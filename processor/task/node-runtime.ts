@@ -1,19 +1,22 @@
 import { type TimestampExtractor, TimestampExtractors } from '../../topology/consumed.ts'
 import type { GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
-import type { Deserializer, Serializer } from '../../topology/serde.ts'
+import type { Deserializer, Serde, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import type { NodeMeters, TaskMeters, Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
-import type { RecordTime } from '../state/write-back-store.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
 import { headerSize, payloadSize, placeSize, type RecordQueue } from './record-queue.ts'
+import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
 import type { TaskSurroundings } from './task-state.ts'
+
+type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
 
 /** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
 export interface NodeRuntime {
@@ -26,11 +29,13 @@ export class SourceRuntime implements NodeRuntime {
   readonly name: string
   readonly #node: SourceNode
   readonly #context: NodeContext
-  readonly #key: Deserializer<unknown>
-  readonly #value: Deserializer<unknown>
+  readonly #key: Preparing
+  readonly #value: Preparing
   /** Records that come in, a pass at a time. */
   readonly read: Sensor
   readonly #endToEnd: Sensor
+  /** What could not be prepared: it is read no more, and fails with this. */
+  #refused: Map<LogRecord, unknown> | null = null
 
   constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
     this.name = node.name
@@ -38,24 +43,55 @@ export class SourceRuntime implements NodeRuntime {
     this.#endToEnd = meters.node(node.name).endToEnd
     this.#node = node
     this.#context = context
-    this.#key = node.key as Deserializer<unknown>
-    this.#value = node.value as Deserializer<unknown>
+    this.#key = node.key as Preparing
+    this.#value = node.value as Preparing
+  }
+
+  /** Its serdes may have to fetch something before a record can be read. */
+  get prepares(): boolean {
+    return this.#key.prepare !== undefined || this.#value.prepare !== undefined
+  }
+
+  /** What is to be awaited before this record is added to its task; null where nothing is. */
+  preparation(topic: string, record: LogRecord): Promise<unknown> | null {
+    if (this.#skips(record)) return null
+    const { key, value } = record
+    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key) ?? null)
+    const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
+    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value) ?? null)
+    return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
+  }
+
+  refuse(record: LogRecord, reason: unknown): void {
+    this.#refused ??= new Map()
+    this.#refused.set(record, reason)
   }
 
   /** Null where the record is not wanted: without a key or a value, or without a time. */
   decode(queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
-    const { skips, timestampExtractor } = this.#node
-    if ((skips.nullKeys && record.key === null) || (skips.nullValues && record.value === null)) return null
+    const { timestampExtractor } = this.#node
+    if (this.#skips(record)) return null
+    if (this.#refused !== null) this.#failIfRefused(record)
     const decoded = this.#decoded(queue.topic, record)
-    const extract = timestampExtractor ?? (record.timestamp >= 0 ? null : TimestampExtractors.failOnInvalid)
+    const given = timestampExtractor ?? TimestampExtractors.failOnInvalid
+    const extract = given === TimestampExtractors.failOnInvalid && record.timestamp >= 0 ? null : given
     const { topic, partition } = queue
     const timestamp =
       extract === null
         ? record.timestamp
         : this.#extracted(extract, { ...decoded, topic, partition, offset: BigInt(record.offset) }, queue.streamTime)
-    if (timestamp > queue.streamTime) queue.streamTime = timestamp
     if (timestamp < 0) return null
     return timestamp === decoded.timestamp ? decoded : { ...decoded, timestamp }
+  }
+
+  #skips({ key, value }: LogRecord): boolean {
+    const { skips } = this.#node
+    return (skips.nullKeys && key === null) || (skips.nullValues && value === null)
+  }
+
+  #failIfRefused(record: LogRecord): void {
+    const reason = this.#refused?.get(record)
+    if (this.#refused?.delete(record)) throw reason
   }
 
   /** The wall clock is the task's own, which a test moves by hand. */
@@ -92,15 +128,15 @@ export class SourceRuntime implements NodeRuntime {
 export class ProcessorRuntime implements NodeRuntime {
   readonly name: string
   readonly #processor: OperatorProcessor
-  readonly #time: RecordTime
+  readonly #memory: TaskMemory
   readonly #context: NodeContext
   #ended: EndToEnd | null = null
 
-  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, time: RecordTime) {
+  constructor(node: GraphNode, processor: OperatorProcessor, context: NodeContext, memory: TaskMemory) {
     this.name = node.name
     this.#processor = processor
     this.#context = context
-    this.#time = time
+    this.#memory = memory
     processor.init?.(context)
   }
 
@@ -110,14 +146,14 @@ export class ProcessorRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
-    const before = this.#time.now
-    this.#time.now = record.timestamp
+    const before = this.#memory.now
+    this.#memory.now = record.timestamp
     try {
       this.#processor.process(record)
     } catch (thrown) {
       this.#context.failed(thrown, record)
     } finally {
-      this.#time.now = before
+      this.#memory.now = before
     }
     this.#ended?.record(record)
   }
@@ -195,6 +231,7 @@ export class SinkRuntime implements NodeRuntime {
       typeof named === 'string'
         ? named
         : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, { ...record, ...this.#place.toMetadata() })
+    refuseNoTopic(topic)
     const key = record.key === null ? null : this.#key.serialize(topic, record.key, record.headers)
     const value =
       record.value === null
@@ -214,6 +251,7 @@ export class SinkRuntime implements NodeRuntime {
           )
     const { timestamp, headers } = record
     const wanted = chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen
+    if (partitioner !== null) refuseOutside(wanted, topic, partitions)
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))
   }
 

@@ -1,24 +1,30 @@
 import type { Ahead } from '../async/unfinished.ts'
 
-/** What a task says beside a position that it commits, so that it goes on from there as it would have. */
+/**
+ * What a task commits with each of its positions, as text, so that it goes on from there as it would have: the partition's time, the
+ * task's, the numbers that operators and stores keep, and what asynchronous nodes had not finished.
+ */
 export interface PositionNote {
+  readonly partitionTime: number
   readonly streamTime: number
-  /** Of its operators. */
-  readonly notes: readonly (readonly [name: string, value: number])[]
+  readonly kept: readonly (readonly [name: string, value: number])[]
   /** Null where all that was read is done. */
   readonly ahead: Ahead | null
 }
 
-export function writeNote({ streamTime, notes, ahead }: PositionNote): string {
-  if (ahead !== null) return `${streamTime} ${JSON.stringify({ notes, ahead })}`
-  return notes.length === 0 ? String(streamTime) : `${streamTime} ${JSON.stringify(notes)}`
+/** Short, since a broker takes some thousand bytes of it. */
+export function writePositionNote({ partitionTime, streamTime, kept, ahead }: PositionNote): string {
+  const times = `${partitionTime} ${streamTime}`
+  if (ahead !== null) return `${times} ${JSON.stringify({ kept, ahead })}`
+  return kept.length === 0 ? times : `${times} ${JSON.stringify(kept)}`
 }
 
-export function readNote(note: string): PositionNote {
-  const space = note.indexOf(' ')
-  const time = Number(space < 0 ? note || Number.NaN : note.slice(0, space))
-  const streamTime = Number.isNaN(time) ? -1 : time
-  if (space < 0) return { streamTime, notes: [], ahead: null }
-  const said = JSON.parse(note.slice(space + 1)) as PositionNote['notes'] | Pick<PositionNote, 'notes' | 'ahead'>
-  return 'ahead' in said ? { streamTime, ...said } : { streamTime, notes: said, ahead: null }
+/** Of text that is no note (another application's, or none) nothing is known. */
+export function readPositionNote(text: string): PositionNote {
+  const [, partitionTime = '-1', streamTime = '-1', more = '[]'] = pattern.exec(text) ?? []
+  const times = { partitionTime: Number(partitionTime), streamTime: Number(streamTime) }
+  const said = JSON.parse(more) as PositionNote['kept'] | Pick<PositionNote, 'kept' | 'ahead'>
+  return 'ahead' in said ? { ...times, ...said } : { ...times, kept: said, ahead: null }
 }
+
+const pattern = /^(-?\d+) (-?\d+)(?: (\[\[.*\]\]|\{"kept":.*\}))?$/

@@ -50,5 +50,5 @@ export class QueueHeap {
 }
 
 function timeOf(queue: RecordQueue): number {
-  return queue.head?.timestamp ?? Number.POSITIVE_INFINITY
+  return queue.head?.record.timestamp ?? Number.POSITIVE_INFINITY
 }

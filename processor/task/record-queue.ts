@@ -1,11 +1,20 @@
 import type { SourceNode } from '../../topology/graph.ts'
-import type { Header } from '../../topology/record.ts'
+import type { Header, Record } from '../../topology/record.ts'
 import { Fifo } from '../fifo.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
 import type { LogRecord } from '../ports.ts'
 import { Handed } from '../ports.ts'
 
-/** What a task has been given of one partition and has not processed yet, oldest first. */
+/** The next record of a queue, as it lies in the log and as its source reads it. */
+export interface QueueHead {
+  readonly read: LogRecord
+  readonly record: Record<unknown, unknown>
+}
+
+/**
+ * What a task has been given of one partition and has not processed yet, oldest first. Only the first is decoded: which queue comes
+ * first depends on the time that its source's extractor gives it.
+ */
 export class RecordQueue {
   /** Among its task's. */
   readonly index: number
@@ -15,6 +24,9 @@ export class RecordQueue {
   readonly #records = new Fifo<LogRecord>()
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
+  /** Records before this offset are read again for asynchronous nodes alone: their times are known. */
+  replayUntil = 0
+  #head: QueueHead | null = null
   readonly #consumed: Traffic
   readonly #placeBytes: number
   #asked: number
@@ -44,8 +56,8 @@ export class RecordQueue {
     return taken
   }
 
-  get head(): LogRecord | undefined {
-    return this.#records.head
+  get head(): QueueHead | null {
+    return this.#head
   }
 
   add(records: readonly LogRecord[]): void {
@@ -55,15 +67,39 @@ export class RecordQueue {
     }
   }
 
-  take(): LogRecord | undefined {
-    const record = this.#records.shift()
-    if (record === undefined) return undefined
-    const payload = payloadSize(record)
-    this.#bytes -= 64 + payload
+  /** Makes the first record that `decode` reads the head; those before it, which it does not want, are gone. True where there is one. */
+  advance(decode: (record: LogRecord) => Record<unknown, unknown> | null): boolean {
+    while (this.#head === null) {
+      const read = this.#records.head
+      if (read === undefined) return false
+      const record = decode(read)
+      if (record === null) this.#drop(payloadSize(read))
+      else this.#head = { read, record }
+    }
+    return true
+  }
+
+  take(): QueueHead | null {
+    const head = this.#head
+    this.#head = null
+    if (head === null) return null
+    const { read, record } = head
+    const payload = payloadSize(read)
+    this.#drop(payload)
     this.#consumed.records++
     this.#consumed.bytes += this.#placeBytes + payload
-    if (record.headers.length > 0) this.#consumed.bytes += headerSize(record.headers)
-    return record
+    if (read.headers.length > 0) this.#consumed.bytes += headerSize(read.headers)
+    if (record.timestamp > this.streamTime && !this.isReplay(read)) this.streamTime = record.timestamp
+    return head
+  }
+
+  isReplay({ offset }: LogRecord): boolean {
+    return offset < this.replayUntil
+  }
+
+  #drop(payload: number): void {
+    this.#records.shift()
+    this.#bytes -= 64 + payload
   }
 }
 

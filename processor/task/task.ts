@@ -6,18 +6,19 @@ import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
-import type { RecordTime } from '../state/write-back-store.ts'
 import { nearestAsync } from './async-paths.ts'
 import { AsyncRuntime } from './async-runtime.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
-import { readNote, writeNote } from './position-note.ts'
+import { readPositionNote, writePositionNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
+import { TableCache } from './table-cache.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
@@ -35,7 +36,7 @@ export interface TaskOptions {
   readonly stateName: string
   readonly meters?: TaskMeters
   /** Shared with its stores. */
-  readonly time?: RecordTime
+  readonly memory: TaskMemory
   /** Several tasks that choose as one, as those of a test driver do. */
   readonly waiting?: QueueHeap
 }
@@ -49,26 +50,27 @@ export class Task implements TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly failures: TaskFailures
-  readonly notes = new Map<string, number>()
   readonly meters: TaskMeters
-  readonly time: RecordTime
+  readonly memory: TaskMemory
   readonly inputs: readonly TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
   readonly #queues: RecordQueue[] = []
   readonly #waiting: QueueHeap
+  /** Queues whose first record is not decoded yet. */
+  readonly #fresh: RecordQueue[] = []
   readonly #sources: SourceRuntime[] = []
   readonly #place: RecordPlace
   readonly #async: AsyncRuntime[] = []
   readonly #nodes: NodeRuntime[] = []
   readonly #shared = new Map<object, unknown>()
+  /** By store, in the order in which they are flushed: a table before those made of it. */
+  readonly #caches = new Map<string, TableCache>()
   /** Next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
   /** What the last commit says of asynchronous nodes, by queue. */
   readonly #committedAhead: string[] = []
-  /** Up to where records are read again for asynchronous nodes, by queue. */
-  readonly #replayUntil: number[] = []
   readonly #aheads: (Ahead | null)[] = []
   streamTime = -1
 
@@ -78,13 +80,14 @@ export class Task implements TaskState {
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
-    this.time = options.time ?? { now: -1 }
+    this.memory = options.memory
     this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
+    this.#makeCaches()
     this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
     this.#build()
   }
@@ -107,11 +110,6 @@ export class Task implements TaskState {
     let bytes = 0
     for (const queue of this.#queues) bytes += queue.bytes
     return bytes
-  }
-
-  /** It has asynchronous nodes: what it reads may be done long after. */
-  get takesTime(): boolean {
-    return this.#async.length > 0
   }
 
   /** Records that wait in asynchronous nodes. */
@@ -144,9 +142,19 @@ export class Task implements TaskState {
   add(topic: string, partition: number, records: readonly LogRecord[]): void {
     const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
     if (queue === undefined) return
-    const wasEmpty = queue.size === 0
     queue.add(records)
-    if (wasEmpty && queue.size > 0) this.#waiting.offer(queue)
+    if (queue.head === null && !this.#fresh.includes(queue)) this.#fresh.push(queue)
+  }
+
+  /** The source that must prepare the records of this partition before they are added; null where nothing has to be prepared. */
+  preparingSource(topic: string, partition: number): SourceRuntime | null {
+    const source = this.#sources[this.#queues.findIndex((one) => one.topic === topic && one.partition === partition)]
+    return source?.prepares ? source : null
+  }
+
+  /** Decodes what has come first to a queue that had nothing. Throws where that cannot be read and the failure stands. */
+  advance(): void {
+    for (let queue = this.#fresh.shift(); queue !== undefined; queue = this.#fresh.shift()) this.#advance(queue)
   }
 
   get emitIntervalMs(): number {
@@ -180,10 +188,11 @@ export class Task implements TaskState {
 
   /** Processes up to `limit` records without giving way. How many it did; fewer means that it has no more, or must wait. */
   process(limit: number): number {
+    this.advance()
     let done = 0
     while (done < limit) {
       const queue = this.#waiting.first
-      if (queue === undefined || (this.#isBlocked() && !this.#isReplayed(queue))) break
+      if (queue === undefined || (this.#isBlocked() && !(queue.head !== null && queue.isReplay(queue.head.read)))) break
       this.#processFrom(queue)
       done++
     }
@@ -221,14 +230,16 @@ export class Task implements TaskState {
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
   takeCommit(positions: (TopicPartition & Position)[], state: StoreChange[]): void {
-    for (const [name, { rows }] of this.#options.stores) {
+    for (const cache of this.#caches.values()) cache.flush()
+    for (const [name, { rows, logged }] of this.#options.stores) {
       const entries = rows.takeChanges()
-      if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries })
+      if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
+    const kept = this.memory.numbers
     this.#consumed.forEach((consumed, index) => {
       const queue = this.#queues[index]
       // Until all is read again that is to be, what the last commit says of it holds.
-      if (queue === undefined || consumed < 0 || consumed < (this.#replayUntil[index] ?? 0)) return
+      if (queue === undefined || consumed < 0 || consumed < queue.replayUntil) return
       const ahead = this.#aheadOf(index, consumed)
       const offset = ahead === null ? consumed : Math.min(...Object.values(ahead.nodes).map((node) => node.offset))
       const said = ahead === null ? '' : JSON.stringify(ahead)
@@ -239,16 +250,12 @@ export class Task implements TaskState {
         topic: queue.topic,
         partition: queue.partition,
         offset,
-        metadata: writeNote({ streamTime: this.streamTime, notes: [...this.notes], ahead }),
+        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept, ahead }),
       })
     })
   }
 
-  readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#replayUntil[index] ?? 0)
-
-  #isReplayed({ index, head }: RecordQueue): boolean {
-    return head !== undefined && head.offset < (this.#replayUntil[index] ?? 0)
-  }
+  readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
 
   /** What asynchronous nodes have not finished of a partition that was read up to `until`; null where they have all of it. */
   #aheadOf(index: number, until: number): Ahead | null {
@@ -264,7 +271,20 @@ export class Task implements TaskState {
   }
 
   close(): void {
+    for (const cache of this.#caches.values()) cache.discard()
     for (const node of this.#nodes) node.close()
+  }
+
+  tableCache(store: string): TableCache | null {
+    return this.#caches.get(store) ?? null
+  }
+
+  #makeCaches(): void {
+    const { cache } = this.#surroundings
+    if (cache === null) return
+    for (const store of this.#options.subtopology.stores) {
+      if (store.kind !== 'custom' && store.cached) this.#caches.set(store.name, new TableCache(store, cache, this.#place))
+    }
   }
 
   shared<T>(owner: object, make: () => T): T {
@@ -277,22 +297,21 @@ export class Task implements TaskState {
 
   #processFrom(queue: RecordQueue): void {
     this.#waiting.poll()
-    const record = queue.take()
-    if (queue.size > 0) this.#waiting.offer(queue)
-    const { index } = queue
-    const source = this.#sources[index]
-    if (record === undefined || source === undefined) return
-    this.#place.enter(index, record, record.offset < (this.#replayUntil[index] ?? 0))
-    const decoded = this.#decode(source, queue, record)
-    if (decoded !== null) {
-      const { timestamp } = decoded
-      const late = this.streamTime - timestamp
-      if (late < 0) this.streamTime = timestamp
-      this.meters.lateness.record(Math.max(0, late))
-      source.meet(timestamp, this.meters)
-      source.process(decoded)
-    }
-    this.#consumed[index] = record.offset + 1
+    const head = queue.take()
+    const source = this.#sources[queue.index]
+    if (head === null || source === undefined) return
+    // Before this record is processed, so that what it sends to own topics takes its place behind.
+    this.#advance(queue)
+    const { read, record } = head
+    const { timestamp } = record
+    const isReplay = queue.isReplay(read)
+    this.#place.enter(queue.index, read, isReplay)
+    const lateMs = this.streamTime - timestamp
+    if (lateMs < 0 && !isReplay) this.streamTime = timestamp
+    this.meters.lateness.record(Math.max(0, lateMs))
+    source.meet(timestamp, this.meters)
+    source.process(record)
+    this.#consume(queue, read)
     this.#place.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
@@ -304,17 +323,32 @@ export class Task implements TaskState {
     return fired
   }
 
-  /** Null where it cannot be read and is dropped. */
+  /** Decodes the next record of a queue, and lets it wait for its turn. */
+  #advance(queue: RecordQueue): void {
+    const source = this.#sources[queue.index]
+    if (source === undefined) return
+    if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.offer(queue)
+  }
+
+  /** Null where it is not wanted, or cannot be read and is dropped. */
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)
-      if (decoded === null) this.meters.dropped.record(1)
-      return decoded
+      if (decoded !== null) return decoded
+      this.meters.dropped.record(1)
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
+      this.#place.enter(queue.index, record, queue.isReplay(record))
       this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })
-      return null
+      this.#place.leave()
     }
+    this.#consume(queue, record)
+    return null
+  }
+
+  /** Records behind it that are not wanted may have been passed already. */
+  #consume(queue: RecordQueue, { offset }: LogRecord): void {
+    if (offset >= (this.#consumed[queue.index] ?? -1)) this.#consumed[queue.index] = offset + 1
   }
 
   #isBlocked(): boolean {
@@ -342,15 +376,16 @@ export class Task implements TaskState {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
       if (source === undefined) continue
       const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
-      this.#queues.push(new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed))
+      const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
+      this.#queues.push(queue)
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
-      const { streamTime, notes, ahead } = readNote(input.position?.metadata ?? '')
+      const { partitionTime, streamTime, ahead } = readPositionNote(input.position?.metadata ?? '')
+      queue.streamTime = partitionTime
+      queue.replayUntil = ahead?.until ?? 0
       this.streamTime = Math.max(this.streamTime, streamTime)
-      for (const [name, value] of notes) this.notes.set(name, Math.max(value, this.notes.get(name) ?? -1))
       this.#aheads.push(ahead)
       this.#committedAhead.push(ahead === null ? '' : JSON.stringify(ahead))
-      this.#replayUntil.push(ahead?.until ?? 0)
     }
     const asyncNodes = this.#buildAsync(contexts)
     for (const node of subtopology.nodes) {
@@ -402,9 +437,9 @@ export class Task implements TaskState {
       case 'async':
         throw new Error('An asynchronous node is made before the others')
       case 'operator':
-        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.time)
+        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.memory)
       case 'processor':
-        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, this.time)
+        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, this.memory)
     }
   }
 }

@@ -6,9 +6,11 @@ import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, Consumer, Log, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
 import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
+import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
+import { PreparingRuns } from './preparing-runs.ts'
 import { TaskAssignment, type TaskPlan } from './task-assignment.ts'
 
 export interface StreamThreadOptions {
@@ -22,6 +24,8 @@ export interface StreamThreadOptions {
   readonly flights: Flights | null
   readonly commitIntervalMs: number
   readonly emitIntervalMs: number
+  /** Of updates of tables that wait for a commit; 0: each goes on at once. */
+  readonly cacheMaxBytes: number
   /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
   readonly maxTaskIdleMs: number
   /** Records buffered in one task past which its partitions are paused. */
@@ -49,8 +53,10 @@ export class StreamThread {
   readonly #clock: Clock
   readonly meters: ThreadMeters
   readonly #assignment: TaskAssignment
+  readonly #cache: CacheBudget | null
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   readonly #paused = new Set<Task>()
+  readonly #preparing: PreparingRuns
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
   #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
@@ -75,8 +81,20 @@ export class StreamThread {
   constructor(options: StreamThreadOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
     this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings(), this.meters)
+    this.#preparing = new PreparingRuns({
+      clock: options.clock,
+      onUnavailable: options.onFailure,
+      isOpen: (task) => !this.#stopping && this.#assignment.tasks.includes(task),
+      hold: (task, partition) => this.#consumerOf(task)?.pause([partition]),
+      letGo: (task, partition) => {
+        if (this.#hasRoom(task)) this.#consumerOf(task)?.resume([partition])
+        else this.#pause(task)
+      },
+      wake: () => this.#wake(),
+    })
   }
 
   get tasks(): readonly Task[] {
@@ -130,6 +148,7 @@ export class StreamThread {
     this.#stopping = true
     this.#wake()
     await this.#loop
+    this.#preparing.clear()
     for (const { consumer } of this.#consumers) await consumer.close()
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#assignment.closeAll()
@@ -206,6 +225,7 @@ export class StreamThread {
       if (task.drain()) more = true
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
+      task.advance()
       const done = !tooFarAhead && this.#mayChoose(task) ? task.process(recordsAPass) : 0
       if (done === recordsAPass) more = true
       if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
@@ -244,8 +264,8 @@ export class StreamThread {
       return true
     }
     const consumer = this.#consumerOf(task)
-    const coming = empty.filter((input) => consumer?.hasMore(input))
-    if (coming.length > 0) {
+    const coming = empty.filter((input) => consumer?.hasMore(input) && !this.#preparing.has(task, input))
+    if (coming.length > 0 || empty.some((input) => this.#preparing.has(task, input))) {
       // They may have been paused when they had something, and what others have keeps the task full.
       if (this.#paused.has(task)) consumer?.resume(coming)
       return false
@@ -276,7 +296,9 @@ export class StreamThread {
       for (const run of result.value) {
         const task = group === undefined ? undefined : this.#assignment.taskOf(group, run)
         if (task === undefined) continue
-        task.add(run.topic, run.partition, run.records)
+        const source = task.preparingSource(run.topic, run.partition)
+        if (source === null) task.add(run.topic, run.partition, run.records)
+        else this.#preparing.add(task, source, run)
         if (!this.#hasRoom(task)) this.#pause(task)
       }
     })
@@ -372,6 +394,7 @@ export class StreamThread {
   #dropTasks(): void {
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#batchers.clear()
+    this.#preparing.clear()
     this.#assignment.closeAll()
     this.#paused.clear()
     this.#idleSince.clear()
@@ -418,7 +441,7 @@ export class StreamThread {
 
   #resume(task: Task): void {
     this.#paused.delete(task)
-    this.#consumerOf(task)?.resume(task.inputs)
+    this.#consumerOf(task)?.resume(task.inputs.filter((input) => !this.#preparing.has(task, input)))
   }
 
   #consumerOf(task: Task): Consumer | undefined {
@@ -442,6 +465,7 @@ export class StreamThread {
       handsOn: this.#options.log.traits.handsOn,
       failures: this.#options.failures,
       emitIntervalMs: this.#options.emitIntervalMs,
+      cache: this.#cache,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => {
         this.#appended++

@@ -8,7 +8,9 @@ import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Consumer, Log, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
+import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
+import { readPositionNote } from '../task/position-note.ts'
 import { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
@@ -152,7 +154,8 @@ export class TaskAssignment {
     }
     const { applicationId, topology, globals } = this.#plan
     const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
-    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName)]))
+    const memory = new TaskMemory(positioned.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
+    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName, memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
     const id = `${subtopology.id}_${partition}`
     const meters = this.#taskMeters.get(id) ?? new TaskMeters(id, this.#meters)
@@ -161,6 +164,7 @@ export class TaskAssignment {
       {
         id,
         meters,
+        memory,
         subtopology,
         partition,
         inputs: positioned,
@@ -177,7 +181,7 @@ export class TaskAssignment {
     for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
   }
 
-  #store(builder: StoreSpec, stateName: string): TaskStore {
+  #store(builder: StoreSpec, stateName: string, memory: TaskMemory): TaskStore {
     const disk = this.#log.state
     if (disk === null) {
       throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
@@ -186,7 +190,7 @@ export class TaskAssignment {
       })
     }
     const topic = changelogTopic(this.#plan.applicationId, builder.name)
-    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries })
+    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries, memory })
   }
 
   #drop(task: Task): void {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { startApicurio } from '../support/apicurio.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 // Within the package, so that programs can import it by its name.
@@ -22,6 +23,14 @@ const files = [
   }),
   ...blocks('kafka-streams.md').map((program, at) => ({ name: `kafka-streams-${at + 1}.ts`, text: program })),
 ]
+const registryPrograms = blocks('schema-registry.md').map((text, at) => ({ name: `schema-registry-${at + 1}.ts`, text }))
+const registry = await startApicurio()
+after(async () => {
+  if (!('missing' in registry)) await registry.stop()
+})
+const registryUrl = 'missing' in registry ? '' : registry.url
+for (const { name, text } of registryPrograms)
+  writeFileSync(join(directory, name), text.replace('http://localhost:8080/apis/ccompat/v7', registryUrl).replace('.waggle/', `${directory}/`))
 for (const { name, text } of files) writeFileSync(join(directory, name), text)
 
 describe('Each TypeScript program of the documentation', () => {
@@ -36,6 +45,12 @@ describe('Each TypeScript program of the documentation', () => {
 
   for (const { name } of files) {
     it(`runs: ${name}`, async () => {
+      await import(pathToFileURL(join(directory, name)).href)
+    })
+  }
+
+  for (const { name } of registryPrograms) {
+    it(`runs with a schema registry: ${name}`, { skip: 'missing' in registry ? registry.missing : false }, async () => {
       await import(pathToFileURL(join(directory, name)).href)
     })
   }

@@ -8,6 +8,7 @@ import { Application } from '../../processor/streams.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
+import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
 import type { Requests } from '../../topology/swarm/requests.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
@@ -74,6 +75,7 @@ export async function startSwarm(
     topology: swarmTopology(plan, host, {
       answersRetentionMs: 86_400_000,
       duplicateRetentionMs: log.traits.repeatsRecords ? 3_600_000 : null,
+      predictions: null,
     }),
     log,
     clock,
@@ -85,7 +87,7 @@ export async function startSwarm(
     log,
     clock,
     routes: plan.gateways.map(({ gateway, topic }) => ({ gateway, topic, partitions, application, ledgerStore })),
-    outcomes: plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions }],
+    outcomes: plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }],
     maxPending: 10_000,
   })
   await log.createTopics(plan.topics)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Type } from 'typebox'
-import { type Serde, Serdes } from 'waggle-streams'
+import { type Serde, Serdes, type Serializer } from 'waggle-streams'
 
 const hex = <T>(serde: Serde<T>, value: T) => Buffer.from(serde.serialize('t', value)).toString('hex')
 
@@ -43,6 +43,34 @@ describe('Serdes write what Java’s do', () => {
     assert.throws(() => Serdes.uuid().serialize('t', 'x'), invalid)
     assert.throws(() => Serdes.list(Serdes.string()).deserialize('t', Buffer.of(1, 0, 0, 0, 1, 0, 0, 0, 9)), invalid)
     assert.throws(() => Serdes.long().serialize('t', 2 ** 60), { code: 'WAGGLE_UNSAFE_INTEGER' })
+  })
+
+  it('and refuse a value of another type, with its topic', () => {
+    const refused = (serde: Serializer<never>, value: unknown, message: RegExp) =>
+      assert.throws(() => serde.serialize('t', value as never), { code: 'WAGGLE_INVALID_VALUE', message })
+    refused(Serdes.string(), 7, /A value for t is number 7, and not a string/)
+    refused(Serdes.bytes(), 'x', /the string "x", and not a Uint8Array/)
+    refused(Serdes.boolean(), 1, /a boolean/)
+    refused(Serdes.short(), 2 ** 15, /16 bits/)
+    refused(Serdes.short(), 0.5, /16 bits/)
+    refused(Serdes.integer(), 2 ** 31, /32 bits/)
+    refused(Serdes.integer(), 1.5, /32 bits/)
+    refused(Serdes.integer(), '1', /32 bits/)
+    refused(Serdes.long(), 1n, /a number/)
+    refused(Serdes.bigLong(), 1, /a bigint/)
+    refused(Serdes.bigLong(), 2n ** 63n, /64 bits/)
+    refused(Serdes.float(), {}, /an object \(Object\)/)
+    refused(Serdes.double(), null, /a number/)
+    refused(Serdes.list(Serdes.string()), 'ab', /a list/)
+    refused(Serdes.uuid(), 'ab', /a UUID/)
+    refused(Serdes.json(), 1n, /JSON/)
+    refused(Serdes.json(), () => 1, /JSON/)
+    assert.throws(() => Serdes.void().serialize('t', 0 as never), { code: 'WAGGLE_INVALID_VALUE' })
+  })
+
+  it('and keep a byte order mark, however long the text', () => {
+    for (const text of ['\uFEFFbear', `\uFEFF${'bear'.repeat(100)}`])
+      assert.equal(Serdes.string().deserialize('t', Serdes.string().serialize('t', text)), text)
   })
 
   it('and hold JSON against its schema, writing and reading', () => {

@@ -46,6 +46,7 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
   }
 
   cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A> {
+    this.#graph.refuseStranger((stream as unknown as Untyped).parts.graph)
     this.#patterns.set(stream as unknown as Untyped, aggregator as unknown as AnyAggregator<A>)
     return this
   }
@@ -136,13 +137,13 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
     const oldValues = { sent: false }
     const sources = [...this.#patterns.keys()].map((stream) => stream.sourceFor(kept))
     const names = [...this.#patterns.values()].map((aggregator, at) => {
-      const name = named === undefined ? graph.newName(prefix) : `${named.name}-cogroup-agg-${at}`
+      const name = graph.nameOr(named && `${named.name}-cogroup-agg-${at}`, prefix)
       const operator = make(aggregating(initializer, aggregator), oldValues)
       const source = sources[at] ?? ''
       graph.add({ output: name, inputs: [source], write: (topology) => topology.addOperator(name, operator, [source], { stores: [store] }) })
       return name
     })
-    const merge = named === undefined ? graph.newName('COGROUPKSTREAM-MERGE-') : `${named.name}-cogroup-merge`
+    const merge = graph.nameOr(named && `${named.name}-cogroup-merge`, 'COGROUPKSTREAM-MERGE-')
     graph.add({ output: merge, inputs: names, write: (topology) => topology.addOperator(merge, passThrough, names) })
     const parts: TableParts = {
       graph,

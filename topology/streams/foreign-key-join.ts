@@ -25,10 +25,10 @@ const prefix = 'KTABLE-FK-JOIN-'
 /** Left rows and right rows may live in different partitions: what passes between them is described in `operators/foreign-key.ts`. */
 export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized, joined, keepsLeft }: ForeignKeyJoin): Table<unknown, unknown> {
   const { graph } = left
+  graph.refuseStranger(right.graph)
   right.sendOldValues(true)
   left.sendOldValues(true)
-  const name = (suffix: string, generated: string) =>
-    joined === undefined || joined.name === null ? graph.newName(generated) : `${joined.name}-${suffix}`
+  const name = (suffix: string, generated: string) => graph.nameOr(joined?.name && `${joined.name}-${suffix}`, generated)
   const topic = `${name('subscription-registration', `${prefix}SUBSCRIPTION-REGISTRATION-`)}-topic`
   const send = name('subscription-registration-processor', `${prefix}SUBSCRIPTION-REGISTRATION-`)
   const sendSink = name('subscription-registration-sink', 'KTABLE-SINK-')
@@ -66,7 +66,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
         send,
         {
           op: 'foreign-key-send',
-          foreignKey,
+          foreignKey: (value, key) => defined(foreignKey(value, key), 'join'),
           left: keepsLeft,
           versioned: left.isVersioned,
           topic,

@@ -1,4 +1,5 @@
-import type { Consumed } from '../consumed.ts'
+import { type Consumed, TimestampExtractors } from '../consumed.ts'
+import type { SourceParts } from '../graph.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
@@ -30,8 +31,8 @@ export class GlobalKTable<K, V> {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSource(source, topic, consumed)
-        const stores = [{ ...kept.tableStore(), logging: false }]
+        topology.addSourceWith(source, [topic], globalSource(consumed))
+        const stores = [{ ...kept.tableStore(), sourceTopic: topic }]
         topology.addOperator(processor, { op: 'table-source', kept: { store: kept.store }, oldValues: { sent: false } }, [source], { stores })
         topology.makeGlobal(kept.store)
       },
@@ -40,9 +41,14 @@ export class GlobalKTable<K, V> {
   }
 }
 
+/** A global store takes its topic's records with the times that they have, whatever the application's extractor says. */
+export function globalSource({ key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
+  return { key, value, skips, timestampExtractor: TimestampExtractors.failOnInvalid }
+}
+
 /** As Kafka Streams names the two nodes of a global store. */
 export function nameGlobal(graph: StreamsGraph, consumed: Consumed<unknown, unknown>): { readonly source: string; readonly processor: string } {
   const named = consumed.options.name
-  const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
-  return { source, processor: named ?? graph.newName('KTABLE-SOURCE-') }
+  const source = graph.nameOr(named && `${named}-source`, 'KSTREAM-SOURCE-')
+  return { source, processor: graph.nameOr(named, 'KTABLE-SOURCE-') }
 }

@@ -44,7 +44,10 @@ export function reducing<V>(reducer: Reducer<V>): Aggregation {
 }
 
 export function aggregating<K, V, A>(initialize: () => A, aggregator: Aggregator<K, V, A>): Aggregation {
-  return { initialize, add: (key, value, aggregate) => defined(aggregator(key as K, value as V, aggregate as A), 'aggregate') }
+  return {
+    initialize: () => defined(initialize(), 'aggregate'),
+    add: (key, value, aggregate) => defined(aggregator(key as K, value as V, aggregate as A), 'aggregate'),
+  }
 }
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {
@@ -88,7 +91,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, { initialize, add }: Aggregation): KTable<K, A> {
     const oldValues = { sent: false }
     const operator: StreamsOperator = { op: 'stream-aggregate', store: kept.store, initialize, add, oldValues }
-    const name = named?.name ?? this.parts.graph.newName(prefix)
+    const name = this.parts.graph.nameOr(named?.name, prefix)
     return this.table(name, operator, kept.tableStore(), kept, {
       key: kept.key,
       value: kept.value,

@@ -1,3 +1,4 @@
+import { TimestampExtractors } from '../consumed.ts'
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
@@ -74,9 +75,9 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
 
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: TableAggregation): KTable<K, A> {
     const graph = this.#graph
-    const sink = named === undefined ? graph.newName('KSTREAM-SINK-') : `${named.name}-sink`
-    const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named.name}-source`
-    const name = named?.name ?? graph.newName(prefix)
+    const sink = graph.nameOr(named && `${named.name}-sink`, 'KSTREAM-SINK-')
+    const source = graph.nameOr(named && `${named.name}-source`, 'KSTREAM-SOURCE-')
+    const name = graph.nameOr(named?.name, prefix)
     const parent = this.#repartition(sink, source, `${this.#name ?? kept.store}-repartition`)
     const oldValues = { sent: false }
     const operator: StreamsOperator = { op: 'table-aggregate', store: kept.store, ...aggregation, oldValues }
@@ -111,7 +112,7 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
       write(topology) {
         topology.addInternalTopic(topic, null)
         topology.addSinkWith(sink, topic, [output], { ...serdes, partitioner: null })
-        topology.addSourceWith(source, [topic], serdes)
+        topology.addSourceWith(source, [topic], { ...serdes, timestampExtractor: TimestampExtractors.failOnInvalid })
       },
     })
     return source

@@ -124,7 +124,7 @@ export class Stream<K, V> implements KStream<K, V> {
   map<K2, V2>(mapper: (key: K, value: V) => KeyValue<K2, V2>, named?: Named): KStream<K2, V2> {
     return this.#each('KSTREAM-MAP-', named, { key: null, value: null, mustRepartition: true }, (record, forward) => {
       const [key, value] = mapper(record.key, record.value)
-      forward({ ...record, key, value: defined(value, 'map') })
+      forward({ ...record, key: defined(key, 'map'), value: defined(value, 'map') })
     })
   }
 
@@ -136,7 +136,8 @@ export class Stream<K, V> implements KStream<K, V> {
 
   flatMap<K2, V2>(mapper: (key: K, value: V) => Iterable<KeyValue<K2, V2>>, named?: Named): KStream<K2, V2> {
     return this.#each('KSTREAM-FLATMAP-', named, { key: null, value: null, mustRepartition: true }, (record, forward) => {
-      for (const [key, value] of mapper(record.key, record.value)) forward({ ...record, key, value: defined(value, 'flatMap') })
+      for (const [key, value] of mapper(record.key, record.value))
+        forward({ ...record, key: defined(key, 'flatMap'), value: defined(value, 'flatMap') })
     })
   }
 
@@ -160,7 +161,8 @@ export class Stream<K, V> implements KStream<K, V> {
   merge(other: KStream<K, V>, named?: Named): KStream<K, V> {
     const { graph, output, mustRepartition } = this.parts
     const others = partsOf(other)
-    const name = named?.name ?? graph.newName('KSTREAM-MERGE-')
+    graph.refuseStranger(others.graph)
+    const name = graph.nameOr(named?.name, 'KSTREAM-MERGE-')
     graph.add({
       output: name,
       inputs: [output, others.output],
@@ -171,7 +173,7 @@ export class Stream<K, V> implements KStream<K, V> {
   }
 
   split(named?: Named): BranchedKStream<K, V> {
-    return new SplitStream(this.parts, named?.name ?? this.parts.graph.newName('KSTREAM-BRANCH-'))
+    return new SplitStream(this.parts, this.parts.graph.nameOr(named?.name, 'KSTREAM-BRANCH-'))
   }
 
   repartition(repartitioned?: Repartitioned<Some<K>, Some<V>>): KStream<K, V> {
@@ -192,7 +194,7 @@ export class Stream<K, V> implements KStream<K, V> {
 
   to(topic: string | TopicNameExtractor<K, V>, produced?: Produced<Some<K>, Some<V>>): void {
     const { graph, output } = this.parts
-    const name = produced?.options.name ?? graph.newName('KSTREAM-SINK-')
+    const name = graph.nameOr(produced?.options.name, 'KSTREAM-SINK-')
     const key = serdeOr(produced?.key ?? this.parts.key, 'key', name)
     const value = serdeOr(produced?.value ?? this.parts.value, 'value', name)
     const partitioner = produced?.options.partitioner ?? null
@@ -205,7 +207,7 @@ export class Stream<K, V> implements KStream<K, V> {
 
   toTable(materialized?: Kept<Some<K>, Some<V>>, named?: Named): KTable<Some<K>, Some<V>> {
     const { graph } = this.parts
-    const name = named?.name ?? graph.newName('KSTREAM-TOTABLE-')
+    const name = graph.nameOr(named?.name, 'KSTREAM-TOTABLE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-TOTABLE-').or(this.parts)
     const output = this.parts.mustRepartition
       ? addRepartition(graph, this.parts.output, name, { ...kept, partitioner: null, partitions: null })
@@ -302,8 +304,9 @@ export class Stream<K, V> implements KStream<K, V> {
     joined: Joined<never, never, never> | undefined,
     left: boolean,
   ): KStream<unknown, unknown> {
+    this.parts.graph.refuseStranger(table.parts.graph)
     const { graph, output, key } = this.repartitionedFor(joined?.name ?? null, joined?.key ?? null, joined?.value ?? null)
-    const name = joined?.name ?? graph.newName(left ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-')
+    const name = graph.nameOr(joined?.name, left ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-')
     const view = table.view()
     const graceMs = joined?.gracePeriodMs ?? null
     const serdes = { key: joined?.key ?? key, value: joined?.value ?? this.parts.value }
@@ -337,13 +340,13 @@ export class Stream<K, V> implements KStream<K, V> {
     left: boolean,
   ): KStream<unknown, unknown> {
     const { graph, output } = this.parts
-    const name = named?.name ?? graph.newName('KSTREAM-LEFTJOIN-')
+    const name = graph.nameOr(named?.name, 'KSTREAM-LEFTJOIN-')
     const operator: StreamsOperator = {
       op: 'stream-table-join',
       table: table.view,
       buffer: null,
       serdes: {},
-      keyOf: selector as (key: unknown, value: unknown) => unknown,
+      keyOf: (key, value) => defined((selector as Selector<unknown, unknown, unknown>)(key, value as Some<unknown>), 'join'),
       join: (key, value, tableValue) => defined((joiner as Joiner<unknown, unknown, unknown, unknown>)(value, tableValue, key), 'join'),
       left,
     }
@@ -359,7 +362,7 @@ export class Stream<K, V> implements KStream<K, V> {
 
   #rekeyed<K2>(selector: (key: K, value: V) => K2, named: Named | undefined): Stream<K2, V> {
     return this.#each('KSTREAM-KEY-SELECT-', named, { key: null, mustRepartition: true }, (record, forward) =>
-      forward({ ...record, key: selector(record.key, record.value) }),
+      forward({ ...record, key: defined(selector(record.key, record.value), 'selectKey or groupBy') }),
     )
   }
 
@@ -370,7 +373,7 @@ export class Stream<K, V> implements KStream<K, V> {
     each: (record: Record<K, V>, forward: Forward) => void,
   ): Stream<K2, V2> {
     const { graph, output } = this.parts
-    const name = named?.name ?? graph.newName(prefix)
+    const name = graph.nameOr(named?.name, prefix)
     const operator: StreamsOperator = { op: 'each', each: each as (record: Record<unknown, unknown>, forward: Forward) => void }
     const changes = { key: changed.mustRepartition === true, value: 'value' in changed }
     graph.add({ output: name, inputs: [output], changes, write: (topology) => topology.addOperator(name, operator, [output]) })
@@ -384,7 +387,7 @@ function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): Str
 }
 
 export function addStreamSource(graph: StreamsGraph, topics: string | readonly string[] | RegExp, consumed: Consumed<unknown, unknown>): StreamParts {
-  const name = consumed.options.name ?? graph.newName('KSTREAM-SOURCE-')
+  const name = graph.nameOr(consumed.options.name, 'KSTREAM-SOURCE-')
   const source = { topics, offsetReset: consumed.options.offsetReset ?? null }
   graph.add({ output: name, inputs: [], source, write: (topology: Topology) => topology.addSource(name, topics, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }

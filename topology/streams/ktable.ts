@@ -11,7 +11,7 @@ import { type KStream, Stream } from './kstream.ts'
 import { Materialization } from './materialization.ts'
 import type { Grouped, Materialized, Named, TableJoined } from './options.ts'
 import type { StreamsGraph } from './streams-graph.ts'
-import { suppressedSerde } from './suppress-serdes.ts'
+import { suppressedHeaders, suppressedSerde } from './suppress-serdes.ts'
 import type { Suppressed } from './suppressed.ts'
 import { storesOf, type TableView } from './table-view.ts'
 import { serdeOr } from './unset-serde.ts'
@@ -79,10 +79,10 @@ export class Table<K, V> implements KTable<K, V> {
   static fromTopic<K, V>(graph: StreamsGraph, topic: string, consumed: Consumed<unknown, unknown>, materialized: unknown): Table<K, V> {
     const kept = Materialization.of(materialized, graph, `${topic}-`).or(consumed)
     const named = consumed.options.name
-    const source = named === undefined ? graph.newName('KSTREAM-SOURCE-') : `${named}-source`
-    const name = named ?? graph.newName('KTABLE-SOURCE-')
+    const source = graph.nameOr(named && `${named}-source`, 'KSTREAM-SOURCE-')
+    const name = graph.nameOr(named, 'KTABLE-SOURCE-')
     graph.add({ output: source, inputs: [], write: (topology) => topology.addSource(source, topic, consumed) })
-    return Table.fromStream(graph, name, source, kept, { isTopic: true })
+    return Table.fromStream(graph, name, source, kept, { topic })
   }
 
   static fromStream<K, V>(
@@ -90,7 +90,7 @@ export class Table<K, V> implements KTable<K, V> {
     name: string,
     source: string,
     kept: Materialization,
-    { isTopic }: { readonly isTopic: boolean } = { isTopic: false },
+    { topic }: { readonly topic: string | null } = { topic: null },
   ): Table<K, V> {
     const keptIn = { store: kept.queryableName }
     const oldValues = { sent: false }
@@ -101,7 +101,8 @@ export class Table<K, V> implements KTable<K, V> {
       output: name,
       inputs: [source],
       write(topology, { reusesSources }) {
-        const stores = keptIn.store === null ? [] : [isTopic && reusesSources ? { ...kept.tableStore(), logging: false } : kept.tableStore()]
+        const stores =
+          keptIn.store === null ? [] : [topic !== null && reusesSources ? { ...kept.tableStore(), sourceTopic: topic } : kept.tableStore()]
         topology.addOperator(name, { op: 'table-source', kept: keptIn, oldValues }, [source], { stores })
       },
     })
@@ -147,7 +148,7 @@ export class Table<K, V> implements KTable<K, V> {
 
   toStream(named?: Named): KStream<K, V | null> {
     const { graph, output, key, value } = this.parts
-    const name = named?.name ?? graph.newName('KTABLE-TOSTREAM-')
+    const name = graph.nameOr(named?.name, 'KTABLE-TOSTREAM-')
     const operator: StreamsOperator = {
       op: 'each',
       each: (record, forward) => forward({ ...record, value: (record.value as { newValue: unknown }).newValue }),
@@ -183,6 +184,7 @@ export class Table<K, V> implements KTable<K, V> {
       kind: 'keyValue',
       key: serdes.key,
       value: suppressedSerde(serdes.value),
+      changelogHeaders: suppressedHeaders,
       persistent: false,
       logging: true,
       retentionMs: null,
@@ -199,12 +201,15 @@ export class Table<K, V> implements KTable<K, V> {
 
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>> {
     const { graph, output } = this.parts
-    const name = grouped?.name ?? graph.newName('KTABLE-SELECT-')
+    const name = graph.nameOr(grouped?.name, 'KTABLE-SELECT-')
     this.parts.sendOldValues(true)
     const operator: StreamsOperator = {
       op: 'table-regroup',
       versioned: this.parts.isVersioned,
-      map: selector as (key: unknown, value: unknown) => readonly [unknown, unknown],
+      map(key, value) {
+        const [newKey, newValue] = selector(key as K, value as V)
+        return [defined(newKey, 'groupBy'), defined(newValue, 'groupBy')]
+      },
     }
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
     return new GroupedTable(graph, name, { key: grouped?.key ?? null, value: grouped?.value ?? null }, grouped?.name ?? null)
@@ -227,12 +232,13 @@ export class Table<K, V> implements KTable<K, V> {
   #joined(other: unknown, joiner: unknown, materialized: unknown, named: Named | undefined, keep: { left: boolean; right: boolean }): never {
     const { graph } = this.parts
     const right = other as Table<unknown, unknown>
+    graph.refuseStranger(right.parts.graph)
     const kept = materialized === undefined ? null : Materialization.of(materialized, graph, 'KTABLE-MERGE-').or({ key: this.parts.key, value: null })
-    const merge = named?.name ?? graph.newName('KTABLE-MERGE-')
+    const merge = graph.nameOr(named?.name, 'KTABLE-MERGE-')
     if (keep.left) this.parts.sendOldValues(true)
     if (keep.right) right.parts.sendOldValues(true)
-    const thisName = named === undefined ? graph.newName('KTABLE-JOINTHIS-') : `${named.name}-join-this`
-    const otherName = named === undefined ? graph.newName('KTABLE-JOINOTHER-') : `${named.name}-join-other`
+    const thisName = graph.nameOr(named && `${named.name}-join-this`, 'KTABLE-JOINTHIS-')
+    const otherName = graph.nameOr(named && `${named.name}-join-other`, 'KTABLE-JOINOTHER-')
     const apply = joiner as (left: unknown, right: unknown, key: unknown) => unknown
     const join = (key: unknown, left: unknown, rightValue: unknown) => defined(apply(left, rightValue, key), 'join')
     const [leftView, rightView] = [this.view(), right.view()]
@@ -316,7 +322,7 @@ export class Table<K, V> implements KTable<K, V> {
     const given = materialized as Materialized<unknown, unknown, 'keyValue'> | undefined
     if (given !== undefined && given.name === null) graph.newStoreName(prefix)
     const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
-    const name = named?.name ?? graph.newName(prefix)
+    const name = graph.nameOr(named?.name, prefix)
     // A filter can leave out what was and is absent, where old values come for free.
     const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }

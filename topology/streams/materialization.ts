@@ -71,7 +71,7 @@ export class Materialization implements Serdes {
   }
 
   windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
-    return this.#builder('window', this.#retentionMs(options.retentionMs), {
+    return this.#builder('window', this.#retention(options.retentionMs, 'its windows and their grace'), {
       windowSizeMs: options.windowSizeMs,
       timeOrdered: options.timeOrdered,
     })
@@ -79,19 +79,22 @@ export class Materialization implements Serdes {
 
   sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
     return {
-      ...this.#builder('session', this.#retentionMs(options.retentionMs), { timeOrdered: options.timeOrdered }),
+      ...this.#builder('session', this.#retention(options.retentionMs, 'its sessions’ gap and grace'), {
+        timeOrdered: options.timeOrdered,
+      }),
       value: serdeOr(this.value, 'value', this.store),
       timestamped: false,
     }
   }
 
-  /** At least as long as windows can change; a supplier's is taken as it is. */
-  #retentionMs(neededMs: number): number {
-    const wanted = this.options.retentionMs ?? neededMs
-    if (wanted >= neededMs) return this.#supplier?.retentionMs ?? wanted
+  /** As Kafka Streams: what a supplier says is taken as it is. */
+  #retention(least: number, what: string): number {
+    const { retentionMs } = this.options
+    if (this.#supplier !== null && this.#supplier.retentionMs !== null) return this.#supplier.retentionMs
+    if (retentionMs === undefined || retentionMs >= least) return retentionMs ?? least
     throw new WaggleError('WAGGLE_INVALID_WINDOW', {
-      message: `${this.store} is kept for ${wanted} ms, and its windows may change for ${neededMs} ms`,
-      next: `Set retentionMs to at least ${neededMs}, or make the windows or their grace shorter.`,
+      message: `The store ${this.store} would be kept for ${retentionMs} ms, which is shorter than ${what} (${least} ms)`,
+      next: `Give a retentionMs of at least ${least}.`,
     })
   }
 
@@ -105,6 +108,8 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
+      // What leaves when a window closes leaves once anyway.
+      cached: kind !== 'versioned' && more.timeOrdered !== true && (this.options.caching ?? true),
       ...more,
     }
   }

@@ -1,7 +1,9 @@
 import type { ProducedOptions, StreamPartitioner } from '../produced.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import type { Logging, StoreKind } from '../state-store.ts'
+import { WaggleError } from '../waggle-error.ts'
 import type { StoreSupplier } from './stores.ts'
+import { validName } from './valid-name.ts'
 
 /** What goes with an operator, one class a kind, as Kafka Streams has them: a name, serdes, a store. */
 abstract class Typed<T> {
@@ -17,7 +19,7 @@ export class Named extends Typed<'named'> {
   }
 
   static as(name: string): Named {
-    return new Named(name)
+    return new Named(validName(name))
   }
 }
 
@@ -34,6 +36,14 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
   }
 
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> & { numberOfPartitions?: number } = {}): Repartitioned<K, V> {
+    nameIn(options)
+    const { numberOfPartitions: partitions } = options
+    if (partitions !== undefined && !(Number.isInteger(partitions) && partitions > 0)) {
+      throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+        message: `A topic cannot have ${partitions} partitions`,
+        next: 'Give it at least one, or leave the number out.',
+      })
+    }
     return new Repartitioned(key, value, options as Repartitioned<K, V>['options'])
   }
 }
@@ -51,7 +61,7 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: { name?: string } = {}): Grouped<K, V> {
-    return new Grouped(key, value, options.name ?? null)
+    return new Grouped(key, value, nameIn(options))
   }
 }
 
@@ -68,11 +78,17 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
     this.value = value
     this.other = other
     this.gracePeriodMs = options.gracePeriodMs ?? null
-    this.name = options.name ?? null
+    this.name = nameIn(options)
   }
 
   /** `gracePeriodMs` needs a versioned table (KIP-923). */
   static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: { gracePeriodMs?: number; name?: string } = {}): Joined<K, V, V2> {
+    if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
+      throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+        message: `A join cannot wait for ${options.gracePeriodMs} ms`,
+        next: 'Give a gracePeriodMs of at least 0, or leave it out.',
+      })
+    }
     return new Joined(key, value, other, options)
   }
 }
@@ -100,6 +116,7 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
   }
 
   static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: StreamJoinedOptions = {}): StreamJoined<K, V, V2> {
+    nameIn(options)
     return new StreamJoined(key, value, other, options)
   }
 }
@@ -121,7 +138,7 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
     other: StreamPartitioner<K2, void>,
     options: { name?: string } = {},
   ): TableJoined<K, K2> {
-    return new TableJoined(partitioner as StreamPartitioner<never, never>, other as StreamPartitioner<never, never>, options.name ?? null)
+    return new TableJoined(partitioner as StreamPartitioner<never, never>, other as StreamPartitioner<never, never>, nameIn(options))
   }
 }
 
@@ -156,10 +173,15 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
     store: string | StoreSupplier<Kind>,
     options: MaterializedOptions & { keySerde?: Serde<K>; valueSerde?: Serde<V> } = {},
   ): Materialized<K, V, Kind> {
+    if (typeof store === 'string') validName(store)
     return new Materialized(store, options.keySerde ?? null, options.valueSerde ?? null, options)
   }
 
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: MaterializedOptions = {}): Materialized<K, V> {
     return new Materialized(null, key, value, options)
   }
+}
+
+function nameIn({ name }: { readonly name?: string }): string | null {
+  return name === undefined ? null : validName(name)
 }

@@ -1,3 +1,4 @@
+import { TimestampExtractors } from '../consumed.ts'
 import type { StreamsOperator } from '../operators/streams.ts'
 import type { StreamPartitioner } from '../produced.ts'
 import type { AnySerde } from '../serde.ts'
@@ -40,7 +41,7 @@ export function repartitionStep(
       topology.addInternalTopic(topic, partitions)
       topology.addOperator(names.filter, wantsNullKeys ? passThrough : dropNullKeys, [output])
       topology.addSinkWith(names.sink, topic, [names.filter], { ...serdes, partitioner })
-      topology.addSourceWith(names.source, [topic], serdes)
+      topology.addSourceWith(names.source, [topic], { ...serdes, timestampExtractor: TimestampExtractors.failOnInvalid })
     },
   }
 }

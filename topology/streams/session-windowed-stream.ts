@@ -83,7 +83,7 @@ export class SessionWindowedStream<K, V> implements SessionWindowedKStream<K, V>
     const oldValues = { sent: false }
     const emitOnClose = () => this.#emitOnClose
     const operator: StreamsOperator = { op: 'session-aggregate', store: kept.store, windows, ...aggregation, merge, emitOnClose, oldValues }
-    const name = named?.name ?? this.#stream.parts.graph.newName(prefix)
+    const name = this.#stream.parts.graph.nameOr(named?.name, prefix)
     return this.#stream.table(
       name,
       operator,

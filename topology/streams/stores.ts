@@ -63,6 +63,13 @@ function supplier<Kind extends StoreKind>(
   more: Partial<StoreSupplier<Kind>> = {},
 ): StoreSupplier<Kind> {
   if (name === '') throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'A store has no name', next: 'Give it one.' })
+  const { retentionMs } = more
+  if (typeof retentionMs === 'number' && !(retentionMs >= 0)) {
+    throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+      message: `The store ${name} cannot keep rows for ${retentionMs} ms`,
+      next: 'Give at least 0 ms.',
+    })
+  }
   return { name, kind, persistent, retentionMs: null, windowSizeMs: 0, retainDuplicates: false, ...more }
 }
 

@@ -24,10 +24,11 @@ export function joinStreams(
   outer: { readonly left: boolean; readonly right: boolean },
 ): Untyped {
   const { graph } = left.parts
+  graph.refuseStranger(right.parts.graph)
   const base = joined?.options.name ?? null
   const left0 = left.repartitionedFor(base === null ? null : `${base}-left`, joined?.key ?? null, joined?.value ?? null)
   const right0 = right.repartitionedFor(base === null ? null : `${base}-right`, joined?.key ?? null, joined?.other ?? null)
-  const named = (suffix: string, prefix: string) => (base === null ? graph.newName(prefix) : `${base}${suffix}`)
+  const named = (suffix: string, prefix: string) => graph.nameOr(base && `${base}${suffix}`, prefix)
   const thisWindowed = named('-this-windowed', 'KSTREAM-WINDOWED-')
   const otherWindowed = named('-other-windowed', 'KSTREAM-WINDOWED-')
   const thisGenerated = graph.newName(outer.right ? 'KSTREAM-OUTERTHIS-' : 'KSTREAM-JOINTHIS-')
@@ -39,9 +40,9 @@ export function joinStreams(
   const merge = named('-merge', 'KSTREAM-MERGE-')
 
   const { storeName, thisStore, otherStore, logging } = joined?.options ?? {}
-  refuseUnfit(windows, thisStore, otherStore)
   const key = joined?.key ?? left0.key
-  const store = (supplier: StoreSupplier<'window'> | undefined, name: string, value: AnySerde | null): KeptStore => ({
+  refuseStores(windows, thisStore, otherStore)
+  const store = (name: string, value: AnySerde | null, supplier: StoreSupplier<'window'> | undefined): KeptStore => ({
     name,
     kind: 'window',
     key: serdeOr(key, 'key', name),
@@ -54,14 +55,14 @@ export function joinStreams(
   })
   const stores = {
     left: store(
-      thisStore,
       thisStore?.name ?? (storeName === undefined ? `${thisGenerated}-store` : `${storeName}${thisSuffix}-store`),
       joined?.value ?? left0.value,
+      thisStore,
     ),
     right: store(
-      otherStore,
       otherStore?.name ?? (storeName === undefined ? `${otherGenerated}-store` : `${storeName}${otherSuffix}-store`),
       joined?.other ?? right0.value,
+      otherStore,
     ),
   }
   const outerStore: KeptStore | null = outer.left
@@ -120,26 +121,28 @@ export function joinStreams(
   return new Stream({ graph, output: merge, key, value: null, mustRepartition: false })
 }
 
-/** A join's stores have to keep what its windows need, each under a name of its own. */
-function refuseUnfit(windows: JoinWindows, thisStore: StoreSupplier<'window'> | undefined, otherStore: StoreSupplier<'window'> | undefined): void {
-  if (thisStore !== undefined && thisStore.name === otherStore?.name) {
-    throw new WaggleError('WAGGLE_STORE_EXISTS', {
-      message: `Both sides of the join are to be kept in the store ${thisStore.name}`,
-      next: 'Give one of the two another name.',
-    })
-  }
-  const retentionMs = windows.sizeMs + windows.graceMs
-  for (const store of [thisStore, otherStore]) {
-    if (store === undefined || (store.retainDuplicates && store.retentionMs === retentionMs && store.windowSizeMs === windows.sizeMs)) continue
-    throw new WaggleError('WAGGLE_INVALID_WINDOW', {
-      message: `The store ${store.name} does not keep what the join needs`,
-      next: `Give it windowSizeMs ${windows.sizeMs}, retentionMs ${retentionMs} and retainDuplicates true.`,
-    })
-  }
-}
-
 function outerStoreName(storeName: string | undefined, generated: string, both: boolean): string {
   const shared = both ? '-outer-shared-join' : '-left-shared-join'
   if (storeName !== undefined) return `${storeName}${shared}-store`
   return `${generated.replace(/^KSTREAM-[A-Z]+-/, 'KSTREAM-OUTERSHARED-')}-store`
+}
+
+/** A store that its user chose keeps what the join needs, for as long as it needs it. */
+function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (StoreSupplier<'window'> | undefined)[]): void {
+  for (const store of stores) {
+    if (store === undefined) continue
+    const refuse = (message: string, next: string) => new WaggleError('WAGGLE_INVALID_WINDOW', { message, next })
+    if (store.windowSizeMs !== sizeMs || store.retentionMs !== sizeMs + graceMs) {
+      throw refuse(
+        `The store ${store.name} keeps windows of ${store.windowSizeMs} ms for ${store.retentionMs} ms, and its join has ${sizeMs} ms and needs ${sizeMs + graceMs} ms`,
+        'Give it the join’s before and after together as its window, and the grace beside them as its retention.',
+      )
+    }
+    if (!store.retainDuplicates) {
+      throw refuse(`The store ${store.name} keeps no duplicates, and a join needs all records of a time`, 'Set retainDuplicates.')
+    }
+  }
+  const [one, other] = stores
+  if (one === undefined || other === undefined || one.name !== other.name) return
+  throw new WaggleError('WAGGLE_STORE_EXISTS', { message: `Both stores of a join are named ${one.name}`, next: 'Give one of the two another name.' })
 }

@@ -2,6 +2,7 @@ import { Topology } from '../graph.ts'
 import type { AnySerde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { DraftGraph } from './draft-graph.ts'
+import { validName } from './valid-name.ts'
 
 /** A step of a program in the DSL, in the order in which it was written; `write` makes its nodes. */
 export interface LogicalNode {
@@ -46,6 +47,21 @@ export class StreamsGraph {
     return `${prefix}${this.#number()}`
   }
 
+  /** The user's name, or one made up. A number is used up either way, so that later names are the same with it and without. */
+  nameOr(given: string | null | undefined, prefix: string): string {
+    const made = this.newName(prefix)
+    return given == null ? made : validName(given)
+  }
+
+  /** One program is written with one StreamsBuilder. */
+  refuseStranger(other: StreamsGraph): void {
+    if (other === this) return
+    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+      message: 'Two streams or tables that meet were made by different StreamsBuilders',
+      next: 'Make both with one, or let one write a topic that the other reads.',
+    })
+  }
+
   newStoreName(prefix: string): string {
     return `${prefix}STATE-STORE-${this.#number()}`
   }
@@ -69,29 +85,12 @@ export class StreamsGraph {
     }
     // Building once more gives the same names.
     this.#index = before
-    refuseSharedTopics(topology)
+    // A step that takes time and has state before it is refused here, and not when it runs.
+    topology.subtopologies()
     return topology
   }
 
   #number(): string {
     return String(this.#index++).padStart(10, '0')
-  }
-}
-
-/** A topic is read once: as a stream, or as a table. */
-function refuseSharedTopics(topology: Topology): void {
-  const readers = new Map<string, string>()
-  for (const node of topology.nodes.values()) {
-    if (node.kind !== 'source') continue
-    for (const topic of node.topics) {
-      const other = readers.get(topic)
-      if (other !== undefined) {
-        throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
-          message: `${other} and ${node.name} both read the topic ${topic}`,
-          next: 'Read it once: toTable makes a table of a stream, toStream a stream of a table.',
-        })
-      }
-      readers.set(topic, node.name)
-    }
   }
 }

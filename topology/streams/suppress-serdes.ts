@@ -64,6 +64,9 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
   }))
 }
 
+/** Says in which version a buffer's changelog is written. */
+export const suppressedHeaders: readonly Header[] = [{ key: 'v', value: Buffer.of(3) }]
+
 /** What Kafka Streams counts a buffered update with, beside which a bound in bytes is held. */
 export function suppressedBytes(
   value: Serde<unknown>,

@@ -44,7 +44,8 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
 
   count(materialized?: unknown, named?: Named): KTable<Windowed<K>, number> {
     const { graph, key } = this.#stream.parts
-    if (materialized !== undefined && (materialized as Materialized<K, number, 'window'>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
+    const isDescribed = materialized !== undefined && (materialized as Materialized<K, number, 'window'>).name === null
+    if (isDescribed && this.#windows.kind !== 'sliding') graph.newStoreName('KSTREAM-AGGREGATE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key, value: Serdes.long() })
     return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting)
   }
@@ -69,7 +70,7 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
         : { op: 'window-aggregate', store: kept.store, windows, ...aggregation, emitOnClose: () => this.#emitOnClose, oldValues }
     const windowSizeMs = windows.kind === 'sliding' ? windows.timeDifferenceMs : windows.sizeMs
     const retentionMs = windows.kind === 'unlimited' ? Number.MAX_SAFE_INTEGER : windowSizeMs * (windows.kind === 'sliding' ? 2 : 1) + windows.graceMs
-    const name = named?.name ?? this.#stream.parts.graph.newName(prefix)
+    const name = this.#stream.parts.graph.nameOr(named?.name, prefix)
     const store = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: this.#emitOnClose })
     return this.#stream.table(name, operator, store, kept, {
       key: timeWindowedSerde(serdeOr(kept.key, 'key', kept.store), windowSizeMs) as AnySerde,

@@ -1,4 +1,5 @@
 import type { AnySerde, Serde } from '../serde.ts'
+import { serdeOf } from '../serde-of.ts'
 import { WaggleError } from '../waggle-error.ts'
 
 export interface DefaultSerdes {
@@ -42,7 +43,7 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
 
 /** A serde made of others, whether they were given already or not. */
 export function composed<T>(inners: readonly AnySerde[], make: (...inners: readonly Serde<unknown>[]) => Serde<T>): Serde<T> {
-  const made = (list: readonly AnySerde[]) => make(...(list as readonly unknown[] as readonly Serde<unknown>[]))
+  const made = (list: readonly AnySerde[]) => serdeOf(list as readonly unknown[] as readonly Serde<unknown>[], make)
   if (!inners.some((inner) => inner instanceof UnsetSerde)) return made(inners)
   return new UnsetSerde((defaults) => made(inners.map((inner) => resolved(inner, defaults))) as AnySerde) as Serde<T>
 }

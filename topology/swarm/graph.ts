@@ -1,9 +1,9 @@
-import { Consumed } from '../consumed.ts'
 import { Topology } from '../graph.ts'
 import { deadLetterTopic } from '../naming.ts'
 import type { Transform } from '../operators/transform.ts'
 import { Produced } from '../produced.ts'
 import type { Record } from '../record.ts'
+import type { HandingSerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
 import { type KeptStore, keyValueStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
@@ -16,12 +16,15 @@ import { joinEntrySerde, requestEntrySerde } from './entry-serdes.ts'
 import type { Payload } from './payload.ts'
 import { payloadSerde } from './payload-serde.ts'
 import type { Step, SubtopologyPlan, SwarmPlan } from './plan.ts'
+import { markedPrediction } from './prediction-serde.ts'
 
 export interface GraphSettings {
   /** How long an id is known and an answer kept. */
   readonly answersRetentionMs: number
   /** The log may repeat records: joins remember what they sent this long. Null: it never does. */
   readonly duplicateRetentionMs: number | null
+  /** Predictions in their own form, on these topics (`predictionSerde`); null: they are JSON. */
+  readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
 }
 
 /** A plan as a topology that the engine runs. */
@@ -40,6 +43,7 @@ class SubtopologyBuilder {
   readonly #host: BeeHost
   readonly #settings: GraphSettings
   readonly #deadLetters: string
+  readonly #payloads: HandingSerde<Payload>
 
   constructor(
     topology: Topology,
@@ -56,13 +60,14 @@ class SubtopologyBuilder {
     this.#host = host
     this.#settings = settings
     this.#deadLetters = `dead-letters-${subtopology.id}`
+    this.#payloads = settings.predictions?.serde ?? payloadSerde
   }
 
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
     const failing = steps.flatMap((step) => (step.kind === 'call' || step.kind === 'value' ? [step.name] : []))
-    if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, payloads)
+    if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
   }
 
   #add(step: Step): void {
@@ -70,10 +75,10 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        this.#topology.addSource(name, step.topics, Consumed.with(Serdes.string(), payloadSerde))
+        this.#topology.addSourceWith(name, step.topics, { key: Serdes.string(), value: this.#payloads, isShared: true })
         return
       case 'sink':
-        this.#topology.addSink(name, step.topic, parents, payloads)
+        this.#addSink(name, step.topic, parents)
         return
       case 'accept': {
         const acceptedChild = `${name}-accepted`
@@ -85,6 +90,7 @@ class SubtopologyBuilder {
         const bee = this.#bee(step.bee)
         const batch = this.#host.batchOf(step.batch === null ? bee : this.#bee(step.batch))
         this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, deadLetters: this.#deadLetters }), parents)
+        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
       case 'value':
@@ -133,6 +139,20 @@ class SubtopologyBuilder {
     }
   }
 
+  #addSink(name: string, topic: string, parents: readonly string[]): void {
+    if (!this.#settings.predictions?.topics.has(topic)) {
+      this.#topology.addSink(name, topic, parents, this.#written)
+      return
+    }
+    const child = `${name}-topic`
+    this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: markedPrediction(record), child }] }, parents)
+    this.#topology.addSink(child, topic, [name], this.#written)
+  }
+
+  get #written(): Produced<string, Payload> {
+    return Produced.with(Serdes.string(), this.#payloads)
+  }
+
   #value(bee: SwarmBee, children: readonly string[]): Transform {
     const compute = this.#host.valueOf(bee)
     return {
@@ -173,7 +193,6 @@ class SubtopologyBuilder {
   }
 }
 
-const payloads = Produced.with(Serdes.string(), payloadSerde)
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
 

@@ -45,7 +45,7 @@ function read(data: Uint8Array, headers: readonly Header[]): Payload {
 }
 
 /** Bytes that are not what their header says stop no partition: they are an error of their request, like any other. */
-function unreadable(thrown: unknown): Payload {
+export function unreadable(thrown: unknown): Payload {
   const detail = `The payload is not what its content type says: ${thrown instanceof Error ? thrown.message : String(thrown)}`
   return { kind: 'error', error: { code: 'WAGGLE_BAD_PAYLOAD', status: 400, title: 'The body is wrong', detail, bee: '' } }
 }

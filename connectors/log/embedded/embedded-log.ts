@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   type Clock,
   type CommitPoint,
+  type CommitReceipt,
   type Consumer,
   Handed,
   type Log,
@@ -463,8 +464,9 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#open.push(this.#log.append(record, this))
   }
 
-  commit(point: CommitPoint): Promise<void> {
-    return this.#log.commit(this, this.takeOpen(), point)
+  async commit(point: CommitPoint): Promise<CommitReceipt> {
+    await this.#log.commit(this, this.takeOpen(), point)
+    return { ends: [] }
   }
 
   abort(): Promise<void> {

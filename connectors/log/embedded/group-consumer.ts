@@ -110,6 +110,8 @@ export class GroupConsumer implements Consumer, Watcher {
     })
   }
 
+  rejoin(): void {}
+
   positionOf(partition: Partition): number {
     return this.#owned.get(partition)?.position ?? Number.POSITIVE_INFINITY
   }

@@ -4,6 +4,7 @@ import type { Partition, Watcher } from './partition.ts'
 
 /** Follows one partition's durable records without a group. */
 export class PartitionReader implements Reader, Watcher {
+  readonly ready = Promise.resolve()
   readonly #log: EmbeddedLog
   readonly #partition: Partition
   readonly #to: number

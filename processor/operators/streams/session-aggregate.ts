@@ -3,6 +3,8 @@ import type { Header, Record, Window, Windowed } from '../../../topology/record.
 import { noHeaders } from '../../../topology/record.ts'
 import type { NodeMeters } from '../../metrics/task-meters.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
+import type { TableUpdates } from '../operator-context.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
@@ -12,8 +14,9 @@ export class SessionAggregateProcessor extends StoredProcessor {
   readonly #operator: SessionAggregate
   #sessions: Sessions | null = null
   #turns: EmitTurns | null = null
-  #streamTime = -1
-  #lastClose = -1
+  #updates: TableUpdates | null = null
+  #streamTime: KeptNumber = { value: -1 }
+  #lastClose: KeptNumber = { value: -1 }
   #meters: NodeMeters['finalEmit'] | null = null
 
   constructor(operator: SessionAggregate) {
@@ -23,7 +26,9 @@ export class SessionAggregateProcessor extends StoredProcessor {
 
   override open(): void {
     this.#sessions = this.store<Sessions>(this.#operator.store)
-    this.#lastClose = this.context.noted(this.#operator.store) ?? -1
+    this.#streamTime = this.context.kept('time')
+    this.#lastClose = this.context.kept('closed')
+    this.#updates = this.context.updates(this.#operator.store, () => this.#operator.oldValues.sent)
     this.#meters = this.context.meters.finalEmit
     if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
@@ -36,8 +41,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
       return
     }
     const { windows, initialize, add, merge } = this.#operator
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    const closeTime = this.#streamTime - windows.graceMs - windows.gapMs
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
+    const closeTime = this.#streamTime.value - windows.graceMs - windows.gapMs
     const found = [...sessions.findSessions(key, timestamp - windows.gapMs, timestamp + windows.gapMs)]
     let window: Window = { start: timestamp, end: timestamp }
     let aggregate = initialize()
@@ -55,25 +60,27 @@ export class SessionAggregateProcessor extends StoredProcessor {
       }
       const newValue = add(key, value, aggregate)
       const session = { key, window }
+      const same = found.find(([other]) => other.window.start === window.start && other.window.end === window.end)
       sessions.put(session, newValue)
-      this.#update(session, null, newValue)
+      this.#update(session, same?.[1] ?? null, newValue)
     }
     this.#turns?.record(record)
   }
 
-  #update(session: Windowed<unknown>, oldAggregate: unknown, newValue: unknown): void {
+  #update(session: Windowed<unknown>, before: unknown, newValue: unknown): void {
     const { emitOnClose, oldValues } = this.#operator
     if (emitOnClose()) return
-    const change = { newValue, oldValue: oldValues.sent ? oldAggregate : null }
-    this.context.forward({ key: session, value: change, timestamp: session.window.end, headers: noHeaders })
+    const { end } = session.window
+    const change = { newValue, oldValue: oldValues.sent && newValue === null ? before : null }
+    this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers: noHeaders, before })
   }
 
   #emitClosed(headers: readonly Header[]): void {
     const sessions = this.#sessions
     const { graceMs, gapMs } = this.#operator.windows
-    const closeTime = this.#streamTime - graceMs - gapMs
-    if (sessions === null || (this.#lastClose !== -1 && this.#lastClose >= closeTime)) return
-    const [from, to] = [Math.max(0, this.#lastClose), closeTime - 1]
+    const closeTime = this.#streamTime.value - graceMs - gapMs
+    if (sessions === null || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
+    const [from, to] = [Math.max(0, this.#lastClose.value), closeTime - 1]
     if (to < 0 || to < from) return
     const begin = this.context.currentSystemTime
     let emitted = 0
@@ -84,7 +91,6 @@ export class SessionAggregateProcessor extends StoredProcessor {
     }
     this.#meters?.records.record(emitted)
     this.#meters?.latencyMs.record(this.context.currentSystemTime - begin)
-    this.#lastClose = closeTime
-    this.context.note(this.#operator.store, closeTime)
+    this.#lastClose.value = closeTime
   }
 }

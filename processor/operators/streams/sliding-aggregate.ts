@@ -2,6 +2,7 @@ import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
@@ -32,7 +33,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
   #turns: EmitTurns | null = null
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: SlidingAggregate) {
     super()
@@ -42,6 +43,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   override open(): void {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
+    this.#streamTime = this.context.kept('time')
     this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
     if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
@@ -54,8 +56,8 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       return
     }
     const { timeDifferenceMs, graceMs } = this.#operator.windows
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    const closeTime = this.#streamTime - graceMs
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
+    const closeTime = this.#streamTime.value - graceMs
     if (timestamp + timeDifferenceMs < closeTime) {
       this.drop()
       return
@@ -69,7 +71,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
 
   #emitClosed(headers: readonly Header[]): void {
     const { timeDifferenceMs, graceMs } = this.#operator.windows
-    const closeTime = this.#streamTime - graceMs
+    const closeTime = this.#streamTime.value - graceMs
     if (this.#windows === null) return
     this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => ({
       from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),
@@ -144,7 +146,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   #putRight(record: Record<unknown, unknown>, right: Row): void {
     const start = record.timestamp + 1
     this.#windows?.put(record.key, right, start)
-    this.#emission?.update(record, this.#window(start), null, right.value, right.timestamp)
+    this.#emission?.update(record, this.#window(start), null, null, right.value, right.timestamp)
   }
 
   /** `before` is null for a new window. */
@@ -159,7 +161,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     const newValue = add(record.key, record.value, oldAggregate)
     const timestamp = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
     this.#windows?.put(record.key, newValue === null ? null : { value: newValue, timestamp }, start)
-    this.#emission?.update(record, window, oldAggregate, newValue, timestamp)
+    this.#emission?.update(record, window, before?.value ?? null, oldAggregate, newValue, timestamp)
   }
 
   #window(start: number): { readonly start: number; readonly end: number } {

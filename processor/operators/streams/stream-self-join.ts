@@ -1,13 +1,14 @@
 import type { StreamSelfJoin } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
 import type { WindowStore } from '../../../topology/state-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 /** Each record as the left one, then as the right one, and with itself in between: the order of an ordinary join's results. */
 export class StreamSelfJoinProcessor extends StoredProcessor {
   readonly #operator: StreamSelfJoin
   #records: WindowStore<unknown, unknown> | null = null
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: StreamSelfJoin) {
     super()
@@ -16,6 +17,7 @@ export class StreamSelfJoinProcessor extends StoredProcessor {
 
   override open(): void {
     this.#records = this.store(this.#operator.store)
+    this.#streamTime = this.context.kept('time')
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -25,12 +27,12 @@ export class StreamSelfJoinProcessor extends StoredProcessor {
       return
     }
     const { beforeMs, afterMs, retentionMs, join } = this.#operator
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
     const emit = (left: unknown, right: unknown, at: number) => this.context.forward({ ...record, value: join(key, left, right), timestamp: at })
     for (const [otherTimestamp, other] of this.#records.fetch(key, Math.max(0, timestamp - beforeMs), Math.max(0, timestamp + afterMs))) {
       emit(value, other, Math.max(timestamp, otherTimestamp))
     }
-    let isDue = timestamp > this.#streamTime - retentionMs + 1
+    let isDue = timestamp > this.#streamTime.value - retentionMs + 1
     for (const [otherTimestamp, other] of this.#records.fetch(key, Math.max(0, timestamp - afterMs), Math.max(0, timestamp + beforeMs))) {
       if (isDue && timestamp < otherTimestamp) {
         isDue = false

@@ -2,20 +2,25 @@ import type { StreamStreamJoin } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { KeyValueStore, WindowStore } from '../../../topology/state-store.ts'
 import type { WaitingKey, WaitingValue } from '../../../topology/streams/outer-join-serdes.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 /** What both sides of a join know of time. */
 class JoinTime {
-  streamTime = -1
+  readonly streamTime: KeptNumber
   /** Of the oldest record that waits, as far as is known. */
   oldestWaiting = Number.POSITIVE_INFINITY
+
+  constructor(streamTime: KeptNumber) {
+    this.streamTime = streamTime
+  }
 }
 
 /** One side of a join of two streams. Records without a match wait, where it is an outer join, until their window has closed. KIP-633. */
 export class StreamStreamJoinProcessor extends StoredProcessor {
   readonly #operator: StreamStreamJoin
-  #time = new JoinTime()
+  #time = new JoinTime({ value: -1 })
   #others: WindowStore<unknown, unknown> | null = null
   #waiting: KeyValueStore<WaitingKey, readonly WaitingValue[]> | null = null
   #turns: EmitTurns | null = null
@@ -27,7 +32,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
 
   override open(): void {
     const { shared, otherStore, outerStore } = this.#operator
-    this.#time = this.context.shared(shared, () => new JoinTime())
+    this.#time = this.context.shared(shared, () => new JoinTime(outerStore === null ? { value: -1 } : this.context.kept('time')))
     this.#others = this.store(otherStore)
     if (outerStore === null) return
     this.#waiting = this.store(outerStore)
@@ -43,7 +48,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     const { key, value, timestamp } = record
     const { beforeMs, afterMs, outer, isLeft } = this.#operator
     const time = this.#time
-    time.streamTime = Math.max(time.streamTime, timestamp)
+    time.streamTime.value = Math.max(time.streamTime.value, timestamp)
     if (outer && key === null && value !== null) {
       this.#emit(record, key, value, null, timestamp)
       return
@@ -52,7 +57,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    if (timestamp === time.streamTime) this.#turns?.record(record)
+    if (timestamp === time.streamTime.value) this.#turns?.record(record)
     const from = Math.max(0, timestamp - beforeMs)
     const to = Math.max(0, timestamp + afterMs)
     let joined = false
@@ -62,7 +67,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.#emit(record, key, value, otherValue, Math.max(timestamp, otherTimestamp))
     }
     if (joined || !outer) return
-    if (this.#waiting === null || to < time.streamTime) {
+    if (this.#waiting === null || to < time.streamTime.value) {
       this.#emit(record, key, value, null, timestamp)
       return
     }
@@ -75,7 +80,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     const waiting = this.#waiting
     const time = this.#time
     const { afterMs, graceMs } = this.#operator
-    if (waiting === null || time.oldestWaiting + afterMs + graceMs >= time.streamTime) return
+    if (waiting === null || time.oldestWaiting + afterMs + graceMs >= time.streamTime.value) return
     time.oldestWaiting = Number.POSITIVE_INFINITY
     let leftOpen = false
     let rightOpen = false
@@ -94,7 +99,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
 
   #isOpen({ isLeft }: WaitingKey): boolean {
     const { windowBeforeMs, windowAfterMs, graceMs } = this.#operator
-    return this.#time.oldestWaiting + (isLeft ? windowAfterMs : windowBeforeMs) + graceMs >= this.#time.streamTime
+    return this.#time.oldestWaiting + (isLeft ? windowAfterMs : windowBeforeMs) + graceMs >= this.#time.streamTime.value
   }
 
   #emitAlone(headers: readonly Header[], { key, timestamp }: WaitingKey, { isLeft, value }: WaitingValue): void {

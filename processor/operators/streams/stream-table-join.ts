@@ -4,6 +4,7 @@ import type { Serde } from '../../../topology/serde.ts'
 import type { KeyValueStore } from '../../../topology/state-store.ts'
 import type { Waiting } from '../../../topology/streams/join-buffer.ts'
 import { isVersioned } from '../../../topology/streams/table-view.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
@@ -13,7 +14,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
   readonly #looksBack: boolean
   #table: TableLookup = () => null
   #waiting: KeyValueStore<Uint8Array, Waiting> | null = null
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
   #sequence = 0
 
   constructor(operator: StreamTableJoin) {
@@ -27,19 +28,20 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     this.#table = openTable(table, (name) => this.store(name))
     if (buffer === null) return
     this.#waiting = this.store(buffer.store)
-    this.#streamTime = this.context.noted(buffer.store) ?? -1
+    this.#streamTime = this.context.kept('time')
     for (const [row] of this.#waiting.all()) this.#sequence = Math.max(this.#sequence, sequenceIn(row))
   }
 
   process(record: Record<unknown, unknown>): void {
     const { key, value } = record
     const { keyOf, left, buffer } = this.#operator
-    if (value === null || (keyOf(key, value) === null && !left)) {
+    const tableKey = value === null ? null : keyOf(key, value)
+    if (value === null || (tableKey === null && !left)) {
       this.drop()
       return
     }
     // Without a key it finds nothing, however long it waits.
-    if (buffer === null || key === null || this.#streamTime - buffer.graceMs > record.timestamp) this.#join(record)
+    if (buffer === null || key === null || this.#streamTime.value - buffer.graceMs > record.timestamp) this.#join(record, tableKey)
     else this.#wait(record, buffer)
   }
 
@@ -48,24 +50,22 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     const { key: keys } = this.#operator.serdes as unknown as { readonly key: Serde<unknown> }
     if (waiting === null) return
     const { timestamp, value, headers } = record
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    this.context.note(store, this.#streamTime)
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
     this.#sequence = (this.#sequence + 1) & maxSequence
     waiting.put(rowOf(timestamp, keys.serialize(store, record.key, headers), this.#sequence), { value, headers })
-    const due = this.#streamTime - graceMs
+    const due = this.#streamTime.value - graceMs
     if (due < 0) return
     // Bounds are inclusive: the least row of the next millisecond is none that can be.
     for (const [row, one] of waiting.range(null, timeBytes(due + 1))) {
       waiting.put(row, null)
       const key = keys.deserialize(store, row.subarray(8, row.length - 4), one.headers)
-      this.#join({ key, value: one.value, timestamp: timestampIn(row), headers: one.headers })
+      this.#join({ key, value: one.value, timestamp: timestampIn(row), headers: one.headers }, key)
     }
   }
 
-  #join(record: Record<unknown, unknown>): void {
-    const { keyOf, join, left } = this.#operator
+  #join(record: Record<unknown, unknown>, tableKey: unknown): void {
+    const { join, left } = this.#operator
     const { key, value, timestamp } = record
-    const tableKey = keyOf(key, value)
     const row = tableKey === null ? null : this.#looksBack ? this.#table(tableKey, timestamp) : this.#table(tableKey)
     if (row === null && !left) return
     this.context.forward({ ...record, value: join(key, value, row?.value ?? null) })

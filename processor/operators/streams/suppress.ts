@@ -7,6 +7,7 @@ import { type Suppressed, suppressedBytes } from '../../../topology/streams/supp
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Sensor } from '../../metrics/sensor.ts'
 import type { BufferMeters } from '../../metrics/task-meters.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 type Buffered = KeyValueStore<unknown, Suppressed>
@@ -26,7 +27,7 @@ export class SuppressProcessor extends StoredProcessor {
   #places: Place[] = []
   /** As Kafka Streams counts them, where they are bounded; else nobody asks, and counting would serialise each update. */
   #bytes = 0
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
   #meters: { readonly buffer: BufferMeters; readonly emit: Sensor } | null = null
 
   constructor(operator: Suppress) {
@@ -37,6 +38,7 @@ export class SuppressProcessor extends StoredProcessor {
   override open(): void {
     this.#topic = changelogTopic(this.context.applicationId, this.#operator.store)
     this.#buffer = this.store<Buffered>(this.#operator.store)
+    this.#streamTime = this.context.kept('time')
     for (const [key, held] of this.#buffer.all()) {
       const keyBytes = this.#keyBytes(key)
       this.#insert({ time: held.time, key, keyBytes })
@@ -47,12 +49,12 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   process(record: Record<unknown, unknown>): void {
-    this.#streamTime = Math.max(this.#streamTime, record.timestamp)
+    this.#streamTime.value = Math.max(this.#streamTime.value, record.timestamp)
     this.#hold(record)
     this.#measure()
     const before = this.#places.length
     const { timeLimitMs, graceMs, maxRecords, maxBytes, whenFull } = this.#operator
-    const expired = this.#streamTime - (timeLimitMs ?? graceMs)
+    const expired = this.#streamTime.value - (timeLimitMs ?? graceMs)
     while (this.#places[0] !== undefined && this.#places[0].time <= expired) this.#emitOldest()
     const overCapacity = () => this.#places.length > maxRecords || this.#bytes > maxBytes
     if (overCapacity()) {

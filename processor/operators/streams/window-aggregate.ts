@@ -3,6 +3,7 @@ import type { WindowAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
@@ -15,7 +16,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
   #turns: EmitTurns | null = null
-  #streamTime = -1
+  #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: WindowAggregate) {
     super()
@@ -25,6 +26,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   override open(): void {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
+    this.#streamTime = this.context.kept('time')
     this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
     if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
@@ -37,8 +39,8 @@ export class WindowAggregateProcessor extends StoredProcessor {
       return
     }
     const { windows, initialize, add } = this.#operator
-    this.#streamTime = Math.max(this.#streamTime, timestamp)
-    const closeTime = this.#streamTime - windows.graceMs
+    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
+    const closeTime = this.#streamTime.value - windows.graceMs
     for (const window of windows.windowsFor(timestamp)) {
       if (window.end <= closeTime) {
         this.drop()
@@ -49,13 +51,13 @@ export class WindowAggregateProcessor extends StoredProcessor {
       const newTimestamp = before === null ? timestamp : Math.max(timestamp, before.timestamp)
       const newValue = add(key, value, oldAggregate)
       stored.put(key, newValue === null ? null : { value: newValue, timestamp: newTimestamp }, window.start)
-      emission.update(record, window, oldAggregate, newValue, newTimestamp)
+      emission.update(record, window, before?.value ?? null, oldAggregate, newValue, newTimestamp)
     }
     this.#turns?.record(record)
   }
 
   #emitClosed(headers: readonly Header[]): void {
-    const closeTime = this.#streamTime - this.#operator.windows.graceMs
+    const closeTime = this.#streamTime.value - this.#operator.windows.graceMs
     if (this.#windows !== null) this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
   }
 

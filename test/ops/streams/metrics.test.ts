@@ -170,7 +170,7 @@ describe('What an application measures of itself', () => {
       .toStream()
       .map(({ key }, count) => [key, String(count)])
       .to('out', written)
-    await using streams = await running(builder.build(), { emitIntervalMs: 0 })
+    await using streams = await running(builder.build(), { emitIntervalMs: 0, cacheMaxBytes: 0 })
     await sent(streams, [
       ['a', 'x', 0],
       ['b', 'x', 0],

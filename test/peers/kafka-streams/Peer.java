@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Properties;
 import java.util.TreeSet;
 import java.util.function.Function;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -23,6 +24,7 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyTestDriver;
 import org.apache.kafka.streams.kstream.*;
+import org.apache.kafka.streams.processor.TimestampExtractor;
 import org.apache.kafka.streams.state.KeyValueBytesStoreSupplier;
 import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.test.TestRecord;
@@ -58,9 +60,10 @@ public final class Peer {
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "nowhere:1");
         config.put(StreamsConfig.STATE_DIR_CONFIG, System.getProperty("java.io.tmpdir") + "/waggle-peer-" + ProcessHandle.current().pid());
         config.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, example.get("optimization").asText());
-        config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
+        config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, example.get("cached").asBoolean() ? 10_000_000 : 0);
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
+        if (example.get("shifts").asBoolean()) config.put(StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, Shifting.class);
         config.put(StreamsConfig.InternalConfig.EMIT_INTERVAL_MS_KSTREAMS_OUTER_JOIN_SPURIOUS_RESULTS_FIX, 0L);
         config.put(StreamsConfig.InternalConfig.EMIT_INTERVAL_MS_KSTREAMS_WINDOWED_AGGREGATION, 0L);
         try (TopologyTestDriver driver = new TopologyTestDriver(topology, config, Instant.ofEpochMilli(0))) {
@@ -77,6 +80,16 @@ public final class Peer {
                     list.addArray().add(hex(record.key())).add(hex(record.value())).add(record.timestamp());
                 }
             }
+        }
+    }
+
+    /** A record's time is taken from its value too. */
+    public static final class Shifting implements TimestampExtractor {
+        @Override
+        public long extract(final ConsumerRecord<Object, Object> record, final long partitionTime) {
+            if (!(record.value() instanceof String)) return record.timestamp();
+            final String value = (String) record.value();
+            return value.equals("5y") ? partitionTime : record.timestamp() - 7 + 5L * value.length();
         }
     }
 
@@ -167,13 +180,21 @@ public final class Peer {
                 default: return sessions.aggregate(() -> "", (k, v, a) -> concat(a, v), (k, a, b) -> concat(a, b), Materialized.with(STRING, STRING));
             }
         }
-        final TimeWindowedKStream<String, String> windowed = (windows.get("kind").asText().equals("sliding")
-            ? grouped.windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(size, grace))
-            : grouped.windowedBy(TimeWindows.ofSizeAndGrace(size, grace).advanceBy(Duration.ofMillis(windows.get("advance").asLong())))).emitStrategy(emit);
+        final TimeWindowedKStream<String, String> windowed = windowedBy(grouped, windows).emitStrategy(emit);
         switch (fn) {
             case "count": return windowed.count().mapValues(String::valueOf);
             case "reduce": return windowed.reduce(Peer::concat);
             default: return windowed.aggregate(() -> "", (k, v, a) -> concat(a, v), Materialized.with(STRING, STRING));
+        }
+    }
+
+    private static TimeWindowedKStream<String, String> windowedBy(final KGroupedStream<String, String> grouped, final JsonNode windows) {
+        final Duration grace = Duration.ofMillis(windows.get("grace").asLong());
+        final Duration size = Duration.ofMillis(windows.get("size").asLong());
+        switch (windows.get("kind").asText()) {
+            case "sliding": return grouped.windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(size, grace));
+            case "unlimited": return grouped.windowedBy(UnlimitedWindows.of().startOn(Instant.ofEpochMilli(size.toMillis())));
+            default: return grouped.windowedBy(TimeWindows.ofSizeAndGrace(size, grace).advanceBy(Duration.ofMillis(windows.get("advance").asLong())));
         }
     }
 
@@ -187,6 +208,7 @@ public final class Peer {
         final Duration size = Duration.ofMillis(windows.get("size").asLong());
         switch (windows.get("kind").asText()) {
             case "session": return cogrouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(size, grace)).aggregate(() -> "", (k, a, b) -> concat(a, b), Materialized.with(STRING, STRING));
+            case "unlimited": return cogrouped.windowedBy(UnlimitedWindows.of().startOn(Instant.ofEpochMilli(size.toMillis()))).aggregate(() -> "", Materialized.with(STRING, STRING));
             case "sliding": return cogrouped.windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(size, grace)).aggregate(() -> "", Materialized.with(STRING, STRING));
             default: return cogrouped.windowedBy(TimeWindows.ofSizeAndGrace(size, grace).advanceBy(Duration.ofMillis(windows.get("advance").asLong()))).aggregate(() -> "", Materialized.with(STRING, STRING));
         }

@@ -7,6 +7,8 @@ type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 export const examples: fc.Arbitrary<Example> = fc
   .record({
     optimization: fc.constantFrom('none' as const, 'all' as const),
+    cached: fc.boolean(),
+    shifts: fc.boolean(),
     start: fc.constantFrom(0, 0, 1_764_000_000_000),
     history: fc.constantFrom(0, 5, 20, 40, 100_000),
     choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 1, maxLength: 7 }),
@@ -20,11 +22,18 @@ export const examples: fc.Arbitrary<Example> = fc
           { weight: 2, arbitrary: fc.constant(0) },
           { weight: 1, arbitrary: fc.integer({ min: 30, max: 200_000 }) },
         ),
+        crash: fc.oneof({ weight: 15, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       }),
       { minLength: 1, maxLength: 40 },
     ),
   })
-  .map(({ optimization, start, history, choices, records }) => ({ optimization, steps: stepsOf(choices, history), records: timed(start, records) }))
+  .map(({ optimization, cached, shifts, start, history, choices, records }) => ({
+    optimization,
+    cached,
+    shifts,
+    steps: stepsOf(choices, history),
+    records: timed(start, records),
+  }))
 
 /** Updates of tables of two topics, with deletes, in buffers that are full at one byte more or less; `shutDown`: of the first. */
 export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
@@ -32,10 +41,18 @@ export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
   const draw = drawing(7)
   for (let timestamp = 0; timestamp < 40; timestamp++) {
     const topic = draw(3) === 0 ? 'longer' : 'in2'
-    records.push({ topic, key: 'k'.repeat(1 + draw(4)), value: draw(6) === 0 ? null : 'v'.repeat(draw(9)) + draw(3), timestamp })
+    records.push({
+      topic,
+      key: 'k'.repeat(1 + draw(4)),
+      value: draw(6) === 0 ? null : 'v'.repeat(draw(9)) + draw(3),
+      timestamp,
+      crash: draw(9) === 0,
+    })
   }
   return {
     optimization: 'none',
+    cached: false,
+    shifts: false,
     steps: [
       { op: 'table', topic: 'in2' },
       { op: 'stream', topic: 'longer' },
@@ -52,9 +69,9 @@ export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
 
 function timed(start: number, records: readonly (Omit<InputRecord, 'timestamp'> & { readonly step: number })[]): InputRecord[] {
   let now = start
-  return records.map(({ topic, key, value, step }) => {
+  return records.map(({ topic, key, value, step, crash }) => {
     now = Math.max(0, now + step)
-    return { topic, key, value, timestamp: now }
+    return { topic, key, value, timestamp: now, crash }
   })
 }
 
@@ -160,13 +177,20 @@ function ofStream(
   const fn = (['count', 'reduce', 'aggregate'] as const)[draw(3)] ?? 'count'
   const windows = windowsOf(draw)
   return {
-    step: { op: 'aggregate', of, by: draw(2) === 0 ? 'key' : 'value', fn, windows, onClose: windows !== null && draw(4) === 0 },
+    step: {
+      op: 'aggregate',
+      of,
+      by: draw(2) === 0 ? 'key' : 'value',
+      fn,
+      windows,
+      onClose: windows !== null && windows.kind !== 'unlimited' && draw(4) === 0,
+    },
     makes: windows === null ? 'table' : 'windowed',
   }
 }
 
 function windowsOf(draw: (below: number) => number): Windows | null {
-  const kind = (['none', 'time', 'time', 'sliding', 'session'] as const)[draw(5)] ?? 'none'
+  const kind = (['none', 'time', 'time', 'sliding', 'session', 'unlimited'] as const)[draw(6)] ?? 'none'
   const size = 1 + draw(30)
   return kind === 'none' ? null : { kind, size, advance: 1 + draw(size), grace: draw(25) }
 }

@@ -1,5 +1,5 @@
 import { TopologyTestDriver } from '../../../processor/simulation/topology-test-driver.ts'
-import { Consumed } from '../../../topology/consumed.ts'
+import { Consumed, type TimestampExtractor } from '../../../topology/consumed.ts'
 import type { Topology } from '../../../topology/graph.ts'
 import { Produced } from '../../../topology/produced.ts'
 import type { Windowed } from '../../../topology/record.ts'
@@ -11,7 +11,7 @@ import { Grouped, Joined, Materialized, Repartitioned, StreamJoined } from '../.
 import { Stores } from '../../../topology/streams/stores.ts'
 import { StreamsBuilder } from '../../../topology/streams/streams-builder.ts'
 import { BufferConfig, Suppressed } from '../../../topology/streams/suppressed.ts'
-import { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows } from '../../../topology/streams/windows.ts'
+import { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../../../topology/streams/windows.ts'
 
 /** A program over streams and tables of text, as data: the same is built here and in Java. `of` and `other` are earlier steps. */
 export type Step =
@@ -64,7 +64,7 @@ export type Step =
 export type Fn = 'count' | 'reduce' | 'aggregate'
 
 export interface Windows {
-  readonly kind: 'time' | 'sliding' | 'session'
+  readonly kind: 'time' | 'sliding' | 'session' | 'unlimited'
   /** The size, the time difference or the gap. */
   readonly size: number
   readonly advance: number
@@ -76,10 +76,16 @@ export interface InputRecord {
   readonly key: string | null
   readonly value: string | null
   readonly timestamp: number
+  /** Waggle's tasks are killed after it and start again; Kafka Streams' go on. */
+  readonly crash: boolean
 }
 
 export interface Example {
   readonly optimization: 'none' | 'all'
+  /** Updates of tables wait for a commit. */
+  readonly cached: boolean
+  /** A record's time is taken from its value too. */
+  readonly shifts: boolean
   readonly steps: readonly Step[]
   readonly records: readonly InputRecord[]
 }
@@ -87,14 +93,27 @@ export interface Example {
 /** By topic: key and value in hex, and the timestamp. */
 export type Outputs = { readonly [topic: string]: readonly (readonly [key: string | null, value: string | null, timestamp: number])[] }
 
-export async function run({ optimization, steps, records }: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
+export async function run({
+  optimization,
+  cached,
+  shifts,
+  steps,
+  records,
+}: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
   const topology = topologyOf(steps, optimization)
-  const driver = new TopologyTestDriver(topology, { applicationId: 'app', defaultKeySerde: text, defaultValueSerde: text })
+  const driver = new TopologyTestDriver(topology, {
+    applicationId: 'app',
+    defaultKeySerde: text,
+    defaultValueSerde: text,
+    cacheMaxBytes: cached ? 10_000_000 : 0,
+    ...(shifts ? { timestampExtractor: shifted } : {}),
+  })
   const inputs = new Map<string, ReturnType<typeof driver.createInputTopic<string, string>>>()
-  for (const { topic, key, value, timestamp } of records) {
+  for (const { topic, key, value, timestamp, crash } of records) {
     const input = inputs.get(topic) ?? driver.createInputTopic(topic, text, text)
     inputs.set(topic, input)
     await input.pipeInput({ key, value, timestamp })
+    if (crash) await driver.crash()
   }
   const outputs: { [topic: string]: Outputs[string] } = {}
   for (const topic of driver.producedTopicNames) {
@@ -216,11 +235,7 @@ function aggregate(stream: Text, { by, fn, windows, onClose }: Extract<Step, { o
       Materialized.with(text, text),
     )
   }
-  const cutBy =
-    windows.kind === 'sliding'
-      ? SlidingWindows.ofTimeDifferenceAndGrace(windows.size, windows.grace)
-      : TimeWindows.ofSizeAndGrace(windows.size, windows.grace).advanceBy(windows.advance)
-  const windowed = grouped.windowedBy(cutBy).emitStrategy(emit)
+  const windowed = grouped.windowedBy(cutBy(windows)).emitStrategy(emit)
   if (fn === 'count') return windowed.count().mapValues(String)
   if (fn === 'reduce') return windowed.reduce(concat)
   return windowed.aggregate(empty, (_, value, sum) => concat(sum, value), Materialized.with(text, text))
@@ -236,11 +251,12 @@ function cogroup(left: Text, right: Text, windows: Windows | null): unknown {
   if (windows.kind === 'session') {
     return cogrouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(windows.size, windows.grace)).aggregate(empty, (_, a, b) => concat(a, b), kept)
   }
-  const cutBy =
-    windows.kind === 'sliding'
-      ? SlidingWindows.ofTimeDifferenceAndGrace(windows.size, windows.grace)
-      : TimeWindows.ofSizeAndGrace(windows.size, windows.grace).advanceBy(windows.advance)
-  return cogrouped.windowedBy(cutBy).aggregate(empty, kept)
+  return cogrouped.windowedBy(cutBy(windows)).aggregate(empty, kept)
+}
+
+function cutBy({ kind, size, advance, grace }: Windows): TimeWindows | SlidingWindows | UnlimitedWindows {
+  if (kind === 'sliding') return SlidingWindows.ofTimeDifferenceAndGrace(size, grace)
+  return kind === 'unlimited' ? UnlimitedWindows.of().startOn(size) : TimeWindows.ofSizeAndGrace(size, grace).advanceBy(advance)
 }
 
 function tableAggregate(table: TextTable, fn: Fn): TextTable {
@@ -268,10 +284,13 @@ const first = (value: string | null): string => show(value).slice(0, 1)
 const foreignKey = (value: string): string | null => (first(value) === '3' ? null : first(value))
 const concat = (sum: string | null, value: string | null): string => cut(show(sum) + show(value))
 const join = (left: string | null, right: string | null): string => cut(`${show(left)}|${show(right)}`)
+const shifted: TimestampExtractor = ({ value, timestamp }, partitionTime) =>
+  typeof value !== 'string' ? timestamp : value === '5y' ? partitionTime : timestamp - 7 + 5 * value.length
 const hex = (data: Uint8Array | null): string | null => (data === null ? null : Buffer.from(data).toString('hex'))
 
 function textKey(key: unknown): string | null {
   if (key === null || typeof key === 'string') return key
   const { key: inner, window } = key as Windowed<string>
-  return `${inner}@${window.start}-${window.end}`
+  // Java's has an end at 2^63 - 1, which no number is.
+  return `${inner}@${window.start}-${window.end === Number.MAX_SAFE_INTEGER ? 2n ** 63n - 1n : window.end}`
 }

@@ -7,6 +7,8 @@ import {
   JoinWindows,
   Materialized,
   Produced,
+  Repartitioned,
+  type Serde,
   Serdes,
   SessionWindows,
   StreamJoined,
@@ -61,10 +63,32 @@ describe('The test driver', () => {
     assert.deepEqual(record.headers, [{ key: 'h', value: Buffer.from('1') }])
   })
 
+  it('opens serdes before they write, and waits for what they fetch before they read', async () => {
+    const seen: string[] = []
+    const fetching: Serde<string> = {
+      ...text,
+      open: async ({ topic, part }) => void seen.push(`open ${topic} ${part}`),
+      prepare: async (topic) => void seen.push(`prepare ${topic}`),
+    }
+    const builder = new StreamsBuilder()
+    const stream = builder.stream('in', Consumed.with(text, fetching)).repartition(Repartitioned.with(text, fetching, { name: 'again' }))
+    stream.to('out', Produced.with(text, fetching))
+    await using driver = new TopologyTestDriver(builder.build())
+    await driver.createInputTopic('in', text, fetching).pipeInput('k', 'v')
+    assert.equal(driver.createOutputTopic('out', text, fetching).readRecord().value, 'v')
+    assert.deepEqual(seen.toSorted(), [
+      'open in value',
+      'open out value',
+      'open test-again-repartition value',
+      'prepare in',
+      'prepare test-again-repartition',
+    ])
+  })
+
   it('shows the stores', async () => {
     await using driver = new TopologyTestDriver(wordCount())
     await driver.createInputTopic('lines', text, text).pipeInput(null, 'a b a', 5)
-    assert.deepEqual(driver.getKeyValueStore<string, { value: number }>('counts').get('a')?.value, 2)
+    assert.deepEqual(driver.getKeyValueStore<string, number>('counts').get('a'), 2)
     assert.throws(() => driver.getKeyValueStore('others'), { code: 'WAGGLE_STORE_UNKNOWN' })
   })
 
@@ -100,7 +124,7 @@ describe('The test driver', () => {
         .map(({ value }) => value),
       ['one+three', 'two+three'],
     )
-    assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', 0)?.value, 2)
+    assert.equal(driver.getWindowStore<string, number>('windows').fetch('k', 0), 2)
     const sessions = [...driver.getSessionStore<string, number>('sessions').fetch('k')]
     assert.deepEqual(sessions, [[{ key: 'k', window: { start: 1, end: 3 } }, 2]])
   })
@@ -154,7 +178,7 @@ describe('The test driver', () => {
     const input = driver.createInputTopic('in', text, text)
     await input.pipeInput('k', 'one', now)
     await driver.crash()
-    assert.equal(driver.getWindowStore<string, { value: number }>('windows').fetch('k', now)?.value, 1)
+    assert.equal(driver.getWindowStore<string, number>('windows').fetch('k', now), 1)
     assert.equal([...driver.getSessionStore<string, number>('sessions').fetch('k')].length, 1)
     await input.pipeInput('k', 'two', now + 100)
     assert.deepEqual(

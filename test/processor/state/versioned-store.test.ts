@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
 import { SimulatedDisk } from '../../../processor/simulation/simulated-disk.ts'
+import { TaskMemory } from '../../../processor/state/task-memory.ts'
 import { openStore } from '../../../processor/state/task-store.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import type { VersionedKeyValueStore } from '../../../topology/state-store.ts'
@@ -23,7 +24,8 @@ it('A versioned store shows what was valid at a time, as far back as it keeps it
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const disk = new SimulatedDisk().store('task', 'versions')
-      const open = () => openStore(builder, disk, { topic: 't', maxEntries: 4 })
+      let memory = new TaskMemory()
+      const open = () => openStore(builder, disk, { topic: 't', maxEntries: 4, memory })
       let opened = open()
       const store = () => opened.store as VersionedKeyValueStore<string, string>
       const model = new Map<string, Map<number, string | null>>()
@@ -31,6 +33,7 @@ it('A versioned store shows what was valid at a time, as far back as it keeps it
       for (const one of steps) {
         if (one.op === 'reopen') {
           for (const [bytes, value] of opened.rows.takeChanges()) disk.change(bytes, value)
+          memory = new TaskMemory(memory.numbers)
           opened = open()
         } else if (one.op === 'put') {
           const versions = model.get(one.key) ?? new Map<number, string | null>()

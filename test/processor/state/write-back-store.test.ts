@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
 import { SimulatedDisk } from '../../../processor/simulation/simulated-disk.ts'
+import { TaskMemory } from '../../../processor/state/task-memory.ts'
 import { WriteBackStore } from '../../../processor/state/write-back-store.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import { keyValueStore } from '../../../topology/state-store.ts'
@@ -24,7 +25,11 @@ it('A store shows what was put last, in order, wherever it lies: in memory, in c
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
       const disk = new SimulatedDisk().store('task', 'store')
-      const store = new WriteBackStore<string, string>(keyValueStore({ name: 'store', key: text, value: text }), disk, { topic: 't', maxEntries })
+      const store = new WriteBackStore<string, string>(keyValueStore({ name: 'store', key: text, value: text }), disk, {
+        topic: 't',
+        maxEntries,
+        memory: new TaskMemory(),
+      })
       const model = new Map<string, string>()
       const onTheirWay: ReturnType<typeof store.takeChanges>[] = []
       for (const one of steps) {

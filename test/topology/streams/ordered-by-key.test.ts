@@ -90,7 +90,7 @@ describe('Results that are in order by key', () => {
     calls.end('b1')
     await go()
     assert.deepEqual(values(), ['b1!'])
-    await driver.crash()
+    void driver.crash()
     await go()
     // Made again for what was not finished, beside those of the task that is gone.
     for (const value of ['a1', 'a1', 'c1', 'c1']) assert.ok(calls.end(value), value)
@@ -98,7 +98,39 @@ describe('Results that are in order by key', () => {
     await go()
     assert.deepEqual(values(), ['a1!', 'c1!'])
     assert.equal(driver.createOutputTopic('copied', text, text).readRecordsToList().length, 3)
-    assert.equal(driver.getKeyValueStore<string, { readonly value: number }>('counts').get('a')?.value, 1)
+    assert.equal(driver.getKeyValueStore<string, number>('counts').get('a'), 1)
+  })
+
+  it('leave the time where it was when they are read again, whatever their extractor says then', async () => {
+    const calls = new Calls()
+    let time = 10
+    const builder = new StreamsBuilder()
+    const input = builder.stream('in', Consumed.with(text, text, { timestampExtractor: () => time }))
+    input.mapAsync((value) => calls.make(value ?? ''), byKey).to('out', written)
+    const times: number[] = []
+    input.process(() => {
+      let now = () => -1
+      return {
+        init(context) {
+          now = () => context.currentStreamTime
+        },
+        process: () => void times.push(now()),
+      }
+    })
+    const { driver, send, go, values } = opened(builder.build())
+    await using _ = driver
+    send('a', 'a1')
+    await go()
+    time = 100
+    void driver.crash()
+    await go()
+    time = 50
+    send('b', 'b1')
+    await go()
+    while (calls.endOne(0));
+    await go()
+    assert.deepEqual(times, [10, 50])
+    assert.deepEqual(values(), ['a1!', 'b1!'])
   })
 
   const shapes: { readonly [name: string]: Parameters<typeof program>[1] } = {
@@ -137,7 +169,7 @@ describe('Results that are in order by key', () => {
               await go()
             } else {
               calls = new Calls()
-              await driver.crash()
+              void driver.crash()
               await go()
             }
           }
@@ -155,7 +187,7 @@ describe('Results that are in order by key', () => {
               given.filter((record) => record.key === key).map(({ value }) => value),
               made,
             )
-            const count = driver.getKeyValueStore<string, { readonly value: number }>('counts').get(key)?.value ?? 0
+            const count = driver.getKeyValueStore<string, number>('counts').get(key) ?? 0
             assert.equal(count, sent.filter((record) => record.key === key).length)
           }
           assert.equal(driver.createOutputTopic('copied', text, text).readRecordsToList().length, sent.length)

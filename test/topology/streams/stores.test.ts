@@ -1,298 +1,331 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  Consumed,
-  Grouped,
-  JoinWindows,
-  Materialized,
-  type ProcessorSupplier,
-  Produced,
-  Serdes,
-  type SessionStore,
-  SessionWindows,
-  type StateStore,
-  type StoreBuilder,
-  Stores,
-  StreamJoined,
-  StreamsBuilder,
-  TimeWindows,
-  Topology,
-  WaggleError,
-  type WindowStore,
-} from 'waggle-streams'
+import { type ProcessorContext, type StateStore, type StoreBuilder, type StoreSupplier, Stores, Topology, type Windowed } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
+import { read, text } from '../../support/text-program.ts'
 
-const text = Serdes.string()
-const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
-const written = Produced.with(text, text)
+type Context = ProcessorContext<never, never>
 
-/** A store of a user's own: what it holds is gone with its task. */
-class Tally implements StateStore {
-  readonly persistent = false
-  readonly name: string
-  readonly seen: string[] = []
-
-  constructor(name: string) {
-    this.name = name
-  }
-}
-
-function tallies(name: string): { readonly builder: StoreBuilder<Tally>; readonly made: Tally[] } {
-  const made: Tally[] = []
-  const build = () => {
-    const tally = new Tally(name)
-    made.push(tally)
-    return tally
-  }
-  return { builder: { name, build }, made }
-}
-
-/** Forwards with each value how many the store has seen. */
-function counting(store: string | StoreBuilder<Tally>): ProcessorSupplier<string, string, string, string> {
-  return () => {
-    let count = (_: string) => 0
-    let forward: (record: { key: string; value: string; timestamp: number }) => void = () => {}
-    return {
-      init(context) {
-        const tally = context.getStateStore<Tally>(store as string)
-        count = (value) => tally.seen.push(value)
-        forward = (record) => context.forward(record)
-      },
-      process: ({ key, value, timestamp }) => forward({ key, value: `${value} ${count(value)}`, timestamp }),
-    }
-  }
-}
-
-async function outputs(
-  topology: Topology,
-  values: readonly string[],
-  partitions = 1,
-): Promise<{ driver: TopologyTestDriver; values: (string | null)[] }> {
-  const driver = new TopologyTestDriver(topology, { partitions: { in: partitions } })
+/** Runs one act a record, in a processor that has the store. */
+async function inProcessor<S extends StateStore>(
+  builder: StoreBuilder<S>,
+  ...acts: readonly (readonly [time: number, act: (store: S, context: Context) => void])[]
+) {
+  let next = 0
+  const topology = new Topology().addSource('source', 'in', read).addProcessor(
+    'act',
+    () => {
+      let context: Context | null = null
+      return {
+        init(given: Context) {
+          context = given
+        },
+        process() {
+          if (context !== null) acts[next++]?.[1](context.getStateStore(builder), context)
+        },
+      }
+    },
+    ['source'],
+    { stores: [builder] },
+  )
+  await using driver = new TopologyTestDriver(topology)
   const input = driver.createInputTopic('in', text, text)
-  for (const value of values) await input.pipeInput(value, value, 0)
-  return {
-    driver,
-    values: driver
-      .createOutputTopic('out', text, text)
-      .readRecordsToList()
-      .map(({ value }) => value),
-  }
+  for (const [time] of acts) await input.pipeInput('k', 'v', time)
 }
 
-describe('A store of a user’s own', () => {
-  it('is what its processor gets, once a task, however it came into the program', async () => {
-    const ways: ((store: StoreBuilder<Tally>) => Topology)[] = [
-      (store) => {
-        const builder = new StreamsBuilder()
-        builder
-          .stream('in', read)
-          .process(counting(store), { stores: [store] })
-          .to('out', written)
-        return builder.build()
-      },
-      (store) => {
-        const builder = new StreamsBuilder().addStateStore(store)
-        builder
-          .stream('in', read)
-          .process(counting('tally'), { stores: ['tally'] })
-          .to('out', written)
-        return builder.build()
-      },
-      (store) =>
-        new Topology()
-          .addSource('source', 'in', read)
-          .addProcessor('count', counting('tally'), ['source'])
-          .addSink('sink', 'out', ['count'], written)
-          .addStateStore(store, ['count']),
-      (store) =>
-        new Topology()
-          .addSource('source', 'in', read)
-          .addProcessor('count', counting(store), ['source'])
-          .addSink('sink', 'out', ['count'], written)
-          .addStateStore(store)
-          .connectProcessorAndStateStores('count', ['tally']),
-    ]
-    for (const way of ways) {
-      const { builder, made } = tallies('tally')
-      const topology = way(builder)
-      assert.equal(made.length, 0, 'nothing is made before there is a task')
-      assert.match(topology.describe().toString(), /\(stores: \[tally\]\)/)
-      const one = await outputs(topology, ['a', 'b', 'a'])
-      assert.deepEqual(one.values, ['a 1', 'b 2', 'a 3'])
-      assert.equal(made.length, 1)
-      await one.driver.close()
-      await outputs(topology, ['a', 'b', 'c', 'd'], 3)
-      assert.equal(made.length, 1 + 3)
+function shown(key: unknown): string {
+  if (typeof key !== 'object' || key === null) return String(key)
+  const { key: inner, window } = key as Windowed<string>
+  return `${inner}[${window.start},${window.end}]`
+}
+
+const rows = (pairs: Iterable<readonly [unknown, unknown]>) => [...pairs].map(([key, value]) => `${shown(key)}=${value}`).join(' ')
+
+describe('A key-value store', () => {
+  const suppliers: { readonly [kind: string]: StoreSupplier<'keyValue'> } = {
+    'in RocksDB': Stores.persistentKeyValueStore('st'),
+    'in memory': Stores.inMemoryKeyValueStore('st'),
+  }
+  for (const [kind, supplier] of Object.entries(suppliers)) {
+    const builder = Stores.keyValueStoreBuilder(supplier, text, text)
+    const fill = (store: ReturnType<(typeof builder)['build']>) => {
+      for (const key of ['b', 'a', 'ab', 'c', 'aa', 'é']) store.put(key, key.toUpperCase())
     }
-  })
-
-  it('is shared by the processors that name it, and is nobody else’s', async () => {
-    const { builder: store, made } = tallies('tally')
-    const topology = new Topology()
-      .addSource('source', 'in', read)
-      .addProcessor('first', counting('tally'), ['source'])
-      .addProcessor('second', counting('tally'), ['first'])
-      .addSink('sink', 'out', ['second'], written)
-      .addStateStore(store, ['first', 'second'])
-    assert.deepEqual((await outputs(topology, ['a', 'b'])).values, ['a 1 2', 'b 3 4'])
-    assert.equal(made.length, 1)
-    const without = new Topology()
-      .addSource('source', 'in', read)
-      .addProcessor('one', counting('tally'), ['source'])
-      .addProcessor('other', counting('tally'), ['source'])
-      .addStateStore(store, ['one'])
-    assert.throws(() => new TopologyTestDriver(without), { code: 'WAGGLE_STORE_NOT_CONNECTED' })
-  })
-
-  it('is gone with its task, and has no changelog', async () => {
-    const { builder: store } = tallies('tally')
-    const builder = new StreamsBuilder()
-    builder
-      .stream('in', read)
-      .process(counting(store), { stores: [store] })
-      .to('out', written)
-    const { driver } = await outputs(builder.build(), ['a', 'b'])
-    await driver.crash()
-    await driver.createInputTopic('in', text, text).pipeInput('c', 'c')
-    assert.equal(driver.createOutputTopic('out', text, text).readRecordsToList().at(-1)?.value, 'c 1')
-    assert.deepEqual(driver.producedTopicNames, ['out'])
-  })
-
-  it('that fails to be made says so', () => {
-    const builder = new StreamsBuilder()
-    const store: StoreBuilder<StateStore> = {
-      name: 'broken',
-      build() {
-        throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'no', next: 'none' })
-      },
+    const look = (store: ReturnType<(typeof builder)['build']>) => {
+      assert.equal(rows(store.all()), 'a=A aa=AA ab=AB b=B c=C é=É')
+      assert.equal(rows(store.all({ reverse: true })), 'é=É c=C b=B ab=AB aa=AA a=A')
+      assert.equal(rows(store.range('aa', 'b')), 'aa=AA ab=AB b=B')
+      assert.equal(rows(store.range('aa', 'b', { reverse: true })), 'b=B ab=AB aa=AA')
+      assert.equal(rows(store.range('b', null)), 'b=B c=C é=É')
+      assert.equal(rows(store.range(null, 'ab')), 'a=A aa=AA ab=AB')
+      assert.equal(rows(store.range(null, 'ab', { reverse: true })), 'ab=AB aa=AA a=A')
+      assert.equal(rows(store.range(null, null)), 'a=A aa=AA ab=AB b=B c=C é=É')
+      assert.equal(rows(store.range('c', 'a')), '')
+      assert.equal(rows(store.prefixScan('a', text)), 'a=A aa=AA ab=AB')
+      assert.equal(rows(store.prefixScan('é', text)), 'é=É')
     }
-    builder.stream('in', read).process(() => ({ process() {} }), { stores: [store] })
-    const topology = builder.build()
-    assert.throws(() => new TopologyTestDriver(topology), /no/)
+
+    it(`${kind} iterates in the order of the keys’ bytes, between bounds that it includes, before and after a commit`, () =>
+      inProcessor(
+        builder,
+        [
+          0,
+          (store) => {
+            fill(store)
+            look(store)
+            assert.equal(store.approximateNumEntries, 6)
+            assert.equal(store.name, 'st')
+            assert.equal(store.persistent, kind === 'in RocksDB')
+          },
+        ],
+        [1, look],
+      ))
+
+    it(`${kind} says what was there before`, () =>
+      inProcessor(builder, [
+        0,
+        (store) => {
+          fill(store)
+          assert.equal(store.putIfAbsent('a', 'X'), 'A')
+          assert.equal(store.get('a'), 'A')
+          assert.equal(store.putIfAbsent('z', 'Z'), null)
+          assert.equal(store.get('z'), 'Z')
+          assert.equal(store.delete('z'), 'Z')
+          assert.equal(store.delete('z'), null)
+          assert.equal(store.get('z'), null)
+          store.put('a', null)
+          assert.equal(store.get('a'), null)
+          assert.equal(rows(store.all()), 'aa=AA ab=AB b=B c=C é=É')
+        },
+      ]))
+
+    it(`${kind} can be changed while it is iterated`, () => {
+      const change = (store: ReturnType<(typeof builder)['build']>) => {
+        const seen: string[] = []
+        for (const [key] of store.all()) {
+          seen.push(key)
+          if (key === 'aa') store.delete('b')
+          store.put(key, 'again')
+        }
+        // Whatever of the change it sees, it gives each key once, in order.
+        assert.deepEqual(
+          seen.filter((key) => key !== 'b'),
+          ['a', 'aa', 'ab', 'c', 'é'],
+        )
+        assert.equal(rows(store.all()).includes('c=again'), true)
+      }
+      return inProcessor(
+        builder,
+        [
+          0,
+          (store) => {
+            fill(store)
+            change(store)
+          },
+        ],
+        [1, fill],
+        [2, change],
+      )
+    })
+  }
+
+  it('with timestamps keeps them beside its values', () =>
+    inProcessor(Stores.timestampedKeyValueStoreBuilder(Stores.inMemoryKeyValueStore('st'), text, text), [
+      0,
+      (store) => {
+        store.put('a', { value: 'A', timestamp: 7 })
+        assert.deepEqual(store.get('a'), { value: 'A', timestamp: 7 })
+        assert.deepEqual([...store.all()], [['a', { value: 'A', timestamp: 7 }]])
+        assert.deepEqual(store.putIfAbsent('a', { value: 'B', timestamp: 8 }), { value: 'A', timestamp: 7 })
+        assert.deepEqual(store.delete('a'), { value: 'A', timestamp: 7 })
+        assert.equal(store.get('a'), null)
+      },
+    ]))
+})
+
+describe('A window store', () => {
+  const options = { retentionMs: 100, windowSizeMs: 10 }
+  const suppliers: { readonly [kind: string]: StoreSupplier<'window'> } = {
+    'in RocksDB': Stores.persistentWindowStore('st', options),
+    'in memory': Stores.inMemoryWindowStore('st', options),
+  }
+  for (const [kind, supplier] of Object.entries(suppliers)) {
+    it(`${kind} finds windows by key and by start, and forgets those past its retention`, () => {
+      const builder = Stores.windowStoreBuilder(supplier, text, text)
+      type Store = ReturnType<(typeof builder)['build']>
+      const all = (store: Store) => rows(store.fetchAll(0, 1_000_000)).split(' ').sort().join(' ')
+      const later = (time: number, before: string, after: string) =>
+        [
+          time,
+          (store: Store) => {
+            assert.equal(all(store), before)
+            store.put('a', `A${time}`, time)
+            assert.equal(all(store), after)
+            for (const start of [time - 100, time - 99]) store.put('late', 'L', start)
+            assert.equal(store.fetch('late', time - 100), null)
+            assert.equal(store.fetch('late', time - 99), 'L')
+          },
+        ] as const
+      return inProcessor(
+        builder,
+        [
+          0,
+          (store) => {
+            store.put('a', 'A0', 0)
+            for (const [key, value] of [
+              ['a', 'A10'],
+              ['b', 'B10'],
+              ['aa', 'AA10'],
+            ] as const)
+              store.put(key, value, 10)
+            store.put('a', 'A20', 20)
+            store.put('a', 'A20b', 20)
+            store.put('b', 'B30', 30)
+            store.put('b', null, 30)
+            assert.equal(store.fetch('a', 10), 'A10')
+            assert.equal(store.fetch('a', 11), null)
+            assert.equal(rows(store.fetch('a', 5, 20)), '10=A10 20=A20b')
+            assert.equal(rows(store.fetch('a', 21, 1000)), '')
+            assert.equal(rows(store.fetchAll(0, 10)), 'a[0,10]=A0 a[10,20]=A10 aa[10,20]=AA10 b[10,20]=B10')
+          },
+        ],
+        later(
+          105,
+          'a[0,10]=A0 a[10,20]=A10 a[20,30]=A20b aa[10,20]=AA10 b[10,20]=B10',
+          'a[10,20]=A10 a[105,115]=A105 a[20,30]=A20b aa[10,20]=AA10 b[10,20]=B10',
+        ),
+        later(120, 'a[10,20]=A10 a[105,115]=A105 a[20,30]=A20b aa[10,20]=AA10 b[10,20]=B10 late[6,16]=L', 'a[105,115]=A105 a[120,130]=A120'),
+        later(100_000, 'a[105,115]=A105 a[120,130]=A120 late[21,31]=L', 'a[100000,100010]=A100000'),
+      )
+    })
+  }
+
+  it('that retains duplicates keeps all values of a time, and nothing takes them away', () =>
+    inProcessor(Stores.windowStoreBuilder(Stores.persistentWindowStore('st', { ...options, retainDuplicates: true }), text, text), [
+      0,
+      (store) => {
+        store.put('a', '1', 10)
+        store.put('a', '2', 10)
+        store.put('a', null, 10)
+        store.put('b', '3', 10)
+        store.put('a', '4', 11)
+        assert.equal(rows(store.fetch('a', 0, 20)), '10=1 10=2 11=4')
+        assert.equal(rows(store.fetchAll(0, 20)), 'a[10,20]=1 a[10,20]=2 a[11,21]=4 b[10,20]=3')
+      },
+    ]))
+
+  it('that keeps windows for less than their size is refused', () => {
+    assert.throws(() => Stores.persistentWindowStore('st', { retentionMs: 9, windowSizeMs: 10 }), { code: 'WAGGLE_INVALID_WINDOW' })
+    assert.throws(() => Stores.inMemoryWindowStore('st', { retentionMs: -1, windowSizeMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
+    assert.throws(() => Stores.persistentSessionStore('st', { retentionMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
+    assert.throws(() => Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 })
 
-/** What a count in this store leaves behind, beside its output. */
-async function counted(materialized: Materialized<string, number, 'keyValue'>) {
-  const builder = new StreamsBuilder()
-  builder.stream('in', read).groupByKey(Grouped.with(text, text)).count(materialized).toStream().to('out', Produced.with(text, Serdes.long()))
-  const driver = new TopologyTestDriver(builder.build())
-  await driver.createInputTopic('in', text, text).pipeInput('k', 'v', 7)
-  return driver
-}
-
-describe('What a store is made with', () => {
-  it('has a changelog unless logging is off', async () => {
-    for (const supplier of [Stores.persistentKeyValueStore('counts'), Stores.inMemoryKeyValueStore('counts')]) {
-      assert.deepEqual((await counted(Materialized.as(supplier))).producedTopicNames, ['out', 'test-counts-changelog'])
-      assert.deepEqual((await counted(Materialized.as(supplier, { logging: false }))).producedTopicNames, ['out'])
-      assert.deepEqual((await counted(Materialized.as(supplier, { logging: { 'retention.ms': '1' } }))).producedTopicNames, [
-        'out',
-        'test-counts-changelog',
-      ])
-    }
-  })
-
-  it('says whether it is persistent', async () => {
-    const persistent = async (materialized: Materialized<string, number, 'keyValue'>) =>
-      (await counted(materialized)).getKeyValueStore('counts').persistent
-    assert.equal(await persistent(Materialized.as('counts')), true)
-    assert.equal(await persistent(Materialized.as('counts', { storeType: 'inMemory' })), false)
-    assert.equal(await persistent(Materialized.as(Stores.inMemoryKeyValueStore('counts'))), false)
-    assert.equal(await persistent(Materialized.as(Stores.persistentKeyValueStore('counts'))), true)
-  })
-
-  it('keeps windows for as long as it is told, and that is not too short for them', async () => {
-    const windows = TimeWindows.ofSizeAndGrace(10, 5)
-    const kept = async (materialized: Materialized<string, number, 'window'>) => {
-      const builder = new StreamsBuilder()
-      builder.stream('in', read).groupByKey(Grouped.with(text, text)).windowedBy(windows).count(materialized)
-      const driver = new TopologyTestDriver(builder.build())
-      const input = driver.createInputTopic('in', text, text)
-      for (const time of [0, 50]) await input.pipeInput('k', 'v', time)
-      return [...driver.getWindowStore<string, unknown>('counts').fetch('k', 0, 100)].map(([start]) => start)
-    }
-    assert.deepEqual(await kept(Materialized.as('counts')), [50])
-    assert.deepEqual(await kept(Materialized.as('counts', { retentionMs: 1000 })), [0, 50])
-    assert.deepEqual(await kept(Materialized.as(Stores.inMemoryWindowStore('counts', { retentionMs: 1000, windowSizeMs: 10 }))), [0, 50])
-    const builder = new StreamsBuilder()
-    const grouped = builder.stream('in', read).groupByKey(Grouped.with(text, text))
-    const short = { code: 'WAGGLE_INVALID_WINDOW', message: /kept for 14 ms, and its windows may change for 15 ms/ }
-    assert.throws(() => grouped.windowedBy(windows).count(Materialized.as('short', { retentionMs: 14 })), short)
-    const sessions = grouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(10, 5))
-    assert.throws(() => sessions.count(Materialized.as('short', { retentionMs: 14 })), short)
-  })
-
-  it('keeps each record of a join’s side under the name that it is given, if it fits the join', async () => {
-    const windows = JoinWindows.ofTimeDifferenceAndGrace(10, 5)
-    const joined = (thisStore: ReturnType<typeof Stores.inMemoryWindowStore>, otherStore = fitting('right')) => {
-      const builder = new StreamsBuilder()
-      const [left, right] = [builder.stream('in', read), builder.stream('other', read)]
-      left.join(right, (a, b) => `${a}${b}`, windows, StreamJoined.with(text, text, text, { thisStore, otherStore })).to('out', written)
-      return builder.build()
-    }
-    const options = { windowSizeMs: 20, retentionMs: 25, retainDuplicates: true }
-    const fitting = (name: string) => Stores.inMemoryWindowStore(name, options)
-    const driver = new TopologyTestDriver(joined(fitting('left')))
-    const [left, right] = [driver.createInputTopic('in', text, text), driver.createInputTopic('other', text, text)]
-    for (const value of ['a', 'b']) await left.pipeInput('k', value, 0)
-    await right.pipeInput('k', 'x', 5)
-    assert.deepEqual(
-      driver
-        .createOutputTopic('out', text, text)
-        .readRecordsToList()
-        .map(({ value }) => value),
-      ['ax', 'bx'],
-    )
-    assert.equal(driver.getWindowStore('left').persistent, false)
-    assert.deepEqual(driver.producedTopicNames, ['out', 'test-left-changelog', 'test-right-changelog'])
-    for (const wrong of [{ retainDuplicates: false }, { retentionMs: 26 }, { windowSizeMs: 19 }]) {
-      assert.throws(() => joined(Stores.inMemoryWindowStore('left', { ...options, ...wrong })), { code: 'WAGGLE_INVALID_WINDOW' })
-    }
-    assert.throws(() => joined(fitting('same'), fitting('same')), { code: 'WAGGLE_STORE_EXISTS' })
-  })
-
-  it('is what a processor of its own reads and writes: by key, by window, by session', async () => {
-    const windows = Stores.windowStoreBuilder(Stores.persistentWindowStore('windows', { retentionMs: 100, windowSizeMs: 10 }), text, text)
-    const sessions = Stores.sessionStoreBuilder(Stores.inMemorySessionStore('sessions', { retentionMs: 100 }), text, text)
-    const newest = Stores.timestampedKeyValueStoreBuilder(Stores.persistentKeyValueStore('newest'), text, text)
-    const builder = new StreamsBuilder()
-    builder
-      .stream('in', read)
-      .process<string, string>(
-        () => {
-          let step: (key: string, value: string, timestamp: number) => void = () => {}
-          return {
-            init(context) {
-              const [byWindow, bySession, byKey] = [context.getStateStore(windows), context.getStateStore(sessions), context.getStateStore(newest)]
-              step = (key, value, timestamp) => {
-                const before: WindowStore<string, string> = byWindow
-                const session: SessionStore<string, string> = bySession
-                const said = [before.fetch(key, 0), [...session.fetch(key)].length, byKey.get(key)?.timestamp ?? null]
-                byWindow.put(key, value, 0)
-                bySession.put({ key, window: { start: timestamp, end: timestamp } }, value)
-                byKey.put(key, { value, timestamp })
-                context.forward({ key, value: said.join(), timestamp })
-              }
-            },
-            process: ({ key, value, timestamp }) => step(key, value, timestamp),
-          }
-        },
-        { stores: [windows, sessions, newest] },
+describe('A session store', () => {
+  const suppliers: { readonly [kind: string]: StoreSupplier<'session'> } = {
+    'in RocksDB': Stores.persistentSessionStore('st', { retentionMs: 100 }),
+    'in memory': Stores.inMemorySessionStore('st', { retentionMs: 100 }),
+  }
+  for (const [kind, supplier] of Object.entries(suppliers)) {
+    it(`${kind} finds the sessions that reach into a span, and forgets those past its retention`, () => {
+      const builder = Stores.sessionStoreBuilder(supplier, text, text)
+      type Store = ReturnType<(typeof builder)['build']>
+      const session = (key: string, start: number, end: number) => ({ key, window: { start, end } })
+      const later = (time: number, a: string, b: string) =>
+        [
+          time,
+          (store: Store) => {
+            store.put(session('z', time, time), 'Z')
+            assert.deepEqual([rows(store.fetch('a')), rows(store.fetch('b'))], [a, b], String(time))
+          },
+        ] as const
+      return inProcessor(
+        builder,
+        [
+          0,
+          (store) => {
+            store.put(session('a', 0, 5), 'A0-5')
+            store.put(session('a', 10, 20), 'A10-20')
+            store.put(session('a', 30, 30), 'A30-30')
+            store.put(session('b', 0, 9), 'B0-9')
+            store.put(session('aa', 1, 2), 'AA')
+            assert.equal(rows(store.fetch('a')), 'a[0,5]=A0-5 a[10,20]=A10-20 a[30,30]=A30-30')
+            assert.equal(rows(store.findSessions('a', 5, 10)), 'a[0,5]=A0-5 a[10,20]=A10-20')
+            assert.equal(rows(store.findSessions('a', 6, 9)), '')
+            assert.equal(rows(store.findSessions('a', 21, 40)), 'a[30,30]=A30-30')
+            store.put(session('a', 10, 20), null)
+            assert.equal(rows(store.fetch('a')), 'a[0,5]=A0-5 a[30,30]=A30-30')
+          },
+        ],
+        later(105, 'a[30,30]=A30-30', 'b[0,9]=B0-9'),
+        later(109, 'a[30,30]=A30-30', ''),
+        later(129, 'a[30,30]=A30-30', ''),
+        later(130, '', ''),
+        later(100_000, '', ''),
       )
-      .to('out', written)
-    const driver = new TopologyTestDriver(builder.build())
-    const input = driver.createInputTopic('in', text, text)
-    await input.pipeInput('k', 'a', 3)
-    await driver.crash()
-    await input.pipeInput('k', 'b', 4)
-    assert.deepEqual(
-      driver
-        .createOutputTopic('out', text, text)
-        .readRecordsToList()
-        .map(({ value }) => value),
-      [',0,', 'a,1,3'],
+    })
+  }
+})
+
+describe('A versioned store', () => {
+  it('says what was valid when, and for how long', () =>
+    inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
+      0,
+      (store) => {
+        store.put('k', 'v10', 10)
+        store.put('k', 'v20', 20)
+        store.put('k', null, 30)
+        store.put('k', 'v15', 15)
+        const at = (asOf: number) => store.get('k', asOf)
+        assert.equal(at(5), null)
+        assert.deepEqual(at(10), { value: 'v10', timestamp: 10, validTo: 15 })
+        assert.deepEqual(at(14), { value: 'v10', timestamp: 10, validTo: 15 })
+        assert.deepEqual(at(15), { value: 'v15', timestamp: 15, validTo: 20 })
+        assert.deepEqual(at(29), { value: 'v20', timestamp: 20, validTo: 30 })
+        assert.equal(at(30), null)
+        assert.equal(store.get('k'), null)
+        store.put('k', 'v40', 40)
+        assert.deepEqual(store.get('k'), { value: 'v40', timestamp: 40, validTo: null })
+        store.put('k', 'v200', 200)
+        store.put('k', 'too old', 50)
+        assert.equal(at(99), null)
+        assert.deepEqual(at(150), { value: 'v40', timestamp: 40, validTo: 200 })
+        assert.equal(store.get('nobody'), null)
+      },
+    ]))
+})
+
+describe('A null key', () => {
+  it('is refused by every store', () =>
+    inProcessor(Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('st'), text, text), [
+      0,
+      (store) => {
+        for (const act of [() => store.get(null as never), () => store.put(null as never, 'v'), () => store.delete(null as never)]) {
+          assert.throws(act, (error: { code?: string }) => /^WAGGLE_(NULL_KEY|INVALID_VALUE)$/.test(error.code ?? ''))
+        }
+      },
+    ]))
+})
+
+describe('A store that a user makes', () => {
+  it('is made for each task, and found by its builder and by its name', async () => {
+    class Bag implements StateStore {
+      readonly name = 'bag'
+      readonly persistent = false
+      readonly things: string[] = []
+    }
+    const builder: StoreBuilder<Bag> = { name: 'bag', build: () => new Bag() }
+    await inProcessor(
+      builder,
+      [0, (store) => store.things.push('one')],
+      [
+        1,
+        (store, context) => {
+          assert.deepEqual(store.things, ['one'])
+          assert.equal(context.getStateStore<Bag>('bag'), store)
+        },
+      ],
     )
   })
 })

@@ -1,0 +1,144 @@
+import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseError } from '@platformatic/kafka'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+/** What a broker answered in place of what was asked, by Kafka's name; `NETWORK` where it did not answer. */
+export class BrokerError extends Error {
+  readonly error: string
+
+  constructor(error: string, detail?: string | null, cause?: unknown) {
+    super(detail ? (error === 'NETWORK' ? detail : `${error}: ${detail}`) : error, cause === undefined ? undefined : { cause })
+    this.name = 'BrokerError'
+    this.error = error
+  }
+}
+
+export function errorName(code: number): string {
+  return (protocolErrorsCodesById as { readonly [code: number]: string })[code] ?? `ERROR_${code}`
+}
+
+/** Throws unless the code is that of success. */
+export function expectNone(code: number, detail?: string | null): void {
+  if (code !== 0) throw new BrokerError(errorName(code), detail)
+}
+
+/**
+ * The client throws what holds any error code, with the response in it. What is asked for many things at once has an answer for
+ * each, so that is taken out again; null where there was none.
+ */
+export function responseIn(thrown: unknown): unknown {
+  return thrown instanceof ResponseError ? thrown.response : null
+}
+
+export function networkError(thrown: unknown): BrokerError {
+  if (thrown instanceof BrokerError) return thrown
+  // A connection that fails says why in its causes.
+  const errors = causesOf(thrown)
+  const refusal = errors.findIndex((error) => error instanceof AuthenticationError)
+  // One that broke off on the way was no answer.
+  const isRefused = refusal >= 0 && !errors.slice(refusal).some((error) => error instanceof NetworkError)
+  const said = errors.map(({ message }) => message.replace(/\.$/, '')).join(': ')
+  return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', said || String(thrown), thrown)
+}
+
+function causesOf(thrown: unknown): readonly Error[] {
+  const errors: Error[] = []
+  for (let error = thrown; error instanceof Error && errors.length < 5; error = error.cause) errors.push(error)
+  return errors
+}
+
+/** Another try, perhaps elsewhere, may do. */
+export function isPassing(thrown: unknown): boolean {
+  return thrown instanceof BrokerError && passing.has(thrown.error)
+}
+
+/** Somebody else has taken over what this one had. */
+export function isFencing(error: string): boolean {
+  return fencing.has(error)
+}
+
+/** The coordinator is another one now, or none yet. */
+export function isCoordinatorMoved(error: string): boolean {
+  return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
+}
+
+/** In words, for whoever runs it. */
+export function toWaggleError(thrown: unknown, doing: string): WaggleError {
+  if (thrown instanceof WaggleError) return thrown
+  const error = thrown instanceof BrokerError ? thrown.error : 'UNKNOWN'
+  const said = thrown instanceof Error ? thrown.message : String(thrown)
+  const message = `${doing}: ${said}`
+  if (isFencing(error)) {
+    return new WaggleError('WAGGLE_FENCED', { message, next: 'Nothing: this one goes back to its last commit.', cause: thrown })
+  }
+  if (notPermitted.has(error)) {
+    return new WaggleError('WAGGLE_NOT_PERMITTED', {
+      message,
+      next: 'Give this user the right in Kafka’s ACLs, or sign in as another.',
+      cause: thrown,
+    })
+  }
+  if (error === 'SASL_AUTHENTICATION_FAILED') {
+    return new WaggleError('WAGGLE_NOT_PERMITTED', { message, next: 'Correct the user and password (or token) for Kafka.', cause: thrown })
+  }
+  if (error === 'MESSAGE_TOO_LARGE' || error === 'RECORD_LIST_TOO_LARGE') {
+    return new WaggleError('WAGGLE_RECORD_TOO_LARGE', {
+      message,
+      next: 'Raise max.message.bytes of the topic, or send less in one record.',
+      cause: thrown,
+    })
+  }
+  if (error === 'INCONSISTENT_GROUP_PROTOCOL') {
+    return new WaggleError('WAGGLE_GROUP_IN_USE', {
+      message,
+      next: 'Give this application an id of its own: another kind of reader uses this group.',
+      cause: thrown,
+    })
+  }
+  if (passing.has(error)) {
+    return new WaggleError('WAGGLE_LOG_UNREACHABLE', { message, next: 'See that the brokers run and can be reached from here.', cause: thrown })
+  }
+  return new WaggleError('WAGGLE_LOG_REFUSED', { message, next: 'Look at what the broker says of it.', cause: thrown })
+}
+
+const fencing: ReadonlySet<string> = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'FENCED_INSTANCE_ID',
+  'TRANSACTION_COORDINATOR_FENCED',
+])
+
+const notPermitted: ReadonlySet<string> = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+])
+
+const passing: ReadonlySet<string> = new Set([
+  'NETWORK',
+  'CORRUPT_MESSAGE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REQUEST_TIMED_OUT',
+  'BROKER_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+  'NETWORK_EXCEPTION',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'NOT_CONTROLLER',
+  'CONCURRENT_TRANSACTIONS',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+  'UNSTABLE_OFFSET_COMMIT',
+  'UNKNOWN_TOPIC_ID',
+  'THROTTLING_QUOTA_EXCEEDED',
+])

@@ -1,0 +1,176 @@
+import type { Clock, Random } from '../../../processor/ports.ts'
+import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
+import type { At, KafkaClient } from './client.ts'
+import type { Broker, Lane } from './connections.ts'
+
+export interface ClusterOptions {
+  readonly brokers: readonly Broker[]
+  readonly client: KafkaClient
+  readonly clock: Clock
+  readonly random: Random
+}
+
+interface Leader {
+  readonly node: number
+  readonly epoch: number
+}
+
+/** What is known of the brokers: who leads which partition, who coordinates which group or transaction. */
+export class Cluster {
+  readonly client: KafkaClient
+  readonly clock: Clock
+  readonly #random: Random
+  readonly #bootstrap: readonly Broker[]
+  readonly #nodes = new Map<number, Broker>()
+  readonly #leaders = new Map<string, readonly (Leader | null)[]>()
+  readonly #topicIds = new Map<string, string>()
+  readonly #topicErrors = new Map<string, string>()
+  readonly #coordinators = new Map<string, Broker>()
+  readonly #wanted = new Set<string>()
+  #controller = -1
+  #refreshing: Promise<void> | null = null
+  #closed = false
+
+  constructor({ brokers, client, clock, random }: ClusterOptions) {
+    this.#bootstrap = brokers
+    this.client = client
+    this.clock = clock
+    this.#random = random
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** Who leads it as far as known; null asks for a `refresh`. */
+  leaderOf(topic: string, partition: number): Broker | null {
+    const leader = this.#leaders.get(topic)?.[partition]
+    return leader ? (this.#nodes.get(leader.node) ?? null) : null
+  }
+
+  /** Null where there is no such topic, as far as known. */
+  partitionsOf(topic: string): number | null {
+    return this.#leaders.get(topic)?.length ?? null
+  }
+
+  /** Why nothing is known of it. */
+  topicError(topic: string): string {
+    return this.#topicErrors.get(topic) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
+  }
+
+  /** Asks a broker again who leads these and all topics that were asked for before; what is under way is shared. */
+  async refresh(topics: Iterable<string> = []): Promise<void> {
+    const before = this.#wanted.size
+    for (const topic of topics) this.#wanted.add(topic)
+    if (this.#refreshing !== null) {
+      await this.#refreshing
+      if (this.#wanted.size === before) return
+    }
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = null
+    })
+    await this.#refreshing
+  }
+
+  async topicNames(): Promise<readonly string[]> {
+    const { topics } = await this.ask((at) => this.client.metadata(at, null))
+    return topics.flatMap(({ name, isInternal }) => (isInternal ? [] : [name]))
+  }
+
+  /** Any broker will do: those that are known, then those that were named at the start. */
+  async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
+    const failures: string[] = []
+    for (const broker of [...this.#nodes.values(), ...this.#bootstrap]) {
+      try {
+        return await request({ broker, lane: mainLane })
+      } catch (thrown) {
+        if (!isPassing(thrown)) throw thrown
+        failures.push(`${broker.host}:${broker.port}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+      }
+    }
+    throw new BrokerError('NETWORK', [...new Set(failures)].join('; '))
+  }
+
+  get controller(): Broker | null {
+    return this.#nodes.get(this.#controller) ?? null
+  }
+
+  async coordinator(kind: 'group' | 'transaction', key: string): Promise<Broker> {
+    const name = `${kind} ${key}`
+    const known = this.#coordinators.get(name)
+    if (known !== undefined) return known
+    const broker = await this.ask((at) => this.client.findCoordinator(at, kind, key))
+    this.#coordinators.set(name, broker)
+    return broker
+  }
+
+  forgetCoordinator(kind: 'group' | 'transaction', key: string): void {
+    this.#coordinators.delete(`${kind} ${key}`)
+  }
+
+  /** Tries again, slower and slower, what fails for now; what fails for good, or too long, is said in words. */
+  async retry<T>(doing: string, work: () => Promise<T>, options: { readonly forMs?: number } = {}): Promise<T> {
+    const { forMs = defaultRetryMs } = options
+    const end = this.clock.elapsedMs() + forMs
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work()
+      } catch (thrown) {
+        if (!isPassing(thrown) || this.#closed || this.clock.elapsedMs() > end) throw toWaggleError(thrown, doing)
+        await this.backOff(attempt)
+      }
+    }
+  }
+
+  /** With the coordinator of a group or transaction, who is looked for anew when it turns out to be another. */
+  async withCoordinator<T>(kind: 'group' | 'transaction', key: string, work: (broker: Broker) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.coordinator(kind, key))
+    } catch (thrown) {
+      if (isPassing(thrown)) this.forgetCoordinator(kind, key)
+      throw thrown
+    }
+  }
+
+  backOff(attempt: number): Promise<void> {
+    const delayMs = Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(attempt, 10)) * (0.8 + this.#random.next() * 0.4)
+    return new Promise((resolve) => void this.clock.after(delayMs, resolve))
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  async #refresh(): Promise<void> {
+    const wanted = [...this.#wanted]
+    const { brokers, topics, controller } = await this.ask((at) => this.client.metadata(at, wanted))
+    if (brokers.length > 0) this.#nodes.clear()
+    for (const { id, host, port } of brokers) this.#nodes.set(id, { host, port })
+    this.#controller = controller
+    for (const { name, errorCode, id, partitions } of topics) {
+      if (errorCode !== 0) {
+        this.#topicErrors.set(name, errorName(errorCode))
+        if (errorName(errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#leaders.delete(name)
+        continue
+      }
+      // One that was made anew under its name counts from the start.
+      const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
+      this.#topicIds.set(name, id)
+      const leaders: (Leader | null)[] = []
+      for (const { partition, leader, epoch } of partitions) {
+        const old = before?.[partition]
+        // A broker that was away may know an older leader than we do.
+        const isOlder = old !== undefined && old !== null && old.epoch > epoch
+        leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch }
+      }
+      this.#leaders.set(name, leaders)
+    }
+  }
+}
+
+/** For what is answered at once. */
+export const mainLane: Lane = { name: 'main', requestTimeoutMs: 15_000 }
+
+const backOffMs = 20
+const maxBackOffMs = 1000
+const defaultRetryMs = 60_000

@@ -1,0 +1,56 @@
+import type { CommitReceipt } from '../../../processor/ports.ts'
+import type { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Batch, BatchSet } from './sender.ts'
+
+/** What is appended between two commits. */
+export class CommitSet implements BatchSet {
+  readonly #open = new Set<Batch>()
+  readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
+  #isSealed = false
+  #error: WaggleError | null = null
+  #settle: (() => void) | null = null
+  maySend: boolean
+
+  constructor(options: { readonly maySend: boolean }) {
+    this.maySend = options.maySend
+  }
+
+  get isEmpty(): boolean {
+    return this.#open.size === 0 && this.#ends.size === 0 && this.#error === null
+  }
+
+  add(batch: Batch): void {
+    this.#open.add(batch)
+  }
+
+  /** Nothing more is added; settles when all of it is acknowledged, or some of it cannot be. */
+  acknowledged(): Promise<CommitReceipt> {
+    this.#isSealed = true
+    return new Promise((resolve, reject) => {
+      this.#settle = () => {
+        if (this.#error !== null) reject(this.#error)
+        else if (this.#open.size === 0) resolve({ ends: [...this.#ends.values()] })
+      }
+      this.#settle()
+    })
+  }
+
+  sent(batch: Batch, baseOffset: number): void {
+    this.#open.delete(batch)
+    const { topic, partition } = batch
+    const name = `${partition} ${topic}`
+    const end = this.#ends.get(name) ?? { topic, partition, offset: -1 }
+    if (baseOffset >= 0) end.offset = Math.max(end.offset, baseOffset + batch.writer.count)
+    this.#ends.set(name, end)
+    if (this.#isSealed) this.#settle?.()
+  }
+
+  failed(_batch: Batch, error: WaggleError): void {
+    this.fail(error)
+  }
+
+  fail(error: WaggleError): void {
+    this.#error ??= error
+    this.#settle?.()
+  }
+}

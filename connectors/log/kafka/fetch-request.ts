@@ -1,0 +1,80 @@
+import type { RawRequest } from './connections.ts'
+import type { AbortedTransaction } from './record-batch-reader.ts'
+import { WireReader, WireWriter } from './wire.ts'
+
+export interface FetchAsk {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface FetchAnswer {
+  readonly topic: string
+  readonly partition: number
+  readonly errorCode: number
+  /** Everything before is committed or aborted. */
+  readonly lastStableOffset: number
+  readonly aborted: readonly AbortedTransaction[]
+  readonly bytes: Buffer
+}
+
+/** Fetch v12, committed records only, without a session: batches stay the bytes they are. */
+export function fetchRequest(
+  asks: readonly FetchAsk[],
+  bounds: { readonly maxWaitMs: number; readonly maxBytes: number; readonly maxPartitionBytes: number },
+) {
+  const byTopic = Map.groupBy(asks, ({ topic }) => topic)
+  const writer = new WireWriter()
+  writer.int32(-1).int32(bounds.maxWaitMs).int32(1).int32(bounds.maxBytes).int8(readCommitted).int32(0).int32(-1).length(byTopic.size)
+  for (const [topic, partitions] of byTopic) {
+    writer.text(topic).length(partitions.length)
+    for (const { partition, offset } of partitions) {
+      writer.int32(partition).int32(-1).int64(offset).int32(-1).int64(-1).int32(bounds.maxPartitionBytes).noTags()
+    }
+    writer.noTags()
+  }
+  writer.length(0).text('').noTags()
+  return { key: 1, version: 12, payload: [writer.done()], parse } satisfies RawRequest<FetchResponse>
+}
+
+export interface FetchResponse {
+  readonly errorCode: number
+  readonly answers: readonly FetchAnswer[]
+}
+
+function parse(answer: Buffer): FetchResponse {
+  const reader = new WireReader(answer)
+  reader.int32()
+  const errorCode = reader.int16()
+  reader.int32()
+  const answers: FetchAnswer[] = []
+  for (let topics = reader.length(); topics > 0; topics--) {
+    const topic = reader.text() ?? ''
+    for (let partitions = reader.length(); partitions > 0; partitions--) answers.push(partitionAnswer(topic, reader))
+    reader.tags()
+  }
+  return { errorCode, answers }
+}
+
+function partitionAnswer(topic: string, reader: WireReader): FetchAnswer {
+  const partition = reader.int32()
+  const errorCode = reader.int16()
+  reader.int64()
+  const lastStableOffset = reader.int64()
+  reader.int64()
+  const aborted: AbortedTransaction[] = []
+  for (let left = reader.length(); left > 0; left--) {
+    const producerId = reader.buffer.readBigInt64BE(reader.at)
+    reader.at += 8
+    aborted.push({ producerId, firstOffset: reader.int64() })
+    reader.tags()
+  }
+  reader.int32()
+  const length = reader.length()
+  const bytes = reader.buffer.subarray(reader.at, reader.at + length)
+  reader.at += length
+  reader.tags()
+  return { topic, partition, errorCode, lastStableOffset, aborted, bytes }
+}
+
+const readCommitted = 1

@@ -1,0 +1,82 @@
+import type { LogRecord } from '../../../processor/ports.ts'
+import type { FetchAnswer } from './fetch-request.ts'
+import { Fifo } from './fifo.ts'
+import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
+
+/** One partition as it is read ahead: what has come and was not taken, and where to go on. */
+export class FetchedPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly #batches = new Fifo<RecordBatchReader>()
+  #bytes = 0
+  /** What to ask for next; null until it is known where to start. */
+  #next: number | null = null
+  /** Where it ends as far as known; null until a broker has said. */
+  #end: number | null = null
+  /** Answers to what was asked before a seek do not count. */
+  #epoch = 0
+  isAsked = false
+  failures = 0
+  retryAtMs = 0
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+
+  get next(): number | null {
+    return this.#next
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Of what has come and was not taken. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get isEmpty(): boolean {
+    return this.#batches.isEmpty
+  }
+
+  /** There is more, or nobody has said yet that there is not. */
+  get mayHaveMore(): boolean {
+    return !this.#batches.isEmpty || this.#end === null || (this.#next ?? 0) < this.#end
+  }
+
+  seek(offset: number): void {
+    this.#epoch++
+    this.#batches.clear()
+    this.#bytes = 0
+    this.#next = offset
+    this.#end = null
+    this.retryAtMs = 0
+  }
+
+  /** True where it brought records. */
+  add({ bytes, aborted, lastStableOffset }: FetchAnswer): boolean {
+    this.#end = lastStableOffset
+    if (bytes.length === 0 || this.#next === null) return false
+    const { batches, next } = readBatches({ bytes, aborted, from: this.#next })
+    this.#next = next
+    for (const batch of batches) {
+      this.#batches.push(batch)
+      this.#bytes += batch.bytes
+    }
+    return batches.length > 0
+  }
+
+  /** The next records, at most `count`. */
+  take(count: number): LogRecord[] {
+    const records: LogRecord[] = []
+    for (let batch = this.#batches.head; batch !== undefined && records.length < count; batch = this.#batches.head) {
+      batch.readInto(records, count - records.length)
+      if (!batch.isDone) break
+      this.#batches.shift()
+      this.#bytes -= batch.bytes
+    }
+    return records
+  }
+}

@@ -1,0 +1,197 @@
+import type { LogRecord } from '../../../processor/ports.ts'
+import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
+import type { Cluster } from './cluster.ts'
+import type { Broker, Lane } from './connections.ts'
+import { type FetchAnswer, fetchRequest } from './fetch-request.ts'
+import type { FetchedPartition } from './fetched-partition.ts'
+
+export interface FetcherOptions {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly maxBytes: number
+  /** Something came for it, or it turned out that nothing will for now. */
+  readonly onAnswer: (partition: FetchedPartition) => void
+  /** What it stands at is not there any more. */
+  readonly onOutOfRange: (partition: FetchedPartition) => void
+  readonly onError: (error: Error) => void
+}
+
+/**
+ * Reads ahead for many partitions. Each is in at most one request; those of one broker go together, and what becomes readable while
+ * a request waits for records goes in another one, on a connection of its own, so nothing waits for what has nothing.
+ */
+export class Fetcher {
+  readonly #options: FetcherOptions
+  readonly #cluster: Cluster
+  readonly #partitions = new Set<FetchedPartition>()
+  readonly #lanes: readonly Lane[]
+  /** Lanes that wait for an answer, a broker. */
+  readonly #busy = new Map<string, Set<Lane>>()
+  #bytes = 0
+  #planned = false
+  #cancelRetry: (() => void) | null = null
+  #failures = 0
+  #isRefreshing = false
+  #closed = false
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+    this.#cluster = options.cluster
+    this.#lanes = Array.from({ length: lanesABroker }, (_, at) => ({ name: `${options.name} fetch ${at}`, requestTimeoutMs: 30_000 }))
+  }
+
+  add(partition: FetchedPartition): void {
+    this.#partitions.add(partition)
+    this.poke()
+  }
+
+  delete(partition: FetchedPartition): void {
+    if (this.#partitions.delete(partition)) this.#bytes -= partition.bytes
+  }
+
+  take(partition: FetchedPartition, count: number): LogRecord[] {
+    const before = partition.bytes
+    const records = partition.take(count)
+    if (partition.bytes !== before) {
+      this.#bytes += partition.bytes - before
+      this.poke()
+    }
+    return records
+  }
+
+  seek(partition: FetchedPartition, offset: number): void {
+    if (this.#partitions.has(partition)) this.#bytes -= partition.bytes
+    partition.seek(offset)
+    this.poke()
+  }
+
+  /** Looks soon for what can be asked for. */
+  poke(): void {
+    if (this.#planned || this.#closed) return
+    this.#planned = true
+    setImmediate(() => {
+      this.#planned = false
+      if (!this.#closed) this.#ask()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancelRetry?.()
+    this.#partitions.clear()
+    const names = new Set(this.#lanes.map(({ name }) => name))
+    await this.#cluster.client.closeLanes((name) => names.has(name))
+  }
+
+  #ask(): void {
+    const now = this.#cluster.clock.elapsedMs()
+    const byBroker = new Map<string, { readonly broker: Broker; readonly partitions: FetchedPartition[] }>()
+    let isLeaderMissing = false
+    let retryAtMs = Number.POSITIVE_INFINITY
+    for (const partition of this.#partitions) {
+      if (partition.isAsked || partition.next === null || partition.bytes >= maxAheadBytes) continue
+      if (this.#bytes >= this.#options.maxBytes && !partition.isEmpty) continue
+      if (partition.retryAtMs > now) {
+        retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
+        continue
+      }
+      const broker = this.#cluster.leaderOf(partition.topic, partition.partition)
+      if (broker === null) {
+        isLeaderMissing = true
+        continue
+      }
+      const name = `${broker.host}:${broker.port}`
+      const group = byBroker.get(name)
+      if (group === undefined) byBroker.set(name, { broker, partitions: [partition] })
+      else group.partitions.push(partition)
+    }
+    for (const [name, { broker, partitions }] of byBroker) {
+      const busy = this.#busy.get(name) ?? new Set()
+      this.#busy.set(name, busy)
+      const lane = this.#lanes.find((one) => !busy.has(one))
+      if (lane !== undefined) void this.#fetch(lane, broker, busy, partitions)
+    }
+    if (isLeaderMissing) void this.#findLeaders()
+    if (retryAtMs < Number.POSITIVE_INFINITY) {
+      this.#cancelRetry?.()
+      this.#cancelRetry = this.#cluster.clock.after(Math.max(1, retryAtMs - now), () => this.poke())
+    }
+  }
+
+  async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {
+    busy.add(lane)
+    const asked = new Map(partitions.map((partition) => [`${partition.partition} ${partition.topic}`, { partition, epoch: partition.epoch }]))
+    for (const partition of partitions) partition.isAsked = true
+    try {
+      const asks = partitions.map(({ topic, partition, next }) => ({ topic, partition, offset: next ?? 0 }))
+      const request = fetchRequest(asks, { maxWaitMs, maxBytes: maxAnswerBytes, maxPartitionBytes })
+      const { errorCode, answers } = await this.#cluster.client.raw({ lane, broker }, request)
+      if (errorCode !== 0) throw new BrokerError(errorName(errorCode))
+      for (const partition of partitions) partition.isAsked = false
+      for (const answer of answers) {
+        const of = asked.get(`${answer.partition} ${answer.topic}`)
+        // Let go, or set to another place, while it was on its way.
+        if (of === undefined || of.epoch !== of.partition.epoch || !this.#partitions.has(of.partition)) continue
+        this.#add(of.partition, answer)
+      }
+      this.#failures = 0
+    } catch (thrown) {
+      for (const partition of partitions) partition.isAsked = false
+      if (this.#closed) return
+      if (!isPassing(thrown)) this.#options.onError(toWaggleError(thrown, `${broker.host}:${broker.port} cannot be read from`))
+      for (const partition of partitions) this.#later(partition)
+      void this.#findLeaders()
+    } finally {
+      busy.delete(lane)
+      this.poke()
+    }
+  }
+
+  #add(partition: FetchedPartition, answer: FetchAnswer): void {
+    const error = answer.errorCode === 0 ? null : errorName(answer.errorCode)
+    if (error === null) {
+      partition.failures = 0
+      const before = partition.bytes
+      partition.add(answer)
+      this.#bytes += partition.bytes - before
+      this.#options.onAnswer(partition)
+    } else if (error === 'OFFSET_OUT_OF_RANGE') {
+      this.#later(partition)
+      this.#options.onOutOfRange(partition)
+    } else {
+      this.#later(partition)
+      const failure = new BrokerError(error)
+      if (isPassing(failure)) void this.#findLeaders()
+      else this.#options.onError(toWaggleError(failure, `Partition ${partition.partition} of ${partition.topic} cannot be read`))
+    }
+  }
+
+  #later(partition: FetchedPartition): void {
+    const delayMs = Math.min(maxBackOffMs, 20 * 2 ** Math.min(partition.failures++, 10))
+    partition.retryAtMs = this.#cluster.clock.elapsedMs() + delayMs
+  }
+
+  async #findLeaders(): Promise<void> {
+    if (this.#isRefreshing || this.#closed) return
+    this.#isRefreshing = true
+    try {
+      await this.#cluster.refresh([...this.#partitions].map(({ topic }) => topic))
+      const isAnyMissing = [...this.#partitions].some(({ topic, partition }) => this.#cluster.leaderOf(topic, partition) === null)
+      if (isAnyMissing) await this.#cluster.backOff(this.#failures++)
+    } catch {
+      // No broker answers: the next round asks again.
+      await this.#cluster.backOff(this.#failures++)
+    } finally {
+      this.#isRefreshing = false
+      this.poke()
+    }
+  }
+}
+
+const lanesABroker = 3
+const maxWaitMs = 500
+const maxAnswerBytes = 16 * 1024 * 1024
+const maxPartitionBytes = 1024 * 1024
+/** What waits of one partition before no more is asked for. */
+const maxAheadBytes = 1024 * 1024
+const maxBackOffMs = 1000

@@ -1,0 +1,321 @@
+import type { Consumer, GroupAssignment, Position, RecordRun, Subscription, TopicPartition } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Cluster } from './cluster.ts'
+import { FetchedPartition } from './fetched-partition.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupMember } from './group-member.ts'
+import { committedOffsets, edgeOffsets, type GroupMembership } from './offsets.ts'
+import { stickyAssignor } from './sticky-assignor.ts'
+
+export interface GroupConsumerOptions {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly subscription: Subscription
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly maxAheadBytes: number
+  readonly onClosed: (consumer: GroupConsumer) => void
+}
+
+interface Owned extends TopicPartition {
+  readonly fetched: FetchedPartition
+  paused: boolean
+}
+
+/** A member of a group that reads ahead: records come in, and rebalances go on, while what was polled is worked on. */
+export class GroupConsumer implements Consumer {
+  readonly #options: GroupConsumerOptions
+  readonly #cluster: Cluster
+  readonly #fetcher: Fetcher
+  readonly #member: GroupMember
+  readonly #owned = new Map<string, Owned>()
+  readonly #byFetched = new Map<FetchedPartition, Owned>()
+  #order: Owned[] = []
+  #first = 0
+  #pending: GroupAssignment | null = null
+  #hasLost = false
+  #failure: { readonly error: Error; readonly isFinal: boolean } | null = null
+  readonly #resetting = new Set<FetchedPartition>()
+  #wait: (() => void) | null = null
+  #woken = false
+  #closed = false
+  /** As they were read for `assigned`, which asks for each of them. */
+  #fresh: ReadonlyMap<string, Position | null> | null = null
+  #asked: { readonly place: TopicPartition; resolve(position: Position | null): void; reject(error: unknown): void }[] = []
+
+  constructor(options: GroupConsumerOptions) {
+    const { cluster, name, subscription } = options
+    this.#options = options
+    this.#cluster = cluster
+    this.#fetcher = new Fetcher({
+      cluster,
+      name,
+      maxBytes: options.maxAheadBytes,
+      onAnswer: (partition) => {
+        if (!partition.isEmpty && this.#byFetched.get(partition)?.paused === false) this.#notify()
+      },
+      onOutOfRange: (partition) => void this.#reset(partition),
+      onError: (error) => this.#fail(error),
+    })
+    this.#member = new GroupMember({
+      cluster,
+      name,
+      group: subscription.group,
+      topics: subscription.topics,
+      assignor: subscription.assignor ?? stickyAssignor,
+      instanceId: subscription.instanceId ?? null,
+      sessionTimeoutMs: options.sessionTimeoutMs,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs,
+      owned: () => [...this.#owned.values()].map(({ topic, partition }) => ({ topic, partition })),
+      onAssigned: (assignment) => {
+        this.#pending = assignment
+        this.#notify()
+      },
+      onLost: () => {
+        this.#hasLost = true
+        this.#pending = null
+        this.#notify()
+      },
+      onError: (error, { isFinal }) => this.#fail(error, isFinal),
+    })
+  }
+
+  get group(): string {
+    return this.#options.subscription.group
+  }
+
+  get member(): GroupMember {
+    return this.#member
+  }
+
+  /** Who a position of this partition is committed as; null where this member does not own it. */
+  memberOf(place: TopicPartition): GroupMembership | null {
+    return this.#hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
+  }
+
+  async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
+    await this.#settle()
+    const runs = this.#collect(maxRecords)
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
+    await this.#waitFor(maxWaitMs)
+    this.#takeWoken()
+    await this.#settle()
+    return this.#collect(maxRecords)
+  }
+
+  wakeup(): void {
+    if (this.#wait === null) this.#woken = true
+    else this.#notify()
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const owned of this.#of(partitions)) owned.paused = true
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const owned of this.#of(partitions)) owned.paused = false
+    this.wakeup()
+  }
+
+  hasMore(place: TopicPartition): boolean {
+    return this.#owned.get(placeName(place))?.fetched.mayHaveMore ?? false
+  }
+
+  committed(place: TopicPartition): Promise<Position | null> {
+    const fresh = this.#fresh?.get(placeName(place))
+    if (fresh !== undefined) return Promise.resolve(fresh)
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ place, resolve, reject })
+      // Those that are asked for at once go together.
+      if (this.#asked.length === 1) queueMicrotask(() => void this.#answerCommitted())
+    })
+  }
+
+  seek(place: TopicPartition, offset: number): void {
+    const owned = this.#owned.get(placeName(place))
+    if (owned !== undefined) this.#fetcher.seek(owned.fetched, offset)
+  }
+
+  rejoin(): void {
+    this.#member.rejoin()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#options.onClosed(this)
+    this.#notify()
+    await this.#fetcher.close()
+    await this.#member.close()
+    this.#owned.clear()
+  }
+
+  // ── Assignment ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #settle(): Promise<void> {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
+    if (this.#failure !== null) {
+      const { error, isFinal } = this.#failure
+      // It is tried again, and said again where it still fails.
+      if (!isFinal) this.#failure = null
+      throw error
+    }
+    if (this.#hasLost) await this.#lose()
+    if (this.#pending !== null) await this.#apply(this.#pending)
+  }
+
+  async #lose(): Promise<void> {
+    const lost = this.#release([...this.#owned.values()])
+    this.#hasLost = false
+    if (lost.length > 0) await this.#options.subscription.listener.lost(lost)
+  }
+
+  async #apply(assignment: GroupAssignment): Promise<void> {
+    const { listener, assignor } = this.#options.subscription
+    this.#pending = null
+    const wanted = new Set(assignment.partitions.map(placeName))
+    const leaving = [...this.#owned].flatMap(([name, owned]) => (wanted.has(name) ? [] : [owned]))
+    try {
+      assignor?.received(assignment.data)
+      try {
+        if (leaving.length > 0) await listener.revoked(leaving.map(placeOf))
+      } finally {
+        this.#release(leaving)
+      }
+      // Lost meanwhile: what was decided does not count any more.
+      if (this.#hasLost) return
+      const coming = assignment.partitions.filter((place) => !this.#owned.has(placeName(place)))
+      if (coming.length > 0) await this.#take(coming)
+    } finally {
+      // What could not be taken is asked for again.
+      const isShort = assignment.partitions.some((place) => !this.#owned.has(placeName(place)))
+      if (!this.#hasLost) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
+    }
+  }
+
+  async #take(coming: readonly TopicPartition[]): Promise<void> {
+    const { listener, offsetReset, group } = this.#options.subscription
+    const committed = await committedOffsets(this.#cluster, group, coming)
+    const without = coming.filter((_, at) => committed[at] === null)
+    const edges = await edgeOffsets(this.#cluster, without, offsetReset)
+    const taken = coming.map(({ topic, partition }, at) => {
+      const fetched = new FetchedPartition(topic, partition)
+      const place = coming[at]
+      fetched.seek(committed[at]?.offset ?? edges[place === undefined ? -1 : without.indexOf(place)] ?? 0)
+      return { topic, partition, fetched, paused: false }
+    })
+    for (const owned of taken) {
+      this.#owned.set(placeName(owned), owned)
+      this.#byFetched.set(owned.fetched, owned)
+    }
+    this.#order = [...this.#owned.values()]
+    // Read while the listener makes its tasks.
+    for (const { fetched } of taken) this.#fetcher.add(fetched)
+    this.#fresh = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
+    try {
+      await listener.assigned(coming.map(placeOf))
+    } finally {
+      this.#fresh = null
+    }
+  }
+
+  #release(leaving: readonly Owned[]): readonly TopicPartition[] {
+    for (const owned of leaving) {
+      this.#owned.delete(placeName(owned))
+      this.#byFetched.delete(owned.fetched)
+      this.#fetcher.delete(owned.fetched)
+    }
+    this.#order = [...this.#owned.values()]
+    return leaving.map(placeOf)
+  }
+
+  /** What it stood at is not kept any more, or never was there. */
+  async #reset(fetched: FetchedPartition): Promise<void> {
+    if (this.#resetting.has(fetched)) return
+    this.#resetting.add(fetched)
+    const { epoch } = fetched
+    try {
+      const [offset] = await edgeOffsets(this.#cluster, [fetched], this.#options.subscription.offsetReset)
+      if (fetched.epoch === epoch && this.#byFetched.has(fetched)) this.#fetcher.seek(fetched, offset ?? 0)
+    } catch (thrown) {
+      if (!this.#closed) this.#fail(thrown instanceof Error ? thrown : new Error(String(thrown)))
+    } finally {
+      this.#resetting.delete(fetched)
+    }
+  }
+
+  // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #collect(maxRecords: number): readonly RecordRun[] {
+    const runs: RecordRun[] = []
+    const order = this.#order
+    let left = maxRecords
+    for (let step = 0; step < order.length && left > 0; step++) {
+      const owned = order[(this.#first + step) % order.length]
+      if (owned === undefined || owned.paused || owned.fetched.isEmpty) continue
+      const records = this.#fetcher.take(owned.fetched, left)
+      if (records.length === 0) continue
+      left -= records.length
+      runs.push({ topic: owned.topic, partition: owned.partition, records })
+    }
+    this.#first = order.length === 0 ? 0 : (this.#first + 1) % order.length
+    return runs
+  }
+
+  async #answerCommitted(): Promise<void> {
+    const asked = this.#asked.splice(0)
+    try {
+      const positions = await committedOffsets(
+        this.#cluster,
+        this.group,
+        asked.map(({ place }) => place),
+      )
+      asked.forEach(({ resolve }, at) => {
+        resolve(positions[at] ?? null)
+      })
+    } catch (thrown) {
+      for (const { reject } of asked) reject(thrown)
+    }
+  }
+
+  #fail(error: Error, isFinal = false): void {
+    if (this.#failure === null || isFinal) this.#failure = { error, isFinal }
+    this.#notify()
+  }
+
+  #notify(): void {
+    this.#wait?.()
+  }
+
+  #takeWoken(): boolean {
+    const woken = this.#woken
+    this.#woken = false
+    return woken
+  }
+
+  #waitFor(maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        this.#wait = null
+        resolve()
+      }
+      const cancel = this.#cluster.clock.after(maxWaitMs, done)
+      this.#wait = done
+    })
+  }
+
+  #of(partitions: readonly TopicPartition[]): readonly Owned[] {
+    return partitions.flatMap((place) => this.#owned.get(placeName(place)) ?? [])
+  }
+}
+
+function placeOf({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
+}
+
+function placeName({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
+}

@@ -1,0 +1,252 @@
+import type { GroupAssignment, GroupAssignor, TopicPartition } from '../../../processor/ports.ts'
+import type { WaggleError } from '../../../topology/waggle-error.ts'
+import { BrokerError, isPassing, toWaggleError } from './broker-error.ts'
+import type { Cluster } from './cluster.ts'
+import type { Broker, Lane } from './connections.ts'
+import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from './group-protocol.ts'
+import { type GroupMembership, noMember } from './offsets.ts'
+
+export interface GroupMemberOptions {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly assignor: GroupAssignor
+  readonly instanceId: string | null
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  /** What it reads now; asked when it joins. */
+  readonly owned: () => readonly TopicPartition[]
+  /** It is decided what to read: to be taken up, then `applied`. */
+  readonly onAssigned: (assignment: GroupAssignment) => void
+  /** Not a member any more: others may have what it read. It joins again by itself. */
+  readonly onLost: () => void
+  /** It cannot be a member: for now, or, where another has its name, for good. */
+  readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
+}
+
+/**
+ * Membership of one group (KIP-429 on the classic protocol): joins, hears what to read, and keeps its seat with heartbeats.
+ *
+ *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or something was let go
+ *        ▲                                        │
+ *        └────────────────────────────────────────┘
+ *
+ * What it reads goes on being read meanwhile.
+ */
+export class GroupMember {
+  readonly #options: GroupMemberOptions
+  readonly #cluster: Cluster
+  readonly #joinLane: Lane
+  readonly #heartbeatLane: Lane
+  #memberId = ''
+  #generation = -1
+  /** Of what is read now: also when this member has joined since, or is none any more. */
+  #membership: GroupMembership = noMember
+  #isPending = false
+  #mustJoin = true
+  /** Somebody wants another round, and has not been in the one under way. */
+  #isAskedAgain = false
+  #settled: (() => void)[] = []
+  #nudge: (() => void) | null = null
+  /** What the leader looks after: topics of all members, and how many partitions they had. */
+  #watched: ReadonlySet<string> = new Set()
+  #partitionCounts = ''
+  #isLeader = false
+  #lastCheckMs = 0
+  #closed = false
+  #loop: Promise<void>
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options
+    this.#cluster = options.cluster
+    this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
+    this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: options.sessionTimeoutMs }
+    this.#loop = this.#run()
+  }
+
+  /** Who commits are made as. */
+  get membership(): GroupMembership {
+    return this.#membership
+  }
+
+  /** A rebalance is under way: what is refused for its generation may be taken when it is over. */
+  get isRebalancing(): boolean {
+    return this.#mustJoin && !this.#closed
+  }
+
+  /** When this member is of another generation than that. */
+  settled(generation: number): Promise<void> {
+    if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
+    return new Promise((resolve) => this.#settled.push(resolve))
+  }
+
+  rejoin(): void {
+    this.#mustJoin = true
+    this.#isAskedAgain = true
+    this.#nudge?.()
+  }
+
+  /** What was decided is taken up; where something was let go, others wait for it. */
+  applied({ hasLetGo }: { readonly hasLetGo: boolean }): void {
+    this.#isPending = false
+    if (hasLetGo) this.#mustJoin = true
+    this.#nudge?.()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#nudge?.()
+    this.#settle()
+    await this.#closeLanes()
+    await this.#loop
+    // One with a name of its own comes back.
+    if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
+      const { client } = this.#cluster
+      await this.#coordinated((broker) => client.leaveGroup({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)).catch(() => {})
+    }
+    await this.#closeLanes()
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#closed; ) {
+      try {
+        if (this.#mustJoin && !this.#isPending) await this.#join()
+        else await this.#keepSeat()
+        failures = 0
+      } catch (thrown) {
+        if (this.#closed) return
+        if (!this.#mayGoOn(thrown)) {
+          const isFinal = thrown instanceof BrokerError && thrown.error === 'FENCED_INSTANCE_ID'
+          this.#options.onError(toWaggleError(thrown, `This process cannot be a member of the group ${this.#options.group}`), { isFinal })
+          if (isFinal) {
+            this.#closed = true
+            this.#settle()
+            return
+          }
+        }
+        await this.#cluster.backOff(failures++)
+      }
+    }
+  }
+
+  #mayGoOn(thrown: unknown): boolean {
+    const error = thrown instanceof BrokerError ? thrown.error : ''
+    if (error === 'UNKNOWN_MEMBER_ID' || error === 'ILLEGAL_GENERATION') {
+      this.#lose()
+      return true
+    }
+    if (error === 'REBALANCE_IN_PROGRESS') {
+      this.#mustJoin = true
+      return true
+    }
+    return isPassing(thrown)
+  }
+
+  #lose(): void {
+    this.#settle()
+    if (this.#generation >= 0) this.#options.onLost()
+    this.#memberId = ''
+    this.#generation = -1
+    this.#isPending = false
+    this.#mustJoin = true
+  }
+
+  // ── Joining ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #join(): Promise<void> {
+    const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
+    const { client } = this.#cluster
+    this.#isAskedAgain = false
+    const owned = this.#memberId === '' ? [] : this.#options.owned()
+    const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
+    const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
+    const joined = await this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish))
+    this.#memberId = joined.memberId
+    if (!joined.isKnown) return
+    this.#isLeader = joined.leader === joined.memberId
+    if (this.#isLeader) await this.#watch(topicsOf(joined.members))
+    const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
+    const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
+    const assignment = await this.#coordinated((broker) =>
+      client.syncGroup({ broker, lane: this.#joinLane }, group, { member, protocol: assignor.name, assignments }),
+    )
+    if (this.#closed) return
+    this.#generation = joined.generation
+    this.#membership = member
+    this.#mustJoin = this.#isAskedAgain
+    this.#isPending = true
+    this.#lastCheckMs = this.#cluster.clock.elapsedMs()
+    this.#settle()
+    this.#options.onAssigned(decodeAssignment(assignment))
+  }
+
+  async #watch(topics: ReadonlySet<string>): Promise<void> {
+    await this.#cluster.refresh(topics)
+    this.#watched = topics
+    this.#partitionCounts = this.#countPartitions(topics)
+  }
+
+  #decide(members: Parameters<typeof assignCooperatively>[0]) {
+    const assigned = assignCooperatively(members, this.#options.assignor, (topic) => this.#cluster.partitionsOf(topic) ?? 0)
+    return [...assigned].map(([memberId, assignment]) => ({ memberId, assignment: encodeAssignment(assignment) }))
+  }
+
+  // ── Membership ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #keepSeat(): Promise<void> {
+    await this.#wait(this.#options.heartbeatIntervalMs)
+    if (this.#closed || (this.#mustJoin && !this.#isPending)) return
+    const { client } = this.#cluster
+    await this.#coordinated((broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat))
+    await this.#checkTopics()
+  }
+
+  /** The leader sees to it that new partitions are read. */
+  async #checkTopics(): Promise<void> {
+    const now = this.#cluster.clock.elapsedMs()
+    if (!this.#isLeader || now - this.#lastCheckMs < topicCheckMs) return
+    this.#lastCheckMs = now
+    await this.#cluster.refresh(this.#watched)
+    if (this.#countPartitions(this.#watched) !== this.#partitionCounts) this.#mustJoin = true
+  }
+
+  #countPartitions(topics: Iterable<string>): string {
+    return [...topics]
+      .sort()
+      .map((topic) => `${topic} ${this.#cluster.partitionsOf(topic)}`)
+      .join('\n')
+  }
+
+  get #seat(): GroupMembership {
+    return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
+  }
+
+  #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
+    return this.#cluster.withCoordinator('group', this.#options.group, ask)
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        this.#nudge = null
+        resolve()
+      }
+      const cancel = this.#cluster.clock.after(delayMs, done)
+      this.#nudge = done
+    })
+  }
+
+  #settle(): void {
+    for (const resolve of this.#settled.splice(0)) resolve()
+  }
+
+  #closeLanes(): Promise<void> {
+    const names = new Set([this.#joinLane.name, this.#heartbeatLane.name])
+    return this.#cluster.client.closeLanes((name) => names.has(name))
+  }
+}
+
+const topicCheckMs = 5000

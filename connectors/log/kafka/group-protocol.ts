@@ -1,0 +1,102 @@
+import {
+  decodeConsumerProtocolAssignment,
+  decodeConsumerProtocolSubscription,
+  encodeConsumerProtocolAssignment,
+  encodeConsumerProtocolSubscription,
+} from '@platformatic/kafka'
+import type { GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../../../processor/ports.ts'
+import type { JoinedMember } from './client.ts'
+
+/** What a member says when it joins: Kafka's consumer protocol v3, so that tools show what a group does. */
+export interface MemberSubscription {
+  readonly topics: readonly string[]
+  readonly owned: readonly TopicPartition[]
+  /** Of the assignment that `owned` comes from; -1 at first. */
+  readonly generation: number
+  readonly data: Uint8Array
+}
+
+export function encodeSubscription({ topics, owned, generation, data }: MemberSubscription): Buffer {
+  return encodeConsumerProtocolSubscription({
+    version: 3,
+    topics: [...topics],
+    userData: Buffer.from(data),
+    ownedPartitions: byTopic(owned),
+    generationId: generation,
+  })
+}
+
+export function encodeAssignment({ partitions, data }: GroupAssignment): Buffer {
+  return encodeConsumerProtocolAssignment({ version: 3, assignedPartitions: byTopic(partitions), userData: Buffer.from(data) })
+}
+
+export function decodeAssignment(bytes: Buffer): GroupAssignment {
+  const { assignedPartitions, userData } = decodeConsumerProtocolAssignment(bytes)
+  return { partitions: places(assignedPartitions), data: userData }
+}
+
+/**
+ * The leader's decision. Whatever the assignor wants to move is given to nobody as long as its owner has it: the owner lets go when it
+ * hears that it is not its any more, and joins again (incremental cooperative rebalancing, KIP-429).
+ */
+export function assignCooperatively(
+  joined: readonly JoinedMember[],
+  assignor: GroupAssignor,
+  partitionsOf: (topic: string) => number,
+): ReadonlyMap<string, GroupAssignment> {
+  const owners = new Map<string, { readonly member: string; readonly generation: number }>()
+  const subscriptions = joined.map(({ id, instanceId, metadata }) => {
+    const { topics, ownedPartitions, generationId, userData } = decodeConsumerProtocolSubscription(metadata)
+    return {
+      id,
+      instanceId,
+      topics,
+      owned: places(ownedPartitions),
+      generation: generationId,
+      data: userData,
+    }
+  })
+  for (const { id, owned, generation } of subscriptions) {
+    for (const place of owned) {
+      const name = placeName(place)
+      const other = owners.get(name)
+      // Who was away still names what others have since.
+      if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
+    }
+  }
+  const members: GroupMember[] = subscriptions.map(({ id, instanceId, topics, owned, data }) => ({
+    id,
+    instanceId,
+    topics,
+    owned: owned.filter((place) => owners.get(placeName(place))?.member === id),
+    data,
+  }))
+  const wanted = assignor.assign(members, partitionsOf)
+  const assigned = new Map<string, GroupAssignment>()
+  for (const { id } of members) {
+    const { partitions = [], data = new Uint8Array(0) } = wanted.get(id) ?? {}
+    const isFree = (place: TopicPartition) => {
+      const owner = owners.get(placeName(place))?.member
+      return owner === undefined || owner === id
+    }
+    assigned.set(id, { partitions: partitions.filter(isFree), data })
+  }
+  return assigned
+}
+
+/** Topics that any of the members reads. */
+export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
+  return new Set(joined.flatMap(({ metadata }) => decodeConsumerProtocolSubscription(metadata).topics))
+}
+
+function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {
+  return [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ones]) => ({ topic, partitions: ones.map(({ partition }) => partition) }))
+}
+
+function places(assigned: readonly { readonly topic: string; readonly partitions: readonly number[] }[]): readonly TopicPartition[] {
+  return assigned.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })))
+}
+
+function placeName({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
+}

@@ -1,0 +1,274 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { SASLOptions } from '@platformatic/kafka'
+import type {
+  Clock,
+  Consumer,
+  Log,
+  LogTraits,
+  Producer,
+  Random,
+  Reader,
+  ReadOptions,
+  Subscription,
+  TaskProducer,
+  TopicInfo,
+  TopicSpec,
+} from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { BrokerError } from './broker-error.ts'
+import type { KafkaClient } from './client.ts'
+import { Cluster } from './cluster.ts'
+import { type Broker, Connections } from './connections.ts'
+import type { FetchedPartition } from './fetched-partition.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupConsumer } from './group-consumer.ts'
+import { PartitionReader } from './partition-reader.ts'
+import { PlatformaticClient } from './platformatic-client.ts'
+import { RecordProducer } from './record-producer.ts'
+import { KafkaTaskProducer } from './task-producer.ts'
+import { createTopics, topicInfo } from './topics.ts'
+import { Transaction } from './transaction.ts'
+
+export interface KafkaLogOptions {
+  /** `host:port`, any of the cluster's: they name the others. */
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly processing: 'at_least_once' | 'exactly_once'
+  readonly clock: Clock
+  readonly random: Random
+  readonly ssl?: TlsOptions
+  readonly sasl?: KafkaSignIn
+  /** Of the topics that are made; else the brokers' own default. */
+  readonly replicationFactor?: number
+  /** What the topics that are made take; else the brokers' own default, about 1 MiB. */
+  readonly maxRecordBytes?: number
+  /**
+   * Which of an application's processes this is: transactions are kept apart by it, and one that comes back under its name ends what
+   * it had left open. Another name each time where none is given.
+   */
+  readonly instance?: string
+  readonly transactionTimeoutMs?: number
+  readonly sessionTimeoutMs?: number
+  readonly heartbeatIntervalMs?: number
+  readonly rebalanceTimeoutMs?: number
+  /** How long records wait for others to go with. */
+  readonly lingerMs?: number
+  readonly deliveryTimeoutMs?: number
+  /** Read ahead, a consumer. */
+  readonly maxAheadBytes?: number
+  /** Bytes that may wait to be written before gateways are told to refuse. */
+  readonly maxPendingBytes?: number
+}
+
+export type KafkaSignIn =
+  | { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
+  | { readonly mechanism: 'oauthbearer'; readonly token: () => string | Promise<string> }
+
+/** A Kafka cluster as the log: records are on the brokers, positions with them, state in changelogs. */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
+  const { clientId, ssl, sasl } = options
+  const connections = new Connections({ clientId, ...(ssl === undefined ? {} : { ssl }), ...(sasl === undefined ? {} : { sasl: signIn(sasl) }) })
+  return openLogOn(new PlatformaticClient(connections), { ...options, transactions: connections })
+}
+
+/** On whichever client. `transactions`: null where it has none that are fenced by member (KIP-447). */
+export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }): Promise<Log> {
+  if (options.processing === 'exactly_once' && options.transactions === null) {
+    throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
+  }
+  const log = new KafkaLog(client, options)
+  try {
+    await log.reach()
+    return log
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+class KafkaLog implements Log {
+  readonly traits: LogTraits
+  readonly state = null
+  readonly #options: KafkaLogOptions
+  readonly #client: KafkaClient
+  readonly #transactions: Connections | null
+  readonly #cluster: Cluster
+  readonly #fetcher: Fetcher
+  readonly #consumers = new Set<GroupConsumer>()
+  readonly #taskProducers = new Map<KafkaTaskProducer, string>()
+  readonly #producers = new Set<RecordProducer>()
+  readonly #readers = new Map<FetchedPartition, PartitionReader>()
+  readonly #instance: string
+  #made = 0
+
+  constructor(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }) {
+    const { clock, random, processing } = options
+    this.#options = options
+    this.#client = client
+    this.#transactions = options.transactions
+    this.#instance = options.instance ?? Buffer.from(random.bytes(8)).toString('hex')
+    this.traits = { atomicCommit: processing === 'exactly_once', repeatsRecords: true, handsOn: false }
+    this.#cluster = new Cluster({ brokers: options.brokers.map(brokerOf), client, clock, random })
+    this.#fetcher = new Fetcher({
+      cluster: this.#cluster,
+      name: 'readers',
+      maxBytes: options.maxAheadBytes ?? defaultAheadBytes,
+      onAnswer: (fetched) => this.#readers.get(fetched)?.notify(),
+      onOutOfRange: (fetched) => void this.#readers.get(fetched)?.outOfRange(),
+      onError: (error) => {
+        for (const reader of this.#readers.values()) reader.fail(error)
+      },
+    })
+  }
+
+  get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
+    let pendingBytes = 0
+    for (const producer of this.#taskProducers.keys()) pendingBytes += producer.pendingBytes
+    for (const producer of this.#producers) pendingBytes += producer.pendingBytes
+    return { pendingBytes, maxPendingBytes: this.#options.maxPendingBytes ?? defaultPendingBytes }
+  }
+
+  /** Some broker answers. */
+  async reach(): Promise<void> {
+    try {
+      await this.#cluster.refresh()
+    } catch (thrown) {
+      const addresses = this.#options.brokers.join(', ')
+      const detail = thrown instanceof Error ? thrown.message : String(thrown)
+      if (thrown instanceof BrokerError && thrown.error === 'SASL_AUTHENTICATION_FAILED') {
+        throw new WaggleError('WAGGLE_NOT_PERMITTED', {
+          message: `Kafka at ${addresses} does not let this user in: ${detail}`,
+          next: signInNext,
+          cause: thrown,
+        })
+      }
+      throw new WaggleError('WAGGLE_LOG_UNREACHABLE', {
+        message: `No Kafka broker answers: ${detail}`,
+        next: 'Start Kafka, or correct the addresses in KAFKA_BROKERS.',
+        cause: thrown,
+      })
+    }
+  }
+
+  createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    const { replicationFactor = null, maxRecordBytes = null } = this.#options
+    return createTopics(this.#cluster, topics, { replicationFactor, maxRecordBytes })
+  }
+
+  topic(name: string): Promise<TopicInfo | null> {
+    return topicInfo(this.#cluster, name)
+  }
+
+  topics(): Promise<readonly string[]> {
+    return this.#cluster.retry('The topics cannot be listed', () => this.#cluster.topicNames())
+  }
+
+  async subscribe(subscription: Subscription): Promise<Consumer> {
+    if (subscription.instanceId !== undefined && !this.#client.hasStaticMembers) {
+      throw notSupported(this.#client, 'static membership', 'Leave out the member’s name, or choose another client.')
+    }
+    const { sessionTimeoutMs = 45_000, heartbeatIntervalMs = 3000, rebalanceTimeoutMs = 300_000 } = this.#options
+    const consumer = new GroupConsumer({
+      cluster: this.#cluster,
+      name: `${subscription.group} ${this.#made++}`,
+      subscription,
+      sessionTimeoutMs,
+      heartbeatIntervalMs,
+      rebalanceTimeoutMs,
+      maxAheadBytes: this.#options.maxAheadBytes ?? defaultAheadBytes,
+      onClosed: (closed) => void this.#consumers.delete(closed),
+    })
+    this.#consumers.add(consumer)
+    return consumer
+  }
+
+  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+    const { processing, lingerMs = 5, deliveryTimeoutMs = 120_000, transactionTimeoutMs = 10_000 } = this.#options
+    const name = `${group}-${this.#instance}-${this.#freeNumber(group)}`
+    const transaction =
+      processing === 'exactly_once' && this.#transactions !== null
+        ? new Transaction({ cluster: this.#cluster, connections: this.#transactions, transactionalId: name, timeoutMs: transactionTimeoutMs })
+        : null
+    const producer = new KafkaTaskProducer({
+      cluster: this.#cluster,
+      name,
+      group,
+      lingerMs,
+      maxBatchBytes: this.#maxBatchBytes,
+      deliveryTimeoutMs,
+      transaction,
+      consumers: (of) => [...this.#consumers].filter((consumer) => consumer.group === of),
+      onClosed: (closed) => void this.#taskProducers.delete(closed),
+    })
+    this.#taskProducers.set(producer, name)
+    return producer
+  }
+
+  async producer(): Promise<Producer> {
+    const producer = new RecordProducer({
+      cluster: this.#cluster,
+      name: `gateway ${this.#made++}`,
+      maxBatchBytes: this.#maxBatchBytes,
+      deliveryTimeoutMs: this.#options.deliveryTimeoutMs ?? 120_000,
+      onClosed: (closed) => void this.#producers.delete(closed),
+    })
+    this.#producers.add(producer)
+    return producer
+  }
+
+  read(options: ReadOptions): Reader {
+    const reader = new PartitionReader({
+      cluster: this.#cluster,
+      fetcher: this.#fetcher,
+      read: options,
+      onClosed: (fetched) => void this.#readers.delete(fetched),
+    })
+    this.#readers.set(reader.fetched, reader)
+    return reader
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.#readers.values()) await reader.close()
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
+    await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
+    this.#cluster.close()
+    await this.#fetcher.close()
+    await this.#client.close()
+  }
+
+  get #maxBatchBytes(): number {
+    return Math.min(defaultBatchBytes, this.#options.maxRecordBytes ?? defaultBatchBytes)
+  }
+
+  /** The name of one that was fenced is taken over, so that what it had left open ends. */
+  #freeNumber(group: string): number {
+    const names = new Set(this.#taskProducers.values())
+    for (let number = 0; ; number++) if (!names.has(`${group}-${this.#instance}-${number}`)) return number
+  }
+}
+
+function notSupported(client: KafkaClient, what: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The Kafka client ${client.name} cannot do ${what}`, next })
+}
+
+function brokerOf(address: string): Broker {
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(address.trim()) ?? []
+  if (host !== undefined && port !== undefined) return { host, port: Number(port) }
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', {
+    message: `${JSON.stringify(address)} is not an address of a Kafka broker`,
+    next: 'Write host:port, several with commas between them.',
+  })
+}
+
+function signIn(sasl: KafkaSignIn): SASLOptions {
+  if (sasl.mechanism === 'oauthbearer') return { mechanism: 'OAUTHBEARER', token: sasl.token }
+  const { mechanism, username, password } = sasl
+  return { mechanism: mechanisms[mechanism], username, password }
+}
+
+const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const
+const signInNext = 'Correct the user and password (or token) for Kafka.'
+const defaultAheadBytes = 64 * 1024 * 1024
+const defaultPendingBytes = 64 * 1024 * 1024
+/** Under the brokers' default for max.message.bytes. */
+const defaultBatchBytes = 1_000_000

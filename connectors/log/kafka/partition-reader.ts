@@ -1,0 +1,106 @@
+import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
+import type { Cluster } from './cluster.ts'
+import { FetchedPartition } from './fetched-partition.ts'
+import type { Fetcher } from './fetcher.ts'
+import { edgeOffsets } from './offsets.ts'
+
+/** Reads one partition ahead, without a group; all readers of a log share their requests. */
+export class PartitionReader implements Reader {
+  readonly ready: Promise<void>
+  readonly #fetcher: Fetcher
+  readonly #cluster: Cluster
+  readonly #fetched: FetchedPartition
+  readonly #to: number
+  readonly #onClosed: (fetched: FetchedPartition) => void
+  #wake: (() => void) | null = null
+  #failure: unknown = null
+  #closed = false
+
+  constructor(options: {
+    readonly cluster: Cluster
+    readonly fetcher: Fetcher
+    readonly read: ReadOptions
+    readonly onClosed: (fetched: FetchedPartition) => void
+  }) {
+    const { topic, partition, from, to } = options.read
+    this.#cluster = options.cluster
+    this.#fetcher = options.fetcher
+    this.#onClosed = options.onClosed
+    this.#to = to ?? Number.POSITIVE_INFINITY
+    this.#fetched = new FetchedPartition(topic, partition)
+    this.ready = this.#start(from)
+    // Who reads is told.
+    this.ready.catch(() => {})
+  }
+
+  get fetched(): FetchedPartition {
+    return this.#fetched
+  }
+
+  /** Something came, or not for now. */
+  notify(): void {
+    this.#wake?.()
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error
+    this.notify()
+  }
+
+  /** What it stood at is not kept: it goes on with what is. */
+  async outOfRange(): Promise<void> {
+    try {
+      const [start = 0] = await edgeOffsets(this.#cluster, [this.#fetched], 'earliest')
+      if (!this.#closed) this.#fetcher.seek(this.#fetched, start)
+    } catch (thrown) {
+      this.fail(thrown)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#fetcher.delete(this.#fetched)
+    this.#onClosed(this.#fetched)
+    this.notify()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
+    const { topic, partition } = this.#fetched
+    try {
+      await this.ready
+      while (!this.#closed) {
+        if (this.#failure !== null) throw this.#failure
+        const records = this.#fetcher.take(this.#fetched, recordsARun)
+        const last = records.at(-1)
+        if (last !== undefined) {
+          const isPast = last.offset >= this.#to
+          const wanted = isPast ? records.filter(({ offset }) => offset < this.#to) : records
+          if (wanted.length > 0) yield { topic, partition, records: wanted }
+          if (isPast) return
+        } else if ((this.#fetched.next ?? 0) >= this.#to) return
+        else await this.#changed()
+      }
+    } finally {
+      await this.close()
+    }
+  }
+
+  async #start(from: number): Promise<void> {
+    let offset = from
+    if (from < 0) [offset = 0] = await edgeOffsets(this.#cluster, [this.#fetched], 'latest')
+    this.#fetched.seek(offset)
+    if (!this.#closed && offset < this.#to) this.#fetcher.add(this.#fetched)
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null
+        resolve()
+      }
+    })
+  }
+}
+
+const recordsARun = 1000

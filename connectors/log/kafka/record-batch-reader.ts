@@ -1,0 +1,160 @@
+import { compressionsAlgorithmsByBitmask } from '@platformatic/kafka'
+import type { LogRecord } from '../../../processor/ports.ts'
+import { type Header, noHeaders } from '../../../topology/record.ts'
+import { BrokerError } from './broker-error.ts'
+import { readInt64 } from './wire.ts'
+
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly firstOffset: number
+}
+
+/** One partition's share of a fetch. */
+export interface FetchedBytes {
+  readonly bytes: Buffer
+  readonly aborted: readonly AbortedTransaction[]
+  /** The offset that was asked for: a batch may begin before it. */
+  readonly from: number
+}
+
+/**
+ * The batches that have records for a reader: what is aborted, control records and what was cut off are left out. `next` is the
+ * offset to ask for next.
+ */
+export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly batches: readonly RecordBatchReader[]; readonly next: number } {
+  const batches: RecordBatchReader[] = []
+  const toCome = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset)
+  const dropped = new Set<bigint>()
+  let next = from
+  for (let at = 0; at + 12 <= bytes.length; ) {
+    const end = at + 12 + bytes.readInt32BE(at + 8)
+    if (end > bytes.length) break
+    const baseOffset = readInt64(bytes, at)
+    const lastOffset = baseOffset + bytes.readInt32BE(at + 23)
+    const attributes = bytes.readInt16BE(at + 21)
+    if (lastOffset >= from) {
+      next = lastOffset + 1
+      let isDropped = (attributes & controlBit) !== 0
+      if ((attributes & transactionalBit) !== 0 && (toCome.length > 0 || dropped.size > 0)) {
+        const producerId = bytes.readBigInt64BE(at + 43)
+        for (let first = toCome[0]; first !== undefined && first.firstOffset <= lastOffset; first = toCome[0]) {
+          dropped.add(first.producerId)
+          toCome.shift()
+        }
+        // A marker ends what its producer had aborted.
+        if (isDropped) dropped.delete(producerId)
+        else isDropped = dropped.has(producerId)
+      }
+      if (!isDropped && bytes.readInt32BE(at + 57) > 0) batches.push(new RecordBatchReader(bytes.subarray(at, end), baseOffset, from))
+    }
+    at = end
+  }
+  return { batches, next }
+}
+
+/** Decodes the records of one batch as they are asked for. */
+export class RecordBatchReader {
+  readonly bytes: number
+  readonly #baseOffset: number
+  readonly #from: number
+  readonly #baseTimestamp: number
+  /** All records' where the broker stamps them. */
+  readonly #appendTime: number | null
+  readonly #isCompressed: number
+  #buffer: Buffer
+  #at = headerBytes
+  #left: number
+
+  constructor(buffer: Buffer, baseOffset: number, from: number) {
+    const attributes = buffer.readInt16BE(21)
+    this.bytes = buffer.length
+    this.#buffer = buffer
+    this.#baseOffset = baseOffset
+    this.#from = from
+    this.#baseTimestamp = readInt64(buffer, 27)
+    this.#appendTime = (attributes & appendTimeBit) === 0 ? null : readInt64(buffer, 35)
+    this.#isCompressed = attributes & compressionBits
+    this.#left = buffer.readInt32BE(57)
+  }
+
+  get isDone(): boolean {
+    return this.#left === 0
+  }
+
+  /** Adds the next records, at most `count`; says how many. */
+  readInto(records: LogRecord[], count: number): number {
+    if (this.#at === headerBytes && this.#isCompressed !== 0) this.#decompress()
+    const buffer = this.#buffer
+    let taken = 0
+    while (this.#left > 0 && taken < count) {
+      const length = this.#varint()
+      const end = this.#at + length
+      this.#at++
+      const timestamp = this.#varint() + this.#baseTimestamp
+      const offset = this.#varint() + this.#baseOffset
+      this.#left--
+      if (offset < this.#from) {
+        this.#at = end
+        continue
+      }
+      const key = this.#bytes(buffer)
+      const value = this.#bytes(buffer)
+      const headerCount = this.#varint()
+      const headers = headerCount === 0 ? noHeaders : this.#headers(buffer, headerCount)
+      this.#at = end
+      records.push({ offset, timestamp: this.#appendTime ?? timestamp, key, value, headers })
+      taken++
+    }
+    return taken
+  }
+
+  #decompress(): void {
+    const algorithm = (compressionsAlgorithmsByBitmask as { readonly [bits: number]: { decompressSync(data: Buffer): Buffer } })[this.#isCompressed]
+    if (algorithm === undefined) throw new BrokerError('UNSUPPORTED_COMPRESSION_TYPE')
+    this.#buffer = Buffer.concat([this.#buffer.subarray(0, headerBytes), algorithm.decompressSync(this.#buffer.subarray(headerBytes))])
+  }
+
+  #bytes(buffer: Buffer): Uint8Array | null {
+    const length = this.#varint()
+    if (length < 0) return null
+    this.#at += length
+    return buffer.subarray(this.#at - length, this.#at)
+  }
+
+  #headers(buffer: Buffer, count: number): Header[] {
+    const headers: Header[] = []
+    for (let left = count; left > 0; left--) {
+      const length = this.#varint()
+      this.#at += length
+      const key = buffer.toString('utf8', this.#at - length, this.#at)
+      headers.push({ key, value: this.#bytes(buffer) })
+    }
+    return headers
+  }
+
+  /** Zigzag; past 28 bits with the arithmetic of doubles. */
+  #varint(): number {
+    const buffer = this.#buffer
+    let byte = buffer[this.#at++] ?? 0
+    if (byte < 128) return (byte >>> 1) ^ -(byte & 1)
+    let value = byte & 127
+    for (let shift = 7; shift < 28; shift += 7) {
+      byte = buffer[this.#at++] ?? 0
+      value |= (byte & 127) << shift
+      if (byte < 128) return (value >>> 1) ^ -(value & 1)
+    }
+    let factor = 2 ** 28
+    do {
+      byte = buffer[this.#at++] ?? 0
+      value += (byte & 127) * factor
+      factor *= 128
+    } while (byte >= 128)
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  }
+}
+
+const headerBytes = 61
+const compressionBits = 0b111
+const appendTimeBit = 1 << 3
+const transactionalBit = 1 << 4
+const controlBit = 1 << 5

@@ -1,0 +1,69 @@
+import type { Producer, ProducerRecord } from '../../../processor/ports.ts'
+import type { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Cluster } from './cluster.ts'
+import { type Batch, type BatchSet, Sender } from './sender.ts'
+
+export interface RecordProducerOptions {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly maxBatchBytes: number
+  readonly deliveryTimeoutMs: number
+  readonly onClosed: (producer: RecordProducer) => void
+}
+
+interface Waiter {
+  resolve(sent: { readonly offset: number }): void
+  reject(error: WaggleError): void
+}
+
+/** Each record for itself: those of one turn of the event loop go together. */
+export class RecordProducer implements Producer, BatchSet {
+  readonly maySend = true
+  readonly #options: RecordProducerOptions
+  readonly #sender: Sender
+  readonly #waiters = new Map<Batch, Waiter[]>()
+  #idle: (() => void)[] = []
+
+  constructor(options: RecordProducerOptions) {
+    this.#options = options
+    this.#sender = new Sender({ ...options, lingerMs: 0, enlistment: null })
+  }
+
+  get pendingBytes(): number {
+    return this.#sender.pendingBytes
+  }
+
+  send(record: ProducerRecord): Promise<{ readonly offset: number }> {
+    return new Promise((resolve, reject) => {
+      const batch = this.#sender.append(record, this)
+      const waiters = this.#waiters.get(batch)
+      if (waiters === undefined) this.#waiters.set(batch, [{ resolve, reject }])
+      else waiters.push({ resolve, reject })
+    })
+  }
+
+  sent(batch: Batch, baseOffset: number): void {
+    this.#take(batch).forEach(({ resolve }, at) => {
+      resolve({ offset: baseOffset < 0 ? -1 : baseOffset + at })
+    })
+  }
+
+  failed(batch: Batch, error: WaggleError): void {
+    for (const { reject } of this.#take(batch)) reject(error)
+  }
+
+  /** What was sent arrives first. */
+  async close(): Promise<void> {
+    this.#sender.flush()
+    if (this.#waiters.size > 0 && !this.#options.cluster.isClosed) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    this.#options.onClosed(this)
+    await this.#sender.close()
+  }
+
+  #take(batch: Batch): readonly Waiter[] {
+    const waiters = this.#waiters.get(batch) ?? []
+    this.#waiters.delete(batch)
+    if (this.#waiters.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    return waiters
+  }
+}

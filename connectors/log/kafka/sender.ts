@@ -1,0 +1,406 @@
+import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
+import type { Cluster } from './cluster.ts'
+import type { Broker, Lane } from './connections.ts'
+import { type ProduceAnswer, produceRequest } from './produce-request.ts'
+import { RecordBatchWriter } from './record-batch-writer.ts'
+
+/** Batches that belong together: those of one commit, or those of a gateway. */
+export interface BatchSet {
+  /** False while what must come before is not done. */
+  readonly maySend: boolean
+  /** A base offset below 0: it was there already. */
+  sent(batch: Batch, baseOffset: number): void
+  failed(batch: Batch, error: WaggleError): void
+}
+
+export interface ProducerIdentity {
+  readonly producerId: bigint
+  readonly epoch: number
+}
+
+/** Makes partitions part of the transaction that is open, before anything is written to them. */
+export interface Enlistment {
+  readonly transactionalId: string
+  identify(): Promise<ProducerIdentity>
+  isEnlisted(topic: string, partition: number): boolean
+  enlist(places: readonly { readonly topic: string; readonly partition: number }[]): Promise<void>
+}
+
+export interface SenderOptions {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly lingerMs: number
+  readonly maxBatchBytes: number
+  readonly deliveryTimeoutMs: number
+  readonly enlistment: Enlistment | null
+}
+
+/** Records for one partition, from the first append until a broker has them. */
+export class Batch {
+  readonly topic: string
+  readonly partition: number
+  readonly set: BatchSet
+  readonly writer: RecordBatchWriter
+  readonly sinceMs: number
+  /** Takes no more records. */
+  isClosed = false
+  /** Among this producer's batches to this partition; null until it was sent. */
+  sequence: number | null = null
+  identity: ProducerIdentity | null = null
+
+  constructor(
+    { topic, partition }: TopicPartition,
+    options: { readonly set: BatchSet; readonly writer: RecordBatchWriter; readonly sinceMs: number },
+  ) {
+    this.topic = topic
+    this.partition = partition
+    this.set = options.set
+    this.writer = options.writer
+    this.sinceMs = options.sinceMs
+  }
+}
+
+interface PartitionQueue {
+  readonly topic: string
+  readonly partition: number
+  batches: Batch[]
+  inFlight: boolean
+  isEnlisting: boolean
+  sequence: number
+  failures: number
+  retryAtMs: number
+}
+
+/**
+ * Sends batches in the order they were made, as one idempotent producer (KIP-98). A partition has one batch on its way at a time, so
+ * that whatever is tried again keeps its place; what is appended meanwhile makes the next one larger.
+ */
+export class Sender {
+  readonly #options: SenderOptions
+  readonly #cluster: Cluster
+  readonly #lane: Lane
+  #queues = new Map<string, PartitionQueue[]>()
+  #ready = new Set<PartitionQueue>()
+  #identity: ProducerIdentity | null = null
+  #isIdentifying = false
+  /** Who is asked for before a reset is nobody after it. */
+  #resets = 0
+  /** Bytes of batches that are done: large ones are not made anew each time. */
+  readonly #spare: Buffer[] = []
+  #pendingBytes = 0
+  #isPumping = false
+  #cancelLinger: (() => void) | null = null
+  #cancelRetry: (() => void) | null = null
+  #isRefreshing = false
+  #failures = 0
+  #closed = false
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#cluster = options.cluster
+    this.#lane = { name: `${options.name} produce`, requestTimeoutMs: 30_000 }
+  }
+
+  /** Appended, and not yet acknowledged. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  append(record: ProducerRecord, set: BatchSet): Batch {
+    const queue = this.#queueOf(record.topic, record.partition)
+    const { maxBatchBytes } = this.#options
+    const last = queue.batches.at(-1)
+    if (last !== undefined && last.set === set && !last.isClosed) {
+      const before = last.writer.size
+      if (last.writer.append(record, maxBatchBytes)) {
+        this.#pendingBytes += last.writer.size - before
+        return last
+      }
+      last.isClosed = true
+      this.#makeReady(queue)
+    }
+    const batch = new Batch(record, { set, writer: new RecordBatchWriter(this.#spare.pop()), sinceMs: this.#cluster.clock.elapsedMs() })
+    batch.writer.append(record, maxBatchBytes)
+    this.#pendingBytes += batch.writer.size
+    queue.batches.push(batch)
+    this.#cancelLinger ??= this.#lingerThen(() => {
+      this.#cancelLinger = null
+      this.flush()
+    })
+    return batch
+  }
+
+  /** What is there goes as soon as it may. */
+  flush(): void {
+    for (const queues of this.#queues.values())
+      for (const queue of queues) if (queue !== undefined && queue.batches.length > 0) this.#makeReady(queue)
+  }
+
+  /** Forgets everything that no broker has acknowledged, and goes on as another producer, so that nothing of it counts. */
+  reset(): void {
+    this.#queues = new Map()
+    this.#ready = new Set()
+    this.#pendingBytes = 0
+    this.#identity = null
+    this.#resets++
+    this.#cancelLinger?.()
+    this.#cancelLinger = null
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancelLinger?.()
+    this.#cancelRetry?.()
+    await this.#cluster.client.closeLanes((name) => name === this.#lane.name)
+  }
+
+  #lingerThen(callback: () => void): () => void {
+    if (this.#options.lingerMs > 0) return this.#cluster.clock.after(this.#options.lingerMs, callback)
+    const immediate = setImmediate(callback)
+    return () => clearImmediate(immediate)
+  }
+
+  #makeReady(queue: PartitionQueue): void {
+    this.#ready.add(queue)
+    this.pump()
+  }
+
+  /** Looks soon for what can go. */
+  pump(): void {
+    if (this.#isPumping || this.#closed) return
+    this.#isPumping = true
+    queueMicrotask(() => {
+      this.#isPumping = false
+      if (!this.#closed) this.#pump()
+    })
+  }
+
+  #pump(): void {
+    if (this.#ready.size === 0) return
+    const identity = this.#identity
+    if (identity === null) {
+      void this.#identify()
+      return
+    }
+    const now = this.#cluster.clock.elapsedMs()
+    const byBroker = new Map<string, { readonly broker: Broker; readonly queues: PartitionQueue[]; bytes: number }>()
+    const unlisted: PartitionQueue[] = []
+    let retryAtMs = Number.POSITIVE_INFINITY
+    let isLeaderMissing = false
+    for (const queue of this.#ready) {
+      const batch = queue.batches[0]
+      if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
+      else if (!batch.set.maySend || queue.isEnlisting) continue
+      else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
+      else if (this.#options.enlistment?.isEnlisted(queue.topic, queue.partition) === false) unlisted.push(queue)
+      else {
+        const broker = this.#cluster.leaderOf(queue.topic, queue.partition)
+        if (broker === null) {
+          isLeaderMissing = true
+          continue
+        }
+        const name = `${broker.host}:${broker.port}`
+        const group = byBroker.get(name) ?? { broker, queues: [], bytes: 0 }
+        byBroker.set(name, group)
+        if (group.bytes > 0 && group.bytes + batch.writer.size > maxRequestBytes) continue
+        group.bytes += batch.writer.size
+        group.queues.push(queue)
+        this.#ready.delete(queue)
+      }
+    }
+    for (const { broker, queues } of byBroker.values()) void this.#send(broker, queues, identity)
+    if (unlisted.length > 0) void this.#enlist(unlisted)
+    if (isLeaderMissing) void this.#findLeaders()
+    if (retryAtMs < Number.POSITIVE_INFINITY) {
+      this.#cancelRetry?.()
+      this.#cancelRetry = this.#cluster.clock.after(Math.max(1, retryAtMs - now), () => this.pump())
+    }
+  }
+
+  async #send(broker: Broker, queues: readonly PartitionQueue[], identity: ProducerIdentity): Promise<void> {
+    const { enlistment } = this.#options
+    const sent = queues.flatMap((queue) => {
+      const batch = queue.batches[0]
+      if (batch === undefined) return []
+      queue.inFlight = true
+      batch.isClosed = true
+      if (batch.identity !== identity) {
+        batch.identity = identity
+        batch.sequence = queue.sequence
+        queue.sequence = (queue.sequence + batch.writer.count) % sequenceEnd
+      }
+      return [{ queue, batch }]
+    })
+    try {
+      const parts = sent.map(({ batch }) => ({
+        topic: batch.topic,
+        partition: batch.partition,
+        batch: batch.writer.seal({ ...identity, sequence: batch.sequence ?? 0, isTransactional: enlistment !== null }),
+      }))
+      const request = produceRequest(parts, { transactionalId: enlistment?.transactionalId ?? null, timeoutMs: 15_000 })
+      const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
+      const byPlace = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]))
+      for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(`${batch.partition} ${batch.topic}`))
+      // What waited for room in the request.
+      this.pump()
+    } catch (thrown) {
+      for (const { queue, batch } of sent) this.#refused(queue, batch, thrown)
+    }
+  }
+
+  #answered(queue: PartitionQueue, batch: Batch, answer: ProduceAnswer | undefined): void {
+    const error = answer === undefined ? 'NETWORK' : answer.errorCode === 0 ? null : errorName(answer.errorCode)
+    if (error !== null && error !== 'DUPLICATE_SEQUENCE_NUMBER') {
+      this.#refused(queue, batch, new BrokerError(error, answer?.message))
+      return
+    }
+    queue.failures = 0
+    this.#settle(queue, batch)
+    batch.set.sent(batch, error === null ? (answer?.baseOffset ?? -1) : -1)
+  }
+
+  #refused(queue: PartitionQueue, batch: Batch, thrown: unknown): void {
+    queue.inFlight = false
+    // Dropped meanwhile.
+    if (queue.batches[0] !== batch || this.#closed || !this.#owns(queue)) return
+    const error = thrown instanceof BrokerError ? thrown.error : ''
+    const isTransactional = this.#options.enlistment !== null
+    const now = this.#cluster.clock.elapsedMs()
+    const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
+    if (!isTransactional && forgotten.has(error) && !isOverdue) {
+      // The broker does not know this producer any more, or not as far: whatever is to come, comes from a new one.
+      this.#newIdentity(batch.identity)
+      this.#retry(queue, now)
+    } else if (isPassing(thrown) && !isOverdue) {
+      this.#retry(queue, now)
+      void this.#findLeaders()
+    } else {
+      const isUnsure = isPassing(thrown)
+      if (!isUnsure && batch.identity === this.#identity) queue.sequence = batch.sequence ?? 0
+      this.#settle(queue, batch)
+      // It may be in the log or not, so what follows cannot be numbered after it.
+      if (isUnsure && !isTransactional) this.#newIdentity(batch.identity)
+      batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
+    }
+  }
+
+  #retry(queue: PartitionQueue, now: number): void {
+    queue.retryAtMs = now + Math.min(maxBackOffMs, 20 * 2 ** Math.min(queue.failures++, 10))
+    this.#makeReady(queue)
+  }
+
+  #settle(queue: PartitionQueue, batch: Batch): void {
+    queue.inFlight = false
+    if (queue.batches[0] !== batch || !this.#owns(queue)) return
+    queue.batches.shift()
+    this.#pendingBytes -= batch.writer.size
+    if (this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
+    if (queue.batches.length > 0) this.#makeReady(queue)
+  }
+
+  /** Not dropped by a reset. */
+  #owns(queue: PartitionQueue): boolean {
+    return this.#queues.get(queue.topic)?.[queue.partition] === queue
+  }
+
+  #newIdentity(old: ProducerIdentity | null): void {
+    if (this.#identity !== old) return
+    this.#identity = null
+    for (const queues of this.#queues.values()) for (const queue of queues) if (queue !== undefined) queue.sequence = 0
+  }
+
+  async #identify(): Promise<void> {
+    if (this.#isIdentifying) return
+    this.#isIdentifying = true
+    const resets = this.#resets
+    try {
+      const identity = await (this.#options.enlistment?.identify() ?? newProducerId(this.#cluster))
+      if (resets === this.#resets) this.#identity = identity
+    } catch (thrown) {
+      if (resets === this.#resets) this.#failAll(toWaggleError(thrown, 'Records cannot be written'))
+    } finally {
+      this.#isIdentifying = false
+      this.pump()
+    }
+  }
+
+  async #enlist(queues: readonly PartitionQueue[]): Promise<void> {
+    for (const queue of queues) queue.isEnlisting = true
+    try {
+      await this.#options.enlistment?.enlist(queues)
+    } catch (thrown) {
+      const error = toWaggleError(thrown, 'Records cannot be written in a transaction')
+      for (const queue of queues) {
+        const batch = queue.batches[0]
+        if (batch === undefined || !this.#owns(queue)) continue
+        this.#settle(queue, batch)
+        batch.set.failed(batch, error)
+      }
+    } finally {
+      for (const queue of queues) queue.isEnlisting = false
+      this.pump()
+    }
+  }
+
+  #failAll(error: WaggleError): void {
+    const batches = [...this.#queues.values()].flatMap((queues) => queues.flatMap((queue) => queue?.batches ?? []))
+    this.reset()
+    for (const batch of batches) batch.set.failed(batch, error)
+  }
+
+  async #findLeaders(): Promise<void> {
+    if (this.#isRefreshing || this.#closed) return
+    this.#isRefreshing = true
+    try {
+      await this.#cluster.refresh(this.#queues.keys())
+      const queues = [...this.#ready]
+      const missing = queues.filter(({ topic, partition }) => this.#cluster.leaderOf(topic, partition) === null)
+      if (missing.length === 0) this.#failures = 0
+      else this.#giveUpOverdue(missing)
+      if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
+    } catch {
+      this.#giveUpOverdue([...this.#ready])
+      await this.#cluster.backOff(this.#failures++)
+    } finally {
+      this.#isRefreshing = false
+      this.pump()
+    }
+  }
+
+  #giveUpOverdue(queues: readonly PartitionQueue[]): void {
+    const now = this.#cluster.clock.elapsedMs()
+    for (const queue of queues) {
+      const batch = queue.batches[0]
+      if (batch === undefined || queue.inFlight || now - batch.sinceMs <= this.#options.deliveryTimeoutMs) continue
+      const error = new BrokerError(this.#cluster.topicError(queue.topic))
+      this.#settle(queue, batch)
+      batch.set.failed(batch, toWaggleError(error, `There is no leader for partition ${queue.partition} of ${queue.topic}`))
+    }
+  }
+
+  #queueOf(topic: string, partition: number): PartitionQueue {
+    let queues = this.#queues.get(topic)
+    if (queues === undefined) {
+      queues = []
+      this.#queues.set(topic, queues)
+    }
+    const there = queues[partition]
+    if (there !== undefined) return there
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
+    const made: PartitionQueue = { topic, partition, batches: [], inFlight: false, isEnlisting: false, sequence: 0, failures: 0, retryAtMs: 0 }
+    queues[partition] = made
+    return made
+  }
+}
+
+function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
+  return cluster.retry('A producer cannot be made', () => cluster.ask((at) => cluster.client.newProducerId(at)))
+}
+
+const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
+const maxSpare = 16
+const maxRequestBytes = 8 * 1024 * 1024
+const maxBackOffMs = 1000
+const sequenceEnd = 2 ** 31

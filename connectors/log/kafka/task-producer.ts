@@ -1,0 +1,156 @@
+import type { CommitPoint, CommitReceipt, ProducerRecord, TaskProducer } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { BrokerError, isCoordinatorMoved, toWaggleError } from './broker-error.ts'
+import type { Cluster } from './cluster.ts'
+import { CommitSet } from './commit-set.ts'
+import type { GroupConsumer } from './group-consumer.ts'
+import { byMember, commitAsMember } from './group-positions.ts'
+import { type CommittedPosition, commitOffsets, type GroupMembership } from './offsets.ts'
+import { Sender } from './sender.ts'
+import type { Transaction } from './transaction.ts'
+
+export interface KafkaTaskProducerOptions {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly group: string
+  readonly lingerMs: number
+  readonly maxBatchBytes: number
+  readonly deliveryTimeoutMs: number
+  /** Null: records first, positions after them. */
+  readonly transaction: Transaction | null
+  readonly consumers: (group: string) => readonly GroupConsumer[]
+  readonly onClosed: (producer: KafkaTaskProducer) => void
+}
+
+/** Records go out as they come; a commit waits for them and makes them count, together with the positions where it is a transaction. */
+export class KafkaTaskProducer implements TaskProducer {
+  readonly #options: KafkaTaskProducerOptions
+  readonly #sender: Sender
+  readonly #transaction: Transaction | null
+  /** Sealed and not committed, in order; the open one is last. */
+  #sets: CommitSet[] = [new CommitSet({ maySend: true })]
+  #last: Promise<unknown> = Promise.resolve()
+  /** What made a commit fail: nothing after it counts until all of it is dropped. */
+  #broken: WaggleError | null = null
+
+  constructor(options: KafkaTaskProducerOptions) {
+    const { cluster, name, lingerMs, maxBatchBytes, deliveryTimeoutMs, transaction } = options
+    this.#options = options
+    this.#transaction = transaction
+    this.#sender = new Sender({ cluster, name, lingerMs, maxBatchBytes, deliveryTimeoutMs, enlistment: transaction })
+  }
+
+  get pendingBytes(): number {
+    return this.#sender.pendingBytes
+  }
+
+  append(record: ProducerRecord): void {
+    const open = this.#open
+    open.add(this.#sender.append(record, open))
+  }
+
+  commit(point: CommitPoint): Promise<CommitReceipt> {
+    const set = this.#open
+    this.#sets.push(new CommitSet({ maySend: this.#transaction === null }))
+    const committed = this.#last.then(() => this.#commit(set, point))
+    this.#last = committed.catch(() => {})
+    this.#sender.flush()
+    return committed
+  }
+
+  async abort(): Promise<void> {
+    this.#drop(dropped())
+    await this.#last
+    await this.#transaction?.abort()
+    this.#broken = null
+    this.#sets = [new CommitSet({ maySend: true })]
+  }
+
+  async close(): Promise<void> {
+    this.#options.onClosed(this)
+    this.#drop(dropped())
+    await this.#last
+    await this.#sender.close()
+    await this.#transaction?.close()
+  }
+
+  get #open(): CommitSet {
+    const open = this.#sets.at(-1)
+    if (open === undefined) throw new Error('a task producer always has an open set')
+    return open
+  }
+
+  async #commit(set: CommitSet, point: CommitPoint): Promise<CommitReceipt> {
+    try {
+      if (this.#broken !== null) throw this.#broken
+      const receipt = this.#transaction === null ? await this.#recordsFirst(set, point) : await this.#together(set, point, this.#transaction)
+      this.#sets.shift()
+      const [next] = this.#sets
+      if (next !== undefined) next.maySend = true
+      this.#sender.pump()
+      return receipt
+    } catch (thrown) {
+      const error = toWaggleError(thrown, `A commit of ${this.#options.group} failed`)
+      this.#broken ??= error
+      this.#drop(error)
+      // Another one is made in its place: this one holds nothing any more.
+      if (error.code === 'WAGGLE_FENCED') void this.close()
+      throw error
+    }
+  }
+
+  async #recordsFirst(set: CommitSet, point: CommitPoint): Promise<CommitReceipt> {
+    const receipt = await set.acknowledged()
+    const parts = byMember(point.positions, this.#memberOptions())
+    for (const part of parts) await commitAsMember(part, (member) => this.#commitPositions(part.group, member, part.positions))
+    return receipt
+  }
+
+  /** Positions go while records are on their way; the end of the transaction waits for both. */
+  async #together(set: CommitSet, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
+    if (set.isEmpty && point.positions.length === 0) return { ends: [] }
+    const parts = byMember(point.positions, this.#memberOptions())
+    const [receipt] = await Promise.all([
+      set.acknowledged(),
+      (async () => {
+        for (const part of parts) await commitAsMember(part, (member) => transaction.sendOffsets(part.group, member, part.positions))
+      })(),
+    ])
+    await transaction.end()
+    return receipt
+  }
+
+  async #commitPositions(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
+    const { cluster } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await cluster.withCoordinator('group', group, (broker) => commitOffsets(cluster, { broker, group, member }, positions))
+        return
+      } catch (thrown) {
+        const isMoved = thrown instanceof BrokerError && (isCoordinatorMoved(thrown.error) || thrown.error === 'REQUEST_TIMED_OUT')
+        if (!isMoved || attempt > maxAttempts || cluster.isClosed) throw thrown
+        await cluster.backOff(attempt)
+      }
+    }
+  }
+
+  /** Records that wait are forgotten, and what waits for them ends. */
+  #drop(error: WaggleError): void {
+    this.#sender.reset()
+    for (const set of this.#sets) set.fail(error)
+    this.#broken ??= error
+  }
+
+  #memberOptions() {
+    return { ownGroup: this.#options.group, consumers: this.#options.consumers }
+  }
+}
+
+function dropped(): WaggleError {
+  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
+    message: 'This task producer went back to its last commit',
+    next: 'Nothing: the records are done again.',
+  })
+}
+
+const maxAttempts = 60

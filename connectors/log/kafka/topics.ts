@@ -1,0 +1,132 @@
+import type { TopicInfo, TopicSpec } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { BrokerError, errorName, toWaggleError } from './broker-error.ts'
+import { type Cluster, mainLane } from './cluster.ts'
+import { edgeOffsets } from './offsets.ts'
+
+export interface NewTopicOptions {
+  /** Null: the brokers' own default. */
+  readonly replicationFactor: number | null
+  /** Null: the brokers' own default. */
+  readonly maxRecordBytes: number | null
+}
+
+/** Makes what is missing and looks at what is there. Several processes may do so at once: who comes second finds it made. */
+export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: NewTopicOptions): Promise<void> {
+  if (specs.length === 0) return
+  const names = specs.map(({ name }) => name)
+  await cluster.retry('Topics cannot be made', async () => {
+    await cluster.refresh(names)
+    const missing = specs.filter(({ name }) => cluster.partitionsOf(name) === null)
+    for (const { name } of missing) refuse(name, cluster.topicError(name))
+    if (missing.length > 0) await create(cluster, missing, options)
+    await cluster.refresh(names)
+    const unseen = specs.find(({ name, partitions }) => Array.from({ length: partitions }, (_, at) => at).some((at) => isUnled(cluster, name, at)))
+    if (unseen !== undefined) throw new BrokerError('LEADER_NOT_AVAILABLE', unseen.name)
+  })
+  const settings = await settingsOf(cluster, names)
+  for (const spec of specs) expectAlike(spec, { partitions: cluster.partitionsOf(spec.name) ?? 0, ...settings.get(spec.name) })
+}
+
+export async function topicInfo(cluster: Cluster, name: string): Promise<TopicInfo | null> {
+  await cluster.retry(`The topic ${name} cannot be looked at`, async () => {
+    await cluster.refresh([name])
+    const error = cluster.topicError(name)
+    if (cluster.partitionsOf(name) === null && error !== 'UNKNOWN_TOPIC_OR_PARTITION') throw new BrokerError(error, name)
+  })
+  const partitions = cluster.partitionsOf(name)
+  if (partitions === null) return null
+  const places = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }))
+  const [starts, ends, settings] = await Promise.all([
+    edgeOffsets(cluster, places, 'earliest'),
+    edgeOffsets(cluster, places, 'latest'),
+    settingsOf(cluster, [name]),
+  ])
+  const { cleanup = 'delete', retentionMs = null } = settings.get(name) ?? {}
+  return { name, partitions, cleanup, retentionMs, offsets: places.map((_, at) => ({ start: starts[at] ?? 0, end: ends[at] ?? 0 })) }
+}
+
+interface TopicSettings {
+  readonly cleanup: TopicSpec['cleanup']
+  readonly retentionMs: number | null
+}
+
+async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicationFactor, maxRecordBytes }: NewTopicOptions): Promise<void> {
+  const topics = specs.map(({ name, partitions, cleanup, retentionMs }) => ({
+    name,
+    partitions,
+    replicationFactor: replicationFactor ?? -1,
+    settings: [
+      { name: 'cleanup.policy', value: cleanup },
+      ...(cleanup === 'compact' ? [] : [{ name: 'retention.ms', value: String(retentionMs ?? -1) }]),
+      ...(maxRecordBytes === null ? [] : [{ name: 'max.message.bytes', value: String(maxRecordBytes + batchOverheadBytes) }]),
+    ],
+  }))
+  const controller = cluster.controller
+  if (controller === null) throw new BrokerError('NOT_CONTROLLER')
+  const answers = await cluster.client.createTopics({ broker: controller, lane: mainLane }, topics)
+  for (const { name, errorCode, message } of answers) {
+    const error = errorName(errorCode)
+    if (errorCode === 0 || error === 'TOPIC_ALREADY_EXISTS') continue
+    refuse(name, error, message)
+    throw new BrokerError(error, `${name}: ${message ?? ''}`)
+  }
+}
+
+/** What no other try will change, in words. */
+function refuse(name: string, error: string, detail?: string | null): void {
+  if (error === 'INVALID_REPLICATION_FACTOR') {
+    throw new WaggleError('WAGGLE_REPLICATION', {
+      message: `The topic ${name} cannot be made: ${detail ?? error}`,
+      next: 'Ask for no more replicas than there are brokers.',
+    })
+  }
+  if (error === 'INVALID_TOPIC_EXCEPTION' || error.endsWith('_AUTHORIZATION_FAILED')) {
+    throw toWaggleError(new BrokerError(error, detail), `The topic ${name} cannot be used`)
+  }
+}
+
+async function settingsOf(cluster: Cluster, names: readonly string[]): Promise<ReadonlyMap<string, TopicSettings>> {
+  return cluster.retry('The settings of topics cannot be read', async () => {
+    const answers = await cluster.ask((at) => cluster.client.describeTopics(at, names, ['cleanup.policy', 'retention.ms']))
+    const found = new Map<string, TopicSettings>()
+    for (const { name, errorCode, message, settings } of answers) {
+      if (errorCode !== 0) throw new BrokerError(errorName(errorCode), message ?? name)
+      const cleanup = cleanupOf(settings.get('cleanup.policy') ?? 'delete')
+      const retentionMs = Number(settings.get('retention.ms') ?? -1)
+      found.set(name, { cleanup, retentionMs: cleanup === 'compact' || retentionMs < 0 ? null : retentionMs })
+    }
+    return found
+  })
+}
+
+function expectAlike(wanted: TopicSpec, { partitions, cleanup }: { readonly partitions: number; readonly cleanup?: TopicSpec['cleanup'] }): void {
+  const next = 'Delete the topic, change its setting, or give the application another id.'
+  if (partitions !== wanted.partitions) {
+    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+      message: `The topic ${wanted.name} has ${partitions} partitions, where ${wanted.partitions} are wanted`,
+      next,
+    })
+  }
+  if (cleanup !== undefined && cleanup !== wanted.cleanup) {
+    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+      message: `The topic ${wanted.name} has cleanup.policy=${cleanup}, where ${wanted.cleanup} is wanted`,
+      next,
+    })
+  }
+}
+
+function cleanupOf(policy: string): TopicSpec['cleanup'] {
+  const isCompacted = policy.includes('compact')
+  if (isCompacted && policy.includes('delete')) return 'compact,delete'
+  return isCompacted ? 'compact' : 'delete'
+}
+
+function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
+  const count = cluster.partitionsOf(topic)
+  // One that has fewer partitions is a mismatch, and nothing to wait for.
+  return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
+}
+
+/** What a batch of one record has beside it. */
+const batchOverheadBytes = 1024

@@ -1,0 +1,170 @@
+import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
+import { BrokerError, errorName, isCoordinatorMoved, isPassing } from './broker-error.ts'
+import type { Cluster } from './cluster.ts'
+import type { Broker, Connections, Lane } from './connections.ts'
+import { type CommittedPosition, expectAllTaken, type GroupMembership, offsetTopics } from './offsets.ts'
+import type { Enlistment, ProducerIdentity } from './sender.ts'
+
+export interface TransactionOptions {
+  readonly cluster: Cluster
+  readonly connections: Connections
+  readonly transactionalId: string
+  /** The broker aborts what takes longer. */
+  readonly timeoutMs: number
+}
+
+/** The transactions of one producer, one after the other (KIP-98, KIP-447). */
+export class Transaction implements Enlistment {
+  readonly transactionalId: string
+  readonly #cluster: Cluster
+  readonly #connections: Connections
+  readonly #timeoutMs: number
+  readonly #lane: Lane
+  readonly #partitions = new Set<string>()
+  readonly #groups = new Set<string>()
+  #identity: ProducerIdentity | null = null
+  #identifying: Promise<ProducerIdentity> | null = null
+
+  constructor({ cluster, connections, transactionalId, timeoutMs }: TransactionOptions) {
+    this.#cluster = cluster
+    this.#connections = connections
+    this.transactionalId = transactionalId
+    this.#timeoutMs = timeoutMs
+    this.#lane = { name: `${transactionalId} transaction`, requestTimeoutMs: 15_000 }
+  }
+
+  /** At first it takes the name over, whoever had it, and what was open under it is aborted; later only if nobody else has. */
+  async identify(): Promise<ProducerIdentity> {
+    if (this.#identity !== null) return this.#identity
+    // Twice would fence the first.
+    this.#identifying ??= this.#initialise({ producerId: -1n, epoch: -1 }).finally(() => {
+      this.#identifying = null
+    })
+    this.#identity = await this.#identifying
+    return this.#identity
+  }
+
+  isEnlisted(topic: string, partition: number): boolean {
+    return this.#partitions.has(`${partition} ${topic}`)
+  }
+
+  async enlist(places: readonly { readonly topic: string; readonly partition: number }[]): Promise<void> {
+    const { producerId, epoch } = await this.identify()
+    const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([name, ones]) => ({
+      name,
+      partitions: ones.map(({ partition }) => partition),
+    }))
+    await this.#ask(async (broker) => {
+      const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
+      const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
+      const codes = resultsByTransaction.flatMap(({ topicResults }) => topicResults.flatMap(({ resultsByPartition }) => resultsByPartition))
+      // All or none: those that could have been are told as not attempted.
+      const refused = codes
+        .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
+        .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
+      const error = refused.find((one) => one !== 'OPERATION_NOT_ATTEMPTED') ?? refused[0]
+      return error ?? null
+    })
+    for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
+  }
+
+  /** A group's positions become part of the transaction, checked against the member that commits them. */
+  async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
+    const { producerId, epoch } = await this.identify()
+    const connections = this.#connections
+    if (!this.#groups.has(group)) {
+      await this.#ask(async (broker) =>
+        errorOf(await connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
+      )
+      this.#groups.add(group)
+    }
+    const { memberId, generation, instanceId } = member
+    await this.#retried('group', group, async (broker) => {
+      const { topics } = await connections.call(
+        this.#lane,
+        broker,
+        txnOffsetCommitV3.api,
+        this.transactionalId,
+        group,
+        producerId,
+        epoch,
+        generation,
+        memberId,
+        instanceId,
+        offsetTopics(positions),
+      )
+      expectAllTaken(topics)
+    })
+  }
+
+  /** All of it counts now. */
+  async end(): Promise<void> {
+    await this.#end({ isCommitted: true })
+  }
+
+  /** Nothing of it counts. Another epoch, so that what is still on its way does not either. */
+  async abort(): Promise<void> {
+    this.#partitions.clear()
+    this.#groups.clear()
+    if (this.#identity === null) return
+    this.#identity = await this.#initialise(this.#identity)
+  }
+
+  async close(): Promise<void> {
+    // Else what was open would hold back readers until it times out.
+    if (this.#partitions.size + this.#groups.size > 0) await this.#end({ isCommitted: false }).catch(() => {})
+    await this.#connections.closeLanes((name) => name === this.#lane.name)
+  }
+
+  async #end({ isCommitted }: { readonly isCommitted: boolean }): Promise<void> {
+    const identity = this.#identity
+    if (identity === null || this.#partitions.size + this.#groups.size === 0) return
+    await this.#ask(async (broker) =>
+      errorOf(await this.#connections.call(this.#lane, broker, endTxnV3.api, this.transactionalId, identity.producerId, identity.epoch, isCommitted)),
+    )
+    this.#partitions.clear()
+    this.#groups.clear()
+  }
+
+  async #initialise({ producerId, epoch }: ProducerIdentity): Promise<ProducerIdentity> {
+    let made: ProducerIdentity | null = null
+    await this.#ask(async (broker) => {
+      const answer = await this.#connections.call(this.#lane, broker, initProducerIdV4.api, this.transactionalId, this.#timeoutMs, producerId, epoch)
+      made = { producerId: answer.producerId, epoch: answer.producerEpoch }
+      return errorOf(answer)
+    })
+    if (made === null) throw new BrokerError('NETWORK')
+    return made
+  }
+
+  /** `work` says what it was refused with. */
+  #ask(work: (broker: Broker) => Promise<string | null>): Promise<void> {
+    return this.#retried('transaction', this.transactionalId, async (broker) => {
+      const error = await work(broker)
+      if (error !== null) throw new BrokerError(error)
+    })
+  }
+
+  async #retried(kind: 'group' | 'transaction', key: string, work: (broker: Broker) => Promise<void>): Promise<void> {
+    const end = this.#cluster.clock.elapsedMs() + giveUpMs
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work(await this.#cluster.coordinator(kind, key))
+      } catch (thrown) {
+        if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
+        const { error } = thrown as BrokerError
+        if (isCoordinatorMoved(error)) this.#cluster.forgetCoordinator(kind, key)
+        // The one before is about to be over.
+        if (error === 'CONCURRENT_TRANSACTIONS') await new Promise<void>((resolve) => void this.#cluster.clock.after(concurrentMs, resolve))
+        else await this.#cluster.backOff(attempt)
+      }
+    }
+  }
+}
+
+function errorOf({ errorCode }: { readonly errorCode: number }): string | null {
+  return errorCode === 0 ? null : errorName(errorCode)
+}
+
+const concurrentMs = 3
+const giveUpMs = 60_000

@@ -1,0 +1,43 @@
+import type { Type } from 'avsc'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Codec, Format } from './format.ts'
+import type { KnownSchema } from './registry-client.ts'
+
+/** Avro. What was written with another schema is resolved to the reader's own (Avro 1.12, "Schema Resolution"). */
+export class AvroFormat implements Format {
+  readonly kind = 'AVRO'
+  readonly schema: string | null
+  #avro: typeof import('avsc') | null = null
+  #own: Type | null = null
+
+  constructor(schema: object | string | null) {
+    this.schema = typeof schema === 'string' || schema === null ? schema : JSON.stringify(schema)
+  }
+
+  async load(): Promise<void> {
+    this.#avro ??= (await import('avsc')).default
+    if (this.schema === null || this.#own !== null) return
+    try {
+      this.#own = this.#avro.Type.forSchema(JSON.parse(this.schema))
+    } catch (thrown) {
+      throw WaggleError.from('WAGGLE_SCHEMA_REFUSED', thrown, { message: 'The Avro schema is wrong', next: 'Correct it.' })
+    }
+  }
+
+  codec({ id, parsed }: KnownSchema): Codec {
+    const own = this.#own
+    const writer: unknown = parsed
+    if (this.#avro === null || !(writer instanceof this.#avro.Type)) throw unreadable(id)
+    const reader = own ?? writer
+    // Equal ones are no two schemas; what the library made of one has other settings.
+    const resolver = reader.equals(writer) ? undefined : reader.createResolver(writer)
+    return { encode: (value) => reader.toBuffer(value), decode: (body) => reader.fromBuffer(body, resolver) }
+  }
+}
+
+function unreadable(id: number): WaggleError {
+  return new WaggleError('WAGGLE_SCHEMA_REFUSED', {
+    message: `The schema ${id} is no Avro schema that can be read`,
+    next: 'Correct it in the registry.',
+  })
+}

@@ -1,0 +1,79 @@
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+
+/** What the library puts in front of what a registry says. */
+export const registryClientId = 'waggle'
+
+/** Why a registry did not do what it was asked for. */
+export interface Refusal {
+  /** Null where it was not the registry that refused. */
+  readonly status: number | null
+  readonly said: string
+  /** `what`: what was not done, as a sentence without its end. */
+  error(what: string): WaggleError
+}
+
+export function refusalOf(thrown: unknown, url: string): Refusal {
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  const status = typeof thrown === 'object' && thrown !== null && 'status' in thrown && typeof thrown.status === 'number' ? thrown.status : null
+  const said = text.replace(new RegExp(`^${registryClientId} - `), '')
+  if (thrown instanceof WaggleError) return { status: null, said, error: () => thrown }
+  if (status === null) return { status, said, error: (what) => refused(what, said, thrown) }
+  // A registry says what is wrong. Where nobody does, there is no registry, or something else stands at its address.
+  const silent = /^Error, status \d+(: (?<network>.*))?$/s.exec(said)
+  if (silent !== null || status >= 500 || status === 408 || status === 429) {
+    const why = silent === null ? said : status === 400 ? (silent.groups?.network ?? '') : `it says ${status}, and no reason as a registry would`
+    return { status: null, said, error: () => unreachable(url, why, thrown) }
+  }
+  if (status === 401 || status === 403) return { status, said, error: () => notLetIn(url, said, thrown) }
+  return { status, said, error: (what) => refused(what, said, thrown) }
+}
+
+function unreachable(url: string, why: string, cause: unknown): WaggleError {
+  return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
+    message: `The schema registry at ${url} does not answer: ${why}`,
+    next: 'Start it, or correct the address, with its whole path. What is running waits, and goes on by itself.',
+    cause,
+  })
+}
+
+/** Nothing is wrong with what has to wait. */
+function notLetIn(url: string, said: string, cause: unknown): WaggleError {
+  return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
+    message: `The schema registry at ${url} does not let us in: ${said}`,
+    next: 'Correct the user and password, or the token, and what they may do. What is running waits.',
+    cause,
+  })
+}
+
+function refused(what: string, said: string, cause: unknown): WaggleError {
+  return new WaggleError('WAGGLE_SCHEMA_REFUSED', { message: `${what}: ${said}`, next: 'Correct the schema.', cause })
+}
+
+export function incompatible(subject: string, { said }: Refusal): WaggleError {
+  return new WaggleError('WAGGLE_SCHEMA_INCOMPATIBLE', {
+    message: `The schema is not compatible with those that ${subject} has: ${said}`,
+    next: 'Change the schema so that its readers can read the old records (a new field needs a default), or the subject’s compatibility level in the registry.',
+  })
+}
+
+export function unknownSchema(id: number, { said }: Refusal): WaggleError {
+  return new WaggleError('WAGGLE_SCHEMA_UNKNOWN', {
+    message: `The registry knows no schema ${id}: ${said}`,
+    next: 'Use the registry that the record was written with, or look at who writes the topic.',
+  })
+}
+
+export function unregistered(subject: string, url: string, cause: unknown): WaggleError {
+  return new WaggleError('WAGGLE_SCHEMA_NOT_REGISTERED', {
+    message: `The schema registry at ${url} does not have this schema for ${subject}`,
+    next: 'Register it there, or give the serde a schema and let it register.',
+    cause,
+  })
+}
+
+export function noSchemaIn(id: number, url: string): WaggleError {
+  return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
+    message: `What answers at ${url} says nothing of the schema ${id} that can be understood`,
+    next: 'Correct the address, with its whole path. What is running waits.',
+  })
+}

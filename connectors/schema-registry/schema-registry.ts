@@ -1,0 +1,91 @@
+import type { Serde, SerdeUse } from '../../topology/serde.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { AvroFormat } from './avro-format.ts'
+import type { Format } from './format.ts'
+import { JsonFormat } from './json-format.ts'
+import { ProtobufFormat } from './protobuf-format.ts'
+import type { RegistryAddress, RegistryAuth } from './registry-answers.ts'
+import { RegistryClient } from './registry-client.ts'
+import { RegistrySerde } from './registry-serde.ts'
+
+export interface SchemaRegistryOptions {
+  /**
+   * Where the registry's API begins, with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. A user and
+   * password in it are taken for `auth`.
+   */
+  readonly url: string
+  readonly auth?: RegistryAuth
+}
+
+export interface SubjectOptions {
+  /** Of the writer's schema. By default `<topic>-key` or `<topic>-value` (Confluent's TopicNameStrategy). */
+  readonly subject?: string | ((use: { readonly topic: string; readonly part: 'key' | 'value' }) => string)
+  /** false: the schema must have been registered before, else WAGGLE_SCHEMA_NOT_REGISTERED. */
+  readonly register?: boolean
+}
+
+/** Without a schema: written with the latest of the subject, read as it was written. */
+export interface SchemaOptions extends SubjectOptions {
+  readonly schema?: object | string
+}
+
+export interface ProtobufOptions extends SubjectOptions {
+  /** A `.proto` file. */
+  readonly schema: string
+  /** The name of the message within the package, `Outer.Inner` where it is nested. By default the first of the file. */
+  readonly message?: string
+}
+
+/** Serdes in the Confluent wire format, their schemas kept by one registry. */
+export interface SchemaRegistry {
+  /** Avro. What was written with another schema is read as this one, by Avro's rules. */
+  avro<T>(options?: SchemaOptions): Serde<T>
+  /** JSON that fits a JSON Schema (draft 7). */
+  jsonSchema<T>(options?: SchemaOptions): Serde<T>
+  /** Protobuf. 64-bit numbers are bigints, enums their names, bytes Uint8Arrays; fields keep the names of the file. */
+  protobuf<T>(options: ProtobufOptions): Serde<T>
+}
+
+/**
+ * A schema registry with Confluent's API (Confluent's own, Apicurio, Karapace, Redpanda).
+ *
+ *     const registry = schemaRegistry({ url: 'http://localhost:8081' })
+ *     const orders = registry.avro<Order>({ schema: orderSchema })
+ *     builder.stream('orders', Consumed.with(Serdes.string(), orders))
+ *
+ * Nothing is asked of it before an application starts: then the schemas of all that it writes are registered
+ * (WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). What a record was written with is fetched once, before
+ * the record is read; a registry that is away holds up the partition and loses nothing. WAGGLE_SCHEMA_UNKNOWN,
+ * WAGGLE_NOT_THE_WIRE_FORMAT, WAGGLE_SCHEMA_WRONG_KIND and WAGGLE_INVALID_VALUE are failures of the record.
+ */
+export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
+  const address = addressOf(options)
+  const client = new RegistryClient(address, null)
+  const serde = <T>(format: Format, { subject, register }: SubjectOptions, of = client): Serde<T> =>
+    new RegistrySerde({ client: of, format, subjectOf: subjectOf(subject), registers: register ?? true }) as Serde<unknown> as Serde<T>
+  return {
+    avro: (options = {}) => serde(new AvroFormat(options.schema ?? null), options),
+    jsonSchema: (options = {}) => serde(new JsonFormat(options.schema ?? null), options),
+    protobuf: (options) =>
+      serde(new ProtobufFormat(options.schema, options.message ?? null), options, new RegistryClient(address, options.message ?? null)),
+  }
+}
+
+/** WAGGLE_INVALID_CONFIG where the address is none. */
+function addressOf({ url, auth }: SchemaRegistryOptions): RegistryAddress {
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${url} is no address of a schema registry`, next: 'Write http://host:port/path.' })
+  }
+  const { username, password } = parsed
+  parsed.username = ''
+  parsed.password = ''
+  const own = username === '' ? null : { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+  return { url: parsed.href.replace(/\/+$/, ''), auth: auth ?? own }
+}
+
+function subjectOf(subject: SubjectOptions['subject']): (use: SerdeUse) => string | null {
+  if (typeof subject === 'string') return () => subject
+  const named = subject ?? (({ topic, part }) => `${topic}-${part}`)
+  return ({ topic, part }) => (topic === null ? null : named({ topic, part }))
+}

@@ -1,0 +1,267 @@
+import { type Capabilities, hasAll } from '../../topology/capabilities.ts'
+import { type Placed, placeEvenly } from './even-placing.ts'
+import { compareTaskIds, type GroupTask, type TaskId } from './group-task.ts'
+
+/** A process of the group, and what it has said of itself. */
+export interface GroupProcess {
+  readonly id: string
+  readonly threads: number
+  readonly capabilities: Capabilities
+  /** What all of its threads subscribe to. */
+  readonly topics: ReadonlySet<string>
+  /** Those whose partitions it reads now. */
+  readonly active: ReadonlySet<TaskId>
+  /** Those of which it is to keep a standby now; what it warms up is none yet, or a move that waits for it would count as done. */
+  readonly standbys: ReadonlySet<TaskId>
+  /** What it was to have in the end, by the assignment before this one. */
+  readonly plan: { readonly active: ReadonlySet<TaskId>; readonly standbys: ReadonlySet<TaskId> }
+  /** By how many changelog records its copy of a task's state is behind: 0 where the task runs, nothing where there is no copy. */
+  readonly lags: ReadonlyMap<TaskId, number>
+}
+
+export interface AssignmentSettings {
+  readonly standbyReplicas: number
+  /** A copy this close behind is as good as any: what is missing is read in seconds. */
+  readonly acceptableRecoveryLag: number
+  /** Copies of the whole group that are made at a time so that tasks or standbys can move. */
+  readonly maxWarmupReplicas: number
+}
+
+/** What one process, or one thread of it, is to do. */
+export interface TaskShare {
+  readonly active: readonly GroupTask[]
+  readonly standbys: readonly GroupTask[]
+  /** Copies that will become active, or a standby, when they have caught up: whoever has one says so by joining again. */
+  readonly warmups: readonly GroupTask[]
+  /** What it is to have when all copies are there: the next assignment goes on from here, not from what has moved by then. */
+  readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
+}
+
+export interface TaskPlacement {
+  /** By process. */
+  readonly shares: ReadonlyMap<string, TaskShare>
+  /** No process has what these need. */
+  readonly unassigned: readonly GroupTask[]
+  /** Nothing waits for a warm-up. */
+  readonly isSettled: boolean
+}
+
+/**
+ * Who runs what, the same for the same input in any order. A task stays where it is unless balance or capabilities ask
+ * otherwise, and state moves only to where a copy of it has caught up; until then it warms up there (KIP-441).
+ *
+ * As long as the members stay the same, a task moves at most once after the first assignment, in whatever order copies catch up:
+ * the plan is a place where no single move would be better, which does not depend on lags; evening that starts from it changes
+ * nothing, so each assignment has the plan of the first; and what moves, moves to where the plan has it.
+ */
+export function assignTasks(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings): TaskPlacement {
+  const sorted = tasks.toSorted((a, b) => compareTaskIds(a.id, b.id))
+  return new Assignment(sorted, inOrderOfTies(processes, sorted[0]?.subtopology ?? 0), settings).done()
+}
+
+class Assignment {
+  readonly #processes: readonly GroupProcess[]
+  readonly #settings: AssignmentSettings
+  readonly #stateful: readonly GroupTask[]
+  readonly #stateless: readonly GroupTask[]
+  /** By sub-topology, by process. */
+  readonly #able = new Map<number, readonly boolean[]>()
+  /** By task: whose plans had it, to run it. */
+  readonly #planned = new Map<TaskId, number[]>()
+  readonly #shares: readonly OpenShare[]
+  readonly #unassigned: GroupTask[] = []
+  #isSettled = true
+
+  constructor(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings) {
+    this.#processes = processes
+    this.#settings = settings
+    this.#stateful = tasks.filter(({ isStateful }) => isStateful)
+    this.#stateless = tasks.filter(({ isStateful }) => !isStateful)
+    this.#shares = processes.map(() => ({ active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }))
+    for (const [at, { plan }] of processes.entries()) {
+      for (const id of plan.active) this.#planned.set(id, [...(this.#planned.get(id) ?? []), at])
+    }
+    for (const task of tasks) {
+      if (this.#able.has(task.subtopology)) continue
+      const topics = tasks.filter(({ subtopology }) => subtopology === task.subtopology).flatMap(({ inputs }) => inputs.map(({ topic }) => topic))
+      const distinct = [...new Set(topics)]
+      this.#able.set(
+        task.subtopology,
+        processes.map((process) => hasAll(process.capabilities, task.needs) && distinct.every((topic) => process.topics.has(topic))),
+      )
+    }
+  }
+
+  done(): TaskPlacement {
+    const none = this.#processes.map(() => 0)
+    const stateful = this.#placeActive(this.#stateful, none)
+    const statefulCounts = countsOf(stateful.even, none)
+    const stateless = this.#placeActive(this.#stateless, statefulCounts)
+    for (const [index, task] of this.#stateless.entries()) {
+      const at = stateless.even[index] ?? null
+      this.#give(task, at)
+      if (at !== null) this.#shares[at]?.plan.active.push(task)
+    }
+    this.#placeState(stateful, countsOf(stateless.even, statefulCounts))
+    return {
+      shares: new Map(this.#processes.map(({ id }, at) => [id, this.#shares[at] ?? nothing])),
+      unassigned: this.#unassigned.sort((a, b) => compareTaskIds(a.id, b.id)),
+      isSettled: this.#isSettled,
+    }
+  }
+
+  /** Where they are to be in the end. */
+  #placeActive(tasks: readonly GroupTask[], base: readonly number[]): Placed {
+    return placeEvenly({
+      weights: this.#processes.map(({ threads }) => threads),
+      base,
+      items: tasks.map((task) => ({ kind: task.subtopology, bin: this.#placeSoFar(task) })),
+      mayHold: (item, at) => this.#isAble(tasks[item], at),
+      cost: (item, at) => this.#cost(tasks[item], at),
+    })
+  }
+
+  /** Where the plan has it, if one runs it until it is there, or no copy is nearer; without a plan with who has it. */
+  #placeSoFar(task: GroupTask): number | null {
+    const owner = this.#ownerToKeep(task)
+    const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
+    // Two plans have it when one of them comes back with an old one.
+    const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
+    if (place === undefined || owner !== null) return place ?? owner
+    return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place
+  }
+
+  /** Who has it keeps it, unless another's copy has caught up and its own has not. */
+  #ownerToKeep(task: GroupTask): number | null {
+    const owner = this.#processes.findIndex((process, at) => process.active.has(task.id) && this.#isAble(task, at))
+    if (owner < 0) return null
+    const isBehind = this.#cost(task, owner) > 0 && this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) === 0)
+    return isBehind ? null : owner
+  }
+
+  #placeState(active: Placed, counts: readonly number[]): void {
+    const copies = this.#placeStandbys(active.even, counts)
+    const moves: WarmUp[] = []
+    const standbyMoves: WarmUp[] = []
+    for (const [index, task] of this.#stateful.entries()) {
+      const wanted = active.even[index] ?? null
+      const first = this.#ownerToKeep(task) ?? active.first[index] ?? null
+      if (wanted === null || first === null) {
+        this.#give(task, null)
+        continue
+      }
+      const now = this.#cost(task, wanted) <= this.#cost(task, first) ? wanted : first
+      this.#give(task, now)
+      const standbys = new Set(copies[index])
+      this.#shares[wanted]?.plan.active.push(task)
+      for (const at of standbys) this.#shares[at]?.plan.standbys.push(task)
+      // The two change places: until then the copy that is wanted stands for the other.
+      const swaps = standbys.delete(now)
+      if (now !== wanted && swaps) this.#warmUp({ task, at: wanted })
+      else if (now !== wanted) moves.push({ task, at: wanted })
+      const kept = this.#processes.flatMap((process, at) =>
+        at !== now && at !== wanted && !standbys.has(at) && process.standbys.has(task.id) && this.#isAble(task, at) && this.#isCaughtUp(task, at)
+          ? [at]
+          : [],
+      )
+      for (const at of standbys) {
+        const instead = this.#isCaughtUp(task, at) ? undefined : kept.shift()
+        this.#shares[instead ?? at]?.standbys.push(task)
+        if (instead !== undefined) standbyMoves.push({ task, at })
+      }
+    }
+    // What has come furthest goes on: a warm-up that was begun is not given up for another.
+    const byProgress = (a: WarmUp, b: WarmUp) => compare(this.#cost(a.task, a.at), this.#cost(b.task, b.at)) || compareTaskIds(a.task.id, b.task.id)
+    const waiting = [...moves.sort(byProgress), ...standbyMoves.sort(byProgress)]
+    for (const one of waiting.slice(0, this.#settings.maxWarmupReplicas)) this.#warmUp(one)
+    if (waiting.length > 0) this.#isSettled = false
+  }
+
+  /** By stateful task: the processes that keep its standbys when everything has settled; none that is to run it. */
+  #placeStandbys(active: readonly (number | null)[], base: readonly number[]): readonly (readonly number[])[] {
+    const replicas = this.#settings.standbyReplicas
+    const tasks = this.#stateful
+    const isAllowed = (task: number, at: number) => active[task] !== null && active[task] !== at && this.#isAble(tasks[task], at)
+    const keepers = tasks.map((task, index) => {
+      const keep = (has: (process: GroupProcess) => boolean) => this.#processes.flatMap((one, at) => (has(one) && isAllowed(index, at) ? [at] : []))
+      const byCost = (a: number, b: number) => compare(this.#cost(task, a), this.#cost(task, b)) || a - b
+      const planned = keep(({ plan }) => plan.standbys.has(task.id)).sort(byCost)
+      const others = keep(({ plan, standbys }) => standbys.has(task.id) && !plan.standbys.has(task.id)).sort(byCost)
+      return [...planned, ...others]
+    })
+    const taskOf = (item: number) => Math.floor(item / replicas)
+    const { even } = placeEvenly({
+      weights: this.#processes.map(({ threads }) => threads),
+      base,
+      items: tasks.flatMap(({ subtopology }, index) =>
+        Array.from({ length: replicas }, (_, replica) => ({ kind: subtopology, bin: keepers[index]?.[replica] ?? null })),
+      ),
+      mayHold: (item, at, bins) => {
+        const index = taskOf(item)
+        return isAllowed(index, at) && !bins.slice(index * replicas, (index + 1) * replicas).includes(at)
+      },
+      cost: (item, at) => this.#cost(tasks[taskOf(item)], at),
+    })
+    return tasks.map((_, index) => even.slice(index * replicas, (index + 1) * replicas).filter((at) => at !== null))
+  }
+
+  #give(task: GroupTask, at: number | null): void {
+    if (at === null) this.#unassigned.push(task)
+    else this.#shares[at]?.active.push(task)
+  }
+
+  #warmUp({ task, at }: WarmUp): void {
+    this.#shares[at]?.warmups.push(task)
+    this.#isSettled = false
+  }
+
+  #isAble(task: GroupTask | undefined, at: number): boolean {
+    return task !== undefined && (this.#able.get(task.subtopology)?.[at] ?? false)
+  }
+
+  #isCaughtUp(task: GroupTask, at: number): boolean {
+    return this.#cost(task, at) === 0
+  }
+
+  /** Changelog records to read before it can run there; none where they are few enough. */
+  #cost(task: GroupTask | undefined, at: number): number {
+    if (task === undefined || !task.isStateful) return 0
+    const lag = this.#processes[at]?.lags.get(task.id) ?? Number.POSITIVE_INFINITY
+    return lag <= this.#settings.acceptableRecoveryLag ? 0 : lag
+  }
+}
+
+interface WarmUp {
+  readonly task: GroupTask
+  readonly at: number
+}
+
+interface OpenShare extends TaskShare {
+  readonly active: GroupTask[]
+  readonly standbys: GroupTask[]
+  readonly warmups: GroupTask[]
+  readonly plan: { readonly active: GroupTask[]; readonly standbys: GroupTask[] }
+}
+
+const nothing: TaskShare = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
+
+/**
+ * By id, beginning with another one for each first sub-topology: groups of one application that each have a task over do not
+ * all give it to the same process.
+ */
+function inOrderOfTies(processes: readonly GroupProcess[], first: number): readonly GroupProcess[] {
+  const sorted = processes.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const start = sorted.length === 0 ? 0 : first % sorted.length
+  return [...sorted.slice(start), ...sorted.slice(0, start)]
+}
+
+function countsOf(bins: readonly (number | null)[], base: readonly number[]): readonly number[] {
+  const counts = [...base]
+  for (const bin of bins) if (bin !== null) counts[bin] = (counts[bin] ?? 0) + 1
+  return counts
+}
+
+/** Not by subtraction: both may be infinite. */
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a < b ? -1 : 1
+}

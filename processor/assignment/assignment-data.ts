@@ -1,0 +1,88 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { TaskId } from './group-task.ts'
+import { type TaskHost, TaskHosts } from './task-hosts.ts'
+import { WireReader, WireWriter } from './wire-bytes.ts'
+
+/** What the leader tells a member, beside the partitions to read. */
+export interface AssignmentData {
+  readonly active: readonly TaskId[]
+  readonly standbys: readonly TaskId[]
+  /** Copies to make so that a task, or a standby, can move here. */
+  readonly warmups: readonly TaskId[]
+  /** Of the process; each thread's part has all that this thread is to run. Said back with the next JoinGroup. */
+  readonly plan: TaskPlan
+  /** Of the whole group: those that no process can run. */
+  readonly unassigned: readonly TaskId[]
+  /** Nothing in the group waits for a warm-up. */
+  readonly isSettled: boolean
+  readonly hosts: TaskHosts
+}
+
+/** What is to be had in the end, when all copies are there. */
+export interface TaskPlan {
+  readonly active: readonly TaskId[]
+  readonly standbys: readonly TaskId[]
+}
+
+/**
+ * version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts [text], then of all tasks
+ * that a host has [task, active host's index + 1 or 0, standby hosts' [index]]: some five bytes a task, since every member gets it
+ * and a broker keeps all of it in one record.
+ */
+export function encodeAssignmentData({ active, standbys, warmups, plan, unassigned, isSettled, hosts }: AssignmentData): Uint8Array {
+  const writer = new WireWriter().number(assigned)
+  for (const tasks of [active, standbys, warmups, plan.active, plan.standbys, unassigned]) writer.list(tasks, (id) => writer.task(id))
+  const entries = hosts.entries()
+  const names = [...new Set(entries.flatMap(([, { active, standbys }]) => (active === null ? standbys : [active, ...standbys])))].sort()
+  const indexes = new Map(names.map((name, index) => [name, index]))
+  const indexOf = (name: string) => indexes.get(name) ?? 0
+  return writer
+    .number(isSettled ? 1 : 0)
+    .list(names, (name) => writer.text(name))
+    .list(entries, ([id, { active, standbys }]) =>
+      writer
+        .task(id)
+        .number(active === null ? 0 : indexOf(active) + 1)
+        .list(standbys, (name) => writer.number(indexOf(name))),
+    )
+    .done()
+}
+
+/** version, 0, code text, message text, next text: a member that the leader cannot understand is told so, and everybody else goes on. */
+export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array {
+  return new WireWriter().number(refused).text(code).text(message).text(next).done()
+}
+
+/** Throws what the leader refused this member for. */
+export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
+  const reader = new WireReader(bytes, 'What the leader of the group assigned')
+  if (reader.number() === refused) throw refusalOf(reader)
+  const [active, standbys, warmups] = [tasksIn(reader), tasksIn(reader), tasksIn(reader)]
+  const plan = { active: tasksIn(reader), standbys: tasksIn(reader) }
+  const unassigned = tasksIn(reader)
+  const isSettled = reader.number() === 1
+  const names = reader.list(() => reader.text())
+  const hosts = reader.list((): readonly [TaskId, TaskHost] => {
+    const id = reader.task()
+    const active = names[reader.number() - 1] ?? null
+    const standbys = reader.list(() => names[reader.number()] ?? '')
+    return [id, { active, standbys }]
+  })
+  reader.end()
+  return { active, standbys, warmups, plan, unassigned, isSettled, hosts: new TaskHosts(new Map(hosts)) }
+}
+
+const refused = 0
+const assigned = 1
+
+function tasksIn(reader: WireReader): readonly TaskId[] {
+  return reader.list(() => reader.task())
+}
+
+function refusalOf(reader: WireReader): WaggleError {
+  const code = reader.text()
+  return new WaggleError(code.startsWith('WAGGLE_') ? `WAGGLE_${code.slice('WAGGLE_'.length)}` : 'WAGGLE_ASSIGNMENT_UNREADABLE', {
+    message: `The leader of the group refused this process: ${reader.text()}`,
+    next: reader.text(),
+  })
+}

@@ -1,0 +1,32 @@
+import type { TopicPartition } from '../ports.ts'
+import type { TaskShare } from './assign-tasks.ts'
+
+/**
+ * The cooperative rule (KIP-429): what another member reads still is given to nobody in this round. That member sees that it is no
+ * longer its own, lets it go and joins again, and then it is free for whom it is meant. A task waits whole, for all of its inputs;
+ * whoever is to run it keeps its copy of the state until then.
+ */
+export function handOver(
+  wanted: ReadonlyMap<string, TaskShare>,
+  owned: ReadonlyMap<string, readonly TopicPartition[]>,
+): ReadonlyMap<string, TaskShare> {
+  const owners = new Map<string, Set<string>>()
+  for (const [member, partitions] of owned) {
+    for (const partition of partitions) {
+      const place = placeOf(partition)
+      owners.set(place, (owners.get(place) ?? new Set()).add(member))
+    }
+  }
+  const isFree = (place: string, member: string) => [...(owners.get(place) ?? [])].every((owner) => owner === member)
+  return new Map(
+    [...wanted].map(([member, share]) => {
+      const active = share.active.filter(({ inputs }) => inputs.every((input) => isFree(placeOf(input), member)))
+      const withheld = share.active.filter((task) => task.isStateful && !active.includes(task))
+      return [member, { ...share, active, standbys: [...share.standbys, ...withheld] }]
+    }),
+  )
+}
+
+export function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}

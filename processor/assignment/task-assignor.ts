@@ -1,0 +1,199 @@
+import type { Capabilities } from '../../topology/capabilities.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { GroupAssignment, GroupAssignor, GroupMember } from '../ports.ts'
+import { type AssignmentSettings, assignTasks, type GroupProcess, type TaskShare } from './assign-tasks.ts'
+import { type AssignmentData, decodeAssignmentData, encodeAssignmentData, encodeRefusal } from './assignment-data.ts'
+import { type GroupTask, numbersOf, type TaskId, tasksOf } from './group-task.ts'
+import { handOver, placeOf } from './hand-over.ts'
+import { decodeMemberData, encodeMemberData, type MemberData } from './member-data.ts'
+import { type TaskHost, TaskHosts } from './task-hosts.ts'
+import { shareAmongThreads } from './thread-shares.ts'
+
+export interface TaskAssignorOptions {
+  /** Those that run under this group. */
+  readonly subtopologies: readonly Subtopology[]
+  /** The same for all threads of a process. */
+  readonly processId: string
+  /** Where the process answers interactive queries, `host:port`. */
+  readonly host: string | null
+  capabilities(): Capabilities
+  /** By how many changelog records the process's copies are behind: 0 for a task that runs, the sum over its stores; nothing where it has no copy. */
+  lags(): ReadonlyMap<TaskId, number>
+  readonly settings?: Partial<AssignmentSettings>
+}
+
+/** Assigns the tasks of one group when its member is the leader, and knows what the leader decided for this one. */
+export class TaskAssignor implements GroupAssignor {
+  readonly name = 'waggle-tasks'
+  readonly #options: TaskAssignorOptions
+  readonly #settings: AssignmentSettings
+  #received: AssignmentData = nothingYet
+
+  constructor(options: TaskAssignorOptions) {
+    this.#options = options
+    this.#settings = checked({ standbyReplicas: 0, acceptableRecoveryLag: 10_000, maxWarmupReplicas: 2, ...options.settings })
+  }
+
+  /** What this member was told last. */
+  get assignment(): AssignmentData {
+    return this.#received
+  }
+
+  /** What keeps tasks of the group from running anywhere, a sub-topology each. */
+  get problems(): readonly WaggleError[] {
+    const missing = new Set(this.#received.unassigned.map((id) => numbersOf(id)[0]))
+    return this.#options.subtopologies.filter(({ id }) => missing.has(id)).map(unassignable)
+  }
+
+  /** A warm-up of this member has caught up: join again, and what waited for it moves here. */
+  get wantsRejoin(): boolean {
+    const { warmups } = this.#received
+    if (warmups.length === 0) return false
+    const lags = this.#options.lags()
+    return warmups.some((id) => (lags.get(id) ?? Number.POSITIVE_INFINITY) <= this.#settings.acceptableRecoveryLag)
+  }
+
+  memberData(): Uint8Array {
+    const { processId, host } = this.#options
+    const { standbys, warmups, plan } = this.#received
+    return encodeMemberData({ processId, host, capabilities: this.#options.capabilities(), standbys, warmups, plan, lags: this.#options.lags() })
+  }
+
+  received(data: Uint8Array): void {
+    this.#received = decodeAssignmentData(data)
+  }
+
+  assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> {
+    const tasks = tasksOf(this.#options.subtopologies, partitionsOf)
+    const { known, refusals } = told(members)
+    const threads = threadsOf(known, tasks)
+    const processes = processesOf(threads)
+    const { shares, unassigned, isSettled } = assignTasks(tasks, processes, this.#settings)
+    const wanted = new Map(
+      [...shares].flatMap(([process, share]) => {
+        const own = threads.filter(({ data }) => data.processId === process)
+        return [...shareAmongThreads(share, own)]
+      }),
+    )
+    const given = handOver(wanted, new Map(members.map(({ id, owned }) => [id, owned])))
+    const hosts = hostsOf(given, threads)
+    const group = { unassigned: unassigned.map(({ id }) => id), isSettled, hosts }
+    const assignments = [...given].map(([member, share]): [string, GroupAssignment] => {
+      const plan = { active: idsOf(share.plan.active), standbys: idsOf(share.plan.standbys) }
+      const own = { active: idsOf(share.active), standbys: idsOf(share.standbys), warmups: idsOf(share.warmups), plan }
+      const data = encodeAssignmentData({ ...group, ...own })
+      return [member, { partitions: share.active.flatMap(({ inputs }) => inputs), data }]
+    })
+    return new Map([...assignments, ...refusals])
+  }
+}
+
+/** A member, and what it says of itself. */
+interface KnownThread {
+  readonly id: string
+  readonly topics: readonly string[]
+  readonly active: ReadonlySet<TaskId>
+  readonly planned: ReadonlySet<TaskId>
+  readonly copies: ReadonlySet<TaskId>
+  readonly data: MemberData
+}
+
+const nothingYet: AssignmentData = {
+  active: [],
+  standbys: [],
+  warmups: [],
+  plan: { active: [], standbys: [] },
+  unassigned: [],
+  isSettled: true,
+  hosts: new TaskHosts(new Map()),
+}
+
+/** Who cannot be understood gets nothing but the reason, so that a process of another version stops none of those that run. */
+function told(members: readonly GroupMember[]) {
+  const known: { readonly member: GroupMember; readonly data: MemberData }[] = []
+  const refusals: [string, GroupAssignment][] = []
+  for (const member of members) {
+    try {
+      known.push({ member, data: decodeMemberData(member.data, member.instanceId ?? member.id) })
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError)) throw thrown
+      refusals.push([member.id, { partitions: [], data: encodeRefusal(thrown) }])
+    }
+  }
+  return { known, refusals }
+}
+
+function threadsOf(
+  known: readonly { readonly member: GroupMember; readonly data: MemberData }[],
+  tasks: readonly GroupTask[],
+): readonly KnownThread[] {
+  const byPlace = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [placeOf(input), id])))
+  const threads = known.map(({ member: { id, topics, owned }, data }) => {
+    const active = new Set(owned.flatMap((partition) => byPlace.get(placeOf(partition)) ?? []))
+    return { id, topics, active, planned: new Set(data.plan.active), copies: new Set([...data.standbys, ...data.warmups]), data }
+  })
+  return threads.sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function processesOf(threads: readonly KnownThread[]): readonly GroupProcess[] {
+  return [...Map.groupBy(threads, ({ data }) => data.processId)].map(([id, own]) => {
+    const lags = new Map<TaskId, number>()
+    for (const { data } of own) for (const [task, lag] of data.lags) lags.set(task, Math.min(lag, lags.get(task) ?? lag))
+    return {
+      id,
+      threads: own.length,
+      capabilities: own[0]?.data.capabilities ?? {},
+      topics: own.map(({ topics }) => new Set(topics)).reduce((all, topics) => all.intersection(topics)),
+      active: new Set(own.flatMap(({ active }) => [...active])),
+      standbys: new Set(own.flatMap(({ data }) => data.standbys)),
+      plan: {
+        active: new Set(own.flatMap(({ planned }) => [...planned])),
+        standbys: new Set(own.flatMap(({ data }) => data.plan.standbys)),
+      },
+      lags,
+    }
+  })
+}
+
+/** As it is after this round: what changes hands has no active host yet. */
+function hostsOf(shares: ReadonlyMap<string, TaskShare>, threads: readonly KnownThread[]): TaskHosts {
+  const byTask = new Map<TaskId, TaskHost>()
+  for (const { id, data } of threads) {
+    const { host } = data
+    const share = shares.get(id)
+    if (host === null || share === undefined) continue
+    for (const task of share.active) byTask.set(task.id, { standbys: byTask.get(task.id)?.standbys ?? [], active: host })
+    for (const task of share.standbys) {
+      const { active, standbys } = byTask.get(task.id) ?? { active: null, standbys: [] }
+      byTask.set(task.id, { active, standbys: [...standbys, host] })
+    }
+  }
+  return new TaskHosts(byTask)
+}
+
+function idsOf(tasks: readonly GroupTask[]): readonly TaskId[] {
+  return tasks.map(({ id }) => id)
+}
+
+function unassignable({ id, nodes, needs }: Subtopology): WaggleError {
+  const wants = Object.entries(needs).map(([name, count]) => `${name}: ${count}`)
+  const because = wants.length === 0 ? 'no process of the group reads its topics' : `no process of the group has ${wants.join(', ')}`
+  return new WaggleError('WAGGLE_NO_CAPABLE_PROCESS', {
+    message: `Sub-topology ${id} (${nodes.map(({ name }) => name).join(', ')}) runs nowhere: ${because}`,
+    next: 'Start a process that has it; its tasks go there by themselves.',
+  })
+}
+
+function checked(settings: AssignmentSettings): AssignmentSettings {
+  const wrong =
+    settings.standbyReplicas < 0
+      ? 'standbyReplicas below 0'
+      : settings.acceptableRecoveryLag < 0
+        ? 'acceptableRecoveryLag below 0'
+        : settings.maxWarmupReplicas < 1
+          ? 'maxWarmupReplicas below 1, so that no state could ever move'
+          : null
+  if (wrong === null) return settings
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `The assignment has ${wrong}`, next: 'Set it to the default, or higher.' })
+}

@@ -1,0 +1,27 @@
+import { compareTaskIds, type TaskId } from './group-task.ts'
+
+/** Which host runs a task, and which keep standbys of it, by the latest assignment (KIP-535). */
+export interface TaskHost {
+  /** Null while it changes hands, and where nobody runs it or its process answers no queries. */
+  readonly active: string | null
+  readonly standbys: readonly string[]
+}
+
+export class TaskHosts {
+  readonly #byTask: ReadonlyMap<TaskId, TaskHost>
+
+  constructor(byTask: ReadonlyMap<TaskId, TaskHost>) {
+    this.#byTask = byTask
+  }
+
+  of(task: TaskId): TaskHost {
+    return this.#byTask.get(task) ?? nowhere
+  }
+
+  /** By sub-topology, in the order of their partitions. */
+  entries(): readonly (readonly [TaskId, TaskHost])[] {
+    return [...this.#byTask].sort(([a], [b]) => compareTaskIds(a, b))
+  }
+}
+
+const nowhere: TaskHost = { active: null, standbys: [] }

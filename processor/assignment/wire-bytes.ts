@@ -1,0 +1,109 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { numbersOf, type TaskId, taskId } from './group-task.ts'
+
+/** The form that this build writes and reads. The first byte of everything that members and leader tell each other. */
+const wireVersion = 1
+
+/** Whole numbers as varints (seven bits a byte, the lowest first), texts in UTF-8 behind their length, lists behind their count. */
+export class WireWriter {
+  readonly #bytes: number[] = [wireVersion]
+
+  number(value: number): this {
+    let rest = value
+    while (rest > 0x7f) {
+      this.#bytes.push((rest % 0x80) | 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes.push(rest)
+    return this
+  }
+
+  text(value: string): this {
+    const bytes = new TextEncoder().encode(value)
+    this.number(bytes.length)
+    for (const byte of bytes) this.#bytes.push(byte)
+    return this
+  }
+
+  list<T>(values: Iterable<T>, write: (value: T) => void): this {
+    const all = [...values]
+    this.number(all.length)
+    for (const value of all) write(value)
+    return this
+  }
+
+  task(id: TaskId): this {
+    const [subtopology, partition] = numbersOf(id)
+    return this.number(subtopology).number(partition)
+  }
+
+  done(): Uint8Array {
+    return Uint8Array.from(this.#bytes)
+  }
+}
+
+/** Reads what a `WireWriter` of the same version wrote; of another, WAGGLE_ASSIGNMENT_VERSION. */
+export class WireReader {
+  readonly #bytes: Uint8Array
+  readonly #what: string
+  #at = 0
+
+  constructor(bytes: Uint8Array, what: string) {
+    this.#bytes = bytes
+    this.#what = what
+    const version = this.#byte()
+    if (version !== wireVersion) {
+      throw new WaggleError('WAGGLE_ASSIGNMENT_VERSION', {
+        message: `${what} is in version ${version} of the assignment protocol, and this process reads version ${wireVersion}`,
+        next: 'Run one version of Waggle in a group: stop the processes of the older one, or start the new ones under another group.',
+      })
+    }
+  }
+
+  number(): number {
+    let value = 0
+    let scale = 1
+    for (let byte = this.#byte(); ; byte = this.#byte()) {
+      value += (byte & 0x7f) * scale
+      if (byte <= 0x7f) break
+      scale *= 0x80
+    }
+    return Number.isSafeInteger(value) ? value : this.#refuse('a number that is too large')
+  }
+
+  text(): string {
+    const length = this.number()
+    const end = this.#at + length
+    if (end > this.#bytes.length) this.#refuse('a text that is cut off')
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#bytes.subarray(this.#at, end))
+    this.#at = end
+    return text
+  }
+
+  list<T>(read: () => T): readonly T[] {
+    const values: T[] = []
+    for (let left = this.number(); left > 0; left--) values.push(read())
+    return values
+  }
+
+  task(): TaskId {
+    return taskId(this.number(), this.number())
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) this.#refuse(`${this.#bytes.length - this.#at} bytes too many`)
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at] ?? this.#refuse('an end that comes too early')
+    this.#at += 1
+    return byte
+  }
+
+  #refuse(has: string): never {
+    throw new WaggleError('WAGGLE_ASSIGNMENT_UNREADABLE', {
+      message: `${this.#what} has ${has} (byte ${this.#at})`,
+      next: 'See to it that only processes of this application join its group.',
+    })
+  }
+}

@@ -1,0 +1,142 @@
+import { Unavailable, type WaggleError } from '../../topology/waggle-error.ts'
+import type { Clock, LogRecord, RecordRun, TopicPartition } from '../ports.ts'
+import type { SourceRuntime } from '../task/node-runtime.ts'
+import type { Task } from '../task/task.ts'
+
+export interface PreparingRunsOptions {
+  readonly clock: Clock
+  /** Told each time that what a record needs is away. */
+  readonly onUnavailable: (error: WaggleError) => void
+  /** Whether this task still runs here: else its records are dropped, and somebody reads them again. */
+  readonly isOpen: (task: Task) => boolean
+  /** Nothing more is read of a partition while a record of it waits. */
+  readonly hold: (task: Task, partition: TopicPartition) => void
+  readonly letGo: (task: Task, partition: TopicPartition) => void
+  readonly wake: () => void
+}
+
+/**
+ * Records whose serdes have to fetch something before they can be read. A partition waits by itself, in order and paused, so no more
+ * waits here than one poll gave; the others go on. What cannot be fetched is refused, and fails where it would have been read; what
+ * is away is asked for again, less and less often, and nothing is lost meanwhile.
+ */
+export class PreparingRuns {
+  readonly #options: PreparingRunsOptions
+  readonly #held = new Set<Held>()
+
+  constructor(options: PreparingRunsOptions) {
+    this.#options = options
+  }
+
+  has(task: Task, { topic, partition }: TopicPartition): boolean {
+    return this.#find(task, topic, partition) !== undefined
+  }
+
+  /** What is ready goes to the task at once. */
+  add(task: Task, source: SourceRuntime, { topic, partition, records }: RecordRun): void {
+    const before = this.#find(task, topic, partition)
+    if (before !== undefined) {
+      before.records.push(...records)
+      return
+    }
+    const held: Held = { task, source, topic, partition, records: [...records], cancel: () => {} }
+    const next = this.#give(held)
+    if (next === null) return
+    this.#held.add(held)
+    this.#options.hold(task, held)
+    void this.#wait(held, next)
+  }
+
+  clear(): void {
+    for (const held of this.#held) {
+      held.cancel()
+      this.#options.letGo(held.task, held)
+    }
+    this.#held.clear()
+  }
+
+  async #wait(held: Held, first: Preparation): Promise<void> {
+    const { task, source } = held
+    let failures = 0
+    for (let next: Preparation | null = first; next !== null; ) {
+      const { record, promise }: Preparation = next
+      const failure = await promise.then(
+        () => null,
+        (reason: unknown) => ({ reason }),
+      )
+      if (!this.#isHeld(held)) return
+      if (failure?.reason instanceof Unavailable) {
+        this.#options.onUnavailable(failure.reason)
+        await this.#pause(held, Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures++)))
+        if (!this.#isHeld(held)) return
+        const again = source.preparation(held.topic, record)
+        next = again === null ? this.#past(held) : { record, promise: again }
+        continue
+      }
+      failures = 0
+      if (failure !== null) source.refuse(record, failure.reason)
+      next = this.#past(held)
+    }
+    this.#held.delete(held)
+    this.#options.letGo(task, held)
+    this.#options.wake()
+  }
+
+  /** The first record can be read now, and as many after it as are ready. */
+  #past(held: Held): Preparation | null {
+    held.task.add(held.topic, held.partition, held.records.splice(0, 1))
+    this.#options.wake()
+    return this.#give(held)
+  }
+
+  /** Gives the task what is ready; what stands first after that, null where nothing is left. */
+  #give({ task, source, topic, partition, records }: Held): Preparation | null {
+    let ready = 0
+    let promise: Promise<unknown> | null = null
+    for (const record of records) {
+      promise = source.preparation(topic, record)
+      if (promise !== null) break
+      ready++
+    }
+    if (ready > 0) task.add(topic, partition, records.splice(0, ready))
+    const [record] = records
+    return record === undefined || promise === null ? null : { record, promise }
+  }
+
+  /** Its task may have gone while it waited. */
+  #isHeld(held: Held): boolean {
+    if (!this.#held.has(held)) return false
+    if (this.#options.isOpen(held.task)) return true
+    this.#held.delete(held)
+    return false
+  }
+
+  #find(task: Task, topic: string, partition: number): Held | undefined {
+    if (this.#held.size === 0) return undefined
+    for (const held of this.#held) if (held.task === task && held.topic === topic && held.partition === partition) return held
+    return undefined
+  }
+
+  #pause(held: Held, delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      held.cancel = this.#options.clock.after(delayMs, resolve)
+    })
+  }
+}
+
+interface Held extends TopicPartition {
+  readonly task: Task
+  readonly source: SourceRuntime
+  /** Not added yet, oldest first. */
+  readonly records: LogRecord[]
+  /** Ends the pause before the next attempt. */
+  cancel: () => void
+}
+
+interface Preparation {
+  readonly record: LogRecord
+  readonly promise: Promise<unknown>
+}
+
+const backOffMs = 50
+const maxBackOffMs = 5000

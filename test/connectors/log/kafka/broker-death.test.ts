@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
+import type { CommitReceipt, Consumer, Log, RecordRun, TaskProducer, TopicPartition } from '../../../../processor/ports.ts'
+import { WaggleError } from '../../../../topology/waggle-error.ts'
+import { describeWithKafka, type KafkaCluster } from '../../../support/kafka-cluster.ts'
+import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
+
+describeWithKafka('When brokers die', { nodes: 3 }, (cluster) => {
+  const ways = [
+    { name: 'at least once', open: openKafkaLog, processing: 'at_least_once' },
+    { name: 'exactly once', open: openKafkaLog, processing: 'exactly_once' },
+    { name: 'at least once, through kafkajs', open: openKafkaJsLog, processing: 'at_least_once' },
+  ] as const
+  for (const { name, open, processing } of ways) {
+    describe(name, () => {
+      it('all records come through, in order, and are processed on', async () => {
+        const log = await open({ ...quickOptions(cluster()), processing })
+        try {
+          const { copied, expected } = await copyWhileBrokersDie(log, cluster())
+          for (const [partition, values] of copied.entries()) {
+            const once = processing === 'exactly_once' ? values : [...new Set(values)]
+            assert.deepEqual(once, expected[partition])
+          }
+        } finally {
+          await log.close()
+        }
+      })
+    })
+  }
+})
+
+const partitions = 3
+
+/** Copies one topic to another as a task does, while each broker is killed and started again. */
+async function copyWhileBrokersDie(log: Log, cluster: KafkaCluster) {
+  const [from, to, group] = [newName('from'), newName('to'), newName('group')]
+  await log.createTopics([from, to].map((name) => ({ name, partitions, cleanup: 'delete' as const, retentionMs: null })))
+  const copying = new Copying(log, { from, to, group })
+  const [expected] = await Promise.all([produceUntil(log, from, killInTurn(cluster)).finally(() => copying.stopAtEnd()), copying.run()])
+  const copied: (readonly string[])[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    // The last marker may still be on its way.
+    let values: readonly string[] = []
+    while (new Set(values).size < (expected[partition]?.length ?? 0)) {
+      const end = (await log.topic(to))?.offsets[partition]?.end ?? 0
+      values = await valuesBetween(log, { topic: to, partition, from: 0, to: end })
+    }
+    copied.push(values)
+  }
+  return { copied, expected }
+}
+
+async function killInTurn({ nodes }: KafkaCluster): Promise<void> {
+  for (const node of nodes) {
+    await node.kill()
+    await node.start()
+  }
+}
+
+async function produceUntil(log: Log, topic: string, over: Promise<void>): Promise<readonly (readonly string[])[]> {
+  let isOver = false
+  const ended = over.finally(() => {
+    isOver = true
+  })
+  const producer = await log.producer()
+  const expected: string[][] = Array.from({ length: partitions }, () => [])
+  while (!isOver) {
+    const sent = expected.flatMap((values, partition) =>
+      Array.from({ length: 20 }, () => {
+        const value = `${partition}-${values.length}`
+        values.push(value)
+        return producer.send(record(topic, partition, value))
+      }),
+    )
+    await Promise.all(sent)
+  }
+  await ended
+  await producer.close()
+  return expected
+}
+
+/** The least that a stream thread does: what fails goes back to the last commit. */
+class Copying {
+  readonly #log: Log
+  readonly #names: { readonly from: string; readonly to: string; readonly group: string }
+  readonly #positions = new Map<number, number>()
+  readonly #owned = new Set<number>()
+  #isAllThere = false
+
+  constructor(log: Log, names: { readonly from: string; readonly to: string; readonly group: string }) {
+    this.#log = log
+    this.#names = names
+  }
+
+  /** All is there that is to be copied. */
+  stopAtEnd(): void {
+    this.#isAllThere = true
+  }
+
+  async run(): Promise<void> {
+    const { from, group } = this.#names
+    let producer = await this.#log.taskProducer({ group })
+    const consumer = await this.#log.subscribe({
+      group,
+      topics: [from],
+      offsetReset: 'earliest',
+      isolation: 'committed',
+      listener: { assigned: (ones) => this.#assigned(ones), revoked: (ones) => this.#gone(ones), lost: (ones) => this.#gone(ones) },
+    })
+    while (!(this.#isAllThere && (await this.#isAtEnd()))) {
+      try {
+        const runs = await consumer.poll({ maxRecords: 100, maxWaitMs: 1000 })
+        if (runs.length > 0) await this.#copy(producer, runs)
+      } catch (error) {
+        assert.ok(error instanceof WaggleError, String(error))
+        if (error.code === 'WAGGLE_FENCED') producer = await this.#log.taskProducer({ group })
+        else await producer.abort().catch(() => {})
+        await this.#goBack(consumer)
+      }
+    }
+    await consumer.close()
+    await producer.close()
+  }
+
+  async #isAtEnd(): Promise<boolean> {
+    const info = await this.#log.topic(this.#names.from)
+    return info?.offsets.every(({ end }, partition) => (this.#positions.get(partition) ?? 0) >= end) ?? false
+  }
+
+  async #copy(producer: TaskProducer, runs: readonly RecordRun[]): Promise<CommitReceipt> {
+    const { from, to } = this.#names
+    const positions = []
+    for (const { partition, records: ones } of runs) {
+      for (const { key, value, headers, timestamp } of ones) producer.append({ topic: to, partition, key, value, headers, timestamp })
+      positions.push({ topic: from, partition, offset: (ones.at(-1)?.offset ?? -1) + 1, metadata: '' })
+    }
+    const receipt = await producer.commit({ positions, state: [] })
+    for (const { partition, offset } of positions) this.#positions.set(partition, offset)
+    return receipt
+  }
+
+  async #goBack(consumer: Consumer): Promise<void> {
+    for (const partition of this.#owned) {
+      const place = { topic: this.#names.from, partition }
+      consumer.seek(place, (await consumer.committed(place))?.offset ?? 0)
+    }
+  }
+
+  #assigned(ones: readonly TopicPartition[]): void {
+    for (const { partition } of ones) this.#owned.add(partition)
+  }
+
+  #gone(ones: readonly TopicPartition[]): void {
+    for (const { partition } of ones) this.#owned.delete(partition)
+  }
+}

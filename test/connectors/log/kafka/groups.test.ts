@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, it } from 'node:test'
+import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import type { AssignmentListener, Consumer, GroupAssignor, GroupMember, Log, Subscription, TopicPartition } from '../../../../processor/ports.ts'
+import { describeWithKafka } from '../../../support/kafka-cluster.ts'
+import { dismissMembers, kafkaUnderTest, newName, quickOptions, record } from '../../../support/kafka-log.ts'
+
+describeWithKafka('A group on Kafka', {}, (cluster) => {
+  const open = () => openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+  let log: Log
+  let close: () => Promise<void>
+  let topic: string
+  let group: string
+
+  beforeEach(async () => {
+    const under = await kafkaUnderTest(cluster(), open)
+    log = under.log
+    close = under.close
+    topic = newName('topic')
+    group = newName('group')
+    await log.createTopics([{ name: topic, partitions: 6, cleanup: 'delete', retentionMs: null }])
+  })
+
+  afterEach(() => close())
+
+  const subscribe = (told: string[], options: Partial<Subscription> = {}, on: Log = log) =>
+    on.subscribe({ group, topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener: listener(told), ...options })
+
+  it('goes on reading what a member keeps while others join', async () => {
+    // It joins, and then hears nothing: a rebalance waits for it until its session is over.
+    const deaf = await openKafkaLog({
+      ...quickOptions(cluster()),
+      processing: 'at_least_once',
+      heartbeatIntervalMs: 3_600_000,
+      sessionTimeoutMs: 2000,
+    })
+    try {
+      const told: string[] = []
+      const first = await subscribe(told)
+      await until([first], () => told.length === 1)
+      const producer = await log.producer()
+      const joining = await subscribe([], {}, deaf)
+      await until([first, joining], () => told.length === 2)
+      const read: string[] = []
+      while (told.length < 3) {
+        await producer.send(record(topic, 0, 'meanwhile'))
+        for (const { records } of await first.poll({ maxRecords: 10, maxWaitMs: 10 })) read.push(...records.map(({ value }) => String(value)))
+      }
+      assert.deepEqual(told, ['assigned 0,1,2,3,4,5', 'revoked 3,4,5', 'assigned 3,4,5'])
+      assert.ok(read.length > 5, `${read.length} records during the rebalance`)
+    } finally {
+      await deaf.close()
+    }
+  })
+
+  it('hears of partitions of a topic that is made later', async () => {
+    const told: string[] = []
+    const later = newName('later')
+    const consumer = await subscribe(told, { topics: [topic, later] })
+    await until([consumer], () => told.length === 1)
+    await log.createTopics([{ name: later, partitions: 2, cleanup: 'delete', retentionMs: null }])
+    await until([consumer], () => told.length === 2)
+    assert.deepEqual(told, ['assigned 0,1,2,3,4,5', 'assigned 0,1'])
+    await consumer.close()
+  })
+
+  it('asks its assignor at the leader, with what each member says of itself, and tells each what was decided', async () => {
+    const seen: (readonly GroupMember[])[] = []
+    const received: string[] = []
+    const told: string[] = []
+    const assignor = (name: string): GroupAssignor => ({
+      name: 'odd-and-even',
+      memberData: () => Buffer.from(name),
+      assign(members, partitionsOf) {
+        seen.push(members)
+        return new Map(
+          members.map(({ id, data }) => {
+            const isOdd = Buffer.from(data).toString() === 'odd' ? 1 : 0
+            const numbers = Array.from({ length: partitionsOf(topic) }, (_, at) => at).filter((at) => at % 2 === isOdd)
+            return [id, { partitions: numbers.map((partition) => ({ topic, partition })), data: Buffer.from(`you are ${Buffer.from(data)}`) }]
+          }),
+        )
+      },
+      received: (data) => void received.push(`${Buffer.from(data)}, ${told.length}`),
+    })
+    const odd = await subscribe(told, { assignor: assignor('odd') })
+    await until([odd], () => told.length === 1)
+    const even = await subscribe(told, { assignor: assignor('even') })
+    await until([odd, even], () => told.length === 2)
+    assert.deepEqual(told, ['assigned 1,3,5', 'assigned 0,2,4'])
+    assert.deepEqual(received[0], 'you are odd, 0', 'told before it is assigned anything')
+    assert.ok(received.includes('you are even, 1'))
+    assert.deepEqual(
+      seen.at(-1)?.flatMap(({ owned }) => owned.map(({ partition }) => partition)),
+      [1, 3, 5],
+    )
+    const before = seen.length
+    even.rejoin()
+    await until([odd, even], () => seen.length > before)
+    await odd.close()
+    await even.close()
+  })
+
+  it('does not give to another what a member has, before it has let go', async () => {
+    let who = 'first'
+    const told: string[] = []
+    const assignor: GroupAssignor = {
+      name: 'all-to-one',
+      memberData: () => Buffer.alloc(0),
+      received: () => {},
+      assign: (members) =>
+        new Map(
+          members.map(({ id, instanceId }) => [id, { partitions: instanceId === who ? [{ topic, partition: 0 }] : [], data: Buffer.alloc(0) }]),
+        ),
+    }
+    const first = await subscribe([], { assignor, instanceId: 'first', listener: listener(told, 'first ') })
+    const second = await subscribe([], { assignor, instanceId: 'second', listener: listener(told, 'second ') })
+    await until([first, second], () => told.length === 1)
+    who = 'second'
+    second.rejoin()
+    await until([first, second], () => told.length === 3)
+    assert.deepEqual(told, ['first assigned 0', 'first revoked 0', 'second assigned 0'])
+    await first.close()
+    await second.close()
+  })
+
+  it('keeps the seat of a member with a name of its own while it is away', async () => {
+    const told: string[] = []
+    const other = await subscribe(told, { listener: listener(told, 'other ') })
+    await until([other], () => told.length === 1)
+    const away = await open()
+    const leaving = await subscribe([], { instanceId: 'named', listener: listener(told, 'named ') }, away)
+    await until([other, leaving], () => told.length === 3)
+    await away.close()
+    const back = await open()
+    const returned = await subscribe([], { instanceId: 'named', listener: listener(told, 'back ') }, back)
+    await until([other, returned], () => told.length === 4)
+    assert.deepEqual(told, ['other assigned 0,1,2,3,4,5', 'other revoked 3,4,5', 'named assigned 3,4,5', 'back assigned 3,4,5'])
+    await back.close()
+    await other.close()
+  })
+
+  it('is left by a member that went silent, and what it had goes to others', async () => {
+    const told: string[] = []
+    const silent = await openKafkaLog({
+      ...quickOptions(cluster()),
+      processing: 'at_least_once',
+      sessionTimeoutMs: 1000,
+      // It never says that it lives.
+      heartbeatIntervalMs: 3_600_000,
+    })
+    try {
+      const held = await subscribe([], { listener: listener(told, 'silent ') }, silent)
+      await until([held], () => told.length === 1)
+      const other = await subscribe([], { listener: listener(told, 'other ') })
+      await until([other], () => told.length === 2)
+      assert.deepEqual(told, ['silent assigned 0,1,2,3,4,5', 'other assigned 0,1,2,3,4,5'])
+      await other.close()
+    } finally {
+      await silent.close()
+    }
+  })
+
+  it('tells a member that was taken for dead that it has lost its partitions, and takes it again', async () => {
+    const told: string[] = []
+    const consumer = await subscribe(told)
+    await until([consumer], () => told.length === 1)
+    await dismissMembers(cluster(), group)
+    await until([consumer], () => told.length === 3)
+    assert.deepEqual(told, ['assigned 0,1,2,3,4,5', 'lost 0,1,2,3,4,5', 'assigned 0,1,2,3,4,5'])
+    await consumer.close()
+  })
+})
+
+async function until(consumers: readonly Consumer[], isSo: () => boolean): Promise<void> {
+  while (!isSo()) for (const consumer of consumers) await consumer.poll({ maxRecords: 0, maxWaitMs: 10 })
+}
+
+function listener(told: string[], who = ''): AssignmentListener {
+  const places = (partitions: readonly TopicPartition[]) =>
+    partitions
+      .map(({ partition }) => partition)
+      .sort((a, b) => a - b)
+      .join()
+  return {
+    assigned: (partitions) => void told.push(`${who}assigned ${places(partitions)}`),
+    revoked: (partitions) => void told.push(`${who}revoked ${places(partitions)}`),
+    lost: (partitions) => void told.push(`${who}lost ${places(partitions)}`),
+  }
+}

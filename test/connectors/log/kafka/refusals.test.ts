@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { describe, it } from 'node:test'
+import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { systemClock } from '../../../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../../../connectors/system/system-random.ts'
+import { exitStatus, reportError } from '../../../../ops/cli/exit-status.ts'
+import { WaggleError } from '../../../../topology/waggle-error.ts'
+import { describeWithKafka } from '../../../support/kafka-cluster.ts'
+import { kafkaUnderTest, newName, quickOptions, record } from '../../../support/kafka-log.ts'
+
+describe('A Kafka that cannot be reached', () => {
+  const open = (address: string) =>
+    openKafkaLog({ brokers: [address], clientId: 'waggle-test', clock: systemClock, random: new SystemRandom(), processing: 'at_least_once' })
+
+  it('is an error at start that names the address and the setting, with the status of what cannot be reached', async () => {
+    const error = await open('127.0.0.1:1').then(
+      () => null,
+      (thrown: unknown) => thrown,
+    )
+    assert.ok(error instanceof WaggleError)
+    assert.equal(error.code, 'WAGGLE_LOG_UNREACHABLE')
+    assert.match(error.message, /127\.0\.0\.1:1/)
+    assert.match(error.next, /KAFKA_BROKERS/)
+    const said: string[] = []
+    const status = reportError(error, { json: false, write: (text) => void said.push(text) })
+    assert.equal(status, exitStatus.unreachable)
+    assert.match(said.join(''), /127\.0\.0\.1:1/)
+  })
+
+  it('is one too where something else answers at its port', async () => {
+    const server = createServer(
+      (socket) =>
+        void socket
+          .on('error', () => {})
+          .resume()
+          .end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    await assert.rejects(open(`127.0.0.1:${port}`), { code: 'WAGGLE_LOG_UNREACHABLE' })
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it('is a mistake of the settings where it is no address', async () => {
+    await assert.rejects(open('nowhere'), { code: 'WAGGLE_INVALID_CONFIG' })
+  })
+})
+
+describeWithKafka('What Kafka refuses', {}, (cluster) => {
+  const withLog = (name: string, test: (log: Awaited<ReturnType<typeof openKafkaLog>>) => Promise<void>) =>
+    it(name, async () => {
+      const under = await kafkaUnderTest(cluster(), ({ maxRecordBytes: _, ...options }) => openKafkaLog({ ...options, processing: 'exactly_once' }))
+      try {
+        await test(under.log)
+      } finally {
+        await under.close()
+      }
+    })
+
+  withLog('a topic that is there with other partitions or another cleanup is named, with what it is and what is wanted', async (log) => {
+    const topic = { name: newName('topic'), partitions: 2, cleanup: 'delete', retentionMs: null } as const
+    await log.createTopics([topic])
+    await assert.rejects(log.createTopics([{ ...topic, partitions: 3 }]), (error: WaggleError) => {
+      assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
+      assert.match(error.message, new RegExp(`${topic.name} has 2 partitions, where 3`))
+      return true
+    })
+    await assert.rejects(log.createTopics([{ ...topic, cleanup: 'compact,delete' }]), (error: WaggleError) => {
+      assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
+      assert.match(error.message, new RegExp(`${topic.name} has cleanup.policy=delete, where compact,delete`))
+      return true
+    })
+  })
+
+  withLog('topics are made with the cleanup and retention that are wanted', async (log) => {
+    const wanted = [
+      { name: newName('deleted'), partitions: 1, cleanup: 'delete', retentionMs: 60_000 },
+      { name: newName('kept'), partitions: 1, cleanup: 'delete', retentionMs: null },
+      { name: newName('compacted'), partitions: 1, cleanup: 'compact', retentionMs: null },
+      { name: newName('both'), partitions: 1, cleanup: 'compact,delete', retentionMs: 120_000 },
+    ] as const
+    await log.createTopics(wanted)
+    for (const topic of wanted) assert.deepEqual(await log.topic(topic.name), { ...topic, offsets: [{ start: 0, end: 0 }] })
+  })
+
+  withLog('several processes may make the same topics at once', async (log) => {
+    const logs = await Promise.all([1, 2, 3].map(() => openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once' })))
+    const topics = Array.from({ length: 8 }, () => ({ name: newName('topic'), partitions: 2, cleanup: 'delete' as const, retentionMs: null }))
+    await Promise.all([log, ...logs].map((one) => one.createTopics(topics)))
+    for (const one of logs) await one.close()
+    const names = await log.topics()
+    assert.ok(topics.every(({ name }) => names.includes(name)))
+  })
+
+  withLog('more replicas than there are brokers are an error in words', async () => {
+    const greedy = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 1000 })
+    const topic = { name: newName('topic'), partitions: 1, cleanup: 'delete' as const, retentionMs: null }
+    await assert.rejects(greedy.createTopics([topic]), { code: 'WAGGLE_REPLICATION' })
+    await greedy.close()
+  })
+
+  withLog('a record that is too large is refused, and does not stop those after it', async (log) => {
+    const topic = newName('topic')
+    await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const producer = await log.producer()
+    await assert.rejects(producer.send(record(topic, 0, 'x'.repeat(2_000_000))), { code: 'WAGGLE_RECORD_TOO_LARGE' })
+    assert.deepEqual(await producer.send(record(topic, 0, 'small')), { offset: 0 })
+    const tasks = await log.taskProducer({ group: newName('group') })
+    tasks.append(record(topic, 0, 'x'.repeat(2_000_000)))
+    await assert.rejects(tasks.commit({ positions: [], state: [] }), { code: 'WAGGLE_RECORD_TOO_LARGE' })
+    await tasks.abort()
+    tasks.append(record(topic, 0, 'small again'))
+    assert.equal((await tasks.commit({ positions: [], state: [] })).ends.length, 1)
+  })
+
+  withLog('a closed consumer says so', async (log) => {
+    const topic = newName('topic')
+    const listener = { assigned() {}, revoked() {}, lost() {} }
+    const consumer = await log.subscribe({ group: newName('group'), topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener })
+    await consumer.close()
+    await assert.rejects(consumer.poll({ maxRecords: 1, maxWaitMs: 0 }), { code: 'WAGGLE_CLOSED' })
+  })
+})

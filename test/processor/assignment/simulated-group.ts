@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import type { AssignmentSettings } from '../../../processor/assignment/assign-tasks.ts'
+import { numbersOf, type TaskId, tasksOf } from '../../../processor/assignment/group-task.ts'
+import { placeOf } from '../../../processor/assignment/hand-over.ts'
+import { TaskAssignor } from '../../../processor/assignment/task-assignor.ts'
+import type { GroupAssignor, GroupMember, TopicPartition } from '../../../processor/ports.ts'
+import type { Capabilities } from '../../../topology/capabilities.ts'
+import type { Subtopology } from '../../../topology/subtopology.ts'
+
+export interface ProcessOptions {
+  readonly threads?: number
+  readonly capabilities?: Capabilities
+}
+
+interface Member {
+  readonly id: string
+  readonly topics: readonly string[]
+  assignor: TaskAssignor
+  owned: readonly TopicPartition[]
+}
+
+interface SimulatedProcess {
+  readonly name: string
+  readonly options: ProcessOptions
+  readonly members: readonly Member[]
+  /** By task: up to where its copy of the state has been read. */
+  readonly disk: Map<TaskId, number>
+  isUp: boolean
+}
+
+/**
+ * A broker's group, its processes with their disks, and the changelogs. What a broker does is done here in whole rounds: all members
+ * say what they are, the oldest decides, everybody lets go and takes, and who let go joins again.
+ */
+export class SimulatedGroup {
+  /** Partitions that a member has begun to read. */
+  taken = 0
+  rounds = 0
+  readonly #subtopologies: readonly Subtopology[]
+  readonly #partitions: number
+  readonly #settings: Partial<AssignmentSettings>
+  readonly #processes = new Map<string, SimulatedProcess>()
+  readonly #ends = new Map<TaskId, number>()
+  readonly #strangers: GroupMember[] = []
+  /** By member: what the leader decided last. */
+  readonly #told = new Map<string, Uint8Array>()
+
+  constructor(subtopologies: readonly Subtopology[], options: { readonly partitions: number; readonly settings?: Partial<AssignmentSettings> }) {
+    this.#subtopologies = subtopologies
+    this.#partitions = options.partitions
+    this.#settings = options.settings ?? {}
+    for (const { id } of this.tasks) this.#ends.set(id, 1_000_000)
+  }
+
+  get tasks() {
+    return tasksOf(this.#subtopologies, () => this.#partitions)
+  }
+
+  /** What runs now, by task: the processes that are up and read it. */
+  get running(): ReadonlyMap<TaskId, readonly string[]> {
+    return new Map(
+      this.tasks.map((task) => {
+        const runs = ({ owned }: Member) => task.inputs.every((input) => owned.some((one) => placeOf(one) === placeOf(input)))
+        return [task.id, [...this.#processes.values()].filter(({ isUp, members }) => isUp && members.some(runs)).map(({ name }) => name)]
+      }),
+    )
+  }
+
+  get subtopologiesThatRun(): ReadonlySet<number> {
+    return new Set([...this.running].filter(([, by]) => by.length > 0).map(([id]) => numbersOf(id)[0]))
+  }
+
+  assignorsOf(name: string): readonly TaskAssignor[] {
+    return this.#process(name).members.map(({ assignor }) => assignor)
+  }
+
+  /** Starts a process; one of this name that was stopped has its disk, and its id. */
+  join(name: string, options: ProcessOptions = {}): void {
+    const disk = this.#processes.get(name)?.disk ?? new Map<TaskId, number>()
+    const topics = this.#subtopologies.flatMap(({ sources }) => sources)
+    const members: Member[] = []
+    const process = { name, options, members, disk, isUp: true }
+    this.#processes.set(name, process)
+    for (let thread = 0; thread < (options.threads ?? 1); thread++) {
+      members.push({ id: `${name}-${thread}`, topics, assignor: this.#assignorOf(process), owned: [] })
+    }
+    this.rebalance()
+  }
+
+  /** Told to stop, or found dead when its session was over. */
+  leave(name: string): void {
+    const process = this.#process(name)
+    this.#settle(process)
+    this.#processes.set(name, { ...process, members: [], isUp: false })
+    this.rebalance()
+  }
+
+  /** Dead, and its session not over yet: what was its own is nobody's. */
+  kill(name: string): void {
+    const process = this.#process(name)
+    this.#settle(process)
+    process.isUp = false
+  }
+
+  /** A static member that is back before its session was over: the broker gives it what it had, and asks nobody. */
+  restart(name: string): void {
+    const process = this.#process(name)
+    process.isUp = true
+    for (const member of process.members) {
+      member.assignor = this.#assignorOf(process)
+      member.assignor.received(this.#told.get(member.id) ?? assert.fail(`${member.id} was told nothing`))
+    }
+  }
+
+  /** Somebody of another build joins: what it says cannot be read. */
+  joinStranger(member: GroupMember): Uint8Array {
+    this.#strangers.push(member)
+    this.rebalance()
+    return this.#told.get(member.id) ?? new Uint8Array()
+  }
+
+  /** Changelogs grow, copies are read on, and who has a warm-up that is there joins again. Says whether anybody did. */
+  tick(): boolean {
+    for (const id of this.#ends.keys()) this.#ends.set(id, (this.#ends.get(id) ?? 0) + 1000)
+    for (const process of this.#up()) this.#settle(process)
+    if (!this.#up().some(({ members }) => members.some(({ assignor }) => assignor.wantsRejoin))) return false
+    this.rebalance()
+    return true
+  }
+
+  /** Until nothing waits for a warm-up. */
+  settle(): void {
+    for (let ticks = 0; ticks < 10_000; ticks++) {
+      if (this.#up().every(({ members }) => members.every(({ assignor }) => assignor.assignment.isSettled))) return
+      this.tick()
+    }
+    assert.fail('The group does not settle')
+  }
+
+  rebalance(): void {
+    for (let round = 0; round < 10; round++) if (!this.#round()) return
+    assert.fail('Members go on letting go and joining again')
+  }
+
+  #round(): boolean {
+    this.rounds += 1
+    const members = this.#up().flatMap((process) => process.members)
+    const [leader] = members
+    if (leader === undefined) return false
+    const said = members.map(({ id, topics, owned, assignor }) => ({ id, instanceId: null, topics, owned, data: assignor.memberData() }))
+    const decided = (leader.assignor as GroupAssignor).assign([...said, ...this.#strangers], () => this.#partitions)
+    for (const { id } of this.#strangers) this.#told.set(id, decided.get(id)?.data ?? new Uint8Array())
+    const readBefore = new Map(members.flatMap(({ id, owned }) => owned.map((one) => [placeOf(one), id] as const)))
+    let hasLetGo = false
+    for (const member of members) {
+      const { partitions, data } = decided.get(member.id) ?? assert.fail(`The leader forgot ${member.id}`)
+      member.assignor.received(data)
+      this.#told.set(member.id, data)
+      for (const one of partitions) {
+        const owner = readBefore.get(placeOf(one))
+        assert.ok(owner === undefined || owner === member.id, `${placeOf(one)} is given to ${member.id} while ${owner} reads it`)
+        if (owner === undefined) this.taken += 1
+      }
+      const kept = new Set(partitions.map(placeOf))
+      hasLetGo ||= member.owned.some((one) => !kept.has(placeOf(one)))
+      member.owned = partitions
+    }
+    for (const process of this.#up()) this.#settle(process)
+    return hasLetGo
+  }
+
+  /** What runs is up to date; copies come nearer; what is no longer kept stays on the disk as it is. */
+  #settle({ members, disk, isUp }: SimulatedProcess): void {
+    if (!isUp) return
+    for (const { assignor } of members) {
+      const { active, standbys, warmups } = assignor.assignment
+      for (const id of active) disk.set(id, this.#endOf(id))
+      for (const id of [...standbys, ...warmups]) disk.set(id, Math.min(this.#endOf(id), (disk.get(id) ?? 0) + 250_000))
+    }
+  }
+
+  #assignorOf({ name, options, disk }: Pick<SimulatedProcess, 'name' | 'options' | 'disk'>): TaskAssignor {
+    const stateful = new Set(this.tasks.filter(({ isStateful }) => isStateful).map(({ id }) => id))
+    return new TaskAssignor({
+      subtopologies: this.#subtopologies,
+      processId: name,
+      host: `${name}:8080`,
+      capabilities: () => options.capabilities ?? {},
+      lags: () => new Map([...disk].filter(([id]) => stateful.has(id)).map(([id, position]) => [id, this.#endOf(id) - position])),
+      settings: this.#settings,
+    })
+  }
+
+  #endOf(id: TaskId): number {
+    return this.#ends.get(id) ?? 0
+  }
+
+  #up(): readonly SimulatedProcess[] {
+    return [...this.#processes.values()].filter(({ isUp }) => isUp)
+  }
+
+  #process(name: string): SimulatedProcess {
+    return this.#processes.get(name) ?? assert.fail(`There is no process ${name}`)
+  }
+}

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { Consumed, Materialized, Named, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
+import { numbersOf, type TaskId } from '../../../processor/assignment/group-task.ts'
+import { TaskAssignor } from '../../../processor/assignment/task-assignor.ts'
+import { GlobalStores } from '../../../processor/state/global-stores.ts'
+import { planTasks } from '../../../processor/thread/task-assignment.ts'
+import { Topology } from '../../../topology/graph.ts'
+import type { Subtopology } from '../../../topology/subtopology.ts'
+import { SimulatedGroup } from './simulated-group.ts'
+
+const text = Serdes.string()
+const partitions = 6
+
+describe('A group whose leader assigns tasks', () => {
+  it('has each task running once and evenly, after whatever joins, leaves and deaths', () => {
+    const step = fc.record({
+      do: fc.constantFrom('join' as const, 'join' as const, 'leave' as const, 'kill' as const, 'tick' as const),
+      who: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 25 }), fc.nat(1), (steps, standbyReplicas) => {
+        const group = new SimulatedGroup(program(), { partitions, settings: { standbyReplicas } })
+        const up = new Set<string>(['first'])
+        group.join('first')
+        for (const { do: what, who } of steps) {
+          if (what === 'tick') group.tick()
+          else if (what === 'join' && !up.has(who)) {
+            up.add(who)
+            group.join(who)
+          } else if (what !== 'join' && up.has(who)) {
+            up.delete(who)
+            if (what === 'kill') group.kill(who)
+            group.leave(who)
+          }
+          assert.ok([...group.running.values()].every((by) => by.length === 1))
+        }
+        group.settle()
+        assertEven(group, up)
+        const { rounds } = group
+        group.rebalance()
+        assert.equal(group.rounds, rounds + 1, 'nothing moves when nothing has changed')
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('moves state to a process that joins only when its copy is there, two at a time, and as soon as it is', () => {
+    const group = new SimulatedGroup(program(), { partitions })
+    group.join('a')
+    group.join('b')
+    group.settle()
+    const before = group.running
+    group.taken = 0
+    group.join('c')
+    const stateful = (id: TaskId) => group.tasks.some((task) => task.id === id && task.isStateful)
+    for (const [id, by] of group.running) if (stateful(id)) assert.deepEqual(by, before.get(id))
+    assert.equal(group.assignorsOf('c').flatMap(({ assignment }) => assignment.warmups).length, 2)
+    let ticks = 0
+    while (!group.assignorsOf('c').every(({ assignment }) => assignment.isSettled)) {
+      group.tick()
+      ticks += 1
+      assert.ok([...group.running.values()].every((by) => by.length === 1))
+    }
+    assertEven(group, new Set(['a', 'b', 'c']))
+    // A million records at 250,000 a tick, two tasks of three at a time.
+    assert.ok(ticks <= 10, `${ticks} ticks`)
+    assert.equal(group.taken, group.tasks.length / 3)
+  })
+
+  it('gives a process that is back after a moment what it had, without asking anybody', () => {
+    const group = new SimulatedGroup(program(), { partitions })
+    const names = ['a', 'b', 'c']
+    for (const name of names) group.join(name)
+    group.settle()
+    const [before, rounds] = [group.running, group.rounds]
+    const all = new Set(group.tasks.map(({ subtopology }) => subtopology))
+    for (const name of names) {
+      group.kill(name)
+      assert.deepEqual(group.subtopologiesThatRun, all)
+      group.tick()
+      group.restart(name)
+      assert.deepEqual(group.running, before)
+    }
+    assert.equal(group.rounds, rounds)
+  })
+
+  it('lets no sub-topology stand still while processes that are not static are restarted one after the other', () => {
+    const group = new SimulatedGroup(program(), { partitions, settings: { standbyReplicas: 1 } })
+    const names = ['a', 'b', 'c']
+    for (const name of names) group.join(name)
+    group.settle()
+    const all = new Set(group.tasks.map(({ subtopology }) => subtopology))
+    for (const name of names) {
+      group.kill(name)
+      assert.deepEqual(group.subtopologiesThatRun, all)
+      group.leave(name)
+      assert.ok([...group.running.values()].every((by) => by.length === 1))
+      group.tick()
+      group.join(name)
+      group.settle()
+      assert.ok([...group.running.values()].every((by) => by.length === 1))
+    }
+    assertEven(group, new Set(names))
+  })
+
+  it('counts a process by its threads, and keeps tasks with the thread that has them', () => {
+    const group = new SimulatedGroup(program(), { partitions })
+    group.join('small')
+    group.join('large', { threads: 2 })
+    group.settle()
+    const counts = ['small', 'large'].map((name) => group.assignorsOf(name).map(({ assignment }) => assignment.active.length))
+    assert.deepEqual(counts, [[6], [6, 6]])
+    const before = group.assignorsOf('large').map(({ assignment }) => assignment.active)
+    group.rebalance()
+    assert.deepEqual(
+      group.assignorsOf('large').map(({ assignment }) => assignment.active),
+      before,
+    )
+  })
+
+  it('runs what needs a GPU when one comes, and says until then what is missing', () => {
+    const group = new SimulatedGroup(program({ gpu: true }), { partitions })
+    group.join('cpu')
+    const [assignor] = group.assignorsOf('cpu')
+    const [problem, ...others] = assignor?.problems ?? []
+    assert.equal(others.length, 0)
+    assert.equal(problem?.code, 'WAGGLE_NO_CAPABLE_PROCESS')
+    assert.match(problem?.message ?? '', /^Sub-topology 2 \(.*upper.*\) runs nowhere: no process of the group has gpu: 1$/)
+    group.join('gpu', { capabilities: { gpu: 1 } })
+    group.settle()
+    assert.deepEqual(assignor?.problems, [])
+    for (const [id, by] of group.running) if (numbersOf(id)[0] === 2) assert.deepEqual(by, ['gpu'])
+  })
+
+  it('tells every member which host runs what, and which keep standbys', () => {
+    const group = new SimulatedGroup(program(), { partitions, settings: { standbyReplicas: 1 } })
+    for (const name of ['a', 'b', 'c']) group.join(name)
+    group.settle()
+    for (const assignor of ['a', 'b', 'c'].flatMap((name) => group.assignorsOf(name))) {
+      for (const { id, isStateful } of group.tasks) {
+        const { active, standbys } = assignor.assignment.hosts.of(id)
+        assert.deepEqual(
+          [active],
+          group.running.get(id)?.map((name) => `${name}:8080`),
+        )
+        assert.equal(standbys.length, isStateful ? 1 : 0)
+        assert.ok(active !== null && !standbys.includes(active))
+      }
+    }
+  })
+
+  it('turns away a member of another version, and goes on', () => {
+    const group = new SimulatedGroup(program(), { partitions })
+    group.join('a')
+    const before = group.running
+    const told = group.joinStranger({ id: 'new', instanceId: null, topics: ['clicks'], owned: [], data: Uint8Array.of(2, 7, 7) })
+    assert.deepEqual(group.running, before)
+    const stranger = new TaskAssignor({ subtopologies: program(), processId: 'new', host: null, capabilities: () => ({}), lags: () => new Map() })
+    assert.throws(() => stranger.received(told), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /refused.*new.*version 2.*version 1/ })
+  })
+
+  it('refuses settings with which state could never move', () => {
+    const options = { subtopologies: [], processId: 'a', host: null, capabilities: () => ({}), lags: () => new Map() }
+    assert.throws(() => new TaskAssignor({ ...options, settings: { maxWarmupReplicas: 0 } }), { code: 'WAGGLE_INVALID_CONFIG' })
+  })
+})
+
+/** Two sub-topologies with state and one without, in one group. */
+function program({ gpu }: { readonly gpu?: boolean } = {}): readonly Subtopology[] {
+  const builder = new StreamsBuilder()
+  const read = Consumed.with(text, text)
+  builder.stream('clicks', read).groupByKey().count(Materialized.as('counts'))
+  builder
+    .stream('visits', read)
+    .groupByKey()
+    .reduce((_, next) => next, Materialized.as('latest'))
+  const upper = (word: string | null) => (word ?? '').toUpperCase()
+  builder.stream('words', read).mapValues(upper, Named.as('upper')).to('upper-words', Produced.with(text, text))
+  const topology = builder.build()
+  assert.ok(topology instanceof Topology)
+  if (gpu === true) topology.requireCapabilities('upper', { gpu: 1 })
+  const { groups } = planTasks('app', topology, { maxCachedEntries: 0, globals: new GlobalStores() })
+  return groups.flatMap(({ subtopologies }) => subtopologies)
+}
+
+function assertEven(group: SimulatedGroup, up: ReadonlySet<string>): void {
+  for (const subtopology of [0, 1, 2, null]) {
+    const counts = new Map([...up].map((name) => [name, 0]))
+    for (const [id, [name]] of group.running) {
+      if (name !== undefined && (subtopology === null || numbersOf(id)[0] === subtopology)) counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
+    assert.ok(Math.max(...counts.values()) - Math.min(...counts.values()) <= 1, JSON.stringify([...counts]))
+  }
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Grouped, Materialized, Produced, Repartitioned, Serdes, StreamsBuilder } from 'waggle-streams'
+import { TopologyTestDriver } from 'waggle-streams/testing'
+import { read, text, written } from '../../support/text-program.ts'
+
+describe('An output topic of the test driver', () => {
+  it('gives each record once, however many read it', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).to('out', written)
+    await using driver = new TopologyTestDriver(builder.build())
+    for (const value of ['a', 'b', 'c']) await driver.createInputTopic('in', text, text).pipeInput('k', value)
+    assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, 'a')
+    const one = driver.createOutputTopic('out', text, text)
+    const other = driver.createOutputTopic('out', text, Serdes.bytes())
+    assert.equal(one.readRecord().value, 'b')
+    assert.deepEqual(other.readRecordsToList(), [{ key: 'k', value: Buffer.from('c'), timestamp: 0, headers: [] }])
+    assert.ok(one.isEmpty())
+    assert.throws(() => one.readRecord(), { code: 'WAGGLE_NO_RECORD', message: /out/ })
+    assert.deepEqual(one.readRecordsToList(), [])
+  })
+
+  it('has what the program sent, and not what a test piped in', async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', read)
+      .filter((_, value) => value === 'again')
+      .mapValues(() => 'done')
+      .to('in', written)
+    await using driver = new TopologyTestDriver(builder.build())
+    const input = driver.createInputTopic('in', text, text)
+    const output = driver.createOutputTopic('in', text, text)
+    assert.ok(output.isEmpty())
+    await input.pipeInput('k', 'again', 3)
+    assert.deepEqual(output.readRecordsToList(), [{ key: 'k', value: 'done', timestamp: 3, headers: [] }])
+    assert.ok(driver.createOutputTopic('nobody’s', text, text).isEmpty())
+  })
+
+  it('may be one that the program made for itself', async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', read)
+      .groupBy((_, value) => value, Grouped.with(text, text, { name: 'by-value' }))
+      .count(Materialized.as('counts'))
+      .toStream()
+      .repartition(Repartitioned.with(text, Serdes.long(), { name: 'counted' }))
+      .to('out', Produced.with(text, Serdes.long()))
+    await using driver = new TopologyTestDriver(builder.build(), { applicationId: 'app' })
+    await driver.createInputTopic('in', text, text).pipeInput('k', 'v', 5)
+    const first = <V>(topic: string, serde: Parameters<typeof driver.createOutputTopic<string, V>>[2]) =>
+      driver.createOutputTopic(topic, text, serde).readRecord()
+    assert.deepEqual(first('app-by-value-repartition', text), { key: 'v', value: 'v', timestamp: 5, headers: [] })
+    assert.deepEqual(first('app-counted-repartition', Serdes.long()), { key: 'v', value: 1, timestamp: 5, headers: [] })
+    assert.deepEqual(first('out', Serdes.long()), { key: 'v', value: 1, timestamp: 5, headers: [] })
+  })
+
+  it('reads nulls as null, and says what cannot be read with its serde', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).to('out', written)
+    await using driver = new TopologyTestDriver(builder.build())
+    const input = driver.createInputTopic('in', text, text)
+    await input.pipeInput(null, null)
+    await input.pipeInput('k', 'text')
+    const output = driver.createOutputTopic('out', Serdes.long(), Serdes.long())
+    assert.deepEqual(output.readRecord(), { key: null, value: null, timestamp: 0, headers: [] })
+    assert.throws(() => output.readRecord(), { code: 'WAGGLE_INVALID_VALUE', message: /out/ })
+  })
+})

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import { Admin } from '@platformatic/kafka'
+import type { KafkaLogOptions } from '../../connectors/log/kafka/kafka-log.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
+import type { Log, ProducerRecord, ReadOptions } from '../../processor/ports.ts'
+import type { LogUnderTest } from '../contract/log.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
+
+type OpenKafka = (options: Omit<KafkaLogOptions, 'processing'>) => Promise<Log>
+
+/** A log on a real cluster that leaves nothing behind there. */
+export async function kafkaUnderTest(cluster: KafkaCluster, open: OpenKafka): Promise<LogUnderTest> {
+  const before = await othersOn(cluster)
+  let log = await open(quickOptions(cluster))
+  return {
+    log,
+    clock: realClock,
+    retentionElsewhere: 'Kafka’s brokers see to the retention of records, by whole segments',
+    async reopen() {
+      await log.close()
+      log = await open(quickOptions(cluster))
+      return log
+    },
+    async close() {
+      await log.close()
+      await clear(cluster, before)
+    },
+  }
+}
+
+/** Rebalances that take no longer than a test should. */
+export function quickOptions(cluster: KafkaCluster): Omit<KafkaLogOptions, 'processing'> {
+  return {
+    brokers: cluster.brokers,
+    clientId: 'waggle-test',
+    clock: systemClock,
+    random: new SystemRandom(),
+    maxRecordBytes: 4 * 1024 * 1024,
+    heartbeatIntervalMs: 50,
+    sessionTimeoutMs: 6000,
+  }
+}
+
+interface Names {
+  readonly topics: ReadonlySet<string>
+  readonly groups: ReadonlySet<string>
+}
+
+/** What is there and nobody's here. */
+async function othersOn(cluster: KafkaCluster): Promise<Names> {
+  if (cluster.nodes.length > 0) return { topics: new Set(), groups: new Set() }
+  return withAdmin(cluster, async (admin) => ({
+    topics: new Set(await admin.listTopics()),
+    groups: new Set((await admin.listGroups({})).keys()),
+  }))
+}
+
+async function clear(cluster: KafkaCluster, before: Names): Promise<void> {
+  await withAdmin(cluster, async (admin) => {
+    const topics = (await admin.listTopics()).filter((topic) => !before.topics.has(topic))
+    if (topics.length > 0) await admin.deleteTopics({ topics })
+    // One whose members have names of their own is theirs for a while.
+    const emptied = [...(await admin.listGroups({}))].filter(([, { state }]) => state.toLowerCase() === 'empty')
+    const groups = emptied.map(([group]) => group).filter((group) => !before.groups.has(group))
+    if (groups.length > 0) await admin.deleteGroups({ groups })
+    // A broker hears of it a little later than who asked.
+    for (;;) {
+      const left = await admin.listTopics()
+      if (!topics.some((topic) => left.includes(topic))) return
+    }
+  })
+}
+
+async function withAdmin<T>(cluster: KafkaCluster, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin({ clientId: 'waggle-test-admin', bootstrapBrokers: [...cluster.brokers] })
+  try {
+    return await work(admin)
+  } finally {
+    await admin.close()
+  }
+}
+
+const realClock = {
+  now: () => systemClock.now(),
+  advance: (ms: number) => new Promise<void>((resolve) => void systemClock.after(ms, resolve)),
+  settle: () => new Promise<void>((resolve) => setImmediate(resolve)),
+}
+
+/** One that nobody had before. */
+export function newName(kind: string): string {
+  return `${kind}-${randomUUID()}`
+}
+
+export function record(topic: string, partition: number, value: string): ProducerRecord {
+  return { topic, partition, key: null, value: Buffer.from(value), headers: [], timestamp: 1 }
+}
+
+export async function valuesBetween(log: Log, range: ReadOptions): Promise<readonly string[]> {
+  const values: string[] = []
+  for await (const { records } of log.read(range)) {
+    for (const { value } of records) values.push(Buffer.from(value instanceof Uint8Array ? value : []).toString())
+  }
+  return values
+}
+
+/** As an operator does with members that hang. */
+export async function dismissMembers(cluster: KafkaCluster, group: string): Promise<void> {
+  await withAdmin(cluster, async (admin) => {
+    const described = await admin.describeGroups({ groups: [group] })
+    const members = [...(described.get(group)?.members.values() ?? [])].map(({ id }) => ({ memberId: id }))
+    await admin.removeMembersFromConsumerGroup({ groupId: group, members })
+  })
+}
+
+export async function deleteRecords(
+  cluster: KafkaCluster,
+  { topic, partition, before }: { topic: string; partition: number; before: number },
+): Promise<void> {
+  await withAdmin(cluster, (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(before) }] }] }))
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Serde } from '../../topology/serde.ts'
+import { Serdes } from '../../topology/serdes.ts'
+
+const text = (data: Uint8Array) => Buffer.from(data).toString()
+
+function watched(): { readonly serde: Serde<string>; readonly seen: string[] } {
+  const seen: string[] = []
+  const serde: Serde<string> = {
+    ...Serdes.string(),
+    open: async ({ topic, part }) => void seen.push(`open ${topic} ${part}`),
+    prepare: (_, data) => {
+      seen.push(`prepare ${text(data)}`)
+      return text(data) === 'known' ? null : Promise.resolve()
+    },
+  }
+  return { serde, seen }
+}
+
+describe('A serde made of another', () => {
+  it('opens it for what itself is opened for', async () => {
+    const { serde, seen } = watched()
+    await Serdes.timeWindowed(serde, 10).open?.({ topic: 'a', part: 'key' })
+    assert.deepEqual(seen, ['open a key'])
+  })
+
+  it('prepares the part of the bytes that is its own', () => {
+    const { serde, seen } = watched()
+    const windowed = Serdes.timeWindowed(serde, 10)
+    const data = windowed.serialize('a', { key: 'new', window: { start: 0, end: 10 } })
+    assert.ok(windowed.prepare?.('a', data) instanceof Promise)
+    assert.deepEqual(seen, ['prepare new'])
+  })
+
+  it('prepares each value of a list, and has nothing to await where none has', () => {
+    const { serde, seen } = watched()
+    const list = Serdes.list(serde)
+    assert.equal(list.prepare?.('a', list.serialize('a', ['known', 'known'])), null)
+    assert.deepEqual(seen, ['prepare known', 'prepare known'])
+  })
+
+  it('leaves what cannot be taken apart to its reader', () => {
+    assert.equal(Serdes.list(watched().serde).prepare?.('a', Buffer.of(1, 0, 0, 0, 9)), null)
+  })
+
+  it('prepares and opens nothing where the other has nothing to', () => {
+    const { open, prepare } = Serdes.list(Serdes.string())
+    assert.deepEqual([open, prepare], [undefined, undefined])
+  })
+})

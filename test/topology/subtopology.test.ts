@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { checkSwarm } from '../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { swarmTopology } from '../../topology/swarm/graph.ts'
+import { planSwarm } from '../../topology/swarm/plan.ts'
+
+describe('What a sub-topology needs of its machine', () => {
+  it('is what its bees ask for, and nothing elsewhere', () => {
+    const yaml = `name: lit
+bees:
+  - { name: door, type: gateway-input, spec: { name: door } }
+  - { name: small, type: module, input: { name: door }, spec: { file: ./small.ts } }
+  - { name: large, type: module, gpu: 2, input: { name: small }, spec: { file: ./large.ts } }
+  - { name: answer, type: respond, input: { name: large } }
+`
+    const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry()), { partitions: 2, retentionMs: 1000 })
+    const never = () => assert.fail('nothing runs here')
+    const host = { open: never, valueOf: () => never, batchOf: () => null }
+    const topology = swarmTopology(plan, host, { answersRetentionMs: 1000, duplicateRetentionMs: null, predictions: null })
+    const copy = topology.mapped({ topic: (name) => name, serde: (serde) => serde, timestampExtractor: null })
+    for (const { nodes, needs } of copy.subtopologies()) {
+      assert.deepEqual(needs, nodes.some(({ name }) => name === 'large') ? { gpu: 2 } : {})
+    }
+    assert.equal(copy.subtopologies().filter(({ needs }) => needs.gpu === 2).length, 1)
+  })
+})

@@ -1,0 +1,21 @@
+import { WaggleError } from './waggle-error.ts'
+
+/** Of a value that its serde cannot write. */
+export function mistyped(topic: string, value: unknown, wanted: string): WaggleError {
+  if (value === undefined) {
+    return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
+      message: `A value for ${topic} is undefined`,
+      next: 'Give it a value, or null for none; a function with braces needs a return.',
+    })
+  }
+  return new WaggleError('WAGGLE_INVALID_VALUE', {
+    message: `A value for ${topic} is ${shown(value)}, and not ${wanted}`,
+    next: 'Write the topic with the serde of what is written.',
+  })
+}
+
+function shown(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`
+  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'without a class'})` : `${typeof value} ${String(value)}`
+}

@@ -1,0 +1,37 @@
+import type { Serde } from './serde.ts'
+
+/** A serde made of others. It opens those that are to be opened, and prepares what they are to prepare: the parts of the bytes that are theirs. */
+export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
+  const serde = make(...inners)
+  const opened = inners.filter((inner) => inner.open !== undefined)
+  const prepares = inners.some((inner) => inner.prepare !== undefined)
+  return {
+    ...serde,
+    ...(opened.length === 0 ? {} : { open: async (use) => void (await Promise.all(opened.map((inner) => inner.open?.(use)))) }),
+    ...(prepares ? { prepare: (topic, data) => preparation(inners, make, topic, data) } : {}),
+  }
+}
+
+/** Takes the bytes apart as for reading, but each part is prepared where it would be read. */
+function preparation<T, I>(
+  inners: readonly Serde<I>[],
+  make: (...inners: readonly Serde<I>[]) => Serde<T>,
+  topic: string,
+  data: Uint8Array,
+): Promise<void> | null {
+  const pending: Promise<void>[] = []
+  const prepared = (inner: Serde<I>): Serde<I> => ({
+    ...inner,
+    deserialize(name, part) {
+      const fetched = inner.prepare?.(name, part) ?? null
+      if (fetched !== null) pending.push(fetched)
+      return null as I
+    },
+  })
+  try {
+    make(...inners.map(prepared)).deserialize(topic, data)
+  } catch {
+    // What cannot be taken apart fails again when it is read, and there it has a handler.
+  }
+  return pending.length === 0 ? null : Promise.all(pending).then(() => {})
+}

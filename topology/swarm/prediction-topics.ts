@@ -1,0 +1,27 @@
+import { beeTopic } from '../naming.ts'
+import type { PayloadType } from './bee-type.ts'
+import type { SwarmBee } from './checked-swarm.ts'
+
+/**
+ * The topics of model bees: of those whose type says that they give predictions, and of those that take time and whose output somebody
+ * takes as one, to average it or to save it.
+ */
+export function predictionTopics(swarm: string, bees: readonly SwarmBee[]): ReadonlySet<string> {
+  return new Set(bees.filter((bee) => isModel(bee, bees)).map(({ name }) => beeTopic(swarm, name)))
+}
+
+function isModel({ name, type }: SwarmBee, bees: readonly SwarmBee[]): boolean {
+  if (type.role !== 'call') return false
+  if (type.output !== null) return saysPredictions(type.output)
+  return readersOf(name, bees).some(({ type: { role } }) => role === 'value' || role === 'sink')
+}
+
+function saysPredictions(output: PayloadType): boolean {
+  return 'properties' in output && ['label', 'scores'].every((word) => word in (output.properties as object))
+}
+
+/** A batch is no reader of its own: those behind it are. */
+function readersOf(name: string, bees: readonly SwarmBee[]): readonly SwarmBee[] {
+  const readers = bees.filter(({ input }) => input?.bees.includes(name))
+  return readers.flatMap((reader) => (reader.type.role === 'batch' ? readersOf(reader.name, bees) : [reader]))
+}
