@@ -101,12 +101,7 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-async function leaderEdges(
-  cluster: Cluster,
-  partitions: readonly TopicPartition[],
-  edge: Edge,
-  known: Map<TopicPartition, number>,
-): Promise<void> {
+async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge, known: Map<TopicPartition, number>): Promise<void> {
   const first = partitions[0]
   const broker = first === undefined ? null : cluster.leaderOf(first.topic, first.partition)
   if (broker === null) throw new BrokerError('LEADER_NOT_AVAILABLE')
@@ -116,7 +111,14 @@ async function leaderEdges(
     partitions: ones.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
   }))
   try {
-    const answer = await cluster.connections.call(mainLane, broker, listOffsetsV7.api, -1, edge === 'written' ? readUncommitted : readCommitted, topics)
+    const answer = await cluster.connections.call(
+      mainLane,
+      broker,
+      listOffsetsV7.api,
+      -1,
+      edge === 'written' ? readUncommitted : readCommitted,
+      topics,
+    )
     for (const { name, partitions: ones } of answer.topics) {
       for (const { partitionIndex, errorCode, offset } of ones) {
         expectNone(errorCode, `${name} ${partitionIndex}`)
