@@ -118,6 +118,8 @@ export class Application {
       for (let count = this.#options.threads ?? 1; count > 0; count--) await this.addThread()
       await this.#settled()
     } catch (error) {
+      // Closed meanwhile: whoever did sees to the rest.
+      if (this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING') throw error
       if (this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
@@ -163,6 +165,16 @@ export class Application {
     const thread = this.#threads.pop()
     await thread?.stop()
     return thread?.name ?? null
+  }
+
+  /** Read from changelogs since it started. */
+  get restoredRecords(): number {
+    return this.#states?.restoredRecords ?? 0
+  }
+
+  /** In changelogs, still to be read before all tasks of this process can begin. */
+  get recordsToRestore(): number {
+    return this.#states?.remainingRecords ?? 0
   }
 
   get threads(): readonly StreamThread[] {
@@ -242,12 +254,17 @@ export class Application {
     }
     await thread.start()
     if (this.#states !== null) {
-      while (!thread.isCaughtUp) await this.#moment()
+      while (!thread.isCaughtUp) await this.#momentOfStart()
       return
     }
     const isBehind = (topic: string, partition: number, end: number) =>
       end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#moment()
+    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#momentOfStart()
+  }
+
+  async #momentOfStart(): Promise<void> {
+    await this.#moment()
+    if (this.#state !== 'REBALANCING') throw this.#failure ?? stopped()
   }
 
   #moment(): Promise<void> {
@@ -283,7 +300,8 @@ export class Application {
   async close(options: { readonly timeoutMs: number }): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
     this.#enter('PENDING_SHUTDOWN')
-    const stopped = (async () => {
+    this.#onSettled?.()
+    const stopping = (async () => {
       await this.#finish(Math.min(longestFinishMs, options.timeoutMs / 2))
       await this.#stopThreads()
       await this.#workers?.close()
@@ -300,7 +318,7 @@ export class Application {
       )
     })
     try {
-      await Promise.race([stopped, late])
+      await Promise.race([stopping, late])
     } finally {
       cancel()
       this.#enter('NOT_RUNNING')

@@ -164,7 +164,8 @@ export class StreamThread {
 
   /** It knows what it runs, and has the state of all of it. */
   get isSettled(): boolean {
-    return [...this.#assignors.values()].every(({ hasReceived }) => hasReceived) && !this.#assignment.isRestoring
+    const running = new Set(this.tasks.map(({ id }) => id))
+    return [...this.#assignors.values()].every(({ active }) => active?.every((id) => running.has(id)))
   }
 
   /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
