@@ -12,8 +12,8 @@ export function checkConfig(config: StreamsConfig): void {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
   if (commitIntervalMs !== undefined && !(commitIntervalMs >= 0)) throw invalid(`commitIntervalMs is ${commitIntervalMs}`, 'Give milliseconds.')
-  if (cacheMaxBytes !== undefined && cacheMaxBytes !== 0) {
-    throw invalid(`cacheMaxBytes is ${cacheMaxBytes}, and there is no cache yet that holds updates back`, 'Leave it out, or set 0.')
+  if (cacheMaxBytes !== undefined && !(cacheMaxBytes >= 0)) {
+    throw invalid(`cacheMaxBytes is ${cacheMaxBytes}`, 'Give bytes; 0 sends each update of a table on at once.')
   }
 }
 
