@@ -180,6 +180,11 @@ export class Application {
     return this.#states?.restoredRecords ?? 0
   }
 
+  /** Tasks whose state is kept up to date here, for others. */
+  get standbys(): readonly string[] {
+    return this.#states?.standbys ?? []
+  }
+
   /** In changelogs, still to be read before all tasks of this process can begin. */
   get recordsToRestore(): number {
     return this.#states?.remainingRecords ?? 0

@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, afterEach, before, it } from 'node:test'
-import { Consumed, Grouped, KeyQuery, Materialized, Produced, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
+import { KeyQuery } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
-import type { Log, TopicSpec } from '../../processor/ports.ts'
+import type { Log } from '../../processor/ports.ts'
+import { CountingChild, type CountingOptions } from '../support/counting-child.ts'
+import { countedIn, countOf, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
 import { KafkaApplication, type KafkaApplicationOptions, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { newName, quickOptions } from '../support/kafka-log.ts'
+import { quickOptions } from '../support/kafka-log.ts'
 
-const text = Serdes.string()
 const directories = new TemporaryDirectories()
 
 describeWithKafka('State on Kafka', {}, (cluster) => {
   let log: Log
   const running: KafkaApplication[] = []
+  const children: CountingChild[] = []
+  const child = (options: CountingOptions) => {
+    const made = new CountingChild(options)
+    children.push(made)
+    return made
+  }
   const started = async (options: KafkaApplicationOptions) => {
     const one = await KafkaApplication.make(options)
     running.push(one)
@@ -24,6 +31,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
   before(async () => {
     log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
   })
+  afterEach(() => Promise.all(children.splice(0).map((one) => one.kill())))
   afterEach(() => Promise.all(running.splice(0).map((one) => one.close().catch(() => {}))))
   after(async () => {
     await log.close()
@@ -35,7 +43,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       const { applicationId, input } = await newCount(log)
       const stateDir = directories.make()
       const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
-      await send(log, input, keys(1000))
+      await sendKeys(log, input, keys(1000))
       const first = await started(options)
       await until(() => sum(counts(first)) === 1000)
       await first.close()
@@ -44,7 +52,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       const second = await started(options)
       assert.equal(sum(counts(second)), 1000)
       assert.equal(second.application.restoredRecords, 0)
-      await send(log, input, keys(100))
+      await sendKeys(log, input, keys(100))
       await until(() => sum(counts(second)) === 1100)
       await second.close()
       assert.deepEqual(second.failures, [])
@@ -54,7 +62,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       const { applicationId, input } = await newCount(log)
       const stateDir = directories.make()
       const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
-      await send(log, input, keys(1000))
+      await sendKeys(log, input, keys(1000))
       const first = await started(options)
       await until(() => sum(counts(first)) === 1000)
       await first.close()
@@ -63,45 +71,92 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       const second = await started(options)
       assert.equal(sum(counts(second)), 1000)
       assert.ok(second.application.restoredRecords >= 50, `${second.application.restoredRecords} records`)
-      await send(log, input, keys(100))
+      await sendKeys(log, input, keys(100))
       await until(() => sum(counts(second)) === 1100)
       await second.close()
     })
   }
+
+  it('is not wiped by a death under exactly once: only what is missing is read', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { brokers: cluster().brokers, applicationId, input, stateDir: directories.make(), processing: 'exactly_once' } as const
+    await sendKeys(log, input, keys(1000))
+    const first = child(options)
+    await untilCounted(input)
+    const sending = sendKeys(log, input, keys(20_000))
+    await untilCountedSome(input)
+    await first.kill()
+    await sending
+
+    const second = child(options)
+    await untilCounted(input)
+    const { restoredRecords, failures } = second.said
+    // One commit at the most: fifty keys.
+    assert.ok(restoredRecords <= 50, `${restoredRecords} records were read again`)
+    assert.deepEqual(failures, [])
+    await second.stop()
+  })
+
+  for (const processing of ['exactly_once', 'at_least_once'] as const) {
+    it(`goes to another process when one is killed, ${processing}`, async () => {
+      const { applicationId, input } = await newCount(log)
+      const options = { brokers: cluster().brokers, applicationId, input, processing }
+      const three = Array.from({ length: 3 }, () => child({ ...options, stateDir: directories.make() }))
+      await Promise.all(three.map((one) => one.until(({ tasks }) => tasks.length > 0)))
+      await until(() => three.flatMap(({ said }) => said.tasks).length === 4)
+      await sendKeys(log, input, keys(2000))
+      const sending = sendKeys(log, input, keys(5000))
+      await three[0]?.kill()
+      await sending
+      if (processing === 'exactly_once') await untilCounted(input)
+      else await untilCountedAtLeast(input)
+      assert.deepEqual(
+        three
+          .slice(1)
+          .flatMap(({ said }) => said.tasks)
+          .sort(),
+        ['0_0', '0_1', '0_2', '0_3'],
+      )
+      await Promise.all(three.slice(1).map((one) => one.stop()))
+    })
+  }
+
+  it('is taken over by a standby, which reads only the rest', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once', standbyReplicas: 1 } as const
+    const two = Array.from({ length: 2 }, () => child({ ...options, stateDir: directories.make() }))
+    await Promise.all(two.map((one) => one.until(({ tasks, standbys }) => tasks.length === 2 && standbys.length === 2)))
+    for (let round = 0; round < 20; round++) await sendKeys(log, input, keys(500))
+    await untilCounted(input)
+    const [first, second] = two
+    await second?.until(({ restoredRecords }) => restoredRecords > 50)
+    const before = second?.said.restoredRecords ?? 0
+    await first?.kill()
+    await second?.until(({ tasks, state }) => tasks.length === 4 && state === 'RUNNING')
+    const rest = (second?.said.restoredRecords ?? 0) - before
+    assert.ok(rest <= 50, `${rest} records were read at the end`)
+    await sendKeys(log, input, keys(100))
+    await untilCounted(input)
+    await second?.stop()
+  })
+
+  async function untilCounted(input: string): Promise<void> {
+    const wanted = await recounted(log, input)
+    await untilTrue(async () => equal(await countedIn(log, `${input}-counted`), wanted))
+  }
+
+  async function untilCountedAtLeast(input: string): Promise<void> {
+    const wanted = await recounted(log, input)
+    await untilTrue(async () => {
+      const counted = await countedIn(log, `${input}-counted`)
+      return [...wanted].every(([key, count]) => (counted.get(key) ?? 0) >= count)
+    })
+  }
+
+  async function untilCountedSome(input: string): Promise<void> {
+    await untilTrue(async () => sum(await countedIn(log, `${input}-counted`)) > 1500)
+  }
 })
-
-function countOf(input: string): Topology {
-  const builder = new StreamsBuilder()
-  builder
-    .stream(input, Consumed.with(text, text))
-    .groupByKey(Grouped.with(text, text, { name: 'by-key' }))
-    .count(Materialized.as('counts'))
-    .toStream()
-    .to(`${input}-counted`, Produced.with(text, Serdes.long()))
-  return builder.build()
-}
-
-async function newCount(log: Log) {
-  const input = newName('words')
-  const topic = (name: string): TopicSpec => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })
-  await log.createTopics([topic(input), topic(`${input}-counted`)])
-  return { applicationId: newName('app'), input }
-}
-
-/** Fifty different ones. */
-function keys(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, at) => `key-${at % 50}`)
-}
-
-async function send(log: Log, topic: string, sent: readonly string[]): Promise<void> {
-  const producer = await log.producer()
-  await Promise.all(
-    sent.map((key) =>
-      producer.send({ topic, partition: Number(key.split('-')[1]) % 4, key: Buffer.from(key), value: Buffer.from('x'), timestamp: 1, headers: [] }),
-    ),
-  )
-  await producer.close()
-}
 
 /** What a process has counted, of the partitions that it has. */
 function counts({ application }: KafkaApplication): ReadonlyMap<string, number> {
@@ -121,4 +176,12 @@ function sum(counted: ReadonlyMap<string, number>): number {
 
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+async function untilTrue(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50))
+}
+
+function equal(some: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): boolean {
+  return some.size === others.size && [...some].every(([key, count]) => others.get(key) === count)
 }
