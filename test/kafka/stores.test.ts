@@ -20,7 +20,7 @@ import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
 import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { kafkaUnderTest, newName } from '../support/kafka-log.ts'
+import { kafkaUnderTest, newName, outputsIn, sendRow } from '../support/kafka-log.ts'
 import { type Row, read, TextProgram, tableToOut, text, toOut } from '../support/text-program.ts'
 
 type Write = (builder: StreamsBuilder) => void
@@ -282,26 +282,14 @@ describeWithKafka('Each kind of store on Kafka', {}, (cluster) => {
         await life(program.after)
 
         await using driver = new TextProgram(program.write)
-        assert.deepEqual(await outputs(log), await driver.after(...program.before, ...program.after))
+        assert.deepEqual(await outputsIn(log, 'out'), await driver.after(...program.before, ...program.after))
       })
     }
   }
 })
 
 /** Settles when the record was processed. */
-async function process(log: Log, { application }: KafkaApplication, [topic, key, value, timestamp = 0]: Row): Promise<void> {
-  const producer = await log.producer()
-  const bytes = (of: string | null) => (of === null ? null : Buffer.from(of))
-  const { offset } = await producer.send({ topic, partition: 0, key: bytes(key), value: bytes(value), timestamp, headers: [] })
-  await producer.close()
-  while (!application.tasks.some((task) => task.positionOf(topic, 0) > offset)) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
-async function outputs(log: Log): Promise<readonly string[]> {
-  const found: string[] = []
-  const end = (await log.topic('out'))?.offsets[0]?.end ?? 0
-  for await (const { records } of log.read({ topic: 'out', partition: 0, from: 0, to: end })) {
-    for (const { key, value, timestamp } of records) found.push(`${key}:${value}@${timestamp}`)
-  }
-  return found
+async function process(log: Log, { application }: KafkaApplication, row: Row): Promise<void> {
+  const offset = await sendRow(log, row)
+  while (!application.tasks.some((task) => task.positionOf(row[0], 0) > offset)) await new Promise((resolve) => setTimeout(resolve, 5))
 }
