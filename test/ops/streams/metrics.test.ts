@@ -168,7 +168,8 @@ describe('What an application measures of itself', () => {
       .emitStrategy(EmitStrategy.onWindowClose())
       .count()
       .toStream()
-      .foreach(() => {})
+      .map(({ key }, count) => [key, String(count)])
+      .to('out', written)
     await using streams = await running(builder.build(), { emitIntervalMs: 0, cacheMaxBytes: 0 })
     await sent(streams, [
       ['a', 'x', 0],
