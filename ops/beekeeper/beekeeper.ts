@@ -4,7 +4,6 @@ import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-datab
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
-import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -15,6 +14,7 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
+import { openLog } from './open-log.ts'
 import { type LogLine, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
 
@@ -86,7 +86,7 @@ export class Beekeeper {
     const { settings, say } = this.#options
     refuseBeyondLoopback(settings.host)
     const random = new SystemRandom()
-    const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
+    const log = await openLog(settings)
     this.#closeLater('log', () => log.close())
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'))
     this.#closeLater('flights', async () => recorder.close())

@@ -76,6 +76,7 @@ export class RunningSwarm {
       log,
       clock,
       topics: plan.topics,
+      commitIntervalMs: settings.commit_interval_ms,
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
       maxCachedEntries: 512,
       onOpened,

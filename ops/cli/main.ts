@@ -15,9 +15,10 @@ program
   .command('run')
   .argument('<file...>', 'swarm files')
   .description('runs swarms in the foreground, with gateway and embedded parts')
+  .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
   .addOption(json())
   .addHelpText('after', settingsHelp())
-  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./run.ts')).run(files, options)))
+  .action(async (files: string[], options: { log?: string; json: boolean }) => finish(await (await import('./run.ts')).run(files, options)))
 
 program
   .command('validate')
@@ -74,7 +75,8 @@ function finish(status: number): void {
 
 function settingsHelp(): string {
   const rows = settings.map(
-    ({ key, variable, about, default: fallback }) => `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}\n      ${about}`,
+    ({ key, variable, about, default: fallback, defaultOnKafka }) =>
+      `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}${defaultOnKafka === undefined ? '' : ` (on Kafka ${defaultOnKafka})`}\n      ${about}`,
   )
   return `\nSettings: an environment variable, or its key in waggle.yaml beside the swarm or in the working directory.\n${'  variable'.padEnd(37)} ${'key'.padEnd(28)} default\n${rows.join('\n')}`
 }
