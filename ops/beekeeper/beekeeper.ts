@@ -14,6 +14,7 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
+import { ClusterRequests } from './cluster-requests.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
@@ -130,13 +131,17 @@ export class Beekeeper {
   /** Listens before the models are there: callers hear 503 and why, instead of nothing. */
   async #openGateway(log: Log, random: SystemRandom): Promise<void> {
     const { settings, say } = this.#options
-    const requests = new SwarmRequests({
+    const onError = (error: unknown) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    const common = {
       log,
       clock: systemClock,
       routes: this.#swarms.flatMap(({ routes }) => routes),
-      outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes),
       maxPending: settings.max_requests_in_flight,
-    })
+    }
+    const requests =
+      settings.log === 'embedded'
+        ? new SwarmRequests({ ...common, outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes) })
+        : new ClusterRequests({ ...common, random, onError })
     for (const { plan } of this.#swarms) await log.createTopics(plan.topics)
     await requests.start()
     this.#closeLater('requests', () => requests.close())
@@ -151,7 +156,7 @@ export class Beekeeper {
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
-      onError: (error) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      onError,
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())

@@ -18,8 +18,11 @@ import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
+import { planSettingsOf } from '../config/settings.ts'
+import type { GatewayRoute } from './gateway-routes.ts'
+import { KnownReplyTopics } from './known-reply-topics.ts'
 import { swarmFailures } from './swarm-failures.ts'
-import type { GatewayRoute, OutcomeTopic } from './swarm-requests.ts'
+import type { OutcomeTopic } from './swarm-requests.ts'
 
 export type LogLine = (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 
@@ -50,7 +53,7 @@ export class RunningSwarm {
   /** Nothing runs before `application.start()`. */
   static async prepare({ swarm, config, registry, ports, log, clock, flights, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
-    const plan = planSwarm(swarm, { partitions: settings.partitions, retentionMs: settings.retention_seconds * 1000 })
+    const plan = planSwarm(swarm, planSettingsOf(settings))
     const bees = withSecretsIn(swarm, plan.bees, config)
     const directory = dirname(swarm.document.file)
     const host = await SwarmHost.create({
@@ -65,10 +68,13 @@ export class RunningSwarm {
       log: say,
     })
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
+    const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, settings.answer_partitions]])
+    const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
     const topology = swarmTopology({ ...plan, bees }, host, {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
+      replyTopics,
     })
     const application = new Application({
       applicationId: plan.applicationId,
@@ -76,6 +82,7 @@ export class RunningSwarm {
       log,
       clock,
       topics: plan.topics,
+      namedPartitions: replyTopics.namedPartitions,
       commitIntervalMs: settings.commit_interval_ms,
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
       maxCachedEntries: 512,
@@ -88,12 +95,15 @@ export class RunningSwarm {
   }
 
   get routes(): readonly GatewayRoute[] {
-    return this.plan.gateways.map(({ gateway, topic }) => ({
+    const { answersTopic, gateways } = this.plan
+    const answers = answersTopic === null ? null : { topic: answersTopic, partitions: this.#partitions(answersTopic) }
+    return gateways.map(({ gateway, topic }) => ({
       gateway,
       topic,
       partitions: this.#partitions(topic),
       application: this.application,
       ledgerStore,
+      answers,
     }))
   }
 

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import type { PlanSettings } from '../../topology/swarm/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
 /** Everything that can be set: by its key in waggle.yaml, or by its environment variable, which wins. */
@@ -167,6 +168,11 @@ export const settings: readonly Setting[] = [
   },
   ...kafkaSettings,
 ]
+
+/** Of these settings, what a swarm is planned with. */
+export function planSettingsOf({ log, partitions, retention_seconds, answer_partitions }: Settings): PlanSettings {
+  return { partitions, retentionMs: retention_seconds * 1000, answerPartitions: log === 'embedded' ? null : answer_partitions }
+}
 
 /** The schema of waggle.yaml. */
 export const configSchema: TSchema = Type.Object(

@@ -10,6 +10,7 @@ import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
+import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { Requests } from '../../topology/swarm/requests.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
@@ -57,7 +58,11 @@ export async function startSwarm(
     }),
   })
   const registry = new BeeRegistry([...builtIn, call, sink])
-  const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), { partitions: 2, retentionMs: 86_400_000 })
+  const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
+    partitions: 2,
+    retentionMs: 86_400_000,
+    answerPartitions: null,
+  })
   const host = await SwarmHost.create({
     swarm: plan.swarm,
     registry,
@@ -76,6 +81,7 @@ export async function startSwarm(
       answersRetentionMs: 86_400_000,
       duplicateRetentionMs: log.traits.repeatsRecords ? 3_600_000 : null,
       predictions: null,
+      replyTopics: noReplyTopics,
     }),
     log,
     clock,
@@ -86,7 +92,7 @@ export async function startSwarm(
   const requests = new SwarmRequests({
     log,
     clock,
-    routes: plan.gateways.map(({ gateway, topic }) => ({ gateway, topic, partitions, application, ledgerStore })),
+    routes: plan.gateways.map(({ gateway, topic }) => ({ gateway, topic, partitions, application, ledgerStore, answers: null })),
     outcomes: plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }],
     maxPending: 10_000,
   })

@@ -1,4 +1,4 @@
-import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, repartitionTopic } from '../naming.ts'
+import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../naming.ts'
 import type { TopicSpec } from '../topic.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 
@@ -12,6 +12,8 @@ export interface SwarmPlan {
   readonly gateways: readonly { readonly gateway: string; readonly bee: string; readonly topic: string }[]
   /** Where outcomes come out; null where no bee answers. */
   readonly respondTopic: string | null
+  /** Brings answers to the process that waits for them; null where one process is all there is. */
+  readonly answersTopic: string | null
 }
 
 export interface SubtopologyPlan {
@@ -52,6 +54,8 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
 export interface PlanSettings {
   readonly partitions: number
   readonly retentionMs: number
+  /** Null where one process is all there is. */
+  readonly answerPartitions: number | null
 }
 
 export const ledgerStore = 'requests'
@@ -59,6 +63,9 @@ export const ledgerStore = 'requests'
 export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPlan {
   return new Planner(swarm, settings).plan()
 }
+
+/** Who waits for an answer waits now: what is older has nobody. */
+const answersKeptMs = 600_000
 
 interface Reader {
   readonly bee: SwarmBee
@@ -86,7 +93,10 @@ class Planner {
     const subtopologies = bees.flatMap((bee) => this.#startingAt(bee))
     if (!bees.some(({ type }) => type.role === 'respond')) subtopologies.push(this.#ledgerAlone())
     const respond = bees.find(({ type }) => type.role === 'respond')
-    for (const bee of bees) if (['call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    for (const bee of bees) if (['gateway', 'call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    const { answerPartitions } = this.#settings
+    const answersTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
+    if (answersTopic !== null) this.#writes(answersTopic, respond?.name ?? 'ledger')
     return {
       swarm,
       applicationId: this.#applicationId,
@@ -94,9 +104,9 @@ class Planner {
       subtopologies: subtopologies.map((subtopology, id) => ({ ...subtopology, id })),
       topics: [...this.#topics].map(([name, { writers, readers }]) => ({
         name,
-        partitions: this.#settings.partitions,
+        partitions: name === answersTopic && answerPartitions !== null ? answerPartitions : this.#settings.partitions,
         cleanup: 'delete',
-        retentionMs: this.#settings.retentionMs,
+        retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
         writers: [...writers],
         readers: [...readers],
       })),
@@ -104,6 +114,7 @@ class Planner {
         .filter(({ type }) => type.role === 'gateway')
         .map((bee) => ({ gateway: gatewayOf(bee), bee: bee.name, topic: gatewayTopic(gatewayOf(bee)) })),
       respondTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
+      answersTopic,
     }
   }
 
