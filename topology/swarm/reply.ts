@@ -23,11 +23,11 @@ export interface Reply {
 export const replyTopicHeader = 'waggle-reply-topic'
 export const replyPartitionHeader = 'waggle-reply-partition'
 export const requestStateHeader = 'waggle-request-state'
-export const replyStatusHeader = 'waggle-status'
+const replyStatusHeader = 'waggle-status'
 /** A record that only asks what became of the request whose id it has. */
 export const asksHeader = 'waggle-asks'
-export const springReplyTopicHeader = 'kafka_replyTopic'
-export const springReplyPartitionHeader = 'kafka_replyPartition'
+const springReplyTopicHeader = 'kafka_replyTopic'
+const springReplyPartitionHeader = 'kafka_replyPartition'
 export const correlationHeader = 'kafka_correlationId'
 
 /** What a reply topic gets: the answer, or the problem as HTTP has it, by request id. */
