@@ -7,14 +7,17 @@ import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
-import type { Clock, Log, TopicSpec } from './ports.ts'
+import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
+import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
+import { TaskStates } from './state/task-states.ts'
 import { answerQuery } from './store-query.ts'
 import { type FailurePolicy, failAlways } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
+import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 /** In Kafka Streams' order, which its metrics count by. */
@@ -32,6 +35,10 @@ export interface ApplicationOptions {
   readonly namedPartitions?: (topic: string) => number | null
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
+  /** Where the state of tasks is kept, on a log that keeps none itself. */
+  readonly states?: StateDirectory
+  /** How tasks are spread over the processes of the application, on such a log. */
+  readonly spread?: Partial<SpreadOptions>
   readonly threads?: number
   readonly commitIntervalMs?: number
   /** How often, at most, closed windows are looked for; 0: with each record. */
@@ -65,6 +72,9 @@ export class Application {
   readonly #partitions = new Map<string, number>()
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
+  #hasStarted = false
+  /** What stopped a thread for good. */
+  #failure: WaggleError | null = null
   #workers: OpenWorkers | null = null
   #threads: StreamThread[] = []
   #globalThread: StreamThread | null = null
@@ -72,9 +82,17 @@ export class Application {
   #threadsStarted = 0
   #paused = false
   #failedThreads = 0
+  readonly #states: TaskStates | null
+  readonly #spread: SpreadOptions
+  /** What waits for all threads to be settled at the start. */
+  #onSettled: (() => void) | null = null
 
   constructor(options: ApplicationOptions) {
     this.#options = options
+    const { applicationId, log, clock, states } = options
+    const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
+    this.#states = log.state === null && states !== undefined ? new TaskStates({ applicationId, directory: states, log, clock, onFailure }) : null
+    this.#spread = { host: null, capabilities: () => ({}), settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
@@ -96,17 +114,41 @@ export class Application {
       await this.#prepareTopics()
       await openSerdes(this.#options.topology, this.#options.applicationId)
       this.#workers = await OpenWorkers.open(this.#options.topology, this.#options.onOpened)
+      await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (globals !== null) await this.#startGlobals(globals)
       for (let count = this.#options.threads ?? 1; count > 0; count--) await this.addThread()
+      await this.#settled()
     } catch (error) {
-      this.#enter('PENDING_ERROR')
+      if (this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
       this.#enter('ERROR')
       throw error
     }
+    this.#hasStarted = true
     this.#enter('RUNNING')
+  }
+
+  /** On a log that spreads tasks over processes: every thread knows what it runs, and has the state of it. */
+  #settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onSettled = () => {
+        if (this.#state !== 'REBALANCING') reject(this.#failure ?? stopped())
+        else if (this.#isSettled) resolve()
+      }
+      this.#onSettled()
+    })
+  }
+
+  get #isSettled(): boolean {
+    return this.#threads.every(({ isSettled }) => isSettled)
+  }
+
+  #settling(): void {
+    if (!this.#hasStarted) this.#onSettled?.()
+    else if (this.#state === 'RUNNING' && !this.#isSettled) this.#enter('REBALANCING')
+    else if (this.#state === 'REBALANCING' && this.#isSettled) this.#enter('RUNNING')
   }
 
   /** One more loop over this application's tasks, which are shared out anew; its name. */
@@ -174,6 +216,9 @@ export class Application {
       failures: failures ?? failAlways,
       commitIntervalMs: commitIntervalMs ?? 100,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
+      states: this.#states,
+      spread: this.#states === null ? null : this.#spread,
+      onSettling: () => this.#settling(),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
@@ -181,7 +226,9 @@ export class Application {
       decide: (error) => {
         // Who is fenced has lost its tasks to another: its thread is as well as before.
         if (error.code !== 'WAGGLE_FENCED') this.#failedThreads++
-        return decide?.(error) ?? 'goOn'
+        const decision = decide?.(error) ?? 'goOn'
+        if (decision === 'stop') this.#failure ??= error
+        return decision
       },
       onStopped: () => void this.#fail(),
     })
@@ -196,25 +243,36 @@ export class Application {
       for (const topic of topics) ends.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
     }
     await thread.start()
+    if (this.#states !== null) {
+      while (!thread.isCaughtUp) await this.#moment()
+      return
+    }
     const isBehind = (topic: string, partition: number, end: number) =>
       end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    const { clock } = this.#options
-    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) {
-      await new Promise<void>((resolve) => {
-        clock.after(finishCheckMs, resolve)
-      })
-    }
+    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#moment()
+  }
+
+  #moment(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(finishCheckMs, resolve)
+    })
   }
 
   async #stopThreads(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.stop()))
     await this.#globalThread?.stop()
+    await this.#states?.stop()
   }
 
   /** A failure that is not to be tried again has stopped a thread. */
   async #fail(): Promise<void> {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
     this.#enter('PENDING_ERROR')
+    if (!this.#hasStarted) {
+      // `start` cleans up, and says why.
+      this.#onSettled?.()
+      return
+    }
     await this.#stopThreads()
     await this.#workers?.close()
     this.#enter('ERROR')
@@ -255,11 +313,7 @@ export class Application {
   async #finish(withinMs: number): Promise<void> {
     const { clock } = this.#options
     const end = clock.elapsedMs() + withinMs
-    while (this.recordsInHand > 0 && clock.elapsedMs() < end) {
-      await new Promise<void>((resolve) => {
-        clock.after(finishCheckMs, resolve)
-      })
-    }
+    while (this.recordsInHand > 0 && clock.elapsedMs() < end) await this.#moment()
   }
 
   /** Records that wait in buffers and asynchronous nodes, over all tasks. */
@@ -297,14 +351,25 @@ export class Application {
   committed<K, V>(store: string, key: K): V | null {
     const builder = this.#options.topology.stores.get(store)
     const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    const disk = this.#options.log.state
-    if (builder === undefined || builder.kind === 'custom' || subtopology === undefined || disk === null) {
+    if (builder === undefined || builder.kind === 'custom' || subtopology === undefined) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${store} to ask`, next: 'Name a store of this topology.' })
     }
     const topic = changelogTopic(this.#options.applicationId, store)
     const bytes = (builder.key as unknown as { serialize(topic: string, key: K): Uint8Array }).serialize(topic, key)
     const partitions = Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
-    const found = disk.open(`${this.#options.applicationId}/${partitionForKey(bytes, partitions)}`, store).get(bytes)
+    const partition = partitionForKey(bytes, partitions)
+    const disk = this.#options.log.state
+    const rows =
+      disk === null
+        ? this.#states?.stateOf(`${subtopology.id}_${partition}`)?.store(store)
+        : disk.open(`${this.#options.applicationId}/${partition}`, store)
+    if (rows === undefined) {
+      throw new WaggleError('WAGGLE_STORE_MIGRATED', {
+        message: `Partition ${partition} of the store ${store} is not here now`,
+        next: 'Ask the process that runs its task.',
+      })
+    }
+    const found = rows.get(bytes)
     return found === null ? null : (builder.value as unknown as { deserialize(topic: string, bytes: Uint8Array): V }).deserialize(topic, found)
   }
 
@@ -319,6 +384,9 @@ export class Application {
     const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
+    if (log.state === null) {
+      await log.createTopics(changelogTopics(this.#options.applicationId, this.#subtopologies, (topic) => this.#partitionsOf(topic)))
+    }
     refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
   }
 
@@ -349,6 +417,10 @@ export class Application {
     this.#state = state
     for (const listener of this.#listeners) listener(state, from)
   }
+}
+
+function stopped(): WaggleError {
+  return new WaggleError('WAGGLE_NOT_RUNNING', { message: 'It was closed before it ran', next: 'Start another one.' })
 }
 
 /** As Kafka Streams makes names up. */

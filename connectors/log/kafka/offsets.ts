@@ -80,8 +80,10 @@ export function expectAllTaken(
   }
 }
 
-/** Where partitions start, or where what is committed ends. */
-export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartition[], edge: 'earliest' | 'latest'): Promise<readonly number[]> {
+/** Where partitions start, where what is committed ends, or where what is written does. */
+type Edge = 'earliest' | 'latest' | 'written'
+
+export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge): Promise<readonly number[]> {
   if (partitions.length === 0) return Promise.resolve([])
   const known = new Map<TopicPartition, number>()
   return cluster.retry('The offsets of partitions cannot be read', async () => {
@@ -99,12 +101,7 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-async function leaderEdges(
-  cluster: Cluster,
-  partitions: readonly TopicPartition[],
-  edge: 'earliest' | 'latest',
-  known: Map<TopicPartition, number>,
-): Promise<void> {
+async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge, known: Map<TopicPartition, number>): Promise<void> {
   const first = partitions[0]
   const broker = first === undefined ? null : cluster.leaderOf(first.topic, first.partition)
   if (broker === null) throw new BrokerError('LEADER_NOT_AVAILABLE')
@@ -114,7 +111,14 @@ async function leaderEdges(
     partitions: ones.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
   }))
   try {
-    const answer = await cluster.connections.call(mainLane, broker, listOffsetsV7.api, -1, 1, topics)
+    const answer = await cluster.connections.call(
+      mainLane,
+      broker,
+      listOffsetsV7.api,
+      -1,
+      edge === 'written' ? readUncommitted : readCommitted,
+      topics,
+    )
     for (const { name, partitions: ones } of answer.topics) {
       for (const { partitionIndex, errorCode, offset } of ones) {
         expectNone(errorCode, `${name} ${partitionIndex}`)
@@ -128,4 +132,6 @@ async function leaderEdges(
   }
 }
 
+const readUncommitted = 0
+const readCommitted = 1
 const commitLane: Lane = { name: 'commit', requestTimeoutMs: 15_000 }

@@ -38,13 +38,19 @@ export async function topicInfo(cluster: Cluster, name: string): Promise<TopicIn
   const partitions = cluster.partitionsOf(name)
   if (partitions === null) return null
   const places = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }))
-  const [starts, ends, settings] = await Promise.all([
+  const [starts, ends, written, settings] = await Promise.all([
     edgeOffsets(cluster, places, 'earliest'),
     edgeOffsets(cluster, places, 'latest'),
+    edgeOffsets(cluster, places, 'written'),
     settingsOf(cluster, [name]),
   ])
   const { cleanup = 'delete', retentionMs = null } = settings.get(name) ?? {}
-  return { name, partitions, cleanup, retentionMs, offsets: places.map((_, at) => ({ start: starts[at] ?? 0, end: ends[at] ?? 0 })) }
+  const offsets = places.map((_, at) => {
+    const end = ends[at] ?? 0
+    const past = written[at] ?? 0
+    return { start: starts[at] ?? 0, end, ...(past > end ? { written: past } : {}) }
+  })
+  return { name, partitions, cleanup, retentionMs, offsets }
 }
 
 interface TopicSettings {
@@ -53,17 +59,21 @@ interface TopicSettings {
 }
 
 async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicationFactor, maxRecordBytes }: NewTopicOptions): Promise<void> {
-  const topics = specs.map(({ name, partitions, cleanup, retentionMs }) => ({
-    name,
-    numPartitions: partitions,
-    replicationFactor: replicationFactor ?? -1,
-    assignments: [],
-    configs: [
-      { name: 'cleanup.policy', value: cleanup },
-      ...(cleanup === 'compact' ? [] : [{ name: 'retention.ms', value: String(retentionMs ?? -1) }]),
-      ...(maxRecordBytes === null ? [] : [{ name: 'max.message.bytes', value: String(maxRecordBytes + batchOverheadBytes) }]),
-    ],
-  }))
+  const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {} }) => {
+    const configs = new Map([
+      ['cleanup.policy', cleanup],
+      ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
+      ...(maxRecordBytes === null ? [] : [['max.message.bytes', String(maxRecordBytes + batchOverheadBytes)] as const]),
+      ...Object.entries(settings),
+    ])
+    return {
+      name,
+      numPartitions: partitions,
+      replicationFactor: replicationFactor ?? -1,
+      assignments: [],
+      configs: [...configs].map(([setting, value]) => ({ name: setting, value })),
+    }
+  })
   const controller = cluster.controller
   if (controller === null) throw new BrokerError('NOT_CONTROLLER')
   const answer = await cluster.connections.call(mainLane, controller, createTopicsV7.api, topics, 15_000, false)
