@@ -9,7 +9,8 @@ import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { Flights } from '../../processor/async/flights.ts'
-import type { Log } from '../../processor/ports.ts'
+import type { Log, StateDirectory } from '../../processor/ports.ts'
+import { applicationIdOf } from '../../topology/naming.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
@@ -102,7 +103,7 @@ export class Beekeeper {
     let opened = 0
     const all = this.#options.swarms.flatMap(({ swarm }) => swarm.bees.filter(({ type }) => type.role === 'call' || type.role === 'sink')).length
     this.#swarms = await Promise.all(
-      this.#options.swarms.map(({ swarm, config }) =>
+      this.#options.swarms.map(async ({ swarm, config }) =>
         RunningSwarm.prepare({
           swarm,
           config,
@@ -111,6 +112,7 @@ export class Beekeeper {
           log,
           clock: systemClock,
           flights,
+          states: log.state === null ? await this.#openStates(applicationIdOf(swarm.name), random) : null,
           say,
           onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
         }),
@@ -126,6 +128,13 @@ export class Beekeeper {
     // A stop begins at the entrance: what was accepted is answered while everything behind it still runs.
     const gateway = this.#gateway
     if (gateway !== null) this.#closeLater('gateway', () => gateway.close())
+  }
+
+  async #openStates(applicationId: string, random: SystemRandom): Promise<StateDirectory> {
+    const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
+    const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationId), random })
+    this.#closeLater('state', () => states.close())
+    return states
   }
 
   /** Listens before the models are there: callers hear 503 and why, instead of nothing. */
@@ -163,8 +172,7 @@ export class Beekeeper {
   }
 
   #notReady(): string | null {
-    const starting = this.#swarms.find(({ application }) => application.state !== 'RUNNING')
-    return starting === undefined ? null : `${starting.plan.swarm} is ${starting.application.state}`
+    return this.#swarms.find(({ notReady }) => notReady !== null)?.notReady ?? null
   }
 
   async #openDatabase(): Promise<ClickHouseDatabase> {

@@ -12,6 +12,8 @@ export interface GatewayRoute {
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
+  /** Null: it takes requests. */
+  readonly notReady: () => string | null
   /** Where answers come that a request asks for itself, among them those of other processes. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
@@ -45,8 +47,7 @@ export class GatewayRoutes {
     { load, waiting, maxPending }: { readonly load: Log['load']; readonly waiting: number; readonly maxPending: number },
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const route = this.#routes.get(gateway)
-    if (route !== undefined && route.application.state !== 'RUNNING')
-      return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
+    if (route !== undefined && route.notReady() !== null) return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (waiting >= maxPending) return { reason: `${waiting} requests are waiting for an answer`, retryAfterSeconds: 1 }
     return null

@@ -1,10 +1,11 @@
+import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import type { Flights } from '../../processor/async/flights.ts'
-import type { Clock, Log } from '../../processor/ports.ts'
+import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
@@ -18,7 +19,7 @@ import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
-import { planSettingsOf } from '../config/settings.ts'
+import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { GatewayRoute } from './gateway-routes.ts'
 import { KnownReplyTopics } from './known-reply-topics.ts'
 import { swarmFailures } from './swarm-failures.ts'
@@ -34,6 +35,8 @@ export interface RunningSwarmOptions {
   readonly log: Log
   readonly clock: Clock
   readonly flights: Flights
+  /** On a log that keeps no state: where it is. */
+  readonly states: StateDirectory | null
   readonly say: LogLine
   readonly onOpened: (bee: string) => void
 }
@@ -43,15 +46,25 @@ export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
   readonly #payloads: HandingSerde<Payload>
+  #hasRun = false
 
   private constructor(plan: SwarmPlan, application: Application, payloads: HandingSerde<Payload>) {
     this.plan = plan
     this.application = application
     this.#payloads = payloads
+    application.onStateChange((to) => {
+      if (to === 'RUNNING') this.#hasRun = true
+    })
+  }
+
+  /** Why it answers nobody now; null where it does. Tasks that move from one process to another leave requests waiting in the log. */
+  get notReady(): string | null {
+    const { state } = this.application
+    return state === 'RUNNING' || (state === 'REBALANCING' && this.#hasRun) ? null : `${this.plan.swarm} is ${state}`
   }
 
   /** Nothing runs before `application.start()`. */
-  static async prepare({ swarm, config, registry, ports, log, clock, flights, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
+  static async prepare({ swarm, config, registry, ports, log, clock, flights, states, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
     const plan = planSwarm(swarm, planSettingsOf(settings))
     const bees = withSecretsIn(swarm, plan.bees, config)
@@ -82,6 +95,7 @@ export class RunningSwarm {
       log,
       clock,
       topics: plan.topics,
+      ...(states === null ? {} : { states, spread: { capabilities: () => ({ gpu: gpusHere(settings.gpu) }) } }),
       namedPartitions: replyTopics.namedPartitions,
       commitIntervalMs: settings.commit_interval_ms,
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
@@ -102,6 +116,7 @@ export class RunningSwarm {
       topic,
       partitions: this.#partitions(topic),
       application: this.application,
+      notReady: () => this.notReady,
       ledgerStore,
       answers,
     }))
@@ -114,6 +129,16 @@ export class RunningSwarm {
 
   #partitions(topic: string): number {
     return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
+  }
+}
+
+/** Where none is required, any machine will do. */
+function gpusHere(gpu: Settings['gpu']): number {
+  if (gpu === 'prefer') return Number.MAX_SAFE_INTEGER
+  try {
+    return readdirSync('/dev').filter((name) => /^nvidia\d+$/.test(name)).length
+  } catch {
+    return 0
   }
 }
 

@@ -5,7 +5,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { ClusterRequests } from '../../ops/beekeeper/cluster-requests.ts'
 import { KnownReplyTopics } from '../../ops/beekeeper/known-reply-topics.ts'
 import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
-import type { Clock, Log, Random } from '../../processor/ports.ts'
+import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
@@ -38,6 +38,8 @@ export interface FunctionSwarmOptions {
   /** Gateways as other processes have them; theirs choose by another die. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
+  /** On a log that keeps no state. */
+  readonly states?: StateDirectory
 }
 
 /** A swarm of plain functions on any log. `call`: a bee that gives what its function gives; `rows`: a sink into `rows`. */
@@ -103,13 +105,22 @@ export async function startSwarm(
     log,
     clock,
     topics: plan.topics,
+    ...(options.states === undefined ? {} : { states: options.states }),
     namedPartitions: replyTopics.namedPartitions,
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })
   const partitions = 2
   const answers = plan.answersTopic === null ? null : { topic: plan.answersTopic, partitions: answerPartitions ?? 0 }
-  const routes = plan.gateways.map(({ gateway, topic }) => ({ gateway, topic, partitions, application, ledgerStore, answers }))
+  const routes = plan.gateways.map(({ gateway, topic }) => ({
+    gateway,
+    topic,
+    partitions,
+    application,
+    notReady: () => (application.state === 'RUNNING' ? null : application.state),
+    ledgerStore,
+    answers,
+  }))
   const common = { log, clock, routes, maxPending: 10_000 }
   const outcomes = plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }]
   const cluster = () => new ClusterRequests({ ...common, random, onError: (error) => failures.push(error as Error) })
