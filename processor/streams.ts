@@ -43,6 +43,8 @@ export interface ApplicationOptions {
   readonly commitIntervalMs?: number
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs?: number
+  /** Shared by the threads that it starts with; 0, the default: each update of a table goes on at once. */
+  readonly cacheMaxBytes?: number
   /** See KIP-695: 0 by default. */
   readonly maxTaskIdleMs?: number
   readonly maxBufferedRecords?: number
@@ -56,6 +58,12 @@ export interface ApplicationOptions {
   readonly onFailure?: (error: WaggleError) => void
   /** Of a failure that was rolled back: whether to try again (the usual), or to stop for good. */
   readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
+}
+
+export interface CloseOptions {
+  readonly timeoutMs: number
+  /** Begins nothing new, and waits for the calls that are in flight for as long as there is: what is left then is WAGGLE_CLOSE_TIMEOUT. */
+  readonly waitsForCalls?: boolean
 }
 
 /**
@@ -120,6 +128,8 @@ export class Application {
       for (let count = this.#options.threads ?? 1; count > 0; count--) await this.addThread()
       await this.#settled()
     } catch (error) {
+      // Closed meanwhile: whoever did sees to the rest.
+      if (this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING') throw error
       if (this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
@@ -155,8 +165,8 @@ export class Application {
   async addThread(): Promise<string> {
     const thread = this.#newThread(this.#plan, `${this.#options.applicationId}-StreamThread-${++this.#threadsStarted}`)
     this.#threads.push(thread)
-    await thread.start()
     if (this.#paused) thread.pause()
+    await thread.start()
     return thread.name
   }
 
@@ -165,6 +175,21 @@ export class Application {
     const thread = this.#threads.pop()
     await thread?.stop()
     return thread?.name ?? null
+  }
+
+  /** Read from changelogs since it started. */
+  get restoredRecords(): number {
+    return this.#states?.restoredRecords ?? 0
+  }
+
+  /** Tasks whose state is kept up to date here, for others. */
+  get standbys(): readonly string[] {
+    return this.#states?.standbys ?? []
+  }
+
+  /** In changelogs, still to be read before all tasks of this process can begin. */
+  get recordsToRestore(): number {
+    return this.#states?.remainingRecords ?? 0
   }
 
   get threads(): readonly StreamThread[] {
@@ -219,6 +244,7 @@ export class Application {
       states: this.#states,
       spread: this.#states === null ? null : this.#spread,
       onSettling: () => this.#settling(),
+      cacheMaxBytes: Math.floor((this.#options.cacheMaxBytes ?? 0) / (this.#options.threads ?? 1)),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
@@ -244,12 +270,17 @@ export class Application {
     }
     await thread.start()
     if (this.#states !== null) {
-      while (!thread.isCaughtUp) await this.#moment()
+      while (!thread.isCaughtUp) await this.#momentOfStart()
       return
     }
     const isBehind = (topic: string, partition: number, end: number) =>
       end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#moment()
+    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#momentOfStart()
+  }
+
+  async #momentOfStart(): Promise<void> {
+    await this.#moment()
+    if (this.#state !== 'REBALANCING') throw this.#failure ?? stopped()
   }
 
   #moment(): Promise<void> {
@@ -282,38 +313,56 @@ export class Application {
    * Finishes what is in hand, for a moment, and commits what is done; past `timeoutMs` what is not committed is left to be done
    * again: WAGGLE_CLOSE_TIMEOUT.
    */
-  async close(options: { readonly timeoutMs: number }): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
     this.#enter('PENDING_SHUTDOWN')
-    const stopped = (async () => {
-      await this.#finish(Math.min(longestFinishMs, options.timeoutMs / 2))
+    this.#onSettled?.()
+    const stopping = (async () => {
+      const isFinished = await (options.waitsForCalls ? this.#finishCalls(options.timeoutMs) : this.#finishInHand(options.timeoutMs / 2))
       await this.#stopThreads()
       await this.#workers?.close()
+      if (!isFinished) throw this.#tooLate(options)
     })()
     let cancel = () => {}
     const late = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.after(options.timeoutMs, () =>
-        reject(
-          new WaggleError('WAGGLE_CLOSE_TIMEOUT', {
-            message: `${this.#options.applicationId} did not stop within ${options.timeoutMs} ms`,
-            next: 'What was not committed is done again at the next start.',
-          }),
-        ),
-      )
+      const withinMs = options.timeoutMs + (options.waitsForCalls ? longestStopMs : 0)
+      cancel = this.#options.clock.after(withinMs, () => reject(this.#tooLate(options)))
     })
     try {
-      await Promise.race([stopped, late])
+      await Promise.race([stopping, late])
     } finally {
       cancel()
       this.#enter('NOT_RUNNING')
     }
   }
 
+  #tooLate({ timeoutMs }: CloseOptions): WaggleError {
+    return new WaggleError('WAGGLE_CLOSE_TIMEOUT', {
+      message: `${this.#options.applicationId} did not finish what it had begun within ${timeoutMs} ms`,
+      next: 'What was not committed is done again at the next start.',
+    })
+  }
+
+  /** Begins nothing new. */
+  #finishCalls(withinMs: number): Promise<boolean> {
+    this.pause()
+    return this.#until(() => this.tasks.every(({ inFlight }) => inFlight === 0), withinMs)
+  }
+
   /** What is not finished by then (a database that is away) is done again at the next start. */
-  async #finish(withinMs: number): Promise<void> {
+  async #finishInHand(withinMs: number): Promise<true> {
+    await this.#until(() => this.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
+    return true
+  }
+
+  async #until(isDone: () => boolean, withinMs: number): Promise<boolean> {
     const { clock } = this.#options
     const end = clock.elapsedMs() + withinMs
-    while (this.recordsInHand > 0 && clock.elapsedMs() < end) await this.#moment()
+    while (!isDone()) {
+      if (clock.elapsedMs() >= end) return false
+      await this.#moment()
+    }
+    return true
   }
 
   /** Records that wait in buffers and asynchronous nodes, over all tasks. */
@@ -324,7 +373,7 @@ export class Application {
   /** One answer a partition of the store that is here. A global store is partition 0. */
   query(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
     const builder = this.#options.topology.stores.get(store)
-    if (builder === undefined || builder.kind === 'custom' || generatedName.test(store)) {
+    if (builder === undefined || builder.kind === 'custom' || (generatedName.test(store) && !this.#options.topology.globalStores.has(store))) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
         message:
           builder === undefined
@@ -427,4 +476,6 @@ function stopped(): WaggleError {
 const generatedName = /STATE-STORE-\d{10}$/
 
 const longestFinishMs = 5000
+/** What was given up in time is let go in less. */
+const longestStopMs = 2000
 const finishCheckMs = 10

@@ -73,6 +73,8 @@ export interface KeptStore {
   readonly timeOrdered?: boolean
   /** Its values are `ValueAndTimestamp`s. */
   readonly timestamped?: boolean
+  /** Of a table: where there is a cache, its updates go on when it is flushed. */
+  readonly cached?: boolean
   /** Of each record in its changelog that holds a value. */
   readonly changelogHeaders?: readonly Header[]
   /** The topic that it is the table of, where that stands for a changelog. */

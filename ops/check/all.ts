@@ -34,6 +34,6 @@ function passes({ name, argv }: Check): boolean {
 /** Given patterns run in place of all. */
 function testsPass(patterns: readonly string[]): boolean {
   const chosen = patterns.length > 0 ? patterns : ['test/**/*.test.ts']
-  const argv = ['--test', '--test-concurrency=2', '--test-reporter=spec', ...chosen]
+  const argv = ['--test', '--test-concurrency=2', '--test-timeout=300000', '--test-reporter=spec', ...chosen]
   return spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' }).status === 0
 }

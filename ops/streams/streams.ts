@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 import type { Metric } from '../../processor/metrics/meters.ts'
+import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
 import { failurePolicy } from '../../processor/task/failures.ts'
+import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -14,6 +16,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { checkConfig } from './checked-config.ts'
+import { commitIntervalOn, openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
 import { TopicClient } from './topic-client.ts'
@@ -34,6 +37,10 @@ export class Streams implements AsyncDisposable {
   #client: TopicClient | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
+  /** While there is no application: it was not started, or never will be. */
+  #stateBefore: StreamsState = 'CREATED'
+  #isStarted = false
+  #startsPaused = false
 
   /** WAGGLE_INVALID_CONFIG, or WAGGLE_NAME_MISSING, before anything is opened. */
   constructor(topology: Topology, config: StreamsConfig) {
@@ -44,7 +51,7 @@ export class Streams implements AsyncDisposable {
   }
 
   get state(): StreamsState {
-    return this.#application?.state ?? 'CREATED'
+    return this.#application?.state ?? this.#stateBefore
   }
 
   /** Named as in KIP-444. */
@@ -61,81 +68,122 @@ export class Streams implements AsyncDisposable {
 
   /** Settles when RUNNING. Topics that do not exist are made, with one partition, where the log is embedded. */
   async start(): Promise<void> {
-    if (this.#application !== null) {
-      throw new WaggleError('WAGGLE_ALREADY_STARTED', { message: `${this.#config.applicationId} was started before`, next: 'Make a new Streams.' })
+    if (this.#isStarted) {
+      throw new WaggleError('WAGGLE_ALREADY_STARTED', {
+        message: `${this.#config.applicationId} was started or closed before`,
+        next: 'Make a new Streams.',
+      })
     }
-    const { applicationId, stateDir, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs, deadLetterTopic } = this.#config
+    this.#isStarted = true
+    try {
+      this.#application = await this.#prepared()
+      if (this.#startsPaused) this.#application.pause()
+      await this.#application.start()
+    } catch (error) {
+      this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
+      if (this.#application === null) this.#passThrough('PENDING_ERROR', 'ERROR')
+      await this.#release()
+      throw this.#lastFailure
+    }
+  }
+
+  async #prepared(): Promise<Application> {
+    const { applicationId, deadLetterTopic } = this.#config
     const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
     const decoratedTopology = decorated(this.#topology, applicationId, {
       key: defaultKeySerde ?? null,
       value: defaultValueSerde ?? null,
       timestampExtractor: timestampExtractor ?? null,
     })
-    const { log, close } = await shareEmbeddedLog(join(stateDir ?? '.waggle', 'log'))
+    const { log, states, close } = await this.#openLog()
     this.#closeLog = close
-    this.#client = new TopicClient(log, systemClock)
+    const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded' })
+    this.#client = client
     const topology = decoratedTopology.withTopics(await log.topics())
-    if (deadLetterTopic !== undefined) await this.#client.known(deadLetterTopic)
+    if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
+    return this.#newApplication(topology, log, states)
+  }
+
+  #newApplication(topology: Topology, log: Log, states: StateDirectory | null): Application {
+    const { applicationId, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs } = this.#config
     const application = new Application({
       applicationId,
       topology,
       log,
       clock: systemClock,
       topics: [],
-      missingTopicPartitions: 1,
+      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: this.#spread }),
       threads: numThreads ?? 1,
-      ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+      ...(states === null ? {} : { commitIntervalMs: commitIntervalOn(this.#config) }),
+      ...(states !== null || commitIntervalMs === undefined ? {} : { commitIntervalMs }),
       ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
       ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
+      cacheMaxBytes: this.#config.cacheMaxBytes ?? defaultCacheBytes,
       failures: failurePolicy(this.#config),
       onFailure: (error) => {
         this.#lastFailure = error
       },
       decide: (error) => this.#decide(error),
     })
-    application.onStateChange((to, from) => {
-      for (const listener of this.#listeners) listener(to, from)
-    })
-    this.#application = application
-    try {
-      await application.start()
-    } catch (error) {
-      this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
-      await this.#release()
-      throw error
-    }
+    application.onStateChange((to, from) => this.#tell(to, from))
+    return application
   }
 
   /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
   async close(options: { timeoutMs: number }): Promise<void> {
+    if (!this.#isStarted) {
+      this.#isStarted = true
+      this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
+    }
     try {
-      await this.#application?.close(options)
+      await this.#application?.close({ ...options, waitsForCalls: true })
     } finally {
       await this.#release()
     }
+  }
+
+  /** Of what never ran. */
+  #passThrough(...states: readonly StreamsState[]): void {
+    for (const to of states) {
+      const from = this.#stateBefore
+      this.#stateBefore = to
+      this.#tell(to, from)
+    }
+  }
+
+  #tell(to: StreamsState, from: StreamsState): void {
+    for (const listener of this.#listeners) listener(to, from)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close({ timeoutMs: 30_000 })
   }
 
-  /** Nothing new is processed until `resume` (KIP-834). */
+  /** Nothing new is processed until `resume` (KIP-834); what is not started yet starts paused. */
   pause(): void {
-    this.#running.pause()
+    this.#startsPaused = true
+    this.#application?.pause()
   }
 
   resume(): void {
-    this.#running.resume()
+    this.#startsPaused = false
+    this.#application?.resume()
   }
 
   /** The name of the new thread (KIP-663). */
-  addThread(): Promise<string> {
-    return this.#running.addThread()
+  async addThread(): Promise<string> {
+    const application = this.#running
+    if (application.state === 'RUNNING' || application.state === 'REBALANCING') return application.addThread()
+    throw new WaggleError('WAGGLE_NOT_RUNNING', {
+      message: `${this.#config.applicationId} is ${application.state}: no thread can be added to it`,
+      next: 'Make a new Streams.',
+    })
   }
 
   /** The name of the thread that was stopped; null where there was none left. */
-  removeThread(): Promise<string | null> {
-    return this.#running.removeThread()
+  async removeThread(): Promise<string | null> {
+    const application = this.#running
+    return application.state === 'RUNNING' || application.state === 'REBALANCING' ? application.removeThread() : null
   }
 
   /** Returns how to stop listening. */
@@ -151,7 +199,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Beyond Kafka Streams: writes a record to a topic of the embedded log, which has no other clients. Settles when it is durable.
+   * Beyond Kafka Streams: writes a record to a topic, which has no other clients where the log is embedded. Settles when it is durable.
    * Without a timestamp it is the time now; without a key the partitions take turns.
    */
   async send<K, V>(
@@ -162,9 +210,21 @@ export class Streams implements AsyncDisposable {
     return this.#topics.send(topic, record, produced as unknown as Produced<unknown, unknown>)
   }
 
-  /** Beyond Kafka Streams: the committed records of a topic of the embedded log, from its first on; goes on until it is left. */
+  /** Beyond Kafka Streams: the committed records of a topic, from its first on; goes on until it is left. */
   records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
     return this.#topics.records(topic, consumed)
+  }
+
+  async #openLog(): Promise<{ readonly log: Log; readonly states: StateDirectory | null; close(): Promise<void> }> {
+    const { log, stateDir = '.waggle' } = this.#config
+    if (log !== 'embedded') return openOnKafka({ ...this.#config, log })
+    return { ...(await shareEmbeddedLog(join(stateDir, 'log'))), states: null }
+  }
+
+  get #spread(): Partial<SpreadOptions> {
+    const { applicationServer = null, instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
+    return { host: applicationServer, instanceId, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {
@@ -191,6 +251,9 @@ export class Streams implements AsyncDisposable {
     await close()
   }
 }
+
+/** As Kafka Streams' statestore.cache.max.bytes. */
+const defaultCacheBytes = 10 * 1024 * 1024
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

@@ -13,6 +13,8 @@ export interface GroupProcess {
   readonly active: ReadonlySet<TaskId>
   /** Those of which it is to keep a standby now; what it warms up is none yet, or a move that waits for it would count as done. */
   readonly standbys: ReadonlySet<TaskId>
+  /** What it was to have in the end, by the assignment before this one. */
+  readonly plan: { readonly active: ReadonlySet<TaskId>; readonly standbys: ReadonlySet<TaskId> }
   /** By how many changelog records its copy of a task's state is behind: 0 where the task runs, nothing where there is no copy. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
@@ -31,6 +33,8 @@ export interface TaskShare {
   readonly standbys: readonly GroupTask[]
   /** Copies that will become active, or a standby, when they have caught up: whoever has one says so by joining again. */
   readonly warmups: readonly GroupTask[]
+  /** What it is to have when all copies are there: the next assignment goes on from here, not from what has moved by then. */
+  readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
 }
 
 export interface TaskPlacement {
@@ -45,6 +49,10 @@ export interface TaskPlacement {
 /**
  * Who runs what, the same for the same input in any order. A task stays where it is unless balance or capabilities ask
  * otherwise, and state moves only to where a copy of it has caught up; until then it warms up there (KIP-441).
+ *
+ * As long as the members stay the same, a task moves at most once after the first assignment, in whatever order copies catch up:
+ * the plan is a place where no single move would be better, which does not depend on lags; evening that starts from it changes
+ * nothing, so each assignment has the plan of the first; and what moves, moves to where the plan has it.
  */
 export function assignTasks(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings): TaskPlacement {
   const sorted = tasks.toSorted((a, b) => compareTaskIds(a.id, b.id))
@@ -58,7 +66,9 @@ class Assignment {
   readonly #stateless: readonly GroupTask[]
   /** By sub-topology, by process. */
   readonly #able = new Map<number, readonly boolean[]>()
-  readonly #shares: readonly { readonly active: GroupTask[]; readonly standbys: GroupTask[]; readonly warmups: GroupTask[] }[]
+  /** By task: whose plans had it, to run it. */
+  readonly #planned = new Map<TaskId, number[]>()
+  readonly #shares: readonly OpenShare[]
   readonly #unassigned: GroupTask[] = []
   #isSettled = true
 
@@ -67,7 +77,10 @@ class Assignment {
     this.#settings = settings
     this.#stateful = tasks.filter(({ isStateful }) => isStateful)
     this.#stateless = tasks.filter(({ isStateful }) => !isStateful)
-    this.#shares = processes.map(() => ({ active: [], standbys: [], warmups: [] }))
+    this.#shares = processes.map(() => ({ active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }))
+    for (const [at, { plan }] of processes.entries()) {
+      for (const id of plan.active) this.#planned.set(id, [...(this.#planned.get(id) ?? []), at])
+    }
     for (const task of tasks) {
       if (this.#able.has(task.subtopology)) continue
       const topics = tasks.filter(({ subtopology }) => subtopology === task.subtopology).flatMap(({ inputs }) => inputs.map(({ topic }) => topic))
@@ -84,7 +97,11 @@ class Assignment {
     const stateful = this.#placeActive(this.#stateful, none)
     const statefulCounts = countsOf(stateful.even, none)
     const stateless = this.#placeActive(this.#stateless, statefulCounts)
-    for (const [index, task] of this.#stateless.entries()) this.#give(task, stateless.even[index] ?? null)
+    for (const [index, task] of this.#stateless.entries()) {
+      const at = stateless.even[index] ?? null
+      this.#give(task, at)
+      if (at !== null) this.#shares[at]?.plan.active.push(task)
+    }
     this.#placeState(stateful, countsOf(stateless.even, statefulCounts))
     return {
       shares: new Map(this.#processes.map(({ id }, at) => [id, this.#shares[at] ?? nothing])),
@@ -93,15 +110,25 @@ class Assignment {
     }
   }
 
-  /** Where they would lie at best, and where they stay until then. */
+  /** Where they are to be in the end. */
   #placeActive(tasks: readonly GroupTask[], base: readonly number[]): Placed {
     return placeEvenly({
       weights: this.#processes.map(({ threads }) => threads),
       base,
-      items: tasks.map((task) => ({ kind: task.subtopology, bin: this.#ownerToKeep(task) })),
+      items: tasks.map((task) => ({ kind: task.subtopology, bin: this.#placeSoFar(task) })),
       mayHold: (item, at) => this.#isAble(tasks[item], at),
       cost: (item, at) => this.#cost(tasks[item], at),
     })
+  }
+
+  /** Where the plan has it, if one runs it until it is there, or no copy is nearer; without a plan with who has it. */
+  #placeSoFar(task: GroupTask): number | null {
+    const owner = this.#ownerToKeep(task)
+    const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
+    // Two plans have it when one of them comes back with an old one.
+    const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
+    if (place === undefined || owner !== null) return place ?? owner
+    return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place
   }
 
   /** Who has it keeps it, unless another's copy has caught up and its own has not. */
@@ -118,7 +145,7 @@ class Assignment {
     const standbyMoves: WarmUp[] = []
     for (const [index, task] of this.#stateful.entries()) {
       const wanted = active.even[index] ?? null
-      const first = active.first[index] ?? null
+      const first = this.#ownerToKeep(task) ?? active.first[index] ?? null
       if (wanted === null || first === null) {
         this.#give(task, null)
         continue
@@ -126,6 +153,8 @@ class Assignment {
       const now = this.#cost(task, wanted) <= this.#cost(task, first) ? wanted : first
       this.#give(task, now)
       const standbys = new Set(copies[index])
+      this.#shares[wanted]?.plan.active.push(task)
+      for (const at of standbys) this.#shares[at]?.plan.standbys.push(task)
       // The two change places: until then the copy that is wanted stands for the other.
       const swaps = standbys.delete(now)
       if (now !== wanted && swaps) this.#warmUp({ task, at: wanted })
@@ -154,8 +183,11 @@ class Assignment {
     const tasks = this.#stateful
     const isAllowed = (task: number, at: number) => active[task] !== null && active[task] !== at && this.#isAble(tasks[task], at)
     const keepers = tasks.map((task, index) => {
-      const all = this.#processes.flatMap((process, at) => (process.standbys.has(task.id) && isAllowed(index, at) ? [at] : []))
-      return all.sort((a, b) => compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
+      const keep = (has: (process: GroupProcess) => boolean) => this.#processes.flatMap((one, at) => (has(one) && isAllowed(index, at) ? [at] : []))
+      const byCost = (a: number, b: number) => compare(this.#cost(task, a), this.#cost(task, b)) || a - b
+      const planned = keep(({ plan }) => plan.standbys.has(task.id)).sort(byCost)
+      const others = keep(({ plan, standbys }) => standbys.has(task.id) && !plan.standbys.has(task.id)).sort(byCost)
+      return [...planned, ...others]
     })
     const taskOf = (item: number) => Math.floor(item / replicas)
     const { even } = placeEvenly({
@@ -204,7 +236,14 @@ interface WarmUp {
   readonly at: number
 }
 
-const nothing: TaskShare = { active: [], standbys: [], warmups: [] }
+interface OpenShare extends TaskShare {
+  readonly active: GroupTask[]
+  readonly standbys: GroupTask[]
+  readonly warmups: GroupTask[]
+  readonly plan: { readonly active: GroupTask[]; readonly standbys: GroupTask[] }
+}
+
+const nothing: TaskShare = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
 
 /**
  * By id, beginning with another one for each first sub-topology: groups of one application that each have a task over do not

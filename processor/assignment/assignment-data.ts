@@ -9,6 +9,8 @@ export interface AssignmentData {
   readonly standbys: readonly TaskId[]
   /** Copies to make so that a task, or a standby, can move here. */
   readonly warmups: readonly TaskId[]
+  /** Of the process; each thread's part has all that this thread is to run. Said back with the next JoinGroup. */
+  readonly plan: TaskPlan
   /** Of the whole group: those that no process can run. */
   readonly unassigned: readonly TaskId[]
   /** Nothing in the group waits for a warm-up. */
@@ -16,14 +18,20 @@ export interface AssignmentData {
   readonly hosts: TaskHosts
 }
 
+/** What is to be had in the end, when all copies are there. */
+export interface TaskPlan {
+  readonly active: readonly TaskId[]
+  readonly standbys: readonly TaskId[]
+}
+
 /**
- * version, 1, active [task], standbys [task], warmups [task], unassigned [task], settled 0|1, hosts [text], then of all tasks
+ * version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts [text], then of all tasks
  * that a host has [task, active host's index + 1 or 0, standby hosts' [index]]: some five bytes a task, since every member gets it
  * and a broker keeps all of it in one record.
  */
-export function encodeAssignmentData({ active, standbys, warmups, unassigned, isSettled, hosts }: AssignmentData): Uint8Array {
+export function encodeAssignmentData({ active, standbys, warmups, plan, unassigned, isSettled, hosts }: AssignmentData): Uint8Array {
   const writer = new WireWriter().number(assigned)
-  for (const tasks of [active, standbys, warmups, unassigned]) writer.list(tasks, (id) => writer.task(id))
+  for (const tasks of [active, standbys, warmups, plan.active, plan.standbys, unassigned]) writer.list(tasks, (id) => writer.task(id))
   const entries = hosts.entries()
   const names = [...new Set(entries.flatMap(([, { active, standbys }]) => (active === null ? standbys : [active, ...standbys])))].sort()
   const indexes = new Map(names.map((name, index) => [name, index]))
@@ -49,7 +57,9 @@ export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array 
 export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
   const reader = new WireReader(bytes, 'What the leader of the group assigned')
   if (reader.number() === refused) throw refusalOf(reader)
-  const [active, standbys, warmups, unassigned] = [tasksIn(reader), tasksIn(reader), tasksIn(reader), tasksIn(reader)]
+  const [active, standbys, warmups] = [tasksIn(reader), tasksIn(reader), tasksIn(reader)]
+  const plan = { active: tasksIn(reader), standbys: tasksIn(reader) }
+  const unassigned = tasksIn(reader)
   const isSettled = reader.number() === 1
   const names = reader.list(() => reader.text())
   const hosts = reader.list((): readonly [TaskId, TaskHost] => {
@@ -59,7 +69,7 @@ export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
     return [id, { active, standbys }]
   })
   reader.end()
-  return { active, standbys, warmups, unassigned, isSettled, hosts: new TaskHosts(new Map(hosts)) }
+  return { active, standbys, warmups, plan, unassigned, isSettled, hosts: new TaskHosts(new Map(hosts)) }
 }
 
 const refused = 0

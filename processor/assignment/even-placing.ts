@@ -22,16 +22,14 @@ export interface Placed {
 /**
  * Moves as few items as it takes until no single move makes the bins more even, in this order of importance: by the number of
  * these items, by all that a bin carries, by the number of each kind. What is evened is the sum of count²/weight, compared in
- * whole numbers, so each step lowers it and the last one is reached.
+ * whole numbers, so each step lowers it and the last one is reached. Whether a step is left depends on who may hold what and on
+ * numbers, and not on costs: what has been made even is left as it is when costs have changed.
  */
 export function placeEvenly(placing: Placing): Placed {
   const board = new Board(placing)
   board.placeLoose()
   const first = [...board.bins]
-  do {
-    while (board.evenCounts());
-    while (board.evenTotals());
-  } while (board.evenKinds())
+  while (board.evenCounts() || board.evenTotals() || board.evenKinds());
   return { first, even: board.bins }
 }
 

@@ -1,4 +1,5 @@
 import type { Capabilities } from '../../topology/capabilities.ts'
+import type { TaskPlan } from './assignment-data.ts'
 import type { TaskId } from './group-task.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
@@ -12,20 +13,24 @@ export interface MemberData {
   /** What this thread was told to keep copies of. */
   readonly standbys: readonly TaskId[]
   readonly warmups: readonly TaskId[]
+  /** As the leader said it last. */
+  readonly plan: TaskPlan
   /** Of the process: by how many changelog records its copies are behind. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
 /**
  * version, processId text, host text (empty: none), capabilities [name text, count], standbys [task],
- * warmups [task], lags [task, lag]; a task is its sub-topology and its partition.
+ * warmups [task], plan: active [task], standbys [task], lags [task, lag]; a task is its sub-topology and its partition.
  */
-export function encodeMemberData({ processId, host, capabilities, standbys, warmups, lags }: MemberData): Uint8Array {
+export function encodeMemberData({ processId, host, capabilities, standbys, warmups, plan, lags }: MemberData): Uint8Array {
   const writer = new WireWriter().text(processId).text(host ?? '')
   return writer
     .list(Object.entries(capabilities), ([name, count]) => writer.text(name).number(whole(count)))
     .list(standbys, (id) => writer.task(id))
     .list(warmups, (id) => writer.task(id))
+    .list(plan.active, (id) => writer.task(id))
+    .list(plan.standbys, (id) => writer.task(id))
     .list(lags, ([id, lag]) => writer.task(id).number(whole(lag)))
     .done()
 }
@@ -38,6 +43,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
     capabilities: Object.fromEntries(reader.list(() => [reader.text(), reader.number()] as const)),
     standbys: reader.list(() => reader.task()),
     warmups: reader.list(() => reader.task()),
+    plan: { active: reader.list(() => reader.task()), standbys: reader.list(() => reader.task()) },
     lags: new Map(reader.list(() => [reader.task(), reader.number()] as const)),
   }
   reader.end()

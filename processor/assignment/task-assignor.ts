@@ -56,8 +56,8 @@ export class TaskAssignor implements GroupAssignor {
 
   memberData(): Uint8Array {
     const { processId, host } = this.#options
-    const { standbys, warmups } = this.#received
-    return encodeMemberData({ processId, host, capabilities: this.#options.capabilities(), standbys, warmups, lags: this.#options.lags() })
+    const { standbys, warmups, plan } = this.#received
+    return encodeMemberData({ processId, host, capabilities: this.#options.capabilities(), standbys, warmups, plan, lags: this.#options.lags() })
   }
 
   received(data: Uint8Array): void {
@@ -80,7 +80,9 @@ export class TaskAssignor implements GroupAssignor {
     const hosts = hostsOf(given, threads)
     const group = { unassigned: unassigned.map(({ id }) => id), isSettled, hosts }
     const assignments = [...given].map(([member, share]): [string, GroupAssignment] => {
-      const data = encodeAssignmentData({ ...group, active: idsOf(share.active), standbys: idsOf(share.standbys), warmups: idsOf(share.warmups) })
+      const plan = { active: idsOf(share.plan.active), standbys: idsOf(share.plan.standbys) }
+      const own = { active: idsOf(share.active), standbys: idsOf(share.standbys), warmups: idsOf(share.warmups), plan }
+      const data = encodeAssignmentData({ ...group, ...own })
       return [member, { partitions: share.active.flatMap(({ inputs }) => inputs), data }]
     })
     return new Map([...assignments, ...refusals])
@@ -92,11 +94,20 @@ interface KnownThread {
   readonly id: string
   readonly topics: readonly string[]
   readonly active: ReadonlySet<TaskId>
+  readonly planned: ReadonlySet<TaskId>
   readonly copies: ReadonlySet<TaskId>
   readonly data: MemberData
 }
 
-const nothingYet: AssignmentData = { active: [], standbys: [], warmups: [], unassigned: [], isSettled: true, hosts: new TaskHosts(new Map()) }
+const nothingYet: AssignmentData = {
+  active: [],
+  standbys: [],
+  warmups: [],
+  plan: { active: [], standbys: [] },
+  unassigned: [],
+  isSettled: true,
+  hosts: new TaskHosts(new Map()),
+}
 
 /** Who cannot be understood gets nothing but the reason, so that a process of another version stops none of those that run. */
 function told(members: readonly GroupMember[]) {
@@ -120,7 +131,7 @@ function threadsOf(
   const byPlace = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [placeOf(input), id])))
   const threads = known.map(({ member: { id, topics, owned }, data }) => {
     const active = new Set(owned.flatMap((partition) => byPlace.get(placeOf(partition)) ?? []))
-    return { id, topics, active, copies: new Set([...data.standbys, ...data.warmups]), data }
+    return { id, topics, active, planned: new Set(data.plan.active), copies: new Set([...data.standbys, ...data.warmups]), data }
   })
   return threads.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
@@ -136,6 +147,10 @@ function processesOf(threads: readonly KnownThread[]): readonly GroupProcess[] {
       topics: own.map(({ topics }) => new Set(topics)).reduce((all, topics) => all.intersection(topics)),
       active: new Set(own.flatMap(({ active }) => [...active])),
       standbys: new Set(own.flatMap(({ data }) => data.standbys)),
+      plan: {
+        active: new Set(own.flatMap(({ planned }) => [...planned])),
+        standbys: new Set(own.flatMap(({ data }) => data.plan.standbys)),
+      },
       lags,
     }
   })

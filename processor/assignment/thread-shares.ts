@@ -6,42 +6,62 @@ import type { GroupTask, TaskId } from './group-task.ts'
 export interface GroupThread {
   readonly id: string
   readonly active: ReadonlySet<TaskId>
+  /** What it was to run in the end, by the assignment before this one. */
+  readonly planned: ReadonlySet<TaskId>
   /** Standbys and warm-ups. */
   readonly copies: ReadonlySet<TaskId>
 }
 
-/** A process's share, split among its threads as evenly, and as much as it is now, as among processes. State is the process's: any thread may have it. */
+/**
+ * A process's share, split among its threads as evenly, and as much as it is now, as among processes. State is the process's: any
+ * thread may have it. A thread's plan has what it runs, so that a task which its old thread lets go has its new one, and a part of
+ * what comes to the process later.
+ */
 export function shareAmongThreads(share: TaskShare, threads: readonly GroupThread[]): ReadonlyMap<string, TaskShare> {
   const sorted = threads.toSorted((a, b) => (a.id < b.id ? -1 : 1))
-  const shares = sorted.map(() => ({ active: [] as GroupTask[], standbys: [] as GroupTask[], warmups: [] as GroupTask[] }))
+  const running = new Set(sorted.flatMap(({ active }) => [...active]))
   const totals = sorted.map(() => 0)
-  const split = (tasks: readonly GroupTask[], has: (thread: GroupThread, id: TaskId) => boolean, to: 'active' | 'standbys' | 'warmups') => {
+  const split = (tasks: readonly GroupTask[], placeSoFar: (id: TaskId) => number): readonly (readonly GroupTask[])[] => {
     const { even } = placeEvenly({
       weights: sorted.map(() => 1),
       base: [...totals],
       items: tasks.map(({ id, subtopology }) => {
-        const bin = sorted.findIndex((thread) => has(thread, id))
+        const bin = placeSoFar(id)
         return { kind: subtopology, bin: bin < 0 ? null : bin }
       }),
       mayHold: () => true,
-      cost: () => 0,
+      // Rather what does not run yet.
+      cost: (item) => (tasks.slice(item, item + 1).some(({ id }) => running.has(id)) ? 1 : 0),
     })
-    for (const [index, task] of tasks.entries()) {
-      const bin = even[index] ?? 0
-      shares[bin]?.[to].push(task)
-      totals[bin] = (totals[bin] ?? 0) + 1
-    }
+    for (const bin of even) if (bin !== null) totals[bin] = (totals[bin] ?? 0) + 1
+    return sorted.map((_, at) => tasks.filter((_, index) => even[index] === at))
   }
-  const runs = (thread: GroupThread, id: TaskId) => thread.active.has(id)
-  const keeps = (thread: GroupThread, id: TaskId) => thread.copies.has(id)
-  const isStateful = ({ isStateful }: GroupTask) => isStateful
-  split(share.active.filter(isStateful), runs, 'active')
-  split(
+  const runner = (id: TaskId) => {
+    const planned = sorted.findIndex((thread) => thread.planned.has(id))
+    return planned < 0 ? sorted.findIndex(({ active }) => active.has(id)) : planned
+  }
+  const keeper = (id: TaskId) => sorted.findIndex(({ copies }) => copies.has(id))
+  const now = new Set(share.active)
+  const stateful = split(share.active.filter(isStateful), runner)
+  const stateless = split(
     share.active.filter((task) => !isStateful(task)),
-    runs,
-    'active',
+    runner,
   )
-  split(share.standbys, keeps, 'standbys')
-  split(share.warmups, keeps, 'warmups')
-  return new Map(sorted.map(({ id }, at) => [id, shares[at] ?? { active: [], standbys: [], warmups: [] }]))
+  const standbys = split(share.standbys, keeper)
+  const warmups = split(share.warmups, keeper)
+  const toCome = split(
+    share.plan.active.filter((task) => !now.has(task)),
+    runner,
+  )
+  return new Map(
+    sorted.map(({ id }, at) => {
+      const active = [...(stateful[at] ?? []), ...(stateless[at] ?? [])]
+      const plan = { active: [...active, ...(toCome[at] ?? [])], standbys: at === 0 ? share.plan.standbys : [] }
+      return [id, { active, standbys: standbys[at] ?? [], warmups: warmups[at] ?? [], plan }]
+    }),
+  )
+}
+
+function isStateful({ isStateful }: GroupTask): boolean {
+  return isStateful
 }

@@ -18,6 +18,7 @@ import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/fail
 import type { SourceRuntime } from '../task/node-runtime.ts'
 import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
+import { CacheBudget } from '../task/table-cache.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { internalTopics, refuseUnevenSources } from '../topic-plan.ts'
@@ -43,6 +44,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #partitions: { readonly [topic: string]: number }
   readonly #failures: FailurePolicy
   readonly #emitIntervalMs: number
+  readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
   readonly #positions = new Map<string, Position>()
@@ -73,6 +75,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#topology = this.#unresolved.withTopics([])
     this.#failures = failurePolicy(config)
     this.#emitIntervalMs = config.emitIntervalMs ?? 0
+    this.#cache = config.cacheMaxBytes ? new CacheBudget(config.cacheMaxBytes) : null
     this.#partitions = partitions ?? {}
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
     this.#open()
@@ -191,6 +194,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             handsOn: false,
             failures: this.#failures,
             emitIntervalMs: this.#emitIntervalMs,
+            cache: this.#cache,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
             batcher: (node) => this.#batcher(node),

@@ -4,7 +4,7 @@ import { noHeaders } from '../../topology/record.ts'
 import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
-import type { OperatorContext } from '../operators/operator-context.ts'
+import type { OperatorContext, TableUpdates } from '../operators/operator-context.ts'
 import type { KeptNumber } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
@@ -91,6 +91,16 @@ export class NodeContext implements OperatorContext {
         this.failed(thrown, null)
       }
     })
+  }
+
+  updates(store: string | null, sendsOld: () => boolean): TableUpdates {
+    const cache = store === null ? null : this.#task.tableCache(store)
+    cache?.listen((record) => this.forward(record), sendsOld)
+    if (cache !== null) return { areHeldBack: true, send: (update) => cache.put(update) }
+    return {
+      areHeldBack: false,
+      send: ({ key, change, timestamp, headers }) => this.forward({ key, value: change, timestamp, headers }),
+    }
   }
 
   kept(name: string): KeptNumber {

@@ -6,6 +6,7 @@ import type { Clock, ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { FailurePolicy, TaskFailures } from './failures.ts'
 import type { Punctuations } from './punctuations.ts'
+import type { CacheBudget, TableCache } from './table-cache.ts'
 
 /** The part of a task that its nodes see. */
 export interface TaskState {
@@ -21,6 +22,8 @@ export interface TaskState {
   readonly meters: TaskMeters
   readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T
+  /** Null where the updates of this table go on at once. */
+  tableCache(store: string): TableCache | null
   requestCommit(): void
   /** Acts as if the record in hand had been read there. */
   standIn(metadata: RecordMetadata, act: () => void): void
@@ -35,6 +38,8 @@ export interface TaskSurroundings {
   readonly failures: FailurePolicy
   /** See `OperatorContext`. */
   readonly emitIntervalMs: number
+  /** Null where no table's updates are held back. */
+  readonly cache: CacheBudget | null
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown>

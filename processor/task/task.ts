@@ -15,6 +15,7 @@ import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
+import { TableCache } from './table-cache.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
@@ -60,6 +61,8 @@ export class Task implements TaskState {
   readonly #async: AsyncRuntime[] = []
   readonly #nodes: NodeRuntime[] = []
   readonly #shared = new Map<object, unknown>()
+  /** By store, in the order in which they are flushed: a table before those made of it. */
+  readonly #caches = new Map<string, TableCache>()
   /** Next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
@@ -78,6 +81,7 @@ export class Task implements TaskState {
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
+    this.#makeCaches()
     this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
     this.#build()
   }
@@ -209,6 +213,7 @@ export class Task implements TaskState {
 
   /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
   takeCommit(positions: (TopicPartition & Position)[], state: StoreChange[]): void {
+    for (const cache of this.#caches.values()) cache.flush()
     for (const [name, { rows, logged }] of this.#options.stores) {
       const entries = rows.takeChanges()
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
@@ -234,7 +239,20 @@ export class Task implements TaskState {
   }
 
   close(): void {
+    for (const cache of this.#caches.values()) cache.discard()
     for (const node of this.#nodes) node.close()
+  }
+
+  tableCache(store: string): TableCache | null {
+    return this.#caches.get(store) ?? null
+  }
+
+  #makeCaches(): void {
+    const { cache } = this.#surroundings
+    if (cache === null) return
+    for (const store of this.#options.subtopology.stores) {
+      if (store.kind !== 'custom' && store.cached) this.#caches.set(store.name, new TableCache(store, cache, this.#place))
+    }
   }
 
   shared<T>(owner: object, make: () => T): T {

@@ -20,6 +20,7 @@ import type {
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
+import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
@@ -45,6 +46,8 @@ export interface StreamThreadOptions {
   readonly spread: SpreadOptions | null
   /** It may be settled now, or not any more. */
   readonly onSettling: () => void
+  /** Of updates of tables that wait for a commit; 0: each goes on at once. */
+  readonly cacheMaxBytes: number
   /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
   readonly maxTaskIdleMs: number
   /** Records buffered in one task past which its partitions are paused. */
@@ -72,6 +75,7 @@ export class StreamThread {
   readonly #clock: Clock
   readonly meters: ThreadMeters
   readonly #assignment: TaskAssignment
+  readonly #cache: CacheBudget | null
   readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
   readonly #paused = new Set<Task>()
   readonly #preparing: PreparingRuns
@@ -101,6 +105,7 @@ export class StreamThread {
   constructor(options: StreamThreadOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
     this.#assignment = new TaskAssignment(options.plan, options.log, {
       surroundings: this.#surroundings(),
@@ -175,7 +180,8 @@ export class StreamThread {
 
   /** It knows what it runs, and has the state of all of it. */
   get isSettled(): boolean {
-    return [...this.#assignors.values()].every(({ hasReceived }) => hasReceived) && !this.#assignment.isRestoring
+    const running = new Set(this.tasks.map(({ id }) => id))
+    return [...this.#assignors.values()].every(({ active }) => active?.every((id) => running.has(id)))
   }
 
   /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
@@ -565,6 +571,7 @@ export class StreamThread {
       handsOn: this.#options.log.traits.handsOn,
       failures: this.#options.failures,
       emitIntervalMs: this.#options.emitIntervalMs,
+      cache: this.#cache,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#append(record),
       batcher: (node) => this.#batcher(node),

@@ -52,9 +52,9 @@ export class ThreadAssignor implements GroupAssignor {
     return this.#assignor.name
   }
 
-  /** It was told at least once what to run, though it may be nothing. */
-  get hasReceived(): boolean {
-    return this.#hasReceived
+  /** What this thread is to run; null as long as it was not told. */
+  get active(): readonly TaskId[] | null {
+    return this.#hasReceived ? this.#assignor.assignment.active : null
   }
 
   get hosts(): TaskHosts {

@@ -30,7 +30,10 @@ interface ClusterWish {
   readonly nodes?: 1 | 3
   /** Needs nodes that it may kill, or settings of its own: never somebody else's cluster. */
   readonly own?: boolean
-  readonly settings?: { readonly [name: string]: string }
+  /** Asked when it starts. */
+  readonly settings?: () => { readonly [name: string]: string }
+  /** Who may sign in by SCRAM. */
+  readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
   /** How clients are spoken to; brokers speak plain among each other. */
   readonly clientListener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
 }
@@ -92,11 +95,11 @@ async function startBrokers(libs: string, wish: ClusterWish): Promise<KafkaClust
       ...common(count),
       ...own({ id, client, between, controller, home, wish }),
       'controller.quorum.voters': voters,
-      ...wish.settings,
+      ...wish.settings?.(),
     }
     writeFileSync(join(home, 'server.properties'), properties(settings))
     writeFileSync(join(home, 'log4j2.properties'), properties(logging))
-    return new OwnNode({ id, address: `127.0.0.1:${client}`, home, libs, clusterId })
+    return new OwnNode({ id, address: `127.0.0.1:${client}`, home, libs, clusterId, scramUsers: wish.scramUsers ?? [] })
   })
   const close = async () => {
     await Promise.all(nodes.map((node) => node.kill()))
@@ -118,6 +121,7 @@ interface NodeOptions {
   readonly home: string
   readonly libs: string
   readonly clusterId: string
+  readonly scramUsers: readonly { readonly name: string; readonly password: string }[]
 }
 
 class OwnNode implements KafkaNode {
@@ -135,9 +139,12 @@ class OwnNode implements KafkaNode {
   }
 
   async format(): Promise<void> {
-    const { clusterId, home } = this.#options
+    const { clusterId, home, scramUsers } = this.#options
+    const users = scramUsers.flatMap(({ name, password }) =>
+      ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => ['--add-scram', `${mechanism}=[name=${name},password=${password}]`]),
+    )
     const argv = this.#java('128m', ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'])
-    const format = [...argv, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', join(home, 'server.properties')]
+    const format = [...argv, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', join(home, 'server.properties'), ...users]
     await this.#said((output) => spawn('java', format, { stdio: ['ignore', output, output] }), null)
   }
 

@@ -45,7 +45,14 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
   }
 
   mapAsync<W>(mapper: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>, options: AsyncOptions): KStream<K, W> {
-    return this.#add(options, mapper)
+    return this.#add(options, async (values, calls) => {
+      const results = defined(await mapper(values, calls), 'mapAsync')
+      if (Array.isArray(results)) return results
+      throw new WaggleError('WAGGLE_BATCH_LENGTH', {
+        message: `mapAsync of a batch of ${values.length} gave no list (${typeof results})`,
+        next: 'Give a list with one result a record, in order.',
+      })
+    })
   }
 
   #add<W>(options: AsyncOptions, call: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>): KStream<K, W> {
@@ -65,13 +72,24 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
       nameOf: (_, { topic, partition, offset }) => `${name}/${topic}-${partition}@${offset}`,
       admit: () => 'call',
       forward(outcome, record, context) {
-        if (outcome.kind === 'error') throw outcome.error
+        if (outcome.kind === 'error') throw failureOf(outcome.error, name, timeoutMs)
         if (outcome.kind === 'result') context.forward({ ...record, value: defined(outcome.result, 'mapAsync') })
       },
     }
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addAsync(name, step, [output]) })
     return new Stream({ ...this.#parts, output: name, value: null })
   }
+}
+
+/** In the words of the DSL: what the user threw, or that nothing came. */
+function failureOf(error: WaggleError, name: string, timeoutMs: number): unknown {
+  if (error.code === 'WAGGLE_TIMEOUT') {
+    return new WaggleError('WAGGLE_TIMEOUT', {
+      message: `${name} had no result within ${timeoutMs} ms`,
+      next: 'Raise timeoutMs, or find out what the call waits for.',
+    })
+  }
+  return error.code === 'WAGGLE_BEE_FAILED' ? error.cause : error
 }
 
 function invalid(message: string): WaggleError {

@@ -108,6 +108,8 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
+      // What leaves when a window closes leaves once anyway.
+      cached: kind !== 'versioned' && more.timeOrdered !== true && (this.options.caching ?? true),
       ...more,
     }
   }

@@ -83,6 +83,12 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
 
   /** `gracePeriodMs` needs a versioned table (KIP-923). */
   static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: { gracePeriodMs?: number; name?: string } = {}): Joined<K, V, V2> {
+    if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
+      throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+        message: `A join cannot wait for ${options.gracePeriodMs} ms`,
+        next: 'Give a gracePeriodMs of at least 0, or leave it out.',
+      })
+    }
     return new Joined(key, value, other, options)
   }
 }

@@ -85,6 +85,8 @@ export class StreamsGraph {
     }
     // Building once more gives the same names.
     this.#index = before
+    // A step that takes time and has state before it is refused here, and not when it runs.
+    topology.subtopologies()
     return topology
   }
 

@@ -1,4 +1,4 @@
-import { AuthenticationError, findErrorBy, protocolErrorsCodesById, ResponseError } from '@platformatic/kafka'
+import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseError } from '@platformatic/kafka'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /** What a broker answered in place of what was asked, by Kafka's name; `NETWORK` where it did not answer. */
@@ -6,7 +6,7 @@ export class BrokerError extends Error {
   readonly error: string
 
   constructor(error: string, detail?: string | null, cause?: unknown) {
-    super(detail ? `${error}: ${detail}` : error, cause === undefined ? undefined : { cause })
+    super(detail ? (error === 'NETWORK' ? detail : `${error}: ${detail}`) : error, cause === undefined ? undefined : { cause })
     this.name = 'BrokerError'
     this.error = error
   }
@@ -31,9 +31,19 @@ export function responseIn(thrown: unknown): unknown {
 
 export function networkError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
-  const said = thrown instanceof Error ? thrown.message : String(thrown)
-  const isRefused = thrown instanceof Error && findErrorBy(thrown, 'code', AuthenticationError.code) !== null
-  return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', said, thrown)
+  // A connection that fails says why in its causes.
+  const errors = causesOf(thrown)
+  const refusal = errors.findIndex((error) => error instanceof AuthenticationError)
+  // One that broke off on the way was no answer.
+  const isRefused = refusal >= 0 && !errors.slice(refusal).some((error) => error instanceof NetworkError)
+  const said = errors.map(({ message }) => message.replace(/\.$/, '')).join(': ')
+  return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', said || String(thrown), thrown)
+}
+
+function causesOf(thrown: unknown): readonly Error[] {
+  const errors: Error[] = []
+  for (let error = thrown; error instanceof Error && errors.length < 5; error = error.cause) errors.push(error)
+  return errors
 }
 
 /** Another try, perhaps elsewhere, may do. */

@@ -1,11 +1,11 @@
-import { type API, findCoordinatorV4, metadataV12 } from '@platformatic/kafka'
 import type { Clock, Random } from '../../../processor/ports.ts'
-import { BrokerError, errorName, expectNone, isPassing, toWaggleError } from './broker-error.ts'
-import type { Broker, Connections, Lane } from './connections.ts'
+import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
+import type { At, KafkaClient } from './client.ts'
+import type { Broker, Lane } from './connections.ts'
 
 export interface ClusterOptions {
   readonly brokers: readonly Broker[]
-  readonly connections: Connections
+  readonly client: KafkaClient
   readonly clock: Clock
   readonly random: Random
 }
@@ -17,7 +17,7 @@ interface Leader {
 
 /** What is known of the brokers: who leads which partition, who coordinates which group or transaction. */
 export class Cluster {
-  readonly connections: Connections
+  readonly client: KafkaClient
   readonly clock: Clock
   readonly #random: Random
   readonly #bootstrap: readonly Broker[]
@@ -31,9 +31,9 @@ export class Cluster {
   #refreshing: Promise<void> | null = null
   #closed = false
 
-  constructor({ brokers, connections, clock, random }: ClusterOptions) {
+  constructor({ brokers, client, clock, random }: ClusterOptions) {
     this.#bootstrap = brokers
-    this.connections = connections
+    this.client = client
     this.clock = clock
     this.#random = random
   }
@@ -73,16 +73,16 @@ export class Cluster {
   }
 
   async topicNames(): Promise<readonly string[]> {
-    const { topics } = await this.ask(metadataV12.api, null, false, false)
-    return topics.flatMap(({ name, isInternal }) => (name && !isInternal ? [name] : []))
+    const { topics } = await this.ask((at) => this.client.metadata(at, null))
+    return topics.flatMap(({ name, isInternal }) => (isInternal ? [] : [name]))
   }
 
   /** Any broker will do: those that are known, then those that were named at the start. */
-  async ask<A extends unknown[], R>(api: API<A, R>, ...args: A): Promise<R> {
+  async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
     for (const broker of [...this.#nodes.values(), ...this.#bootstrap]) {
       try {
-        return await this.connections.call(mainLane, broker, api, ...args)
+        return await request({ broker, lane: mainLane })
       } catch (thrown) {
         if (!isPassing(thrown)) throw thrown
         failures.push(`${broker.host}:${broker.port}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
@@ -99,11 +99,7 @@ export class Cluster {
     const name = `${kind} ${key}`
     const known = this.#coordinators.get(name)
     if (known !== undefined) return known
-    const { coordinators } = await this.ask(findCoordinatorV4.api, kind === 'group' ? 0 : 1, [key])
-    const found = coordinators[0]
-    if (found === undefined) throw new BrokerError('COORDINATOR_NOT_AVAILABLE')
-    expectNone(found.errorCode, found.errorMessage ?? null)
-    const broker = { host: found.host, port: found.port }
+    const broker = await this.ask((at) => this.client.findCoordinator(at, kind, key))
     this.#coordinators.set(name, broker)
     return broker
   }
@@ -147,26 +143,25 @@ export class Cluster {
 
   async #refresh(): Promise<void> {
     const wanted = [...this.#wanted]
-    const { brokers, topics, controllerId } = await this.ask(metadataV12.api, wanted, false, false)
+    const { brokers, topics, controller } = await this.ask((at) => this.client.metadata(at, wanted))
     if (brokers.length > 0) this.#nodes.clear()
-    for (const { nodeId, host, port } of brokers) this.#nodes.set(nodeId, { host, port })
-    this.#controller = controllerId
-    for (const { name, errorCode, topicId, partitions } of topics) {
-      if (!name) continue
+    for (const { id, host, port } of brokers) this.#nodes.set(id, { host, port })
+    this.#controller = controller
+    for (const { name, errorCode, id, partitions } of topics) {
       if (errorCode !== 0) {
         this.#topicErrors.set(name, errorName(errorCode))
         if (errorName(errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#leaders.delete(name)
         continue
       }
       // One that was made anew under its name counts from the start.
-      const before = this.#topicIds.get(name) === topicId ? this.#leaders.get(name) : undefined
-      this.#topicIds.set(name, topicId)
+      const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
+      this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
-      for (const { partitionIndex, leaderId, leaderEpoch } of partitions) {
-        const old = before?.[partitionIndex]
+      for (const { partition, leader, epoch } of partitions) {
+        const old = before?.[partition]
         // A broker that was away may know an older leader than we do.
-        const isOlder = old !== undefined && old !== null && old.epoch > leaderEpoch
-        leaders[partitionIndex] = isOlder ? old : leaderId < 0 ? null : { node: leaderId, epoch: leaderEpoch }
+        const isOlder = old !== undefined && old !== null && old.epoch > epoch
+        leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch }
       }
       this.#leaders.set(name, leaders)
     }

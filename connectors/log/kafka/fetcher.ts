@@ -80,7 +80,7 @@ export class Fetcher {
     this.#cancelRetry?.()
     this.#partitions.clear()
     const names = new Set(this.#lanes.map(({ name }) => name))
-    await this.#cluster.connections.closeLanes((name) => names.has(name))
+    await this.#cluster.client.closeLanes((name) => names.has(name))
   }
 
   #ask(): void {
@@ -125,7 +125,7 @@ export class Fetcher {
     try {
       const asks = partitions.map(({ topic, partition, next }) => ({ topic, partition, offset: next ?? 0 }))
       const request = fetchRequest(asks, { maxWaitMs, maxBytes: maxAnswerBytes, maxPartitionBytes })
-      const { errorCode, answers } = await this.#cluster.connections.raw(lane, broker, request)
+      const { errorCode, answers } = await this.#cluster.client.raw({ lane, broker }, request)
       if (errorCode !== 0) throw new BrokerError(errorName(errorCode))
       for (const partition of partitions) partition.isAsked = false
       for (const answer of answers) {

@@ -1,7 +1,6 @@
-import { heartbeatV4, joinGroupV9, leaveGroupV5, syncGroupV5 } from '@platformatic/kafka'
 import type { GroupAssignment, GroupAssignor, TopicPartition } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
-import { BrokerError, errorName, expectNone, isCoordinatorMoved, isPassing, toWaggleError } from './broker-error.ts'
+import { BrokerError, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from './group-protocol.ts'
@@ -104,11 +103,8 @@ export class GroupMember {
     await this.#loop
     // One with a name of its own comes back.
     if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
-      const { group } = this.#options
-      const members = [{ memberId: this.#memberId, reason: 'closed' }]
-      await this.#coordinated((broker) => this.#cluster.connections.call(this.#heartbeatLane, broker, leaveGroupV5.api, group, members)).catch(
-        () => {},
-      )
+      const { client } = this.#cluster
+      await this.#coordinated((broker) => client.leaveGroup({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)).catch(() => {})
     }
     await this.#closeLanes()
   }
@@ -161,47 +157,29 @@ export class GroupMember {
 
   async #join(): Promise<void> {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
-    const { connections } = this.#cluster
+    const { client } = this.#cluster
     this.#isAskedAgain = false
     const owned = this.#memberId === '' ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
-    const joined = await this.#coordinated((broker) =>
-      connections.call(this.#joinLane, broker, joinGroupV9.api, group, sessionTimeoutMs, rebalanceTimeoutMs, this.#memberId, instanceId, 'consumer', [
-        { name: assignor.name, metadata },
-      ]),
-    )
-    if (errorName(joined.errorCode) === 'MEMBER_ID_REQUIRED') {
-      this.#memberId = joined.memberId
-      return
-    }
-    expectNone(joined.errorCode)
+    const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
+    const joined = await this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish))
     this.#memberId = joined.memberId
+    if (!joined.isKnown) return
     this.#isLeader = joined.leader === joined.memberId
     if (this.#isLeader) await this.#watch(topicsOf(joined.members))
-    const assignments = this.#isLeader && !joined.skipAssignment ? this.#decide(joined.members) : []
-    const synced = await this.#coordinated((broker) =>
-      connections.call(
-        this.#joinLane,
-        broker,
-        syncGroupV5.api,
-        group,
-        joined.generationId,
-        joined.memberId,
-        instanceId,
-        'consumer',
-        assignor.name,
-        assignments,
-      ),
+    const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
+    const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
+    const assignment = await this.#coordinated((broker) =>
+      client.syncGroup({ broker, lane: this.#joinLane }, group, { member, protocol: assignor.name, assignments }),
     )
-    expectNone(synced.errorCode)
     if (this.#closed) return
-    this.#generation = joined.generationId
-    this.#membership = { memberId: this.#memberId, generation: this.#generation, instanceId }
+    this.#generation = joined.generation
+    this.#membership = member
     this.#mustJoin = this.#isAskedAgain
     this.#isPending = true
     this.#lastCheckMs = this.#cluster.clock.elapsedMs()
     this.#settle()
-    this.#options.onAssigned(decodeAssignment(synced.assignment))
+    this.#options.onAssigned(decodeAssignment(assignment))
   }
 
   async #watch(topics: ReadonlySet<string>): Promise<void> {
@@ -220,12 +198,8 @@ export class GroupMember {
   async #keepSeat(): Promise<void> {
     await this.#wait(this.#options.heartbeatIntervalMs)
     if (this.#closed || (this.#mustJoin && !this.#isPending)) return
-    const { group, instanceId } = this.#options
-    const { errorCode } = await this.#coordinated((broker) =>
-      this.#cluster.connections.call(this.#heartbeatLane, broker, heartbeatV4.api, group, this.#generation, this.#memberId, instanceId),
-    )
-    if (errorName(errorCode) === 'REBALANCE_IN_PROGRESS') this.#mustJoin = true
-    else expectNone(errorCode)
+    const { client } = this.#cluster
+    await this.#coordinated((broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat))
     await this.#checkTopics()
   }
 
@@ -245,13 +219,12 @@ export class GroupMember {
       .join('\n')
   }
 
-  async #coordinated<T extends { readonly errorCode: number }>(ask: (broker: Broker) => Promise<T>): Promise<T> {
-    return this.#cluster.withCoordinator('group', this.#options.group, async (broker) => {
-      const answer = await ask(broker)
-      const error = errorName(answer.errorCode)
-      if (isCoordinatorMoved(error)) throw new BrokerError(error)
-      return answer
-    })
+  get #seat(): GroupMembership {
+    return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
+  }
+
+  #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
+    return this.#cluster.withCoordinator('group', this.#options.group, ask)
   }
 
   #wait(delayMs: number): Promise<void> {
@@ -272,7 +245,7 @@ export class GroupMember {
 
   #closeLanes(): Promise<void> {
     const names = new Set([this.#joinLane.name, this.#heartbeatLane.name])
-    return this.#cluster.connections.closeLanes((name) => names.has(name))
+    return this.#cluster.client.closeLanes((name) => names.has(name))
   }
 }
 

@@ -5,6 +5,7 @@ import {
   encodeConsumerProtocolSubscription,
 } from '@platformatic/kafka'
 import type { GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../../../processor/ports.ts'
+import type { JoinedMember } from './client.ts'
 
 /** What a member says when it joins: Kafka's consumer protocol v3, so that tools show what a group does. */
 export interface MemberSubscription {
@@ -34,12 +35,6 @@ export function decodeAssignment(bytes: Buffer): GroupAssignment {
   return { partitions: places(assignedPartitions), data: userData }
 }
 
-interface JoinedMember {
-  readonly memberId: string
-  readonly groupInstanceId?: string | null | undefined
-  readonly metadata: Buffer
-}
-
 /**
  * The leader's decision. Whatever the assignor wants to move is given to nobody as long as its owner has it: the owner lets go when it
  * hears that it is not its any more, and joins again (incremental cooperative rebalancing, KIP-429).
@@ -50,9 +45,16 @@ export function assignCooperatively(
   partitionsOf: (topic: string) => number,
 ): ReadonlyMap<string, GroupAssignment> {
   const owners = new Map<string, { readonly member: string; readonly generation: number }>()
-  const subscriptions = joined.map(({ memberId, groupInstanceId, metadata }) => {
+  const subscriptions = joined.map(({ id, instanceId, metadata }) => {
     const { topics, ownedPartitions, generationId, userData } = decodeConsumerProtocolSubscription(metadata)
-    return { id: memberId, instanceId: groupInstanceId ?? null, topics, owned: places(ownedPartitions), generation: generationId, data: userData }
+    return {
+      id,
+      instanceId,
+      topics,
+      owned: places(ownedPartitions),
+      generation: generationId,
+      data: userData,
+    }
   })
   for (const { id, owned, generation } of subscriptions) {
     for (const place of owned) {

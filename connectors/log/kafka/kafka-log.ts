@@ -16,12 +16,14 @@ import type {
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError } from './broker-error.ts'
+import type { KafkaClient } from './client.ts'
 import { Cluster } from './cluster.ts'
 import { type Broker, Connections } from './connections.ts'
 import type { FetchedPartition } from './fetched-partition.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { PartitionReader } from './partition-reader.ts'
+import { PlatformaticClient } from './platformatic-client.ts'
 import { RecordProducer } from './record-producer.ts'
 import { KafkaTaskProducer } from './task-producer.ts'
 import { createTopics, topicInfo } from './topics.ts'
@@ -64,7 +66,17 @@ export type KafkaSignIn =
 
 /** A Kafka cluster as the log: records are on the brokers, positions with them, state in changelogs. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
-  const log = new KafkaLog(options)
+  const { clientId, ssl, sasl } = options
+  const connections = new Connections({ clientId, ...(ssl === undefined ? {} : { ssl }), ...(sasl === undefined ? {} : { sasl: signIn(sasl) }) })
+  return openLogOn(new PlatformaticClient(connections), { ...options, transactions: connections })
+}
+
+/** On whichever client. `transactions`: null where it has none that are fenced by member (KIP-447). */
+export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }): Promise<Log> {
+  if (options.processing === 'exactly_once' && options.transactions === null) {
+    throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
+  }
+  const log = new KafkaLog(client, options)
   try {
     await log.reach()
     return log
@@ -78,7 +90,8 @@ class KafkaLog implements Log {
   readonly traits: LogTraits
   readonly state = null
   readonly #options: KafkaLogOptions
-  readonly #connections: Connections
+  readonly #client: KafkaClient
+  readonly #transactions: Connections | null
   readonly #cluster: Cluster
   readonly #fetcher: Fetcher
   readonly #consumers = new Set<GroupConsumer>()
@@ -88,13 +101,14 @@ class KafkaLog implements Log {
   readonly #instance: string
   #made = 0
 
-  constructor(options: KafkaLogOptions) {
-    const { clientId, clock, random, ssl, sasl, processing } = options
+  constructor(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }) {
+    const { clock, random, processing } = options
     this.#options = options
+    this.#client = client
+    this.#transactions = options.transactions
     this.#instance = options.instance ?? Buffer.from(random.bytes(8)).toString('hex')
     this.traits = { atomicCommit: processing === 'exactly_once', repeatsRecords: true, handsOn: false }
-    this.#connections = new Connections({ clientId, ...(ssl === undefined ? {} : { ssl }), ...(sasl === undefined ? {} : { sasl: signIn(sasl) }) })
-    this.#cluster = new Cluster({ brokers: options.brokers.map(brokerOf), connections: this.#connections, clock, random })
+    this.#cluster = new Cluster({ brokers: options.brokers.map(brokerOf), client, clock, random })
     this.#fetcher = new Fetcher({
       cluster: this.#cluster,
       name: 'readers',
@@ -129,7 +143,7 @@ class KafkaLog implements Log {
         })
       }
       throw new WaggleError('WAGGLE_LOG_UNREACHABLE', {
-        message: `No Kafka broker answers at ${addresses}: ${detail}`,
+        message: `No Kafka broker answers: ${detail}`,
         next: 'Start Kafka, or correct the addresses in KAFKA_BROKERS.',
         cause: thrown,
       })
@@ -150,6 +164,9 @@ class KafkaLog implements Log {
   }
 
   async subscribe(subscription: Subscription): Promise<Consumer> {
+    if (subscription.instanceId !== undefined && !this.#client.hasStaticMembers) {
+      throw notSupported(this.#client, 'static membership', 'Leave out the member’s name, or choose another client.')
+    }
     const { sessionTimeoutMs = 45_000, heartbeatIntervalMs = 3000, rebalanceTimeoutMs = 300_000 } = this.#options
     const consumer = new GroupConsumer({
       cluster: this.#cluster,
@@ -169,7 +186,9 @@ class KafkaLog implements Log {
     const { processing, lingerMs = 5, deliveryTimeoutMs = 120_000, transactionTimeoutMs = 10_000 } = this.#options
     const name = `${group}-${this.#instance}-${this.#freeNumber(group)}`
     const transaction =
-      processing === 'exactly_once' ? new Transaction({ cluster: this.#cluster, transactionalId: name, timeoutMs: transactionTimeoutMs }) : null
+      processing === 'exactly_once' && this.#transactions !== null
+        ? new Transaction({ cluster: this.#cluster, connections: this.#transactions, transactionalId: name, timeoutMs: transactionTimeoutMs })
+        : null
     const producer = new KafkaTaskProducer({
       cluster: this.#cluster,
       name,
@@ -214,7 +233,7 @@ class KafkaLog implements Log {
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
     this.#cluster.close()
     await this.#fetcher.close()
-    await this.#connections.close()
+    await this.#client.close()
   }
 
   get #maxBatchBytes(): number {
@@ -226,6 +245,10 @@ class KafkaLog implements Log {
     const names = new Set(this.#taskProducers.values())
     for (let number = 0; ; number++) if (!names.has(`${group}-${this.#instance}-${number}`)) return number
   }
+}
+
+function notSupported(client: KafkaClient, what: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The Kafka client ${client.name} cannot do ${what}`, next })
 }
 
 function brokerOf(address: string): Broker {

@@ -1,6 +1,6 @@
-import { listOffsetsV7, offsetCommitV8, offsetFetchV8 } from '@platformatic/kafka'
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
+import type { Edge } from './client.ts'
 import { type Cluster, mainLane } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 
@@ -18,20 +18,11 @@ export type CommittedPosition = TopicPartition & Position
 export function committedOffsets(cluster: Cluster, group: string, partitions: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
   return cluster.retry(`The positions of ${group} cannot be read`, () =>
     cluster.withCoordinator('group', group, async (broker) => {
-      const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([name, ones]) => ({
-        name,
-        partitionIndexes: ones.map(({ partition }) => partition),
-      }))
-      const { groups } = await cluster.connections.call(mainLane, broker, offsetFetchV8.api, [{ groupId: group, memberEpoch: -1, topics }], true)
-      const found = groups[0]
-      if (found === undefined) throw new BrokerError('COORDINATOR_NOT_AVAILABLE')
-      expectNone(found.errorCode)
+      const answers = await cluster.client.fetchOffsets({ broker, lane: mainLane }, group, partitions)
       const byPlace = new Map<string, Position>()
-      for (const { name, partitions: ones } of found.topics) {
-        for (const { partitionIndex, committedOffset, metadata, errorCode } of ones) {
-          expectNone(errorCode, `${name} ${partitionIndex}`)
-          if (committedOffset >= 0n) byPlace.set(`${partitionIndex} ${name}`, { offset: Number(committedOffset), metadata: metadata ?? '' })
-        }
+      for (const { topic, partition, offset, metadata, errorCode } of answers) {
+        expectNone(errorCode, `${topic} ${partition}`)
+        if (offset >= 0) byPlace.set(`${partition} ${topic}`, { offset, metadata })
       }
       return partitions.map(({ topic, partition }) => byPlace.get(`${partition} ${topic}`) ?? null)
     }),
@@ -44,18 +35,8 @@ export async function commitOffsets(
   { broker, group, member }: { readonly broker: Broker; readonly group: string; readonly member: GroupMembership },
   positions: readonly CommittedPosition[],
 ): Promise<void> {
-  const { memberId, generation, instanceId } = member
-  const { topics } = await cluster.connections.call(
-    commitLane,
-    broker,
-    offsetCommitV8.api,
-    group,
-    generation,
-    memberId,
-    instanceId,
-    offsetTopics(positions),
-  )
-  expectAllTaken(topics)
+  const answers = await cluster.client.commitOffsets({ broker, lane: commitLane }, group, { member, positions })
+  for (const { topic, partition, errorCode } of answers) expectNone(errorCode, `${topic} ${partition}`)
 }
 
 /** As OffsetCommit and TxnOffsetCommit want them. */
@@ -80,9 +61,6 @@ export function expectAllTaken(
   }
 }
 
-/** Where partitions start, where what is committed ends, or where what is written does. */
-type Edge = 'earliest' | 'latest' | 'written'
-
 export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge): Promise<readonly number[]> {
   if (partitions.length === 0) return Promise.resolve([])
   const known = new Map<TopicPartition, number>()
@@ -105,26 +83,12 @@ async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition
   const first = partitions[0]
   const broker = first === undefined ? null : cluster.leaderOf(first.topic, first.partition)
   if (broker === null) throw new BrokerError('LEADER_NOT_AVAILABLE')
-  const timestamp = edge === 'earliest' ? -2n : -1n
-  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([name, ones]) => ({
-    name,
-    partitions: ones.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
-  }))
   try {
-    const answer = await cluster.connections.call(
-      mainLane,
-      broker,
-      listOffsetsV7.api,
-      -1,
-      edge === 'written' ? readUncommitted : readCommitted,
-      topics,
-    )
-    for (const { name, partitions: ones } of answer.topics) {
-      for (const { partitionIndex, errorCode, offset } of ones) {
-        expectNone(errorCode, `${name} ${partitionIndex}`)
-        const place = partitions.find(({ topic, partition }) => topic === name && partition === partitionIndex)
-        if (place !== undefined) known.set(place, Number(offset))
-      }
+    const answers = await cluster.client.listOffsets({ broker, lane: mainLane }, partitions, edge)
+    for (const { topic, partition, errorCode, offset } of answers) {
+      expectNone(errorCode, `${topic} ${partition}`)
+      const place = partitions.find((one) => one.topic === topic && one.partition === partition)
+      if (place !== undefined) known.set(place, offset)
     }
   } catch (thrown) {
     await cluster.refresh(partitions.map(({ topic }) => topic)).catch(() => {})
@@ -132,6 +96,4 @@ async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition
   }
 }
 
-const readUncommitted = 0
-const readCommitted = 1
 const commitLane: Lane = { name: 'commit', requestTimeoutMs: 15_000 }

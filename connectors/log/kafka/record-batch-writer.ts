@@ -23,8 +23,14 @@ export class RecordBatchWriter {
   #baseTimestamp = 0
   #maxTimestamp = 0
 
-  constructor() {
-    this.#bytes = Buffer.allocUnsafe(firstBytes)
+  /** `spare`: of one that is done. */
+  constructor(spare?: Buffer) {
+    this.#bytes = spare ?? Buffer.allocUnsafe(firstBytes)
+  }
+
+  /** To be written over, once nobody needs what is in it. */
+  get buffer(): Buffer {
+    return this.#bytes
   }
 
   get size(): number {

@@ -1,5 +1,4 @@
-import { initProducerIdV4 } from '@platformatic/kafka'
-import type { ProducerRecord } from '../../../processor/ports.ts'
+import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
@@ -43,7 +42,7 @@ export class Batch {
   readonly topic: string
   readonly partition: number
   readonly set: BatchSet
-  readonly writer = new RecordBatchWriter()
+  readonly writer: RecordBatchWriter
   readonly sinceMs: number
   /** Takes no more records. */
   isClosed = false
@@ -51,11 +50,15 @@ export class Batch {
   sequence: number | null = null
   identity: ProducerIdentity | null = null
 
-  constructor(topic: string, partition: number, set: BatchSet, sinceMs: number) {
+  constructor(
+    { topic, partition }: TopicPartition,
+    options: { readonly set: BatchSet; readonly writer: RecordBatchWriter; readonly sinceMs: number },
+  ) {
     this.topic = topic
     this.partition = partition
-    this.set = set
-    this.sinceMs = sinceMs
+    this.set = options.set
+    this.writer = options.writer
+    this.sinceMs = options.sinceMs
   }
 }
 
@@ -84,6 +87,8 @@ export class Sender {
   #isIdentifying = false
   /** Who is asked for before a reset is nobody after it. */
   #resets = 0
+  /** Bytes of batches that are done: large ones are not made anew each time. */
+  readonly #spare: Buffer[] = []
   #pendingBytes = 0
   #isPumping = false
   #cancelLinger: (() => void) | null = null
@@ -116,7 +121,7 @@ export class Sender {
       last.isClosed = true
       this.#makeReady(queue)
     }
-    const batch = new Batch(record.topic, record.partition, set, this.#cluster.clock.elapsedMs())
+    const batch = new Batch(record, { set, writer: new RecordBatchWriter(this.#spare.pop()), sinceMs: this.#cluster.clock.elapsedMs() })
     batch.writer.append(record, maxBatchBytes)
     this.#pendingBytes += batch.writer.size
     queue.batches.push(batch)
@@ -148,7 +153,7 @@ export class Sender {
     this.#closed = true
     this.#cancelLinger?.()
     this.#cancelRetry?.()
-    await this.#cluster.connections.closeLanes((name) => name === this.#lane.name)
+    await this.#cluster.client.closeLanes((name) => name === this.#lane.name)
   }
 
   #lingerThen(callback: () => void): () => void {
@@ -235,7 +240,7 @@ export class Sender {
         batch: batch.writer.seal({ ...identity, sequence: batch.sequence ?? 0, isTransactional: enlistment !== null }),
       }))
       const request = produceRequest(parts, { transactionalId: enlistment?.transactionalId ?? null, timeoutMs: 15_000 })
-      const answers = await this.#cluster.connections.raw(this.#lane, broker, request)
+      const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
       const byPlace = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]))
       for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(`${batch.partition} ${batch.topic}`))
       // What waited for room in the request.
@@ -291,6 +296,7 @@ export class Sender {
     if (queue.batches[0] !== batch || !this.#owns(queue)) return
     queue.batches.shift()
     this.#pendingBytes -= batch.writer.size
+    if (this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
     if (queue.batches.length > 0) this.#makeReady(queue)
   }
 
@@ -389,15 +395,12 @@ export class Sender {
   }
 }
 
-async function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
-  return cluster.retry('A producer cannot be made', async () => {
-    const answer = await cluster.ask(initProducerIdV4.api, null, 0, -1n, -1)
-    if (answer.errorCode !== 0) throw new BrokerError(errorName(answer.errorCode))
-    return { producerId: answer.producerId, epoch: answer.producerEpoch }
-  })
+function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
+  return cluster.retry('A producer cannot be made', () => cluster.ask((at) => cluster.client.newProducerId(at)))
 }
 
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
+const maxSpare = 16
 const maxRequestBytes = 8 * 1024 * 1024
 const maxBackOffMs = 1000
 const sequenceEnd = 2 ** 31

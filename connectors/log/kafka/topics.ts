@@ -1,4 +1,3 @@
-import { ConfigResourceTypes, createTopicsV7, describeConfigsV4 } from '@platformatic/kafka'
 import type { TopicInfo, TopicSpec } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError, errorName, toWaggleError } from './broker-error.ts'
@@ -68,20 +67,19 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
     ])
     return {
       name,
-      numPartitions: partitions,
+      partitions,
       replicationFactor: replicationFactor ?? -1,
-      assignments: [],
-      configs: [...configs].map(([setting, value]) => ({ name: setting, value })),
+      settings: [...configs].map(([setting, value]) => ({ name: setting, value })),
     }
   })
   const controller = cluster.controller
   if (controller === null) throw new BrokerError('NOT_CONTROLLER')
-  const answer = await cluster.connections.call(mainLane, controller, createTopicsV7.api, topics, 15_000, false)
-  for (const { name, errorCode, errorMessage } of answer.topics) {
+  const answers = await cluster.client.createTopics({ broker: controller, lane: mainLane }, topics)
+  for (const { name, errorCode, message } of answers) {
     const error = errorName(errorCode)
     if (errorCode === 0 || error === 'TOPIC_ALREADY_EXISTS') continue
-    refuse(name, error, errorMessage)
-    throw new BrokerError(error, `${name}: ${errorMessage ?? ''}`)
+    refuse(name, error, message)
+    throw new BrokerError(error, `${name}: ${message ?? ''}`)
   }
 }
 
@@ -100,19 +98,13 @@ function refuse(name: string, error: string, detail?: string | null): void {
 
 async function settingsOf(cluster: Cluster, names: readonly string[]): Promise<ReadonlyMap<string, TopicSettings>> {
   return cluster.retry('The settings of topics cannot be read', async () => {
-    const resources = names.map((resourceName) => ({
-      resourceType: topicResource,
-      resourceName,
-      configurationKeys: ['cleanup.policy', 'retention.ms'],
-    }))
-    const { results } = await cluster.ask(describeConfigsV4.api, resources, false, false)
+    const answers = await cluster.ask((at) => cluster.client.describeTopics(at, names, ['cleanup.policy', 'retention.ms']))
     const found = new Map<string, TopicSettings>()
-    for (const { resourceName, errorCode, errorMessage, configs } of results) {
-      if (errorCode !== 0) throw new BrokerError(errorName(errorCode), errorMessage ?? resourceName)
-      const setting = (wanted: string) => configs.find(({ name }) => name === wanted)?.value
-      const cleanup = cleanupOf(setting('cleanup.policy') ?? 'delete')
-      const retentionMs = Number(setting('retention.ms') ?? -1)
-      found.set(resourceName, { cleanup, retentionMs: cleanup === 'compact' || retentionMs < 0 ? null : retentionMs })
+    for (const { name, errorCode, message, settings } of answers) {
+      if (errorCode !== 0) throw new BrokerError(errorName(errorCode), message ?? name)
+      const cleanup = cleanupOf(settings.get('cleanup.policy') ?? 'delete')
+      const retentionMs = Number(settings.get('retention.ms') ?? -1)
+      found.set(name, { cleanup, retentionMs: cleanup === 'compact' || retentionMs < 0 ? null : retentionMs })
     }
     return found
   })
@@ -146,6 +138,5 @@ function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
 
-const topicResource = ConfigResourceTypes.TOPIC
 /** What a batch of one record has beside it. */
 const batchOverheadBytes = 1024

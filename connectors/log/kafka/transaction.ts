@@ -1,12 +1,13 @@
 import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
 import { BrokerError, errorName, isCoordinatorMoved, isPassing } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
-import type { Broker, Lane } from './connections.ts'
+import type { Broker, Connections, Lane } from './connections.ts'
 import { type CommittedPosition, expectAllTaken, type GroupMembership, offsetTopics } from './offsets.ts'
 import type { Enlistment, ProducerIdentity } from './sender.ts'
 
 export interface TransactionOptions {
   readonly cluster: Cluster
+  readonly connections: Connections
   readonly transactionalId: string
   /** The broker aborts what takes longer. */
   readonly timeoutMs: number
@@ -16,6 +17,7 @@ export interface TransactionOptions {
 export class Transaction implements Enlistment {
   readonly transactionalId: string
   readonly #cluster: Cluster
+  readonly #connections: Connections
   readonly #timeoutMs: number
   readonly #lane: Lane
   readonly #partitions = new Set<string>()
@@ -23,8 +25,9 @@ export class Transaction implements Enlistment {
   #identity: ProducerIdentity | null = null
   #identifying: Promise<ProducerIdentity> | null = null
 
-  constructor({ cluster, transactionalId, timeoutMs }: TransactionOptions) {
+  constructor({ cluster, connections, transactionalId, timeoutMs }: TransactionOptions) {
     this.#cluster = cluster
+    this.#connections = connections
     this.transactionalId = transactionalId
     this.#timeoutMs = timeoutMs
     this.#lane = { name: `${transactionalId} transaction`, requestTimeoutMs: 15_000 }
@@ -53,7 +56,7 @@ export class Transaction implements Enlistment {
     }))
     await this.#ask(async (broker) => {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
-      const { resultsByTransaction } = await this.#cluster.connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
+      const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
       const codes = resultsByTransaction.flatMap(({ topicResults }) => topicResults.flatMap(({ resultsByPartition }) => resultsByPartition))
       // All or none: those that could have been are told as not attempted.
       const refused = codes
@@ -68,7 +71,7 @@ export class Transaction implements Enlistment {
   /** A group's positions become part of the transaction, checked against the member that commits them. */
   async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
     const { producerId, epoch } = await this.identify()
-    const { connections } = this.#cluster
+    const connections = this.#connections
     if (!this.#groups.has(group)) {
       await this.#ask(async (broker) =>
         errorOf(await connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
@@ -110,24 +113,14 @@ export class Transaction implements Enlistment {
   async close(): Promise<void> {
     // Else what was open would hold back readers until it times out.
     if (this.#partitions.size + this.#groups.size > 0) await this.#end({ isCommitted: false }).catch(() => {})
-    await this.#cluster.connections.closeLanes((name) => name === this.#lane.name)
+    await this.#connections.closeLanes((name) => name === this.#lane.name)
   }
 
   async #end({ isCommitted }: { readonly isCommitted: boolean }): Promise<void> {
     const identity = this.#identity
     if (identity === null || this.#partitions.size + this.#groups.size === 0) return
     await this.#ask(async (broker) =>
-      errorOf(
-        await this.#cluster.connections.call(
-          this.#lane,
-          broker,
-          endTxnV3.api,
-          this.transactionalId,
-          identity.producerId,
-          identity.epoch,
-          isCommitted,
-        ),
-      ),
+      errorOf(await this.#connections.call(this.#lane, broker, endTxnV3.api, this.transactionalId, identity.producerId, identity.epoch, isCommitted)),
     )
     this.#partitions.clear()
     this.#groups.clear()
@@ -136,15 +129,7 @@ export class Transaction implements Enlistment {
   async #initialise({ producerId, epoch }: ProducerIdentity): Promise<ProducerIdentity> {
     let made: ProducerIdentity | null = null
     await this.#ask(async (broker) => {
-      const answer = await this.#cluster.connections.call(
-        this.#lane,
-        broker,
-        initProducerIdV4.api,
-        this.transactionalId,
-        this.#timeoutMs,
-        producerId,
-        epoch,
-      )
+      const answer = await this.#connections.call(this.#lane, broker, initProducerIdV4.api, this.transactionalId, this.#timeoutMs, producerId, epoch)
       made = { producerId: answer.producerId, epoch: answer.producerEpoch }
       return errorOf(answer)
     })

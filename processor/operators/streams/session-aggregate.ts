@@ -3,6 +3,7 @@ import type { Header, Record, Window, Windowed } from '../../../topology/record.
 import { noHeaders } from '../../../topology/record.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
+import type { TableUpdates } from '../operator-context.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
@@ -12,6 +13,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
   readonly #operator: SessionAggregate
   #sessions: Sessions | null = null
   #turns: EmitTurns | null = null
+  #updates: TableUpdates | null = null
   #streamTime: KeptNumber = { value: -1 }
   #lastClose: KeptNumber = { value: -1 }
 
@@ -24,6 +26,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
     this.#sessions = this.store<Sessions>(this.#operator.store)
     this.#streamTime = this.context.kept('time')
     this.#lastClose = this.context.kept('closed')
+    this.#updates = this.context.updates(this.#operator.store, () => this.#operator.oldValues.sent)
     if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -54,17 +57,19 @@ export class SessionAggregateProcessor extends StoredProcessor {
       }
       const newValue = add(key, value, aggregate)
       const session = { key, window }
+      const same = found.find(([other]) => other.window.start === window.start && other.window.end === window.end)
       sessions.put(session, newValue)
-      this.#update(session, null, newValue)
+      this.#update(session, same?.[1] ?? null, newValue)
     }
     this.#turns?.record(record)
   }
 
-  #update(session: Windowed<unknown>, oldAggregate: unknown, newValue: unknown): void {
+  #update(session: Windowed<unknown>, before: unknown, newValue: unknown): void {
     const { emitOnClose, oldValues } = this.#operator
     if (emitOnClose()) return
-    const change = { newValue, oldValue: oldValues.sent ? oldAggregate : null }
-    this.context.forward({ key: session, value: change, timestamp: session.window.end, headers: noHeaders })
+    const { end } = session.window
+    const change = { newValue, oldValue: oldValues.sent && newValue === null ? before : null }
+    this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers: noHeaders, before })
   }
 
   #emitClosed(headers: readonly Header[]): void {

@@ -44,7 +44,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
     this.#streamTime = this.context.kept('time')
-    this.#emission = new WindowEmission(this.context, emitOnClose(), () => oldValues.sent)
+    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
     if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -146,7 +146,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   #putRight(record: Record<unknown, unknown>, right: Row): void {
     const start = record.timestamp + 1
     this.#windows?.put(record.key, right, start)
-    this.#emission?.update(record, this.#window(start), null, right.value, right.timestamp)
+    this.#emission?.update(record, this.#window(start), null, null, right.value, right.timestamp)
   }
 
   /** `before` is null for a new window. */
@@ -161,7 +161,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     const newValue = add(record.key, record.value, oldAggregate)
     const timestamp = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
     this.#windows?.put(record.key, newValue === null ? null : { value: newValue, timestamp }, start)
-    this.#emission?.update(record, window, oldAggregate, newValue, timestamp)
+    this.#emission?.update(record, window, before?.value ?? null, oldAggregate, newValue, timestamp)
   }
 
   #window(start: number): { readonly start: number; readonly end: number } {

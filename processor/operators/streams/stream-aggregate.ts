@@ -1,11 +1,13 @@
 import type { StreamAggregate } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
+import type { TableUpdates } from '../operator-context.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openRows, type TableRows } from './table-rows.ts'
 
 export class StreamAggregateProcessor extends StoredProcessor {
   readonly #operator: StreamAggregate
   #rows: TableRows | null = null
+  #updates: TableUpdates | null = null
 
   constructor(operator: StreamAggregate) {
     super()
@@ -13,7 +15,9 @@ export class StreamAggregateProcessor extends StoredProcessor {
   }
 
   override open(): void {
-    this.#rows = openRows(this.store(this.#operator.store))
+    const { store, oldValues } = this.#operator
+    this.#rows = openRows(this.store(store))
+    this.#updates = this.context.updates(store, () => oldValues.sent)
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -29,6 +33,7 @@ export class StreamAggregateProcessor extends StoredProcessor {
     const timestamp = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
     const newValue = add(key, value, oldAggregate)
     const change = rows.put(key, newValue, timestamp, oldValues.sent ? oldAggregate : null)
-    if (change !== null) this.context.forward({ key, value: change, timestamp, headers: record.headers })
+    if (change !== null)
+      this.#updates?.send({ key, change, timestamp, removedAt: record.timestamp, headers: record.headers, before: before?.value ?? null })
   }
 }

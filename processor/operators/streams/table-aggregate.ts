@@ -1,12 +1,14 @@
 import type { Change, TableAggregate } from '../../../topology/operators/streams.ts'
 import type { Record } from '../../../topology/record.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { TableUpdates } from '../operator-context.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openRows, type TableRows } from './table-rows.ts'
 
 export class TableAggregateProcessor extends StoredProcessor {
   readonly #operator: TableAggregate
   #rows: TableRows | null = null
+  #updates: TableUpdates | null = null
 
   constructor(operator: TableAggregate) {
     super()
@@ -14,7 +16,9 @@ export class TableAggregateProcessor extends StoredProcessor {
   }
 
   override open(): void {
-    this.#rows = openRows(this.store(this.#operator.store))
+    const { store, oldValues } = this.#operator
+    this.#rows = openRows(this.store(store))
+    this.#updates = this.context.updates(store, () => oldValues.sent)
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -47,6 +51,7 @@ export class TableAggregateProcessor extends StoredProcessor {
       }
     }
     const own = rows.put(key, aggregate, timestamp, oldValues.sent ? (before?.value ?? null) : null)
-    if (own !== null) this.context.forward({ key, value: own, timestamp, headers: record.headers })
+    if (own !== null)
+      this.#updates?.send({ key, change: own, timestamp, removedAt: record.timestamp, headers: record.headers, before: before?.value ?? null })
   }
 }

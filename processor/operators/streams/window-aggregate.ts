@@ -27,7 +27,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
     this.#streamTime = this.context.kept('time')
-    this.#emission = new WindowEmission(this.context, emitOnClose(), () => oldValues.sent)
+    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
     if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -51,7 +51,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
       const newTimestamp = before === null ? timestamp : Math.max(timestamp, before.timestamp)
       const newValue = add(key, value, oldAggregate)
       stored.put(key, newValue === null ? null : { value: newValue, timestamp: newTimestamp }, window.start)
-      emission.update(record, window, oldAggregate, newValue, newTimestamp)
+      emission.update(record, window, before?.value ?? null, oldAggregate, newValue, newTimestamp)
     }
     this.#turns?.record(record)
   }

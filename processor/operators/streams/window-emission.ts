@@ -2,7 +2,7 @@ import type { Header, Record, Window } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
-import type { OperatorContext } from '../operator-context.ts'
+import type { OperatorContext, TableUpdates } from '../operator-context.ts'
 
 type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
 
@@ -11,19 +11,22 @@ export class WindowEmission {
   readonly #context: OperatorContext
   readonly #onClose: boolean
   readonly #sendsOld: () => boolean
+  readonly #updates: TableUpdates
   readonly #lastClose: KeptNumber
 
-  constructor(context: OperatorContext, onClose: boolean, sendsOld: () => boolean) {
+  constructor(context: OperatorContext, store: string, onClose: boolean, sendsOld: () => boolean) {
+    this.#updates = context.updates(store, sendsOld)
     this.#context = context
     this.#onClose = onClose
     this.#sendsOld = sendsOld
     this.#lastClose = context.kept('closed')
   }
 
-  update(record: Record<unknown, unknown>, window: Window, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
+  /** `before` is null for a new window, whose old aggregate is what it began with. */
+  update(record: Record<unknown, unknown>, window: Window, before: unknown, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
     if (this.#onClose) return
     const change = { newValue, oldValue: this.#sendsOld() ? oldAggregate : null }
-    this.#context.forward({ key: { key: record.key, window }, value: change, timestamp, headers: record.headers })
+    this.#updates.send({ key: { key: record.key, window }, change, timestamp, removedAt: record.timestamp, headers: record.headers, before })
   }
 
   /** `range` gives the window starts to look at for a close time, null where no window can have closed. */

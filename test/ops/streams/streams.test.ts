@@ -63,7 +63,7 @@ async function take<T>(records: AsyncIterable<T>, count: number): Promise<T[]> {
 
 describe('A program on the embedded log', () => {
   it('counts words, answers queries, and goes on where it was after a stop', async () => {
-    const settings = config()
+    const settings = config({ cacheMaxBytes: 0 })
     const states: string[] = []
     const first = new Streams(wordCount(), settings)
     first.onStateChange((to) => states.push(to))

@@ -7,6 +7,7 @@ type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 export const examples: fc.Arbitrary<Example> = fc
   .record({
     optimization: fc.constantFrom('none' as const, 'all' as const),
+    cached: fc.boolean(),
     shifts: fc.boolean(),
     start: fc.constantFrom(0, 0, 1_764_000_000_000),
     history: fc.constantFrom(0, 5, 20, 40, 100_000),
@@ -26,8 +27,9 @@ export const examples: fc.Arbitrary<Example> = fc
       { minLength: 1, maxLength: 40 },
     ),
   })
-  .map(({ optimization, shifts, start, history, choices, records }) => ({
+  .map(({ optimization, cached, shifts, start, history, choices, records }) => ({
     optimization,
+    cached,
     shifts,
     steps: stepsOf(choices, history),
     records: timed(start, records),
@@ -49,6 +51,7 @@ export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
   }
   return {
     optimization: 'none',
+    cached: false,
     shifts: false,
     steps: [
       { op: 'table', topic: 'in2' },

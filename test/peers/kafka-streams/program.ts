@@ -82,6 +82,8 @@ export interface InputRecord {
 
 export interface Example {
   readonly optimization: 'none' | 'all'
+  /** Updates of tables wait for a commit. */
+  readonly cached: boolean
   /** A record's time is taken from its value too. */
   readonly shifts: boolean
   readonly steps: readonly Step[]
@@ -91,12 +93,19 @@ export interface Example {
 /** By topic: key and value in hex, and the timestamp. */
 export type Outputs = { readonly [topic: string]: readonly (readonly [key: string | null, value: string | null, timestamp: number])[] }
 
-export async function run({ optimization, shifts, steps, records }: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
+export async function run({
+  optimization,
+  cached,
+  shifts,
+  steps,
+  records,
+}: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
   const topology = topologyOf(steps, optimization)
   const driver = new TopologyTestDriver(topology, {
     applicationId: 'app',
     defaultKeySerde: text,
     defaultValueSerde: text,
+    cacheMaxBytes: cached ? 10_000_000 : 0,
     ...(shifts ? { timestampExtractor: shifted } : {}),
   })
   const inputs = new Map<string, ReturnType<typeof driver.createInputTopic<string, string>>>()

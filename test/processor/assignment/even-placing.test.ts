@@ -31,6 +31,51 @@ describe('Placing things evenly', () => {
     )
   })
 
+  it('leaves what it has made even as it is, whatever costs are then', () => {
+    const bins = fc.integer({ min: 1, max: 5 }).chain((count) => {
+      const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: count, maxLength: count })
+      const costs = fc.array(each(fc.constantFrom(0, 20, Number.POSITIVE_INFINITY)), { minLength: 8, maxLength: 8 })
+      return fc.record({
+        weights: each(fc.integer({ min: 1, max: 3 })),
+        base: each(fc.nat(6)),
+        able: fc.array(each(fc.boolean()), { minLength: 3, maxLength: 3 }),
+        items: fc.array(fc.record({ kind: fc.nat(2), bin: fc.option(fc.nat(count - 1)) }), { maxLength: 8 }),
+        costs: fc.tuple(costs, costs),
+      })
+    })
+    fc.assert(
+      fc.property(bins, ({ weights, base, able, items, costs: [costs, others] }) => {
+        const isAble = (kind: number, bin: number | null) => bin !== null && able[kind]?.[bin] === true
+        const mayHold = (item: number, bin: number) => isAble(items[item]?.kind ?? -1, bin)
+        const costBy = (table: typeof costs) => (item: number, bin: number) => table[item]?.[bin] ?? 0
+        const lying = items.map(({ kind, bin }) => ({ kind, bin: isAble(kind, bin) ? bin : null }))
+        const { even } = placeEvenly({ weights, base, items: lying, mayHold, cost: costBy(costs) })
+        const again = items.map(({ kind }, item) => ({ kind, bin: even[item] ?? null }))
+        assert.deepEqual(placeEvenly({ weights, base, items: again, mayHold, cost: costBy(others) }).even, even)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('goes on with the number of these where evening all that bins carry has made that possible', () => {
+    const able = [
+      [true, false, true],
+      [true, true, true],
+    ]
+    const { even } = placeEvenly({
+      weights: [1, 2, 3],
+      base: [5, 5, 5],
+      items: [
+        { kind: 0, bin: 0 },
+        { kind: 1, bin: 2 },
+      ],
+      mayHold: (item, bin) => able[item]?.[bin] === true,
+      cost: () => 0,
+    })
+    // The first may move only for the total; then the second has a better place.
+    assert.deepEqual(even, [2, 1])
+  })
+
   it('puts nothing where it may not lie', () => {
     const { even } = placeEvenly({
       weights: [1, 1, 1],

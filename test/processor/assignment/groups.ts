@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { AssignmentSettings, GroupProcess, TaskPlacement } from '../../../processor/assignment/assign-tasks.ts'
 import { type GroupTask, taskId } from '../../../processor/assignment/group-task.ts'
 
-/** Groups as a leader may find them: any owner, any copies. */
+/** Groups as a leader may find them: any owner, any copies, any plan of before. */
 
 export interface SubtopologyShape {
   readonly partitions: number
@@ -27,7 +27,17 @@ export function tasksOfShapes(shapes: readonly SubtopologyShape[]): readonly Gro
 
 export function process(id: string, options: Partial<GroupProcess> = {}): GroupProcess {
   const topics = new Set(Array.from({ length: 10 }, (_, subtopology) => `in-${subtopology}`))
-  return { id, threads: 1, capabilities: {}, topics, active: new Set(), standbys: new Set(), lags: new Map(), ...options }
+  return {
+    id,
+    threads: 1,
+    capabilities: {},
+    topics,
+    active: new Set(),
+    standbys: new Set(),
+    plan: { active: new Set(), standbys: new Set() },
+    lags: new Map(),
+    ...options,
+  }
 }
 
 export function processes(count: number): readonly GroupProcess[] {
@@ -40,6 +50,7 @@ export interface Group {
   readonly settings: AssignmentSettings
 }
 
+const rarely = fc.nat(5).map((number) => number === 5)
 const lag = fc.oneof(fc.constant(null), fc.constant(0), fc.nat(20_000), fc.nat(5_000_000))
 
 export function shapes({ gpus }: { readonly gpus: boolean }): fc.Arbitrary<readonly SubtopologyShape[]> {
@@ -60,7 +71,7 @@ export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): 
       maxWarmupReplicas: fc.integer({ min: 1, max: 3 }),
     })
     .chain(({ tasks, machines, ...settings }) => {
-      const copy = fc.record({ lag, isStandby: fc.boolean() })
+      const copy = fc.record({ lag, isStandby: fc.boolean(), isPlanned: rarely, isPlannedStandby: rarely })
       const state = fc.record({
         owner: fc.option(fc.nat(Math.max(0, machines.length - 1))),
         copies: fc.array(copy, { minLength: machines.length, maxLength: machines.length }),
@@ -83,6 +94,12 @@ export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): 
                 .filter(({ isStateful }, at) => isStateful && states[at]?.owner !== machine && states[at]?.copies[machine]?.isStandby)
                 .map(({ id }) => id),
             ),
+            plan: {
+              active: new Set(tasks.filter((_, at) => states[at]?.copies[machine]?.isPlanned).map(({ id }) => id)),
+              standbys: new Set(
+                tasks.filter(({ isStateful }, at) => isStateful && states[at]?.copies[machine]?.isPlannedStandby).map(({ id }) => id),
+              ),
+            },
             lags: new Map(lags),
           })
         }),
@@ -93,12 +110,13 @@ export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): 
 /** As the processes are some time after an assignment: each has what it was told to, and its copies have caught up, or are as far behind as `lagOf` says. */
 export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacement, lagOf = () => 0): readonly GroupProcess[] {
   return before.map((one) => {
-    const share = shares.get(one.id) ?? { active: [], standbys: [], warmups: [] }
+    const share = shares.get(one.id) ?? { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
     const copies = [...share.standbys, ...share.warmups]
     return {
       ...one,
       active: new Set(share.active.map(({ id }) => id)),
       standbys: new Set(share.standbys.map(({ id }) => id)),
+      plan: { active: new Set(share.plan.active.map(({ id }) => id)), standbys: new Set(share.plan.standbys.map(({ id }) => id)) },
       lags: new Map([
         ...share.active.filter(({ isStateful }) => isStateful).map(({ id }) => [id, 0] as const),
         ...copies.map(({ id }) => [id, one.lags.get(id) === 0 ? 0 : lagOf()] as const),

@@ -9,7 +9,7 @@ describe('A task that changes hands', () => {
     { partitions: 1, isStateful: true, gpus: 0 },
   ])
   assert.ok(stateless !== undefined && stateful !== undefined)
-  const nothing = { active: [], standbys: [], warmups: [] }
+  const nothing = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
   const wanted = new Map([
     ['old', nothing],
     ['new', { ...nothing, active: [stateless, stateful] }],
@@ -17,7 +17,7 @@ describe('A task that changes hands', () => {
 
   it('is given to nobody while its old owner reads it, and the new one keeps its copy of the state', () => {
     const given = handOver(wanted, new Map([['old', [...stateless.inputs, ...stateful.inputs]]]))
-    assert.deepEqual(given.get('new'), { active: [], standbys: [stateful], warmups: [] })
+    assert.deepEqual(given.get('new'), { ...nothing, standbys: [stateful] })
     assert.deepEqual(given.get('old')?.active, [])
   })
 

@@ -18,12 +18,14 @@ const member: fc.Arbitrary<MemberData> = fc.record({
   capabilities: fc.dictionary(word, fc.maxSafeNat(), { noNullPrototype: true }),
   standbys: tasks,
   warmups: tasks,
+  plan: fc.record({ active: tasks, standbys: tasks }, { noNullPrototype: true }),
   lags: fc.uniqueArray(fc.tuple(task, fc.maxSafeNat()), { selector: ([id]) => id, maxLength: 20 }).map((entries) => new Map(entries)),
 })
 const assignment: fc.Arbitrary<AssignmentData> = fc.record({
   active: tasks,
   standbys: tasks,
   warmups: tasks,
+  plan: fc.record({ active: tasks, standbys: tasks }, { noNullPrototype: true }),
   unassigned: tasks,
   isSettled: fc.boolean(),
   hosts: fc
@@ -91,6 +93,7 @@ describe('What members and leader tell each other', () => {
       active: [],
       standbys: [],
       warmups: [],
+      plan: { active: [], standbys: [] },
       unassigned: [],
       isSettled: true,
       hosts: new TaskHosts(new Map(entries)),

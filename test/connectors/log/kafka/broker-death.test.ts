@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
 import type { CommitReceipt, Consumer, Log, RecordRun, TaskProducer, TopicPartition } from '../../../../processor/ports.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 import { describeWithKafka, type KafkaCluster } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describeWithKafka('When brokers die', { nodes: 3 }, (cluster) => {
-  for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    describe(processing, () => {
+  const ways = [
+    { name: 'at least once', open: openKafkaLog, processing: 'at_least_once' },
+    { name: 'exactly once', open: openKafkaLog, processing: 'exactly_once' },
+    { name: 'at least once, through kafkajs', open: openKafkaJsLog, processing: 'at_least_once' },
+  ] as const
+  for (const { name, open, processing } of ways) {
+    describe(name, () => {
       it('all records come through, in order, and are processed on', async () => {
-        const log = await openKafkaLog({ ...quickOptions(cluster()), processing })
+        const log = await open({ ...quickOptions(cluster()), processing })
         try {
           const { copied, expected } = await copyWhileBrokersDie(log, cluster())
           for (const [partition, values] of copied.entries()) {

@@ -1,0 +1,119 @@
+import KafkaJsBroker from 'kafkajs/src/broker/index.js'
+import loggers from 'kafkajs/src/loggers/index.js'
+import ConnectionPool from 'kafkajs/src/network/connectionPool.js'
+import socketFactory from 'kafkajs/src/network/socketFactory.js'
+import Encoder from 'kafkajs/src/protocol/encoder.js'
+import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js'
+import definitions from 'kafkajs/src/protocol/requests/index.js'
+import { BrokerError } from '../kafka/broker-error.ts'
+import type { At } from '../kafka/client.ts'
+import type { RawRequest } from '../kafka/connections.ts'
+import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
+
+type ConnectOptions = Pick<KafkaLogOptions, 'clientId' | 'ssl' | 'sasl'>
+
+/** kafkajs' connections, a broker and lane, and its requests by name. */
+export class KafkaJsConnections {
+  readonly #options: ConnectOptions
+  readonly #open = new Map<string, { readonly lane: string; readonly broker: KafkaJsBroker; readonly ready: Promise<KafkaJsBroker> }>()
+  #closed = false
+
+  constructor(options: ConnectOptions) {
+    this.#options = options
+  }
+
+  /** The answer as kafkajs decodes it, before it looks for errors in it: those of one thing would hide what is said of others. */
+  async ask(at: At, name: string, parameters: object): Promise<unknown> {
+    const broker = await this.#connect(at)
+    const apiKey = apiKeys[name]
+    const requests = definitions.requests[name]
+    if (apiKey === undefined || requests === undefined) throw new BrokerError('UNSUPPORTED_VERSION', name)
+    return this.#sent(at, async () => {
+      const { request, response } = broker.lookupRequest(apiKey, requests)(parameters)
+      return broker.connectionPool.send({ request, response: { decode: (bytes) => response.decode(bytes), parse: async (decoded) => decoded } })
+    })
+  }
+
+  async raw<T>(at: At, { key, version, payload, parse }: RawRequest<T>): Promise<T> {
+    const broker = await this.#connect(at)
+    // kafkajs writes the older header, without the tags that these versions have in it, and gives the answer with them.
+    const bytes = Buffer.concat([noTags, ...payload])
+    const request = { apiKey: key, apiVersion: version, apiName: `${key}`, encode: async () => new Encoder(bytes.length).writeBuffer(bytes) }
+    const response = { decode: async (answer: Buffer) => parse(answer.subarray(noTags.length)), parse: async (decoded: T) => decoded }
+    return this.#sent(at, () => broker.connectionPool.send({ request, response }))
+  }
+
+  async closeLanes(isClosed: (name: string) => boolean): Promise<void> {
+    const closing = [...this.#open].filter(([, { lane }]) => isClosed(lane))
+    for (const [name] of closing) this.#open.delete(name)
+    await Promise.all(closing.map(([, { broker }]) => broker.disconnect()))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.closeLanes(() => true)
+  }
+
+  async #sent<T>(at: At, send: () => Promise<T>): Promise<T> {
+    try {
+      return await send()
+    } catch (thrown) {
+      this.#forget(at)
+      throw networkError(thrown)
+    }
+  }
+
+  #connect(at: At): Promise<KafkaJsBroker> {
+    const name = nameOf(at)
+    const there = this.#open.get(name)
+    if (there !== undefined) return there.ready
+    if (this.#closed) return Promise.reject(new BrokerError('NETWORK', 'this log is closed'))
+    const { clientId, ssl, sasl } = this.#options
+    const logger = loggers.createLogger({ level: 0, logCreator: () => () => {} })
+    const connectionPool = new ConnectionPool({
+      ...at.broker,
+      clientId,
+      ssl: ssl ?? null,
+      sasl: sasl === undefined ? null : signIn(sasl),
+      socketFactory: socketFactory(),
+      logger,
+      connectionTimeout: connectTimeoutMs,
+      requestTimeout: at.lane.requestTimeoutMs,
+      enforceRequestTimeout: true,
+    })
+    const broker = new KafkaJsBroker({ connectionPool, logger, authenticationTimeout: connectTimeoutMs })
+    const ready = broker.connect().then(
+      () => broker,
+      (thrown: unknown) => {
+        this.#forget(at)
+        throw networkError(thrown)
+      },
+    )
+    this.#open.set(name, { lane: at.lane.name, broker, ready })
+    return ready
+  }
+
+  #forget(at: At): void {
+    const name = nameOf(at)
+    const there = this.#open.get(name)
+    this.#open.delete(name)
+    void there?.broker.disconnect().catch(() => {})
+  }
+}
+
+function nameOf({ lane, broker }: At): string {
+  return `${lane.name} ${broker.host}:${broker.port}`
+}
+
+function networkError(thrown: unknown): BrokerError {
+  const isRefused = thrown instanceof Error && thrown.name === 'KafkaJSSASLAuthenticationError'
+  return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', thrown instanceof Error ? thrown.message : String(thrown), thrown)
+}
+
+function signIn(sasl: NonNullable<ConnectOptions['sasl']>): object {
+  if (sasl.mechanism !== 'oauthbearer') return sasl
+  return { mechanism: sasl.mechanism, oauthBearerProvider: async () => ({ value: await sasl.token() }) }
+}
+
+const noTags = Buffer.from([0])
+const connectTimeoutMs = 5000

@@ -1,0 +1,134 @@
+import type { Change } from '../../topology/operators/streams.ts'
+import type { Header, Record } from '../../topology/record.ts'
+import type { Serializer } from '../../topology/serde.ts'
+import type { KeptStore } from '../../topology/state-store.ts'
+import type { LogRecord } from '../ports.ts'
+import type { RecordPlace } from './record-place.ts'
+
+/** Bytes that the tables of one thread hold back together. */
+export class CacheBudget {
+  readonly maxBytes: number
+  bytes = 0
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes
+  }
+}
+
+/** One update of a table, on its way to the next steps. */
+export interface TableUpdate {
+  readonly key: unknown
+  readonly change: Change<unknown>
+  readonly timestamp: number
+  /** Its time where it leaves a cache as one that takes the row away. */
+  readonly removedAt: number
+  readonly headers: readonly Header[]
+  /** What the table had, whether old values are sent or not; null where it had nothing. */
+  readonly before: unknown
+}
+
+/**
+ * Holds a table's updates back until a commit, the newest a key: what follows from one is computed once a commit, not once a record
+ * (Kafka Streams' record cache). The values themselves are in the store already. Keys leave in the order of their last updates; where
+ * the budget is spent, all of them leave at once.
+ */
+export class TableCache {
+  readonly #store: KeptStore
+  readonly #budget: CacheBudget
+  readonly #place: RecordPlace
+  #waiting = new Map<string, Waiting>()
+  #forward: (record: Record<unknown, unknown>) => void = () => {}
+  #sendsOld: () => boolean = () => false
+  #bytes = 0
+
+  constructor(store: KeptStore, budget: CacheBudget, place: RecordPlace) {
+    this.#store = store
+    this.#budget = budget
+    this.#place = place
+  }
+
+  /** Of several nodes that write one table (a cogroup's), the last one passes its updates on: they have the same next step. */
+  listen(forward: (record: Record<unknown, unknown>) => void, sendsOld: () => boolean): void {
+    this.#forward = forward
+    this.#sendsOld = sendsOld
+  }
+
+  put({ key, change, timestamp, removedAt, headers, before }: TableUpdate): void {
+    const id = this.#idOf(key)
+    const waiting = this.#waiting.get(id)
+    // Moved behind the others: they leave in the order of their last updates.
+    if (waiting !== undefined) this.#waiting.delete(id)
+    const bytes = waiting?.bytes ?? id.length + entryBytes + this.#sizeOf(change.newValue)
+    this.#waiting.set(id, {
+      key,
+      oldValue: waiting === undefined ? before : waiting.oldValue,
+      newValue: change.newValue,
+      timestamp: change.newValue === null ? removedAt : timestamp,
+      headers,
+      bytes,
+      partitionIndex: this.#place.partitionIndex,
+      read: this.#place.record,
+    })
+    if (waiting !== undefined) return
+    this.#bytes += bytes
+    this.#budget.bytes += bytes
+    if (this.#budget.bytes > this.#budget.maxBytes) this.flush()
+  }
+
+  /** What came and went between two flushes was never there for anybody. */
+  flush(): void {
+    if (this.#waiting.size === 0) return
+    const { partitionIndex, record } = this.#place
+    const leaving = this.#waiting
+    this.discard()
+    for (const { key, oldValue, newValue, timestamp, headers, partitionIndex: index, read } of leaving.values()) {
+      if (newValue === null && oldValue === null) continue
+      if (read === null) this.#place.leave()
+      else this.#place.enter(index, read)
+      this.#forward({ key, value: { newValue, oldValue: this.#sendsOld() ? oldValue : null }, timestamp, headers })
+    }
+    if (record === null) this.#place.leave()
+    else this.#place.enter(partitionIndex, record)
+  }
+
+  discard(): void {
+    this.#budget.bytes -= this.#bytes
+    this.#bytes = 0
+    this.#waiting = new Map()
+  }
+
+  /** Keys that are one to the store are one here: text and numbers by themselves, others by their bytes. */
+  #idOf(key: unknown): string {
+    if (typeof key === 'string') return key
+    if (typeof key === 'number') return String(key)
+    if (isWindowed(key)) return `${key.window.start},${key.window.end},${this.#idOf(key.key)}`
+    return Buffer.from((this.#store.key as unknown as Serializer<unknown>).serialize(this.#store.name, key)).toString('latin1')
+  }
+
+  /** About what it takes; of what is no text or number, what it would take on the disk. */
+  #sizeOf(value: unknown): number {
+    if (value === null) return 0
+    if (typeof value === 'string') return value.length
+    if (typeof value !== 'object') return 8
+    const row = this.#store.timestamped ? { value, timestamp: 0 } : value
+    return (this.#store.value as unknown as Serializer<unknown>).serialize(this.#store.name, row).length
+  }
+}
+
+interface Waiting {
+  readonly key: unknown
+  /** As the next steps know it. */
+  readonly oldValue: unknown
+  readonly newValue: unknown
+  readonly timestamp: number
+  readonly headers: readonly Header[]
+  readonly bytes: number
+  readonly partitionIndex: number
+  readonly read: LogRecord | null
+}
+
+const entryBytes = 100
+
+function isWindowed(key: unknown): key is { readonly key: unknown; readonly window: { readonly start: number; readonly end: number } } {
+  return typeof key === 'object' && key !== null && 'window' in key && 'key' in key
+}

@@ -1,0 +1,326 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  Consumed,
+  KeyQuery,
+  type KStream,
+  Materialized,
+  Produced,
+  Serdes,
+  Streams,
+  StreamsBuilder,
+  type StreamsConfig,
+  type StreamsState,
+  type Topology,
+  WaggleError,
+} from 'waggle-streams'
+import { read, text, written } from '../../support/text-program.ts'
+
+const directories: string[] = []
+after(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
+
+function config(more: Partial<StreamsConfig> = {}): StreamsConfig {
+  const stateDir = mkdtempSync(join(tmpdir(), 'waggle-life-'))
+  directories.push(stateDir)
+  return { applicationId: 'life', log: 'embedded', stateDir, commitIntervalMs: 5, ...more }
+}
+
+function program(write: (stream: KStream<string | null, string>) => KStream<string | null, string>): Topology {
+  const builder = new StreamsBuilder()
+  write(builder.stream('in', Consumed.with(text, text).skipNullValues())).to('out', written)
+  return builder.build()
+}
+
+const upper = () => program((stream) => stream.mapValues((value) => value.toUpperCase()))
+
+/** Throws on `bad`, as often as it is said to. */
+function failing(times = Number.POSITIVE_INFINITY): Topology {
+  let left = times
+  return program((stream) =>
+    stream.mapValues((value) => {
+      if (value === 'bad' && left-- > 0) throw new RangeError('no bears')
+      return value
+    }),
+  )
+}
+
+async function first(streams: Streams): Promise<string | null | undefined> {
+  for await (const { value } of streams.records('out', read)) return value
+  return undefined
+}
+
+const reached = (streams: Streams, state: StreamsState) => new Promise<void>((resolve) => streams.onStateChange((to) => to === state && resolve()))
+const send = (streams: Streams, value: string) => streams.send('in', { key: 'k', value }, written)
+
+describe('An application’s states', () => {
+  it('are told, each with the one before it, until somebody stops listening', async () => {
+    const streams = new Streams(upper(), config())
+    const told: string[] = []
+    const some: string[] = []
+    streams.onStateChange((to, from) => told.push(`${from} → ${to}`))
+    const stop = streams.onStateChange((to) => some.push(to))
+    assert.equal(streams.state, 'CREATED')
+    await streams.start()
+    assert.equal(streams.state, 'RUNNING')
+    stop()
+    await streams.close({ timeoutMs: 5000 })
+    assert.equal(streams.state, 'NOT_RUNNING')
+    assert.deepEqual(told, ['CREATED → REBALANCING', 'REBALANCING → RUNNING', 'RUNNING → PENDING_SHUTDOWN', 'PENDING_SHUTDOWN → NOT_RUNNING'])
+    assert.deepEqual(some, ['REBALANCING', 'RUNNING'])
+  })
+
+  it('end where it is closed before it starts, and it cannot start any more', async () => {
+    const streams = new Streams(upper(), config())
+    const told: string[] = []
+    streams.onStateChange((to) => told.push(to))
+    await streams.close({ timeoutMs: 10 })
+    assert.deepEqual(told, ['PENDING_SHUTDOWN', 'NOT_RUNNING'])
+    await assert.rejects(streams.start(), { code: 'WAGGLE_ALREADY_STARTED' })
+  })
+
+  it('end in ERROR where it cannot start, with the reason', async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', read)
+      .mapValues(() => 7)
+      .to('out')
+    const streams = new Streams(builder.build(), config())
+    await assert.rejects(streams.start(), { code: 'WAGGLE_SERDE_MISSING', message: /KSTREAM-SINK-\d+ has no serde for its values/ })
+    assert.equal(streams.state, 'ERROR')
+    assert.equal(streams.failure?.code, 'WAGGLE_SERDE_MISSING')
+    await streams.close({ timeoutMs: 10 })
+  })
+
+  it('are entered once: it starts once, also at the same time, and closes as often as it is asked to', async () => {
+    const streams = new Streams(upper(), config())
+    const [one, other] = await Promise.allSettled([streams.start(), streams.start()])
+    assert.deepEqual([one?.status, other?.status], ['fulfilled', 'rejected'])
+    await streams.close({ timeoutMs: 5000 })
+    await streams.close({ timeoutMs: 5000 })
+    await assert.rejects(streams.start(), { code: 'WAGGLE_ALREADY_STARTED' })
+    assert.equal(streams.state, 'NOT_RUNNING')
+  })
+
+  it('end at the end of the block that it is used in', async () => {
+    const kept: Streams[] = []
+    {
+      await using streams = new Streams(upper(), config())
+      kept.push(streams)
+      await streams.start()
+    }
+    assert.equal(kept[0]?.state, 'NOT_RUNNING')
+  })
+})
+
+describe('Before it starts, and after it was closed', () => {
+  it('nothing can be asked of it but what it will do then', async () => {
+    const builder = new StreamsBuilder()
+    builder.table('in', read, Materialized.as('table'))
+    const streams = new Streams(builder.build(), config())
+    const ask = () => streams.query({ store: 'table', query: KeyQuery.withKey<string, string>('k') })
+    await assert.rejects(ask(), { code: 'WAGGLE_NOT_RUNNING' })
+    await assert.rejects(streams.addThread(), { code: 'WAGGLE_NOT_RUNNING' })
+    assert.deepEqual(streams.metrics, [])
+    await streams.start()
+    assert.deepEqual([...(await ask())], [[0, null]])
+    await streams.close({ timeoutMs: 5000 })
+    await assert.rejects(ask(), { code: 'WAGGLE_STORE_MIGRATED' })
+    await assert.rejects(streams.addThread(), { code: 'WAGGLE_NOT_RUNNING' })
+    assert.equal(await streams.removeThread(), null)
+  })
+
+  it('it may be paused: then it runs and does nothing until it is resumed', async () => {
+    await using streams = new Streams(upper(), config())
+    streams.pause()
+    await streams.start()
+    assert.equal(streams.state, 'RUNNING')
+    await send(streams, 'a')
+    // A turn of the loop, in which it could have been done.
+    await streams.addThread()
+    const processed = () => streams.metrics.find(({ name, group }) => group === 'stream-thread-metrics' && name === 'process-total')?.value
+    assert.equal(processed(), 0)
+    streams.resume()
+    assert.equal(await first(streams), 'A')
+  })
+})
+
+describe('Threads', () => {
+  it('may all be removed, and the work goes on when there is one again', async () => {
+    await using streams = new Streams(upper(), config({ numThreads: 2 }))
+    await streams.start()
+    assert.deepEqual(
+      [await streams.removeThread(), await streams.removeThread(), await streams.removeThread()],
+      ['life-StreamThread-2', 'life-StreamThread-1', null],
+    )
+    assert.equal(streams.state, 'RUNNING')
+    await send(streams, 'a')
+    assert.equal(await streams.addThread(), 'life-StreamThread-3')
+    assert.equal(await first(streams), 'A')
+  })
+})
+
+describe('Closing', () => {
+  /** A call that ends when it is told to. */
+  function calling() {
+    let ends = () => {}
+    let begins = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begins = resolve
+    })
+    const topology = program((stream) =>
+      stream.mapAsync(
+        (value) =>
+          new Promise<string>((resolve) => {
+            ends = () => resolve(`${value}!`)
+            begins()
+          }),
+        { concurrency: 1, timeoutMs: 60_000 },
+      ),
+    )
+    return { topology, begun, end: () => ends() }
+  }
+
+  it('waits for the calls that are in flight, and begins none', async () => {
+    const settings = config()
+    const { topology, begun, end } = calling()
+    const streams = new Streams(topology, settings)
+    await streams.start()
+    await send(streams, 'a')
+    await begun
+    const closed = streams.close({ timeoutMs: 30_000 })
+    end()
+    await closed
+    await using again = new Streams(upper(), { ...settings, applicationId: 'reader' })
+    await again.start()
+    assert.equal(await first(again), 'a!')
+  })
+
+  it('gives up past its time, and what was not committed is done again at the next start', async () => {
+    const settings = config()
+    const { topology, begun } = calling()
+    const streams = new Streams(topology, settings)
+    await streams.start()
+    await send(streams, 'a')
+    await begun
+    await assert.rejects(streams.close({ timeoutMs: 20 }), { code: 'WAGGLE_CLOSE_TIMEOUT', message: /20 ms/ })
+    assert.equal(streams.state, 'NOT_RUNNING')
+    const second = calling()
+    await using again = new Streams(second.topology, settings)
+    await again.start()
+    await second.begun
+    second.end()
+    assert.equal(await first(again), 'a!')
+  })
+})
+
+describe('A failure that no handler takes', () => {
+  it('is tried again by a new thread where the program says so', async () => {
+    const asked: string[] = []
+    await using streams = new Streams(
+      failing(2),
+      config({
+        uncaughtExceptionHandler(error) {
+          assert.ok(error instanceof WaggleError)
+          assert.ok(error.cause instanceof RangeError)
+          asked.push(error.code)
+          return 'REPLACE_THREAD'
+        },
+      }),
+    )
+    await streams.start()
+    await send(streams, 'bad')
+    assert.equal(await first(streams), 'bad')
+    assert.equal(streams.state, 'RUNNING')
+    assert.deepEqual(asked, ['WAGGLE_PROCESSING_FAILED', 'WAGGLE_PROCESSING_FAILED'])
+  })
+
+  for (const answer of ['SHUTDOWN_CLIENT', 'SHUTDOWN_APPLICATION'] as const) {
+    it(`ends in ERROR where the program says ${answer}`, async () => {
+      const streams = new Streams(failing(), config({ uncaughtExceptionHandler: () => answer }))
+      const states: string[] = []
+      streams.onStateChange((to) => states.push(to))
+      const ended = reached(streams, 'ERROR')
+      await streams.start()
+      await send(streams, 'bad')
+      await ended
+      assert.deepEqual(states, ['REBALANCING', 'RUNNING', 'PENDING_ERROR', 'ERROR'])
+      assert.equal(streams.failure?.message, 'KSTREAM-MAPVALUES-0000000001 failed in processing: no bears')
+      await streams.close({ timeoutMs: 5000 })
+      assert.equal(streams.state, 'ERROR')
+    })
+  }
+})
+
+describe('A handler', () => {
+  it('lets pass what cannot be read', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', Consumed.with(text, Serdes.long())).mapValues(String).to('out', written)
+    const asked: unknown[] = []
+    await using streams = new Streams(
+      builder.build(),
+      config({
+        deserializationHandler: ({ code }, { node, taskId, topic, partition, offset }) => {
+          asked.push([code, node, taskId, topic, partition, offset])
+          return 'resume'
+        },
+      }),
+    )
+    await streams.start()
+    await send(streams, 'no number')
+    await streams.send('in', { key: 'k', value: 5 }, Produced.with(text, Serdes.long()))
+    assert.equal(await first(streams), '5')
+    assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SOURCE-0000000000', '0_0', 'in', 0, 0n]])
+  })
+
+  it('lets pass what cannot be written', async () => {
+    const asked: unknown[] = []
+    await using streams = new Streams(
+      program((stream) => stream.mapValues((value) => (value === 'seven' ? (7 as never) : value))),
+      config({
+        productionHandler: ({ code }, { node, value }) => {
+          asked.push([code, node, value])
+          return 'resume'
+        },
+      }),
+    )
+    await streams.start()
+    await send(streams, 'seven')
+    await send(streams, 'eight')
+    assert.equal(await first(streams), 'eight')
+    assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SINK-0000000002', 7]])
+  })
+
+  it('that says retry of a value that cannot be written fails, as in Kafka Streams: it will not be otherwise', async () => {
+    const streams = new Streams(
+      program((stream) => stream.mapValues(() => 7 as never)),
+      config({ productionHandler: () => 'retry' }),
+    )
+    const ended = reached(streams, 'ERROR')
+    await streams.start()
+    await send(streams, 'x')
+    await ended
+    assert.equal(streams.failure?.code, 'WAGGLE_INVALID_VALUE')
+    await streams.close({ timeoutMs: 5000 })
+  })
+})
+
+describe('A global table that nobody named', () => {
+  it('can be asked by the name that it says', async () => {
+    const builder = new StreamsBuilder()
+    const table = builder.globalTable('names', read)
+    builder.stream('in', read).to('out', written)
+    const settings = config()
+    await using writer = new Streams(upper(), { ...settings, applicationId: 'writer' })
+    await writer.start()
+    await writer.send('names', { key: 'b', value: 'Bruno' }, written)
+    await using streams = new Streams(builder.build(), settings)
+    await streams.start()
+    const store = table.queryableStoreName ?? ''
+    assert.deepEqual([...(await streams.query({ store, query: KeyQuery.withKey<string, string>('b') }))], [[0, 'Bruno']])
+  })
+})

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Grouped, Joined, type KTable, Materialized, Repartitioned, StreamsBuilder, TableJoined, TimeWindows } from 'waggle-streams'
+import { TopologyTestDriver } from 'waggle-streams/testing'
+import { read, TextProgram, tableToOut, text, toOut } from '../../support/text-program.ts'
+
+const join = (left: string | null, right: string | null) => `${left}+${right}`
+const kept = (name: string) => Materialized.as<string, string, 'keyValue'>(name, { keySerde: text, valueSerde: text })
+
+describe('A table', () => {
+  it('says which store may be asked for it: the one that was named, and a global table’s in any case', () => {
+    const builder = new StreamsBuilder()
+    const stream = builder.stream('s', read)
+    const table = builder.table('a', read)
+    const named = builder.table('b', read, Materialized.as('named'))
+    const names = (tables: readonly { readonly queryableStoreName: string | null }[]) => tables.map(({ queryableStoreName }) => queryableStoreName)
+    const of = <K, V>(one: KTable<K, V>) => one
+    assert.deepEqual(
+      names([
+        table,
+        named,
+        named.filter(() => true),
+        named.filter(() => true, Materialized.as('filtered')),
+        table.mapValues((value) => value, Materialized.with(text, text)),
+        table.join(named, join),
+        table.join(named, join, kept('joined')),
+        table.join(named, (value) => value, join),
+        of(stream.toTable()),
+        of(stream.groupByKey().count()),
+        of(stream.groupByKey().count(Materialized.as('counted'))),
+        stream.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(1)).count(Materialized.as('windowed')),
+        builder.globalTable('g', read, Materialized.as('global')),
+      ]),
+      [null, 'named', null, 'filtered', null, null, 'joined', null, null, null, 'counted', 'windowed', 'global'],
+    )
+    assert.match(builder.globalTable('h', read).queryableStoreName ?? '', /^h-STATE-STORE-\d{10}$/)
+  })
+
+  it('is kept as its step leaves it, where it is named', async () => {
+    const builder = new StreamsBuilder()
+    const table = builder.table('a', read, Materialized.as('source'))
+    table.filter((_, value) => value !== 'x', Materialized.as('filtered'))
+    table.mapValues((value) => `${value}!`, kept('mapped'))
+    table.groupBy((key, value) => [value, key] as const, Grouped.with(text, text)).count(Materialized.as('counted'))
+    table.leftJoin(builder.table('b', read), join, kept('joined'))
+    await using driver = new TopologyTestDriver(builder.build())
+    const input = driver.createInputTopic('a', text, text)
+    for (const [key, value] of [
+      ['k', 'v'],
+      ['l', 'x'],
+      ['m', 'v'],
+      ['k', 'x'],
+      ['l', null],
+    ] as const)
+      await input.pipeInput(key, value)
+    const rows = (store: string) => [...driver.getKeyValueStore<string, unknown>(store).all()]
+    const pair = (key: string, value: unknown) => [key, value]
+    assert.deepEqual(rows('source'), [pair('k', 'x'), pair('m', 'v')])
+    assert.deepEqual(rows('filtered'), [pair('m', 'v')])
+    assert.deepEqual(rows('mapped'), [pair('k', 'x!'), pair('m', 'v!')])
+    assert.deepEqual(rows('counted'), [pair('v', 1), pair('x', 1)])
+    assert.deepEqual(rows('joined'), [pair('k', 'x+null'), pair('m', 'v+null')])
+  })
+
+  it('joins by a foreign key over partitions that its user chooses (KIP-775)', async () => {
+    const asked: unknown[] = []
+    const byLength = (topic: string, key: string | null, value: unknown, partitions: number) => {
+      asked.push([topic, key, value, partitions])
+      return (key ?? '').length % partitions
+    }
+    await using program = new TextProgram(
+      (builder) => {
+        const tableOf = (topic: string) => {
+          const partitioner = (_: string, key: string | null, _value: string | null, partitions: number) => (key ?? '').length % partitions
+          return builder
+            .stream(topic, read)
+            .repartition(Repartitioned.with(text, text, { name: topic, partitioner, numberOfPartitions: 2 }))
+            .toTable()
+        }
+        const joined = TableJoined.with(byLength, byLength, { name: 'fk' })
+        tableToOut(tableOf('left').join(tableOf('right'), (value) => value, join, Materialized.with(text, text), joined))
+      },
+      { applicationId: 'app' },
+    )
+    const out = await program.after(['left', 'a', 'xx', 1], ['left', 'bb', 'y', 1], ['right', 'xx', 'X', 2], ['right', 'y', 'Y', 3])
+    assert.deepEqual(out, ['a:xx+X@2', 'bb:y+Y@3'])
+    assert.deepEqual(asked, [
+      ['app-fk-subscription-registration-topic', 'xx', null, 2],
+      ['app-fk-subscription-registration-topic', 'y', null, 2],
+      ['app-fk-subscription-response-topic', 'a', null, 2],
+      ['app-fk-subscription-response-topic', 'bb', null, 2],
+    ])
+  })
+
+  it('takes no join that waits for a time before now', () => {
+    assert.throws(() => Joined.with(text, text, text, { gracePeriodMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
+  })
+})
+
+describe('Headers', () => {
+  it('go with what follows from their record: counts, joins, tables, and over topics in between', async () => {
+    await using program = new TextProgram(
+      (builder) => {
+        const stream = builder.stream('in', read)
+        tableToOut(stream.groupByKey().count())
+        toOut(stream.leftJoin(builder.table('table', read), join))
+        tableToOut(stream.groupBy((_, value) => value, Grouped.with(text, text)).reduce(join))
+        tableToOut(stream.toTable())
+      },
+      { defaultKeySerde: text, defaultValueSerde: text },
+    )
+    const headers = [{ key: 'h', value: Buffer.from('1') }]
+    await program.driver.createInputTopic('in', text, text).pipeInput({ key: 'k', value: 'v', timestamp: 1, headers })
+    const out = program.driver.createOutputTopic('out', text, text).readRecordsToList()
+    assert.deepEqual(
+      out.map(({ value, headers: given }) => [value, given]),
+      ['1', 'v+null', 'v', 'v'].map((value) => [value, headers]),
+    )
+  })
+})
+
+describe('Many partitions', () => {
+  it('are chosen by the key as Java’s producer does, and each is counted by a task of its own', async () => {
+    const builder = new StreamsBuilder()
+    const tasks = new Map<string, Set<string>>()
+    builder
+      .stream('in', read)
+      .processValues<string | null>(() => {
+        let taskId = ''
+        return {
+          init(context) {
+            taskId = context.taskId
+          },
+          process({ key }) {
+            tasks.set(taskId, (tasks.get(taskId) ?? new Set()).add(key ?? ''))
+          },
+        }
+      })
+      .to('nowhere', undefined)
+    builder.stream('in', read).groupByKey().count(Materialized.as('counts'))
+    await using driver = new TopologyTestDriver(builder.build(), { partitions: { in: 4 }, defaultValueSerde: text })
+    const input = driver.createInputTopic('in', text, text)
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'a']) await input.pipeInput(key, 'x')
+    assert.ok(tasks.size > 1)
+    assert.equal(
+      [...tasks.values()].reduce((sum, keys) => sum + keys.size, 0),
+      5,
+    )
+    const counts = driver.getKeyValueStore<string, number>('counts')
+    const expected = Object.entries({ a: 2, b: 1, c: 1, d: 1, e: 1 })
+    assert.deepEqual([...counts.all()], expected)
+    assert.deepEqual([...counts.all({ reverse: true })], [...expected].reverse())
+    await driver.crash()
+    await input.pipeInput('e', 'x')
+    assert.equal(driver.getKeyValueStore<string, number>('counts').get('e'), 2)
+    assert.throws(() => driver.getKeyValueStore('nothing'), { code: 'WAGGLE_STORE_UNKNOWN', next: /counts/ })
+    assert.throws(() => driver.getWindowStore('counts'), { code: 'WAGGLE_STORE_UNKNOWN' })
+  })
+})
