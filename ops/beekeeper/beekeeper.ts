@@ -88,7 +88,11 @@ export class Beekeeper {
     const { settings, say } = this.#options
     refuseBeyondLoopback(settings.host)
     const random = new SystemRandom()
-    const log = await openLog(settings)
+    // Before the log: what this process was before is known by what it has on its disk.
+    const states = new Map<string, StateDirectory>()
+    if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
+    const [first] = states.values()
+    const log = await openLog(settings, first?.processId ?? null)
     this.#closeLater('log', () => log.close())
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'))
     this.#closeLater('flights', async () => recorder.close())
@@ -103,7 +107,7 @@ export class Beekeeper {
     let opened = 0
     const all = this.#options.swarms.flatMap(({ swarm }) => swarm.bees.filter(({ type }) => type.role === 'call' || type.role === 'sink')).length
     this.#swarms = await Promise.all(
-      this.#options.swarms.map(async ({ swarm, config }) =>
+      this.#options.swarms.map(({ swarm, config }) =>
         RunningSwarm.prepare({
           swarm,
           config,
@@ -112,7 +116,7 @@ export class Beekeeper {
           log,
           clock: systemClock,
           flights,
-          states: log.state === null ? await this.#openStates(applicationIdOf(swarm.name), random) : null,
+          states: states.get(swarm.name) ?? null,
           say,
           onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
         }),
@@ -130,9 +134,9 @@ export class Beekeeper {
     if (gateway !== null) this.#closeLater('gateway', () => gateway.close())
   }
 
-  async #openStates(applicationId: string, random: SystemRandom): Promise<StateDirectory> {
+  async #openStates(swarm: string, random: SystemRandom): Promise<StateDirectory> {
     const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
-    const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationId), random })
+    const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationIdOf(swarm)), random })
     this.#closeLater('state', () => states.close())
     return states
   }

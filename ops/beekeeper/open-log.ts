@@ -9,14 +9,19 @@ import type { Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
 
-/** The log that the settings name. WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED where it is a cluster that cannot be used. */
-export async function openLog(settings: Settings): Promise<Log> {
+/** The log that the settings name; on a cluster this process is known by its id where no name was given. WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED where it is a cluster that cannot be used. */
+export async function openLog(settings: Settings, processId: string | null = null): Promise<Log> {
   if (settings.log === 'embedded') {
     const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
     return openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
   }
+  const options = { ...kafkaOptions(settings), ...(processId === null || settings.instance !== null ? {} : { instance: processId }) }
+  if (settings.kafka_client === 'kafkajs') {
+    const { openKafkaJsLog } = await import('../../connectors/log/kafkajs/kafkajs-log.ts')
+    return openKafkaJsLog(options)
+  }
   const { openKafkaLog } = await import('../../connectors/log/kafka/kafka-log.ts')
-  return openKafkaLog(kafkaOptions(settings))
+  return openKafkaLog(options)
 }
 
 /** What the Kafka log is told of the settings. */
@@ -31,6 +36,9 @@ export function kafkaOptions(settings: Settings): KafkaLogOptions {
     random: new SystemRandom(),
     // A body that the gateway takes has to go through, with its headers.
     maxRecordBytes: settings.max_body_bytes + headerRoomBytes,
+    sessionTimeoutMs: settings.session_timeout_ms,
+    heartbeatIntervalMs: Math.min(3000, Math.floor(settings.session_timeout_ms / 3)),
+    ...(settings.instance === null ? {} : { instance: settings.instance }),
     ...(settings.replication_factor === null ? {} : { replicationFactor: settings.replication_factor }),
     ...(ssl === null ? {} : { ssl }),
     ...(sasl === null ? {} : { sasl }),

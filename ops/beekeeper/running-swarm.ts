@@ -95,7 +95,7 @@ export class RunningSwarm {
       log,
       clock,
       topics: plan.topics,
-      ...(states === null ? {} : { states, spread: { capabilities: () => ({ gpu: gpusHere(settings.gpu) }) } }),
+      ...(states === null ? {} : { states, spread: { capabilities: () => ({ gpu: gpusHere(settings.gpu) }), instanceId: settings.instance } }),
       namedPartitions: replyTopics.namedPartitions,
       commitIntervalMs: settings.commit_interval_ms,
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.

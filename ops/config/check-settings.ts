@@ -20,7 +20,10 @@ export function checkSettings(settings: Settings, placeOf: (key: keyof Settings)
     add(missing, `${missing} is missing: a certificate goes with its key`, 'Set both, or neither.')
   }
   if (settings.kafka_client === 'kafkajs') {
-    add('kafka_client', 'kafkajs is not there yet as the client of the log', 'Leave it out, or set platformatic.')
+    if (settings.processing === 'exactly_once')
+      add('processing', 'kafkajs cannot do exactly_once', 'Set at_least_once, or KAFKA_CLIENT=platformatic.')
+    if (settings.instance !== null)
+      add('instance', 'kafkajs has no members with names of their own', 'Leave it out, or set KAFKA_CLIENT=platformatic.')
   }
   return mistakes
 }

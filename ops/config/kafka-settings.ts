@@ -32,6 +32,20 @@ export const kafkaSettings: readonly Setting[] = [
     about: 'Partitions of the topic that brings answers to the process that waits for them, each of which reads one.',
   },
   {
+    key: 'instance',
+    variable: 'WAGGLE_INSTANCE',
+    schema: Type.String({ pattern: '^[A-Za-z0-9._-]{1,100}$' }),
+    default: null,
+    about: 'Name of this process, its own and the same over restarts: back within the session, it has its tasks without a rebalance.',
+  },
+  {
+    key: 'session_timeout_ms',
+    variable: 'WAGGLE_SESSION_TIMEOUT_MS',
+    schema: Type.Integer({ minimum: 1000, maximum: 1_800_000 }),
+    default: 45_000,
+    about: 'How long nothing may be heard of a process before others take its tasks. Brokers have bounds for it.',
+  },
+  {
     key: 'kafka_brokers',
     variable: 'KAFKA_BROKERS',
     schema: Type.String({ minLength: 1 }),

@@ -26,6 +26,8 @@ export interface Settings {
   readonly commit_interval_ms: number
   readonly replication_factor: number | null
   readonly answer_partitions: number
+  readonly instance: string | null
+  readonly session_timeout_ms: number
   readonly kafka_brokers: string | null
   readonly kafka_client: 'platformatic' | 'kafkajs'
   readonly kafka_client_id: string

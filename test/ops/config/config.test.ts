@@ -80,7 +80,9 @@ describe('Settings', () => {
       [{ ...brokers, KAFKA_SASL_MECHANISM: 'kerberos' }, /^KAFKA_SASL_MECHANISM: .*scram-sha-256/],
       [{ ...brokers, KAFKA_SSL_CA: '/nowhere/ca.pem' }, /^KAFKA_SSL_CA: \/nowhere\/ca.pem cannot be read/],
       [{ ...brokers, KAFKA_SSL_KEY: import.meta.filename }, /^KAFKA_SSL_CERT: kafka_ssl_cert is missing/],
-      [{ ...brokers, KAFKA_CLIENT: 'kafkajs' }, /^KAFKA_CLIENT: kafkajs is not there yet/],
+      [{ ...brokers, KAFKA_CLIENT: 'kafkajs', WAGGLE_PROCESSING: 'exactly_once' }, /^WAGGLE_PROCESSING: kafkajs cannot do exactly_once/],
+      [{ ...brokers, KAFKA_CLIENT: 'kafkajs', WAGGLE_INSTANCE: 'one' }, /^WAGGLE_INSTANCE: kafkajs has no members/],
+      [{ ...brokers, KAFKA_CLIENT: 'librdkafka' }, /^KAFKA_CLIENT: .*platformatic, kafkajs/],
       [{ WAGGLE_REPLY_TOPICS: 'a, te*m' }, /^WAGGLE_REPLY_TOPICS: " te\*m" is no topic/],
     ]
     for (const [env, expected] of wrong) {
@@ -92,6 +94,7 @@ describe('Settings', () => {
     }
     assert.ok(mistakes('log: kafka\nkafka_brokers: b\n').some((line) => /waggle\.yaml:2:16: "b" is no address/.test(line)))
     assert.deepEqual(mistakes(null, brokers), [])
+    assert.deepEqual(mistakes(null, { ...brokers, KAFKA_CLIENT: 'kafkajs' }), [])
     assert.deepEqual(mistakes(null, { KAFKA_SASL_PASSWORD: 'of no use without a cluster' }), [])
   })
 
