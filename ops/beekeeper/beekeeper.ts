@@ -17,7 +17,7 @@ import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { openLog } from './open-log.ts'
-import { type LogLine, RunningSwarm } from './running-swarm.ts'
+import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
 
 /** A swarm, and what is set beside its file. */
@@ -155,7 +155,7 @@ export class Beekeeper {
       settings.log === 'embedded'
         ? new SwarmRequests({ ...common, outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes) })
         : new ClusterRequests({ ...common, random, onError })
-    for (const { plan } of this.#swarms) await log.createTopics(plan.topics)
+    for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
     await requests.start()
     this.#closeLater('requests', () => requests.close())
     this.#gateway = await openHttpGateway({

@@ -17,6 +17,7 @@ import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/pla
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/prediction-serde.ts'
 import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
+import type { TopicSpec } from '../../topology/topic.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
@@ -94,7 +95,9 @@ export class RunningSwarm {
       topology,
       log,
       clock,
-      topics: plan.topics,
+      topics: ownTopics(plan),
+      // Nobody else makes topics on a log that nobody else has.
+      ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
       ...(states === null ? {} : { states, spread: { capabilities: () => ({ gpu: gpusHere(settings.gpu) }), instanceId: settings.instance } }),
       namedPartitions: replyTopics.namedPartitions,
       commitIntervalMs: settings.commit_interval_ms,
@@ -130,6 +133,10 @@ export class RunningSwarm {
   #partitions(topic: string): number {
     return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
   }
+}
+
+export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
+  return topics.filter(({ isForeign }) => !isForeign)
 }
 
 /** Where none is required, any machine will do. */

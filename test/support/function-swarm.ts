@@ -4,6 +4,7 @@ import { SwarmHost } from '../../bees/host.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { ClusterRequests } from '../../ops/beekeeper/cluster-requests.ts'
 import { KnownReplyTopics } from '../../ops/beekeeper/known-reply-topics.ts'
+import { ownTopics } from '../../ops/beekeeper/running-swarm.ts'
 import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
 import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
@@ -104,7 +105,8 @@ export async function startSwarm(
     }),
     log,
     clock,
-    topics: plan.topics,
+    topics: ownTopics(plan),
+    missingTopicPartitions: 2,
     ...(options.states === undefined ? {} : { states: options.states }),
     namedPartitions: replyTopics.namedPartitions,
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
@@ -126,7 +128,7 @@ export async function startSwarm(
   const cluster = () => new ClusterRequests({ ...common, random, onError: (error) => failures.push(error as Error) })
   const requests = answers === null ? new SwarmRequests({ ...common, outcomes }) : cluster()
   const others = Array.from({ length: options.otherGateways ?? 0 }, cluster)
-  await log.createTopics(plan.topics)
+  await log.createTopics(ownTopics(plan))
   for (const one of [requests, ...others]) await one.start()
   await application.start()
   return {

@@ -1,8 +1,9 @@
 import { Topology } from '../graph.ts'
 import { deadLetterTopic } from '../naming.ts'
-import type { Transform } from '../operators/transform.ts'
+import { deadlineHeader, requestIdHeader } from '../operators/accept.ts'
+import type { Transform, TransformOutput } from '../operators/transform.ts'
 import { Produced } from '../produced.ts'
-import type { Record } from '../record.ts'
+import { type Record, textHeader } from '../record.ts'
 import type { HandingSerde, Serde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
 import { type KeptStore, keyValueStore } from '../state-store.ts'
@@ -100,6 +101,14 @@ class SubtopologyBuilder {
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
+      case 'output':
+        this.#topology.addOperator(
+          name,
+          { op: 'transform', apply: (record) => outgoing(record as Record<string, Payload>, `${name}-topic`) },
+          parents,
+        )
+        this.#topology.addSink(`${name}-topic`, step.topic, [name], this.#written)
+        return
       case 'value':
         this.#topology.addOperator(name, this.#value(this.#bee(step.bee), children), parents)
         return
@@ -231,6 +240,13 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
+
+/** As others read it: with the request's own headers, and nothing of how it came about. */
+function outgoing({ key, value, timestamp, headers }: Record<string, Payload>, child: string): readonly TransformOutput[] {
+  if (value.kind === 'error') return []
+  const kept = headers.filter((header) => !header.key.startsWith('waggle-') || header.key === deadlineHeader)
+  return [{ record: { key, value, timestamp, headers: [...kept, textHeader(requestIdHeader, key)] }, child }]
+}
 
 /** What a joining bee is given, or the error that it has instead. */
 function joined(

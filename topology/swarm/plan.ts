@@ -31,6 +31,8 @@ export interface SubtopologyPlan {
 export interface PlannedTopic extends TopicSpec {
   readonly writers: readonly string[]
   readonly readers: readonly string[]
+  /** Somebody else's: it is used as it is. */
+  readonly isForeign: boolean
 }
 
 /** One node of the graph to be. `parents` are names of steps before it. */
@@ -49,6 +51,8 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
     }
   | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
   | { readonly kind: 'sink'; readonly topic: string }
+  /** To a topic of somebody else's. */
+  | { readonly kind: 'output'; readonly bee: string; readonly topic: string }
 )
 
 export interface PlanSettings {
@@ -109,9 +113,10 @@ class Planner {
         retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
         writers: [...writers],
         readers: [...readers],
+        isForeign: bees.some((bee) => topicOf(bee) === name),
       })),
       gateways: bees
-        .filter(({ type }) => type.role === 'gateway')
+        .filter((bee) => bee.type.role === 'gateway' && topicOf(bee) === null)
         .map((bee) => ({ gateway: gatewayOf(bee), bee: bee.name, topic: gatewayTopic(gatewayOf(bee)) })),
       respondTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
       answersTopic,
@@ -134,7 +139,7 @@ class Planner {
       return [draft.done(cut), after.done(`in front of ${bee.name}, which takes time and would have its join’s state before it`)]
     }
     if (bee.type.role === 'gateway') {
-      const topic = gatewayTopic(gatewayOf(bee))
+      const topic = topicOf(bee) ?? gatewayTopic(gatewayOf(bee))
       this.#source(draft, [topic], bee.name)
       this.#writes(topic, 'producers')
       draft.add(bee.name, { kind: 'accept', gateway: gatewayOf(bee), bee: bee.name })
@@ -168,6 +173,12 @@ class Planner {
       case 'value':
         draft.add(bee.name, { kind: 'value', bee: bee.name })
         return
+      case 'output': {
+        const topic = topicOf(bee) ?? beeTopic(this.#swarm.name, bee.name)
+        this.#writes(topic, bee.name)
+        draft.add(bee.name, { kind: 'output', bee: bee.name, topic })
+        return
+      }
       case 'respond':
         this.#ledger(draft, bee)
         return
@@ -184,7 +195,7 @@ class Planner {
       bee = next
       next = this.#fusedAfter(bee, chain)
     }
-    if (bee.type.role === 'sink' || bee.type.role === 'respond') return
+    if (givesNothingOn.has(bee.type.role)) return
     if (chain.isGateway) draft.add(`${from.name}-deduplicate`, { kind: 'deduplicate', store: `${from.name}-seen` })
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
@@ -213,13 +224,14 @@ class Planner {
     if (bee.gpu > 0) return `in front of ${bee.name}, which goes only where a GPU is`
     if (bee.type.role === 'sink') return `in front of a sink: ${bee.name} may wait without holding up what feeds it`
     if (bee.type.role === 'call' && chain.hasState) return `in front of ${bee.name}, which takes time and would have state before it`
+    if (bee.type.role === 'output' && chain.isGateway) return `behind the gateway: what ${bee.name} writes was let through once`
     if (bee.type.role === 'respond' && chain.isGateway) return `behind the gateway: the ledger of ${bee.name} is kept by request id`
     return null
   }
 
   /** Why a sub-topology begins at this bee, or null where it is fused with what feeds it. */
   #cutBefore(bee: SwarmBee): string | null {
-    if (bee.type.role === 'gateway') return `at the gateway: requests enter by ${gatewayTopic(gatewayOf(bee))}`
+    if (bee.type.role === 'gateway') return `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}`
     const feeder = bee.input?.bees[0]
     if (bee.input === null || feeder === undefined) return null
     const { source, batch } = this.#behindBatch(feeder)
@@ -347,12 +359,19 @@ class Draft {
       id: 0,
       bees: this.bees,
       sources: [...new Set(this.sourceTopics)],
-      sinks: [...new Set(this.steps.flatMap((step) => (step.kind === 'sink' ? [step.topic] : [])))],
+      sinks: [...new Set(this.steps.flatMap((step) => (step.kind === 'sink' || step.kind === 'output' ? [step.topic] : [])))],
       stores: this.steps.flatMap((step) => ('store' in step ? [step.store] : [])),
       cut,
       steps: this.steps,
     }
   }
+}
+
+const givesNothingOn: ReadonlySet<string> = new Set(['sink', 'respond', 'output'])
+
+/** A topic that is not the swarm's own. */
+function topicOf({ type, spec }: SwarmBee): string | null {
+  return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
 }
 
 function gatewayOf(bee: SwarmBee): string {
