@@ -18,12 +18,11 @@ export function checkConfig(config: StreamsConfig): void {
 }
 
 function checkKafka(log: Exclude<StreamsConfig['log'], 'embedded'>): void {
-  const { brokers, client } = (log as Partial<typeof log> | undefined)?.kafka ?? {}
+  const { brokers } = (log as Partial<typeof log> | undefined)?.kafka ?? {}
   const isList = Array.isArray(brokers) && brokers.length > 0
   if (!isList || !brokers.every((one) => typeof one === 'string' && /^\S+:\d{1,5}$/.test(one))) {
     throw invalid(`log.kafka.brokers is ${JSON.stringify(brokers)}`, "Give at least one address as 'host:port', or set log: 'embedded'.")
   }
-  if (client === 'kafkajs') throw invalid('log.kafka.client is kafkajs, which cannot spread tasks', "Leave it out, or set 'platformatic'.")
 }
 
 function invalid(message: string, next: string): WaggleError {

@@ -16,13 +16,16 @@ export interface ApplicationOnKafka {
  */
 export async function openOnKafka(config: StreamsConfig & { readonly log: Exclude<StreamsConfig['log'], 'embedded'> }): Promise<ApplicationOnKafka> {
   const { applicationId, stateDir = '.waggle', processing = 'at_least_once', log: wanted } = config
-  const { brokers, ssl, sasl } = wanted.kafka
+  const { brokers, ssl, sasl, client } = wanted.kafka
   const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
-  const { openKafkaLog } = await import('../../connectors/log/kafka/kafka-log.ts')
+  const open =
+    client === 'kafkajs'
+      ? (await import('../../connectors/log/kafkajs/kafkajs-log.ts')).openKafkaJsLog
+      : (await import('../../connectors/log/kafka/kafka-log.ts')).openKafkaLog
   const random = new SystemRandom()
   const states = await openStateDirectory({ directory: join(stateDir, 'state', applicationId), random })
   try {
-    const log = await openKafkaLog({
+    const log = await open({
       brokers,
       clientId: applicationId,
       processing,
