@@ -42,6 +42,38 @@ program
   .description('prints the JSON Schema of swarm files, for editors')
   .action(async () => finish((await import('./schema.ts')).schema()))
 
+const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').choices(['embedded', 'kafka'])
+
+program
+  .command('reset')
+  .argument('<file>', 'swarm file')
+  .description('deletes a swarm’s topics, positions and stores, so that it begins anew; rows in ClickHouse stay')
+  .option('--force', 'do it', false)
+  .option('--dry-run', 'only list what would be deleted', false)
+  .option('--gateways', 'the topics of its gateways too; else they are read again from their beginning', false)
+  .addOption(onLog())
+  .addOption(json())
+  .action(async (file: string, options: import('./reset.ts').ResetOptions) => finish(await (await import('./reset.ts')).reset(file, options)))
+
+const topics = program.command('topics').description('looks at the topics of the log')
+topics
+  .command('list')
+  .description('names them, with their partitions and how many records they hold')
+  .addOption(onLog())
+  .addOption(json())
+  .action(async (options: import('./topics.ts').TopicsOptions) => finish(await (await import('./topics.ts')).listTopics(options)))
+topics
+  .command('tail')
+  .argument('<topic>', 'name of the topic')
+  .description('prints its records as they come, until Ctrl-C')
+  .option('--from-beginning', 'those that are there too', false)
+  .option('--max <count>', 'ends after so many', (text) => Number.parseInt(text, 10))
+  .addOption(onLog())
+  .addOption(json())
+  .action(async (topic: string, { max, ...options }: import('./topics.ts').TopicsOptions & { fromBeginning: boolean; max?: number }) =>
+    finish(await (await import('./topics.ts')).tailTopic(topic, { ...options, max: max ?? null })),
+  )
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

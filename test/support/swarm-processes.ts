@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,7 @@ export class SwarmProcesses {
   readonly gateway = `door-${randomUUID().slice(0, 8)}`
   readonly directory = mkdtempSync(join(tmpdir(), 'waggle-processes-'))
   readonly #env: { readonly [variable: string]: string }
-  readonly #file: string
+  readonly file: string
   readonly #running = new Set<MeasuredProgram>()
 
   /** `bees` are lines of the swarm file, after its entrance; `functions` a module beside it. */
@@ -23,22 +24,32 @@ export class SwarmProcesses {
     readonly brokers: readonly string[]
     readonly env?: { readonly [variable: string]: string }
   }) {
-    this.#file = join(this.directory, 'swarm.yaml')
+    this.file = join(this.directory, 'swarm.yaml')
     const entrance = `  - {name: entrance, type: gateway-input, spec: {name: ${this.gateway}}}`
-    writeFileSync(this.#file, `name: ${this.swarm}\nbees:\n${entrance}\n${options.bees}\n`)
+    writeFileSync(this.file, `name: ${this.swarm}\nbees:\n${entrance}\n${options.bees}\n`)
     writeFileSync(join(this.directory, 'functions.mjs'), options.functions)
     this.#env = { KAFKA_BROKERS: options.brokers.join(','), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0', ...options.env }
   }
 
   /** The same name again is the same machine again. */
   async start(name: string): Promise<MeasuredProgram> {
-    const program = await MeasuredProgram.start([main, 'run', this.#file, '--log', 'kafka', '--json'], {
+    const program = await MeasuredProgram.start([main, 'run', this.file, '--log', 'kafka', '--json'], {
       ...this.#env,
       WAGGLE_DATA_DIR: join(this.directory, name),
     })
     this.#running.add(program)
     void program.gone.then(() => this.#running.delete(program))
     return program
+  }
+
+  /** The command `waggle` on the same cluster, with the data directory of `name`. */
+  waggle(name: string, argv: readonly string[]): Promise<{ readonly status: number | null; readonly out: string; readonly err: string }> {
+    return new Promise((settle) => {
+      const env = { ...process.env, ...this.#env, WAGGLE_LOG: 'kafka', WAGGLE_DATA_DIR: join(this.directory, name) }
+      execFile(process.execPath, [main, ...argv], { env }, (error, out, err) => {
+        settle({ status: error === null ? 0 : typeof error.code === 'number' ? error.code : null, out, err })
+      })
+    })
   }
 
   /** Stops what runs; the exit statuses. */
