@@ -41,9 +41,10 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
       })
 
       after(async () => {
-        assert.deepEqual(await swarm.close(), [0, 0])
-        const topics = (await admin.listTopics()).filter((topic) => topic.includes(swarm.swarm) || topic.includes(swarm.gateway) || topic === replies)
-        await admin.deleteTopics({ topics })
+        assert.deepEqual([await one.stop(), await two.stop()], [0, 0])
+        assert.equal((await swarm.waggle('one', ['reset', swarm.file, '--force', '--gateways'])).status, 0)
+        await swarm.close()
+        await admin.deleteTopics({ topics: [replies] })
         await admin.disconnect()
         await clickhouse.close()
         rmSync(directory, { recursive: true, force: true })
