@@ -31,6 +31,8 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
+  /** Topics that a record names itself, for a reply: within how many partitions it says where; null where it is none of these. */
+  readonly namedPartitions?: (topic: string) => number | null
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
   /** Where the state of tasks is kept, on a log that keeps none itself. */
@@ -464,8 +466,8 @@ export class Application {
   }
 
   #partitionsOf(topic: string): number {
-    const partitions = this.#partitions.get(topic)
-    if (partitions === undefined) {
+    const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
+    if (partitions === null) {
       throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
     }
     return partitions

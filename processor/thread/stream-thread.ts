@@ -5,7 +5,18 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Clock, CommitReceipt, Consumer, Log, ProducerRecord, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import type {
+  Clock,
+  CommitPoint,
+  CommitReceipt,
+  Consumer,
+  Log,
+  ProducerRecord,
+  RecordRun,
+  StoreChange,
+  TaskProducer,
+  TopicPartition,
+} from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
@@ -414,6 +425,7 @@ export class StreamThread {
     const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
     const state: StoreChange[] = []
     const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
+    const changelog: ProducerRecord[] = []
     const tasks = [...this.#assignment.tasks]
     const start = this.#clock.elapsedMs()
     let committing = 0
@@ -425,7 +437,7 @@ export class StreamThread {
       const of = this.#assignment.stateOf(task)
       if (of !== null) {
         const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
-        of.append(part.changes, (record) => this.#append(record))
+        of.append(part.changes, (record) => changelog.push(record))
         logged.push(part)
       }
       const group = this.#assignment.groupOf(task)
@@ -438,10 +450,10 @@ export class StreamThread {
       for (const task of tasks) task.committed()
       return
     }
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelog.length > 0
     this.#appended = 0
     this.#committing++
-    const committed: Promise<CommitReceipt> = isLogged ? producer.commit({ positions, state }) : Promise.resolve({ ends: [] })
+    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelog) : Promise.resolve({ ends: [] })
     this.#commitDone = committed
       .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
@@ -457,6 +469,17 @@ export class StreamThread {
         if (this.#commitRequested || this.#failure !== null) this.#wake()
       })
     this.#commitMs += this.#clock.elapsedMs() - start
+  }
+
+  /**
+   * Where a commit is not atomic, what a task has sent is there before its stores say in their changelogs that it was: after a crash in
+   * between it is sent again. The other way round, a join or whoever else drops repeats would take it as sent, and it would be lost.
+   */
+  async #committed(producer: TaskProducer, point: CommitPoint, changelog: readonly ProducerRecord[]): Promise<CommitReceipt> {
+    const isInTurn = changelog.length > 0 && !this.#options.log.traits.atomicCommit
+    if (isInTurn) await producer.commit({ positions: [], state: [] })
+    for (const record of changelog) producer.append(record)
+    return producer.commit(point)
   }
 
   #append(record: ProducerRecord): void {
