@@ -5,7 +5,7 @@ import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, Consumer, Log, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
-import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -362,7 +362,7 @@ export class StreamThread {
       (error: unknown) => {
         this.#committing--
         this.#failure ??= error
-        if (failureOf(error).code !== 'WAGGLE_FENCED') this.#refusedCommit = error
+        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
         this.#wake()
       },
     )
