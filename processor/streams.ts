@@ -12,7 +12,7 @@ import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import { TaskStates } from './state/task-states.ts'
 import { answerQuery } from './store-query.ts'
-import { type FailurePolicy, failAlways } from './task/failures.ts'
+import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
@@ -254,8 +254,8 @@ export class Application {
         onFailure?.(error)
       },
       decide: (error) => {
-        // Who is fenced has lost its tasks to another: its thread is as well as before.
-        if (error.code !== 'WAGGLE_FENCED') this.#failedThreads++
+        // What another did is no failure of this thread: it is as well as before.
+        if (!isOfAnother(error)) this.#failedThreads++
         const decision = decide?.(error) ?? 'goOn'
         if (decision === 'stop') this.#failure ??= error
         return decision

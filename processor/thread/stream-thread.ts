@@ -19,7 +19,7 @@ import type {
 } from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -462,7 +462,7 @@ export class StreamThread {
       })
       .catch((error: unknown) => {
         this.#failure ??= error
-        if (failureOf(error).code !== 'WAGGLE_FENCED') this.#refusedCommit = error
+        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
       })
       .then(() => {
         this.#committing--
