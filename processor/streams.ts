@@ -204,7 +204,8 @@ export class Application {
   /** Of all threads, that of the global stores among them, and of their tasks. */
   metrics(now: number): readonly Metric[] {
     const threads = [...this.#threads, ...(this.#globalThread === null ? [] : [this.#globalThread])]
-    return threads.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    const ofThreads = threads.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    return [...ofThreads, ...(this.#states?.metrics(now) ?? [])]
   }
 
   /** Nothing new is processed until `resume`; what was is committed (KIP-834). */

@@ -494,10 +494,17 @@ export class StreamThread {
     await this.#commitDone
     this.#dropTasks()
     const { log, plan } = this.#options
-    if (failure.code === 'WAGGLE_FENCED') this.#producer = await log.taskProducer({ group: plan.applicationId })
-    else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+    if (failure.code === 'WAGGLE_FENCED') {
+      // What it has open would hold back those who read what these tasks wrote.
+      await this.#producer?.close().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+      this.#producer = await log.taskProducer({ group: plan.applicationId })
+    } else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
     this.#failure = null
-    if (!log.traits.handsOn) await this.#reopen()
+    if (!log.traits.handsOn) {
+      await this.#reopen().catch((thrown: unknown) => {
+        this.#failure = thrown
+      })
+    }
     await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
   }
 
@@ -542,6 +549,8 @@ export class StreamThread {
       },
       lost: (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
+        // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
+        if (!this.#options.log.traits.handsOn && this.#appended > 0) this.#failure ??= lostError(group)
       },
     }
   }
@@ -643,6 +652,13 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
+  })
+}
+
+function lostError(group: string): WaggleError {
+  return new WaggleError('WAGGLE_FENCED', {
+    message: `${group} went on without this member, which was away for too long`,
+    next: 'Nothing: it goes back to its last commit, and takes up what it is given now.',
   })
 }
 
