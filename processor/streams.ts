@@ -227,7 +227,7 @@ export class Application {
     return { maxCachedEntries: this.#options.maxCachedEntries ?? 100_000, globals: this.#globals }
   }
 
-  #newThread(plan: TaskPlan, name: string): StreamThread {
+  #newThread(plan: TaskPlan, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
     const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes, onFailure, decide } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
@@ -238,7 +238,7 @@ export class Application {
       workers: this.#workers,
       partitionsOf: (topic) => this.#partitionsOf(topic),
       flights: flights ?? null,
-      failures: failures ?? failAlways,
+      failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
       states: this.#states,
@@ -248,7 +248,11 @@ export class Application {
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
-      onFailure: onFailure ?? (() => {}),
+      onFailure: (error) => {
+        // It may be there by now.
+        if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#knowAll().catch(() => {})
+        onFailure?.(error)
+      },
       decide: (error) => {
         // Who is fenced has lost its tasks to another: its thread is as well as before.
         if (error.code !== 'WAGGLE_FENCED') this.#failedThreads++
@@ -262,7 +266,8 @@ export class Application {
 
   /** Settles when they hold what their topics held when it was called. */
   async #startGlobals(plan: TaskPlan): Promise<void> {
-    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`)
+    // As in Kafka Streams: what everybody has to have whole is not let pass.
+    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#globalThread = thread
     const ends = new Map<string, readonly { readonly end: number }[]>()
     for (const { topics } of plan.groups) {
@@ -430,6 +435,8 @@ export class Application {
     const { internalTopics: internal } = this.#options.topology
     const named = this.#subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
     for (const topic of named) if (!internal.has(topic)) await this.#know(topic)
+    const choosesTopics = this.#subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
+    if (choosesTopics) await this.#knowAll()
     const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
@@ -437,6 +444,11 @@ export class Application {
       await log.createTopics(changelogTopics(this.#options.applicationId, this.#subtopologies, (topic) => this.#partitionsOf(topic)))
     }
     refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
+  }
+
+  /** For sinks that choose a topic for each record: of those that exist. */
+  async #knowAll(): Promise<void> {
+    for (const topic of await this.#options.log.topics()) await this.#know(topic)
   }
 
   async #know(topic: string): Promise<void> {

@@ -53,6 +53,8 @@ export class SwarmRequests implements Requests {
         void this.#follow(topic, reader, payloads)
       }
     }
+    // An answer that comes before it is decided where reading starts would never be seen.
+    await Promise.all(this.#readers.map(({ ready }) => ready))
   }
 
   async close(): Promise<void> {

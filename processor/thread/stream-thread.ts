@@ -19,7 +19,7 @@ import type {
 } from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -93,6 +93,8 @@ export class StreamThread {
   #commitDone: Promise<void> = Promise.resolve()
   #lastCommit = 0
   #failure: unknown = null
+  /** The failure of a commit that the log did not take. */
+  #refusedCommit: unknown = null
   #failures = 0
   #woken = false
   #stopping = false
@@ -239,7 +241,7 @@ export class StreamThread {
         if (this.#appended > 0) this.#failures = 0
       } catch (error) {
         await this.#rollBack(error)
-        if (this.#stopping || this.#options.decide(failureOf(error)) === 'goOn') continue
+        if (this.#stopping || this.#goesOn(error)) continue
         this.#stopping = true
         this.#options.onStopped()
       }
@@ -250,6 +252,21 @@ export class StreamThread {
     } catch (error) {
       this.#options.onFailure(failureOf(error))
     }
+  }
+
+  /** Handlers of production may want again what a log refused; of all else, whoever runs the application decides. */
+  #goesOn(error: unknown): boolean {
+    const failure = failureOf(error)
+    if (error instanceof StandingFailure && error.retries) return true
+    if (error === this.#refusedCommit) {
+      this.#refusedCommit = null
+      try {
+        if (retriesCommit(this.#options.failures, failure)) return true
+      } catch (thrown) {
+        return this.#options.decide(failureOf(thrown)) === 'goOn'
+      }
+    }
+    return this.#options.decide(failure) === 'goOn'
   }
 
   async #turn(): Promise<void> {
@@ -445,6 +462,7 @@ export class StreamThread {
       })
       .catch((error: unknown) => {
         this.#failure ??= error
+        if (failureOf(error).code !== 'WAGGLE_FENCED') this.#refusedCommit = error
       })
       .then(() => {
         this.#committing--
