@@ -5,6 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
+import { nextTurn } from '../next-turn.ts'
 import type {
   Clock,
   CommitPoint,
@@ -678,12 +679,6 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
       waiting.clear()
     }
     poll.then(ended, ended)
-  })
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
   })
 }
 
