@@ -13,7 +13,7 @@ import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import { TaskStates } from './state/task-states.ts'
 import { answerQuery } from './store-query.ts'
-import { type FailurePolicy, failAlways } from './task/failures.ts'
+import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
@@ -32,6 +32,8 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
+  /** Topics that a record names itself, for a reply: within how many partitions it says where; null where it is none of these. */
+  readonly namedPartitions?: (topic: string) => number | null
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
   /** Where the state of tasks is kept, on a log that keeps none itself. */
@@ -240,7 +242,7 @@ export class Application {
     return { maxCachedEntries: this.#options.maxCachedEntries ?? 100_000, globals: this.#globals }
   }
 
-  #newThread(plan: TaskPlan, name: string): StreamThread {
+  #newThread(plan: TaskPlan, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
     const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes, onFailure, decide } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
@@ -251,7 +253,7 @@ export class Application {
       workers: this.#workers,
       partitionsOf: (topic) => this.#partitionsOf(topic),
       flights: flights ?? null,
-      failures: failures ?? failAlways,
+      failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
       states: this.#states,
@@ -261,10 +263,14 @@ export class Application {
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
-      onFailure: onFailure ?? (() => {}),
+      onFailure: (error) => {
+        // It may be there by now.
+        if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#knowAll().catch(() => {})
+        onFailure?.(error)
+      },
       decide: (error) => {
-        // Who is fenced has lost its tasks to another: its thread is as well as before.
-        if (error.code !== 'WAGGLE_FENCED') this.#failedThreads++
+        // What another did is no failure of this thread: it is as well as before.
+        if (!isOfAnother(error)) this.#failedThreads++
         const decision = decide?.(error) ?? 'goOn'
         if (decision === 'stop') this.#failure ??= error
         return decision
@@ -275,7 +281,8 @@ export class Application {
 
   /** Settles when they hold what their topics held when it was called. */
   async #startGlobals(plan: TaskPlan): Promise<void> {
-    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`)
+    // As in Kafka Streams: what everybody has to have whole is not let pass.
+    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#globalThread = thread
     const ends = new Map<string, readonly { readonly end: number }[]>()
     for (const { topics } of plan.groups) {
@@ -443,6 +450,8 @@ export class Application {
     const { internalTopics: internal } = this.#options.topology
     const named = this.#subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
     for (const topic of named) if (!internal.has(topic)) await this.#know(topic)
+    const choosesTopics = this.#subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
+    if (choosesTopics) await this.#knowAll()
     const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
@@ -450,6 +459,11 @@ export class Application {
       await log.createTopics(changelogTopics(this.#options.applicationId, this.#subtopologies, (topic) => this.#partitionsOf(topic)))
     }
     refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
+  }
+
+  /** For sinks that choose a topic for each record: of those that exist. */
+  async #knowAll(): Promise<void> {
+    for (const topic of await this.#options.log.topics()) await this.#know(topic)
   }
 
   async #know(topic: string): Promise<void> {
@@ -467,8 +481,8 @@ export class Application {
   }
 
   #partitionsOf(topic: string): number {
-    const partitions = this.#partitions.get(topic)
-    if (partitions === undefined) {
+    const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
+    if (partitions === null) {
       throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
     }
     return partitions

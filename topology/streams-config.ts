@@ -32,7 +32,7 @@ export interface StreamsConfig {
   /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
-  /** All caches together. 0, the only value there is yet: every update of a table is emitted. */
+  /** Of all caches together: updates of tables wait in them for a commit. 0: each goes on at once. 10 MiB, in a TopologyTestDriver 0. */
   cacheMaxBytes?: number
   /** How often, at most, unmatched records and closed windows are looked for: 1000, in a TopologyTestDriver 0, which is with each record. */
   emitIntervalMs?: number

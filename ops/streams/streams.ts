@@ -5,7 +5,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
-import { failurePolicy } from '../../processor/task/failures.ts'
+import { failurePolicy, isOfAnother } from '../../processor/task/failures.ts'
 import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import { decorated } from '../../topology/decorated.ts'
@@ -238,8 +238,8 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {
-    // Somebody else owns the tasks now, or something outside is away: that is no failure of this application.
-    if (error.code === 'WAGGLE_FENCED' || error instanceof Unavailable) return 'goOn'
+    // That is no failure of this application; nor is it one that something outside is away.
+    if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
 

@@ -5,10 +5,21 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Clock, CommitReceipt, Consumer, Log, ProducerRecord, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import type {
+  Clock,
+  CommitPoint,
+  CommitReceipt,
+  Consumer,
+  Log,
+  ProducerRecord,
+  RecordRun,
+  StoreChange,
+  TaskProducer,
+  TopicPartition,
+} from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -82,6 +93,8 @@ export class StreamThread {
   #commitDone: Promise<void> = Promise.resolve()
   #lastCommit = 0
   #failure: unknown = null
+  /** The failure of a commit that the log did not take. */
+  #refusedCommit: unknown = null
   #failures = 0
   #woken = false
   #stopping = false
@@ -228,7 +241,7 @@ export class StreamThread {
         if (this.#appended > 0) this.#failures = 0
       } catch (error) {
         await this.#rollBack(error)
-        if (this.#stopping || this.#options.decide(failureOf(error)) === 'goOn') continue
+        if (this.#stopping || this.#goesOn(error)) continue
         this.#stopping = true
         this.#options.onStopped()
       }
@@ -239,6 +252,21 @@ export class StreamThread {
     } catch (error) {
       this.#options.onFailure(failureOf(error))
     }
+  }
+
+  /** Handlers of production may want again what a log refused; of all else, whoever runs the application decides. */
+  #goesOn(error: unknown): boolean {
+    const failure = failureOf(error)
+    if (error instanceof StandingFailure && error.retries) return true
+    if (error === this.#refusedCommit) {
+      this.#refusedCommit = null
+      try {
+        if (retriesCommit(this.#options.failures, failure)) return true
+      } catch (thrown) {
+        return this.#options.decide(failureOf(thrown)) === 'goOn'
+      }
+    }
+    return this.#options.decide(failure) === 'goOn'
   }
 
   async #turn(): Promise<void> {
@@ -397,6 +425,7 @@ export class StreamThread {
     const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
     const state: StoreChange[] = []
     const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
+    const changelog: ProducerRecord[] = []
     const tasks = [...this.#assignment.tasks]
     const start = this.#clock.elapsedMs()
     let committing = 0
@@ -408,7 +437,7 @@ export class StreamThread {
       const of = this.#assignment.stateOf(task)
       if (of !== null) {
         const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
-        of.append(part.changes, (record) => this.#append(record))
+        of.append(part.changes, (record) => changelog.push(record))
         logged.push(part)
       }
       const group = this.#assignment.groupOf(task)
@@ -421,10 +450,10 @@ export class StreamThread {
       for (const task of tasks) task.committed()
       return
     }
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelog.length > 0
     this.#appended = 0
     this.#committing++
-    const committed: Promise<CommitReceipt> = isLogged ? producer.commit({ positions, state }) : Promise.resolve({ ends: [] })
+    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelog) : Promise.resolve({ ends: [] })
     this.#commitDone = committed
       .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
@@ -433,12 +462,24 @@ export class StreamThread {
       })
       .catch((error: unknown) => {
         this.#failure ??= error
+        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
       })
       .then(() => {
         this.#committing--
         if (this.#commitRequested || this.#failure !== null) this.#wake()
       })
     this.#commitMs += this.#clock.elapsedMs() - start
+  }
+
+  /**
+   * Where a commit is not atomic, what a task has sent is there before its stores say in their changelogs that it was: after a crash in
+   * between it is sent again. The other way round, a join or whoever else drops repeats would take it as sent, and it would be lost.
+   */
+  async #committed(producer: TaskProducer, point: CommitPoint, changelog: readonly ProducerRecord[]): Promise<CommitReceipt> {
+    const isInTurn = changelog.length > 0 && !this.#options.log.traits.atomicCommit
+    if (isInTurn) await producer.commit({ positions: [], state: [] })
+    for (const record of changelog) producer.append(record)
+    return producer.commit(point)
   }
 
   #append(record: ProducerRecord): void {

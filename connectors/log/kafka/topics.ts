@@ -110,7 +110,7 @@ async function settingsOf(cluster: Cluster, names: readonly string[]): Promise<R
   })
 }
 
-function expectAlike(wanted: TopicSpec, { partitions, cleanup }: { readonly partitions: number; readonly cleanup?: TopicSpec['cleanup'] }): void {
+function expectAlike(wanted: TopicSpec, { partitions, cleanup, retentionMs }: { readonly partitions: number } & Partial<TopicSettings>): void {
   const next = 'Delete the topic, change its setting, or give the application another id.'
   if (partitions !== wanted.partitions) {
     throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
@@ -121,6 +121,13 @@ function expectAlike(wanted: TopicSpec, { partitions, cleanup }: { readonly part
   if (cleanup !== undefined && cleanup !== wanted.cleanup) {
     throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
       message: `The topic ${wanted.name} has cleanup.policy=${cleanup}, where ${wanted.cleanup} is wanted`,
+      next,
+    })
+  }
+  // What a changelog keeps longer than it must does no harm.
+  if (cleanup === 'delete' && wanted.retentionMs !== null && retentionMs !== undefined && retentionMs !== wanted.retentionMs) {
+    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+      message: `The topic ${wanted.name} has retention.ms=${retentionMs ?? -1}, where ${wanted.retentionMs} is wanted`,
       next,
     })
   }
