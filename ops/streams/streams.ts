@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 import type { Metric } from '../../processor/metrics/meters.ts'
+import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
 import { failurePolicy, isOfAnother } from '../../processor/task/failures.ts'
+import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -14,6 +16,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { checkConfig } from './checked-config.ts'
+import { commitIntervalOn, openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
 import { TopicClient } from './topic-client.ts'
@@ -85,27 +88,34 @@ export class Streams implements AsyncDisposable {
   }
 
   async #prepared(): Promise<Application> {
-    const { applicationId, stateDir, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs, deadLetterTopic } = this.#config
+    const { applicationId, deadLetterTopic } = this.#config
     const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
     const decoratedTopology = decorated(this.#topology, applicationId, {
       key: defaultKeySerde ?? null,
       value: defaultValueSerde ?? null,
       timestampExtractor: timestampExtractor ?? null,
     })
-    const { log, close } = await shareEmbeddedLog(join(stateDir ?? '.waggle', 'log'))
+    const { log, states, close } = await this.#openLog()
     this.#closeLog = close
-    this.#client = new TopicClient(log, systemClock)
+    const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded' })
+    this.#client = client
     const topology = decoratedTopology.withTopics(await log.topics())
-    if (deadLetterTopic !== undefined) await this.#client.known(deadLetterTopic)
+    if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
+    return this.#newApplication(topology, log, states)
+  }
+
+  #newApplication(topology: Topology, log: Log, states: StateDirectory | null): Application {
+    const { applicationId, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs } = this.#config
     const application = new Application({
       applicationId,
       topology,
       log,
       clock: systemClock,
       topics: [],
-      missingTopicPartitions: 1,
+      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: this.#spread }),
       threads: numThreads ?? 1,
-      ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+      ...(states === null ? {} : { commitIntervalMs: commitIntervalOn(this.#config) }),
+      ...(states !== null || commitIntervalMs === undefined ? {} : { commitIntervalMs }),
       ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
       ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
       cacheMaxBytes: this.#config.cacheMaxBytes ?? defaultCacheBytes,
@@ -189,7 +199,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Beyond Kafka Streams: writes a record to a topic of the embedded log, which has no other clients. Settles when it is durable.
+   * Beyond Kafka Streams: writes a record to a topic, which has no other clients where the log is embedded. Settles when it is durable.
    * Without a timestamp it is the time now; without a key the partitions take turns.
    */
   async send<K, V>(
@@ -200,9 +210,21 @@ export class Streams implements AsyncDisposable {
     return this.#topics.send(topic, record, produced as unknown as Produced<unknown, unknown>)
   }
 
-  /** Beyond Kafka Streams: the committed records of a topic of the embedded log, from its first on; goes on until it is left. */
+  /** Beyond Kafka Streams: the committed records of a topic, from its first on; goes on until it is left. */
   records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
     return this.#topics.records(topic, consumed)
+  }
+
+  async #openLog(): Promise<{ readonly log: Log; readonly states: StateDirectory | null; close(): Promise<void> }> {
+    const { log, stateDir = '.waggle' } = this.#config
+    if (log !== 'embedded') return openOnKafka({ ...this.#config, log })
+    return { ...(await shareEmbeddedLog(join(stateDir, 'log'))), states: null }
+  }
+
+  get #spread(): Partial<SpreadOptions> {
+    const { applicationServer = null, instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
+    return { host: applicationServer, instanceId, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {

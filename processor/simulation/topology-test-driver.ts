@@ -109,10 +109,13 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async advanceWallClockTime(ms: number): Promise<void> {
+    // What was piped and not waited for has begun.
+    await this.#clock.settle()
+    const calls = this.#calls
     await this.#clock.advance(ms)
     for (const task of this.#tasks) this.#unwrapped(() => task.punctuate(this.#clock.now()))
     this.#commit()
-    await this.#settle()
+    await this.#settle(calls)
   }
 
   /** Over all partitions; its values without their timestamps, as Kafka Streams' driver shows them. */
@@ -228,8 +231,8 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#settle()
   }
 
-  /** Everything that can happen without the clock moving. */
-  async #settle(): Promise<void> {
+  /** Everything that can happen without the clock moving. Fewer calls than `callsLeft` are not waited for: it may be time that ends them. */
+  async #settle(callsLeft = 0): Promise<void> {
     await this.#opened()
     this.#commit()
     await this.#prepare()
@@ -241,8 +244,13 @@ export class TopologyTestDriver implements AsyncDisposable {
       this.#commit()
       this.#processAll()
       await this.#prepare()
-      if (!drained && ![...this.#batchers.values()].some(({ calls }) => calls > 0)) return
+      if (!drained && this.#calls <= callsLeft) return
     }
+  }
+
+  /** Calls in flight. */
+  get #calls(): number {
+    return [...this.#batchers.values()].reduce((sum, { calls }) => sum + calls, 0)
   }
 
   async #opened(): Promise<void> {

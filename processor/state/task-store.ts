@@ -33,7 +33,7 @@ export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOp
 }
 
 /** It has a changelog of its own: not turned off, and no topic that stands for one. */
-function isLogged({ logging, sourceTopic }: KeptStore): boolean {
+export function isLogged({ logging, sourceTopic }: KeptStore): boolean {
   return logging !== false && sourceTopic === undefined
 }
 

@@ -55,10 +55,10 @@ export class SourceRuntime implements NodeRuntime {
   /** What is to be awaited before this record is added to its task; null where nothing is. */
   preparation(topic: string, record: LogRecord): Promise<unknown> | null {
     if (this.#skips(record)) return null
-    const { key, value } = record
-    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key) ?? null)
+    const { key, value, headers } = record
+    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key, headers) ?? null)
     const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
-    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value) ?? null)
+    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value, headers) ?? null)
     return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
   }
 
