@@ -190,6 +190,15 @@ export class Application {
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
+  has(store: string): boolean {
+    return this.#options.topology.stores.has(store)
+  }
+
+  /** That partition of a store is here, to be asked. */
+  runs(store: string, partition: number): boolean {
+    return this.tasks.some((task) => task.partition === partition && task.store(store) !== null)
+  }
+
   /** Of its tasks, which are as many as its changelog has partitions. */
   partitionsOf(store: string): number {
     const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
