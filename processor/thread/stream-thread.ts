@@ -404,6 +404,8 @@ export class StreamThread {
   #idleMs(): number {
     const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
     let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    // Copies that have come far enough are looked for.
+    if (this.#assignors.size > 0) wait = Math.min(wait, maxIdleMs)
     for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
     const now = this.#clock.now()
     if (!this.#isPaused) for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))

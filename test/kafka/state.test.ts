@@ -138,6 +138,24 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.deepEqual(refused, [])
   })
 
+  it('moves to a process that joins when that has a copy of it, and not before', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once' } as const
+    const first = child({ ...options, stateDir: directories.make() })
+    await first.until(({ tasks }) => tasks.length === 4)
+    for (let round = 0; round < 30; round++) {
+      await sendKeys(log, input, keys(50))
+      await untilCounted(input)
+    }
+    const second = child({ ...options, stateDir: directories.make() })
+    const { restoredRecords } = await second.until(({ tasks }) => tasks.length > 0)
+    assert.ok(restoredRecords > 100, `${restoredRecords} records were read before`)
+    await Promise.all([first, second].map((one) => one.until(({ tasks }) => tasks.length === 2)))
+    await sendKeys(log, input, keys(100))
+    await untilCounted(input)
+    await Promise.all([first, second].map((one) => one.stop()))
+  })
+
   it('is taken over by a standby, which reads only the rest', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once', standbyReplicas: 1 } as const
