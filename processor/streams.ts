@@ -4,6 +4,7 @@ import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import type { TaskHost } from './assignment/task-hosts.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
@@ -12,7 +13,7 @@ import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import { TaskStates } from './state/task-states.ts'
 import { answerQuery } from './store-query.ts'
-import { type FailurePolicy, failAlways } from './task/failures.ts'
+import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
@@ -182,6 +183,28 @@ export class Application {
     return this.#states?.restoredRecords ?? 0
   }
 
+  /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
+  hostsOf(store: string, partition: number): TaskHost {
+    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
+    const found = this.#threads.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(`${subtopology?.id ?? -1}_${partition}`)))
+    return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
+  }
+
+  has(store: string): boolean {
+    return this.#options.topology.stores.has(store)
+  }
+
+  /** That partition of a store is here, to be asked. */
+  runs(store: string, partition: number): boolean {
+    return this.tasks.some((task) => task.partition === partition && task.store(store) !== null)
+  }
+
+  /** Of its tasks, which are as many as its changelog has partitions. */
+  partitionsOf(store: string): number {
+    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
+    return subtopology === undefined || subtopology.isGlobal ? 1 : Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
+  }
+
   /** Tasks whose state is kept up to date here, for others. */
   get standbys(): readonly string[] {
     return this.#states?.standbys ?? []
@@ -204,7 +227,8 @@ export class Application {
   /** Of all threads, that of the global stores among them, and of their tasks. */
   metrics(now: number): readonly Metric[] {
     const threads = [...this.#threads, ...(this.#globalThread === null ? [] : [this.#globalThread])]
-    return threads.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    const ofThreads = threads.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    return [...ofThreads, ...(this.#states?.metrics(now) ?? [])]
   }
 
   /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
@@ -254,8 +278,8 @@ export class Application {
         onFailure?.(error)
       },
       decide: (error) => {
-        // Who is fenced has lost its tasks to another: its thread is as well as before.
-        if (error.code !== 'WAGGLE_FENCED') this.#failedThreads++
+        // What another did is no failure of this thread: it is as well as before.
+        if (!isOfAnother(error)) this.#failedThreads++
         const decision = decide?.(error) ?? 'goOn'
         if (decision === 'stop') this.#failure ??= error
         return decision

@@ -5,7 +5,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
-import { failurePolicy } from '../../processor/task/failures.ts'
+import { failurePolicy, isOfAnother } from '../../processor/task/failures.ts'
 import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import { decorated } from '../../topology/decorated.ts'
@@ -19,6 +19,7 @@ import { checkConfig } from './checked-config.ts'
 import { commitIntervalOn, openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
+import { StoreQueries } from './store-queries.ts'
 import { TopicClient } from './topic-client.ts'
 
 /**
@@ -35,6 +36,7 @@ export class Streams implements AsyncDisposable {
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #application: Application | null = null
   #client: TopicClient | null = null
+  #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
   /** While there is no application: it was not started, or never will be. */
@@ -101,10 +103,16 @@ export class Streams implements AsyncDisposable {
     this.#client = client
     const topology = decoratedTopology.withTopics(await log.topics())
     if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
-    return this.#newApplication(topology, log, states)
+    this.#queries = new StoreQueries({ applicationId, topology, application: () => this.#application })
+    const server = states === null ? undefined : this.#config.applicationServer
+    const host = server === undefined ? null : await this.#queries.serve(server)
+    return this.#newApplication(topology, { log, states, host })
   }
 
-  #newApplication(topology: Topology, log: Log, states: StateDirectory | null): Application {
+  #newApplication(
+    topology: Topology,
+    { log, states, host }: { readonly log: Log; readonly states: StateDirectory | null; readonly host: string | null },
+  ): Application {
     const { applicationId, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs } = this.#config
     const application = new Application({
       applicationId,
@@ -112,7 +120,7 @@ export class Streams implements AsyncDisposable {
       log,
       clock: systemClock,
       topics: [],
-      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: this.#spread }),
+      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: { ...this.#spread, host } }),
       threads: numThreads ?? 1,
       ...(states === null ? {} : { commitIntervalMs: commitIntervalOn(this.#config) }),
       ...(states !== null || commitIntervalMs === undefined ? {} : { commitIntervalMs }),
@@ -192,10 +200,14 @@ export class Streams implements AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** One answer a partition (KIP-796). WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED. */
+  /**
+   * One answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
+   * WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED.
+   */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
-    return this.#running.query(store, query.request, partitions ?? null) as ReadonlyMap<number, R>
+    const asked = this.#queries?.query(store, query.request, partitions ?? null) ?? this.#running.query(store, query.request, partitions ?? null)
+    return (await asked) as ReadonlyMap<number, R>
   }
 
   /**
@@ -222,9 +234,9 @@ export class Streams implements AsyncDisposable {
   }
 
   get #spread(): Partial<SpreadOptions> {
-    const { applicationServer = null, instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const { instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
     const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
-    return { host: applicationServer, instanceId, settings: Object.fromEntries(given) }
+    return { instanceId, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {
@@ -238,8 +250,8 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {
-    // Somebody else owns the tasks now, or something outside is away: that is no failure of this application.
-    if (error.code === 'WAGGLE_FENCED' || error instanceof Unavailable) return 'goOn'
+    // That is no failure of this application; nor is it one that something outside is away.
+    if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
 
@@ -247,6 +259,7 @@ export class Streams implements AsyncDisposable {
     const [client, close] = [this.#client, this.#closeLog]
     this.#client = null
     this.#closeLog = async () => {}
+    await this.#queries?.close()
     await client?.close()
     await close()
   }

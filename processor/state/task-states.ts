@@ -1,5 +1,7 @@
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { TaskId } from '../assignment/group-task.ts'
+import type { Metric } from '../metrics/meters.ts'
+import { RestoreMeters } from '../metrics/restore-meters.ts'
 import type { Clock, Log, StateDirectory, TaskDisk, TopicPartition } from '../ports.ts'
 import { ChangelogCopy } from './changelog-copy.ts'
 import { ChangelogEnds } from './changelog-ends.ts'
@@ -47,12 +49,22 @@ export class TaskStates {
   /** By who was told to keep them: a thread, for one group. */
   readonly #wanted = new Map<object, readonly StatefulTask[]>()
   #restored = 0
+  readonly #meters: RestoreMeters
   #cancelRefresh = () => {}
   #closed = false
 
   constructor(options: TaskStatesOptions) {
     this.#options = options
     this.#ends = new ChangelogEnds(options.log)
+    this.#meters = new RestoreMeters(options.applicationId, options.clock, {
+      restoring: () => [...this.#active.values()].filter(({ restoration }) => !restoration.isDone).length,
+      updating: () => this.#standbys.size,
+      remaining: (task) => [...this.#active.values()].find(({ id }) => id === task)?.restoration.remaining ?? 0,
+    })
+  }
+
+  metrics(now: number): readonly Metric[] {
+    return this.#meters.read(now)
   }
 
   get processId(): string {
@@ -87,7 +99,7 @@ export class TaskStates {
     const changelogs = this.#changelogsOf(task)
     const restoration = new Restoration({
       task: task.id,
-      copies: changelogs.map((changelog) => this.#copy(changelog, disk)),
+      copies: changelogs.map((changelog) => this.#copy(changelog, disk, (count) => this.#meters.record(task.id, 'restore', count))),
       ranges: async (copies) => {
         const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
         return copies.map(({ changelog: { place, isSource } }, at) => {
@@ -189,8 +201,9 @@ export class TaskStates {
 
   #standby(task: StatefulTask): Copied {
     const disk = this.#options.directory.open(task.id)
+    const onRecords = (count: number) => this.#meters.record(task.id, 'update', count)
     // How far a task is in a topic of others only its owner knows.
-    const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk)]))
+    const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk, onRecords)]))
     let closed = false
     const run = async () => {
       for (let failures = 0; !closed; failures++) {
@@ -219,9 +232,10 @@ export class TaskStates {
     }
   }
 
-  #copy(changelog: StoreChangelog, disk: TaskDisk): ChangelogCopy {
+  #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number) => void): ChangelogCopy {
     const onRecords = (count: number) => {
       this.#restored += count
+      counted(count)
     }
     return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords })
   }

@@ -19,7 +19,7 @@ import type {
 } from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -466,7 +466,7 @@ export class StreamThread {
       })
       .catch((error: unknown) => {
         this.#failure ??= error
-        if (failureOf(error).code !== 'WAGGLE_FENCED') this.#refusedCommit = error
+        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
       })
       .then(() => {
         this.#committing--
@@ -503,10 +503,17 @@ export class StreamThread {
     await this.#commitDone
     this.#dropTasks()
     const { log, plan } = this.#options
-    if (failure.code === 'WAGGLE_FENCED') this.#producer = await log.taskProducer({ group: plan.applicationId })
-    else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+    if (failure.code === 'WAGGLE_FENCED') {
+      // What it has open would hold back those who read what these tasks wrote.
+      await this.#producer?.close().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+      this.#producer = await log.taskProducer({ group: plan.applicationId })
+    } else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
     this.#failure = null
-    if (!log.traits.handsOn) await this.#reopen()
+    if (!log.traits.handsOn) {
+      await this.#reopen().catch((thrown: unknown) => {
+        this.#failure = thrown
+      })
+    }
     await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
   }
 
@@ -551,6 +558,8 @@ export class StreamThread {
       },
       lost: (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
+        // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
+        if (!this.#options.log.traits.handsOn && this.#appended > 0) this.#failure ??= lostError(group)
       },
     }
   }
@@ -654,6 +663,13 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
+  })
+}
+
+function lostError(group: string): WaggleError {
+  return new WaggleError('WAGGLE_FENCED', {
+    message: `${group} went on without this member, which was away for too long`,
+    next: 'Nothing: it goes back to its last commit, and takes up what it is given now.',
   })
 }
 

@@ -8,7 +8,7 @@ import { CountingChild, type CountingOptions } from '../support/counting-child.t
 import { countedIn, countOf, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
 import { KafkaApplication, type KafkaApplicationOptions, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { quickOptions } from '../support/kafka-log.ts'
+import { dismissMembers, quickOptions } from '../support/kafka-log.ts'
 
 const directories = new TemporaryDirectories()
 
@@ -120,6 +120,23 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       await Promise.all(three.slice(1).map((one) => one.stop()))
     })
   }
+
+  it('is counted once by members that were thrown out in the middle of their work', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { cluster: cluster(), applicationId, topology: countOf(input), processing: 'exactly_once' } as const
+    const two = [await started({ ...options, stateDir: directories.make() }), await started({ ...options, stateDir: directories.make() })]
+    for (let round = 0; round < 4; round++) {
+      // While the group is in the middle of a rebalance, a broker does not answer whom it throws out.
+      await until(() => two.every(({ application }) => application.tasks.length === 2))
+      const sending = sendKeys(log, input, keys(3000))
+      await until(() => two.some(({ application }) => application.tasks.some(({ hasUncommitted }) => hasUncommitted)))
+      await dismissMembers(cluster(), applicationId)
+      await sending
+    }
+    await untilCounted(input)
+    const refused = two.flatMap(({ failures }) => failures.map(({ code }) => code)).filter((code) => code !== 'WAGGLE_FENCED')
+    assert.deepEqual(refused, [])
+  })
 
   it('is taken over by a standby, which reads only the rest', async () => {
     const { applicationId, input } = await newCount(log)
