@@ -195,6 +195,26 @@ describe('State that is rebuilt from changelogs', () => {
     })
   }
 
+  it('is forgotten where its task has run elsewhere for ten minutes', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const first = await life.start(log)
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    const here = new SimulatedStateDirectory(life.files)
+    assert.equal(here.copies().size, 2)
+    life.files = new SimulatedStateFiles('q')
+    const second = await life.start(log, { spread: { settings: { acceptableRecoveryLag: 100 } } })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1)
+    await life.world.clock.advance(9 * 60_000)
+    assert.equal(here.copies().size, 2)
+    await life.world.clock.advance(3 * 60_000)
+    assert.deepEqual(
+      [...here.copies().keys()],
+      first.tasks.map(({ id }) => id),
+    )
+  })
+
   it('moves between threads, and a standby is kept by another process', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
