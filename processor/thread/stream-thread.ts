@@ -99,7 +99,9 @@ export class StreamThread {
   #woken = false
   #stopping = false
   #isPaused = false
+  #started: Promise<void> | null = null
   #loop: Promise<void> | null = null
+  #stopped: Promise<void> | null = null
   #ended = false
   /** Of the turn of the loop that is running: what the thread spent on commits, not counting what goes on beside it. */
   #commitMs = 0
@@ -154,11 +156,17 @@ export class StreamThread {
     this.#wake()
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
     const { log, plan } = this.#options
     this.#producer = await log.taskProducer({ group: plan.applicationId })
     this.#lastCommit = this.#clock.elapsedMs()
     const consumers: { group: string; consumer: Consumer }[] = []
+    this.#consumers = consumers
     for (const { group, topics, subtopologies } of plan.groups) {
       const assignor = this.#assignor(group, subtopologies)
       const instanceId = this.#options.spread?.instanceId
@@ -176,7 +184,6 @@ export class StreamThread {
           })
       consumers.push({ group, consumer })
     }
-    this.#consumers = consumers
     this.#loop = this.#run()
   }
 
@@ -219,10 +226,16 @@ export class StreamThread {
     return new UngroupedConsumer({ log, clock, inputs, committed, listener: this.#listener(group) })
   }
 
-  /** Commits what is done and lets go; what is in flight is left to be done again. */
-  async stop(): Promise<void> {
+  /** Commits what is done and lets go; what is in flight is left to be done again. One that is about to start lets go of what it has. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping = true
     this.#wake()
+    await this.#started?.catch(() => {})
     await this.#loop
     this.#preparing.clear()
     for (const { consumer } of this.#consumers) await consumer.close()
