@@ -32,6 +32,9 @@ if (what === 'engine') {
   const { streamsBenchmark } = await import('./streams.ts')
   const keys = numbers(values.keys || '100,10000,1000000')
   show(await streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only }))
+} else if (what === 'keys') {
+  const { keysBenchmark } = await import('./keys.ts')
+  show(await keysBenchmark({ keys: numbers(values.keys || '1000000,5000000,10000000') }))
 } else if (what === 'kafka') {
   const { kafkaBenchmark } = await import('./kafka.ts')
   const { only, caches } = values
