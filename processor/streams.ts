@@ -17,7 +17,7 @@ import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
-import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
+import { planGlobals, planTasks, type TaskPlan } from './thread/task-plan.ts'
 import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
