@@ -4,6 +4,7 @@ import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import type { TaskHost } from './assignment/task-hosts.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
@@ -16,7 +17,7 @@ import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread } from './thread/stream-thread.ts'
-import { planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
+import { planGlobals, planTasks, type TaskPlan } from './thread/task-plan.ts'
 import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
@@ -183,6 +184,28 @@ export class Application {
   /** Read from changelogs since it started. */
   get restoredRecords(): number {
     return this.#states?.restoredRecords ?? 0
+  }
+
+  /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
+  hostsOf(store: string, partition: number): TaskHost {
+    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
+    const found = this.#threads.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(`${subtopology?.id ?? -1}_${partition}`)))
+    return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
+  }
+
+  has(store: string): boolean {
+    return this.#options.topology.stores.has(store)
+  }
+
+  /** That partition of a store is here, to be asked. */
+  runs(store: string, partition: number): boolean {
+    return this.tasks.some((task) => task.partition === partition && task.store(store) !== null)
+  }
+
+  /** Of its tasks, which are as many as its changelog has partitions. */
+  partitionsOf(store: string): number {
+    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
+    return subtopology === undefined || subtopology.isGlobal ? 1 : Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
   }
 
   /** Tasks whose state is kept up to date here, for others. */

@@ -19,6 +19,7 @@ import { checkConfig } from './checked-config.ts'
 import { commitIntervalOn, openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
+import { StoreQueries } from './store-queries.ts'
 import { TopicClient } from './topic-client.ts'
 
 /**
@@ -35,6 +36,7 @@ export class Streams implements AsyncDisposable {
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #application: Application | null = null
   #client: TopicClient | null = null
+  #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
   /** While there is no application: it was not started, or never will be. */
@@ -108,10 +110,16 @@ export class Streams implements AsyncDisposable {
     this.#client = client
     const topology = decoratedTopology.withTopics(await log.topics())
     if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
-    return this.#newApplication(topology, log, states)
+    this.#queries = new StoreQueries({ applicationId, topology, application: () => this.#application })
+    const server = states === null ? undefined : this.#config.applicationServer
+    const host = server === undefined ? null : await this.#queries.serve(server)
+    return this.#newApplication(topology, { log, states, host })
   }
 
-  #newApplication(topology: Topology, log: Log, states: StateDirectory | null): Application {
+  #newApplication(
+    topology: Topology,
+    { log, states, host }: { readonly log: Log; readonly states: StateDirectory | null; readonly host: string | null },
+  ): Application {
     const { applicationId, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs } = this.#config
     const application = new Application({
       applicationId,
@@ -119,7 +127,7 @@ export class Streams implements AsyncDisposable {
       log,
       clock: systemClock,
       topics: [],
-      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: this.#spread }),
+      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: { ...this.#spread, host } }),
       threads: numThreads ?? 1,
       ...(states === null ? {} : { commitIntervalMs: commitIntervalOn(this.#config) }),
       ...(states !== null || commitIntervalMs === undefined ? {} : { commitIntervalMs }),
@@ -198,10 +206,14 @@ export class Streams implements AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** One answer a partition (KIP-796). WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED. */
+  /**
+   * One answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
+   * WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED.
+   */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
-    return this.#running.query(store, query.request, partitions ?? null) as ReadonlyMap<number, R>
+    const asked = this.#queries?.query(store, query.request, partitions ?? null) ?? this.#running.query(store, query.request, partitions ?? null)
+    return (await asked) as ReadonlyMap<number, R>
   }
 
   /**
@@ -228,9 +240,9 @@ export class Streams implements AsyncDisposable {
   }
 
   get #spread(): Partial<SpreadOptions> {
-    const { applicationServer = null, instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const { instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
     const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
-    return { host: applicationServer, instanceId, settings: Object.fromEntries(given) }
+    return { instanceId, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {
@@ -253,6 +265,7 @@ export class Streams implements AsyncDisposable {
     const [client, close] = [this.#client, this.#closeLog]
     this.#client = null
     this.#closeLog = async () => {}
+    await this.#queries?.close()
     await client?.close()
     await close()
   }

@@ -48,9 +48,14 @@ export class TaskStates {
   readonly #standbys = new Map<TaskId, Copied>()
   /** By who was told to keep them: a thread, for one group. */
   readonly #wanted = new Map<object, readonly StatefulTask[]>()
+  /** Global stores are open for good. */
+  readonly #globals = new Set<string>()
+  /** Since when nobody here wants a task's copy. */
+  readonly #idleSince = new Map<string, number>()
   #restored = 0
   readonly #meters: RestoreMeters
   #cancelRefresh = () => {}
+  #cancelSweep = () => {}
   #closed = false
 
   constructor(options: TaskStatesOptions) {
@@ -88,6 +93,7 @@ export class TaskStates {
     const copies = this.#options.directory.copies()
     await this.#ends.now(tasks.filter(({ id }) => copies.has(id)).flatMap((task) => this.#changelogsOf(task).map(({ place }) => place)))
     this.#refreshLater()
+    this.#sweepLater()
   }
 
   /** The task runs here now: its state is brought to where its changelogs are. `positions` are the task's own. */
@@ -120,7 +126,9 @@ export class TaskStates {
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<LoggedState> {
     const [store] = task.subtopology.stores
-    const disk = this.#options.directory.open(`global_${task.id}`)
+    const name = `global_${task.id}`
+    this.#globals.add(name)
+    const disk = this.#options.directory.open(name)
     if (store === undefined || store.kind === 'custom') return new LoggedState(disk, [])
     const offsets = await this.#ends.now(inputs)
     const isPart = inputs.every((input, at) => {
@@ -183,6 +191,7 @@ export class TaskStates {
   async stop(): Promise<void> {
     this.#closed = true
     this.#cancelRefresh()
+    this.#cancelSweep()
     for (const { restoration } of this.#active.values()) restoration.close()
     for (const standby of this.#standbys.values()) standby.close()
     this.#standbys.clear()
@@ -257,6 +266,29 @@ export class TaskStates {
     })
   }
 
+  /** As Kafka Streams' `state.cleanup.delay.ms`: what moved away for good does not fill the disk for good. */
+  #sweepLater(): void {
+    const { clock, directory } = this.#options
+    this.#cancelSweep = clock.after(sweepMs, () => {
+      const now = clock.elapsedMs()
+      for (const task of directory.copies().keys()) {
+        const since = this.#idleSince.get(task) ?? now
+        if (this.#isWanted(task)) this.#idleSince.delete(task)
+        else if (now - since < cleanupDelayMs) this.#idleSince.set(task, since)
+        else {
+          directory.forget(task)
+          this.#idleSince.delete(task)
+        }
+      }
+      if (!this.#closed) this.#sweepLater()
+    })
+  }
+
+  #isWanted(task: string): boolean {
+    const wanted: Iterable<string> = [...this.#active.keys(), ...this.#standbys.keys(), ...this.#globals]
+    return [...wanted].includes(task)
+  }
+
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.#options.clock.after(delayMs, resolve)
@@ -265,5 +297,7 @@ export class TaskStates {
 }
 
 const refreshMs = 1000
+const sweepMs = 60_000
+const cleanupDelayMs = 600_000
 const backOffMs = 100
 const maxBackOffMs = 5000
