@@ -1,5 +1,5 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
-import { type Clock, Handed, type Log, type LogRecord, type Producer, type Reader } from '../../processor/ports.ts'
+import { type Clock, Handed, type Log, type LogRecord, type Producer, type Reader, type RecordRun } from '../../processor/ports.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Produced } from '../../topology/produced.ts'
 import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
@@ -60,19 +60,12 @@ export class TopicClient {
     const partitions = await this.known(topic)
     const readers = Array.from({ length: partitions }, (_, partition) => this.#log.read({ topic, partition, from: 0 }))
     for (const reader of readers) this.#readers.add(reader)
-    const runs = readers.map((reader) => reader[Symbol.asyncIterator]())
-    const next = new Map(runs.map((run, at) => [at, nextOf(run, at)]))
+    const come = new Come(readers.map((reader) => reader[Symbol.asyncIterator]()))
     try {
-      while (next.size > 0) {
-        const { result, at } = await Promise.race(next.values())
-        const run = runs[at]
-        if (result.done || run === undefined) next.delete(at)
-        else {
-          next.set(at, nextOf(run, at))
-          for (const record of result.value.records) {
-            await this.#prepare(topic, consumed, record)
-            yield decoded(record, topic, at, consumed)
-          }
+      for (let run = await come.next(); run !== null; run = await come.next()) {
+        for (const record of run.records) {
+          await this.#prepare(topic, consumed, record)
+          yield decoded(record, topic, run.partition, consumed)
         }
       }
     } finally {
@@ -112,8 +105,51 @@ async function open(serde: unknown, use: SerdeUse): Promise<void> {
   await (serde as Partial<Serde<unknown>>).open?.(use)
 }
 
-async function nextOf<T>(run: AsyncIterator<T>, at: number): Promise<{ readonly result: IteratorResult<T>; readonly at: number }> {
-  return { result: await run.next(), at }
+/**
+ * Runs of several readers, in the order in which they come; one of each is under way. A race of what each will give would leave a note
+ * with a quiet reader for every run of the others.
+ */
+class Come {
+  readonly #come: { readonly result: IteratorResult<RecordRun>; readonly from: AsyncIterator<RecordRun> }[] = []
+  #open: number
+  #failure: { readonly reason: unknown } | null = null
+  #wake = () => {}
+
+  constructor(readers: readonly AsyncIterator<RecordRun>[]) {
+    this.#open = readers.length
+    for (const reader of readers) this.#ask(reader)
+  }
+
+  /** Null when all have ended. */
+  async next(): Promise<RecordRun | null> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure.reason
+      const first = this.#come.shift()
+      if (first === undefined) {
+        if (this.#open === 0) return null
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      } else if (first.result.done) this.#open--
+      else {
+        this.#ask(first.from)
+        return first.result.value
+      }
+    }
+  }
+
+  #ask(from: AsyncIterator<RecordRun>): void {
+    from.next().then(
+      (result) => {
+        this.#come.push({ result, from })
+        this.#wake()
+      },
+      (reason: unknown) => {
+        this.#failure ??= { reason }
+        this.#wake()
+      },
+    )
+  }
 }
 
 function decoded<K, V>(record: LogRecord, topic: string, partition: number, consumed: Consumed<K, V>): Record<K, V> & RecordMetadata {
