@@ -8,7 +8,7 @@ import type { TaskHost } from './assignment/task-hosts.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
-import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
+import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
 import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import { TaskStates } from './state/task-states.ts'
@@ -126,15 +126,18 @@ export class Application {
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (globals !== null) await this.#startGlobals(globals)
-      for (let count = this.#options.threads ?? 1; count > 0; count--) await this.addThread()
+      for (let count = this.#options.threads ?? 1; count > 0; count--) {
+        this.#refuseClosed()
+        await this.addThread()
+      }
       await this.#settled()
     } catch (error) {
-      // Closed meanwhile: whoever did sees to the rest.
-      if (this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING') throw error
-      if (this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
+      // Whoever closed it meanwhile says what state it is in; what was made since is there for nobody.
+      const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
+      if (!isClosed && this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
-      this.#enter('ERROR')
+      if (!isClosed) this.#enter('ERROR')
       throw error
     }
     this.#hasStarted = true
@@ -293,22 +296,27 @@ export class Application {
     // As in Kafka Streams: what everybody has to have whole is not let pass.
     const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#globalThread = thread
-    const ends = new Map<string, readonly { readonly end: number }[]>()
+    const there = new Map<string, readonly PartitionOffsets[]>()
     for (const { topics } of plan.groups) {
-      for (const topic of topics) ends.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
+      for (const topic of topics) there.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
     }
     await thread.start()
     if (this.#states !== null) {
       while (!thread.isCaughtUp) await this.#momentOfStart()
       return
     }
-    const isBehind = (topic: string, partition: number, end: number) =>
-      end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#momentOfStart()
+    // Of a partition that is past its retention as a whole, nothing will ever be read.
+    const isBehind = (topic: string, partition: number, { start, end }: PartitionOffsets) =>
+      end > start && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
+    while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await this.#momentOfStart()
   }
 
   async #momentOfStart(): Promise<void> {
     await this.#moment()
+    this.#refuseClosed()
+  }
+
+  #refuseClosed(): void {
     if (this.#state !== 'REBALANCING') throw this.#failure ?? stopped()
   }
 

@@ -78,12 +78,19 @@ export class Streams implements AsyncDisposable {
     }
     this.#isStarted = true
     try {
-      this.#application = await this.#prepared()
+      const application = await this.#prepared()
+      if (this.#stateBefore !== 'CREATED') {
+        throw new WaggleError('WAGGLE_NOT_RUNNING', {
+          message: `${this.#config.applicationId} was closed before it ran`,
+          next: 'Make a new Streams.',
+        })
+      }
+      this.#application = application
       if (this.#startsPaused) this.#application.pause()
       await this.#application.start()
     } catch (error) {
       this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
-      if (this.#application === null) this.#passThrough('PENDING_ERROR', 'ERROR')
+      if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_ERROR', 'ERROR')
       await this.#release()
       throw this.#lastFailure
     }
@@ -139,10 +146,9 @@ export class Streams implements AsyncDisposable {
 
   /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
   async close(options: { timeoutMs: number }): Promise<void> {
-    if (!this.#isStarted) {
-      this.#isStarted = true
-      this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
-    }
+    this.#isStarted = true
+    // What is being started has nothing yet, and lets go of what it gets.
+    if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
       await this.#application?.close({ ...options, waitsForCalls: true })
     } finally {

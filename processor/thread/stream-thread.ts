@@ -97,7 +97,9 @@ export class StreamThread {
   #woken = false
   #stopping = false
   #isPaused = false
+  #started: Promise<void> | null = null
   #loop: Promise<void> | null = null
+  #stopped: Promise<void> | null = null
   #ended = false
   /** Of the turn of the loop that is running: what the thread spent on commits, not counting what goes on beside it. */
   #commitMs = 0
@@ -162,7 +164,12 @@ export class StreamThread {
     this.#wake()
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
     const { log, plan } = this.#options
     this.#producer = await log.taskProducer({ group: plan.applicationId })
     this.#lastCommit = this.#clock.elapsedMs()
@@ -186,10 +193,16 @@ export class StreamThread {
     return this.#groups.assignors
   }
 
-  /** Commits what is done and lets go; what is in flight is left to be done again. */
-  async stop(): Promise<void> {
+  /** Commits what is done and lets go; what is in flight is left to be done again. One that is about to start lets go of what it has. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping = true
     this.#wake()
+    await this.#started?.catch(() => {})
     await this.#loop
     this.#preparing.clear()
     await this.#groups.close()
@@ -391,7 +404,8 @@ export class StreamThread {
     const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
     const state: StoreChange[] = []
     const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
-    const changelog: ProducerRecord[] = []
+    /** Of each task first that of its last store, and so on. */
+    const changelogs: ProducerRecord[][] = []
     const tasks = [...this.#assignment.tasks]
     const start = this.#clock.elapsedMs()
     let committing = 0
@@ -403,7 +417,10 @@ export class StreamThread {
       const of = this.#assignment.stateOf(task)
       if (of !== null) {
         const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
-        of.append(part.changes, (record) => changelog.push(record))
+        part.changes.toReversed().forEach((change, at) => {
+          changelogs[at] ??= []
+          of.append([change], (record) => changelogs[at]?.push(record))
+        })
         logged.push(part)
       }
       const group = this.#assignment.groupOf(task)
@@ -416,10 +433,10 @@ export class StreamThread {
       for (const task of tasks) task.committed()
       return
     }
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelog.length > 0
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelogs.some(({ length }) => length > 0)
     this.#appended = 0
     this.#committing++
-    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelog) : Promise.resolve({ ends: [] })
+    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelogs) : Promise.resolve({ ends: [] })
     this.#commitDone = committed
       .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
@@ -438,14 +455,19 @@ export class StreamThread {
   }
 
   /**
-   * Where a commit is not atomic, what a task has sent is there before its stores say in their changelogs that it was: after a crash in
-   * between it is sent again. The other way round, a join or whoever else drops repeats would take it as sent, and it would be lost.
+   * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
+   * before it, and so on, and its positions. After a crash in between, what is missing is done again, and what comes after it is there already. The
+   * other way round, a join or whoever else drops repeats would say that it has sent what nobody has got.
    */
-  async #committed(producer: TaskProducer, point: CommitPoint, changelog: readonly ProducerRecord[]): Promise<CommitReceipt> {
-    const isInTurn = changelog.length > 0 && !this.#options.log.traits.atomicCommit
-    if (isInTurn) await producer.commit({ positions: [], state: [] })
-    for (const record of changelog) producer.append(record)
-    return producer.commit(point)
+  async #committed(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
+    const inTurn = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs.filter(({ length }) => length > 0)]
+    const ends: CommitReceipt['ends'][number][] = []
+    for (const [at, records] of inTurn.entries()) {
+      for (const record of records) producer.append(record)
+      const receipt = await producer.commit(at === inTurn.length - 1 ? point : nothingYet)
+      ends.push(...receipt.ends)
+    }
+    return { ends }
   }
 
   #append(record: ProducerRecord): void {
@@ -587,6 +609,8 @@ export class StreamThread {
 
 const states = ['CREATED', 'STARTING', 'PARTITIONS_REVOKED', 'PARTITIONS_ASSIGNED', 'RUNNING', 'PENDING_SHUTDOWN', 'DEAD'] as const
 export type ThreadState = (typeof states)[number]
+
+const nothingYet: CommitPoint = { positions: [], state: [] }
 
 const recordsAPass = 256
 const recordsAPoll = 2048

@@ -59,11 +59,12 @@ export class ThreadGroups {
 
   async open(): Promise<void> {
     const opened: GroupOfThread[] = []
+    // Those that are open by then are closed where the next cannot be.
+    this.#consumers = opened
     for (const { group, topics, subtopologies } of this.#options.plan.groups) {
       const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
       opened.push({ group, consumer: isAlone ? this.#ungrouped(group, topics) : await this.#member(group, topics, subtopologies) })
     }
-    this.#consumers = opened
   }
 
   /** Copies that have come far enough for their tasks to move here are told to their groups. */

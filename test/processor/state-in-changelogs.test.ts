@@ -107,8 +107,7 @@ class Life {
 }
 
 describe('State that is rebuilt from changelogs', () => {
-  // A transaction cannot be torn.
-  for (const step of commitSteps.filter((one) => one !== 'torn')) {
+  for (const step of commitSteps) {
     for (const fate of ['kept', 'lost'] as const) {
       it(`is right after a crash at ${step} of each commit, its disk ${fate}`, async () => {
         let crashes = 0

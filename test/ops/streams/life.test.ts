@@ -98,6 +98,21 @@ describe('An application’s states', () => {
     await streams.close({ timeoutMs: 10 })
   })
 
+  it('end where it is closed while it starts, and nothing of it goes on', async () => {
+    const settings = config()
+    const streams = new Streams(upper(), settings)
+    const told: string[] = []
+    streams.onStateChange((to) => told.push(to))
+    const started = assert.rejects(streams.start(), { code: 'WAGGLE_NOT_RUNNING' })
+    await streams.close({ timeoutMs: 5000 })
+    await started
+    assert.deepEqual([streams.state, told], ['NOT_RUNNING', ['PENDING_SHUTDOWN', 'NOT_RUNNING']])
+    await using next = new Streams(upper(), settings)
+    await next.start()
+    await send(next, 'bear')
+    assert.equal(await first(next), 'BEAR')
+  })
+
   it('are entered once: it starts once, also at the same time, and closes as often as it is asked to', async () => {
     const streams = new Streams(upper(), config())
     const [one, other] = await Promise.allSettled([streams.start(), streams.start()])
