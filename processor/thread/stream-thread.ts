@@ -4,6 +4,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
+import { nextTurn } from '../next-turn.ts'
 import type {
   Clock,
   CommitPoint,
@@ -215,9 +216,8 @@ export class StreamThread {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       try {
-        await this.#turn()
+        if (this.#failure === null) await this.#turn()
         if (this.#failure !== null) throw this.#failure
-        if (this.#appended > 0) this.#failures = 0
       } catch (error) {
         await this.#rollBack(error)
         if (this.#stopping || this.#goesOn(error)) continue
@@ -380,12 +380,14 @@ export class StreamThread {
 
   #idleMs(): number {
     const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
-    let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    const mayCommit = this.#committing < maxCommitsOnTheirWay && (this.#appended > 0 || this.#assignment.hasUncommitted)
+    let wait = mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
     // Copies that have come far enough are looked for.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
+    if (this.#isPaused) return wait
     for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
     const now = this.#clock.now()
-    if (!this.#isPaused) for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
+    for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
     return wait
   }
 
@@ -440,6 +442,7 @@ export class StreamThread {
     this.#commitDone = committed
       .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
+        this.#failures = 0
         for (const part of logged) part.of.write(part, ends)
         for (const task of tasks) task.committed()
       })
@@ -449,7 +452,8 @@ export class StreamThread {
       })
       .then(() => {
         this.#committing--
-        if (this.#commitRequested || this.#failure !== null) this.#wake()
+        // Another one may be due, or what would have followed this one too closely was held up.
+        this.#wake()
       })
     this.#commitMs += this.#clock.elapsedMs() - start
   }
@@ -481,19 +485,25 @@ export class StreamThread {
     this.#options.onFailure(failure)
     await this.#commitDone
     this.#dropTasks()
-    const { log, plan } = this.#options
-    if (failure.code === 'WAGGLE_FENCED') {
-      // What it has open would hold back those who read what these tasks wrote.
-      await this.#producer?.close().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
-      this.#producer = await log.taskProducer({ group: plan.applicationId })
-    } else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
-    this.#failure = null
-    if (!log.traits.handsOn) {
-      await this.#reopen().catch((thrown: unknown) => {
-        this.#failure = thrown
-      })
-    }
+    // Where the log is away, going back fails as well: one more failure, which the loop finds.
+    this.#failure = await this.#goBack({ isFenced: failure.code === 'WAGGLE_FENCED' }).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    )
     await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
+  }
+
+  async #goBack({ isFenced }: { readonly isFenced: boolean }): Promise<void> {
+    const { log, plan } = this.#options
+    const before = this.#producer
+    const told = (thrown: unknown) => this.#options.onFailure(failureOf(thrown))
+    if (isFenced) {
+      this.#producer = null
+      // What it has open would hold back those who read what these tasks wrote.
+      await before?.close().catch(told)
+    } else await before?.abort().catch(told)
+    this.#producer ??= await log.taskProducer({ group: plan.applicationId })
+    if (!log.traits.handsOn) await this.#reopen()
   }
 
   /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
@@ -529,18 +539,28 @@ export class StreamThread {
         const consumer = this.#groups.consumerOf(group)
         if (this.#assignment.changes(group, partitions)) await this.#commitAll()
         if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
+        this.#forgetGone()
         this.#options.onSettling()
       },
       revoked: async (partitions: readonly TopicPartition[]) => {
         await this.#commitAll()
         this.#assignment.revoke(group, partitions)
+        this.#forgetGone()
       },
       lost: (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
+        this.#forgetGone()
         // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
         if (!this.#options.log.traits.handsOn && this.#appended > 0) this.#failure ??= lostError(group)
       },
     }
+  }
+
+  /** Nobody waits for tasks that do not run here any more, nor keeps what they hold. */
+  #forgetGone(): void {
+    const running = new Set(this.tasks)
+    for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
+    for (const task of this.#idleSince.keys()) if (!running.has(task)) this.#idleSince.delete(task)
   }
 
   async #commitAll(): Promise<void> {
@@ -636,12 +656,6 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
       waiting.clear()
     }
     poll.then(ended, ended)
-  })
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
   })
 }
 
