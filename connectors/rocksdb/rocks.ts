@@ -17,12 +17,13 @@ export class Rocks {
   readonly directory: string
   readonly #level: RocksLevel
   #closed = false
-  readonly #wal: WalSync
+  /** Null where another thread has opened it, which alone writes. */
+  readonly #wal: WalSync | null
 
-  private constructor(directory: string, db: RocksLevel) {
+  private constructor(directory: string, db: RocksLevel, wal: WalSync | null) {
     this.directory = directory
     this.#level = db
-    this.#wal = new WalSync(directory)
+    this.#wal = wal
   }
 
   static async open(directory: string): Promise<Rocks> {
@@ -32,7 +33,22 @@ export class Rocks {
     } catch (thrown) {
       throw openError(directory, thrown)
     }
-    return new Rocks(directory, db)
+    return new Rocks(directory, db, new WalSync(directory))
+  }
+
+  /**
+   * What another thread of this process has open, to read only. It must not be closed, here or there, while this thread lives: the
+   * binding would end the process. A thread that just ends does no harm.
+   */
+  static async borrow(handle: bigint): Promise<Rocks> {
+    const db = new rocksdb.RocksLevel(handle, {})
+    await db.open({})
+    return new Rocks('', db, null)
+  }
+
+  /** For another thread to `borrow`. */
+  get handle(): bigint {
+    return this.#db.handle
   }
 
   /** The binding itself would end the process when it is used after it was closed. */
@@ -51,6 +67,7 @@ export class Rocks {
 
   /** One atomic write. Later changes of a key win. */
   write(changes: Iterable<RocksChange>): void {
+    if (this.#wal === null) throw this.#borrowed()
     const batch = this.#db.batch()
     for (const [key, value] of changes) {
       if (value === null) batch._del(key, none)
@@ -60,7 +77,7 @@ export class Rocks {
   }
 
   sync(): Promise<void> {
-    return this.#wal.sync()
+    return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
   /** `from` inclusive, `to` exclusive; null is open. A snapshot of the moment of the first step. */
@@ -89,10 +106,15 @@ export class Rocks {
 
   async close(): Promise<void> {
     if (this.#closed) return
+    if (this.#wal === null) throw this.#borrowed()
     this.#closed = true
     await this.#wal.close()
     // It is closed and lets go of its lock even where its last flush fails (a full disk); what was promised is synced by then.
     await this.#level.close().catch(() => {})
+  }
+
+  #borrowed(): WaggleError {
+    return new WaggleError('WAGGLE_INTERNAL', { message: 'A borrowed database can only be read', next: 'Report this as a bug.' })
   }
 }
 

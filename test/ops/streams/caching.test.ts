@@ -94,6 +94,9 @@ describe('Updates of a table', () => {
     const sums: number[] = []
     for await (const { value } of streams.records('sums', Consumed.with(text, numbers))) if (sums.push(value ?? 0) && value === 11) break
     // Nobody sees more than there is: what goes up never has to come down again.
-    assert.deepEqual(sums, sums.toSorted((a, b) => a - b))
+    assert.deepEqual(
+      sums,
+      sums.toSorted((a, b) => a - b),
+    )
   })
 })
