@@ -308,7 +308,7 @@ export class Application {
       answers.set(task.partition, answerQuery(request, own, builder))
     }
     const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
-    if (answers.size > 0 && missing.length === 0) return answers
+    if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
     throw new WaggleError('WAGGLE_STORE_MIGRATED', {
       message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
       next: 'Ask again in a moment: its task is on its way from one thread to another.',

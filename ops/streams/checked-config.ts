@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** WAGGLE_INVALID_CONFIG with what is wrong, before anything is opened. */
 export function checkConfig(config: StreamsConfig): void {
-  const { applicationId, log, numThreads, commitIntervalMs, cacheMaxBytes } = config
+  const { applicationId, log, numThreads } = config
   if (typeof applicationId !== 'string' || !/^[A-Za-z0-9._-]{1,200}$/.test(applicationId)) {
     throw invalid(`applicationId is ${JSON.stringify(applicationId)}`, 'Use letters, digits, dots, dashes and underscores, as in a topic’s name.')
   }
@@ -11,11 +11,23 @@ export function checkConfig(config: StreamsConfig): void {
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
-  if (commitIntervalMs !== undefined && !(commitIntervalMs >= 0)) throw invalid(`commitIntervalMs is ${commitIntervalMs}`, 'Give milliseconds.')
-  if (cacheMaxBytes !== undefined && !(cacheMaxBytes >= 0)) {
-    throw invalid(`cacheMaxBytes is ${cacheMaxBytes}`, 'Give bytes; 0 sends each update of a table on at once.')
+  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes'] as const) {
+    if (config[name] !== undefined && !(config[name] >= 0)) throw invalid(`${name} is ${config[name]}`, 'Give a number of at least 0.')
+  }
+  const { maxTaskIdleMs, processing, deadLetterTopic } = config
+  if (maxTaskIdleMs !== undefined && !(maxTaskIdleMs >= -1)) throw invalid(`maxTaskIdleMs is ${maxTaskIdleMs}`, 'Give milliseconds, or -1.')
+  if (processing !== undefined && processing !== 'at_least_once' && processing !== 'exactly_once') {
+    throw invalid(`processing is ${JSON.stringify(processing)}`, 'Set at_least_once or exactly_once.')
+  }
+  if (deadLetterTopic !== undefined && !/^[A-Za-z0-9._-]{1,249}$/.test(deadLetterTopic)) {
+    throw invalid(`deadLetterTopic is ${JSON.stringify(deadLetterTopic)}`, 'Name a topic, of letters, digits, dots, dashes and underscores.')
+  }
+  for (const name of handlers) {
+    if (config[name] !== undefined && typeof config[name] !== 'function') throw invalid(`${name} is no function`, 'Give a function, or leave it out.')
   }
 }
+
+const handlers = ['deserializationHandler', 'processingHandler', 'productionHandler', 'uncaughtExceptionHandler', 'timestampExtractor'] as const
 
 function invalid(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_INVALID_CONFIG', { message, next })

@@ -77,6 +77,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#emitIntervalMs = config.emitIntervalMs ?? 0
     this.#cache = config.cacheMaxBytes ? new CacheBudget(config.cacheMaxBytes) : null
     this.#partitions = partitions ?? {}
+    for (const [topic, count] of Object.entries(this.#partitions)) refuseCount(topic, count)
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
     this.#open()
   }
@@ -108,7 +109,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   async advanceWallClockTime(ms: number): Promise<void> {
     await this.#clock.advance(ms)
-    for (const task of this.#tasks) task.punctuate(this.#clock.now())
+    for (const task of this.#tasks) this.#unwrapped(() => task.punctuate(this.#clock.now()))
     this.#commit()
     await this.#settle()
   }
@@ -466,6 +467,11 @@ export class TestOutputTopic<K, V> {
   isEmpty(): boolean {
     return this.#produced.next >= this.#produced.records.length
   }
+}
+
+function refuseCount(topic: string, count: number): void {
+  if (Number.isInteger(count) && count > 0) return
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${topic} cannot have ${count} partitions`, next: 'Give it at least one.' })
 }
 
 const maxCachedEntries = 100_000

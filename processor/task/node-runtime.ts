@@ -140,7 +140,14 @@ export class ProcessorRuntime implements NodeRuntime {
     this.#processor = processor
     this.#context = context
     this.#memory = memory
-    processor.init?.(context)
+    try {
+      processor.init?.(context)
+    } catch (thrown) {
+      throw WaggleError.from('WAGGLE_PROCESSING_FAILED', thrown, {
+        message: `${node.name} failed in init`,
+        next: 'Correct what the processor does when it is opened.',
+      })
+    }
   }
 
   /** It has no children: a record ends here. */

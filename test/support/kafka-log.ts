@@ -119,3 +119,8 @@ export async function deleteRecords(
 ): Promise<void> {
   await withAdmin(cluster, (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(before) }] }] }))
 }
+
+export async function createTopic(cluster: KafkaCluster, name: string, settings: { readonly [name: string]: string }): Promise<void> {
+  const configs = Object.entries(settings).map(([setting, value]) => ({ name: setting, value }))
+  await withAdmin(cluster, (admin) => admin.createTopics({ topics: [name], partitions: 1, configs }))
+}

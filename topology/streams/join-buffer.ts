@@ -1,19 +1,12 @@
 import type { Topology } from '../graph.ts'
 import type { StreamTableJoin } from '../operators/streams.ts'
-import type { Header } from '../record.ts'
-import type { AnySerde, Serde } from '../serde.ts'
+import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
 import type { KeptStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
-import { headerBytes, headersOf } from './header-bytes.ts'
+import { suppressedSerde } from './suppress-serdes.ts'
 import { isVersioned, type TableView } from './table-view.ts'
-import { composed, serdeOr } from './unset-serde.ts'
-
-/** A record of a stream that waits for its table; its key and its time are in the key of its row. */
-export interface Waiting {
-  readonly value: unknown
-  readonly headers: readonly Header[]
-}
+import { serdeOr } from './unset-serde.ts'
 
 /** Where records wait until the table has come as far as they are, and what the join says of it (KIP-923). */
 export function joinBuffer(
@@ -32,7 +25,8 @@ export function joinBuffer(
     name: store,
     kind: 'keyValue',
     key: Serdes.bytes(),
-    value: waitingSerde(serdeOr(value, 'value', store)),
+    // A record that waits is written as an update that is suppressed: from nothing, to its value.
+    value: suppressedSerde(serdeOr(value, 'value', store)),
     persistent: true,
     logging: true,
     retentionMs: null,
@@ -51,15 +45,4 @@ export function refuseShortHistory(topology: Topology, stores: readonly string[]
       next: 'Keep the history for at least the grace period.',
     })
   }
-}
-
-/** `headers │ value`. */
-function waitingSerde(value: AnySerde): Serde<Waiting> {
-  return composed([value], (inner) => ({
-    serialize: (topic, waiting) => Buffer.concat([headerBytes(waiting.headers), inner.serialize(topic, waiting.value, waiting.headers)]),
-    deserialize(topic, data) {
-      const { headers, length } = headersOf(data)
-      return { headers, value: inner.deserialize(topic, data.subarray(length), headers) }
-    },
-  }))
 }

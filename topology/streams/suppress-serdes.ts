@@ -38,7 +38,8 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
         ...withLength(priorBytes),
         ...(oldBytes !== null && same(priorBytes, oldBytes) ? [int(again)] : withLength(oldBytes)),
         ...withLength(bytesOf(change.newValue)),
-        long(time),
+        // An unlimited window's end, which is Java's longest long.
+        long(time === Number.MAX_SAFE_INTEGER ? longest : time),
       ])
     },
     deserialize(topic, data) {
@@ -53,7 +54,7 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
       const oldBytes = read.bytes(priorBytes)
       const change = { oldValue: decoded(oldBytes), newValue: decoded(read.bytes()) }
       return {
-        time: Number(read.long()),
+        time: Math.min(Number(read.long()), Number.MAX_SAFE_INTEGER),
         timestamp,
         metadata,
         change,
@@ -86,6 +87,7 @@ export function suppressedBytes(
 /** Time, timestamp, offset and partition. */
 const fixedBytes = 28
 const again = -2
+const longest = 2n ** 63n - 1n
 const none = new Uint8Array(0)
 
 function same(a: Uint8Array | null, b: Uint8Array): boolean {

@@ -1,6 +1,6 @@
 import type { CommitReceipt } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
-import type { Batch, BatchSet } from './sender.ts'
+import type { Batch, BatchSet } from './batch.ts'
 
 /** What is appended between two commits. */
 export class CommitSet implements BatchSet {
@@ -43,6 +43,11 @@ export class CommitSet implements BatchSet {
     if (baseOffset >= 0) end.offset = Math.max(end.offset, baseOffset + batch.writer.count)
     this.#ends.set(name, end)
     if (this.#isSealed) this.#settle?.()
+  }
+
+  divided(batch: Batch, parts: readonly Batch[]): void {
+    this.#open.delete(batch)
+    for (const part of parts) this.#open.add(part)
   }
 
   failed(_batch: Batch, error: WaggleError): void {

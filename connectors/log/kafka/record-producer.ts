@@ -1,7 +1,8 @@
 import type { Producer, ProducerRecord } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Batch, BatchSet } from './batch.ts'
 import type { Cluster } from './cluster.ts'
-import { type Batch, type BatchSet, Sender } from './sender.ts'
+import { Sender } from './sender.ts'
 
 export interface RecordProducerOptions {
   readonly cluster: Cluster
@@ -46,6 +47,12 @@ export class RecordProducer implements Producer, BatchSet {
     this.#take(batch).forEach(({ resolve }, at) => {
       resolve({ offset: baseOffset < 0 ? -1 : baseOffset + at })
     })
+  }
+
+  divided(batch: Batch, parts: readonly Batch[]): void {
+    const waiters = this.#waiters.get(batch) ?? []
+    this.#waiters.delete(batch)
+    for (const part of parts) this.#waiters.set(part, waiters.splice(0, part.writer.count))
   }
 
   failed(batch: Batch, error: WaggleError): void {

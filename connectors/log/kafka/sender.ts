@@ -1,24 +1,11 @@
-import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
+import type { ProducerRecord } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { Batch, type BatchSet, type ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
 import { RecordBatchWriter } from './record-batch-writer.ts'
-
-/** Batches that belong together: those of one commit, or those of a gateway. */
-export interface BatchSet {
-  /** False while what must come before is not done. */
-  readonly maySend: boolean
-  /** A base offset below 0: it was there already. */
-  sent(batch: Batch, baseOffset: number): void
-  failed(batch: Batch, error: WaggleError): void
-}
-
-export interface ProducerIdentity {
-  readonly producerId: bigint
-  readonly epoch: number
-}
 
 /** Makes partitions part of the transaction that is open, before anything is written to them. */
 export interface Enlistment {
@@ -37,37 +24,14 @@ export interface SenderOptions {
   readonly enlistment: Enlistment | null
 }
 
-/** Records for one partition, from the first append until a broker has them. */
-export class Batch {
-  readonly topic: string
-  readonly partition: number
-  readonly set: BatchSet
-  readonly writer: RecordBatchWriter
-  readonly sinceMs: number
-  /** Takes no more records. */
-  isClosed = false
-  /** Among this producer's batches to this partition; null until it was sent. */
-  sequence: number | null = null
-  identity: ProducerIdentity | null = null
-
-  constructor(
-    { topic, partition }: TopicPartition,
-    options: { readonly set: BatchSet; readonly writer: RecordBatchWriter; readonly sinceMs: number },
-  ) {
-    this.topic = topic
-    this.partition = partition
-    this.set = options.set
-    this.writer = options.writer
-    this.sinceMs = options.sinceMs
-  }
-}
-
 interface PartitionQueue {
   readonly topic: string
   readonly partition: number
   batches: Batch[]
   inFlight: boolean
   isEnlisting: boolean
+  /** Less where the topic takes less. */
+  maxBatchBytes: number
   sequence: number
   failures: number
   retryAtMs: number
@@ -110,7 +74,7 @@ export class Sender {
 
   append(record: ProducerRecord, set: BatchSet): Batch {
     const queue = this.#queueOf(record.topic, record.partition)
-    const { maxBatchBytes } = this.#options
+    const { maxBatchBytes } = queue
     const last = queue.batches.at(-1)
     if (last !== undefined && last.set === set && !last.isClosed) {
       const before = last.writer.size
@@ -273,6 +237,8 @@ export class Sender {
       // The broker does not know this producer any more, or not as far: whatever is to come, comes from a new one.
       this.#newIdentity(batch.identity)
       this.#retry(queue, now)
+    } else if (tooLarge.has(error) && batch.writer.count > 1) {
+      this.#divide(queue, batch)
     } else if (isPassing(thrown) && !isOverdue) {
       this.#retry(queue, now)
       void this.#findLeaders()
@@ -284,6 +250,17 @@ export class Sender {
       if (isUnsure && !isTransactional) this.#newIdentity(batch.identity)
       batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
     }
+  }
+
+  /** The topic takes less than brokers usually do: half as much from now on, as often as it takes. */
+  #divide(queue: PartitionQueue, batch: Batch): void {
+    queue.maxBatchBytes = Math.floor(batch.writer.size / 2)
+    queue.sequence = batch.sequence ?? 0
+    const parts = batch.divided(queue.maxBatchBytes)
+    this.#pendingBytes += parts.reduce((sum, { writer }) => sum + writer.size, 0) - batch.writer.size
+    queue.batches.splice(0, 1, ...parts)
+    batch.set.divided(batch, parts)
+    this.#makeReady(queue)
   }
 
   #retry(queue: PartitionQueue, now: number): void {
@@ -389,7 +366,18 @@ export class Sender {
     const there = queues[partition]
     if (there !== undefined) return there
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
-    const made: PartitionQueue = { topic, partition, batches: [], inFlight: false, isEnlisting: false, sequence: 0, failures: 0, retryAtMs: 0 }
+    const { maxBatchBytes } = this.#options
+    const made: PartitionQueue = {
+      topic,
+      partition,
+      batches: [],
+      inFlight: false,
+      isEnlisting: false,
+      maxBatchBytes,
+      sequence: 0,
+      failures: 0,
+      retryAtMs: 0,
+    }
     queues[partition] = made
     return made
   }
@@ -399,6 +387,7 @@ function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
   return cluster.retry('A producer cannot be made', () => cluster.ask((at) => cluster.client.newProducerId(at)))
 }
 
+const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
 const maxSpare = 16
 const maxRequestBytes = 8 * 1024 * 1024

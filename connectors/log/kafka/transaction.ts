@@ -1,9 +1,10 @@
 import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
+import type { ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isCoordinatorMoved, isPassing } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Connections, Lane } from './connections.ts'
 import { type CommittedPosition, expectAllTaken, type GroupMembership, offsetTopics } from './offsets.ts'
-import type { Enlistment, ProducerIdentity } from './sender.ts'
+import type { Enlistment } from './sender.ts'
 
 export interface TransactionOptions {
   readonly cluster: Cluster

@@ -1,8 +1,8 @@
 import type { StreamTableJoin } from '../../../topology/operators/streams.ts'
-import type { Record } from '../../../topology/record.ts'
+import type { Record, RecordMetadata } from '../../../topology/record.ts'
 import type { Serde } from '../../../topology/serde.ts'
 import type { KeyValueStore } from '../../../topology/state-store.ts'
-import type { Waiting } from '../../../topology/streams/join-buffer.ts'
+import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
 import { isVersioned } from '../../../topology/streams/table-view.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
@@ -13,9 +13,9 @@ export class StreamTableJoinProcessor extends StoredProcessor {
   readonly #operator: StreamTableJoin
   readonly #looksBack: boolean
   #table: TableLookup = () => null
-  #waiting: KeyValueStore<Uint8Array, Waiting> | null = null
+  #waiting: KeyValueStore<Uint8Array, Suppressed> | null = null
   #streamTime: KeptNumber = { value: -1 }
-  #sequence = 0
+  #sequence: KeptNumber = { value: 0 }
 
   constructor(operator: StreamTableJoin) {
     super()
@@ -29,7 +29,8 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     if (buffer === null) return
     this.#waiting = this.store(buffer.store)
     this.#streamTime = this.context.kept('time')
-    for (const [row] of this.#waiting.all()) this.#sequence = Math.max(this.#sequence, sequenceIn(row))
+    this.#sequence = this.context.kept('sequence')
+    if (this.#sequence.value < 0) this.#sequence.value = 0
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -41,8 +42,12 @@ export class StreamTableJoinProcessor extends StoredProcessor {
       return
     }
     // Without a key it finds nothing, however long it waits.
-    if (buffer === null || key === null || this.#streamTime.value - buffer.graceMs > record.timestamp) this.#join(record, tableKey)
-    else this.#wait(record, buffer)
+    if (buffer !== null && key !== null && this.#streamTime.value - buffer.graceMs <= record.timestamp) {
+      this.#wait(record, buffer)
+      return
+    }
+    const joined = this.#joined(record, tableKey)
+    if (joined !== null) this.context.forward(joined)
   }
 
   #wait(record: Record<unknown, unknown>, { store, graceMs }: NonNullable<StreamTableJoin['buffer']>): void {
@@ -51,47 +56,48 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     if (waiting === null) return
     const { timestamp, value, headers } = record
     this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
-    this.#sequence = (this.#sequence + 1) & maxSequence
-    waiting.put(rowOf(timestamp, keys.serialize(store, record.key, headers), this.#sequence), { value, headers })
+    this.#sequence.value = (this.#sequence.value + 1) & maxSequence
+    waiting.put(rowOf(timestamp, keys.serialize(store, record.key, headers), this.#sequence.value), {
+      time: 0,
+      timestamp,
+      metadata: this.context.recordMetadata ?? nowhere,
+      change: { oldValue: null, newValue: value },
+      prior: null,
+      headers,
+    })
     const due = this.#streamTime.value - graceMs
     if (due < 0) return
     // Bounds are inclusive: the least row of the next millisecond is none that can be.
-    for (const [row, one] of waiting.range(null, timeBytes(due + 1))) {
+    for (const [row, one] of waiting.range(null, Buffer.concat([timeFirst, timeBytes(due + 1)]))) {
       waiting.put(row, null)
-      const key = keys.deserialize(store, row.subarray(8, row.length - 4), one.headers)
-      this.#join({ key, value: one.value, timestamp: timestampIn(row), headers: one.headers }, key)
+      const key = keys.deserialize(store, row.subarray(9, row.length - 4), one.headers)
+      const joined = this.#joined({ key, value: one.change.newValue, timestamp: one.timestamp, headers: one.headers }, key)
+      if (joined !== null) this.context.forwardFrom(one.metadata, joined)
     }
   }
 
-  #join(record: Record<unknown, unknown>, tableKey: unknown): void {
+  /** Null where the table has nothing and the join is an inner one. */
+  #joined(record: Record<unknown, unknown>, tableKey: unknown): Record<unknown, unknown> | null {
     const { join, left } = this.#operator
     const { key, value, timestamp } = record
     const row = tableKey === null ? null : this.#looksBack ? this.#table(tableKey, timestamp) : this.#table(tableKey)
-    if (row === null && !left) return
-    this.context.forward({ ...record, value: join(key, value, row?.value ?? null) })
+    return row === null && !left ? null : { ...record, value: join(key, value, row?.value ?? null) }
   }
 }
 
 const maxSequence = 0x7fffffff
+const timeFirst = Buffer.of(0)
+const nowhere: RecordMetadata = { topic: '', partition: -1, offset: -1n }
 
-/** `timestamp i64 │ key │ sequence i32`. */
+/** `0 │ timestamp i64 │ key │ sequence i32`: Kafka Streams' time-first schema, whose key-first rows begin with 1. */
 function rowOf(timestamp: number, key: Uint8Array, sequence: number): Uint8Array {
   const last = Buffer.allocUnsafe(4)
   last.writeInt32BE(sequence)
-  return Buffer.concat([timeBytes(timestamp), key, last])
+  return Buffer.concat([timeFirst, timeBytes(timestamp), key, last])
 }
 
 function timeBytes(timestamp: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(8)
   bytes.writeBigInt64BE(BigInt(timestamp))
   return bytes
-}
-
-function timestampIn(row: Uint8Array): number {
-  const view = new DataView(row.buffer, row.byteOffset, row.length)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
-}
-
-function sequenceIn(row: Uint8Array): number {
-  return new DataView(row.buffer, row.byteOffset, row.length).getInt32(row.length - 4)
 }

@@ -281,7 +281,19 @@ describe('Settings that cannot be', () => {
 
   it('are refused before anything is opened', () => {
     refused({ applicationId: 'no spaces', log: 'embedded' }, 'WAGGLE_INVALID_CONFIG')
-    refused({ applicationId: 'a', log: 'embedded', numThreads: 0 }, 'WAGGLE_INVALID_CONFIG')
+    for (const wrong of [
+      { numThreads: 0 },
+      { numThreads: 1.5 },
+      { commitIntervalMs: -1 },
+      { emitIntervalMs: Number.NaN },
+      { standbyReplicas: -1 },
+      { maxTaskIdleMs: -2 },
+      { processing: 'maybe' as never },
+      { deadLetterTopic: 'two words' },
+      { processingHandler: 'resume' as never },
+      { uncaughtExceptionHandler: 'SHUTDOWN_CLIENT' as never },
+    ])
+      refused({ applicationId: 'a', log: 'embedded', ...wrong }, 'WAGGLE_INVALID_CONFIG')
     const unnamed = new StreamsBuilder()
     unnamed.stream('in', read).groupByKey().count()
     assert.throws(() => new Streams(unnamed.build(), { applicationId: 'a', log: 'embedded', ensureExplicitInternalResourceNaming: true }), {

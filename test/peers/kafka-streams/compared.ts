@@ -38,16 +38,15 @@ function compared(outputs: Outputs): Outputs {
 
 /**
  * What changelogs leave when they are compacted, byte for byte: Waggle writes one record a row and commit, Kafka Streams without a cache
- * one a change. A suppression's records have the time at which they are written. What waits for a versioned table is not in Kafka
- * Streams' form yet.
+ * one a change. Records of buffers have the time at which they are written.
  */
 function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [key: string]: string } } {
-  const changelogs = Object.entries(outputs).filter(([topic]) => topic.endsWith('-changelog') && !/-Buffer|versions-/.test(topic))
+  const changelogs = Object.entries(outputs).filter(([topic]) => topic.endsWith('-changelog') && !topic.includes('versions-'))
   const states = changelogs.map(([topic, records]) => {
     const state = new Map<string, string>()
     for (const [key, value, timestamp] of records) {
       if (value === null) state.delete(key ?? '')
-      else state.set(key ?? '', topic.includes('SUPPRESS') ? value : `${value} at ${timestamp}`)
+      else state.set(key ?? '', /SUPPRESS|-Buffer/.test(topic) ? value : `${value} at ${timestamp}`)
     }
     return [topic, Object.fromEntries([...state].sort())] as const
   })

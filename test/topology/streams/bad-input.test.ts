@@ -8,6 +8,7 @@ import {
   type KStream,
   Materialized,
   Named,
+  type ProcessorContext,
   Produced,
   Repartitioned,
   Serdes,
@@ -475,5 +476,52 @@ describe('undefined in what is piped in', () => {
     await assert.rejects(input.pipeInput('k', undefined as never), refused)
     await assert.rejects(input.pipeInput(undefined as never, 'v'), refused)
     await assert.rejects(input.pipeInput({ key: 'k' } as never), refused)
+  })
+})
+
+describe('A processor', () => {
+  type Context = ProcessorContext<never, never>
+  const programOf = (init: (context: Context) => void, config?: ConstructorParameters<typeof TextProgram>[1]) =>
+    new TextProgram((builder) => void builder.stream('in', read).process<never, never>(() => ({ init, process: () => {} })), config)
+
+  it('that cannot be opened says which one it is', () => {
+    const failing = () => {
+      throw new RangeError('no such file')
+    }
+    assert.throws(() => programOf(failing), {
+      code: 'WAGGLE_PROCESSING_FAILED',
+      message: /KSTREAM-PROCESSOR-\d+ failed in init: no such file/,
+    })
+  })
+
+  it('whose punctuation throws fails as in a record, and a handler is told that there is none', async () => {
+    const ticking = (context: Context) => {
+      context.schedule(10, 'WALL_CLOCK_TIME', () => {
+        throw new RangeError('tick')
+      })
+    }
+    await using failing = programOf(ticking)
+    await assert.rejects(failing.driver.advanceWallClockTime(10), { code: 'WAGGLE_PROCESSING_FAILED', message: /failed in processing: tick/ })
+    const asked: unknown[] = []
+    await using resuming = programOf(ticking, {
+      processingHandler: ({ code }, { key, value, offset, node }) => {
+        asked.push([code, key, value, offset, node])
+        return 'resume'
+      },
+    })
+    await resuming.driver.advanceWallClockTime(10)
+    assert.deepEqual(asked, [['WAGGLE_PROCESSING_FAILED', null, null, -1n, 'KSTREAM-PROCESSOR-0000000001']])
+  })
+})
+
+describe('A number of partitions', () => {
+  it('that no topic can have is refused', () => {
+    for (const count of [0, -1, 1.5]) {
+      assert.throws(() => new TextProgram((builder) => toOut(builder.stream('in', read)), { partitions: { in: count } }), {
+        code: 'WAGGLE_INVALID_CONFIG',
+        message: /in cannot have/,
+      })
+      assert.throws(() => Repartitioned.with(text, text, { numberOfPartitions: count }), { code: 'WAGGLE_INVALID_TOPOLOGY' })
+    }
   })
 })

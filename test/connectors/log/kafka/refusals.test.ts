@@ -7,7 +7,7 @@ import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import { exitStatus, reportError } from '../../../../ops/cli/exit-status.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
-import { kafkaUnderTest, newName, quickOptions, record } from '../../../support/kafka-log.ts'
+import { createTopic, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describe('A Kafka that cannot be reached', () => {
   const open = (address: string) =>
@@ -113,6 +113,23 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     await tasks.abort()
     tasks.append(record(topic, 0, 'small again'))
     assert.equal((await tasks.commit({ positions: [], state: [] })).ends.length, 1)
+  })
+
+  withLog('a topic that takes less than brokers usually do gets smaller batches, in order', async (log) => {
+    const topic = newName('small')
+    await createTopic(cluster(), topic, { 'max.message.bytes': '5000' })
+    const values = Array.from({ length: 100 }, (_, at) => `${at} ${'x'.repeat(500)}`)
+    const producer = await log.producer()
+    const sent = await Promise.all(values.map((value) => producer.send(record(topic, 0, value))))
+    assert.deepEqual(
+      sent.map(({ offset }) => offset),
+      values.map((_, at) => at),
+    )
+    const tasks = await log.taskProducer({ group: newName('group') })
+    for (const value of values) tasks.append(record(topic, 0, value))
+    const { ends } = await tasks.commit({ positions: [], state: [] })
+    assert.deepEqual(ends, [{ topic, partition: 0, offset: 200 }])
+    assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 200 }), [...values, ...values])
   })
 
   withLog('a closed consumer says so', async (log) => {
