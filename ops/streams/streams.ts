@@ -4,19 +4,20 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 
 import type { Metric } from '../../processor/metrics/meters.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
-import { failurePolicy } from '../../processor/task/failures.ts'
 import type { Consumed } from '../../topology/consumed.ts'
-import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
 import type { Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { applicationOptions } from './application-options.ts'
 import { checkConfig } from './checked-config.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
+import { loadStreamsModule, urlOf, withModule } from './streams-module.ts'
 import { TopicClient } from './topic-client.ts'
+import { workerThreads } from './worker-threads.ts'
 
 /**
  * Runs a topology (KafkaStreams in Java).
@@ -85,31 +86,23 @@ export class Streams implements AsyncDisposable {
   }
 
   async #prepared(): Promise<Application> {
-    const { applicationId, stateDir, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs, deadLetterTopic } = this.#config
-    const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
-    const decoratedTopology = decorated(this.#topology, applicationId, {
-      key: defaultKeySerde ?? null,
-      value: defaultValueSerde ?? null,
-      timestampExtractor: timestampExtractor ?? null,
-    })
+    const { module, stateDir, numThreads, deadLetterTopic } = this.#config
+    const program = module === undefined ? null : await loadStreamsModule(urlOf(module))
+    const config = program === null ? this.#config : withModule(this.#config, this.#topology, program)
     const { log, close } = await shareEmbeddedLog(join(stateDir ?? '.waggle', 'log'))
     this.#closeLog = close
     this.#client = new TopicClient(log, systemClock)
-    const topology = decoratedTopology.withTopics(await log.topics())
+    const topics = await log.topics()
+    const options = applicationOptions(config, this.#topology, topics)
     if (deadLetterTopic !== undefined) await this.#client.known(deadLetterTopic)
+    const threads = numThreads ?? 1
     const application = new Application({
-      applicationId,
-      topology,
+      ...options,
       log,
-      clock: systemClock,
-      topics: [],
-      missingTopicPartitions: 1,
-      threads: numThreads ?? 1,
-      ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
-      ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
-      ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
-      cacheMaxBytes: this.#config.cacheMaxBytes ?? defaultCacheBytes,
-      failures: failurePolicy(this.#config),
+      threads,
+      ...(module === undefined
+        ? {}
+        : { threadElsewhere: workerThreads({ config, threads, log, topics, topology: options.topology, moduleUrl: urlOf(module) }) }),
       onFailure: (error) => {
         this.#lastFailure = error
       },
@@ -185,7 +178,7 @@ export class Streams implements AsyncDisposable {
   /** One answer a partition (KIP-796). WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED. */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
-    return this.#running.query(store, query.request, partitions ?? null) as ReadonlyMap<number, R>
+    return (await this.#running.query(store, query.request, partitions ?? null)) as ReadonlyMap<number, R>
   }
 
   /**
@@ -229,9 +222,6 @@ export class Streams implements AsyncDisposable {
     await close()
   }
 }
-
-/** As Kafka Streams' statestore.cache.max.bytes. */
-const defaultCacheBytes = 10 * 1024 * 1024
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

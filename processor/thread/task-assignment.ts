@@ -52,6 +52,11 @@ export function planGlobals(applicationId: string, topology: Topology, options: 
   return groups.length === 0 ? null : { applicationId, topology, groups, ...options }
 }
 
+/** What the state of global stores lies under: once a process. */
+export function globalStateName(applicationId: string): string {
+  return `${applicationId}/global`
+}
+
 /** The tasks that this thread runs now, made and let go as partitions come and go. */
 export class TaskAssignment {
   readonly #plan: TaskPlan
@@ -153,7 +158,7 @@ export class TaskAssignment {
       if (before !== undefined) this.#drop(before)
     }
     const { applicationId, topology, globals } = this.#plan
-    const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
+    const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
     const memory = new TaskMemory(positioned.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
     const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName, memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
