@@ -3,6 +3,8 @@ import batch from './batch/bee.ts'
 import container from './container/bee.ts'
 import type { BeeType } from './define-bee.ts'
 import gatewayInput from './gateway-input/bee.ts'
+import kafkaInput from './kafka-input/bee.ts'
+import kafkaOutput from './kafka-output/bee.ts'
 import module from './module/bee.ts'
 import respond from './respond/bee.ts'
 import saveToDatabase from './save-to-database/bee.ts'
@@ -23,4 +25,16 @@ export class BeeRegistry implements BeeCatalog {
   }
 }
 
-const builtIn: readonly BeeType[] = [gatewayInput, module, container, batch, tfServing, tensorRt, ensemble, respond, saveToDatabase]
+const builtIn: readonly BeeType[] = [
+  gatewayInput,
+  kafkaInput,
+  module,
+  container,
+  batch,
+  tfServing,
+  tensorRt,
+  ensemble,
+  respond,
+  saveToDatabase,
+  kafkaOutput,
+]

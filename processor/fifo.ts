@@ -1,7 +1,11 @@
 /** A queue that holds nothing it has given out: what was taken is free for collection at once, and taking costs no move. */
 export class Fifo<T> {
-  #items: (T | undefined)[] = []
+  #items: (T | undefined)[]
   #first = 0
+
+  constructor(items: readonly T[] = []) {
+    this.#items = [...items]
+  }
 
   get size(): number {
     return this.#items.length - this.#first

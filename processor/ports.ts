@@ -108,6 +108,35 @@ export interface StateDisk {
   open(task: string, store: string): StoreBytes
 }
 
+/** Where a process keeps its copies of what changelogs say, on a log that keeps no state. */
+export interface StateDirectory {
+  /** Who comes back with this directory is the same process as before. */
+  readonly processId: string
+  /** Takes a task over: its disk as it was opened before writes nothing any more. */
+  open(task: string): TaskDisk
+  /** What is here of each task: the next offset of each changelog that it has not. */
+  copies(): ReadonlyMap<string, readonly ChangelogOffset[]>
+  /** Nothing of this task is wanted here any more. */
+  forget(task: string): void
+  close(): Promise<void>
+}
+
+export type ChangelogOffset = TopicPartition & { readonly offset: number }
+
+/** One task's stores on this machine. */
+export interface TaskDisk {
+  store(name: string): StoreBytes
+  /** The next record of a changelog that its store has not; null where it has nothing of it. */
+  offset(changelog: TopicPartition): number | null
+  /**
+   * Rows and the offsets that they bring the stores to: all of it or nothing. It survives the process at once, and the machine as of
+   * some earlier write, since the changelog has what is missing.
+   */
+  write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
+  /** The store is empty, and has nothing of these changelogs. */
+  wipe(store: string, changelogs: readonly TopicPartition[]): void
+}
+
 // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Position {
@@ -262,7 +291,14 @@ export interface LogTraits {
 
 export interface TopicInfo extends TopicSpec {
   /** One entry a partition: first offset kept, and the offset that the next durable record will have at the least. */
-  readonly offsets: readonly { readonly start: number; readonly end: number }[]
+  readonly offsets: readonly PartitionOffsets[]
+}
+
+export interface PartitionOffsets {
+  readonly start: number
+  readonly end: number
+  /** Where more is written than is committed: past that. A reader that has come here has all that will ever count of it. */
+  readonly written?: number
 }
 
 export interface Log {

@@ -7,9 +7,11 @@ import { WaggleError } from '../topology/waggle-error.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
-import type { Clock, Log, TopicSpec } from './ports.ts'
+import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
+import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import { TaskMemory } from './state/task-memory.ts'
+import { TaskStates } from './state/task-states.ts'
 import { openStore } from './state/task-store.ts'
 import { answerQuery } from './store-query.ts'
 import { type FailurePolicy, failAlways } from './task/failures.ts'
@@ -17,6 +19,7 @@ import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread, type ThreadState } from './thread/stream-thread.ts'
 import { globalStateName, planGlobals, planTasks, type TaskPlan } from './thread/task-assignment.ts'
+import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from './thread/thread-elsewhere.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
@@ -31,8 +34,14 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
+  /** Topics that a record names itself, for a reply: within how many partitions it says where; null where it is none of these. */
+  readonly namedPartitions?: (topic: string) => number | null
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
+  /** Where the state of tasks is kept, on a log that keeps none itself. */
+  readonly states?: StateDirectory
+  /** How tasks are spread over the processes of the application, on such a log. */
+  readonly spread?: Partial<SpreadOptions>
   readonly threads?: number
   readonly commitIntervalMs?: number
   /** How often, at most, closed windows are looked for; 0: with each record. */
@@ -78,6 +87,9 @@ export class Application {
   readonly #partitions = new Map<string, number>()
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
+  #hasStarted = false
+  /** What stopped a thread for good. */
+  #failure: WaggleError | null = null
   #workers: OpenWorkers | null = null
   #threads: (StreamThread | ThreadElsewhere)[] = []
   #globalThread: StreamThread | null = null
@@ -85,9 +97,17 @@ export class Application {
   #threadsStarted = 0
   #paused = false
   #failedThreads = 0
+  readonly #states: TaskStates | null
+  readonly #spread: SpreadOptions
+  /** What waits for all threads to be settled at the start. */
+  #onSettled: (() => void) | null = null
 
   constructor(options: ApplicationOptions) {
     this.#options = options
+    const { applicationId, log, clock, states } = options
+    const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
+    this.#states = log.state === null && states !== undefined ? new TaskStates({ applicationId, directory: states, log, clock, onFailure }) : null
+    this.#spread = { host: null, capabilities: () => ({}), settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
@@ -110,20 +130,46 @@ export class Application {
       await openSerdes(this.#options.topology, this.#options.applicationId)
       const { threadElsewhere, isElsewhere } = this.#options
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.#options.topology, this.#options.onOpened) : OpenWorkers.none()
+      await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (isElsewhere !== undefined) this.#readGlobals()
       else if (globals !== null) await this.#startGlobals(globals)
       const count = this.#options.threads ?? 1
       if (threadElsewhere === undefined) for (let left = count; left > 0; left--) await this.addThread()
       else await Promise.all(Array.from({ length: count }, () => this.addThread()))
+      await this.#settled()
     } catch (error) {
-      this.#enter('PENDING_ERROR')
+      // Closed meanwhile: whoever did sees to the rest.
+      if (this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING') throw error
+      if (this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
       this.#enter('ERROR')
       throw error
     }
+    this.#hasStarted = true
     this.#enter('RUNNING')
+  }
+
+  /** On a log that spreads tasks over processes: every thread knows what it runs, and has the state of it. */
+  #settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onSettled = () => {
+        if (this.#state !== 'REBALANCING') reject(this.#failure ?? stopped())
+        else if (this.#isSettled) resolve()
+      }
+      this.#onSettled()
+    })
+  }
+
+  get #isSettled(): boolean {
+    return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
+  }
+
+  #settling(): void {
+    if (!this.#hasStarted) this.#onSettled?.()
+    else if (this.#state === 'RUNNING' && !this.#isSettled) this.#enter('REBALANCING')
+    else if (this.#state === 'REBALANCING' && this.#isSettled) this.#enter('RUNNING')
   }
 
   /** One more loop over this application's tasks, which are shared out anew; its name. */
@@ -146,6 +192,21 @@ export class Application {
     const thread = this.#threads.pop()
     await thread?.stop()
     return thread?.name ?? null
+  }
+
+  /** Read from changelogs since it started. */
+  get restoredRecords(): number {
+    return this.#states?.restoredRecords ?? 0
+  }
+
+  /** Tasks whose state is kept up to date here, for others. */
+  get standbys(): readonly string[] {
+    return this.#states?.standbys ?? []
+  }
+
+  /** In changelogs, still to be read before all tasks of this process can begin. */
+  get recordsToRestore(): number {
+    return this.#states?.remainingRecords ?? 0
   }
 
   get threads(): readonly { readonly name: string; readonly state: ThreadState }[] {
@@ -191,7 +252,7 @@ export class Application {
     return { maxCachedEntries: this.#options.maxCachedEntries ?? 100_000, globals: this.#globals }
   }
 
-  #newThread(plan: TaskPlan, name: string): StreamThread {
+  #newThread(plan: TaskPlan, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
     const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
@@ -202,9 +263,12 @@ export class Application {
       workers: this.#workers,
       partitionsOf: (topic) => this.#partitionsOf(topic),
       flights: flights ?? null,
-      failures: failures ?? failAlways,
+      failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
+      states: this.#states,
+      spread: this.#states === null ? null : this.#spread,
+      onSettling: () => this.#settling(),
       cacheMaxBytes: Math.floor((this.#options.cacheMaxBytes ?? 0) / (this.#options.threads ?? 1)),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
@@ -218,13 +282,17 @@ export class Application {
     const { onFailure, decide } = this.#options
     return {
       onFailure: (error: WaggleError) => {
+        // It may be there by now.
+        if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#knowAll().catch(() => {})
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failedThreads++
         onFailure?.(error)
       },
       decide: (error: WaggleError) => {
         // Who is fenced has lost its tasks to another: its thread is as well as before. One that died is counted.
         if (error.code !== 'WAGGLE_FENCED' && error.code !== 'WAGGLE_WORKER_DIED') this.#failedThreads++
-        return decide?.(error) ?? 'goOn'
+        const decision = decide?.(error) ?? 'goOn'
+        if (decision === 'stop') this.#failure ??= error
+        return decision
       },
       onStopped: () => void this.#fail(),
     }
@@ -232,27 +300,27 @@ export class Application {
 
   /** Settles when they hold what their topics held when it was called. */
   async #startGlobals(plan: TaskPlan): Promise<void> {
-    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`)
+    // As in Kafka Streams: what everybody has to have whole is not let pass.
+    const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#globalThread = thread
     const ends = new Map<string, readonly { readonly end: number }[]>()
     for (const { topics } of plan.groups) {
       for (const topic of topics) ends.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
     }
     await thread.start()
+    if (this.#states !== null) {
+      while (!thread.isCaughtUp) await this.#momentOfStart()
+      return
+    }
     const isBehind = (topic: string, partition: number, end: number) =>
       end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    const { clock } = this.#options
-    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) {
-      await new Promise<void>((resolve) => {
-        clock.after(finishCheckMs, resolve)
-      })
-    }
+    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#momentOfStart()
     if (this.#options.threadElsewhere !== undefined) await this.#untilCommitted(thread)
   }
 
   /** Threads elsewhere see what is committed. */
   async #untilCommitted(thread: StreamThread): Promise<void> {
-    await this.#until(() => thread.tasks.every(({ hasUncommitted }) => !hasUncommitted), Number.POSITIVE_INFINITY)
+    while (thread.tasks.some(({ hasUncommitted }) => hasUncommitted)) await this.#momentOfStart()
     // Commits of one process take effect in the order in which they were made.
     const producer = await this.#options.log.taskProducer({ group: this.#options.applicationId })
     await producer.commit({ positions: [], state: [] })
@@ -272,10 +340,22 @@ export class Application {
     }
   }
 
+  async #momentOfStart(): Promise<void> {
+    await this.#moment()
+    if (this.#state !== 'REBALANCING') throw this.#failure ?? stopped()
+  }
+
+  #moment(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(finishCheckMs, resolve)
+    })
+  }
+
   async #stopThreads(close?: CloseOptions): Promise<void> {
-    const stopped = await Promise.allSettled(this.#threads.map((thread) => (thread instanceof StreamThread ? thread.stop() : thread.stop(close))))
+    const stopping = await Promise.allSettled(this.#threads.map((thread) => (thread instanceof StreamThread ? thread.stop() : thread.stop(close))))
     await this.#globalThread?.stop()
-    const failed = stopped.find((result) => result.status === 'rejected')
+    await this.#states?.stop()
+    const failed = stopping.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
 
@@ -283,6 +363,11 @@ export class Application {
   async #fail(): Promise<void> {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
     this.#enter('PENDING_ERROR')
+    if (!this.#hasStarted) {
+      // `start` cleans up, and says why.
+      this.#onSettled?.()
+      return
+    }
     await this.#stopThreads()
     await this.#workers?.close()
     this.#enter('ERROR')
@@ -295,7 +380,8 @@ export class Application {
   async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
     this.#enter('PENDING_SHUTDOWN')
-    const stopped = (async () => {
+    this.#onSettled?.()
+    const stopping = (async () => {
       const isFinished = await (options.waitsForCalls ? this.#finishCalls(options.timeoutMs) : this.#finishInHand(options.timeoutMs / 2))
       await this.#stopThreads(options)
       await this.#workers?.close()
@@ -307,7 +393,7 @@ export class Application {
       cancel = this.#options.clock.after(withinMs, () => reject(this.#tooLate(options)))
     })
     try {
-      await Promise.race([stopped, late])
+      await Promise.race([stopping, late])
     } finally {
       cancel()
       this.#enter('NOT_RUNNING')
@@ -338,9 +424,7 @@ export class Application {
     const end = clock.elapsedMs() + withinMs
     while (!isDone()) {
       if (clock.elapsedMs() >= end) return false
-      await new Promise<void>((resolve) => {
-        clock.after(finishCheckMs, resolve)
-      })
+      await this.#moment()
     }
     return true
   }
@@ -388,14 +472,25 @@ export class Application {
   committed<K, V>(store: string, key: K): V | null {
     const builder = this.#options.topology.stores.get(store)
     const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    const disk = this.#options.log.state
-    if (builder === undefined || builder.kind === 'custom' || subtopology === undefined || disk === null) {
+    if (builder === undefined || builder.kind === 'custom' || subtopology === undefined) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${store} to ask`, next: 'Name a store of this topology.' })
     }
     const topic = changelogTopic(this.#options.applicationId, store)
     const bytes = (builder.key as unknown as { serialize(topic: string, key: K): Uint8Array }).serialize(topic, key)
     const partitions = Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
-    const found = disk.open(`${this.#options.applicationId}/${partitionForKey(bytes, partitions)}`, store).get(bytes)
+    const partition = partitionForKey(bytes, partitions)
+    const disk = this.#options.log.state
+    const rows =
+      disk === null
+        ? this.#states?.stateOf(`${subtopology.id}_${partition}`)?.store(store)
+        : disk.open(`${this.#options.applicationId}/${partition}`, store)
+    if (rows === undefined) {
+      throw new WaggleError('WAGGLE_STORE_MIGRATED', {
+        message: `Partition ${partition} of the store ${store} is not here now`,
+        next: 'Ask the process that runs its task.',
+      })
+    }
+    const found = rows.get(bytes)
     return found === null ? null : (builder.value as unknown as { deserialize(topic: string, bytes: Uint8Array): V }).deserialize(topic, found)
   }
 
@@ -407,10 +502,20 @@ export class Application {
     const { internalTopics: internal } = this.#options.topology
     const named = this.#subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
     for (const topic of named) if (!internal.has(topic)) await this.#know(topic)
+    const choosesTopics = this.#subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
+    if (choosesTopics) await this.#knowAll()
     const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
+    if (log.state === null) {
+      await log.createTopics(changelogTopics(this.#options.applicationId, this.#subtopologies, (topic) => this.#partitionsOf(topic)))
+    }
     refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
+  }
+
+  /** For sinks that choose a topic for each record: of those that exist. */
+  async #knowAll(): Promise<void> {
+    for (const topic of await this.#options.log.topics()) await this.#know(topic)
   }
 
   async #know(topic: string): Promise<void> {
@@ -428,8 +533,8 @@ export class Application {
   }
 
   #partitionsOf(topic: string): number {
-    const partitions = this.#partitions.get(topic)
-    if (partitions === undefined) {
+    const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
+    if (partitions === null) {
       throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
     }
     return partitions
@@ -440,6 +545,10 @@ export class Application {
     this.#state = state
     for (const listener of this.#listeners) listener(state, from)
   }
+}
+
+function stopped(): WaggleError {
+  return new WaggleError('WAGGLE_NOT_RUNNING', { message: 'It was closed before it ran', next: 'Start another one.' })
 }
 
 /** As Kafka Streams makes names up. */

@@ -50,6 +50,8 @@ export interface AsyncStep<K, V, R, W> {
   readonly maxInFlight: number
   /** One call's limit; past it the call is aborted and the outcome is WAGGLE_TIMEOUT. */
   readonly timeoutMs: number
+  /** Results go on in the order of all records of a task, or only of those with the same key. */
+  readonly ordered: 'partition' | 'key'
   readonly retries: number
   /**
    * What a record is called across a death of the process, the same each time it is read: a call that ends the process is
@@ -61,7 +63,7 @@ export interface AsyncStep<K, V, R, W> {
    * ends it here (its deadline has passed).
    */
   admit(record: Record<K, V>, nowMs: number): Admission
-  /** Runs in the task, in the order of the input, with the input's record context: forwards what follows from the outcome. */
+  /** Runs in the task, in the order that `ordered` says, with the input's record context: forwards what follows from the outcome. */
   forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void
 }
 

@@ -9,12 +9,16 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
     header('exception', cause.name === 'WaggleError' ? error.code : cause.name),
     header('message', cause.message),
     header('stacktrace', cause.stack ?? ''),
-    header('topic', topic),
+    topic === '' ? { key: nameOf('topic'), value: null } : header('topic', topic),
     header('partition', String(partition)),
     header('offset', String(offset)),
   ]
 }
 
 function header(name: string, value: string): Header {
-  return { key: `__streams.errors.${name}`, value: new TextEncoder().encode(value) }
+  return { key: nameOf(name), value: new TextEncoder().encode(value) }
+}
+
+function nameOf(name: string): string {
+  return `__streams.errors.${name}`
 }

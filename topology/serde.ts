@@ -11,7 +11,7 @@ export interface Deserializer<out T> {
 /** Turns values into bytes and back. Absence is `null` and never reaches a serde. */
 export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
   /** Awaited before `deserialize` where something must be fetched first (a schema by its id); null where nothing must. */
-  prepare?(topic: string, data: Uint8Array): Promise<void> | null
+  prepare?(topic: string, data: Uint8Array, headers?: readonly Header[]): Promise<void> | null
   /**
    * Beyond Kafka Streams, whose serializers may block: awaited before the first `serialize` for a topic, where something must be known
    * first (the id of the schema that it writes). An application opens its serdes for every topic and store that it writes, when it starts.

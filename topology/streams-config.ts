@@ -13,25 +13,33 @@ export interface StreamsConfig {
   /** Names the application's group, topics and state. */
   applicationId: string
   log: 'embedded' | { kafka: { brokers: readonly string[]; ssl?: boolean | object; sasl?: Sasl; client?: 'platformatic' | 'kafkajs' } }
-  /** Embedded it is exactly once, whatever is asked for. */
+  /** `at_least_once` on Kafka unless told. Embedded it is exactly once, whatever is asked for. */
   processing?: 'at_least_once' | 'exactly_once'
   /** Records that a handler lets pass go here, with KIP-1034's headers. */
   deadLetterTopic?: string
-  /** `.waggle`. The embedded log lies in it, so it is not a temporary directory. */
+  /** `.waggle`. The embedded log lies in it, so it is not a temporary directory; on Kafka, the state of this process's tasks. */
   stateDir?: string
-  /** 1. Embedded they share one JavaScript thread, unless there is a `module`. */
+  /** 1. They share one JavaScript thread, unless there is a `module`. */
   numThreads?: number
   /**
    * Beyond Kafka Streams, whose threads are the machine's: a module that exports the topology (see `StreamsModule`). Each thread then has a
-   * worker (`worker_threads`), which imports it for itself. A path is one of the working directory.
+   * worker (`worker_threads`), which imports it for itself. A path is one of the working directory. On the embedded log; on Kafka, processes
+   * share the work.
    */
   module?: URL | string
+  /** 0. Copies of each task's state that other processes keep. */
   standbyReplicas?: number
+  /** 10,000. A copy that is behind by no more changelog records than this may take its task over at once (KIP-441). */
+  acceptableRecoveryLag?: number
+  /** 2. Copies that are made at a time so that tasks can move. */
+  maxWarmupReplicas?: number
+  /** Static membership (KIP-345): this process's own name, the same after a restart. */
+  instanceId?: string
   applicationServer?: string
-  /** 100: what the embedded log syncs together. */
+  /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
-  /** All caches together. 0, the only value there is yet: every update of a table is emitted. */
+  /** Of all caches together: updates of tables wait in them for a commit. 0: each goes on at once. 10 MiB, in a TopologyTestDriver 0. */
   cacheMaxBytes?: number
   /** How often, at most, unmatched records and closed windows are looked for: 1000, in a TopologyTestDriver 0, which is with each record. */
   emitIntervalMs?: number

@@ -5,4 +5,6 @@ export interface TopicSpec {
   readonly cleanup: 'delete' | 'compact' | 'compact,delete'
   /** Null: kept for good. */
   readonly retentionMs: number | null
+  /** Further settings of a topic that is made, by Kafka's names; they count before those that follow from the above. */
+  readonly settings?: { readonly [setting: string]: string }
 }

@@ -10,6 +10,7 @@ declare module '@nxtedition/rocksdb' {
       _writeSync(options: { sync: boolean }): void
     }
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
+    _clear(options: object, callback: (error: Error | null) => void): void
     _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
   }
 

@@ -76,6 +76,11 @@ export class Rocks {
     batch._writeSync({ sync: false })
   }
 
+  /** Deletes all keys from `from` up to, not with, `to`. */
+  clear(from: Uint8Array, to: Uint8Array): void {
+    this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, () => {})
+  }
+
   sync(): Promise<void> {
     return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }

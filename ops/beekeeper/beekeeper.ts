@@ -4,18 +4,20 @@ import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-datab
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
-import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { Flights } from '../../processor/async/flights.ts'
-import type { Log } from '../../processor/ports.ts'
+import type { Log, StateDirectory } from '../../processor/ports.ts'
+import { applicationIdOf } from '../../topology/naming.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
-import { type LogLine, RunningSwarm } from './running-swarm.ts'
+import { ClusterRequests } from './cluster-requests.ts'
+import { openLog } from './open-log.ts'
+import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
 
 /** A swarm, and what is set beside its file. */
@@ -86,7 +88,11 @@ export class Beekeeper {
     const { settings, say } = this.#options
     refuseBeyondLoopback(settings.host)
     const random = new SystemRandom()
-    const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
+    // Before the log: what this process was before is known by what it has on its disk.
+    const states = new Map<string, StateDirectory>()
+    if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
+    const [first] = states.values()
+    const log = await openLog(settings, first?.processId ?? null)
     this.#closeLater('log', () => log.close())
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'))
     this.#closeLater('flights', async () => recorder.close())
@@ -110,6 +116,7 @@ export class Beekeeper {
           log,
           clock: systemClock,
           flights,
+          states: states.get(swarm.name) ?? null,
           say,
           onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
         }),
@@ -127,17 +134,28 @@ export class Beekeeper {
     if (gateway !== null) this.#closeLater('gateway', () => gateway.close())
   }
 
+  async #openStates(swarm: string, random: SystemRandom): Promise<StateDirectory> {
+    const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
+    const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationIdOf(swarm)), random })
+    this.#closeLater('state', () => states.close())
+    return states
+  }
+
   /** Listens before the models are there: callers hear 503 and why, instead of nothing. */
   async #openGateway(log: Log, random: SystemRandom): Promise<void> {
     const { settings, say } = this.#options
-    const requests = new SwarmRequests({
+    const onError = (error: unknown) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    const common = {
       log,
       clock: systemClock,
       routes: this.#swarms.flatMap(({ routes }) => routes),
-      outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes),
       maxPending: settings.max_requests_in_flight,
-    })
-    for (const { plan } of this.#swarms) await log.createTopics(plan.topics)
+    }
+    const requests =
+      settings.log === 'embedded'
+        ? new SwarmRequests({ ...common, outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes) })
+        : new ClusterRequests({ ...common, random, onError })
+    for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
     await requests.start()
     this.#closeLater('requests', () => requests.close())
     this.#gateway = await openHttpGateway({
@@ -151,15 +169,14 @@ export class Beekeeper {
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
-      onError: (error) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      onError,
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
   }
 
   #notReady(): string | null {
-    const starting = this.#swarms.find(({ application }) => application.state !== 'RUNNING')
-    return starting === undefined ? null : `${starting.plan.swarm} is ${starting.application.state}`
+    return this.#swarms.find(({ notReady }) => notReady !== null)?.notReady ?? null
   }
 
   async #openDatabase(): Promise<ClickHouseDatabase> {

@@ -1,10 +1,11 @@
+import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import type { Flights } from '../../processor/async/flights.ts'
-import type { Clock, Log } from '../../processor/ports.ts'
+import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
@@ -16,10 +17,14 @@ import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/pla
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/prediction-serde.ts'
 import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
+import type { TopicSpec } from '../../topology/topic.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
+import { planSettingsOf, type Settings } from '../config/settings.ts'
+import type { GatewayRoute } from './gateway-routes.ts'
+import { KnownReplyTopics } from './known-reply-topics.ts'
 import { swarmFailures } from './swarm-failures.ts'
-import type { GatewayRoute, OutcomeTopic } from './swarm-requests.ts'
+import type { OutcomeTopic } from './swarm-requests.ts'
 
 export type LogLine = (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 
@@ -31,6 +36,8 @@ export interface RunningSwarmOptions {
   readonly log: Log
   readonly clock: Clock
   readonly flights: Flights
+  /** On a log that keeps no state: where it is. */
+  readonly states: StateDirectory | null
   readonly say: LogLine
   readonly onOpened: (bee: string) => void
 }
@@ -40,17 +47,27 @@ export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
   readonly #payloads: HandingSerde<Payload>
+  #hasRun = false
 
   private constructor(plan: SwarmPlan, application: Application, payloads: HandingSerde<Payload>) {
     this.plan = plan
     this.application = application
     this.#payloads = payloads
+    application.onStateChange((to) => {
+      if (to === 'RUNNING') this.#hasRun = true
+    })
+  }
+
+  /** Why it answers nobody now; null where it does. Tasks that move from one process to another leave requests waiting in the log. */
+  get notReady(): string | null {
+    const { state } = this.application
+    return state === 'RUNNING' || (state === 'REBALANCING' && this.#hasRun) ? null : `${this.plan.swarm} is ${state}`
   }
 
   /** Nothing runs before `application.start()`. */
-  static async prepare({ swarm, config, registry, ports, log, clock, flights, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
+  static async prepare({ swarm, config, registry, ports, log, clock, flights, states, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
-    const plan = planSwarm(swarm, { partitions: settings.partitions, retentionMs: settings.retention_seconds * 1000 })
+    const plan = planSwarm(swarm, planSettingsOf(settings))
     const bees = withSecretsIn(swarm, plan.bees, config)
     const directory = dirname(swarm.document.file)
     const host = await SwarmHost.create({
@@ -65,17 +82,25 @@ export class RunningSwarm {
       log: say,
     })
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
+    const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, settings.answer_partitions]])
+    const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
     const topology = swarmTopology({ ...plan, bees }, host, {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
+      replyTopics,
     })
     const application = new Application({
       applicationId: plan.applicationId,
       topology,
       log,
       clock,
-      topics: plan.topics,
+      topics: ownTopics(plan),
+      // Nobody else makes topics on a log that nobody else has.
+      ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
+      ...(states === null ? {} : { states, spread: { capabilities: () => ({ gpu: gpusHere(settings.gpu) }), instanceId: settings.instance } }),
+      namedPartitions: replyTopics.namedPartitions,
+      commitIntervalMs: settings.commit_interval_ms,
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
       maxCachedEntries: 512,
       onOpened,
@@ -87,12 +112,16 @@ export class RunningSwarm {
   }
 
   get routes(): readonly GatewayRoute[] {
-    return this.plan.gateways.map(({ gateway, topic }) => ({
+    const { answersTopic, gateways } = this.plan
+    const answers = answersTopic === null ? null : { topic: answersTopic, partitions: this.#partitions(answersTopic) }
+    return gateways.map(({ gateway, topic }) => ({
       gateway,
       topic,
       partitions: this.#partitions(topic),
       application: this.application,
+      notReady: () => this.notReady,
       ledgerStore,
+      answers,
     }))
   }
 
@@ -103,6 +132,20 @@ export class RunningSwarm {
 
   #partitions(topic: string): number {
     return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
+  }
+}
+
+export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
+  return topics.filter(({ isForeign }) => !isForeign)
+}
+
+/** Where none is required, any machine will do. */
+function gpusHere(gpu: Settings['gpu']): number {
+  if (gpu === 'prefer') return Number.MAX_SAFE_INTEGER
+  try {
+    return readdirSync('/dev').filter((name) => /^nvidia\d+$/.test(name)).length
+  } catch {
+    return 0
   }
 }
 

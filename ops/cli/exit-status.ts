@@ -46,7 +46,7 @@ export function mistakesOf(error: WaggleError): readonly WaggleError[] {
 }
 
 function ended(message: string, place: string | undefined): string {
-  return `${message}${place === undefined ? '.' : ';'}`
+  return `${message.replace(/\.+$/, '')}${place === undefined ? '.' : ';'}`
 }
 
 const unreachable: ReadonlySet<string> = new Set([
@@ -54,6 +54,7 @@ const unreachable: ReadonlySet<string> = new Set([
   'WAGGLE_LISTEN',
   'WAGGLE_UNREACHABLE',
   'WAGGLE_LOG_UNREACHABLE',
+  'WAGGLE_NOT_PERMITTED',
   'WAGGLE_SERVER_ERROR',
   'WAGGLE_DATA_DIR_IN_USE',
   'WAGGLE_DISK_FULL',

@@ -15,9 +15,10 @@ program
   .command('run')
   .argument('<file...>', 'swarm files')
   .description('runs swarms in the foreground, with gateway and embedded parts')
+  .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
   .addOption(json())
   .addHelpText('after', settingsHelp())
-  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./run.ts')).run(files, options)))
+  .action(async (files: string[], options: { log?: string; json: boolean }) => finish(await (await import('./run.ts')).run(files, options)))
 
 program
   .command('validate')
@@ -40,6 +41,38 @@ program
   .command('schema')
   .description('prints the JSON Schema of swarm files, for editors')
   .action(async () => finish((await import('./schema.ts')).schema()))
+
+const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').choices(['embedded', 'kafka'])
+
+program
+  .command('reset')
+  .argument('<file>', 'swarm file')
+  .description('deletes a swarm’s topics, positions and stores, so that it begins anew; rows in ClickHouse stay')
+  .option('--force', 'do it', false)
+  .option('--dry-run', 'only list what would be deleted', false)
+  .option('--gateways', 'the topics of its gateways too; else they are read again from their beginning', false)
+  .addOption(onLog())
+  .addOption(json())
+  .action(async (file: string, options: import('./reset.ts').ResetOptions) => finish(await (await import('./reset.ts')).reset(file, options)))
+
+const topics = program.command('topics').description('looks at the topics of the log')
+topics
+  .command('list')
+  .description('names them, with their partitions and how many records they hold')
+  .addOption(onLog())
+  .addOption(json())
+  .action(async (options: import('./topics.ts').TopicsOptions) => finish(await (await import('./topics.ts')).listTopics(options)))
+topics
+  .command('tail')
+  .argument('<topic>', 'name of the topic')
+  .description('prints its records as they come, until Ctrl-C')
+  .option('--from-beginning', 'those that are there too', false)
+  .option('--max <count>', 'ends after so many', (text) => Number.parseInt(text, 10))
+  .addOption(onLog())
+  .addOption(json())
+  .action(async (topic: string, { max, ...options }: import('./topics.ts').TopicsOptions & { fromBeginning: boolean; max?: number }) =>
+    finish(await (await import('./topics.ts')).tailTopic(topic, { ...options, max: max ?? null })),
+  )
 
 for (const verb of ['request', 'submit'] as const) {
   program
@@ -74,7 +107,8 @@ function finish(status: number): void {
 
 function settingsHelp(): string {
   const rows = settings.map(
-    ({ key, variable, about, default: fallback }) => `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}\n      ${about}`,
+    ({ key, variable, about, default: fallback, defaultOnKafka }) =>
+      `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}${defaultOnKafka === undefined ? '' : ` (on Kafka ${defaultOnKafka})`}\n      ${about}`,
   )
   return `\nSettings: an environment variable, or its key in waggle.yaml beside the swarm or in the working directory.\n${'  variable'.padEnd(37)} ${'key'.padEnd(28)} default\n${rows.join('\n')}`
 }

@@ -3,13 +3,14 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
 import { loadConfig } from '../config/config.ts'
+import { planSettingsOf } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { exitStatus } from './exit-status.ts'
 
 /** `waggle plan FILE`: what the swarm compiles to here. */
 export function plan(file: string, { format }: { readonly format: PlanFormat }): number {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
-  const planned = planSwarm(readSwarm(file, new BeeRegistry()), { partitions: settings.partitions, retentionMs: settings.retention_seconds * 1000 })
+  const planned = planSwarm(readSwarm(file, new BeeRegistry()), planSettingsOf(settings))
   process.stdout.write(`${describePlan(planned, format)}\n`)
   return exitStatus.done
 }

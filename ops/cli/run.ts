@@ -9,11 +9,12 @@ import { Console } from './console.ts'
 import { exitStatus } from './exit-status.ts'
 
 /** `waggle run FILE…`: until a signal, or an error, ends it. */
-export async function run(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
+export async function run(files: readonly string[], { log, json }: { readonly log?: string; readonly json: boolean }): Promise<number> {
   const registry = new BeeRegistry()
+  const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
   const swarms = files.map((file) => ({
     swarm: readSwarm(file, registry),
-    config: loadConfig({ directories: [dirname(file), process.cwd()], env: process.env }),
+    config: loadConfig({ directories: [dirname(file), process.cwd()], env }),
   }))
   const [first] = swarms
   if (first === undefined) return exitStatus.usage

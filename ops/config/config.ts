@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { SchemaChecker } from '../../topology/swarm/check-schema.ts'
 import { invalidSwarm, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { checkSettings } from './check-settings.ts'
 import { type Resolution, ResolveMap } from './resolve-map.ts'
 import { configSchema, type Setting, type Settings, settings } from './settings.ts'
 
@@ -23,22 +24,46 @@ export interface ConfigSource {
 export function loadConfig({ directories, env }: ConfigSource): Config {
   const file = directories.map((directory) => join(directory, 'waggle.yaml')).find((path) => existsSync(path))
   const mistakes: WaggleError[] = []
-  const written = file === undefined ? {} : readFile(file, mistakes)
-  const values = Object.fromEntries(settings.map((setting) => [setting.key, settingValue(setting, written, env, mistakes)]))
+  const written = file === undefined ? nothingWritten : readFile(file, mistakes)
+  const given = Object.fromEntries(settings.map((setting) => [setting.key, settingValue(setting, written.values, env, mistakes)]))
+  const values = withDefaults(given)
+  if (mistakes.length === 0) mistakes.push(...checkSettings(values, (key) => placeOf(key, written, env)))
   if (mistakes.length > 0) throw invalidConfig(file ?? 'the environment', mistakes)
-  const { resolve: map = {} } = written as { resolve?: { readonly [prefix: string]: Resolution } }
+  const { resolve: map = {} } = written.values as { resolve?: { readonly [prefix: string]: Resolution } }
   return {
-    settings: values as unknown as Settings,
+    settings: values,
     resolve: new ResolveMap(map, file === undefined ? process.cwd() : dirname(resolve(file))),
     secrets: secretsOf(env),
   }
 }
 
-function readFile(file: string, mistakes: WaggleError[]): { readonly [key: string]: unknown } {
+interface Written {
+  readonly values: { readonly [key: string]: unknown }
+  readonly document: SwarmDocument | null
+}
+
+const nothingWritten: Written = { values: {}, document: null }
+
+function withDefaults(given: { readonly [key: string]: unknown }): Settings {
+  const isKafka = given.log === 'kafka'
+  const values = settings.map(({ key, default: fallback, defaultOnKafka }) => {
+    const usual = isKafka && defaultOnKafka !== undefined ? defaultOnKafka : fallback
+    return [key, given[key] ?? usual] as const
+  })
+  return Object.fromEntries(values) as unknown as Settings
+}
+
+function placeOf(key: keyof Settings, { values, document }: Written, env: ConfigSource['env']): string {
+  const variable = settings.find((setting) => setting.key === key)?.variable ?? key
+  const isOfFile = document !== null && key in values && !env[variable]
+  return isOfFile ? document.place([key]) : variable
+}
+
+function readFile(file: string, mistakes: WaggleError[]): Written {
   const text = readFileSync(file, 'utf8')
-  if (text.replace(/#.*$/gm, '').trim() === '') return {}
+  if (text.replace(/#.*$/gm, '').trim() === '') return nothingWritten
   const document = SwarmDocument.parse(text, file)
-  if (!new SchemaChecker(document, mistakes).check(configSchema, document.value, [])) return {}
+  if (!new SchemaChecker(document, mistakes).check(configSchema, document.value, [])) return nothingWritten
   const value = document.value as { readonly [key: string]: unknown; readonly resolve?: { readonly [prefix: string]: unknown } }
   for (const [prefix, target] of Object.entries(value.resolve ?? {})) {
     const isCommand = Array.isArray(target) && target.length > 0 && target.every((word) => typeof word === 'string')
@@ -47,17 +72,18 @@ function readFile(file: string, mistakes: WaggleError[]): { readonly [key: strin
       mistakeAt(document.place(['resolve', prefix]), `${prefix} must be a path or a command`, 'Write ./path/, or a list: [program, argument].'),
     )
   }
-  return value
+  return { values: value, document }
 }
 
+/** Undefined where nobody has set it. */
 function settingValue(
-  { key, variable, schema, default: fallback }: Setting,
+  { key, variable, schema }: Setting,
   written: { readonly [key: string]: unknown },
   env: ConfigSource['env'],
   mistakes: WaggleError[],
 ): unknown {
   const text = env[variable]
-  if (text === undefined || text === '') return written[key] ?? fallback
+  if (text === undefined || text === '') return written[key]
   const isNumber = 'type' in schema && (schema.type === 'integer' || schema.type === 'number')
   const value = isNumber && text.trim() !== '' ? Number(text) : text
   const document = SwarmDocument.parse(`${variable}: ${JSON.stringify(value)}`, 'environment')

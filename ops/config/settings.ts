@@ -1,11 +1,13 @@
 import { type TSchema, Type } from 'typebox'
+import type { PlanSettings } from '../../topology/swarm/plan.ts'
+import { kafkaSettings } from './kafka-settings.ts'
 
 /** Everything that can be set: by its key in waggle.yaml, or by its environment variable, which wins. */
 export interface Settings {
   readonly http_port: number
   readonly host: string
   readonly data_dir: string
-  readonly log: 'embedded'
+  readonly log: 'embedded' | 'kafka'
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
@@ -19,6 +21,25 @@ export interface Settings {
   readonly max_requests_in_flight: number
   readonly rate_limit_per_second: number | null
   readonly shutdown_seconds: number
+  readonly reply_topics: string | null
+  readonly processing: 'at_least_once' | 'exactly_once'
+  readonly commit_interval_ms: number
+  readonly replication_factor: number | null
+  readonly answer_partitions: number
+  readonly instance: string | null
+  readonly session_timeout_ms: number
+  readonly kafka_brokers: string | null
+  readonly kafka_client: 'platformatic' | 'kafkajs'
+  readonly kafka_client_id: string
+  readonly kafka_ssl: 'off' | 'on'
+  readonly kafka_ssl_ca: string | null
+  readonly kafka_ssl_cert: string | null
+  readonly kafka_ssl_key: string | null
+  readonly kafka_sasl_mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer' | null
+  readonly kafka_sasl_username: string | null
+  readonly kafka_sasl_password: string | null
+  readonly kafka_sasl_token: string | null
+  readonly kafka_sasl_token_command: string | null
 }
 
 export interface Setting {
@@ -26,6 +47,8 @@ export interface Setting {
   readonly variable: string
   readonly schema: TSchema
   readonly default: string | number | null
+  /** Where it is another one on a Kafka cluster. */
+  readonly defaultOnKafka?: string
   readonly about: string
 }
 
@@ -45,7 +68,13 @@ export const settings: readonly Setting[] = [
     default: '.waggle',
     about: 'Where the log, the stores and the embedded ClickHouse keep their data.',
   },
-  { key: 'log', variable: 'WAGGLE_LOG', schema: Type.Enum(['embedded']), default: 'embedded', about: 'Which log to run on.' },
+  {
+    key: 'log',
+    variable: 'WAGGLE_LOG',
+    schema: Type.Enum(['embedded', 'kafka']),
+    default: 'embedded',
+    about: 'Which log to run on: kafka needs KAFKA_BROKERS.',
+  },
   {
     key: 'clickhouse_url',
     variable: 'CLICKHOUSE_URL',
@@ -72,6 +101,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_GPU',
     schema: Type.Enum(['prefer', 'require']),
     default: 'prefer',
+    defaultOnKafka: 'require',
     about: 'prefer: a bee that asks for a GPU runs on the CPU where there is none. require: it fails to start.',
   },
   { key: 'partitions', variable: 'WAGGLE_PARTITIONS', schema: integer(1, 1024), default: 4, about: 'Partitions of a swarm’s topics.' },
@@ -131,7 +161,20 @@ export const settings: readonly Setting[] = [
     default: 30,
     about: 'How long a stop waits for requests that were accepted.',
   },
+  {
+    key: 'reply_topics',
+    variable: 'WAGGLE_REPLY_TOPICS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'Topics that a record may name for its answer, with commas between them; a * at the end stands for any ending.',
+  },
+  ...kafkaSettings,
 ]
+
+/** Of these settings, what a swarm is planned with. */
+export function planSettingsOf({ log, partitions, retention_seconds, answer_partitions }: Settings): PlanSettings {
+  return { partitions, retentionMs: retention_seconds * 1000, answerPartitions: log === 'embedded' ? null : answer_partitions }
+}
 
 /** The schema of waggle.yaml. */
 export const configSchema: TSchema = Type.Object(

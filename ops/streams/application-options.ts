@@ -4,10 +4,12 @@ import { failurePolicy } from '../../processor/task/failures.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
+import { commitIntervalOn } from './kafka-cluster.ts'
 
 /** What a configuration says to every JavaScript thread of an application. `topics`: those that the log had when it started. */
 export function applicationOptions(config: StreamsConfig, topology: Topology, topics: readonly string[]): Omit<ApplicationOptions, 'log'> {
-  const { applicationId, commitIntervalMs, emitIntervalMs, maxTaskIdleMs } = config
+  const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs } = config
+  const commitIntervalMs = config.log === 'embedded' ? config.commitIntervalMs : commitIntervalOn(config)
   const { defaultKeySerde, defaultValueSerde, timestampExtractor } = config
   const decoratedTopology = decorated(topology, applicationId, {
     key: defaultKeySerde ?? null,
@@ -19,7 +21,8 @@ export function applicationOptions(config: StreamsConfig, topology: Topology, to
     topology: decoratedTopology.withTopics(topics),
     clock: systemClock,
     topics: [],
-    missingTopicPartitions: 1,
+    ...(config.log === 'embedded' ? { missingTopicPartitions: 1 } : {}),
+    threads: numThreads ?? 1,
     ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
     ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
     ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),

@@ -7,7 +7,13 @@ export function checkConfig(config: StreamsConfig): void {
   if (typeof applicationId !== 'string' || !/^[A-Za-z0-9._-]{1,200}$/.test(applicationId)) {
     throw invalid(`applicationId is ${JSON.stringify(applicationId)}`, 'Use letters, digits, dots, dashes and underscores, as in a topic’s name.')
   }
-  if (log !== 'embedded') throw invalid('log names a Kafka cluster, which this version cannot run on yet', "Set log: 'embedded'.")
+  if (log !== 'embedded') checkKafka(log)
+  if (log !== 'embedded' && config.module !== undefined) {
+    throw invalid(
+      'module gives threads workers on the embedded log alone',
+      'On Kafka start more processes, which share the work; or leave module out.',
+    )
+  }
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
@@ -24,6 +30,14 @@ export function checkConfig(config: StreamsConfig): void {
   }
   for (const name of handlers) {
     if (config[name] !== undefined && typeof config[name] !== 'function') throw invalid(`${name} is no function`, 'Give a function, or leave it out.')
+  }
+}
+
+function checkKafka(log: Exclude<StreamsConfig['log'], 'embedded'>): void {
+  const { brokers } = (log as Partial<typeof log> | undefined)?.kafka ?? {}
+  const isList = Array.isArray(brokers) && brokers.length > 0
+  if (!isList || !brokers.every((one) => typeof one === 'string' && /^\S+:\d{1,5}$/.test(one))) {
+    throw invalid(`log.kafka.brokers is ${JSON.stringify(brokers)}`, "Give at least one address as 'host:port', or set log: 'embedded'.")
   }
 }
 

@@ -23,6 +23,7 @@ export function metricsOf(
     },
     // Kafka's INFO: everything that is measured here is measured always.
     { group, name: 'recording-level', tags: ofProcess, value: 0 },
-    ...application.metrics(now),
+    // KIP-1091 has its own tag on the state, as of the client.
+    ...application.metrics(now).map((one) => (one.name === 'thread-state' ? { ...one, tags: { 'process-id': processId, ...one.tags } } : one)),
   ]
 }

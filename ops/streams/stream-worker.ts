@@ -76,6 +76,7 @@ class StreamWorker {
     this.#stores = options.topology.stores
     const application = new Application({
       ...options,
+      threads: 1,
       log: new RemoteLog({ port, state: await openLentState(handle), clock: systemClock }),
       isElsewhere: { threadName },
       onFailure: (error) => this.#starter.tell('failed', packError(error)),

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 import type { Metric } from '../../processor/metrics/meters.ts'
+import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
+import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
@@ -13,6 +16,7 @@ import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { applicationOptions } from './application-options.ts'
 import { checkConfig } from './checked-config.ts'
+import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
 import { loadStreamsModule, urlOf, withModule } from './streams-module.ts'
@@ -86,23 +90,24 @@ export class Streams implements AsyncDisposable {
   }
 
   async #prepared(): Promise<Application> {
-    const { module, stateDir, numThreads, deadLetterTopic } = this.#config
+    const { module, deadLetterTopic } = this.#config
     const program = module === undefined ? null : await loadStreamsModule(urlOf(module))
     const config = program === null ? this.#config : withModule(this.#config, this.#topology, program)
-    const { log, close } = await shareEmbeddedLog(join(stateDir ?? '.waggle', 'log'))
+    const { log, states, embedded, close } = await this.#openLog()
     this.#closeLog = close
-    this.#client = new TopicClient(log, systemClock)
+    const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded' })
+    this.#client = client
     const topics = await log.topics()
     const options = applicationOptions(config, this.#topology, topics)
-    if (deadLetterTopic !== undefined) await this.#client.known(deadLetterTopic)
-    const threads = numThreads ?? 1
+    if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
+    const shared = { config, topics, topology: options.topology }
     const application = new Application({
       ...options,
       log,
-      threads,
-      ...(module === undefined
+      ...(states === null ? {} : { states, spread: this.#spread }),
+      ...(module === undefined || embedded === null
         ? {}
-        : { threadElsewhere: workerThreads({ config, threads, log, topics, topology: options.topology, moduleUrl: urlOf(module) }) }),
+        : { threadElsewhere: workerThreads({ ...shared, log: embedded, moduleUrl: urlOf(module) }) }),
       onFailure: (error) => {
         this.#lastFailure = error
       },
@@ -182,7 +187,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Beyond Kafka Streams: writes a record to a topic of the embedded log, which has no other clients. Settles when it is durable.
+   * Beyond Kafka Streams: writes a record to a topic, which has no other clients where the log is embedded. Settles when it is durable.
    * Without a timestamp it is the time now; without a key the partitions take turns.
    */
   async send<K, V>(
@@ -193,9 +198,22 @@ export class Streams implements AsyncDisposable {
     return this.#topics.send(topic, record, produced as unknown as Produced<unknown, unknown>)
   }
 
-  /** Beyond Kafka Streams: the committed records of a topic of the embedded log, from its first on; goes on until it is left. */
+  /** Beyond Kafka Streams: the committed records of a topic, from its first on; goes on until it is left. */
   records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
     return this.#topics.records(topic, consumed)
+  }
+
+  async #openLog(): Promise<OpenLog> {
+    const { log, stateDir = '.waggle' } = this.#config
+    if (log !== 'embedded') return { ...(await openOnKafka({ ...this.#config, log })), embedded: null }
+    const shared = await shareEmbeddedLog(join(stateDir, 'log'))
+    return { ...shared, states: null, embedded: shared.log }
+  }
+
+  get #spread(): Partial<SpreadOptions> {
+    const { applicationServer = null, instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
+    return { host: applicationServer, instanceId, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {
@@ -221,6 +239,15 @@ export class Streams implements AsyncDisposable {
     await client?.close()
     await close()
   }
+}
+
+interface OpenLog {
+  readonly log: Log
+  /** Where the log keeps no state itself. */
+  readonly states: StateDirectory | null
+  /** The log, where it is in this process. */
+  readonly embedded: EmbeddedLog | null
+  close(): Promise<void>
 }
 
 function refuseGeneratedNames(topology: Topology): void {

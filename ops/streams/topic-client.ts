@@ -4,7 +4,7 @@ import type { Consumed } from '../../topology/consumed.ts'
 import type { Produced } from '../../topology/produced.ts'
 import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
 import type { Deserializer, Serde, SerdeUse, Serializer } from '../../topology/serde.ts'
-import { Unavailable } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
 /** Writes and reads topics of a log from outside any task. */
 export class TopicClient {
@@ -15,16 +15,22 @@ export class TopicClient {
   readonly #partitions = new Map<string, number>()
   #turn = 0
 
-  constructor(log: Log, clock: Clock) {
+  readonly #makesTopics: boolean
+
+  constructor(log: Log, clock: Clock, { makesTopics }: { readonly makesTopics: boolean }) {
     this.#log = log
     this.#clock = clock
+    this.#makesTopics = makesTopics
   }
 
-  /** How many partitions it has; made with one where it does not exist. */
+  /** How many partitions it has; made with one where it does not exist, on a log that nobody else makes topics on. */
   async known(topic: string): Promise<number> {
     const known = this.#partitions.get(topic)
     if (known !== undefined) return known
     const found = await this.#log.topic(topic)
+    if (found === null && !this.#makesTopics) {
+      throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
+    }
     if (found === null) await this.#log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const partitions = found?.partitions ?? 1
     this.#partitions.set(topic, partitions)

@@ -81,9 +81,15 @@ export class WorkerThread implements ThreadElsewhere {
     this.#endWait()
     const worker = this.#worker
     if (worker !== null) {
+      const stopped = worker.peer.call('stop', close ?? null).catch((error: WaggleError) => {
+        // What it had not committed is done again.
+        if (error.code !== 'WAGGLE_WORKER_DIED') throw error
+        this.#options.onFailure(error)
+      })
       try {
-        await this.#withinMs((close?.timeoutMs ?? longStopMs) + graceMs, [worker.peer.call('stop', close ?? null), worker.ended])
+        await this.#withinMs((close?.timeoutMs ?? longStopMs) + graceMs, [stopped, worker.ended])
       } finally {
+        stopped.catch(() => {})
         await worker.end()
         await worker.ended
         this.#state = 'DEAD'

@@ -8,12 +8,12 @@ export interface SampleTime {
  * the last two windows of 30 s (`metrics.num.samples`, `metrics.sample.window.ms`), the one that is being filled among them.
  */
 export class Sensor {
-  count = 0
-  sum = 0
   readonly #time: SampleTime
   readonly #samples: Sample[]
   #current: Sample
   #at = 0
+  /** Of samples that are gone. */
+  readonly #past = { count: 0, sum: 0 }
 
   constructor(time: SampleTime) {
     this.#time = time
@@ -30,8 +30,14 @@ export class Sensor {
     if (value < sample.min) sample.min = value
     if (value > sample.max) sample.max = value
     sample.lastEvent = now
-    this.count++
-    this.sum += value
+  }
+
+  get count(): number {
+    return this.#samples.reduce((all, { count }) => all + count, this.#past.count)
+  }
+
+  get sum(): number {
+    return this.#samples.reduce((all, { sum }) => all + sum, this.#past.sum)
   }
 
   /** NaN where nothing came within the windows, as in Kafka; so are the extremes. */
@@ -65,7 +71,7 @@ export class Sensor {
   #within(now: number): Sample {
     const all = new Sample(now)
     for (const sample of this.#samples) {
-      if (now - sample.lastEvent >= windows * windowMs) sample.reset(now)
+      if (now - sample.lastEvent >= windows * windowMs) this.#reset(sample, now)
       all.count += sample.count
       all.sum += sample.sum
       all.min = Math.min(all.min, sample.min)
@@ -86,8 +92,14 @@ export class Sensor {
     this.#at = (this.#at + 1) % (windows + 1)
     const next = this.#samples[this.#at]
     if (next === undefined) this.#samples.push(new Sample(now))
-    else next.reset(now)
+    else this.#reset(next, now)
     this.#current = this.#samples[this.#at] ?? this.#current
+  }
+
+  #reset(sample: Sample, now: number): void {
+    this.#past.count += sample.count
+    this.#past.sum += sample.sum
+    sample.reset(now)
   }
 }
 

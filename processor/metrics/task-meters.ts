@@ -121,7 +121,7 @@ export class NodeMeters {
 
   /** Of a source node. */
   get source(): Sensor {
-    this.#source ??= this.#meters.sensor('process', ['rate', 'total'])
+    this.#source ??= this.#meters.sensor('process', ['sumRate', 'sumTotal'])
     return this.#source
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   type Accept,
   type AcceptedRequest,
+  type AskedRequest,
   acceptedHeader,
   bodyHashHeader,
   deadlineHeader,
@@ -9,9 +10,13 @@ import {
   requestIdHeader,
 } from '../../topology/operators/accept.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
-import { headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
+import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
+import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+import { asksHeader, correlationHeader } from '../../topology/swarm/reply.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { replyToOf } from './reply-to.ts'
 
 export class AcceptProcessor implements Processor<unknown, Payload | null, string, Payload> {
   readonly #operator: Accept
@@ -28,25 +33,43 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
   process(record: Record<unknown, Payload | null>): void {
     const context = this.#context
     if (context === null) return
-    const { gateway, acceptedChild, requestChildren } = this.#operator
-    const { headers, timestamp } = record
-    const key = headerText(headers, requestIdHeader) ?? derivedId(context.recordMetadata)
+    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics } = this.#operator
+    const { timestamp } = record
+    const key = headerText(record.headers, requestIdHeader) ?? derivedId(context.recordMetadata)
     const payload: Payload = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
-    const deadline = Number(headerText(headers, deadlineHeader) ?? Number.NaN)
-    const accepted: AcceptedRequest = {
+    const replyTo = replyToOf(key, record.headers, replyTopics)
+    const note = (value: AcceptedRequest | AskedRequest) => {
+      const json: Payload = { kind: 'json', json: value }
+      context.forward({ key, value: json, timestamp, headers: [...payloadHeaders(json), acceptedMark] }, acceptedChild)
+    }
+    if (replyTo instanceof WaggleError) {
+      context.forward(deadLetter({ ...record, key, value: payload }, replyTo, bee, context), deadLetterChild)
+    }
+    const reply_to = replyTo instanceof WaggleError ? null : replyTo
+    if (headerText(record.headers, asksHeader) !== null) {
+      if (reply_to !== null) note({ asks: true, reply_to })
+      context.commit()
+      return
+    }
+    const deadline = Number(headerText(record.headers, deadlineHeader) ?? Number.NaN)
+    note({
       gateway,
       accepted_at: timestamp,
       deadline: Number.isFinite(deadline) ? deadline : null,
-      body_hash: headerText(headers, bodyHashHeader) ?? '',
-    }
-    const note: Payload = { kind: 'json', json: accepted }
-    context.forward({ key, value: note, timestamp, headers: [...payloadHeaders(note), acceptedMark] }, acceptedChild)
-    const request = { key, value: payload, timestamp, headers: [...headers, textHeader(gatewayHeader, gateway)] }
+      body_hash: headerText(record.headers, bodyHashHeader) ?? '',
+      reply_to,
+    })
+    const request = { key, value: payload, timestamp, headers: [...withoutReply(record.headers), textHeader(gatewayHeader, gateway)] }
     for (const child of requestChildren) context.forward(request, child)
   }
 }
 
 const acceptedMark = textHeader(acceptedHeader, '1')
+
+/** The ledger knows where the answer goes: what passes through bees says it no more. */
+function withoutReply(headers: readonly Header[]): readonly Header[] {
+  return headers.filter(({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && key !== correlationHeader)
+}
 
 /** The same record has the same id however often it is read: a UUID of version 8 (RFC 9562) made from its place. */
 function derivedId(place: RecordMetadata | null): string {

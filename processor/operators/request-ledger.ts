@@ -1,38 +1,73 @@
-import { type AcceptedRequest, acceptedHeader, bodyHashHeader, gatewayHeader } from '../../topology/operators/accept.ts'
+import { type AcceptedRequest, type AskedRequest, acceptedHeader, bodyHashHeader, gatewayHeader } from '../../topology/operators/accept.ts'
 import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/reply.ts'
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
 import { DueIndex } from './due-index.ts'
 
-export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload> {
+export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload | Reply> {
   readonly #operator: RequestLedger
-  #bound: { context: ProcessorContext<string, Payload>; entries: KeyValueStore<string, RequestEntry>; dues: DueIndex } | null = null
+  #bound: { context: ProcessorContext<string, Payload | Reply>; entries: KeyValueStore<string, RequestEntry>; dues: DueIndex } | null = null
 
   constructor(operator: RequestLedger) {
     this.#operator = operator
   }
 
-  init(context: ProcessorContext<string, Payload>): void {
+  init(context: ProcessorContext<string, Payload | Reply>): void {
     const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#operator.store)
     const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (id, due) => this.#due(id, due))
     this.#bound = { context, entries, dues }
   }
 
   process(record: Record<string, Payload>): void {
-    if (headerText(record.headers, acceptedHeader) === null) this.#settle(record.key, record.value, record.headers, record.timestamp)
-    else if (record.value.kind === 'json') this.#accept(record.key, record.value.json as AcceptedRequest)
+    const { key, value, headers, timestamp } = record
+    if (headerText(headers, acceptedHeader) === null) this.#settle(key, value, headers, timestamp)
+    else if (value.kind === 'json') this.#note(key, value.json as AcceptedRequest | AskedRequest, timestamp)
   }
 
-  #accept(id: string, { gateway, accepted_at, deadline, body_hash }: AcceptedRequest): void {
+  #note(id: string, note: AcceptedRequest | AskedRequest, timestamp: number): void {
+    if (this.#bound === null) return
+    const entry = this.#bound.entries.get(id)
+    if ('asks' in note) this.#tell(id, entry, note.reply_to, timestamp)
+    else if (entry === null) this.#accept(id, note)
+    else if (note.reply_to !== null) this.#acceptAgain(id, entry, note, note.reply_to, timestamp)
+  }
+
+  #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest): void {
     if (this.#bound === null) return
     const { context, entries, dues } = this.#bound
-    if (entries.get(id) !== null) return
-    entries.put(id, { state: 'pending', gateway, acceptedAt: accepted_at, settledAt: null, deadline, bodyHash: body_hash, answer: null })
+    const replies = reply_to === null ? [] : [reply_to]
+    entries.put(id, { state: 'pending', gateway, acceptedAt: accepted_at, settledAt: null, deadline, bodyHash: body_hash, answer: null, replies })
     dues.add(id, deadline ?? context.currentSystemTime + this.#operator.retentionMs)
+  }
+
+  /** The same id: asked again, by whomever, or overtaken by its own outcome, since both come by topics of their own. */
+  #acceptAgain(id: string, entry: RequestEntry, { body_hash }: AcceptedRequest, replyTo: ReplyTo, timestamp: number): void {
+    if (body_hash !== '' && entry.bodyHash !== '' && body_hash !== entry.bodyHash) {
+      this.#reply(id, { to: replyTo, state: 'failed', payload: keyReused, bodyHash: entry.bodyHash, timestamp })
+      return
+    }
+    if (entry.state !== 'pending') {
+      this.#tell(id, entry, replyTo, timestamp)
+      return
+    }
+    const isKnown = entry.replies.some((known) => isSame(known, replyTo))
+    // The oldest of too many has most likely gone away.
+    if (!isKnown) this.#bound?.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
+  }
+
+  #tell(id: string, entry: RequestEntry | null, to: ReplyTo, timestamp: number): void {
+    const payload = entry?.answer ?? nothing
+    this.#reply(id, { to, state: entry?.state ?? 'unknown', payload, bodyHash: entry?.bodyHash ?? '', timestamp })
+  }
+
+  #reply(id: string, reply: Parameters<typeof replyRecord>[1]): void {
+    this.#bound?.context.forward(replyRecord(id, reply), this.#operator.replyChild)
+    this.#bound?.context.commit()
   }
 
   #settle(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
@@ -50,11 +85,14 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
       deadline: before?.deadline ?? null,
       bodyHash: before?.bodyHash ?? headerText(headers, bodyHashHeader) ?? '',
       answer,
+      replies: [],
     }
     entries.put(id, entry)
     if (before !== null && before.deadline !== null) dues.remove(id, before.deadline)
     dues.add(id, now + this.#operator.retentionMs)
-    context.forward({ key: id, value: answer, timestamp, headers: [...headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(answer)] })
+    const outcome = { key: id, value: answer, timestamp, headers: [...headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(answer)] }
+    for (const child of this.#operator.outcomeChildren) context.forward(outcome, child)
+    for (const to of before?.replies ?? []) this.#tell(id, entry, to, timestamp)
     context.commit()
   }
 
@@ -89,3 +127,22 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
 
 /** Headers that say what the value is: the answer's own take their place. */
 const ownHeaders = new Set(['content-type', 'waggle-error'])
+
+const nothing: Payload = { kind: 'json', json: null }
+/** Processes that wait for one request. */
+const maxReplies = 16
+
+const keyReused: Payload = {
+  kind: 'error',
+  error: {
+    code: 'WAGGLE_KEY_REUSED',
+    status: 422,
+    title: 'The input was refused',
+    detail: 'This idempotency key came before, with another body. Use a new Idempotency-Key for a new request, or send the very same body again.',
+    bee: '',
+  },
+}
+
+function isSame(a: ReplyTo, b: ReplyTo): boolean {
+  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation
+}

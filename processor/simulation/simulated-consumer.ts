@@ -1,5 +1,16 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Clock, Consumer, Position, Reader, ReadOptions, RecordRun, Subscription, TopicPartition } from '../ports.ts'
+import type {
+  Clock,
+  Consumer,
+  GroupAssignment,
+  GroupMember,
+  Position,
+  Reader,
+  ReadOptions,
+  RecordRun,
+  Subscription,
+  TopicPartition,
+} from '../ports.ts'
 import { never } from './crash.ts'
 import type { SimulatedLog } from './simulated-log.ts'
 import type { SimulatedPartition } from './simulated-partition.ts'
@@ -8,13 +19,27 @@ import type { SimulatedPartition } from './simulated-partition.ts'
 export class SimulatedGroup {
   readonly members: SimulatedConsumer[] = []
   rotation = 0
+  joined = 0
+  #decided: ReadonlyMap<string, GroupAssignment> | null = null
 
   memberFor(partition: SimulatedPartition): SimulatedConsumer | undefined {
     const able = this.members.filter((member) => member.subscription.topics.includes(partition.topic))
     return able[(partition.number + this.rotation) % able.length]
   }
 
+  /** What the first member decided, the leader, since the group last changed. Null where members have no assignor. */
+  decided(partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> | null {
+    const assignor = this.members[0]?.subscription.assignor
+    if (assignor === undefined) return null
+    this.#decided ??= assignor.assign(
+      this.members.map((member) => member.asMember()),
+      partitionsOf,
+    )
+    return this.#decided
+  }
+
   changed(): void {
+    this.#decided = null
     for (const member of this.members) member.reassign()
   }
 }
@@ -24,6 +49,7 @@ export class SimulatedConsumer implements Consumer {
   readonly #log: SimulatedLog
   readonly #clock: Clock
   readonly #group: SimulatedGroup
+  readonly #id: string
   readonly #owned = new Map<SimulatedPartition, { position: number; paused: boolean }>()
   #mustReassign = true
   #hasLost = false
@@ -36,6 +62,7 @@ export class SimulatedConsumer implements Consumer {
     this.#log = log
     this.#clock = clock
     this.#group = group
+    this.#id = `member-${++group.joined}`
     this.subscription = subscription
   }
 
@@ -80,7 +107,15 @@ export class SimulatedConsumer implements Consumer {
     for (const owned of this.#of([partition])) owned.position = offset
   }
 
-  rejoin(): void {}
+  rejoin(): void {
+    this.#group.changed()
+  }
+
+  /** As the leader sees it. */
+  asMember(): GroupMember {
+    const { topics, assignor, instanceId = null } = this.subscription
+    return { id: this.#id, instanceId, topics, owned: [...this.#owned.keys()].map(placeOf), data: assignor?.memberData() ?? new Uint8Array(0) }
+  }
 
   reassign(): void {
     this.#mustReassign = true
@@ -114,7 +149,7 @@ export class SimulatedConsumer implements Consumer {
       const lost = this.#release([...this.#owned.keys()])
       if (lost.length > 0) await listener.lost(lost)
     }
-    const wanted = this.#log.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
+    const wanted = this.#wanted(topics)
     const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
     if (leaving.length > 0) {
       await listener.revoked(leaving.map(placeOf))
@@ -131,6 +166,15 @@ export class SimulatedConsumer implements Consumer {
       partition.watchers.add(this.#watch)
     }
     await listener.assigned(coming.map(placeOf))
+  }
+
+  #wanted(topics: readonly string[]): readonly SimulatedPartition[] {
+    const all = this.#log.partitionsOf(topics)
+    const decided = this.#group.decided((topic) => this.#log.partitionsOf([topic]).length)
+    if (decided === null) return all.filter((partition) => this.#group.memberFor(partition) === this)
+    const { partitions, data } = decided.get(this.#id) ?? { partitions: [], data: null }
+    if (data !== null) this.subscription.assignor?.received(data)
+    return all.filter(({ topic, number }) => partitions.some((one) => one.topic === topic && one.partition === number))
   }
 
   #release(partitions: readonly SimulatedPartition[]): readonly TopicPartition[] {

@@ -17,6 +17,14 @@ export class SimulatedDisk {
     this.#stores.set(name, there)
     return there
   }
+
+  drop(task: string, store: string): void {
+    this.#stores.get(JSON.stringify([task, store]))?.clear()
+  }
+
+  dropTask(task: string): void {
+    for (const [name, store] of this.#stores) if (name.startsWith(`${JSON.stringify([task]).slice(0, -1)},`)) store.clear()
+  }
 }
 
 export interface DurablePartition {
@@ -30,7 +38,7 @@ export interface DurablePartition {
 /** Keys in the order of their bytes. */
 class SimulatedStore implements StoreBytes {
   readonly #entries = new Map<string, Uint8Array>()
-  readonly #sorted = new SortedIds()
+  #sorted = new SortedIds()
 
   get(key: Uint8Array): Uint8Array | null {
     return this.#entries.get(nameOf(key)) ?? null
@@ -47,6 +55,11 @@ class SimulatedStore implements StoreBytes {
       const value = this.#entries.get(name)
       if (value !== undefined) yield [Buffer.from(name, 'latin1'), value]
     }
+  }
+
+  clear(): void {
+    this.#entries.clear()
+    this.#sorted = new SortedIds()
   }
 
   change(key: Uint8Array, value: Uint8Array | null): void {

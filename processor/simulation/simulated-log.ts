@@ -29,6 +29,8 @@ export interface SimulatedLogOptions {
   readonly clock: Clock
   readonly random: SimulatedRandom
   readonly traits: LogTraits
+  /** Else state is rebuilt from changelogs, as on Kafka. */
+  readonly keepsState?: boolean
   /** Each step of a commit takes up to this long. */
   readonly maxStepMs?: number
   /** Null: it does not crash by itself. */
@@ -67,7 +69,9 @@ export class SimulatedLog implements Log {
     this.#cancelRetention = options.clock.after(retentionMs, () => this.#expire())
   }
 
-  readonly state: StateDisk = { open: (task, store) => this.#options.disk.store(task, store) }
+  get state(): StateDisk | null {
+    return this.#options.keepsState === false ? null : { open: (task, store) => this.#options.disk.store(task, store) }
+  }
 
   get hasCrashed(): boolean {
     return this.#crashed
@@ -306,8 +310,9 @@ class SimulatedTaskProducer implements TaskProducer {
   }
 
   async commit(point: CommitPoint): Promise<CommitReceipt> {
-    await this.#log.commit(this, this.takeOpen(), point)
-    return { ends: [] }
+    const appended = this.takeOpen()
+    await this.#log.commit(this, appended, point)
+    return { ends: this.#log.state === null ? endsOf(appended) : [] }
   }
 
   abort(): Promise<void> {
@@ -321,6 +326,11 @@ class SimulatedTaskProducer implements TaskProducer {
   takeOpen(): readonly Appended[] {
     return this.#open.splice(0)
   }
+}
+
+function endsOf(appended: readonly Appended[]): CommitReceipt['ends'] {
+  const ends = new Map(appended.map(({ partition, record }) => [partition, record.offset + 1]))
+  return [...ends].map(([{ topic, number }, offset]) => ({ topic, partition: number, offset }))
 }
 
 function makeDurable(appended: readonly Appended[]): void {

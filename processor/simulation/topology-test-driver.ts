@@ -47,6 +47,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
+  /** By task, since several may read one partition. */
   readonly #positions = new Map<string, Position>()
   /** Every record, by partition, at the place of its offset. */
   readonly #log = new Map<string, LogRecord[]>()
@@ -108,10 +109,13 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async advanceWallClockTime(ms: number): Promise<void> {
+    // What was piped and not waited for has begun.
+    await this.#clock.settle()
+    const calls = this.#calls
     await this.#clock.advance(ms)
     for (const task of this.#tasks) this.#unwrapped(() => task.punctuate(this.#clock.now()))
     this.#commit()
-    await this.#settle()
+    await this.#settle(calls)
   }
 
   /** Over all partitions; its values without their timestamps, as Kafka Streams' driver shows them. */
@@ -164,7 +168,8 @@ export class TopologyTestDriver implements AsyncDisposable {
         subtopology.sources.filter((topic) => partition < this.#partitionsOf(topic)).map((topic) => ({ topic, partition })),
       )
       for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
-        const inputs = read.map((input) => ({ ...input, position: this.#positions.get(placeOf(input)) ?? null }))
+        const id = `${subtopology.id}_${partition}`
+        const inputs = read.map((input) => ({ ...input, position: this.#positions.get(readerOf(id, input)) ?? null }))
         const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
         const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
         const stores = new Map<string, TaskStore>()
@@ -175,7 +180,6 @@ export class TopologyTestDriver implements AsyncDisposable {
           if (subtopology.isGlobal) globals.set(store.store)
           this.#stores.push({ task: stateName, store: store.store })
         }
-        const id = `${subtopology.id}_${partition}`
         const task = new Task(
           {
             id,
@@ -227,8 +231,8 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#settle()
   }
 
-  /** Everything that can happen without the clock moving. */
-  async #settle(): Promise<void> {
+  /** Everything that can happen without the clock moving. Fewer calls than `callsLeft` are not waited for: it may be time that ends them. */
+  async #settle(callsLeft = 0): Promise<void> {
     await this.#opened()
     this.#commit()
     await this.#prepare()
@@ -240,8 +244,13 @@ export class TopologyTestDriver implements AsyncDisposable {
       this.#commit()
       this.#processAll()
       await this.#prepare()
-      if (!drained && ![...this.#batchers.values()].some(({ calls }) => calls > 0)) return
+      if (!drained && this.#calls <= callsLeft) return
     }
+  }
+
+  /** Calls in flight. */
+  get #calls(): number {
+    return [...this.#batchers.values()].reduce((sum, { calls }) => sum + calls, 0)
   }
 
   async #opened(): Promise<void> {
@@ -301,10 +310,12 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #commit(): void {
-    const positions: (TopicPartition & Position)[] = []
     const state: StoreChange[] = []
-    for (const task of this.#tasks) task.takeCommit(positions, state)
-    for (const position of positions) this.#positions.set(placeOf(position), position)
+    for (const task of this.#tasks) {
+      const positions: (TopicPartition & Position)[] = []
+      task.takeCommit(positions, state)
+      for (const position of positions) this.#positions.set(readerOf(task.id, position), position)
+    }
     for (const { task, store, entries, logged } of state) {
       const rows = this.#disk.store(task, store)
       for (const [key, value] of entries) rows.change(key, value)
@@ -475,6 +486,10 @@ function refuseCount(topic: string, count: number): void {
 }
 
 const maxCachedEntries = 100_000
+
+function readerOf(task: string, input: TopicPartition): string {
+  return `${task}\n${placeOf(input)}`
+}
 
 function placeOf({ topic, partition }: TopicPartition): string {
   return `${topic}\n${partition}`

@@ -4,6 +4,7 @@ import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { type ErrorCode, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
+import { partitionForKey } from '../partitioner.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
@@ -11,7 +12,10 @@ import type { TaskSurroundings } from './task-state.ts'
 export interface FailurePolicy {
   readonly deserialization: Handler<'resume' | 'fail'>
   readonly processing: Handler<'resume' | 'fail'>
-  /** `retry` is for what a log refused; what cannot be serialised fails again, so it counts as `fail`. */
+  /**
+   * `retry` is for what a log refused: the tasks go back to their last commit and try again. What cannot be serialised fails again, so
+   * there it counts as `fail`. Asked of a commit that was refused too, with no record.
+   */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
 }
@@ -43,10 +47,33 @@ export const failAlways: FailurePolicy = { deserialization: fail, processing: fa
 /** A handler has decided that this failure stands: it passes every node above it unasked. */
 export class StandingFailure extends Error {
   override readonly cause: WaggleError
+  /** It is to be tried again, whoever else might want to stop for it. */
+  readonly retries: boolean
 
-  constructor(cause: WaggleError) {
+  constructor(cause: WaggleError, retries = false) {
     super(cause.message)
     this.cause = cause
+    this.retries = retries
+  }
+}
+
+/** Whether what a commit was refused for is to be tried again. */
+export function retriesCommit({ production }: FailurePolicy, error: WaggleError): boolean {
+  return ask(production, error, { ...nothing, topic: '', partition: -1, offset: -1n, node: '', taskId: '' }) === 'retry'
+}
+
+/** A handler that fails itself is not asked again. */
+function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: FailedRecord): Response {
+  try {
+    return handler(error, failed)
+  } catch (thrown) {
+    throw new StandingFailure(
+      new WaggleError('WAGGLE_HANDLER_FAILED', {
+        message: `The handler that was asked about "${error.message}" failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+        next: 'Correct the handler.',
+        cause: thrown,
+      }),
+    )
   }
 }
 
@@ -64,28 +91,36 @@ export class TaskFailures {
     this.#dropped = dropped
   }
 
-  /** Returns where the record is to be dropped, throws where the failure stands. `record` is null in a punctuation. */
-  handle(step: FailedStep, node: string, thrown: unknown, record: Record<unknown, unknown> | null): void {
+  /**
+   * Returns where the record is to be dropped, throws where the failure stands. `record` is null in a punctuation, which has a time.
+   * `isRefusal`: it was the log that did not take it.
+   */
+  handle(step: FailedStep, node: string, thrown: unknown, record: Record<unknown, unknown> | null, { time = -1, isRefusal = false } = {}): void {
     if (thrown instanceof StandingFailure) throw thrown
     if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
+    // It failed when it was read first, and what was to be done about it was done.
+    if (this.#place.isReplay) return
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
-    const failed: FailedRecord = { ...(record ?? nothing), ...this.#place.toMetadata(), node, taskId: this.#taskId }
+    const failed: FailedRecord = { ...(record ?? { ...nothing, timestamp: time }), ...this.#place.toMetadata(), node, taskId: this.#taskId }
     const { failures } = this.#surroundings
-    if (failures[step](error, failed) !== 'resume') throw new StandingFailure(error)
+    const response = ask<string>(failures[step], error, failed)
+    if (response !== 'resume') throw new StandingFailure(error, isRefusal && response === 'retry')
     this.#dropped.record(1)
     if (failures.deadLetters !== null) this.#deadLetter(failures.deadLetters, error, failed)
   }
 
-  /** The record as it was read, so that it can be sent again. */
+  /** Key and value as they were read, time and headers as they were where it failed; none of a punctuation. */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord): void {
     const read = this.#place.record
+    const partitions = this.#surroundings.partitionsOf(letters.topic)
+    const key = read?.key ?? null
     this.#surroundings.emit({
       topic: letters.topic,
-      partition: this.#place.partition % this.#surroundings.partitionsOf(letters.topic),
-      key: read?.key ?? null,
+      partition: key === null ? this.#place.partition % partitions : partitionForKey(key, partitions),
+      key,
       value: read?.value ?? null,
-      timestamp: read?.timestamp ?? failed.timestamp,
-      headers: [...(read?.headers ?? noHeaders), ...letters.headers(error, failed)],
+      timestamp: failed.timestamp,
+      headers: [...failed.headers, ...letters.headers(error, failed)],
     })
   }
 }

@@ -17,6 +17,8 @@ export class NodeContext implements OperatorContext {
   readonly #task: TaskState
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
+  /** Those of them that are or lead to an asynchronous node; null where the task has none. */
+  leads: readonly NodeRuntime[] | null = null
 
   constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
     this.applicationId = task.applicationId
@@ -27,7 +29,7 @@ export class NodeContext implements OperatorContext {
   }
 
   /** Of a record that the node could not do; throws where that is to stand. */
-  failed(thrown: unknown, record: Record<unknown, unknown> | null): void {
+  failed(thrown: unknown, record: Record<unknown, unknown>): void {
     this.#task.failures.handle('processing', this.#node, thrown, record)
   }
 
@@ -54,7 +56,7 @@ export class NodeContext implements OperatorContext {
         ? { key: record.key, value: record.value, timestamp: record.timestamp, headers: noHeaders }
         : (record as Record<unknown, unknown>)
     if (child === undefined) {
-      for (const node of this.children) node.process(full)
+      for (const node of this.targets) node.process(full)
       return
     }
     const node = this.children.find(({ name }) => name === child)
@@ -64,7 +66,12 @@ export class NodeContext implements OperatorContext {
         next: `Forward to one of: ${this.children.map(({ name }) => name).join(', ') || '(it has none)'}.`,
       })
     }
-    node.process(full)
+    if (this.targets.includes(node)) node.process(full)
+  }
+
+  /** Whom a record goes to that is for nobody in particular. */
+  get targets(): readonly NodeRuntime[] {
+    return this.leads !== null && this.#task.isReplay ? this.leads : this.children
   }
 
   forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void {
@@ -88,7 +95,7 @@ export class NodeContext implements OperatorContext {
       try {
         punctuator(timestamp)
       } catch (thrown) {
-        this.failed(thrown, null)
+        this.#task.failures.handle('processing', this.#node, thrown, null, { time: timestamp })
       }
     })
   }

@@ -1,11 +1,8 @@
-import type { Outcome } from '../../topology/async-step.ts'
 import { type TimestampExtractor, TimestampExtractors } from '../../topology/consumed.ts'
-import type { AsyncNode, GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
+import type { GraphNode, SinkNode, SourceNode } from '../../topology/graph.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { Deserializer, Serde, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Entry } from '../async/row-batcher.ts'
-import { Fifo } from '../fifo.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import type { NodeMeters, TaskMeters, Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
@@ -15,7 +12,7 @@ import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { RecordPlace } from './record-place.ts'
-import { count, type RecordQueue } from './record-queue.ts'
+import { headerSize, payloadSize, placeSize, type RecordQueue } from './record-queue.ts'
 import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
@@ -34,14 +31,15 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Preparing
   readonly #value: Preparing
-  readonly #read: Sensor
+  /** Records that come in, a pass at a time. */
+  readonly read: Sensor
   readonly #endToEnd: Sensor
   /** What could not be prepared: it is read no more, and fails with this. */
   #refused: Map<LogRecord, unknown> | null = null
 
   constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
     this.name = node.name
-    this.#read = meters.node(node.name).source
+    this.read = meters.node(node.name).source
     this.#endToEnd = meters.node(node.name).endToEnd
     this.#node = node
     this.#context = context
@@ -57,10 +55,10 @@ export class SourceRuntime implements NodeRuntime {
   /** What is to be awaited before this record is added to its task; null where nothing is. */
   preparation(topic: string, record: LogRecord): Promise<unknown> | null {
     if (this.#skips(record)) return null
-    const { key, value } = record
-    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key) ?? null)
+    const { key, value, headers } = record
+    const ofKey = key === null ? null : (this.#key.prepare?.(topic, key, headers) ?? null)
     const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
-    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value) ?? null)
+    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value, headers) ?? null)
     return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
   }
 
@@ -113,12 +111,11 @@ export class SourceRuntime implements NodeRuntime {
 
   /** A record of this time comes in. */
   meet(timestamp: number, { time }: TaskMeters): void {
-    this.#read.record(1)
     this.#endToEnd.record(time.now - timestamp)
   }
 
   process(record: Record<unknown, unknown>): void {
-    for (const child of this.#context.children) child.process(record)
+    for (const child of this.#context.targets) child.process(record)
   }
 
   close(): void {}
@@ -173,97 +170,6 @@ export class ProcessorRuntime implements NodeRuntime {
   }
 }
 
-/** Records wait here in the order in which they came, each with its outcome when there is one. */
-export class AsyncRuntime implements NodeRuntime {
-  readonly name: string
-  readonly #node: AsyncNode
-  readonly #context: NodeContext
-  readonly #surroundings: TaskSurroundings
-  readonly #place: RecordPlace
-  readonly #waiting = new Fifo<Waiting>()
-
-  constructor(node: AsyncNode, context: NodeContext, surroundings: TaskSurroundings, place: RecordPlace) {
-    this.name = node.name
-    this.#node = node
-    this.#context = context
-    this.#surroundings = surroundings
-    this.#place = place
-  }
-
-  get size(): number {
-    return this.#waiting.size
-  }
-
-  get isFull(): boolean {
-    return this.size >= this.#node.step.maxInFlight
-  }
-
-  process(record: Record<unknown, unknown>): void {
-    const { partitionIndex, record: read } = this.#place
-    if (read === null) throw notInAPunctuation(this.name)
-    const waiting: Waiting = { record, partition: partitionIndex, read, outcome: null, entry: null }
-    this.#waiting.push(waiting)
-    const admission = this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
-    if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
-    else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
-    else {
-      waiting.entry = this.#surroundings.batcher(this.#node).add({
-        record,
-        metadata: this.#place.toMetadata(),
-        settled: (outcome) => this.#settle(waiting, outcome),
-      })
-    }
-  }
-
-  /** Forwards the outcomes that are there, in order, each with its record's own context. True where there was one. */
-  drain(): boolean {
-    let drained = false
-    for (let head = this.#waiting.head; head !== undefined && head.outcome !== null; head = this.#waiting.head) {
-      this.#place.enter(head.partition, head.read)
-      const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-      try {
-        step.forward(head.outcome, head.record, this.#context)
-      } catch (thrown) {
-        this.#context.failed(thrown, head.record)
-      }
-      this.#waiting.shift()
-      drained = true
-    }
-    this.#place.leave()
-    return drained
-  }
-
-  /** Lowers each source partition's committable offset to that of the oldest record that still waits here. */
-  holdBack(offsets: number[]): void {
-    const seen = new Set<number>()
-    for (const waiting of this.#waiting) {
-      if (seen.size === offsets.length) break
-      if (seen.has(waiting.partition)) continue
-      seen.add(waiting.partition)
-      const offset = offsets[waiting.partition]
-      if (offset !== undefined && waiting.read.offset < offset) offsets[waiting.partition] = waiting.read.offset
-    }
-  }
-
-  close(): void {
-    for (const { entry } of this.#waiting) entry?.forget()
-    this.#waiting.clear()
-  }
-
-  #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
-    waiting.outcome = outcome
-    if (this.#waiting.head === waiting) this.#surroundings.wake()
-  }
-}
-
-interface Waiting {
-  readonly record: Record<unknown, unknown>
-  readonly partition: number
-  readonly read: LogRecord
-  outcome: Outcome<unknown> | null
-  entry: Entry<unknown, unknown, unknown, unknown> | null
-}
-
 export class SinkRuntime implements NodeRuntime {
   readonly name: string
   readonly #node: SinkNode
@@ -275,8 +181,10 @@ export class SinkRuntime implements NodeRuntime {
   /** Values may go on as they are, in memory. */
   readonly #handsOn: boolean
   readonly #meters: NodeMeters
+  readonly #dropped: Sensor
   readonly #ended: EndToEnd
-  readonly #produced = new Map<string, Traffic>()
+  /** Of the topic that was written last, since most sinks have one. */
+  #to = { topic: '', placeBytes: 0, traffic: { records: 0, bytes: 0 } as Traffic }
 
   constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
     this.name = node.name
@@ -288,30 +196,40 @@ export class SinkRuntime implements NodeRuntime {
     this.#failures = failures
     this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
     this.#meters = meters.node(node.name)
+    this.#dropped = meters.dropped
     this.#ended = new EndToEnd(node.name, meters)
-    if (typeof node.topic === 'string') this.#trafficTo(node.topic)
+    if (typeof node.topic === 'string') this.#to = this.#trafficTo(node.topic)
   }
 
   process(record: Record<unknown, unknown>): void {
+    let produced: readonly ProducerRecord[] | null = null
     try {
-      for (const produced of this.#toProduce(record)) {
-        this.#surroundings.emit(produced)
-        count(this.#trafficTo(produced.topic), produced.topic, produced)
+      produced = this.#toProduce(record)
+      // Its partitioner wants it nowhere.
+      if (produced.length === 0) this.#dropped.record(1)
+      for (const one of produced) {
+        this.#surroundings.emit(one)
+        this.#count(one)
       }
     } catch (thrown) {
-      this.#failures.handle('production', this.name, thrown, record)
+      const isRefusal = produced !== null || (thrown instanceof WaggleError && thrown.code === 'WAGGLE_MISSING_TOPIC')
+      this.#failures.handle('production', this.name, thrown, record, { isRefusal })
     }
     this.#ended.record(record)
   }
 
   close(): void {}
 
-  #trafficTo(topic: string): Traffic {
-    const known = this.#produced.get(topic)
-    if (known !== undefined) return known
-    const traffic = this.#meters.traffic(topic, 'produced')
-    this.#produced.set(topic, traffic)
-    return traffic
+  #count(record: ProducerRecord): void {
+    if (record.topic !== this.#to.topic) this.#to = this.#trafficTo(record.topic)
+    const { traffic, placeBytes } = this.#to
+    traffic.records++
+    traffic.bytes += placeBytes + payloadSize(record)
+    if (record.headers.length > 0) traffic.bytes += headerSize(record.headers)
+  }
+
+  #trafficTo(topic: string) {
+    return { topic, placeBytes: placeSize(topic), traffic: this.#meters.traffic(topic, 'produced') }
   }
 
   #toProduce(record: Record<unknown, unknown>): readonly ProducerRecord[] {
@@ -363,12 +281,4 @@ class EndToEnd {
   record({ timestamp }: Record<unknown, unknown>): void {
     this.#sensor.record(this.#meters.time.now - timestamp)
   }
-}
-
-/** There is no input whose position could stand for it. */
-function notInAPunctuation(node: string): WaggleError {
-  return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
-    message: `A punctuation forwards to ${node}, which takes time`,
-    next: `Send what the punctuation makes to a topic, and read it from there into ${node}.`,
-  })
 }

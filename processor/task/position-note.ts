@@ -1,22 +1,30 @@
+import type { Ahead } from '../async/unfinished.ts'
+
 /**
- * What a task commits with each of its positions, as text: the partition's time, the task's, and the numbers that operators and
- * stores keep.
+ * What a task commits with each of its positions, as text, so that it goes on from there as it would have: the partition's time, the
+ * task's, the numbers that operators and stores keep, and what asynchronous nodes had not finished.
  */
 export interface PositionNote {
   readonly partitionTime: number
   readonly streamTime: number
   readonly kept: readonly (readonly [name: string, value: number])[]
+  /** Null where all that was read is done. */
+  readonly ahead: Ahead | null
 }
 
-export function writePositionNote({ partitionTime, streamTime, kept }: PositionNote): string {
+/** Short, since a broker takes some thousand bytes of it. */
+export function writePositionNote({ partitionTime, streamTime, kept, ahead }: PositionNote): string {
   const times = `${partitionTime} ${streamTime}`
+  if (ahead !== null) return `${times} ${JSON.stringify({ kept, ahead })}`
   return kept.length === 0 ? times : `${times} ${JSON.stringify(kept)}`
 }
 
 /** Of text that is no note (another application's, or none) nothing is known. */
 export function readPositionNote(text: string): PositionNote {
-  const [, partitionTime = '-1', streamTime = '-1', kept = '[]'] = pattern.exec(text) ?? []
-  return { partitionTime: Number(partitionTime), streamTime: Number(streamTime), kept: JSON.parse(kept) as PositionNote['kept'] }
+  const [, partitionTime = '-1', streamTime = '-1', more = '[]'] = pattern.exec(text) ?? []
+  const times = { partitionTime: Number(partitionTime), streamTime: Number(streamTime) }
+  const said = JSON.parse(more) as PositionNote['kept'] | Pick<PositionNote, 'kept' | 'ahead'>
+  return 'ahead' in said ? { ...times, ...said } : { ...times, kept: said, ahead: null }
 }
 
-const pattern = /^(-?\d+) (-?\d+)(?: (\[\[.*\]\]))?$/
+const pattern = /^(-?\d+) (-?\d+)(?: (\[\[.*\]\]|\{"kept":.*\}))?$/

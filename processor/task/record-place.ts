@@ -12,6 +12,8 @@ export class RecordPlace {
   offset = -1
   /** As it was read; null in a punctuation. */
   record: LogRecord | null = null
+  /** It is read again for an asynchronous node that had not finished it: nothing else is to hear of it. */
+  isReplay = false
   /** What is said instead of where the record in hand was read: it goes on for one that waited. */
   standIn: RecordMetadata | null = null
 
@@ -20,16 +22,18 @@ export class RecordPlace {
     this.#queues = queues
   }
 
-  enter(partitionIndex: number, record: LogRecord): void {
+  enter(partitionIndex: number, record: LogRecord, isReplay: boolean): void {
     this.partitionIndex = partitionIndex
     this.offset = record.offset
     this.record = record
+    this.isReplay = isReplay
   }
 
   leave(): void {
     this.partitionIndex = -1
     this.offset = -1
     this.record = null
+    this.isReplay = false
   }
 
   get metadata(): RecordMetadata | null {

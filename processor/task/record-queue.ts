@@ -24,8 +24,12 @@ export class RecordQueue {
   readonly #records = new Fifo<LogRecord>()
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
+  /** Records before this offset are read again for asynchronous nodes alone: their times are known. */
+  replayUntil = 0
   #head: QueueHead | null = null
   readonly #consumed: Traffic
+  readonly #placeBytes: number
+  #asked: number
   #bytes = 0
 
   constructor(index: number, source: SourceNode, topic: string, partition: number, consumed: Traffic) {
@@ -34,6 +38,8 @@ export class RecordQueue {
     this.topic = topic
     this.partition = partition
     this.#consumed = consumed
+    this.#placeBytes = placeSize(topic)
+    this.#asked = consumed.records
   }
 
   get size(): number {
@@ -44,6 +50,12 @@ export class RecordQueue {
     return this.#bytes
   }
 
+  takenSinceAsked(): number {
+    const taken = this.#consumed.records - this.#asked
+    this.#asked += taken
+    return taken
+  }
+
   get head(): QueueHead | null {
     return this.#head
   }
@@ -51,7 +63,7 @@ export class RecordQueue {
   add(records: readonly LogRecord[]): void {
     for (const record of records) {
       this.#records.push(record)
-      this.#bytes += sizeOf(record)
+      this.#bytes += 64 + payloadSize(record)
     }
   }
 
@@ -61,7 +73,7 @@ export class RecordQueue {
       const read = this.#records.head
       if (read === undefined) return false
       const record = decode(read)
-      if (record === null) this.#drop(read)
+      if (record === null) this.#drop(payloadSize(read))
       else this.#head = { read, record }
     }
     return true
@@ -71,42 +83,40 @@ export class RecordQueue {
     const head = this.#head
     this.#head = null
     if (head === null) return null
-    this.#drop(head.read)
-    count(this.#consumed, this.topic, head.read)
-    if (head.record.timestamp > this.streamTime) this.streamTime = head.record.timestamp
+    const { read, record } = head
+    const payload = payloadSize(read)
+    this.#drop(payload)
+    this.#consumed.records++
+    this.#consumed.bytes += this.#placeBytes + payload
+    if (read.headers.length > 0) this.#consumed.bytes += headerSize(read.headers)
+    if (record.timestamp > this.streamTime && !this.isReplay(read)) this.streamTime = record.timestamp
     return head
   }
 
-  #drop(record: LogRecord): void {
+  isReplay({ offset }: LogRecord): boolean {
+    return offset < this.replayUntil
+  }
+
+  #drop(payload: number): void {
     this.#records.shift()
-    this.#bytes -= sizeOf(record)
+    this.#bytes -= 64 + payload
   }
 }
 
-/** Adds a record to what went through, with Kafka Streams' count of its bytes. */
-export function count(traffic: Traffic, topic: string, { key, value, headers }: Pick<LogRecord, 'key' | 'value' | 'headers'>): void {
-  traffic.records++
-  traffic.bytes += topic.length + placeBytes + (key?.length ?? 0) + valueSize(value)
-  if (headers.length > 0) traffic.bytes += headerSize(headers)
+/** Timestamp, offset, partition, and the topic's name: what Kafka Streams counts a record with beside key, value and headers. */
+export function placeSize(topic: string): number {
+  return 20 + Buffer.byteLength(topic)
 }
 
-/** Timestamp, offset and partition. */
-const placeBytes = 20
-
-function headerSize(headers: readonly Header[]): number {
+export function headerSize(headers: readonly Header[]): number {
   let bytes = 0
   for (const { key, value } of headers) bytes += Buffer.byteLength(key) + (value?.length ?? 0)
   return bytes
 }
 
-/** Bytes that a record is counted with. */
-function sizeOf(record: LogRecord): number {
-  return 64 + (record.key?.length ?? 0) + valueSize(record.value)
-}
-
-/** A value handed on is not serialised for this. */
-function valueSize(value: LogRecord['value']): number {
-  return value === null ? 0 : value instanceof Handed ? handedSize : value.length
+/** Of key and value; a value handed on is not serialised for this. */
+export function payloadSize({ key, value }: Pick<LogRecord, 'key' | 'value'>): number {
+  return (key === null ? 0 : key.length) + (value === null ? 0 : value instanceof Handed ? handedSize : value.length)
 }
 
 const handedSize = 1024

@@ -78,17 +78,17 @@ export class TableCache {
   /** What came and went between two flushes was never there for anybody. */
   flush(): void {
     if (this.#waiting.size === 0) return
-    const { partitionIndex, record } = this.#place
+    const { partitionIndex, record, isReplay } = this.#place
     const leaving = this.#waiting
     this.discard()
     for (const { key, oldValue, newValue, timestamp, headers, partitionIndex: index, read } of leaving.values()) {
       if (newValue === null && oldValue === null) continue
       if (read === null) this.#place.leave()
-      else this.#place.enter(index, read)
+      else this.#place.enter(index, read, false)
       this.#forward({ key, value: { newValue, oldValue: this.#sendsOld() ? oldValue : null }, timestamp, headers })
     }
     if (record === null) this.#place.leave()
-    else this.#place.enter(partitionIndex, record)
+    else this.#place.enter(partitionIndex, record, isReplay)
   }
 
   discard(): void {

@@ -15,6 +15,8 @@ export interface TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly streamTime: number
+  /** The record in hand is read again for asynchronous nodes alone. */
+  readonly isReplay: boolean
   /** Of the record in hand; null in a punctuation. */
   readonly metadata: RecordMetadata | null
   readonly failures: TaskFailures

@@ -2,14 +2,17 @@ import type { GraphNode, SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
+import { nearestAsync } from './async-paths.ts'
+import { AsyncRuntime } from './async-runtime.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
-import { AsyncRuntime, type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
+import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
 import { readPositionNote, writePositionNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
@@ -66,6 +69,9 @@ export class Task implements TaskState {
   /** Next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
+  /** What the last commit says of asynchronous nodes, by queue. */
+  readonly #committedAhead: string[] = []
+  readonly #aheads: (Ahead | null)[] = []
   streamTime = -1
 
   constructor(options: TaskOptions, surroundings: TaskSurroundings) {
@@ -88,6 +94,10 @@ export class Task implements TaskState {
 
   get metadata(): RecordMetadata | null {
     return this.#place.metadata
+  }
+
+  get isReplay(): boolean {
+    return this.#place.isReplay
   }
 
   get bufferedRecords(): number {
@@ -180,28 +190,35 @@ export class Task implements TaskState {
   process(limit: number): number {
     this.advance()
     let done = 0
-    while (done < limit && !this.#isBlocked()) {
+    while (done < limit) {
       const queue = this.#waiting.first
-      if (queue === undefined) break
+      if (queue === undefined || (this.#isBlocked() && !(queue.head !== null && queue.isReplay(queue.head.read)))) break
       this.#processFrom(queue)
       done++
     }
-    if (done > 0) this.meters.process.record(done)
+    if (done > 0) this.#passed(done)
     return done
+  }
+
+  #passed(records: number): void {
+    this.meters.process.record(records)
+    for (const queue of this.#queues) {
+      const taken = queue.takenSinceAsked()
+      if (taken > 0) this.#sources[queue.index]?.read.record(taken)
+    }
   }
 
   /** Processes the next record of a queue of this task that comes first among all that wait. */
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
-    this.meters.process.record(1)
     return true
   }
 
   /** Sends on what asynchronous nodes have finished. */
   drain(): boolean {
     let drained = false
-    for (const node of this.#async) if (node.drain()) drained = true
+    for (const node of this.#async) if (node.drain(this.#mayGo)) drained = true
     return drained
   }
 
@@ -218,20 +235,35 @@ export class Task implements TaskState {
       const entries = rows.takeChanges()
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
-    const offsets = [...this.#consumed]
-    for (const node of this.#async) node.holdBack(offsets)
     const kept = this.memory.numbers
-    offsets.forEach((offset, index) => {
+    this.#consumed.forEach((consumed, index) => {
       const queue = this.#queues[index]
-      if (queue === undefined || offset < 0 || offset === this.#committed[index]) return
+      // Until all is read again that is to be, what the last commit says of it holds.
+      if (queue === undefined || consumed < 0 || consumed < queue.replayUntil) return
+      const ahead = this.#aheadOf(index, consumed)
+      const offset = ahead === null ? consumed : Math.min(...Object.values(ahead.nodes).map((node) => node.offset))
+      const said = ahead === null ? '' : JSON.stringify(ahead)
+      if (offset === this.#committed[index] && said === this.#committedAhead[index]) return
       this.#committed[index] = offset
+      this.#committedAhead[index] = said
       positions.push({
         topic: queue.topic,
         partition: queue.partition,
         offset,
-        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept }),
+        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept, ahead }),
       })
     })
+  }
+
+  readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
+
+  /** What asynchronous nodes have not finished of a partition that was read up to `until`; null where they have all of it. */
+  #aheadOf(index: number, until: number): Ahead | null {
+    const unfinished = this.#async.flatMap((node) => {
+      const own = node.unfinished(index)
+      return own === null ? [] : [[node.name, own] as const]
+    })
+    return unfinished.length === 0 ? null : { until, nodes: Object.fromEntries(unfinished) }
   }
 
   committed(): void {
@@ -272,9 +304,10 @@ export class Task implements TaskState {
     this.#advance(queue)
     const { read, record } = head
     const { timestamp } = record
-    this.#place.enter(queue.index, read)
+    const isReplay = queue.isReplay(read)
+    this.#place.enter(queue.index, read, isReplay)
     const lateMs = this.streamTime - timestamp
-    if (lateMs < 0) this.streamTime = timestamp
+    if (lateMs < 0 && !isReplay) this.streamTime = timestamp
     this.meters.lateness.record(Math.max(0, lateMs))
     source.meet(timestamp, this.meters)
     source.process(record)
@@ -305,7 +338,7 @@ export class Task implements TaskState {
       this.meters.dropped.record(1)
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
-      this.#place.enter(queue.index, record)
+      this.#place.enter(queue.index, record, queue.isReplay(record))
       this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })
       this.#place.leave()
     }
@@ -347,24 +380,52 @@ export class Task implements TaskState {
       this.#queues.push(queue)
       this.#consumed.push(input.position?.offset ?? -1)
       this.#committed.push(input.position?.offset ?? -1)
-      const { partitionTime, streamTime } = readPositionNote(input.position?.metadata ?? '')
+      const { partitionTime, streamTime, ahead } = readPositionNote(input.position?.metadata ?? '')
       queue.streamTime = partitionTime
+      queue.replayUntil = ahead?.until ?? 0
       this.streamTime = Math.max(this.streamTime, streamTime)
+      this.#aheads.push(ahead)
+      this.#committedAhead.push(ahead === null ? '' : JSON.stringify(ahead))
     }
+    const asyncNodes = this.#buildAsync(contexts)
     for (const node of subtopology.nodes) {
       const context = contexts.get(node.name)
       if (context === undefined) continue
-      const runtime = this.#runtime(node, context)
+      const runtime = asyncNodes.get(node.name) ?? this.#runtime(node, context)
       if (runtime instanceof SourceRuntime) sources.set(node.name, runtime)
-      if (runtime instanceof AsyncRuntime) this.#async.push(runtime)
       this.#nodes.push(runtime)
       for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
+    }
+    if (asyncNodes.size > 0) {
+      const nearest = nearestAsync(subtopology.nodes)
+      for (const context of contexts.values())
+        context.leads = context.children.filter(({ name }) => asyncNodes.has(name) || nearest.get(name)?.length)
     }
     for (const node of this.#nodes) if (node instanceof ProcessorRuntime && children.get(node.name)?.length === 0) node.endsWith(this.meters)
     for (const queue of this.#queues) {
       const source = sources.get(queue.source.name)
       if (source !== undefined) this.#sources.push(source)
     }
+  }
+
+  /** From the last to the first, since each knows those that it leads to. */
+  #buildAsync(contexts: ReadonlyMap<string, NodeContext>): ReadonlyMap<string, AsyncRuntime> {
+    const { nodes } = this.#options.subtopology
+    const nearest = nearestAsync(nodes)
+    const made = new Map<string, AsyncRuntime>()
+    for (const node of nodes.toReversed()) {
+      const context = contexts.get(node.name)
+      if (node.kind !== 'async' || context === undefined) continue
+      const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
+      const runtime = new AsyncRuntime(node, { context, surroundings: this.#surroundings, place: this.#place, below })
+      for (const [index, ahead] of this.#aheads.entries()) {
+        const unfinished = ahead?.nodes[node.name]
+        if (unfinished !== undefined) runtime.resume(index, unfinished)
+      }
+      made.set(node.name, runtime)
+      this.#async.unshift(runtime)
+    }
+    return made
   }
 
   #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
@@ -374,7 +435,7 @@ export class Task implements TaskState {
       case 'sink':
         return new SinkRuntime(node, this.#surroundings, this.#place, this.failures, this.meters)
       case 'async':
-        return new AsyncRuntime(node, context, this.#surroundings, this.#place)
+        throw new Error('An asynchronous node is made before the others')
       case 'operator':
         return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.memory)
       case 'processor':

@@ -1,17 +1,33 @@
 import type { AsyncStep } from '../../topology/async-step.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Clock, Consumer, Log, RecordRun, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
-import { type FailurePolicy, StandingFailure } from '../task/failures.ts'
+import type {
+  Clock,
+  CommitPoint,
+  CommitReceipt,
+  Consumer,
+  Log,
+  ProducerRecord,
+  RecordRun,
+  StoreChange,
+  TaskProducer,
+  TopicPartition,
+} from '../ports.ts'
+import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
+import type { TaskStates } from '../state/task-states.ts'
+import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { PreparingRuns } from './preparing-runs.ts'
 import { TaskAssignment, type TaskPlan } from './task-assignment.ts'
+import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import { UngroupedConsumer } from './ungrouped-consumer.ts'
 
 export interface StreamThreadOptions {
   readonly name: string
@@ -24,6 +40,12 @@ export interface StreamThreadOptions {
   readonly flights: Flights | null
   readonly commitIntervalMs: number
   readonly emitIntervalMs: number
+  /** Where tasks have their state, on a log that keeps none; null where it does. */
+  readonly states: TaskStates | null
+  /** How tasks are spread, on a log whose groups have members elsewhere. */
+  readonly spread: SpreadOptions | null
+  /** It may be settled now, or not any more. */
+  readonly onSettling: () => void
   /** Of updates of tables that wait for a commit; 0: each goes on at once. */
   readonly cacheMaxBytes: number
   /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
@@ -59,14 +81,20 @@ export class StreamThread {
   readonly #preparing: PreparingRuns
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
+  /** By group. */
+  readonly #assignors = new Map<string, ThreadAssignor>()
   #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
   #producer: TaskProducer | null = null
   #appended = 0
+  /** Records processed since the last commit was closed. */
+  #processedAhead = 0
   #commitRequested = false
   #committing = 0
   #commitDone: Promise<void> = Promise.resolve()
   #lastCommit = 0
   #failure: unknown = null
+  /** The failure of a commit that the log did not take. */
+  #refusedCommit: unknown = null
   #failures = 0
   #woken = false
   #stopping = false
@@ -81,7 +109,11 @@ export class StreamThread {
     this.#clock = options.clock
     this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
-    this.#assignment = new TaskAssignment(options.plan, options.log, this.#surroundings(), this.meters)
+    this.#assignment = new TaskAssignment(options.plan, options.log, {
+      surroundings: this.#surroundings(),
+      meters: this.meters,
+      states: options.states,
+    })
     this.#preparing = new PreparingRuns({
       clock: options.clock,
       onUnavailable: options.onFailure,
@@ -127,18 +159,64 @@ export class StreamThread {
     this.#producer = await log.taskProducer({ group: plan.applicationId })
     this.#lastCommit = this.#clock.elapsedMs()
     const consumers: { group: string; consumer: Consumer }[] = []
-    for (const { group, topics } of plan.groups) {
-      const consumer = await log.subscribe({
-        group,
-        topics,
-        offsetReset: 'earliest',
-        isolation: log.traits.handsOn ? 'handed' : 'committed',
-        listener: this.#listener(group),
-      })
+    for (const { group, topics, subtopologies } of plan.groups) {
+      const assignor = this.#assignor(group, subtopologies)
+      const instanceId = this.#options.spread?.instanceId
+      const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
+      const consumer = isAlone
+        ? this.#ungrouped(group, topics)
+        : await log.subscribe({
+            group,
+            topics,
+            offsetReset: 'earliest',
+            isolation: log.traits.handsOn ? 'handed' : 'committed',
+            listener: this.#listener(group),
+            ...(assignor === null ? {} : { assignor }),
+            ...(typeof instanceId === 'string' ? { instanceId: `${instanceId}-${this.#options.name}` } : {}),
+          })
       consumers.push({ group, consumer })
     }
     this.#consumers = consumers
     this.#loop = this.#run()
+  }
+
+  /** It knows what it runs, and has the state of all of it. */
+  get isSettled(): boolean {
+    const running = new Set(this.tasks.map(({ id }) => id))
+    return [...this.#assignors.values()].every(({ active }) => active?.every((id) => running.has(id)))
+  }
+
+  /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
+  get isCaughtUp(): boolean {
+    const isRead = this.#consumers.every(({ consumer }) => !(consumer instanceof UngroupedConsumer) || consumer.isCaughtUp)
+    return isRead && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
+  }
+
+  /** Who runs what, a group of this thread each. */
+  get assignors(): readonly ThreadAssignor[] {
+    return [...this.#assignors.values()]
+  }
+
+  #assignor(group: string, subtopologies: readonly Subtopology[]): ThreadAssignor | null {
+    const { states, spread, clock, partitionsOf, onSettling, onFailure } = this.#options
+    if (states === null || spread === null || subtopologies.some(({ isGlobal }) => isGlobal)) return null
+    const onReceived = () => {
+      for (const problem of assignor.problems) onFailure(problem)
+      onSettling()
+    }
+    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, onReceived })
+    this.#assignors.set(group, assignor)
+    return assignor
+  }
+
+  #ungrouped(group: string, topics: readonly string[]): UngroupedConsumer {
+    const { log, clock, partitionsOf } = this.#options
+    const inputs = topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })))
+    const committed = (input: TopicPartition) => {
+      const task = this.#assignment.taskOf(group, input)
+      return task === undefined ? null : (this.#assignment.stateOf(task)?.offset(input) ?? null)
+    }
+    return new UngroupedConsumer({ log, clock, inputs, committed, listener: this.#listener(group) })
   }
 
   /** Commits what is done and lets go; what is in flight is left to be done again. */
@@ -150,6 +228,7 @@ export class StreamThread {
     for (const { consumer } of this.#consumers) await consumer.close()
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#assignment.closeAll()
+    for (const assignor of this.#assignors.values()) assignor.close()
     await this.#producer?.close()
     this.#ended = true
   }
@@ -162,7 +241,7 @@ export class StreamThread {
         if (this.#appended > 0) this.#failures = 0
       } catch (error) {
         await this.#rollBack(error)
-        if (this.#stopping || this.#options.decide(failureOf(error)) === 'goOn') continue
+        if (this.#stopping || this.#goesOn(error)) continue
         this.#stopping = true
         this.#options.onStopped()
       }
@@ -175,10 +254,26 @@ export class StreamThread {
     }
   }
 
+  /** Handlers of production may want again what a log refused; of all else, whoever runs the application decides. */
+  #goesOn(error: unknown): boolean {
+    const failure = failureOf(error)
+    if (error instanceof StandingFailure && error.retries) return true
+    if (error === this.#refusedCommit) {
+      this.#refusedCommit = null
+      try {
+        if (retriesCommit(this.#options.failures, failure)) return true
+      } catch (thrown) {
+        return this.#options.decide(failureOf(thrown)) === 'goOn'
+      }
+    }
+    return this.#options.decide(failure) === 'goOn'
+  }
+
   async #turn(): Promise<void> {
     const start = this.#clock.elapsedMs()
     const punctuatedMs = this.meters.punctuate.sum
     this.#commitMs = 0
+    this.#takeState()
     const worked = this.#work()
     const workedUntil = this.#clock.elapsedMs()
     await this.#poll(worked || this.#woken ? 0 : this.#idleMs())
@@ -191,6 +286,17 @@ export class StreamThread {
       punctuateMs,
       commitMs,
     })
+  }
+
+  /** Tasks whose state has come begin; a copy that has come far enough is told to the group. */
+  #takeState(): void {
+    if (this.#options.states === null) return
+    const wasRestoring = this.#assignment.isRestoring
+    this.#assignment.takeReady()
+    if (wasRestoring && !this.#assignment.isRestoring) this.#options.onSettling()
+    for (const [group, assignor] of this.#assignors) {
+      if (assignor.takeRejoin()) this.#consumers.find((one) => one.group === group)?.consumer.rejoin()
+    }
   }
 
   /** One pass over all tasks without giving way; true where there may be more to do at once. */
@@ -229,6 +335,7 @@ export class StreamThread {
 
   #processed(records: number, ms: number): void {
     this.meters.processRecords.record(records)
+    this.#processedAhead += records
     if (records === 0) return
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
@@ -308,7 +415,8 @@ export class StreamThread {
   #commitIfDue(): void {
     if (this.#committing >= maxCommitsOnTheirWay) return
     const due = this.#clock.elapsedMs() - this.#lastCommit >= this.#options.commitIntervalMs
-    if (this.#commitRequested || due) this.#commit()
+    const isMuch = this.#options.states !== null && this.#processedAhead >= maxProcessedAhead
+    if (this.#commitRequested || due || isMuch) this.#commit()
   }
 
   #commit(): void {
@@ -316,6 +424,8 @@ export class StreamThread {
     if (producer === null) return
     const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
     const state: StoreChange[] = []
+    const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
+    const changelog: ProducerRecord[] = []
     const tasks = [...this.#assignment.tasks]
     const start = this.#clock.elapsedMs()
     let committing = 0
@@ -324,31 +434,57 @@ export class StreamThread {
       const changes = state.length
       task.takeCommit(own, state)
       if (own.length > 0 || state.length > changes) committing++
+      const of = this.#assignment.stateOf(task)
+      if (of !== null) {
+        const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
+        of.append(part.changes, (record) => changelog.push(record))
+        logged.push(part)
+      }
       const group = this.#assignment.groupOf(task)
-      for (const position of own) positions.push({ ...position, group })
+      if (!this.#assignment.isGlobal(group) || of === null) for (const position of own) positions.push({ ...position, group })
     }
     this.#commitRequested = false
+    this.#processedAhead = 0
     this.#lastCommit = this.#clock.elapsedMs()
-    if (positions.length === 0 && state.length === 0 && this.#appended === 0) {
+    if (committing === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       return
     }
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelog.length > 0
     this.#appended = 0
     this.#committing++
-    this.#commitDone = producer.commit({ positions, state }).then(
-      () => {
-        this.#committing--
+    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelog) : Promise.resolve({ ends: [] })
+    this.#commitDone = committed
+      .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
+        for (const part of logged) part.of.write(part, ends)
         for (const task of tasks) task.committed()
-        if (this.#commitRequested) this.#wake()
-      },
-      (error: unknown) => {
-        this.#committing--
+      })
+      .catch((error: unknown) => {
         this.#failure ??= error
-        this.#wake()
-      },
-    )
+        if (failureOf(error).code !== 'WAGGLE_FENCED') this.#refusedCommit = error
+      })
+      .then(() => {
+        this.#committing--
+        if (this.#commitRequested || this.#failure !== null) this.#wake()
+      })
     this.#commitMs += this.#clock.elapsedMs() - start
+  }
+
+  /**
+   * Where a commit is not atomic, what a task has sent is there before its stores say in their changelogs that it was: after a crash in
+   * between it is sent again. The other way round, a join or whoever else drops repeats would take it as sent, and it would be lost.
+   */
+  async #committed(producer: TaskProducer, point: CommitPoint, changelog: readonly ProducerRecord[]): Promise<CommitReceipt> {
+    const isInTurn = changelog.length > 0 && !this.#options.log.traits.atomicCommit
+    if (isInTurn) await producer.commit({ positions: [], state: [] })
+    for (const record of changelog) producer.append(record)
+    return producer.commit(point)
+  }
+
+  #append(record: ProducerRecord): void {
+    this.#appended++
+    this.#producer?.append(record)
   }
 
   async #rollBack(error: unknown): Promise<void> {
@@ -396,17 +532,23 @@ export class StreamThread {
     return {
       assigned: async (partitions: readonly TopicPartition[]) => {
         const consumer = this.#consumers.find((one) => one.group === group)?.consumer
+        if (this.#assignment.changes(group, partitions)) await this.#commitAll()
         if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
+        this.#options.onSettling()
       },
       revoked: async (partitions: readonly TopicPartition[]) => {
-        this.#commit()
-        await this.#commitDone
+        await this.#commitAll()
         this.#assignment.revoke(group, partitions)
       },
       lost: (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
       },
     }
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#commit()
+    await this.#commitDone
   }
 
   // ── Back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -449,10 +591,7 @@ export class StreamThread {
       emitIntervalMs: this.#options.emitIntervalMs,
       cache: this.#cache,
       partitionsOf: this.#options.partitionsOf,
-      emit: (record) => {
-        this.#appended++
-        this.#producer?.append(record)
-      },
+      emit: (record) => this.#append(record),
       batcher: (node) => this.#batcher(node),
       requestCommit: () => {
         this.#commitRequested = true
@@ -482,6 +621,8 @@ const maxIdleMs = 1000
 /** One being synced, and none behind it: what comes meanwhile shares the next. */
 const maxCommitsOnTheirWay = 1
 const maxAppendedAhead = 20_000
+/** Where commits are far apart: what they have to write is in memory until then. */
+const maxProcessedAhead = 100_000
 const backOffMs = 50
 const maxBackOffMs = 5000
 

@@ -4,11 +4,14 @@ import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { TaskId } from '../assignment/group-task.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Consumer, Log, TopicPartition } from '../ports.ts'
+import type { Consumer, Log, Position, StoreBytes, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
+import type { LoggedState } from '../state/logged-state.ts'
 import { TaskMemory } from '../state/task-memory.ts'
+import type { OpenedState, TaskStates } from '../state/task-states.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
 import { readPositionNote } from '../task/position-note.ts'
 import { Task } from '../task/task.ts'
@@ -68,17 +71,34 @@ export class TaskAssignment {
   /** By task, over all the times that it was opened here. */
   readonly #taskMeters = new Map<string, TaskMeters>()
   readonly #meters: ThreadMeters
+  readonly #states: TaskStates | null
+  /** Of tasks whose state is not in the log's own commit. */
+  readonly #logged = new Map<Task, LoggedState>()
+  readonly #opened = new Map<Task, OpenedState>()
+  /** Tasks that wait for their state, by id. */
+  readonly #openings = new Map<string, Opening>()
   #tasks: Task[] = []
 
-  constructor(plan: TaskPlan, log: Log, surroundings: TaskSurroundings, meters: ThreadMeters) {
+  constructor(plan: TaskPlan, log: Log, parts: AssignmentParts) {
     this.#plan = plan
     this.#log = log
-    this.#surroundings = surroundings
-    this.#meters = meters
+    this.#surroundings = parts.surroundings
+    this.#meters = parts.meters
+    this.#states = parts.states
   }
 
   get tasks(): readonly Task[] {
     return this.#tasks
+  }
+
+  /** Tasks of this thread that wait for their state. */
+  get isRestoring(): boolean {
+    return this.#openings.size > 0
+  }
+
+  /** Null where the log's own commit has it. */
+  stateOf(task: Task): LoggedState | null {
+    return this.#logged.get(task) ?? null
   }
 
   get hasUncommitted(): boolean {
@@ -93,6 +113,11 @@ export class TaskAssignment {
     return this.#groups.get(task) ?? this.#plan.applicationId
   }
 
+  /** It keeps a global store, which every process has for itself. */
+  isGlobal(group: string): boolean {
+    return this.#subtopologies(group).some(({ isGlobal }) => isGlobal)
+  }
+
   partitionsOf(group: string): readonly TopicPartition[] {
     return this.#partitions.get(group) ?? []
   }
@@ -103,13 +128,24 @@ export class TaskAssignment {
     if (first !== undefined) this.#tasks.push(first)
   }
 
-  /** Makes the tasks of these partitions; a task that has some already is made anew with all it has. */
+  /** A task that runs has other inputs with these partitions: what it did has to be committed before it is made anew. */
+  changes(group: string, partitions: readonly TopicPartition[]): boolean {
+    const own = this.partitionsOf(group)
+    return this.#subtopologies(group).some(({ sources }) => {
+      const numbers = new Set(partitions.filter(({ topic }) => sources.includes(topic)).map(({ partition }) => partition))
+      return own.some(({ topic, partition }) => sources.includes(topic) && numbers.has(partition))
+    })
+  }
+
+  /**
+   * Makes the tasks of these partitions, at once or, where their state has to be brought here first, when it is there (`takeReady`): until
+   * then their partitions are paused. A task that has some already is made anew with all it has.
+   */
   async assign(group: string, consumer: Consumer, partitions: readonly TopicPartition[], options: { readonly seek: boolean }): Promise<void> {
     const own = this.#partitions.get(group) ?? []
     for (const one of partitions) if (!own.some((other) => other.topic === one.topic && other.partition === one.partition)) own.push(one)
     this.#partitions.set(group, own)
-    const subtopologies = this.#plan.groups.find((one) => one.group === group)?.subtopologies ?? []
-    for (const subtopology of subtopologies) {
+    for (const subtopology of this.#subtopologies(group)) {
       if (subtopology.isGlobal) {
         await this.#open(group, subtopology, 0, own, consumer, options.seek)
         continue
@@ -128,6 +164,9 @@ export class TaskAssignment {
       const task = this.#byPartition.get(place)
       if (task !== undefined) this.#drop(task)
     }
+    for (const opening of [...this.#openings.values()]) {
+      if (opening.group === group && opening.inputs.some(({ topic, partition }) => gone.has(placeOf(group, topic, partition)))) this.#abandon(opening)
+    }
     this.#partitions.set(
       group,
       this.partitionsOf(group).filter(({ topic, partition }) => !gone.has(placeOf(group, topic, partition))),
@@ -136,6 +175,23 @@ export class TaskAssignment {
 
   closeAll(): void {
     for (const task of [...this.#tasks]) this.#drop(task)
+    for (const opening of [...this.#openings.values()]) this.#abandon(opening)
+  }
+
+  /** Makes the tasks whose state has come. Throws what kept a state from coming. */
+  takeReady(): void {
+    for (const opening of [...this.#openings.values()]) {
+      if (opening.failure !== null) throw opening.failure.reason
+      if (!opening.isReady) continue
+      this.#openings.delete(opening.id)
+      const task = this.#make(opening, opening.opened.state)
+      this.#opened.set(task, opening.opened)
+      opening.consumer.resume(opening.inputs)
+    }
+  }
+
+  #subtopologies(group: string): readonly Subtopology[] {
+    return this.#plan.groups.find((one) => one.group === group)?.subtopologies ?? []
   }
 
   async #open(
@@ -146,23 +202,61 @@ export class TaskAssignment {
     consumer: Consumer,
     seek: boolean,
   ): Promise<void> {
+    const before = new Set(inputs.flatMap((input) => this.#byPartition.get(placeOf(group, input.topic, input.partition)) ?? []))
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     for (const input of positioned) {
       const reset = resetOf(subtopology, input.topic)
+      // What a task that is made anew has buffered goes with it.
+      const isAgain = seek || this.#byPartition.has(placeOf(group, input.topic, input.partition))
       if (input.position === null && reset !== 'earliest') {
         consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, input, reset))
-      } else if (seek) consumer.seek(input, input.position?.offset ?? 0)
+      } else if (isAgain) consumer.seek(input, input.position?.offset ?? 0)
     }
-    for (const input of inputs) {
-      const before = this.#byPartition.get(placeOf(group, input.topic, input.partition))
-      if (before !== undefined) this.#drop(before)
+    for (const task of before) this.#drop(task)
+    const id: TaskId = `${subtopology.id}_${partition}`
+    const earlier = this.#openings.get(id)
+    if (earlier !== undefined) this.#abandon(earlier)
+    const parts: TaskParts = { id, group, subtopology, partition, inputs: positioned }
+    if (this.#log.state !== null || !subtopology.stores.some(({ kind }) => kind !== 'custom')) {
+      this.#make(parts, null)
+      if (seek || before.size > 0) consumer.resume(inputs)
+      return
     }
+    const states = this.#states ?? noStates(subtopology)
+    if (subtopology.isGlobal) {
+      this.#make(parts, await states.openGlobal({ id, subtopology, partition }, inputs))
+      if (seek) consumer.resume(inputs)
+      return
+    }
+    consumer.pause(inputs)
+    const positions = positioned.flatMap(({ topic, partition: of, position }) => (position === null ? [] : [{ topic, partition: of, ...position }]))
+    const opened = states.open({ id, subtopology, partition }, positions)
+    const opening: Opening = { ...parts, consumer, opened, isReady: false, failure: null }
+    this.#openings.set(id, opening)
+    opened.restoration.done.then(
+      () => {
+        opening.isReady = true
+        this.#surroundings.wake()
+      },
+      (reason: unknown) => {
+        opening.failure = { reason }
+        this.#surroundings.wake()
+      },
+    )
+  }
+
+  #make({ id, group, subtopology, partition, inputs }: TaskParts, logged: LoggedState | null): Task {
     const { applicationId, topology, globals } = this.#plan
     const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
-    const memory = new TaskMemory(positioned.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
-    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, stateName, memory)]))
+    const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
+    // What another program, or a commit that this position is not of, has brought the stores to.
+    for (const [name, value] of logged?.kept ?? []) {
+      const number = memory.kept(name)
+      if (number.value < 0) number.value = value
+    }
+    const open = (store: string) => logged?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes
+    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, open(store.name), memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
-    const id = `${subtopology.id}_${partition}`
     const meters = this.#taskMeters.get(id) ?? new TaskMeters(id, this.#meters)
     this.#taskMeters.set(id, meters)
     const task = new Task(
@@ -172,7 +266,7 @@ export class TaskAssignment {
         memory,
         subtopology,
         partition,
-        inputs: positioned,
+        inputs,
         stores,
         globals: subtopology.isGlobal ? new Map() : globals.views,
         usersOf: (store) => topology.usersOf(store),
@@ -183,19 +277,19 @@ export class TaskAssignment {
     this.#tasks.push(task)
     this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
+    if (logged !== null) this.#logged.set(task, logged)
     for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
+    return task
   }
 
-  #store(builder: StoreSpec, stateName: string, memory: TaskMemory): TaskStore {
-    const disk = this.#log.state
-    if (disk === null) {
-      throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
-        message: `The store ${builder.name} needs changelogs on this log`,
-        next: 'Run on the embedded log.',
-      })
-    }
+  #store(builder: StoreSpec, bytes: StoreBytes, memory: TaskMemory): TaskStore {
     const topic = changelogTopic(this.#plan.applicationId, builder.name)
-    return openStore(builder, disk.open(stateName, builder.name), { topic, maxEntries: this.#plan.maxCachedEntries, memory })
+    return openStore(builder, bytes, { topic, maxEntries: this.#plan.maxCachedEntries, memory, keepsLog: this.#log.state === null })
+  }
+
+  #abandon(opening: Opening): void {
+    this.#openings.delete(opening.id)
+    this.#states?.close(opening.opened)
   }
 
   #drop(task: Task): void {
@@ -203,8 +297,45 @@ export class TaskAssignment {
     this.#meters.taskClosed.record(1)
     this.#tasks = this.#tasks.filter((other) => other !== task)
     this.#groups.delete(task)
+    this.#logged.delete(task)
+    const opened = this.#opened.get(task)
+    if (opened !== undefined) this.#states?.close(opened)
+    this.#opened.delete(task)
     for (const [place, other] of this.#byPartition) if (other === task) this.#byPartition.delete(place)
   }
+}
+
+/** What is known of a task when it is assigned. */
+interface TaskParts {
+  readonly id: TaskId
+  readonly group: string
+  readonly subtopology: Subtopology
+  readonly partition: number
+  readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
+}
+
+interface Opening extends TaskParts {
+  readonly consumer: Consumer
+  readonly opened: OpenedState
+  isReady: boolean
+  failure: { readonly reason: unknown } | null
+}
+
+export interface AssignmentParts {
+  readonly surroundings: TaskSurroundings
+  readonly meters: ThreadMeters
+  /** Null where the log keeps state itself, or nobody else does. */
+  readonly states: TaskStates | null
+}
+
+/** Of a store that its user makes. */
+const noBytes: StoreBytes = { get: () => null, getMany: (keys) => keys.map(() => null), range: () => [].values() }
+
+function noStates({ stores }: Subtopology): never {
+  throw new WaggleError('WAGGLE_NOT_SUPPORTED', {
+    message: `This log keeps no state, and ${stores.map(({ name }) => name).join(', ')} has no directory on this machine`,
+    next: 'Give the application a state directory.',
+  })
 }
 
 function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {

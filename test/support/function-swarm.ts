@@ -2,8 +2,11 @@ import { Type } from 'typebox'
 import { type BeePorts, type BeeRequest, defineBee } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { ClusterRequests } from '../../ops/beekeeper/cluster-requests.ts'
+import { KnownReplyTopics } from '../../ops/beekeeper/known-reply-topics.ts'
+import { ownTopics } from '../../ops/beekeeper/running-swarm.ts'
 import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
-import type { Clock, Log } from '../../processor/ports.ts'
+import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
@@ -22,18 +25,34 @@ export type Functions = { readonly [bee: string]: (input: unknown, request: BeeR
 export interface FunctionSwarm {
   readonly application: Application
   readonly requests: Requests
+  /** As other processes have them: each waits for its own answers, by a topic. */
+  readonly others: readonly Requests[]
   readonly failures: readonly Error[]
   close(): Promise<void>
 }
 
+export interface FunctionSwarmOptions {
+  /** As `WAGGLE_REPLY_TOPICS` has it. */
+  readonly replyTopics?: string
+  /** Partitions of the answers topic, where more than one process could have gateways. */
+  readonly answerPartitions?: number
+  /** Gateways as other processes have them; theirs choose by another die. */
+  readonly otherGateways?: number
+  readonly commitIntervalMs?: number
+  /** On a log that keeps no state. */
+  readonly states?: StateDirectory
+}
+
 /** A swarm of plain functions on any log. `call`: a bee that gives what its function gives; `rows`: a sink into `rows`. */
 export async function startSwarm(
-  { clock }: { readonly clock: Clock },
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
   log: Log,
   yaml: string,
   functions: Functions,
   rows: Rows,
+  options: FunctionSwarmOptions = {},
 ): Promise<FunctionSwarm> {
+  const answerPartitions = options.answerPartitions ?? null
   const builtIn = new BeeRegistry().types.filter(({ role }) => role !== 'sink' && role !== 'call')
   const call = defineBee({
     type: 'function',
@@ -57,7 +76,11 @@ export async function startSwarm(
     }),
   })
   const registry = new BeeRegistry([...builtIn, call, sink])
-  const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), { partitions: 2, retentionMs: 86_400_000 })
+  const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
+    partitions: 2,
+    retentionMs: 86_400_000,
+    answerPartitions,
+  })
   const host = await SwarmHost.create({
     swarm: plan.swarm,
     registry,
@@ -70,36 +93,52 @@ export async function startSwarm(
     log: () => {},
   })
   const failures: Error[] = []
+  const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, answerPartitions ?? 0]])
+  const replyTopics = new KnownReplyTopics({ log, clock, allowed: options.replyTopics ?? null, own })
   const application = new Application({
     applicationId: plan.applicationId,
     topology: swarmTopology(plan, host, {
       answersRetentionMs: 86_400_000,
       duplicateRetentionMs: log.traits.repeatsRecords ? 3_600_000 : null,
       predictions: null,
+      replyTopics,
     }),
     log,
     clock,
-    topics: plan.topics,
+    topics: ownTopics(plan),
+    missingTopicPartitions: 2,
+    ...(options.states === undefined ? {} : { states: options.states }),
+    namedPartitions: replyTopics.namedPartitions,
+    ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })
   const partitions = 2
-  const requests = new SwarmRequests({
-    log,
-    clock,
-    routes: plan.gateways.map(({ gateway, topic }) => ({ gateway, topic, partitions, application, ledgerStore })),
-    outcomes: plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }],
-    maxPending: 10_000,
-  })
-  await log.createTopics(plan.topics)
-  await requests.start()
+  const answers = plan.answersTopic === null ? null : { topic: plan.answersTopic, partitions: answerPartitions ?? 0 }
+  const routes = plan.gateways.map(({ gateway, topic }) => ({
+    gateway,
+    topic,
+    partitions,
+    application,
+    notReady: () => (application.state === 'RUNNING' ? null : application.state),
+    ledgerStore,
+    answers,
+  }))
+  const common = { log, clock, routes, maxPending: 10_000 }
+  const outcomes = plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }]
+  const cluster = () => new ClusterRequests({ ...common, random, onError: (error) => failures.push(error as Error) })
+  const requests = answers === null ? new SwarmRequests({ ...common, outcomes }) : cluster()
+  const others = Array.from({ length: options.otherGateways ?? 0 }, cluster)
+  await log.createTopics(ownTopics(plan))
+  for (const one of [requests, ...others]) await one.start()
   await application.start()
   return {
     application,
     requests,
+    others,
     failures,
     async close() {
       await application.close({ timeoutMs: 10_000 })
-      await requests.close()
+      for (const one of [requests, ...others]) await one.close()
       await log.close()
     },
   }

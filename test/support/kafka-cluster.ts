@@ -171,7 +171,7 @@ class OwnNode implements KafkaNode {
   async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#process
     this.#process = null
-    if (child === null || child.exitCode !== null) return
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.ref()
     if (this.#pid > 0) process.kill(this.#pid, signal)

@@ -6,6 +6,7 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log, ProducerRecord, ReadOptions } from '../../processor/ports.ts'
 import type { LogUnderTest } from '../contract/log.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
+import type { Row } from './text-program.ts'
 
 type OpenKafka = (options: Omit<KafkaLogOptions, 'processing'>) => Promise<Log>
 
@@ -102,6 +103,25 @@ export async function valuesBetween(log: Log, range: ReadOptions): Promise<reado
     for (const { value } of records) values.push(Buffer.from(value instanceof Uint8Array ? value : []).toString())
   }
   return values
+}
+
+/** To partition 0; its offset. */
+export async function sendRow(log: Log, [topic, key, value, timestamp = 0]: Row): Promise<number> {
+  const producer = await log.producer()
+  const bytes = (of: string | null) => (of === null ? null : Buffer.from(of))
+  const { offset } = await producer.send({ topic, partition: 0, key: bytes(key), value: bytes(value), timestamp, headers: [] })
+  await producer.close()
+  return offset
+}
+
+/** All of partition 0, as `TextProgram` shows records. */
+export async function outputsIn(log: Log, topic: string): Promise<readonly string[]> {
+  const found: string[] = []
+  const end = (await log.topic(topic))?.offsets[0]?.end ?? 0
+  for await (const { records } of log.read({ topic, partition: 0, from: 0, to: end })) {
+    for (const { key, value, timestamp } of records) found.push(`${key}:${value}@${timestamp}`)
+  }
+  return found
 }
 
 /** As an operator does with members that hang. */

@@ -13,14 +13,28 @@ export class SimulatedWorld {
   readonly disk = new SimulatedDisk()
   readonly random: SimulatedRandom
   readonly #traits: LogTraits
+  readonly #keepsState: boolean
 
-  constructor({ seed = 1, traits = embeddedTraits }: { readonly seed?: number; readonly traits?: LogTraits } = {}) {
+  constructor({
+    seed = 1,
+    traits = embeddedTraits,
+    keepsState = true,
+  }: { readonly seed?: number; readonly traits?: LogTraits; readonly keepsState?: boolean } = {}) {
     this.random = new SimulatedRandom(seed)
     this.#traits = traits
+    this.#keepsState = keepsState
   }
 
   /** The log of a process that starts now. */
   boot(crash: CrashPoint | null = null): SimulatedLog {
-    return new SimulatedLog({ disk: this.disk, clock: this.clock, random: this.random, traits: this.#traits, maxStepMs: 5, crash })
+    return new SimulatedLog({
+      disk: this.disk,
+      clock: this.clock,
+      random: this.random,
+      traits: this.#traits,
+      keepsState: this.#keepsState,
+      maxStepMs: 5,
+      crash,
+    })
   }
 }

@@ -5,6 +5,7 @@ import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
+import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
 describe('What a sub-topology needs of its machine', () => {
   it('is what its bees ask for, and nothing elsewhere', () => {
@@ -15,10 +16,19 @@ bees:
   - { name: large, type: module, gpu: 2, input: { name: small }, spec: { file: ./large.ts } }
   - { name: answer, type: respond, input: { name: large } }
 `
-    const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry()), { partitions: 2, retentionMs: 1000 })
+    const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry()), {
+      partitions: 2,
+      retentionMs: 1000,
+      answerPartitions: null,
+    })
     const never = () => assert.fail('nothing runs here')
     const host = { open: never, valueOf: () => never, batchOf: () => null }
-    const topology = swarmTopology(plan, host, { answersRetentionMs: 1000, duplicateRetentionMs: null, predictions: null })
+    const topology = swarmTopology(plan, host, {
+      answersRetentionMs: 1000,
+      duplicateRetentionMs: null,
+      predictions: null,
+      replyTopics: noReplyTopics,
+    })
     const copy = topology.mapped({ topic: (name) => name, serde: (serde) => serde, timestampExtractor: null })
     for (const { nodes, needs } of copy.subtopologies()) {
       assert.deepEqual(needs, nodes.some(({ name }) => name === 'large') ? { gpu: 2 } : {})

@@ -1,14 +1,21 @@
+import type { ReplyTo } from '../swarm/reply.ts'
+import type { ReplyTopics } from '../swarm/reply-topics.ts'
+
 /**
  * Request identity at a gateway: re-keys each record by its request id (the header `waggle-request-id`, else derived from
  * topic, partition and offset, so that reading the record again gives the same id), and says at once, on the accepted topic,
- * that the request is on its way.
+ * that the request is on its way and where its answer goes beside the respond bee's topic.
  */
 export interface Accept {
   readonly op: 'accept'
   readonly gateway: string
+  readonly bee: string
   /** The child that takes the tiny accepted record; all others get the request. */
   readonly acceptedChild: string
   readonly requestChildren: readonly string[]
+  /** Told of a record whose answer cannot go where it says. */
+  readonly deadLetterChild: string
+  readonly replyTopics: ReplyTopics
 }
 
 /** Value of the accepted topic, as JSON. */
@@ -17,6 +24,13 @@ export interface AcceptedRequest {
   readonly accepted_at: number
   readonly deadline: number | null
   readonly body_hash: string
+  readonly reply_to: ReplyTo | null
+}
+
+/** On the accepted topic too: somebody asks what became of a request. */
+export interface AskedRequest {
+  readonly asks: true
+  readonly reply_to: ReplyTo
 }
 
 export const requestIdHeader = 'waggle-request-id'

@@ -10,7 +10,10 @@ export interface AsyncOptions {
   /** Calls in flight. */
   concurrency: number
   timeoutMs: number
-  /** Results go on in the order of the input, whichever it is. */
+  /**
+   * `partition`, the default: results go on in the order of the input. `key`: those of one key do, and those of others may overtake
+   * them (within some thousand records). Either way a record is done once: what has overtaken is known in the commit.
+   */
   ordered?: 'partition' | 'key'
   retries?: number
   name?: string
@@ -56,7 +59,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
   }
 
   #add<W>(options: AsyncOptions, call: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>): KStream<K, W> {
-    const { concurrency, timeoutMs, retries = 0 } = options
+    const { concurrency, timeoutMs, retries = 0, ordered = 'partition' } = options
     if (!(concurrency >= 1 && timeoutMs >= 1 && retries >= 0))
       throw invalid(`${concurrency} calls of ${timeoutMs} ms, tried ${retries} times again, cannot be`)
     const { graph, output } = this.#parts
@@ -68,6 +71,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
       concurrency,
       maxInFlight: Math.max(64, concurrency * (batch?.size ?? 1) * 2),
       timeoutMs,
+      ordered,
       retries,
       nameOf: (_, { topic, partition, offset }) => `${name}/${topic}-${partition}@${offset}`,
       admit: () => 'call',

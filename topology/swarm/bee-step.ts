@@ -27,6 +27,7 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
     concurrency: (batch === null ? 8 : 2) * bee.replicas,
     maxInFlight: Math.max(64, (batch?.size ?? 8) * 4),
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
+    ordered: 'partition',
     retries: 0,
     nameOf: isSink ? null : (record) => `${bee.name}/${record.key}`,
     admit(record, nowMs) {

@@ -82,7 +82,7 @@ interface GraphBee {
 
 function refuseRoles(from: BeeRole | null, to: BeeRole | null, source: string, reader: string, add: (message: string, next: string) => void): void {
   if (source === reader) return
-  if (from === 'sink') add(`${source} is a sink and gives nothing on`, 'Read what the sink reads.')
+  if (from === 'sink' || from === 'output') add(`${source} is a sink and gives nothing on`, 'Read what it reads.')
   if (from === 'respond') add(`${source} answers the caller and gives nothing on`, 'Read what it reads.')
   if (from === 'batch' && to !== null && to !== 'call' && to !== 'sink')
     add(`${reader} cannot be fed batches`, `Let ${reader} read what ${source} reads.`)
@@ -106,7 +106,7 @@ function checkGateways(document: SwarmDocument, nodes: readonly GraphBee[], mist
     names.set(gateway, name)
   }
   if (nodes.length > 0 && nodes.every(({ role }) => role !== null && role !== 'gateway')) {
-    mistakes.push(mistakeAt(document.place(['bees'], { key: true }), 'the swarm has no gateway', 'Add a bee of type gateway-input.'))
+    mistakes.push(mistakeAt(document.place(['bees'], { key: true }), 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.'))
   }
 }
 

@@ -32,7 +32,8 @@ function withPayload<T>(split: (value: T) => { head: object; payload: Payload | 
 
 export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
   ({ answer, ...head }) => ({ head, payload: answer }),
-  (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, answer }),
+  // Entries of earlier versions owe nobody anything.
+  (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, replies: head.replies ?? [], answer }),
 )
 
 type JoinHead = Omit<JoinEntry, 'parts' | 'headers'> & { readonly headers: readonly (readonly [string, string | null])[] }

@@ -1,9 +1,10 @@
 import { Topology } from '../graph.ts'
 import { deadLetterTopic } from '../naming.ts'
-import type { Transform } from '../operators/transform.ts'
+import { deadlineHeader, requestIdHeader } from '../operators/accept.ts'
+import type { Transform, TransformOutput } from '../operators/transform.ts'
 import { Produced } from '../produced.ts'
-import type { Record } from '../record.ts'
-import type { HandingSerde } from '../serde.ts'
+import { type Record, textHeader } from '../record.ts'
+import type { HandingSerde, Serde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
 import { type KeptStore, keyValueStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
@@ -17,6 +18,8 @@ import type { Payload } from './payload.ts'
 import { payloadSerde } from './payload-serde.ts'
 import type { Step, SubtopologyPlan, SwarmPlan } from './plan.ts'
 import { markedPrediction } from './prediction-serde.ts'
+import { namedReplyTopic, type Reply, replySerde } from './reply.ts'
+import type { ReplyTopics } from './reply-topics.ts'
 
 export interface GraphSettings {
   /** How long an id is known and an answer kept. */
@@ -25,6 +28,8 @@ export interface GraphSettings {
   readonly duplicateRetentionMs: number | null
   /** Predictions in their own form, on these topics (`predictionSerde`); null: they are JSON. */
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
+  /** Where answers may go that a record says itself. */
+  readonly replyTopics: ReplyTopics
 }
 
 /** A plan as a topology that the engine runs. */
@@ -66,7 +71,7 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = steps.flatMap((step) => (step.kind === 'call' || step.kind === 'value' ? [step.name] : []))
+    const failing = steps.flatMap((step) => (step.kind === 'call' || step.kind === 'value' || step.kind === 'accept' ? [step.name] : []))
     if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
   }
 
@@ -75,7 +80,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        this.#topology.addSourceWith(name, step.topics, { key: Serdes.string(), value: this.#payloads, isShared: true })
+        this.#topology.addSourceWith(name, step.topics, { key: Serdes.string(), value: this.#read(name), isShared: true })
         return
       case 'sink':
         this.#addSink(name, step.topic, parents)
@@ -83,7 +88,10 @@ class SubtopologyBuilder {
       case 'accept': {
         const acceptedChild = `${name}-accepted`
         const requestChildren = children.filter((child) => child !== acceptedChild)
-        this.#topology.addOperator(name, { op: 'accept', gateway: step.gateway, acceptedChild, requestChildren }, parents)
+        const { gateway, bee } = step
+        const { replyTopics } = this.#settings
+        const deadLetterChild = this.#deadLetters
+        this.#topology.addOperator(name, { op: 'accept', gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics }, parents)
         return
       }
       case 'call': {
@@ -93,6 +101,14 @@ class SubtopologyBuilder {
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
+      case 'output':
+        this.#topology.addOperator(
+          name,
+          { op: 'transform', apply: (record) => outgoing(record as Record<string, Payload>, `${name}-topic`) },
+          parents,
+        )
+        this.#topology.addSink(`${name}-topic`, step.topic, [name], this.#written)
+        return
       case 'value':
         this.#topology.addOperator(name, this.#value(this.#bee(step.bee), children), parents)
         return
@@ -129,12 +145,23 @@ class SubtopologyBuilder {
       case 'ledger': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: requestEntrySerde }))
         const { store, waitsFor } = step
+        const replyChild = `${name}-replies`
         this.#topology.addOperator(
           name,
-          { op: 'request-ledger', store, dueStore: dueStore(store), retentionMs: this.#settings.answersRetentionMs, waitsFor, bee: name },
+          {
+            op: 'request-ledger',
+            store,
+            dueStore: dueStore(store),
+            retentionMs: this.#settings.answersRetentionMs,
+            waitsFor,
+            bee: name,
+            outcomeChildren: children,
+            replyChild,
+          },
           parents,
           { stores },
         )
+        this.#topology.addSink(replyChild, (_: string, reply: Reply) => reply.to.topic, [name], repliesWritten)
       }
     }
   }
@@ -147,6 +174,20 @@ class SubtopologyBuilder {
     const child = `${name}-topic`
     this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: markedPrediction(record), child }] }, parents)
     this.#topology.addSink(child, topic, [name], this.#written)
+  }
+
+  /** At a gateway, what is not known of a topic that a record wants its answer on is found out before the record is read. */
+  #read(source: string): HandingSerde<Payload> {
+    const isEntrance = this.#subtopology.steps.some(({ kind, parents }) => kind === 'accept' && parents.includes(source))
+    if (!isEntrance) return this.#payloads
+    const { replyTopics } = this.#settings
+    return {
+      ...this.#payloads,
+      prepare(_, __, headers = []) {
+        const topic = namedReplyTopic(headers)
+        return topic === null || !replyTopics.allows(topic) || replyTopics.partitionsOf(topic) !== undefined ? null : replyTopics.look(topic)
+      },
+    }
   }
 
   get #written(): Produced<string, Payload> {
@@ -193,8 +234,19 @@ class SubtopologyBuilder {
   }
 }
 
+const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde as unknown as Serde<Reply>, {
+  partitioner: (_, __, reply) => reply?.to.partition ?? null,
+})
+
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
+
+/** As others read it: with the request's own headers, and nothing of how it came about. */
+function outgoing({ key, value, timestamp, headers }: Record<string, Payload>, child: string): readonly TransformOutput[] {
+  if (value.kind === 'error') return []
+  const kept = headers.filter((header) => !header.key.startsWith('waggle-') || header.key === deadlineHeader)
+  return [{ record: { key, value, timestamp, headers: [...kept, textHeader(requestIdHeader, key)] }, child }]
+}
 
 /** What a joining bee is given, or the error that it has instead. */
 function joined(

@@ -1,4 +1,4 @@
-import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, repartitionTopic } from '../naming.ts'
+import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../naming.ts'
 import type { TopicSpec } from '../topic.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 
@@ -12,6 +12,8 @@ export interface SwarmPlan {
   readonly gateways: readonly { readonly gateway: string; readonly bee: string; readonly topic: string }[]
   /** Where outcomes come out; null where no bee answers. */
   readonly respondTopic: string | null
+  /** Brings answers to the process that waits for them; null where one process is all there is. */
+  readonly answersTopic: string | null
 }
 
 export interface SubtopologyPlan {
@@ -29,6 +31,8 @@ export interface SubtopologyPlan {
 export interface PlannedTopic extends TopicSpec {
   readonly writers: readonly string[]
   readonly readers: readonly string[]
+  /** Somebody else's: it is used as it is. */
+  readonly isForeign: boolean
 }
 
 /** One node of the graph to be. `parents` are names of steps before it. */
@@ -47,11 +51,15 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
     }
   | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
   | { readonly kind: 'sink'; readonly topic: string }
+  /** To a topic of somebody else's. */
+  | { readonly kind: 'output'; readonly bee: string; readonly topic: string }
 )
 
 export interface PlanSettings {
   readonly partitions: number
   readonly retentionMs: number
+  /** Null where one process is all there is. */
+  readonly answerPartitions: number | null
 }
 
 export const ledgerStore = 'requests'
@@ -59,6 +67,9 @@ export const ledgerStore = 'requests'
 export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPlan {
   return new Planner(swarm, settings).plan()
 }
+
+/** Who waits for an answer waits now: what is older has nobody. */
+const answersKeptMs = 600_000
 
 interface Reader {
   readonly bee: SwarmBee
@@ -86,7 +97,10 @@ class Planner {
     const subtopologies = bees.flatMap((bee) => this.#startingAt(bee))
     if (!bees.some(({ type }) => type.role === 'respond')) subtopologies.push(this.#ledgerAlone())
     const respond = bees.find(({ type }) => type.role === 'respond')
-    for (const bee of bees) if (['call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    for (const bee of bees) if (['gateway', 'call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    const { answerPartitions } = this.#settings
+    const answersTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
+    if (answersTopic !== null) this.#writes(answersTopic, respond?.name ?? 'ledger')
     return {
       swarm,
       applicationId: this.#applicationId,
@@ -94,16 +108,18 @@ class Planner {
       subtopologies: subtopologies.map((subtopology, id) => ({ ...subtopology, id })),
       topics: [...this.#topics].map(([name, { writers, readers }]) => ({
         name,
-        partitions: this.#settings.partitions,
+        partitions: name === answersTopic && answerPartitions !== null ? answerPartitions : this.#settings.partitions,
         cleanup: 'delete',
-        retentionMs: this.#settings.retentionMs,
+        retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
         writers: [...writers],
         readers: [...readers],
+        isForeign: bees.some((bee) => topicOf(bee) === name),
       })),
       gateways: bees
-        .filter(({ type }) => type.role === 'gateway')
+        .filter((bee) => bee.type.role === 'gateway' && topicOf(bee) === null)
         .map((bee) => ({ gateway: gatewayOf(bee), bee: bee.name, topic: gatewayTopic(gatewayOf(bee)) })),
       respondTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
+      answersTopic,
     }
   }
 
@@ -123,7 +139,7 @@ class Planner {
       return [draft.done(cut), after.done(`in front of ${bee.name}, which takes time and would have its join’s state before it`)]
     }
     if (bee.type.role === 'gateway') {
-      const topic = gatewayTopic(gatewayOf(bee))
+      const topic = topicOf(bee) ?? gatewayTopic(gatewayOf(bee))
       this.#source(draft, [topic], bee.name)
       this.#writes(topic, 'producers')
       draft.add(bee.name, { kind: 'accept', gateway: gatewayOf(bee), bee: bee.name })
@@ -157,6 +173,12 @@ class Planner {
       case 'value':
         draft.add(bee.name, { kind: 'value', bee: bee.name })
         return
+      case 'output': {
+        const topic = topicOf(bee) ?? beeTopic(this.#swarm.name, bee.name)
+        this.#writes(topic, bee.name)
+        draft.add(bee.name, { kind: 'output', bee: bee.name, topic })
+        return
+      }
       case 'respond':
         this.#ledger(draft, bee)
         return
@@ -173,7 +195,7 @@ class Planner {
       bee = next
       next = this.#fusedAfter(bee, chain)
     }
-    if (bee.type.role === 'sink' || bee.type.role === 'respond') return
+    if (givesNothingOn.has(bee.type.role)) return
     if (chain.isGateway) draft.add(`${from.name}-deduplicate`, { kind: 'deduplicate', store: `${from.name}-seen` })
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
@@ -202,13 +224,14 @@ class Planner {
     if (bee.gpu > 0) return `in front of ${bee.name}, which goes only where a GPU is`
     if (bee.type.role === 'sink') return `in front of a sink: ${bee.name} may wait without holding up what feeds it`
     if (bee.type.role === 'call' && chain.hasState) return `in front of ${bee.name}, which takes time and would have state before it`
+    if (bee.type.role === 'output' && chain.isGateway) return `behind the gateway: what ${bee.name} writes was let through once`
     if (bee.type.role === 'respond' && chain.isGateway) return `behind the gateway: the ledger of ${bee.name} is kept by request id`
     return null
   }
 
   /** Why a sub-topology begins at this bee, or null where it is fused with what feeds it. */
   #cutBefore(bee: SwarmBee): string | null {
-    if (bee.type.role === 'gateway') return `at the gateway: requests enter by ${gatewayTopic(gatewayOf(bee))}`
+    if (bee.type.role === 'gateway') return `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}`
     const feeder = bee.input?.bees[0]
     if (bee.input === null || feeder === undefined) return null
     const { source, batch } = this.#behindBatch(feeder)
@@ -336,12 +359,19 @@ class Draft {
       id: 0,
       bees: this.bees,
       sources: [...new Set(this.sourceTopics)],
-      sinks: [...new Set(this.steps.flatMap((step) => (step.kind === 'sink' ? [step.topic] : [])))],
+      sinks: [...new Set(this.steps.flatMap((step) => (step.kind === 'sink' || step.kind === 'output' ? [step.topic] : [])))],
       stores: this.steps.flatMap((step) => ('store' in step ? [step.store] : [])),
       cut,
       steps: this.steps,
     }
   }
+}
+
+const givesNothingOn: ReadonlySet<string> = new Set(['sink', 'respond', 'output'])
+
+/** A topic that is not the swarm's own. */
+function topicOf({ type, spec }: SwarmBee): string | null {
+  return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
 }
 
 function gatewayOf(bee: SwarmBee): string {

@@ -1,4 +1,5 @@
 import type { Payload } from './payload.ts'
+import type { ReplyTo } from './reply.ts'
 
 /** What a gateway (HTTP, later gRPC) asks of the engine behind it. */
 export interface Requests {
@@ -9,7 +10,7 @@ export interface Requests {
   submit(request: NewRequest): Promise<void>
   /** Settles with the stored outcome; the same id again gives the same outcome. */
   request(request: NewRequest): Promise<RequestOutcome>
-  find(id: string): Promise<RequestEntry | null>
+  find(id: string): Promise<FoundRequest | null>
 }
 
 export interface NewRequest {
@@ -31,6 +32,9 @@ export interface RequestOutcome {
   readonly answer: Payload
 }
 
+/** What became of a request so far. */
+export type FoundRequest = Pick<RequestEntry, 'state' | 'bodyHash' | 'answer'>
+
 /** One request in the ledger of its swarm: the record of what became of it, kept for `answers_retention`. */
 export interface RequestEntry {
   readonly state: 'pending' | 'answered' | 'failed'
@@ -40,4 +44,6 @@ export interface RequestEntry {
   readonly deadline: number | null
   readonly bodyHash: string
   readonly answer: Payload | null
+  /** Who is owed the answer, beside those that read it from the respond bee's topic. */
+  readonly replies: readonly ReplyTo[]
 }

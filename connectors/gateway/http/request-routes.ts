@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-serde.ts'
-import type { NewRequest, RequestEntry, Requests } from '../../../topology/swarm/requests.ts'
+import type { FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
@@ -128,7 +128,7 @@ function bytesOf(answer: Payload): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function stateOf(id: string, { state, answer }: RequestEntry): object {
+function stateOf(id: string, { state, answer }: FoundRequest): object {
   return {
     request_id: id,
     state,

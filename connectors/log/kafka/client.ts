@@ -8,6 +8,9 @@ export interface At {
   readonly lane: Lane
 }
 
+/** Where partitions start, where what is committed ends, or where what is written does. */
+export type Edge = 'earliest' | 'latest' | 'written'
+
 /**
  * What a log needs of a library that speaks Kafka's protocol: connections, sign-in, and the requests about topics, groups and
  * positions. Records are encoded and decoded here. Whatever holds an error for each of many things is answered with all of them;
@@ -25,7 +28,7 @@ export interface KafkaClient {
     names: readonly string[],
     settings: readonly string[],
   ): Promise<readonly (TopicAnswer & { readonly settings: ReadonlyMap<string, string> })[]>
-  listOffsets(at: At, places: readonly TopicPartition[], edge: 'earliest' | 'latest'): Promise<readonly (PlaceAnswer & { readonly offset: number })[]>
+  listOffsets(at: At, places: readonly TopicPartition[], edge: Edge): Promise<readonly (PlaceAnswer & { readonly offset: number })[]>
   /** Below 0: none. */
   fetchOffsets(at: At, group: string, places: readonly TopicPartition[]): Promise<readonly (PlaceAnswer & Position)[]>
   commitOffsets(

@@ -190,7 +190,7 @@ export class Fetcher {
 
 const lanesABroker = 3
 const maxWaitMs = 500
-const maxAnswerBytes = 16 * 1024 * 1024
+const maxAnswerBytes = 4 * 1024 * 1024
 const maxPartitionBytes = 1024 * 1024
 /** What waits of one partition before no more is asked for. */
 const maxAheadBytes = 1024 * 1024

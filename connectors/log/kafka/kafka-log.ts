@@ -260,7 +260,7 @@ function brokerOf(address: string): Broker {
   })
 }
 
-function signIn(sasl: KafkaSignIn): SASLOptions {
+export function signIn(sasl: KafkaSignIn): SASLOptions {
   if (sasl.mechanism === 'oauthbearer') return { mechanism: 'OAUTHBEARER', token: sasl.token }
   const { mechanism, username, password } = sasl
   return { mechanism: mechanisms[mechanism], username, password }

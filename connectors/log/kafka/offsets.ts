@@ -1,5 +1,6 @@
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
+import type { Edge } from './client.ts'
 import { type Cluster, mainLane } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 
@@ -60,8 +61,7 @@ export function expectAllTaken(
   }
 }
 
-/** Where partitions start, or where what is committed ends. */
-export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartition[], edge: 'earliest' | 'latest'): Promise<readonly number[]> {
+export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge): Promise<readonly number[]> {
   if (partitions.length === 0) return Promise.resolve([])
   const known = new Map<TopicPartition, number>()
   return cluster.retry('The offsets of partitions cannot be read', async () => {
@@ -79,12 +79,7 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-async function leaderEdges(
-  cluster: Cluster,
-  partitions: readonly TopicPartition[],
-  edge: 'earliest' | 'latest',
-  known: Map<TopicPartition, number>,
-): Promise<void> {
+async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge, known: Map<TopicPartition, number>): Promise<void> {
   const first = partitions[0]
   const broker = first === undefined ? null : cluster.leaderOf(first.topic, first.partition)
   if (broker === null) throw new BrokerError('LEADER_NOT_AVAILABLE')

@@ -15,7 +15,7 @@ import {
 } from '@platformatic/kafka'
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
-import type { At, ClusterAnswer, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from './client.ts'
+import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from './client.ts'
 import type { Connections, RawRequest } from './connections.ts'
 import { type GroupMembership, offsetTopics } from './offsets.ts'
 
@@ -80,13 +80,13 @@ export class PlatformaticClient implements KafkaClient {
     }))
   }
 
-  async listOffsets({ lane, broker }: At, places: readonly TopicPartition[], edge: 'earliest' | 'latest') {
+  async listOffsets({ lane, broker }: At, places: readonly TopicPartition[], edge: Edge) {
     const timestamp = edge === 'earliest' ? -2n : -1n
     const wanted = [...Map.groupBy(places, ({ topic }) => topic)].map(([name, ones]) => ({
       name,
       partitions: ones.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
     }))
-    const { topics } = await this.connections.call(lane, broker, listOffsetsV7.api, -1, readCommitted, wanted)
+    const { topics } = await this.connections.call(lane, broker, listOffsetsV7.api, -1, edge === 'written' ? readUncommitted : readCommitted, wanted)
     return topics.flatMap(({ name, partitions }) =>
       partitions.map(({ partitionIndex, errorCode, offset }) => ({ topic: name, partition: partitionIndex, errorCode, offset: Number(offset) })),
     )
@@ -188,4 +188,5 @@ export class PlatformaticClient implements KafkaClient {
   }
 }
 
+const readUncommitted = 0
 const readCommitted = 1

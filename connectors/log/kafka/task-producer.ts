@@ -50,6 +50,7 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   commit(point: CommitPoint): Promise<CommitReceipt> {
+    if (this.#sets.length > maxWaitingCommits) return Promise.reject(tooMany(this.#options.group))
     const set = this.#open
     this.#sets.push(new CommitSet({ maySend: this.#transaction === null }))
     const committed = this.#last.then(() => this.#commit(set, point))
@@ -153,4 +154,12 @@ function dropped(): WaggleError {
   })
 }
 
+function tooMany(group: string): WaggleError {
+  return new WaggleError('WAGGLE_OVERLOADED', {
+    message: `${maxWaitingCommits} commits of ${group} wait for the brokers`,
+    next: 'Wait for one of them: what was appended goes with the next.',
+  })
+}
+
 const maxAttempts = 60
+const maxWaitingCommits = 1000

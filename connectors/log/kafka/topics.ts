@@ -37,13 +37,19 @@ export async function topicInfo(cluster: Cluster, name: string): Promise<TopicIn
   const partitions = cluster.partitionsOf(name)
   if (partitions === null) return null
   const places = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }))
-  const [starts, ends, settings] = await Promise.all([
+  const [starts, ends, written, settings] = await Promise.all([
     edgeOffsets(cluster, places, 'earliest'),
     edgeOffsets(cluster, places, 'latest'),
+    edgeOffsets(cluster, places, 'written'),
     settingsOf(cluster, [name]),
   ])
   const { cleanup = 'delete', retentionMs = null } = settings.get(name) ?? {}
-  return { name, partitions, cleanup, retentionMs, offsets: places.map((_, at) => ({ start: starts[at] ?? 0, end: ends[at] ?? 0 })) }
+  const offsets = places.map((_, at) => {
+    const end = ends[at] ?? 0
+    const past = written[at] ?? 0
+    return { start: starts[at] ?? 0, end, ...(past > end ? { written: past } : {}) }
+  })
+  return { name, partitions, cleanup, retentionMs, offsets }
 }
 
 interface TopicSettings {
@@ -52,16 +58,20 @@ interface TopicSettings {
 }
 
 async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicationFactor, maxRecordBytes }: NewTopicOptions): Promise<void> {
-  const topics = specs.map(({ name, partitions, cleanup, retentionMs }) => ({
-    name,
-    partitions,
-    replicationFactor: replicationFactor ?? -1,
-    settings: [
-      { name: 'cleanup.policy', value: cleanup },
-      ...(cleanup === 'compact' ? [] : [{ name: 'retention.ms', value: String(retentionMs ?? -1) }]),
-      ...(maxRecordBytes === null ? [] : [{ name: 'max.message.bytes', value: String(maxRecordBytes + batchOverheadBytes) }]),
-    ],
-  }))
+  const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {} }) => {
+    const configs = new Map([
+      ['cleanup.policy', cleanup],
+      ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
+      ...(maxRecordBytes === null ? [] : [['max.message.bytes', String(maxRecordBytes + batchOverheadBytes)] as const]),
+      ...Object.entries(settings),
+    ])
+    return {
+      name,
+      partitions,
+      replicationFactor: replicationFactor ?? -1,
+      settings: [...configs].map(([setting, value]) => ({ name: setting, value })),
+    }
+  })
   const controller = cluster.controller
   if (controller === null) throw new BrokerError('NOT_CONTROLLER')
   const answers = await cluster.client.createTopics({ broker: controller, lane: mainLane }, topics)
@@ -100,7 +110,7 @@ async function settingsOf(cluster: Cluster, names: readonly string[]): Promise<R
   })
 }
 
-function expectAlike(wanted: TopicSpec, { partitions, cleanup }: { readonly partitions: number; readonly cleanup?: TopicSpec['cleanup'] }): void {
+function expectAlike(wanted: TopicSpec, { partitions, cleanup, retentionMs }: { readonly partitions: number } & Partial<TopicSettings>): void {
   const next = 'Delete the topic, change its setting, or give the application another id.'
   if (partitions !== wanted.partitions) {
     throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
@@ -111,6 +121,13 @@ function expectAlike(wanted: TopicSpec, { partitions, cleanup }: { readonly part
   if (cleanup !== undefined && cleanup !== wanted.cleanup) {
     throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
       message: `The topic ${wanted.name} has cleanup.policy=${cleanup}, where ${wanted.cleanup} is wanted`,
+      next,
+    })
+  }
+  // What a changelog keeps longer than it must does no harm.
+  if (cleanup === 'delete' && wanted.retentionMs !== null && retentionMs !== undefined && retentionMs !== wanted.retentionMs) {
+    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+      message: `The topic ${wanted.name} has retention.ms=${retentionMs ?? -1}, where ${wanted.retentionMs} is wanted`,
       next,
     })
   }

@@ -138,6 +138,10 @@ export class Transaction implements Enlistment {
     return made
   }
 
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#cluster.clock.after(delayMs, resolve))
+  }
+
   /** `work` says what it was refused with. */
   #ask(work: (broker: Broker) => Promise<string | null>): Promise<void> {
     return this.#retried('transaction', this.transactionalId, async (broker) => {
@@ -155,8 +159,8 @@ export class Transaction implements Enlistment {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown as BrokerError
         if (isCoordinatorMoved(error)) this.#cluster.forgetCoordinator(kind, key)
-        // The one before is about to be over.
-        if (error === 'CONCURRENT_TRANSACTIONS') await new Promise<void>((resolve) => void this.#cluster.clock.after(concurrentMs, resolve))
+        // The markers of the one before are about to be written: as a rule that is a matter of a millisecond.
+        if (error === 'CONCURRENT_TRANSACTIONS') await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))
         else await this.#cluster.backOff(attempt)
       }
     }
@@ -167,5 +171,5 @@ function errorOf({ errorCode }: { readonly errorCode: number }): string | null {
   return errorCode === 0 ? null : errorName(errorCode)
 }
 
-const concurrentMs = 3
+const maxConcurrentMs = 20
 const giveUpMs = 60_000

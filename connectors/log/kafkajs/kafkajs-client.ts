@@ -1,6 +1,6 @@
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from '../kafka/broker-error.ts'
-import type { At, ClusterAnswer, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from '../kafka/client.ts'
+import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from '../kafka/client.ts'
 import type { RawRequest } from '../kafka/connections.ts'
 import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 import type { GroupMembership } from '../kafka/offsets.ts'
@@ -67,10 +67,10 @@ export class KafkaJsClient implements KafkaClient {
     }))
   }
 
-  async listOffsets(at: At, places: readonly TopicPartition[], edge: 'earliest' | 'latest') {
+  async listOffsets(at: At, places: readonly TopicPartition[], edge: Edge) {
     const timestamp = edge === 'earliest' ? -2 : -1
     const topics = byTopic(places, ({ partition }) => ({ partition, timestamp }))
-    const answer = await this.#ask(at, 'ListOffsets', { replicaId: -1, isolationLevel: readCommitted, topics })
+    const answer = await this.#ask(at, 'ListOffsets', { replicaId: -1, isolationLevel: edge === 'written' ? readUncommitted : readCommitted, topics })
     return placesOf(answer).map(({ place, one }) => ({ ...place, offset: Number(one.text('offset')) }))
   }
 
@@ -166,5 +166,6 @@ function placesOf(answer: KafkaAnswer) {
 }
 
 const topicResource = 2
+const readUncommitted = 0
 const readCommitted = 1
 const usualReplicas = 3

@@ -1,6 +1,7 @@
 import type { SessionAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record, Window, Windowed } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
+import type { NodeMeters } from '../../metrics/task-meters.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import type { TableUpdates } from '../operator-context.ts'
@@ -16,6 +17,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
   #updates: TableUpdates | null = null
   #streamTime: KeptNumber = { value: -1 }
   #lastClose: KeptNumber = { value: -1 }
+  #meters: NodeMeters['finalEmit'] | null = null
 
   constructor(operator: SessionAggregate) {
     super()
@@ -27,6 +29,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
     this.#streamTime = this.context.kept('time')
     this.#lastClose = this.context.kept('closed')
     this.#updates = this.context.updates(this.#operator.store, () => this.#operator.oldValues.sent)
+    this.#meters = this.context.meters.finalEmit
     if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -79,7 +82,6 @@ export class SessionAggregateProcessor extends StoredProcessor {
     if (sessions === null || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
     const [from, to] = [Math.max(0, this.#lastClose.value), closeTime - 1]
     if (to < 0 || to < from) return
-    const { records, latencyMs } = this.context.meters.finalEmit
     const begin = this.context.currentSystemTime
     let emitted = 0
     for (const [session, aggregate] of sessions.sessionsEnding(from, to)) {
@@ -87,8 +89,8 @@ export class SessionAggregateProcessor extends StoredProcessor {
       const change = { newValue: aggregate, oldValue: null }
       this.context.forward({ key: session, value: change, timestamp: session.window.end, headers })
     }
-    records.record(emitted)
-    latencyMs.record(this.context.currentSystemTime - begin)
+    this.#meters?.records.record(emitted)
+    this.#meters?.latencyMs.record(this.context.currentSystemTime - begin)
     this.#lastClose.value = closeTime
   }
 }

@@ -5,6 +5,8 @@ import type { Serde } from '../../../topology/serde.ts'
 import type { KeyValueStore } from '../../../topology/state-store.ts'
 import { type Suppressed, suppressedBytes } from '../../../topology/streams/suppress-serdes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Sensor } from '../../metrics/sensor.ts'
+import type { BufferMeters } from '../../metrics/task-meters.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
@@ -26,6 +28,7 @@ export class SuppressProcessor extends StoredProcessor {
   /** As Kafka Streams counts them, where they are bounded; else nobody asks, and counting would serialise each update. */
   #bytes = 0
   #streamTime: KeptNumber = { value: -1 }
+  #meters: { readonly buffer: BufferMeters; readonly emit: Sensor } | null = null
 
   constructor(operator: Suppress) {
     super()
@@ -41,6 +44,7 @@ export class SuppressProcessor extends StoredProcessor {
       this.#insert({ time: held.time, key, keyBytes })
       this.#bytes += this.#sizeOf(keyBytes, held)
     }
+    this.#meters = { buffer: this.context.bufferMeters(this.#operator.store), emit: this.context.meters.suppressionEmit }
     this.#measure()
   }
 
@@ -95,7 +99,7 @@ export class SuppressProcessor extends StoredProcessor {
     if (held !== null && (held.change.newValue !== null || this.#operator.timeLimitMs !== null)) {
       const { timestamp, headers, metadata } = held
       this.context.forwardFrom(metadata, { key: place.key, value: held.change, timestamp, headers })
-      this.context.meters.suppressionEmit.record(1)
+      this.#meters?.emit.record(1)
     }
     this.#buffer.put(place.key, null)
     this.#places.shift()
@@ -116,9 +120,8 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   #measure(): void {
-    const { count, sizeBytes } = this.context.bufferMeters(this.#operator.store)
-    count.record(this.#places.length)
-    if (this.#countsBytes) sizeBytes.record(this.#bytes)
+    this.#meters?.buffer.count.record(this.#places.length)
+    if (this.#countsBytes) this.#meters?.buffer.sizeBytes.record(this.#bytes)
   }
 
   #full(): WaggleError {

@@ -1,5 +1,6 @@
 import type { Header, Record, Window } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
+import type { NodeMeters } from '../../metrics/task-meters.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import type { OperatorContext, TableUpdates } from '../operator-context.ts'
@@ -13,6 +14,7 @@ export class WindowEmission {
   readonly #sendsOld: () => boolean
   readonly #updates: TableUpdates
   readonly #lastClose: KeptNumber
+  readonly #meters: NodeMeters['finalEmit']
 
   constructor(context: OperatorContext, store: string, onClose: boolean, sendsOld: () => boolean) {
     this.#updates = context.updates(store, sendsOld)
@@ -20,6 +22,7 @@ export class WindowEmission {
     this.#onClose = onClose
     this.#sendsOld = sendsOld
     this.#lastClose = context.kept('closed')
+    this.#meters = context.meters.finalEmit
   }
 
   /** `before` is null for a new window, whose old aggregate is what it began with. */
@@ -39,7 +42,7 @@ export class WindowEmission {
     if (!this.#onClose || (this.#lastClose.value !== -1 && this.#lastClose.value >= closeTime)) return
     const starts = range(this.#lastClose.value)
     if (starts === null || starts.to < 0) return
-    const { records, latencyMs } = this.#context.meters.finalEmit
+    const { records, latencyMs } = this.#meters
     const begin = this.#context.currentSystemTime
     let emitted = 0
     for (const [key, row] of windows.fetchAll(starts.from, starts.to)) {

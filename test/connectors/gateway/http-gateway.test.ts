@@ -33,7 +33,7 @@ describe('The HTTP gateway', () => {
 
   before(async () => {
     const log = await openEmbeddedLog({ directory, clock: systemClock })
-    swarm = await startSwarm({ clock: systemClock }, log, yaml, { work }, new Map())
+    swarm = await startSwarm({ clock: systemClock, random: new SystemRandom() }, log, yaml, { work }, new Map())
     gateway = await openHttpGateway(optionsFor(swarm.requests))
   })
 

@@ -178,6 +178,41 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     await new Promise((settle) => taken.close(settle))
   })
 
+  it('runs on a cluster by --log or WAGGLE_LOG, and names the address that does not answer, with status 3', async () => {
+    const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fourth') }
+    const unnamed = await waggle(['run', file, '--log', 'kafka'], { env })
+    assert.deepEqual([unnamed.status, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/.test(unnamed.err)], [1, true], unnamed.err)
+    const down = await waggle(['run', file, '--log', 'kafka'], { env: { ...env, KAFKA_BROKERS: '127.0.0.1:1' } })
+    assert.equal(down.status, 3)
+    assert.match(down.err, /^waggle: No Kafka broker answers.*127\.0\.0\.1:1.*KAFKA_BROKERS\.\n$/)
+    const overruled = await waggle(['topics', 'list', '--log', 'embedded', '--json'], {
+      env: { ...env, WAGGLE_LOG: 'kafka', KAFKA_BROKERS: '127.0.0.1:1' },
+    })
+    assert.deepEqual([overruled.status, overruled.out], [0, '[]\n'], overruled.err)
+    assert.equal((await waggle(['run', file, '--log', 'paper'])).status, 2)
+    assert.doesNotMatch(`${unnamed.err}${down.err}`, noTrace)
+    const { out } = await waggle(['run', '--help'])
+    for (const variable of ['KAFKA_BROKERS', 'KAFKA_SASL_MECHANISM', 'WAGGLE_PROCESSING', 'WAGGLE_REPLY_TOPICS'])
+      assert.ok(out.includes(variable), variable)
+  })
+
+  it('looks at the embedded log when nobody runs on it, and resets it', async () => {
+    const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fifth') }
+    const once = await MeasuredProgram.start([main, 'run', file, '--json'], env)
+    const { status: asked } = await waggle(['request', 'door', '--data', '[0,0,9,9]', '--url', once.ready.gateway])
+    assert.equal(asked, 0)
+    assert.equal((await waggle(['topics', 'list'], { env })).status, 3)
+    assert.equal(await once.stop(), 0)
+    const { out } = await waggle(['topics', 'list'], { env })
+    assert.match(out, /^waggle\.gateway\.door +4 +delete +1$/m)
+    const tailed = await waggle(['topics', 'tail', 'waggle.gateway.door', '--from-beginning', '--max', '1'], { env })
+    assert.match(tailed.out, /^\d\/0 +\d{4}-\S+Z +\S+ +\[0,0,9,9\]\n$/)
+    const unforced = await waggle(['reset', file], { env })
+    assert.deepEqual([unforced.status, /--force/.test(unforced.err)], [2, true])
+    assert.equal((await waggle(['reset', file, '--force'], { env })).status, 0)
+    assert.equal((await waggle(['reset', file, '--dry-run'], { env })).out, 'There is nothing of it.\n')
+  })
+
   it('says what is wrong with a model or a setting, with status 1 and no stack trace', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'third') }
     const missing = await waggle(['run', written('missing.yaml', swarm('nowhere.onnx'))], { env })

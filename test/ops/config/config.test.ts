@@ -64,6 +64,47 @@ describe('Settings', () => {
     )
   })
 
+  it('of a cluster have to fit together, and say what is missing at the one to set', () => {
+    const brokers = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
+    const wrong: readonly (readonly [{ readonly [variable: string]: string }, RegExp])[] = [
+      [{ WAGGLE_LOG: 'kafka' }, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/],
+      [{ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092,b' }, /^KAFKA_BROKERS: "b" is no address/],
+      [{ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:70000' }, /^KAFKA_BROKERS: "a:70000" is no address/],
+      [{ ...brokers, KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: 'u' }, /^KAFKA_SASL_PASSWORD: plain needs a user and a password/],
+      [{ ...brokers, KAFKA_SASL_PASSWORD: 'p' }, /^KAFKA_SASL_MECHANISM: kafka_sasl_password is set, and no mechanism/],
+      [{ ...brokers, KAFKA_SASL_MECHANISM: 'oauthbearer' }, /^KAFKA_SASL_TOKEN: oauthbearer needs a token/],
+      [
+        { ...brokers, KAFKA_SASL_MECHANISM: 'oauthbearer', KAFKA_SASL_TOKEN: 't', KAFKA_SASL_TOKEN_COMMAND: 'true' },
+        /^KAFKA_SASL_TOKEN: a token and a command/,
+      ],
+      [{ ...brokers, KAFKA_SASL_MECHANISM: 'kerberos' }, /^KAFKA_SASL_MECHANISM: .*scram-sha-256/],
+      [{ ...brokers, KAFKA_SSL_CA: '/nowhere/ca.pem' }, /^KAFKA_SSL_CA: \/nowhere\/ca.pem cannot be read/],
+      [{ ...brokers, KAFKA_SSL_KEY: import.meta.filename }, /^KAFKA_SSL_CERT: kafka_ssl_cert is missing/],
+      [{ ...brokers, KAFKA_CLIENT: 'kafkajs', WAGGLE_PROCESSING: 'exactly_once' }, /^WAGGLE_PROCESSING: kafkajs cannot do exactly_once/],
+      [{ ...brokers, KAFKA_CLIENT: 'kafkajs', WAGGLE_INSTANCE: 'one' }, /^WAGGLE_INSTANCE: kafkajs has no members/],
+      [{ ...brokers, KAFKA_CLIENT: 'librdkafka' }, /^KAFKA_CLIENT: .*platformatic, kafkajs/],
+      [{ WAGGLE_REPLY_TOPICS: 'a, te*m' }, /^WAGGLE_REPLY_TOPICS: " te\*m" is no topic/],
+    ]
+    for (const [env, expected] of wrong) {
+      const told = mistakes(null, env)
+      assert.ok(
+        told.some((line) => expected.test(line)),
+        `${JSON.stringify(env)}: ${told.join('\n')}`,
+      )
+    }
+    assert.ok(mistakes('log: kafka\nkafka_brokers: b\n').some((line) => /waggle\.yaml:2:16: "b" is no address/.test(line)))
+    assert.deepEqual(mistakes(null, brokers), [])
+    assert.deepEqual(mistakes(null, { ...brokers, KAFKA_CLIENT: 'kafkajs' }), [])
+    assert.deepEqual(mistakes(null, { KAFKA_SASL_PASSWORD: 'of no use without a cluster' }), [])
+  })
+
+  it('have other defaults on a cluster where one process is not all there is', () => {
+    const kafka = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
+    assert.equal(load(null, kafka).settings.gpu, 'require')
+    assert.equal(load(null, { ...kafka, WAGGLE_GPU: 'prefer' }).settings.gpu, 'prefer')
+    assert.equal(load(null).settings.gpu, 'prefer')
+  })
+
   it('keep secrets by name', () => {
     assert.equal(load(null, { WAGGLE_SECRET_KEY: 'abc' }).secrets.get('KEY'), 'abc')
   })

@@ -35,7 +35,8 @@ const pageOf = (at: number) => `page-${(at * 7) % 23}`
 
 async function sendVisits(streams: Streams, from: number, to: number): Promise<void> {
   const sent: Promise<unknown>[] = []
-  for (let at = from; at < to; at++) sent.push(streams.send('visits', { key: `visitor-${at % 50}`, value: JSON.stringify({ page: pageOf(at) }) }, written))
+  for (let at = from; at < to; at++)
+    sent.push(streams.send('visits', { key: `visitor-${at % 50}`, value: JSON.stringify({ page: pageOf(at) }) }, written))
   await Promise.all(sent)
 }
 

@@ -40,6 +40,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
       batch: { size: 4, timeoutMs: 5, release: 'full' },
       concurrency: 2,
       maxInFlight: 100,
+      ordered: 'partition',
       timeoutMs: 1000,
       retries: 0,
       nameOf: ({ key }) => `${node}/${key}`,

@@ -50,6 +50,7 @@ async function run(
     batch,
     concurrency,
     maxInFlight: 1000,
+    ordered: 'partition',
     timeoutMs: 60_000,
     retries: 0,
     nameOf: null,

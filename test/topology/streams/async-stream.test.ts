@@ -33,6 +33,20 @@ describe('Calls that take time', () => {
     )
   })
 
+  it('that nothing ends but time leave the clock free to go on', async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', Consumed.with(text, text).skipNullValues())
+      .mapAsync(() => new Promise<string>(() => {}), { concurrency: 1, timeoutMs: 100 })
+      .to('out', written)
+    await using driver = new TopologyTestDriver(builder.build(), { processingHandler: () => 'resume' })
+    const piped = driver.createInputTopic('in', text, text).pipeInput('k', 'v', 1)
+    await driver.advanceWallClockTime(99)
+    await driver.advanceWallClockTime(1)
+    await piped
+    assert.ok(driver.createOutputTopic('out', text, text).isEmpty())
+  })
+
   it('come in batches that are full, or have waited', async () => {
     const builder = new StreamsBuilder()
     const sizes: number[] = []

@@ -92,6 +92,13 @@ describe('A table', () => {
     ])
   })
 
+  it('joins by a foreign key that is in its key (KIP-1104)', async () => {
+    await using program = new TextProgram((builder) =>
+      tableToOut(builder.table('left', read).join(builder.table('right', read), (_, key) => key.slice(0, 1), join, Materialized.with(text, text))),
+    )
+    assert.deepEqual(await program.after(['right', 'a', 'A', 1], ['left', 'a1', 'x', 2], ['left', 'b1', 'y', 3]), ['a1:x+A@2'])
+  })
+
   it('takes no join that waits for a time before now', () => {
     assert.throws(() => Joined.with(text, text, text, { gracePeriodMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
   })

@@ -18,6 +18,7 @@ import {
   StreamsBuilder,
   Suppressed,
   TimeWindows,
+  UnlimitedWindows,
 } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 
@@ -133,6 +134,27 @@ describe('A global store', () => {
     await using writing = reading(true)
     await assert.rejects(writing.createInputTopic('in', text, text).pipeInput('k', 'v'), { code: 'WAGGLE_STORE_READ_ONLY' })
   })
+
+  it('asks the handler about a record that its processor cannot do (KIP-1270)', async () => {
+    const builder = new StreamsBuilder()
+    const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
+    builder.addGlobalStore(names, 'names', read, () => ({
+      process() {
+        throw new Error('no name')
+      },
+    }))
+    builder.stream('in', read).to('out', Produced.with(text, text))
+    const asked: unknown[] = []
+    const processingHandler = (error: Error, { topic }: { topic: string }) => {
+      asked.push([topic, error.message.endsWith('no name')])
+      return 'resume' as const
+    }
+    await using driver = new TopologyTestDriver(builder.build(), { processingHandler })
+    await driver.createInputTopic('names', text, text).pipeInput('k', 'v')
+    await driver.createInputTopic('in', text, text).pipeInput('k', 'v')
+    assert.deepEqual(asked, [['names', true]])
+    assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, 'v')
+  })
 })
 
 describe('A mistake in a program', () => {
@@ -154,6 +176,11 @@ describe('A mistake in a program', () => {
     grouped.count(Materialized.as('counts'))
     grouped.count(Materialized.as('counts'))
     assert.throws(() => builder.build(), { code: 'WAGGLE_STORE_EXISTS' })
+  })
+
+  it('that waits for an unlimited window to close is refused', () => {
+    const windowed = new StreamsBuilder().stream('in', read).groupByKey(Grouped.with(text, text)).windowedBy(UnlimitedWindows.of())
+    assert.throws(() => windowed.emitStrategy(EmitStrategy.onWindowClose()), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
   it('of a window that cannot be is refused by the call that made it', () => {

@@ -94,6 +94,17 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.ok(topics.every(({ name }) => names.includes(name)))
   })
 
+  withLog('a topic that is there with another retention is named, with what it is and what is wanted', async (log) => {
+    const topic = { name: newName('topic'), partitions: 1, cleanup: 'delete', retentionMs: 60_000 } as const
+    await log.createTopics([topic])
+    await log.createTopics([topic, { ...topic, retentionMs: null }])
+    await assert.rejects(log.createTopics([{ ...topic, retentionMs: 120_000 }]), (error: WaggleError) => {
+      assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
+      assert.match(error.message, new RegExp(`${topic.name} has retention.ms=60000, where 120000 is wanted`))
+      return true
+    })
+  })
+
   withLog('more replicas than there are brokers are an error in words', async () => {
     const greedy = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 1000 })
     const topic = { name: newName('topic'), partitions: 1, cleanup: 'delete' as const, retentionMs: null }

@@ -1,14 +1,48 @@
+import { existsSync, openSync } from 'node:fs'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
 
-/** Counts the visits of each page, which come by their visitor. */
+/** What a visit does to the thread that counts it, beside being counted: whoever makes the file `once` first does it, or everybody. */
+export interface Order {
+  readonly page: string
+  readonly once?: string
+  readonly then?: 'exit' | 'throw' | 'throw-later'
+  /** Does not give way before this file is there. */
+  readonly untilFile?: string
+}
+
 const text = Serdes.string()
 const builder = new StreamsBuilder()
+
+/** Counts the visits of each page, which come by their visitor. */
 builder
   .stream('visits', Consumed.with(text, text).skipNullValues())
-  .mapValues((visit) => (JSON.parse(visit) as { readonly page: string }).page)
+  .mapValues((visit) => {
+    const order = JSON.parse(visit) as Order
+    obey(order)
+    return order.page
+  })
   .groupBy((_, page) => page, Grouped.with(text, text, { name: 'pages' }))
   .count(Materialized.as('counts'))
   .toStream()
   .to('counted', Produced.with(text, Serdes.long()))
 
 export const topology = builder.build()
+
+function obey({ once, then, untilFile }: Order): void {
+  while (untilFile !== undefined && !existsSync(untilFile));
+  if (then === undefined || (once !== undefined && !isFirst(once))) return
+  if (then === 'exit') process.exit(3)
+  if (then === 'throw') throw new RangeError('no bears')
+  setImmediate(() => {
+    throw new TypeError('nobody catches this')
+  })
+}
+
+function isFirst(file: string): boolean {
+  try {
+    openSync(file, 'wx')
+    return true
+  } catch {
+    return false
+  }
+}

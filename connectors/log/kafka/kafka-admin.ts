@@ -1,0 +1,65 @@
+import { Admin, MultipleErrors, ResponseError } from '@platformatic/kafka'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { errorName, toWaggleError } from './broker-error.ts'
+import { type KafkaLogOptions, signIn } from './kafka-log.ts'
+
+/** What belongs to an application on a cluster. */
+export interface ApplicationParts {
+  readonly topics: readonly string[]
+  readonly groups: readonly string[]
+}
+
+/** What an operator does to a cluster, beside what a log can do. */
+export class KafkaAdmin {
+  readonly #admin: Admin
+
+  constructor({ brokers, clientId, ssl, sasl }: Pick<KafkaLogOptions, 'brokers' | 'clientId' | 'ssl' | 'sasl'>) {
+    this.#admin = new Admin({
+      clientId,
+      bootstrapBrokers: [...brokers],
+      retries: 3,
+      ...(ssl === undefined ? {} : { tls: ssl }),
+      ...(sasl === undefined ? {} : { sasl: signIn(sasl) }),
+    })
+  }
+
+  /** Of these parts, those that are there. */
+  async existing({ topics, groups }: ApplicationParts): Promise<ApplicationParts> {
+    const there = new Set(await this.#admin.listTopics())
+    const known = await this.#admin.listGroups({})
+    return { topics: topics.filter((topic) => there.has(topic)), groups: groups.filter((group) => known.has(group)) }
+  }
+
+  /** WAGGLE_GROUP_IN_USE, and nothing deleted, where a process of the application still runs. */
+  async delete({ topics, groups }: ApplicationParts): Promise<void> {
+    try {
+      if (groups.length > 0) await this.#admin.deleteGroups({ groups: [...groups] })
+    } catch (thrown) {
+      if (errorsIn(thrown).includes('NON_EMPTY_GROUP')) {
+        throw new WaggleError('WAGGLE_GROUP_IN_USE', {
+          message: `Processes of ${groups.join(', ')} still run`,
+          next: 'Stop them; who was killed is a member until its session is over.',
+          cause: thrown,
+        })
+      }
+      throw toWaggleError(thrown, 'The positions cannot be deleted')
+    }
+    try {
+      if (topics.length > 0) await this.#admin.deleteTopics({ topics: [...topics] })
+    } catch (thrown) {
+      throw toWaggleError(thrown, 'The topics cannot be deleted')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#admin.close()
+  }
+}
+
+/** Kafka's names of the errors in what the client throws. */
+function errorsIn(thrown: unknown): readonly string[] {
+  if (thrown instanceof MultipleErrors) return thrown.errors.flatMap(errorsIn)
+  if (thrown instanceof ResponseError) return Object.values(thrown.errors ?? {}).flatMap(errorsIn)
+  const { apiCode, cause } = thrown as { readonly apiCode?: unknown; readonly cause?: unknown }
+  return [...(typeof apiCode === 'number' ? [errorName(apiCode)] : []), ...(cause === undefined ? [] : errorsIn(cause))]
+}

@@ -1,0 +1,201 @@
+import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random, type Reader } from '../../processor/ports.ts'
+import { type Header, headerText, textHeader } from '../../topology/record.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import {
+  asksHeader,
+  correlationHeader,
+  type RequestState,
+  replyPartitionHeader,
+  replyTopicHeader,
+  requestStateHeader,
+} from '../../topology/swarm/reply.ts'
+import type { FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { type GatewayRoute, GatewayRoutes, gatewayRecord, placeOf } from './gateway-routes.ts'
+import { PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+
+export interface ClusterRequestsOptions {
+  readonly log: Log
+  readonly clock: Clock
+  readonly random: Random
+  readonly routes: readonly GatewayRoute[]
+  /** Requests whose outcome is waited for, here or by id; past it a gateway refuses. */
+  readonly maxPending: number
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * The way in and out of the engine where many processes share the tasks: whichever of them has a request's ledger, its answer comes to
+ * the process that holds the connection. Each request names the answers topic of its swarm, and the one partition of it that this
+ * process reads; so does a question about a request, and both go through the gateway's topic, in order. Nobody knows of all processes.
+ */
+export class ClusterRequests implements Requests {
+  readonly #options: ClusterRequestsOptions
+  readonly #routes: GatewayRoutes
+  readonly #pending: PendingRequests
+  readonly #questions = new Map<string, Question>()
+  /** By answers topic. */
+  readonly #partitions: ReadonlyMap<string, number>
+  readonly #readers = new Map<string, Reader>()
+  /** Tells this process's questions from those of others that read the same partition. */
+  readonly #name: string
+  #asked = 0
+  #producer: Producer | null = null
+  #closed = false
+
+  constructor(options: ClusterRequestsOptions) {
+    this.#options = options
+    this.#routes = new GatewayRoutes(options.routes)
+    this.#pending = new PendingRequests(options.clock)
+    this.#name = Buffer.from(options.random.bytes(8)).toString('hex')
+    this.#partitions = new Map(
+      options.routes.flatMap(({ answers }) => (answers === null ? [] : [[answers.topic, Math.floor(options.random.next() * answers.partitions)]])),
+    )
+  }
+
+  get gateways(): readonly string[] {
+    return this.#routes.names
+  }
+
+  /** Settles when no answer can be missed. */
+  async start(): Promise<void> {
+    this.#producer = await this.#options.log.producer()
+    await Promise.all([...this.#partitions].map(([topic, partition]) => this.#open(topic, partition)))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
+    await this.#producer?.close()
+    this.#pending.close()
+    for (const question of this.#questions.values()) question.fail(stopping())
+  }
+
+  refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
+    const { log, maxPending } = this.#options
+    const waiting = this.#pending.waiting + this.#questions.size
+    return this.#routes.refusal(gateway, { load: log.load, waiting, maxPending })
+  }
+
+  async submit(request: NewRequest): Promise<void> {
+    const route = this.#routes.of(request.gateway)
+    // Without a key nobody else has this id.
+    const known = request.bodyHash === '' ? null : await this.#ask(route, request.id)
+    if (known === null) await this.#send(route, request, [])
+    else refuseOtherBody(known, request)
+  }
+
+  async request(request: NewRequest): Promise<RequestOutcome> {
+    const route = this.#routes.of(request.gateway)
+    const known = this.#pending.get(request.id)
+    if (known !== null) refuseOtherBody(known, request)
+    return this.#pending.outcomeOf(request, known === null ? () => this.#send(route, request, this.#replyTo(route)) : null)
+  }
+
+  async find(id: string): Promise<FoundRequest | null> {
+    // An id does not say by which gateway it came.
+    const found = await Promise.all(this.#routes.all.map((route) => this.#ask(route, id)))
+    return found.find((one) => one !== null) ?? null
+  }
+
+  async #send(route: GatewayRoute, request: NewRequest, headers: readonly Header[]): Promise<void> {
+    await this.#toSend.send(gatewayRecord(route, request, { now: this.#options.clock.now(), headers }))
+  }
+
+  /** What the ledger says of a request; null where it does not know it. */
+  async #ask(route: GatewayRoute, id: string): Promise<FoundRequest | null> {
+    const { clock } = this.#options
+    const question = `${this.#name}-${this.#asked++}`
+    const headers = [
+      textHeader('waggle-request-id', id),
+      textHeader(asksHeader, '1'),
+      textHeader(correlationHeader, question),
+      ...this.#replyTo(route),
+    ]
+    let cancel = () => {}
+    try {
+      return await new Promise<FoundRequest | null>((resolve, reject) => {
+        this.#questions.set(question, { answer: resolve, fail: reject })
+        cancel = clock.after(longestAskMs, () => reject(unanswered(id)))
+        this.#toSend.send({ ...placeOf(route, id), value: null, headers, timestamp: clock.now() }).catch(reject)
+      })
+    } finally {
+      cancel()
+      this.#questions.delete(question)
+    }
+  }
+
+  #replyTo({ answers }: GatewayRoute): readonly Header[] {
+    const partition = answers === null ? undefined : this.#partitions.get(answers.topic)
+    if (answers === null || partition === undefined) return []
+    return [textHeader(replyTopicHeader, answers.topic), textHeader(replyPartitionHeader, String(partition))]
+  }
+
+  get #toSend(): Producer {
+    if (this.#producer === null || this.#closed) throw stopping()
+    return this.#producer
+  }
+
+  async #open(topic: string, partition: number): Promise<void> {
+    const reader = this.#options.log.read({ topic, partition, from: -1 })
+    this.#readers.set(topic, reader)
+    await reader.ready
+    void this.#follow(topic, partition, reader)
+  }
+
+  /** For as long as this process lives: a reader that fails is followed by another, from where it was. */
+  async #follow(topic: string, partition: number, first: Reader): Promise<void> {
+    const { log, clock, onError } = this.#options
+    let next = -1
+    for (let reader = first; !this.#closed; ) {
+      try {
+        for await (const { records } of reader) {
+          for (const record of records) {
+            next = record.offset + 1
+            this.#received(topic, record)
+          }
+        }
+        if (this.#closed) return
+      } catch (error) {
+        onError(error)
+      }
+      await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
+      if (this.#closed) return
+      reader = log.read({ topic, partition, from: next })
+      this.#readers.set(topic, reader)
+    }
+  }
+
+  #received(topic: string, { key, value, headers }: LogRecord): void {
+    if (key === null) return
+    const state = headerText(headers, requestStateHeader) as RequestState | null
+    const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
+    const question = this.#questions.get(headerText(headers, correlationHeader) ?? '')
+    const isOutcome = state === 'answered' || state === 'failed'
+    if (question === undefined && !(isOutcome && this.#pending.has(id))) return
+    const answer = isOutcome ? payloadOf(topic, value, headers) : null
+    if (state === 'unknown' || state === null) question?.answer(null)
+    else question?.answer({ state, answer, bodyHash: headerText(headers, 'waggle-body-hash') ?? '' })
+    if (answer !== null && isOutcome) this.#pending.settle({ id, state, answer })
+  }
+}
+
+interface Question {
+  answer(found: FoundRequest | null): void
+  fail(error: unknown): void
+}
+
+function payloadOf(topic: string, value: LogRecord['value'], headers: readonly Header[]): Payload {
+  return payloadSerde.deserialize(topic, value instanceof Handed ? value.bytes : (value ?? new Uint8Array(0)), headers)
+}
+
+function unanswered(id: string): WaggleError {
+  return new WaggleError('WAGGLE_NO_OUTCOME', {
+    message: `Nobody said within ${longestAskMs / 1000} s what became of ${id}`,
+    next: 'Ask again in a moment: its task may be on its way from one process to another.',
+  })
+}
+
+const longestAskMs = 15_000
+const retryMs = 1000

@@ -1,0 +1,74 @@
+import { partitionForKey } from '../../processor/partitioner.ts'
+import type { Log, ProducerRecord } from '../../processor/ports.ts'
+import type { Application } from '../../processor/streams.ts'
+import { type Header, textHeader } from '../../topology/record.ts'
+import type { NewRequest } from '../../topology/swarm/requests.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** Where one gateway's requests go. */
+export interface GatewayRoute {
+  readonly gateway: string
+  readonly topic: string
+  readonly partitions: number
+  readonly application: Application
+  readonly ledgerStore: string
+  /** Null: it takes requests. */
+  readonly notReady: () => string | null
+  /** Where answers come that a request asks for itself, among them those of other processes. */
+  readonly answers: { readonly topic: string; readonly partitions: number } | null
+}
+
+/** The gateways of this process by name. */
+export class GatewayRoutes {
+  readonly #routes: ReadonlyMap<string, GatewayRoute>
+
+  constructor(routes: readonly GatewayRoute[]) {
+    this.#routes = new Map(routes.map((route) => [route.gateway, route]))
+  }
+
+  get names(): readonly string[] {
+    return [...this.#routes.keys()]
+  }
+
+  get all(): readonly GatewayRoute[] {
+    return [...this.#routes.values()]
+  }
+
+  of(gateway: string): GatewayRoute {
+    const route = this.#routes.get(gateway)
+    if (route === undefined)
+      throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
+    return route
+  }
+
+  /** Why a gateway takes nothing now. */
+  refusal(
+    gateway: string,
+    { load, waiting, maxPending }: { readonly load: Log['load']; readonly waiting: number; readonly maxPending: number },
+  ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
+    const route = this.#routes.get(gateway)
+    if (route !== undefined && route.notReady() !== null) return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
+    if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
+    if (waiting >= maxPending) return { reason: `${waiting} requests are waiting for an answer`, retryAfterSeconds: 1 }
+    return null
+  }
+}
+
+/** A request as its gateway's topic has it. */
+export function gatewayRecord(
+  route: GatewayRoute,
+  request: NewRequest,
+  options: { readonly now: number; readonly headers?: readonly Header[] },
+): ProducerRecord {
+  const { id, contentType, bodyHash, deadline, traceparent, body } = request
+  const headers: Header[] = [textHeader('content-type', contentType), textHeader('waggle-request-id', id), textHeader('waggle-body-hash', bodyHash)]
+  if (deadline !== null) headers.push(textHeader('waggle-deadline', String(deadline)))
+  if (traceparent !== null) headers.push(textHeader('traceparent', traceparent))
+  return { ...placeOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+}
+
+/** Everything of one request comes in order. */
+export function placeOf({ topic, partitions }: GatewayRoute, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
+  const key = Buffer.from(id)
+  return { topic, partition: partitionForKey(key, partitions), key }
+}

@@ -1,0 +1,30 @@
+import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
+import { changelogTopics } from '../../processor/state/changelog-topics.ts'
+import { GlobalStores } from '../../processor/state/global-stores.ts'
+import { planTasks } from '../../processor/thread/task-assignment.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import { swarmTopology } from '../../topology/swarm/graph.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan.ts'
+import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
+
+export interface SwarmParts extends ApplicationParts {
+  /** Where requests come in: they stay, and are read again from their beginning. */
+  readonly entrances: readonly string[]
+}
+
+/** What a swarm has on a cluster: by its plan, so that no other's is among it. */
+export function partsOf(plan: SwarmPlan): SwarmParts {
+  const topology = swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
+  const { groups } = planTasks(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
+  const entrances = plan.gateways.map(({ topic }) => topic)
+  const own = plan.topics.flatMap(({ name, isForeign }) => (isForeign || entrances.includes(name) ? [] : [name]))
+  const changelogs = changelogTopics(plan.applicationId, topology.subtopologies(), () => 1).map(({ name }) => name)
+  return { topics: [...own, ...changelogs], groups: groups.map(({ group }) => group), entrances }
+}
+
+/** Nothing of it runs. */
+const nobody: BeeHost = {
+  open: () => Promise.reject(new Error('It is only looked at')),
+  valueOf: () => (input) => input,
+  batchOf: () => null,
+}

@@ -1,0 +1,91 @@
+import { accessSync, constants } from 'node:fs'
+import { mistakeAt } from '../../topology/swarm/document.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { Settings } from './settings.ts'
+
+/** What is wrong with settings that go together, each at the one to correct. `placeOf` is where it was set, or its variable. */
+export function checkSettings(settings: Settings, placeOf: (key: keyof Settings) => string): readonly WaggleError[] {
+  const mistakes: WaggleError[] = []
+  const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(placeOf(key), message, next))
+  checkReplyTopics(settings, add)
+  if (settings.log !== 'kafka') return mistakes
+  checkBrokers(settings, add)
+  checkSignIn(settings, add)
+  for (const key of ['kafka_ssl_ca', 'kafka_ssl_cert', 'kafka_ssl_key'] as const) {
+    const path = settings[key]
+    if (path !== null && !isReadable(path)) add(key, `${path} cannot be read`, 'Name a PEM file that this process may read.')
+  }
+  if ((settings.kafka_ssl_cert === null) !== (settings.kafka_ssl_key === null)) {
+    const missing = settings.kafka_ssl_cert === null ? 'kafka_ssl_cert' : 'kafka_ssl_key'
+    add(missing, `${missing} is missing: a certificate goes with its key`, 'Set both, or neither.')
+  }
+  if (settings.kafka_client === 'kafkajs') {
+    if (settings.processing === 'exactly_once')
+      add('processing', 'kafkajs cannot do exactly_once', 'Set at_least_once, or KAFKA_CLIENT=platformatic.')
+    if (settings.instance !== null)
+      add('instance', 'kafkajs has no members with names of their own', 'Leave it out, or set KAFKA_CLIENT=platformatic.')
+  }
+  return mistakes
+}
+
+type Add = (key: keyof Settings, message: string, next: string) => void
+
+function checkBrokers({ kafka_brokers }: Settings, add: Add): void {
+  if (kafka_brokers === null) {
+    add('kafka_brokers', 'log: kafka does not say where Kafka is', 'Set KAFKA_BROKERS=host:port, several with commas between them.')
+    return
+  }
+  for (const address of kafka_brokers.split(',')) {
+    const port = Number(/^\s*(?:\[[^\]]+\]|[^\s:[\]]+):(\d{1,5})\s*$/.exec(address)?.[1] ?? Number.NaN)
+    if (port > 0 && port < 65_536) continue
+    add('kafka_brokers', `${JSON.stringify(address)} is no address of a broker`, 'Write host:port, several with commas between them.')
+  }
+}
+
+function checkSignIn(settings: Settings, add: Add): void {
+  const { kafka_sasl_mechanism: mechanism, kafka_sasl_token: token, kafka_sasl_token_command: command } = settings
+  const named = ['kafka_sasl_username', 'kafka_sasl_password'] as const
+  if (mechanism === null) {
+    const given = [...named, 'kafka_sasl_token', 'kafka_sasl_token_command' as const].find((key) => settings[key as keyof Settings] !== null)
+    if (given !== undefined) {
+      add(
+        'kafka_sasl_mechanism',
+        `${given} is set, and no mechanism to sign in by`,
+        'Set KAFKA_SASL_MECHANISM to plain, scram-sha-256, scram-sha-512 or oauthbearer.',
+      )
+    }
+    return
+  }
+  if (mechanism === 'oauthbearer') {
+    if ((token === null) === (command === null)) {
+      add(
+        'kafka_sasl_token',
+        token === null ? 'oauthbearer needs a token' : 'a token and a command for one are set',
+        'Set one of KAFKA_SASL_TOKEN and KAFKA_SASL_TOKEN_COMMAND.',
+      )
+    }
+    return
+  }
+  for (const key of named)
+    if (settings[key] === null) add(key, `${mechanism} needs a user and a password`, 'Set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.')
+}
+
+function checkReplyTopics({ reply_topics }: Settings, add: Add): void {
+  for (const name of (reply_topics ?? '').split(',')) {
+    if (reply_topics === null || /^\s*[A-Za-z0-9._-]+\*?\s*$|^\s*\*\s*$/.test(name)) continue
+    add(
+      'reply_topics',
+      `${JSON.stringify(name)} is no topic, nor the beginning of one with a * behind it`,
+      'Write names with commas between them, as in answers,team-*.',
+    )
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
+import type { Log, StateDirectory } from '../../processor/ports.ts'
+import type { StreamsConfig } from '../../topology/streams-config.ts'
+
+export interface ApplicationOnKafka {
+  readonly log: Log
+  readonly states: StateDirectory
+  close(): Promise<void>
+}
+
+/**
+ * What an application needs to run on a Kafka cluster: the log there, and a directory for state here. Transactions go by the directory's
+ * id, so a process that comes back ends at once what it had left open. Loaded when it is wanted.
+ */
+export async function openOnKafka(config: StreamsConfig & { readonly log: Exclude<StreamsConfig['log'], 'embedded'> }): Promise<ApplicationOnKafka> {
+  const { applicationId, stateDir = '.waggle', processing = 'at_least_once', log: wanted } = config
+  const { brokers, ssl, sasl, client } = wanted.kafka
+  const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
+  const open =
+    client === 'kafkajs'
+      ? (await import('../../connectors/log/kafkajs/kafkajs-log.ts')).openKafkaJsLog
+      : (await import('../../connectors/log/kafka/kafka-log.ts')).openKafkaLog
+  const random = new SystemRandom()
+  const states = await openStateDirectory({ directory: join(stateDir, 'state', applicationId), random })
+  try {
+    const log = await open({
+      brokers,
+      clientId: applicationId,
+      processing,
+      clock: systemClock,
+      random,
+      instance: states.processId,
+      ...(ssl === undefined || ssl === false ? {} : { ssl: ssl === true ? {} : ssl }),
+      ...(sasl === undefined ? {} : { sasl }),
+    })
+    const close = async () => {
+      await log.close()
+      await states.close()
+    }
+    return { log, states, close }
+  } catch (error) {
+    await states.close()
+    throw error
+  }
+}
+
+/** As Kafka Streams': transactions are short, since nobody reads what they hold before they end. */
+export function commitIntervalOn({ processing, commitIntervalMs }: StreamsConfig): number {
+  return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)
+}

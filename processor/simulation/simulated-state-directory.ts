@@ -1,0 +1,66 @@
+import type { ChangelogOffset, StateDirectory, StoreBytes, TaskDisk, TopicPartition } from '../ports.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+
+/** What survives of a process's copies of changelogs: pass it on, and the next process has what the last one had. */
+export class SimulatedStateFiles {
+  readonly processId: string
+  readonly stores = new SimulatedDisk()
+  readonly tasks = new Map<string, Map<string, ChangelogOffset>>()
+
+  constructor(processId: string) {
+    this.processId = processId
+  }
+}
+
+/** A state directory in memory. */
+export class SimulatedStateDirectory implements StateDirectory {
+  readonly processId: string
+  readonly #files: SimulatedStateFiles
+  readonly #open = new Map<string, object>()
+
+  constructor(files: SimulatedStateFiles) {
+    this.processId = files.processId
+    this.#files = files
+  }
+
+  open(task: string): TaskDisk {
+    const { stores, tasks } = this.#files
+    const offsets = tasks.get(task) ?? new Map<string, ChangelogOffset>()
+    tasks.set(task, offsets)
+    const owner = {}
+    this.#open.set(task, owner)
+    const isMine = () => this.#open.get(task) === owner
+    return {
+      store: (name): StoreBytes => stores.store(task, name),
+      offset: (changelog) => offsets.get(placeName(changelog))?.offset ?? null,
+      write: (batch) => {
+        if (!isMine()) return
+        for (const { store, entries } of batch.changes) for (const [key, value] of entries) stores.store(task, store).change(key, value)
+        for (const one of batch.offsets) offsets.set(placeName(one), { topic: one.topic, partition: one.partition, offset: one.offset })
+      },
+      wipe: (store, changelogs) => {
+        if (!isMine()) return
+        stores.drop(task, store)
+        for (const one of changelogs) offsets.delete(placeName(one))
+      },
+    }
+  }
+
+  copies(): ReadonlyMap<string, readonly ChangelogOffset[]> {
+    return new Map([...this.#files.tasks].filter(([, offsets]) => offsets.size > 0).map(([task, offsets]) => [task, [...offsets.values()]]))
+  }
+
+  forget(task: string): void {
+    this.#open.delete(task)
+    this.#files.tasks.delete(task)
+    this.#files.stores.dropTask(task)
+  }
+
+  async close(): Promise<void> {
+    this.#open.clear()
+  }
+}
+
+function placeName({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
+}

@@ -1,0 +1,104 @@
+import type { Log, Reader, TaskDisk } from '../ports.ts'
+import type { StoreChangelog } from './changelog-topics.ts'
+import { keptNumbers } from './kept-on-disk.ts'
+import { type RestoredRows, restoredRows } from './restored-rows.ts'
+
+/** Where a changelog lies now. */
+export interface ChangelogRange {
+  readonly start: number
+  /** Of a changelog, past all that is written; of a topic that stands for one, the task's position in it. */
+  readonly end: number
+}
+
+/** Brings one store of a disk to where its changelog is, and on from there. */
+export class ChangelogCopy {
+  readonly changelog: StoreChangelog
+  readonly #disk: TaskDisk
+  readonly #log: Log
+  readonly #onRecords: (count: number) => void
+  #rows: RestoredRows | null = null
+  #reader: Reader | null = null
+  #position = 0
+  #closed = false
+
+  constructor(options: {
+    readonly changelog: StoreChangelog
+    readonly disk: TaskDisk
+    readonly log: Log
+    readonly onRecords: (count: number) => void
+  }) {
+    this.changelog = options.changelog
+    this.#disk = options.disk
+    this.#log = options.log
+    this.#onRecords = options.onRecords
+  }
+
+  /** The next offset that the store has not. */
+  get position(): number {
+    return this.#position
+  }
+
+  /**
+   * Looks where to go on. What the disk has counts as long as it is a part of this changelog: one that starts later, or ends before, has
+   * lost something that the disk never heard of, or is another one of the same name.
+   */
+  begin({ start, end }: ChangelogRange): void {
+    const { store, place } = this.changelog
+    const there = this.#disk.offset(place)
+    const isPart = there !== null && there >= start && there <= end
+    if (!isPart) {
+      this.#disk.wipe(store.name, [place])
+      keptNumbers.forget(this.#disk, store.name)
+    }
+    this.#position = isPart ? there : start
+    // Of an empty changelog there is a copy too.
+    if (!isPart) this.#disk.write({ changes: [], offsets: [{ ...place, offset: start }] })
+    this.#rows = restoredRows(store, this.#disk.store(store.name), keptNumbers.read(this.#disk))
+  }
+
+  /** Settles when the store is there, or when it is closed. */
+  async readTo(end: number): Promise<void> {
+    if (this.#position >= end) return
+    await this.#read({ to: end })
+    // Behind the last record there may be others that do not count.
+    if (!this.#closed) this.#write([], end)
+  }
+
+  /** Goes on for good. */
+  follow(): Promise<void> {
+    return this.#read({})
+  }
+
+  close(): void {
+    this.#closed = true
+    void this.#reader?.close()
+  }
+
+  async #read(until: { readonly to?: number }): Promise<void> {
+    if (this.#closed) return
+    const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until })
+    this.#reader = reader
+    for await (const { records } of reader) {
+      if (this.#closed) return
+      const last = records.at(-1)
+      if (last === undefined) continue
+      this.#write(this.#rows?.take(records) ?? [], last.offset + 1)
+      this.#onRecords(records.length)
+      // What is there already comes without waiting: others have their turn all the same.
+      await nextTurn()
+    }
+  }
+
+  #write(entries: ReturnType<RestoredRows['take']>, offset: number): void {
+    const { store, place } = this.changelog
+    this.#position = offset
+    const changes = entries.length === 0 ? [] : [{ store: store.name, entries }, keptNumbers.change(this.#rows?.numbers ?? [])]
+    this.#disk.write({ changes, offsets: [{ ...place, offset }] })
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}

@@ -1,0 +1,58 @@
+import { changelogTopic } from '../../topology/naming.ts'
+import type { KeptStore } from '../../topology/state-store.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import type { TopicPartition, TopicSpec } from '../ports.ts'
+import { isLogged } from './task-store.ts'
+
+/** Where one store of one task can be rebuilt from. */
+export interface StoreChangelog {
+  readonly store: KeptStore
+  readonly place: TopicPartition
+  /** The topic that the store is a table of: read up to the task's position, and never written by its commits. */
+  readonly isSource: boolean
+}
+
+export function changelogsOf(applicationId: string, { stores }: Subtopology, partition: number): readonly StoreChangelog[] {
+  return stores.flatMap((store): StoreChangelog[] => {
+    if (store.kind === 'custom' || store.logging === false) return []
+    const { sourceTopic } = store
+    const topic = sourceTopic ?? changelogTopic(applicationId, store.name)
+    return [{ store, place: { topic, partition }, isSource: sourceTopic !== undefined }]
+  })
+}
+
+/** As Kafka Streams makes them: one partition a task, compacted, and windows go when nobody can ask for them any more. */
+export function changelogTopics(
+  applicationId: string,
+  subtopologies: readonly Subtopology[],
+  partitionsOf: (topic: string) => number,
+): readonly TopicSpec[] {
+  return subtopologies.flatMap(({ sources, stores, isGlobal }) => {
+    if (isGlobal) return []
+    const partitions = Math.max(...sources.map(partitionsOf))
+    const logged = stores.filter((store): store is KeptStore => store.kind !== 'custom' && isLogged(store))
+    return logged.map((store) => changelogSpec(changelogTopic(applicationId, store.name), partitions, store))
+  })
+}
+
+function changelogSpec(name: string, partitions: number, { kind, retentionMs, logging }: KeptStore): TopicSpec {
+  const given = typeof logging === 'object' ? logging : {}
+  const isWindowed = (kind === 'window' || kind === 'session') && retentionMs !== null
+  const lag = kind === 'versioned' && retentionMs !== null ? { 'min.compaction.lag.ms': String(retentionMs + additionalMs) } : {}
+  return {
+    name,
+    partitions,
+    cleanup: cleanupOf(given['cleanup.policy']) ?? (isWindowed ? 'compact,delete' : 'compact'),
+    retentionMs: isWindowed ? retentionMs + additionalMs : null,
+    settings: { 'message.timestamp.type': 'CreateTime', ...lag, ...given },
+  }
+}
+
+function cleanupOf(policy: string | undefined): TopicSpec['cleanup'] | null {
+  const parts = policy?.split(',').map((part) => part.trim()) ?? []
+  if (parts.includes('compact')) return parts.includes('delete') ? 'compact,delete' : 'compact'
+  return parts.includes('delete') ? 'delete' : null
+}
+
+/** `windowstore.changelog.additional.retention.ms`: clocks of hosts differ. */
+const additionalMs = 24 * 60 * 60 * 1000

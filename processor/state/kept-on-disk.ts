@@ -1,0 +1,34 @@
+import type { StoreChange, TaskDisk } from '../ports.ts'
+
+/**
+ * The numbers that stores keep (their stream time, a sequence) as of the rows on a disk, in a store of their own beside them. A task's
+ * position has them too, as of its commit: these are for copies that are behind it, and for state that another program has written.
+ */
+export const keptNumbers = {
+  read(disk: TaskDisk): ReadonlyMap<string, number> {
+    return new Map([...disk.store(name).range(null, null)].map(([key, value]) => [Buffer.from(key).toString(), Buffer.from(value).readDoubleBE(0)]))
+  },
+
+  change(numbers: Iterable<readonly [name: string, value: number]>): Pick<StoreChange, 'store' | 'entries'> {
+    return { store: name, entries: [...numbers].map(([of, value]) => [Buffer.from(of), float64(value)] as const) }
+  },
+
+  /** As if none were kept of this store. */
+  forget(disk: TaskDisk, store: string): void {
+    const entries = [...keptNumbers.read(disk).keys()].filter((of) => ownerOf(of) === store).map((of) => [Buffer.from(of), null] as const)
+    if (entries.length > 0) disk.write({ changes: [{ store: name, entries }], offsets: [] })
+  },
+}
+
+const name = '.kept'
+
+/** `<store>.time`, `<store>.sequence`. */
+function ownerOf(number: string): string {
+  return number.slice(0, number.lastIndexOf('.'))
+}
+
+function float64(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeDoubleBE(value)
+  return bytes
+}

@@ -1,0 +1,51 @@
+import type { TopicPartition } from '../ports.ts'
+import type { ChangelogCopy, ChangelogRange } from './changelog-copy.ts'
+
+export interface RestorationOptions {
+  readonly task: string
+  readonly copies: readonly ChangelogCopy[]
+  /** Where each changelog lies now; asked for once. */
+  readonly ranges: (copies: readonly ChangelogCopy[]) => Promise<readonly ChangelogRange[]>
+}
+
+/** A task's stores on their way to where its changelogs are. */
+export class Restoration {
+  readonly task: string
+  readonly done: Promise<void>
+  readonly #copies: readonly ChangelogCopy[]
+  #ends: ReadonlyMap<ChangelogCopy, number> = new Map()
+  #closed = false
+
+  constructor({ task, copies, ranges }: RestorationOptions) {
+    this.task = task
+    this.#copies = copies
+    this.done = this.#run(ranges)
+    // Who waits for it is told.
+    this.done.catch(() => this.close())
+  }
+
+  /** Records, at the most: there may be offsets without one. */
+  get remaining(): number {
+    let remaining = 0
+    for (const [copy, end] of this.#ends) remaining += Math.max(0, end - copy.position)
+    return remaining
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const copy of this.#copies) copy.close()
+  }
+
+  async #run(ranges: RestorationOptions['ranges']): Promise<void> {
+    const found = await ranges(this.#copies)
+    if (this.#closed) return
+    this.#copies.forEach((copy, at) => {
+      copy.begin(found[at] ?? { start: 0, end: 0 })
+    })
+    this.#ends = new Map(this.#copies.map((copy, at) => [copy, found[at]?.end ?? 0]))
+    await Promise.all([...this.#ends].map(([copy, end]) => copy.readTo(end)))
+  }
+}
+
+/** Partitions with where the task stands in them, as `Restoration` wants them of topics that stand for changelogs. */
+export type SourcePositions = readonly (TopicPartition & { readonly offset: number })[]

@@ -1,0 +1,243 @@
+import type { Outcome } from '../../topology/async-step.ts'
+import type { AsyncNode } from '../../topology/graph.ts'
+import type { Record } from '../../topology/record.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Entry } from '../async/row-batcher.ts'
+import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
+import { Fifo } from '../fifo.ts'
+import type { LogRecord } from '../ports.ts'
+import type { NodeContext } from './node-context.ts'
+import type { NodeRuntime } from './node-runtime.ts'
+import type { RecordPlace } from './record-place.ts'
+import type { TaskSurroundings } from './task-state.ts'
+
+/**
+ * Records wait here in the order in which they came, each with its outcome when there is one. An outcome goes on once those of all
+ * records before it have: of all of the task, or, ordered by key, of those with its key. One that overtakes keeps its place until
+ * those before it are done, so that the commit position can say what is done after it.
+ */
+export class AsyncRuntime implements NodeRuntime {
+  readonly name: string
+  readonly #node: AsyncNode
+  readonly #context: NodeContext
+  readonly #surroundings: TaskSurroundings
+  readonly #place: RecordPlace
+  readonly #byKey: boolean
+  readonly #below: readonly AsyncRuntime[]
+  readonly #waiting = new Fifo<Waiting>()
+  /** Those that have not gone on, by what they are in order with. */
+  readonly #chains = new Map<unknown, Fifo<Waiting>>()
+  /** Heads of their chains that have an outcome, in the order in which that was so. */
+  #ready: Waiting[] = []
+  /** In `waiting`, and gone on. */
+  #gone = 0
+  readonly #resumptions = new Map<number, Resumption>()
+  /** Which of the records made of one record that was read the next one is. */
+  #lastRead: LogRecord | null = null
+  #index = 0
+
+  /** `below`: asynchronous nodes that it leads to. In front of one it keeps the order of all records, which that one's note relies on. */
+  constructor(
+    node: AsyncNode,
+    {
+      context,
+      surroundings,
+      place,
+      below,
+    }: { context: NodeContext; surroundings: TaskSurroundings; place: RecordPlace; below: readonly AsyncRuntime[] },
+  ) {
+    this.name = node.name
+    this.#node = node
+    this.#context = context
+    this.#surroundings = surroundings
+    this.#place = place
+    this.#below = below
+    this.#byKey = node.step.ordered === 'key' && below.length === 0
+  }
+
+  /** Records that have not gone on. */
+  get size(): number {
+    return this.#waiting.size - this.#gone
+  }
+
+  get isFull(): boolean {
+    return this.size >= this.#node.step.maxInFlight || this.#waiting.size >= maxPlaces
+  }
+
+  /** What the last commit says of a partition whose records are read again up to a point. */
+  resume(partition: number, unfinished: Unfinished): void {
+    this.#resumptions.set(partition, new Resumption(unfinished))
+  }
+
+  /** Asked of a record that is read again: it, or one before it, was not finished here or further down. */
+  wants(partition: number, offset: number): boolean {
+    return this.#resumptions.get(partition)?.isBehind(offset) === true || this.#below.some((node) => node.wants(partition, offset))
+  }
+
+  process(record: Record<unknown, unknown>): void {
+    const { partitionIndex: partition, record: read, isReplay } = this.#place
+    if (read === null) throw notInAPunctuation(this.name)
+    this.#index = read === this.#lastRead ? this.#index + 1 : 0
+    this.#lastRead = read
+    const wasDone = isReplay && (this.#resumptions.get(partition)?.wasDone(read.offset, this.#index) ?? true)
+    const isDone = wasDone && !this.#below.some((node) => node.wants(partition, read.offset))
+    const order = this.#byKey ? identityOf(record.key) : null
+    const waiting: Waiting = {
+      record,
+      partition,
+      offset: read.offset,
+      read,
+      index: this.#index,
+      order,
+      again: wasDone,
+      outcome: null,
+      entry: null,
+      gone: false,
+    }
+    this.#waiting.push(waiting)
+    if (isDone) {
+      this.#leave(waiting)
+      this.#trim()
+      return
+    }
+    const chain = this.#chains.get(order)
+    if (chain !== undefined) chain.push(waiting)
+    else this.#chains.set(order, new Fifo([waiting]))
+    const admission = this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
+    if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
+    else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
+    else {
+      waiting.entry = this.#surroundings.batcher(this.#node).add({
+        record,
+        metadata: this.#place.toMetadata(),
+        settled: (outcome) => this.#settle(waiting, outcome),
+      })
+    }
+  }
+
+  /** Forwards the outcomes whose turn it is, each with its record's own context. `mayGo`: not of a partition that is still read again. True where there was one. */
+  drain(mayGo: (partition: number) => boolean): boolean {
+    if (this.#ready.length === 0) return false
+    const ready = this.#ready
+    this.#ready = []
+    let drained = false
+    for (const [at, first] of ready.entries()) {
+      try {
+        if (this.#drainChain(first.order, mayGo)) drained = true
+      } catch (thrown) {
+        this.#ready.push(...ready.slice(at))
+        throw thrown
+      }
+    }
+    this.#place.leave()
+    this.#trim()
+    return drained
+  }
+
+  /** Null where nothing waits of this partition. */
+  unfinished(partition: number): Unfinished | null {
+    let oldest: Waiting | null = null
+    const done: boolean[] = []
+    for (const waiting of this.#waiting) {
+      if (waiting.partition !== partition || (oldest === null && waiting.gone)) continue
+      oldest ??= waiting
+      if (this.#gone === 0) break
+      done.push(waiting.gone)
+    }
+    return oldest === null ? null : { offset: oldest.offset, skip: oldest.index, done: bitsOf(done) }
+  }
+
+  close(): void {
+    for (const { entry } of this.#waiting) entry?.forget()
+    this.#waiting.clear()
+    this.#chains.clear()
+    this.#ready = []
+  }
+
+  #trim(): void {
+    while (this.#waiting.head?.gone) {
+      this.#waiting.shift()
+      this.#gone--
+    }
+  }
+
+  #drainChain(order: unknown, mayGo: (partition: number) => boolean): boolean {
+    const chain = this.#chains.get(order)
+    let drained = false
+    for (let head = chain?.head; head !== undefined && head.outcome !== null; head = chain?.head) {
+      if (!mayGo(head.partition)) {
+        this.#ready.push(head)
+        break
+      }
+      this.#forward(head, head.outcome)
+      chain?.shift()
+      drained = true
+    }
+    if (chain?.size === 0) this.#chains.delete(order)
+    return drained
+  }
+
+  #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
+    const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
+    // It was done before: only what lies further down wants it again.
+    if (waiting.read !== null) this.#place.enter(waiting.partition, waiting.read, waiting.again)
+    try {
+      step.forward(outcome, waiting.record, this.#context)
+    } catch (thrown) {
+      this.#context.failed(thrown, waiting.record)
+    }
+    this.#leave(waiting)
+  }
+
+  /** Only its place is kept. */
+  #leave(waiting: Waiting): void {
+    waiting.gone = true
+    waiting.record = left
+    waiting.read = null
+    waiting.entry = null
+    this.#gone++
+  }
+
+  #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
+    waiting.outcome = outcome
+    if (this.#chains.get(waiting.order)?.head !== waiting) return
+    this.#ready.push(waiting)
+    this.#surroundings.wake()
+  }
+}
+
+interface Waiting {
+  record: Record<unknown, unknown>
+  readonly partition: number
+  readonly offset: number
+  read: LogRecord | null
+  /** Among the records that came of `read`. */
+  readonly index: number
+  readonly order: unknown
+  /** Done before the last commit, and done again for a node further down. */
+  readonly again: boolean
+  outcome: Outcome<unknown> | null
+  entry: Entry<unknown, unknown, unknown, unknown> | null
+  gone: boolean
+}
+
+/** Records that one slow call may be overtaken by: a bit each in the commit. */
+const maxPlaces = 4096
+
+/** Of a place whose record has gone on. */
+const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
+
+/** Equal for equal keys. Keys that only look alike keep each other's order, which does no harm. */
+function identityOf(key: unknown): unknown {
+  if (typeof key !== 'object' || key === null) return key
+  if (key instanceof Uint8Array) return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+  return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
+}
+
+/** There is no input whose position could stand for it. */
+function notInAPunctuation(node: string): WaggleError {
+  return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
+    message: `A punctuation forwards to ${node}, which takes time`,
+    next: `Send what the punctuation makes to a topic, and read it from there into ${node}.`,
+  })
+}

@@ -1,0 +1,117 @@
+import type { Capabilities } from '../../topology/capabilities.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { AssignmentSettings } from '../assignment/assign-tasks.ts'
+import { type GroupTask, numbersOf, type TaskId, tasksOf } from '../assignment/group-task.ts'
+import { TaskAssignor } from '../assignment/task-assignor.ts'
+import type { TaskHosts } from '../assignment/task-hosts.ts'
+import type { Clock, GroupAssignment, GroupAssignor, GroupMember } from '../ports.ts'
+import type { StatefulTask, TaskStates } from '../state/task-states.ts'
+
+/** Where tasks are spread over processes: what an application says of itself, and wants. */
+export interface SpreadOptions {
+  /** Where this process answers interactive queries, `host:port`. */
+  readonly host: string | null
+  readonly capabilities: () => Capabilities
+  readonly settings: Partial<AssignmentSettings>
+  /** Static membership: the same over restarts, and nobody else's. */
+  readonly instanceId: string | null
+}
+
+export interface ThreadAssignorOptions {
+  readonly subtopologies: readonly Subtopology[]
+  readonly states: TaskStates
+  readonly clock: Clock
+  readonly spread: SpreadOptions
+  readonly partitionsOf: (topic: string) => number
+  /** It was decided anew who runs what. */
+  readonly onReceived: () => void
+}
+
+/** A thread's part in deciding who of a group runs what: it says what state its process has, and makes it keep the copies that it is told to. */
+export class ThreadAssignor implements GroupAssignor {
+  readonly #options: ThreadAssignorOptions
+  readonly #assignor: TaskAssignor
+  #hasReceived = false
+  #rejoinedAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: ThreadAssignorOptions) {
+    this.#options = options
+    const { subtopologies, states, spread, partitionsOf } = options
+    this.#assignor = new TaskAssignor({
+      subtopologies,
+      processId: states.processId,
+      host: spread.host,
+      capabilities: spread.capabilities,
+      lags: () => states.lags(statefulTasks(subtopologies, partitionsOf)),
+      settings: spread.settings,
+    })
+  }
+
+  get name(): string {
+    return this.#assignor.name
+  }
+
+  /** What this thread is to run; null as long as it was not told. */
+  get active(): readonly TaskId[] | null {
+    return this.#hasReceived ? this.#assignor.assignment.active : null
+  }
+
+  get hosts(): TaskHosts {
+    return this.#assignor.assignment.hosts
+  }
+
+  get problems(): readonly WaggleError[] {
+    return this.#assignor.problems
+  }
+
+  /** True once in a while as long as a warm-up is ready to run here. */
+  takeRejoin(): boolean {
+    const now = this.#options.clock.elapsedMs()
+    if (now - this.#rejoinedAtMs < rejoinEveryMs || !this.#assignor.wantsRejoin) return false
+    this.#rejoinedAtMs = now
+    return true
+  }
+
+  memberData(): Uint8Array {
+    return this.#assignor.memberData()
+  }
+
+  assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> {
+    return this.#assignor.assign(members, partitionsOf)
+  }
+
+  received(data: Uint8Array): void {
+    this.#assignor.received(data)
+    const { standbys, warmups } = this.#assignor.assignment
+    this.#keep([...standbys, ...warmups])
+    this.#hasReceived = true
+    this.#options.onReceived()
+  }
+
+  /** This thread keeps nothing any more. */
+  close(): void {
+    this.#keep([])
+  }
+
+  #keep(ids: readonly TaskId[]): void {
+    const { subtopologies, states } = this.#options
+    const tasks = ids.flatMap((id): StatefulTask[] => {
+      const [of, partition] = numbersOf(id)
+      const subtopology = subtopologies.find((one) => one.id === of)
+      return subtopology === undefined ? [] : [{ id, subtopology, partition }]
+    })
+    states.keep(this, tasks)
+  }
+}
+
+/** All tasks of these sub-topologies that have state. */
+export function statefulTasks(subtopologies: readonly Subtopology[], partitionsOf: (topic: string) => number): readonly StatefulTask[] {
+  const byId = new Map(subtopologies.map((one) => [one.id, one]))
+  return tasksOf(subtopologies, partitionsOf).flatMap(({ id, subtopology: of, partition, isStateful }: GroupTask): StatefulTask[] => {
+    const subtopology = byId.get(of)
+    return isStateful && subtopology !== undefined ? [{ id, subtopology, partition }] : []
+  })
+}
+
+const rejoinEveryMs = 1000

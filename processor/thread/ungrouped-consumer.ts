@@ -1,0 +1,191 @@
+import type { AssignmentListener, Clock, Consumer, Log, Position, Reader, RecordRun, TopicPartition } from '../ports.ts'
+
+export interface UngroupedConsumerOptions {
+  readonly log: Log
+  readonly clock: Clock
+  readonly inputs: readonly TopicPartition[]
+  readonly listener: AssignmentListener
+  /** Where the inputs stood at the last commit, wherever that is kept. */
+  readonly committed: (input: TopicPartition) => number | null
+}
+
+interface Input extends TopicPartition {
+  reader: Reader | null
+  /** What was begun before a seek does not count. */
+  epoch: number
+  run: RecordRun | null
+  paused: boolean
+  /** What there was of it when it began has been given out. */
+  isPast: boolean
+}
+
+/** Reads all partitions of its topics for itself, as every process does with those of global stores, and is in no group. */
+export class UngroupedConsumer implements Consumer {
+  readonly #options: UngroupedConsumerOptions
+  readonly #inputs: Input[]
+  /** Those that wait for a run to be taken. */
+  readonly #takers = new Map<Input, () => void>()
+  #isAssigned = false
+  #failure: unknown = null
+  #wait: (() => void) | null = null
+  #woken = false
+  #closed = false
+
+  constructor(options: UngroupedConsumerOptions) {
+    this.#options = options
+    this.#inputs = options.inputs.map(({ topic, partition }) => ({
+      topic,
+      partition,
+      reader: null,
+      epoch: 0,
+      run: null,
+      paused: false,
+      isPast: false,
+    }))
+  }
+
+  /** All that there was when it began has been given out. */
+  get isCaughtUp(): boolean {
+    return this.#inputs.every(({ isPast, run }) => isPast && run === null)
+  }
+
+  async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
+    if (!this.#isAssigned) {
+      this.#isAssigned = true
+      await this.#options.listener.assigned(this.#options.inputs)
+      for (const input of this.#inputs) if (input.reader === null) await this.#begin(input, this.#options.committed(input))
+    }
+    const runs = this.#collect(maxRecords)
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
+    await this.#waitFor(maxWaitMs)
+    this.#takeWoken()
+    return this.#collect(maxRecords)
+  }
+
+  wakeup(): void {
+    if (this.#wait === null) this.#woken = true
+    else this.#wait()
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const input of this.#of(partitions)) input.paused = true
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const input of this.#of(partitions)) input.paused = false
+    this.wakeup()
+  }
+
+  hasMore(partition: TopicPartition): boolean {
+    return this.#of([partition]).some(({ run }) => run !== null)
+  }
+
+  async committed(partition: TopicPartition): Promise<Position | null> {
+    const offset = this.#options.committed(partition)
+    return offset === null ? null : { offset, metadata: '' }
+  }
+
+  seek(partition: TopicPartition, offset: number): void {
+    for (const input of this.#of([partition])) {
+      void input.reader?.close()
+      input.run = null
+      void this.#begin(input, offset)
+    }
+  }
+
+  rejoin(): void {}
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.wakeup()
+    for (const { reader } of this.#inputs) await reader?.close()
+  }
+
+  /** First what is there, to know when that is over; then what comes. */
+  async #begin(input: Input, from: number | null): Promise<void> {
+    const { log } = this.#options
+    const epoch = ++input.epoch
+    try {
+      const { start, end, written } = (await log.topic(input.topic))?.offsets[input.partition] ?? { start: 0, end: 0 }
+      const first = Math.max(start, from ?? start)
+      const to = Math.max(first, written ?? end)
+      if (this.#closed || input.epoch !== epoch) return
+      const there = log.read({ topic: input.topic, partition: input.partition, from: first, to })
+      input.reader = there
+      void this.#pump(input, there, () => {
+        input.isPast = true
+        const rest = log.read({ topic: input.topic, partition: input.partition, from: to })
+        input.reader = rest
+        void this.#pump(input, rest, () => {})
+        this.wakeup()
+      })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** One run ahead of what was taken. */
+  async #pump(input: Input, reader: Reader, done: () => void): Promise<void> {
+    try {
+      for await (const run of reader) {
+        if (this.#closed || input.reader !== reader) return
+        input.run = run
+        this.#wait?.()
+        while (input.run === run && !this.#closed) await this.#taken(input)
+      }
+      if (!this.#closed && input.reader === reader) done()
+    } catch (error) {
+      if (!this.#closed && input.reader === reader) this.#fail(error)
+    }
+  }
+
+  #taken(input: Input): Promise<void> {
+    return new Promise((resolve) => this.#takers.set(input, resolve))
+  }
+
+  #collect(maxRecords: number): RecordRun[] {
+    if (this.#failure !== null) {
+      const failure = this.#failure
+      this.#failure = null
+      throw failure
+    }
+    const runs: RecordRun[] = []
+    let left = maxRecords
+    for (const input of this.#inputs) {
+      const { run } = input
+      if (run === null || input.paused || left <= 0) continue
+      runs.push(run)
+      left -= run.records.length
+      input.run = null
+      this.#takers.get(input)?.()
+    }
+    return runs
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error
+    this.#wait?.()
+  }
+
+  #takeWoken(): boolean {
+    const woken = this.#woken
+    this.#woken = false
+    return woken
+  }
+
+  #waitFor(maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        this.#wait = null
+        resolve()
+      }
+      const cancel = this.#options.clock.after(maxWaitMs, done)
+      this.#wait = done
+    })
+  }
+
+  #of(partitions: readonly TopicPartition[]): readonly Input[] {
+    return this.#inputs.filter((input) => partitions.some(({ topic, partition }) => topic === input.topic && partition === input.partition))
+  }
+}

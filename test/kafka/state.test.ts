@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { after, afterEach, before, it } from 'node:test'
+import { KeyQuery } from 'waggle-streams'
+import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
+import type { Log } from '../../processor/ports.ts'
+import { CountingChild, type CountingOptions } from '../support/counting-child.ts'
+import { countedIn, countOf, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
+import { KafkaApplication, type KafkaApplicationOptions, TemporaryDirectories } from '../support/kafka-application.ts'
+import { describeWithKafka } from '../support/kafka-cluster.ts'
+import { quickOptions } from '../support/kafka-log.ts'
+
+const directories = new TemporaryDirectories()
+
+describeWithKafka('State on Kafka', {}, (cluster) => {
+  let log: Log
+  const running: KafkaApplication[] = []
+  const children: CountingChild[] = []
+  const child = (options: CountingOptions) => {
+    const made = new CountingChild(options)
+    children.push(made)
+    return made
+  }
+  const started = async (options: KafkaApplicationOptions) => {
+    const one = await KafkaApplication.make(options)
+    running.push(one)
+    await one.application.start()
+    return one
+  }
+
+  before(async () => {
+    log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+  })
+  afterEach(() => Promise.all(children.splice(0).map((one) => one.kill())))
+  afterEach(() => Promise.all(running.splice(0).map((one) => one.close().catch(() => {}))))
+  after(async () => {
+    await log.close()
+    directories.remove()
+  })
+
+  for (const processing of ['at_least_once', 'exactly_once'] as const) {
+    it(`is there after a restart without its changelog being read, ${processing}`, async () => {
+      const { applicationId, input } = await newCount(log)
+      const stateDir = directories.make()
+      const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
+      await sendKeys(log, input, keys(1000))
+      const first = await started(options)
+      await until(() => sum(counts(first)) === 1000)
+      await first.close()
+      assert.deepEqual(first.failures, [])
+
+      const second = await started(options)
+      assert.equal(sum(counts(second)), 1000)
+      assert.equal(second.application.restoredRecords, 0)
+      await sendKeys(log, input, keys(100))
+      await until(() => sum(counts(second)) === 1100)
+      await second.close()
+      assert.deepEqual(second.failures, [])
+    })
+
+    it(`is read from its changelog where the directory is gone, ${processing}`, async () => {
+      const { applicationId, input } = await newCount(log)
+      const stateDir = directories.make()
+      const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
+      await sendKeys(log, input, keys(1000))
+      const first = await started(options)
+      await until(() => sum(counts(first)) === 1000)
+      await first.close()
+      rmSync(stateDir, { recursive: true })
+
+      const second = await started(options)
+      assert.equal(sum(counts(second)), 1000)
+      assert.ok(second.application.restoredRecords >= 50, `${second.application.restoredRecords} records`)
+      await sendKeys(log, input, keys(100))
+      await until(() => sum(counts(second)) === 1100)
+      await second.close()
+    })
+  }
+
+  it('is not wiped by a death under exactly once: only what is missing is read', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { brokers: cluster().brokers, applicationId, input, stateDir: directories.make(), processing: 'exactly_once' } as const
+    await sendKeys(log, input, keys(1000))
+    const first = child(options)
+    await untilCounted(input)
+    const sending = sendKeys(log, input, keys(20_000))
+    await untilCountedSome(input)
+    await first.kill()
+    await sending
+
+    const second = child(options)
+    await untilCounted(input)
+    const { restoredRecords, failures } = second.said
+    // One commit at the most: fifty keys.
+    assert.ok(restoredRecords <= 50, `${restoredRecords} records were read again`)
+    assert.deepEqual(failures, [])
+    await second.stop()
+  })
+
+  for (const processing of ['exactly_once', 'at_least_once'] as const) {
+    it(`goes to another process when one is killed, ${processing}`, async () => {
+      const { applicationId, input } = await newCount(log)
+      const options = { brokers: cluster().brokers, applicationId, input, processing }
+      const three = Array.from({ length: 3 }, () => child({ ...options, stateDir: directories.make() }))
+      await Promise.all(three.map((one) => one.until(({ tasks }) => tasks.length > 0)))
+      await until(() => three.flatMap(({ said }) => said.tasks).length === 4)
+      await sendKeys(log, input, keys(2000))
+      const sending = sendKeys(log, input, keys(5000))
+      await three[0]?.kill()
+      await sending
+      if (processing === 'exactly_once') await untilCounted(input)
+      else await untilCountedAtLeast(input)
+      assert.deepEqual(
+        three
+          .slice(1)
+          .flatMap(({ said }) => said.tasks)
+          .sort(),
+        ['0_0', '0_1', '0_2', '0_3'],
+      )
+      await Promise.all(three.slice(1).map((one) => one.stop()))
+    })
+  }
+
+  it('is taken over by a standby, which reads only the rest', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once', standbyReplicas: 1 } as const
+    const two = Array.from({ length: 2 }, () => child({ ...options, stateDir: directories.make() }))
+    await Promise.all(two.map((one) => one.until(({ tasks, standbys }) => tasks.length === 2 && standbys.length === 2)))
+    for (let round = 0; round < 20; round++) await sendKeys(log, input, keys(500))
+    await untilCounted(input)
+    const [first, second] = two
+    await second?.until(({ restoredRecords }) => restoredRecords > 50)
+    const before = second?.said.restoredRecords ?? 0
+    await first?.kill()
+    await second?.until(({ tasks, state }) => tasks.length === 4 && state === 'RUNNING')
+    const rest = (second?.said.restoredRecords ?? 0) - before
+    assert.ok(rest <= 50, `${rest} records were read at the end`)
+    await sendKeys(log, input, keys(100))
+    await untilCounted(input)
+    await second?.stop()
+  })
+
+  async function untilCounted(input: string): Promise<void> {
+    const wanted = await recounted(log, input)
+    await untilTrue(async () => equal(await countedIn(log, `${input}-counted`), wanted))
+  }
+
+  async function untilCountedAtLeast(input: string): Promise<void> {
+    const wanted = await recounted(log, input)
+    await untilTrue(async () => {
+      const counted = await countedIn(log, `${input}-counted`)
+      return [...wanted].every(([key, count]) => (counted.get(key) ?? 0) >= count)
+    })
+  }
+
+  async function untilCountedSome(input: string): Promise<void> {
+    await untilTrue(async () => sum(await countedIn(log, `${input}-counted`)) > 1500)
+  }
+})
+
+/** What a process has counted, of the partitions that it has. */
+function counts({ application }: KafkaApplication): ReadonlyMap<string, number> {
+  const found = new Map<string, number>()
+  for (let at = 0; at < 50; at++) {
+    const key = `key-${at}`
+    for (const [, count] of application.queryHere('counts', KeyQuery.withKey<string, number>(key).request, null)) {
+      if (typeof count === 'number') found.set(key, count)
+    }
+  }
+  return found
+}
+
+function sum(counted: ReadonlyMap<string, number>): number {
+  return [...counted.values()].reduce((all, one) => all + one, 0)
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+async function untilTrue(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50))
+}
+
+function equal(some: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): boolean {
+  return some.size === others.size && [...some].every(([key, count]) => others.get(key) === count)
+}

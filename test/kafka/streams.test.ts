@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, beforeEach, it } from 'node:test'
+import {
+  Consumed,
+  Grouped,
+  KeyQuery,
+  Materialized,
+  Produced,
+  Serdes,
+  Streams,
+  StreamsBuilder,
+  type StreamsConfig,
+  type Topology,
+  WaggleError,
+} from 'waggle-streams'
+import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
+import type { Log, TopicSpec } from '../../processor/ports.ts'
+import { TemporaryDirectories } from '../support/kafka-application.ts'
+import { describeWithKafka } from '../support/kafka-cluster.ts'
+import { kafkaUnderTest } from '../support/kafka-log.ts'
+
+const text = Serdes.string()
+const read = Consumed.with(text, text)
+const written = Produced.with(text, text)
+
+function wordCount(options: { readonly logging?: { readonly [setting: string]: string } } = {}): Topology {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('lines', read)
+    .flatMapValues((line) => (line ?? '').split(' '))
+    .groupBy((_, word) => word, Grouped.with(text, text, { name: 'words' }))
+    .count(Materialized.as('counts', options))
+    .toStream()
+    .to('counted', Produced.with(text, Serdes.long()))
+  return builder.build()
+}
+
+describeWithKafka('Streams on Kafka', {}, (cluster) => {
+  const directories = new TemporaryDirectories()
+  let log: Log
+  let clear: () => Promise<void>
+  const running: Streams[] = []
+
+  beforeEach(async () => {
+    const under = await kafkaUnderTest(cluster(), (options) => openKafkaLog({ ...options, processing: 'at_least_once' }))
+    log = under.log
+    clear = under.close
+  })
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((one) => one.close({ timeoutMs: 10_000 }).catch(() => {})))
+    await clear()
+  })
+  after(() => directories.remove())
+
+  const topic = (name: string, partitions = 2): TopicSpec => ({ name, partitions, cleanup: 'delete', retentionMs: null })
+  const program = (topology: Topology, more: Partial<StreamsConfig> = {}, client?: 'kafkajs') => {
+    const kafka = { brokers: cluster().brokers, ...(client === undefined ? {} : { client }) }
+    const made = new Streams(topology, { applicationId: 'words', log: { kafka }, stateDir: directories.make(), commitIntervalMs: 20, ...more })
+    running.push(made)
+    return made
+  }
+
+  for (const [name, more, client] of [
+    ['at least once', {}, undefined],
+    ['exactly once', { processing: 'exactly_once' }, undefined],
+    ['on two threads', { numThreads: 2 }, undefined],
+    ['through kafkajs', {}, 'kafkajs'],
+  ] as const) {
+    it(`counts words, answers queries, and goes on where it was after a stop, ${name}`, async () => {
+      await log.createTopics([topic('lines'), topic('counted')])
+      const stateDir = directories.make()
+      const states: string[] = []
+      const first = program(wordCount(), { ...more, stateDir }, client)
+      first.onStateChange((to) => states.push(to))
+      await first.start()
+      assert.deepEqual(states, ['REBALANCING', 'RUNNING'])
+      const sent = await first.send('lines', { key: null, value: 'teddy bear teddy' }, written)
+      assert.equal(sent.topic, 'lines')
+      await counted(first, { teddy: 2, bear: 1 })
+      const answers = await first.query({ store: 'counts', query: KeyQuery.withKey<string, number>('teddy') })
+      assert.deepEqual([...answers.values()].filter(Boolean), [2])
+      await first.close({ timeoutMs: 20_000 })
+      assert.equal(first.failure, null)
+
+      const second = program(wordCount(), { ...more, stateDir }, client)
+      await second.start()
+      await second.send('lines', { key: null, value: 'teddy' }, written)
+      await counted(second, { teddy: 3, bear: 1 })
+    })
+  }
+
+  it('makes a changelog as Kafka Streams does, and repartition topics, and takes what is there', async () => {
+    await log.createTopics([topic('lines', 3), topic('counted')])
+    await program(wordCount({ logging: { 'segment.ms': '600000' } })).start()
+    const changelog = await log.topic('words-counts-changelog')
+    assert.deepEqual([changelog?.partitions, changelog?.cleanup, changelog?.retentionMs], [3, 'compact', null])
+    assert.equal((await log.topic('words-words-repartition'))?.partitions, 3)
+  })
+
+  it('refuses a changelog of another topology', async () => {
+    await log.createTopics([topic('lines'), topic('counted'), { ...topic('words-counts-changelog', 5), cleanup: 'compact' }])
+    const streams = program(wordCount())
+    await assert.rejects(streams.start(), { code: 'WAGGLE_TOPIC_MISMATCH' })
+    assert.equal(streams.state, 'ERROR')
+  })
+
+  it('names a topic that is missing, and makes none', async () => {
+    await log.createTopics([topic('lines')])
+    const streams = program(wordCount())
+    await assert.rejects(
+      streams.start(),
+      (error) => error instanceof WaggleError && error.code === 'WAGGLE_MISSING_TOPIC' && /counted/.test(error.message),
+    )
+    assert.equal(await log.topic('counted'), null)
+    const other = program(wordCount(), { applicationId: 'other', deadLetterTopic: 'dead' })
+    await assert.rejects(other.start(), { code: 'WAGGLE_MISSING_TOPIC' })
+  })
+
+  it('has its state directory for itself', async () => {
+    await log.createTopics([topic('lines'), topic('counted')])
+    const stateDir = directories.make()
+    await program(wordCount(), { stateDir }).start()
+    await assert.rejects(program(wordCount(), { stateDir }).start(), { code: 'WAGGLE_DATA_DIR_IN_USE' })
+  })
+
+  it('says when nobody answers at the address', async () => {
+    const log = { kafka: { brokers: ['127.0.0.1:9'] } }
+    await assert.rejects(program(wordCount(), { log }).start(), { code: 'WAGGLE_LOG_UNREACHABLE' })
+  })
+
+  it('gives every process all of a global table', async () => {
+    await log.createTopics([topic('in', 4), topic('names', 2), topic('out', 4)])
+    const topology = () => {
+      const builder = new StreamsBuilder()
+      const names = builder.globalTable('names', read, Materialized.as('names'))
+      builder
+        .stream('in', read)
+        .join(
+          names,
+          (_, value) => value ?? '',
+          (value, name) => `${value} is ${name}`,
+        )
+        .to('out', written)
+      return builder.build()
+    }
+    const two = [program(topology(), { applicationId: 'global' }), program(topology(), { applicationId: 'global' })]
+    const [first, second] = two
+    assert.ok(first && second)
+    const sender = await log.producer()
+    const send = (to: string, partition: number, key: string, value: string) =>
+      sender.send({ topic: to, partition, key: Buffer.from(key), value: Buffer.from(value), timestamp: 1, headers: [] })
+    await Promise.all([send('names', 0, '1', 'one'), send('names', 1, '2', 'two')])
+    await Promise.all(two.map((one) => one.start()))
+    await send('names', 1, '3', 'three')
+    const all = async (one: Streams) => {
+      const answers = await Promise.all(['1', '2', '3'].map((key) => one.query({ store: 'names', query: KeyQuery.withKey<string, string>(key) })))
+      return answers.flatMap((answer) => [...answer.values()])
+    }
+    for (const one of two) {
+      while ((await all(one)).includes(null as never)) await new Promise((resolve) => setTimeout(resolve, 10))
+      assert.deepEqual(await all(one), ['one', 'two', 'three'])
+    }
+    for (let partition = 0; partition < 4; partition++) await send('in', partition, 'k', String(1 + (partition % 3)))
+    const told: string[] = []
+    for await (const { value } of first.records('out', read)) {
+      told.push(value ?? '')
+      if (told.length === 4) break
+    }
+    assert.deepEqual(told.sort(), ['1 is one', '1 is one', '2 is two', '3 is three'])
+    await sender.close()
+  })
+
+  async function counted(streams: Streams, wanted: { readonly [word: string]: number }): Promise<void> {
+    const found = new Map<string, number>()
+    for await (const { key, value } of streams.records('counted', Consumed.with(text, Serdes.long()))) {
+      found.set(key ?? '', value ?? 0)
+      if (Object.entries(wanted).every(([word, count]) => found.get(word) === count)) break
+    }
+    assert.deepEqual(Object.fromEntries(found), wanted)
+  }
+})

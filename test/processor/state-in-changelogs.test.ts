@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Grouped, Materialized, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
+import type { LogTraits, TopicSpec } from '../../processor/ports.ts'
+import { commitSteps } from '../../processor/simulation/crash.ts'
+import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
+import { SimulatedStateDirectory, SimulatedStateFiles } from '../../processor/simulation/simulated-state-directory.ts'
+import { changelogTopics } from '../../processor/state/changelog-topics.ts'
+import { Application, type ApplicationOptions } from '../../processor/streams.ts'
+import { decorated } from '../../topology/decorated.ts'
+import { SimulatedWorld } from '../support/simulated-world.ts'
+import { read, tableToOut, text, toOut } from '../support/text-program.ts'
+
+const exactlyOnce: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn: false }
+const atLeastOnce: LogTraits = { ...exactlyOnce, atomicCommit: false }
+
+const keys = ['a', 'b', 'a', 'c', 'b', 'a', 'd', 'a', 'c', 'b', 'e', 'a']
+
+function count(): Topology {
+  const builder = new StreamsBuilder()
+  tableToOut(
+    builder
+      .stream('in', read)
+      .groupByKey(Grouped.with(text, text, { name: 'g' }))
+      .count(Materialized.as('counts')),
+  )
+  return decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
+}
+
+/** A machine with a cluster beside it: both outlive what runs here. */
+class Life {
+  readonly world: SimulatedWorld
+  files = new SimulatedStateFiles('p')
+
+  constructor(traits: LogTraits, seed = 1) {
+    this.world = new SimulatedWorld({ seed, traits, keepsState: false })
+  }
+
+  async send(log: SimulatedLog, values: readonly string[]): Promise<void> {
+    await log.createTopics(['in', 'out'].map((name) => topic(name)))
+    const producer = await log.producer()
+    const sent = values.map((key) =>
+      producer.send({ topic: 'in', partition: key.charCodeAt(0) % 2, key: Buffer.from(key), value: Buffer.from('x'), timestamp: 1, headers: [] }),
+    )
+    let isSent = false
+    void Promise.all(sent).then(() => {
+      isSent = true
+    })
+    await this.world.clock.until(() => isSent || log.hasCrashed)
+  }
+
+  /** Works on `values` a few at a time, a commit each, until it is done or crashes. */
+  async work(log: SimulatedLog, values: readonly string[]): Promise<void> {
+    await this.start(log)
+    for (let at = 0; at < values.length && !log.hasCrashed; at += 3) {
+      await this.send(log, values.slice(at, at + 3))
+      await this.world.clock.until(() => log.hasCrashed || sum(this.outcome()) === sum(this.recount()))
+    }
+  }
+
+  /** What a plain loop counts in the topic. */
+  recount(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { records } of this.world.disk.topics.get('in')?.partitions ?? [])
+      for (const { key } of records) counts.set(String(key), (counts.get(String(key)) ?? 0) + 1)
+    return counts
+  }
+
+  /** One that began, though it may crash on its way. */
+  async start(log: SimulatedLog, more: Partial<ApplicationOptions> = {}): Promise<Application> {
+    const states = new SimulatedStateDirectory(this.files)
+    const application = new Application({
+      applicationId: 'app',
+      topology: count(),
+      log,
+      states,
+      clock: this.world.clock,
+      topics: [],
+      commitIntervalMs: 10,
+      ...more,
+    })
+    void application.start().catch(() => {})
+    await this.world.clock.until(() => application.state === 'RUNNING' || log.hasCrashed)
+    return application
+  }
+
+  async finish(application: Application, processed: number): Promise<void> {
+    await this.world.clock.until(() => sum(this.outcome()) >= processed)
+    let isClosed = false
+    void application.close({ timeoutMs: 60_000 }).then(() => {
+      isClosed = true
+    })
+    await this.world.clock.until(() => isClosed)
+  }
+
+  get recordsOut(): number {
+    return (this.world.disk.topics.get('out')?.partitions ?? []).reduce((all, { records }) => all + records.length, 0)
+  }
+
+  /** The last count of each key that is committed. */
+  outcome(): ReadonlyMap<string, number> {
+    const last = new Map<string, number>()
+    for (const { records } of this.world.disk.topics.get('out')?.partitions ?? [])
+      for (const { key, value } of records) last.set(String(key), Number(String(value)))
+    return last
+  }
+}
+
+describe('State that is rebuilt from changelogs', () => {
+  for (const step of commitSteps) {
+    for (const fate of ['kept', 'lost'] as const) {
+      it(`is right after a crash at ${step} of each commit, its disk ${fate}`, async () => {
+        let crashes = 0
+        for (let commit = 0; commit < 4; commit++) {
+          const life = new Life(exactlyOnce, commit + 1)
+          await life.send(life.world.boot(), keys)
+          const log = life.world.boot({ commit, step })
+          await life.work(log, keys)
+          if (log.hasCrashed) crashes++
+          if (fate === 'lost') life.files = new SimulatedStateFiles('p')
+          const again = life.world.boot()
+          await life.send(again, ['a', 'b'])
+          await life.finish(await life.start(again), sum(life.recount()))
+          assert.deepEqual(sorted(life.outcome()), sorted(life.recount()))
+        }
+        assert.ok(crashes >= 3, `only ${crashes} crashes`)
+      })
+    }
+  }
+
+  it('has at least all of it where commits are records first and positions after them', async () => {
+    for (const step of commitSteps) {
+      const life = new Life(atLeastOnce)
+      await life.send(life.world.boot(), keys)
+      const log = life.world.boot({ commit: 1, step })
+      await life.work(log, keys)
+      assert.ok(log.hasCrashed)
+      await life.finish(await life.start(life.world.boot()), sum(life.recount()))
+      for (const [key, least] of life.recount()) assert.ok((life.outcome().get(key) ?? 0) >= least, `${key} at ${step}`)
+    }
+  })
+
+  it('is read up to where the disk was, and no more', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    await life.finish(await life.start(log), keys.length)
+    const kept = life.world.boot()
+    const second = await life.start(kept)
+    assert.equal(second.restoredRecords, 0)
+    await life.finish(second, keys.length)
+    life.files = new SimulatedStateFiles('p')
+    const third = await life.start(life.world.boot())
+    assert.ok(third.restoredRecords >= 5, `${third.restoredRecords}`)
+  })
+
+  it('is read anew where the changelog is another one than the disk has heard of', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    await life.finish(await life.start(log), keys.length)
+    for (const partition of life.world.disk.topics.get('app-counts-changelog')?.partitions ?? [])
+      Object.assign(partition, { records: [], start: 0, end: 0 })
+    const again = life.world.boot()
+    await life.send(again, ['a'])
+    const second = await life.start(again)
+    await life.world.clock.until(() => second.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
+  })
+
+  for (const kind of ['state', 'no state'] as const) {
+    it(`goes on after a failure with what was paused for want of room, with ${kind}`, async () => {
+      const life = new Life(exactlyOnce)
+      const log = life.world.boot()
+      await life.send(log, keys)
+      const builder = new StreamsBuilder()
+      let failures = 1
+      const failing = builder.stream('in', read).mapValues(() => {
+        if (failures-- === 1) throw new Error('once')
+        return '1'
+      })
+      if (kind === 'state') tableToOut(failing.groupByKey(Grouped.with(text, text, { name: 'g' })).count(Materialized.as('counts')))
+      else toOut(failing)
+      const topology = decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
+      const told: string[] = []
+      const application = await life.start(log, { topology, maxBufferedRecords: 1, onFailure: ({ message }) => told.push(message) })
+      await life.world.clock.until(() => life.recordsOut === keys.length)
+      await life.finish(application, 0)
+      assert.equal(told.length, 1)
+      assert.equal(life.recordsOut, keys.length)
+    })
+  }
+
+  it('moves between threads, and a standby is kept by another process', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 100 }
+    const first = await life.start(log, { threads: 2, spread: { settings } })
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const second = await life.start(log, { spread: { settings } })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1)
+    await life.world.clock.until(() => first.standbys.length === 1 && second.standbys.length === 1)
+    const before = second.restoredRecords
+    let isClosed = false
+    void first.close({ timeoutMs: 60_000 }).then(() => {
+      isClosed = true
+    })
+    await life.world.clock.until(() => isClosed && second.tasks.length === 2)
+    assert.equal(second.restoredRecords, before)
+    await life.send(log, ['a', 'b'])
+    await life.finish(second, keys.length + 2)
+    assert.deepEqual(sorted(life.outcome()), recount([...keys, 'a', 'b']))
+  })
+})
+
+describe('Changelog topics', () => {
+  const specs = (write: (builder: StreamsBuilder) => void) => {
+    const builder = new StreamsBuilder()
+    write(builder)
+    return changelogTopics('app', decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null }).subtopologies(), () => 3)
+  }
+
+  it('are compacted, one partition a task, with what the store says of them', () => {
+    const counts = Materialized.with(text, Serdes.long(), { logging: { 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' } })
+    assert.deepEqual(
+      specs((builder) =>
+        builder
+          .stream('in', read)
+          .groupByKey(Grouped.with(text, text, { name: 'g' }))
+          .count(counts),
+      ).map(({ partitions, cleanup, settings }) => ({
+        partitions,
+        cleanup,
+        settings,
+      })),
+      [
+        {
+          partitions: 3,
+          cleanup: 'compact,delete',
+          settings: { 'message.timestamp.type': 'CreateTime', 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' },
+        },
+      ],
+    )
+  })
+
+  it('are not made of what is not logged, and of what its own topic stands for', () => {
+    const topics = specs((builder) => {
+      builder
+        .stream('in', read)
+        .groupByKey(Grouped.with(text, text, { name: 'g' }))
+        .count(Materialized.as('unlogged', { logging: false }))
+      builder.globalTable('all', read, Materialized.as('everywhere'))
+    })
+    assert.deepEqual(topics, [])
+  })
+})
+
+function topic(name: string): TopicSpec {
+  return { name, partitions: 2, cleanup: 'delete', retentionMs: null }
+}
+
+function recount(of: readonly string[]): readonly (readonly [string, number])[] {
+  const counts = new Map<string, number>()
+  for (const key of of) counts.set(key, (counts.get(key) ?? 0) + 1)
+  return sorted(counts)
+}
+
+function sorted(counts: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((all, one) => all + one, 0)
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type PositionNote, readPositionNote, writePositionNote } from '../../../processor/task/position-note.ts'
+
+const nothing: PositionNote = { partitionTime: -1, streamTime: -1, kept: [], ahead: null }
+
+describe('What is committed beside a position', () => {
+  it('reads as it was written', () => {
+    const kept = [['a node.]] {.time', 7] as const]
+    const ahead = { until: 9, nodes: { step: { offset: 4, skip: 1, done: 'Ag==' } } }
+    for (const note of [
+      nothing,
+      { ...nothing, partitionTime: 3, streamTime: 5 },
+      { ...nothing, kept },
+      { ...nothing, ahead },
+      { ...nothing, kept, ahead },
+    ])
+      assert.deepEqual(readPositionNote(writePositionNote(note)), note)
+  })
+
+  it('is two numbers where there is nothing more to say', () => {
+    assert.equal(writePositionNote({ ...nothing, partitionTime: 3, streamTime: 5 }), '3 5')
+  })
+
+  it('says nothing where it is somebody else’s', () => {
+    for (const text of ['', 'abc', '17', '{"kept":[]}', '1 2 3', '1 2 {"offset":4}', '1 2 []']) assert.deepEqual(readPositionNote(text), nothing)
+  })
+})

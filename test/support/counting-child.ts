@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+interface Said {
+  readonly state: string
+  readonly restoredRecords: number
+  readonly tasks: readonly string[]
+  readonly standbys: readonly string[]
+  readonly failures: readonly string[]
+}
+
+export interface CountingOptions {
+  readonly brokers: readonly string[]
+  readonly applicationId: string
+  readonly input: string
+  readonly stateDir: string
+  readonly processing: 'at_least_once' | 'exactly_once'
+  readonly standbyReplicas?: number
+}
+
+/** A `counting-process`, as a test sees it. */
+export class CountingChild {
+  readonly #child: ChildProcess
+  #said: Said = { state: 'CREATED', restoredRecords: 0, tasks: [], standbys: [], failures: [] }
+  #heard: (() => void) | null = null
+  readonly #ended: Promise<void>
+
+  constructor(options: CountingOptions) {
+    const program = join(import.meta.dirname, 'counting-process.ts')
+    this.#child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()))
+    if (this.#child.stdout === null) return
+    createInterface(this.#child.stdout).on('line', (line) => {
+      this.#said = JSON.parse(line) as Said
+      this.#heard?.()
+    })
+  }
+
+  get said(): Said {
+    return this.#said
+  }
+
+  async until(isSo: (said: Said) => boolean): Promise<Said> {
+    while (!isSo(this.#said)) {
+      if (this.#child.exitCode !== null) throw new Error(`it ended with ${this.#child.exitCode}`)
+      await new Promise<void>((resolve) => {
+        this.#heard = resolve
+      })
+    }
+    return this.#said
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  async stop(): Promise<void> {
+    this.#child.stdin?.end()
+    await this.#ended
+  }
+}

@@ -1,0 +1,35 @@
+import { writeSync } from 'node:fs'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { countOf } from './counting-program.ts'
+import { KafkaApplication } from './kafka-application.ts'
+
+/** A process that counts, to be killed: says what it does, a line of JSON each, until its standard input ends. */
+const { brokers, applicationId, input, stateDir, processing, standbyReplicas } = JSON.parse(process.argv[2] ?? '{}')
+
+const running = await KafkaApplication.make({
+  cluster: { brokers, nodes: [], close: async () => {} },
+  applicationId,
+  topology: countOf(input),
+  stateDir,
+  processing,
+  kafka: { sessionTimeoutMs: 1500, transactionTimeoutMs: 2000 },
+  application: { spread: { settings: { standbyReplicas, acceptableRecoveryLag: 100 } } },
+})
+const { application } = running
+application.onStateChange(() => say())
+await application.start()
+
+process.stdin.on('end', () => void running.close().then(() => process.exit(0))).resume()
+repeat()
+
+function repeat(): void {
+  say()
+  systemClock.after(50, repeat)
+}
+
+function say(): void {
+  const { state, restoredRecords, standbys } = application
+  const tasks = application.tasks.map(({ id }) => id).sort()
+  const failures = running.failures.map(({ code, message }) => `${code} ${message}`)
+  writeSync(1, `${JSON.stringify({ state, restoredRecords, tasks, standbys, failures })}\n`)
+}

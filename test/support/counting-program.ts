@@ -1,0 +1,64 @@
+import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
+import type { Log, TopicSpec } from '../../processor/ports.ts'
+import { newName } from './kafka-log.ts'
+
+const text = Serdes.string()
+
+/** Counts the records of each key of `input`, in the store `counts` and to the topic `<input>-counted`. */
+export function countOf(input: string): Topology {
+  const builder = new StreamsBuilder()
+  builder
+    .stream(input, Consumed.with(text, text))
+    .groupByKey(Grouped.with(text, text, { name: 'by-key' }))
+    .count(Materialized.as('counts'))
+    .toStream()
+    .to(`${input}-counted`, Produced.with(text, Serdes.long()))
+  return builder.build()
+}
+
+/** Topics of four partitions, and an application that nobody had before. */
+export async function newCount(log: Log): Promise<{ readonly applicationId: string; readonly input: string }> {
+  const input = newName('words')
+  const topic = (name: string): TopicSpec => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })
+  await log.createTopics([topic(input), topic(`${input}-counted`)])
+  return { applicationId: newName('app'), input }
+}
+
+/** Fifty different ones, over and over. */
+export function keys(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, at) => `key-${at % 50}`)
+}
+
+export async function sendKeys(log: Log, topic: string, sent: readonly string[], timestamp = 1): Promise<void> {
+  const producer = await log.producer()
+  await Promise.all(
+    sent.map((key) =>
+      producer.send({ topic, partition: Number(key.split('-')[1]) % 4, key: Buffer.from(key), value: Buffer.from('x'), timestamp, headers: [] }),
+    ),
+  )
+  await producer.close()
+}
+
+/** What was counted of each key last, as readers of committed records see it. */
+export async function countedIn(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>()
+  for (const { key, value } of await recordsIn(log, topic)) found.set(key, Number(value.readBigInt64BE(0)))
+  return found
+}
+
+/** What a plain loop counts in the topic. */
+export async function recounted(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>()
+  for (const { key } of await recordsIn(log, topic)) found.set(key, (found.get(key) ?? 0) + 1)
+  return found
+}
+
+async function recordsIn(log: Log, topic: string): Promise<readonly { readonly key: string; readonly value: Buffer }[]> {
+  const records: { key: string; value: Buffer }[] = []
+  for (const [partition, { start, end }] of ((await log.topic(topic))?.offsets ?? []).entries()) {
+    for await (const run of log.read({ topic, partition, from: start, to: end })) {
+      for (const { key, value } of run.records) records.push({ key: String(key), value: Buffer.from(value instanceof Uint8Array ? value : []) })
+    }
+  }
+  return records
+}
