@@ -36,7 +36,7 @@ class StreamWorker {
     resume: () => this.#application?.resume(),
     stop: async (close) => {
       await this.#started.catch(() => {})
-      if (close === null) await this.#application?.removeThread()
+      if (close === null && this.#application?.state === 'RUNNING') await this.#application.removeThread()
       await this.#application?.close(close ?? { timeoutMs: 0 })
       this.#measure()
     },

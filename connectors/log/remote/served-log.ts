@@ -64,9 +64,9 @@ export class ServedLog {
     seek: ({ consumer, topic, partition, offset, seeks }) => this.#consumer(consumer).seek({ topic, partition }, offset, seeks),
     committed: ({ consumer, topic, partition }) => this.#consumer(consumer).committed({ topic, partition }),
     closeConsumer: async (number) => {
-      const consumer = this.#consumer(number)
+      const consumer = this.#consumers.get(number)
       this.#consumers.delete(number)
-      await consumer.close()
+      await consumer?.close()
     },
 
     taskProducer: async (group) => {
@@ -77,10 +77,10 @@ export class ServedLog {
     commit: (commit) => this.#producerOf(commit.producer).commit(commit),
     abort: (producer) => this.#producerOf(producer).abort(),
     closeTaskProducer: async (number) => {
-      const producer = this.#producerOf(number)
+      const producer = this.#producers.get(number)
       this.#producers.delete(number)
-      this.#commitsBefore += producer.commits
-      await producer.close()
+      this.#commitsBefore += producer?.commits ?? 0
+      await producer?.close()
     },
 
     send: async ({ durable, ...record }) => {
@@ -99,9 +99,9 @@ export class ServedLog {
       return done ? null : value
     },
     closeReader: async (number) => {
-      const { reader } = this.#reader(number)
+      const open = this.#readers.get(number)
       this.#readers.delete(number)
-      await reader.close()
+      await open?.reader.close()
     },
   }
 

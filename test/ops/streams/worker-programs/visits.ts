@@ -1,12 +1,13 @@
-import { existsSync, openSync } from 'node:fs'
+import { existsSync, openSync, writeFileSync } from 'node:fs'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
 
 /** What a visit does to the thread that counts it, beside being counted: whoever makes the file `once` first does it, or everybody. */
 export interface Order {
   readonly page: string
   readonly once?: string
-  readonly then?: 'exit' | 'throw' | 'throw-later'
-  /** Does not give way before this file is there. */
+  readonly does?: 'exit' | 'throw' | 'throw-later'
+  /** Makes this file, and does not give way before the other is there. */
+  readonly startedFile?: string
   readonly untilFile?: string
 }
 
@@ -28,11 +29,12 @@ builder
 
 export const topology = builder.build()
 
-function obey({ once, then, untilFile }: Order): void {
+function obey({ once, does, startedFile, untilFile }: Order): void {
+  if (startedFile !== undefined) writeFileSync(startedFile, '')
   while (untilFile !== undefined && !existsSync(untilFile));
-  if (then === undefined || (once !== undefined && !isFirst(once))) return
-  if (then === 'exit') process.exit(3)
-  if (then === 'throw') throw new RangeError('no bears')
+  if (does === undefined || (once !== undefined && !isFirst(once))) return
+  if (does === 'exit') process.exit(3)
+  if (does === 'throw') throw new RangeError('no bears')
   setImmediate(() => {
     throw new TypeError('nobody catches this')
   })
