@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +20,7 @@ import {
 } from 'waggle-streams'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { shareEmbeddedLog } from '../../../ops/streams/shared-log.ts'
 import { topology as prices } from './worker-programs/prices.ts'
 import { type Order, topology as visits } from './worker-programs/visits.ts'
 
@@ -298,6 +301,42 @@ describe('What goes wrong in a worker', () => {
     assert.equal(signed?.value, 'honey by a worker')
     const [letter] = await taken(streams.records('letters', Consumed.with(text, text)), 1)
     assert.equal(letter?.value, 'poison')
+  })
+})
+
+describe('A process with workers', () => {
+  it('ends in the middle of their work as any other does, and counts each visit once when it starts again', async () => {
+    const stateDir = await prepared(['visits', 'counted'])
+    const script = new URL('./worker-programs/exits-in-the-middle.ts', import.meta.url)
+    const child = spawn(process.execPath, [script.pathname, stateDir], { stdio: 'inherit' })
+    const [code, signal] = await once(child, 'exit')
+    assert.deepEqual([code, signal], [0, null])
+    await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
+    await streams.start()
+    const pages = Array.from({ length: 2000 }, (_, at) => `page-${at % 23}`)
+    assert.deepEqual(await counted(streams, 2000), recounted(pages))
+  })
+
+  it('goes on after a write failed, for which its database is opened again', async () => {
+    const stateDir = await prepared(['visits', 'counted'])
+    const more = { numThreads: 2, uncaughtExceptionHandler: () => 'REPLACE_THREAD' as const }
+    await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), ...more }))
+    await streams.start()
+    const { log, close } = await shareEmbeddedLog(join(stateDir, 'log'))
+    for (let round = 0; round < 3; round++) {
+      const sent = sendVisits(streams, round * 500, (round + 1) * 500)
+      const producer = await log.taskProducer({ group: 'broken' })
+      const entries = (function* (): Iterable<readonly [Uint8Array, Uint8Array]> {
+        yield* []
+        throw new Error('not to be written')
+      })()
+      const state = [{ task: 'broken', store: 'broken', entries, logged: null }]
+      await sent
+      await assert.rejects(producer.commit({ positions: [], state }), /not to be written/)
+      await producer.close()
+    }
+    assert.deepEqual(await counted(streams, 1500), recounted(pagesUntil(1500)))
+    await close()
   })
 })
 
