@@ -60,9 +60,13 @@ export class PortPeer<Theirs> {
   ): Promise<ResultOf<Theirs[Method]>> {
     if (this.#closed !== null) return Promise.reject(this.#closed)
     const id = this.#calls++
-    return new Promise((resolve, reject) => {
+    return new Promise<ResultOf<Theirs[Method]>>((resolve, reject) => {
       this.#open.set(id, { resolve: (result) => resolve(result as ResultOf<Theirs[Method]>), reject })
       this.#port.postMessage({ kind: 'call', id, method, argument } satisfies PeerMessage, memory)
+    }).catch((error: unknown) => {
+      // What cannot be cloned has not been sent.
+      this.#open.delete(id)
+      throw error
     })
   }
 

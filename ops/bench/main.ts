@@ -4,7 +4,7 @@ import { exitStatus } from '../cli/exit-status.ts'
 import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
-/** `npm run bench -- engine | streams | swarm`: each measures a floor in the same run, and prints a table, or JSON. */
+/** `npm run bench -- engine | streams | workers | swarm`: each measures a floor in the same run, and prints a table, or JSON. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -31,9 +31,12 @@ if (what === 'engine') {
   const { streamsBenchmark } = await import('./streams.ts')
   const keys = values.keys.split(',').map(Number)
   show(await streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only }))
+} else if (what === 'workers') {
+  const { workersBenchmark } = await import('./workers.ts')
+  show([workersBenchmark({ records: Number(values.records || 200_000) })])
 } else {
   process.stderr.write(
-    'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n',
+    'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n',
   )
   process.exit(exitStatus.usage)
 }

@@ -73,12 +73,12 @@ export class RemoteConsumer implements Consumer {
       // Nobody tells of what comes while it is paused: who wants to know must resume it.
       known.hasMore = true
     }
-    this.#options.peer.tell('pause', { consumer: this.#number, partitions })
+    this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     for (const one of partitions) this.#of(one).paused = false
-    this.#options.peer.tell('resume', { consumer: this.#number, partitions })
+    this.#options.peer.tell('resume', { consumer: this.#number, partitions: partitions.map(named) })
     this.wakeup()
   }
 
@@ -218,6 +218,11 @@ export class RemoteConsumer implements Consumer {
       this.#wait = done
     })
   }
+}
+
+/** What was given may be more than a name, which cannot be cloned (a task's queue). */
+function named({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
 }
 
 function placeOf({ topic, partition }: TopicPartition): string {

@@ -93,7 +93,7 @@ export class ServedConsumer {
   }
 }
 
-export function placeOf({ topic, partition }: TopicPartition): string {
+function placeOf({ topic, partition }: TopicPartition): string {
   return `${topic}\n${partition}`
 }
 
