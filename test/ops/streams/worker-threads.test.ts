@@ -74,7 +74,11 @@ async function counted(streams: Streams, count: number): Promise<[string | null,
 /** What one thread that reads one record after the other would have told. */
 function recounted(pages: readonly string[]): [string | null, number[]][] {
   const told = new Map<string | null, number[]>()
-  for (const page of pages) told.set(page, [...(told.get(page) ?? []), (told.get(page)?.length ?? 0) + 1])
+  for (const page of pages) {
+    const own = told.get(page) ?? []
+    told.set(page, own)
+    own.push(own.length + 1)
+  }
   return sorted(told)
 }
 
@@ -97,6 +101,16 @@ describe('A program whose threads are workers', () => {
       assert.deepEqual(await counted(streams, 3000), recounted(pagesUntil(3000)))
     })
   }
+
+  it('does by and by what is more than its threads can hold', async () => {
+    const stateDir = await prepared(['visits', 'counted'])
+    await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), commitIntervalMs: 50 }))
+    streams.pause()
+    await streams.start()
+    for (let from = 0; from < 30_000; from += 5000) await sendVisits(streams, from, from + 5000)
+    streams.resume()
+    assert.deepEqual(await counted(streams, 30_000), recounted(pagesUntil(30_000)))
+  })
 
   it('goes on where it was when it is closed in the middle of its work, with another number of threads', async () => {
     const stateDir = await prepared(['visits', 'counted'])
