@@ -4,17 +4,18 @@ import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import type { TaskHost } from './assignment/task-hosts.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
-import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
+import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
 import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import { TaskMemory } from './state/task-memory.ts'
 import { TaskStates } from './state/task-states.ts'
 import { openStore } from './state/task-store.ts'
 import { answerQuery } from './store-query.ts'
-import { type FailurePolicy, failAlways } from './task/failures.ts'
+import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread, type ThreadState } from './thread/stream-thread.ts'
@@ -134,17 +135,23 @@ export class Application {
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (isElsewhere !== undefined) this.#readGlobals()
       else if (globals !== null) await this.#startGlobals(globals)
+      this.#refuseClosed()
       const count = this.#options.threads ?? 1
-      if (threadElsewhere === undefined) for (let left = count; left > 0; left--) await this.addThread()
-      else await Promise.all(Array.from({ length: count }, () => this.addThread()))
+      if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.addThread()))
+      else {
+        for (let left = count; left > 0; left--) {
+          this.#refuseClosed()
+          await this.addThread()
+        }
+      }
       await this.#settled()
     } catch (error) {
-      // Closed meanwhile: whoever did sees to the rest.
-      if (this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING') throw error
-      if (this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
+      // Whoever closed it meanwhile says what state it is in; what was made since is there for nobody.
+      const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
+      if (!isClosed && this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
       await this.#workers?.close()
-      this.#enter('ERROR')
+      if (!isClosed) this.#enter('ERROR')
       throw error
     }
     this.#hasStarted = true
@@ -199,6 +206,28 @@ export class Application {
     return this.#states?.restoredRecords ?? 0
   }
 
+  /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
+  hostsOf(store: string, partition: number): TaskHost {
+    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
+    const found = this.#threadsHere.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(`${subtopology?.id ?? -1}_${partition}`)))
+    return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
+  }
+
+  has(store: string): boolean {
+    return this.#options.topology.stores.has(store)
+  }
+
+  /** That partition of a store is here, to be asked. */
+  runs(store: string, partition: number): boolean {
+    return this.tasks.some((task) => task.partition === partition && task.store(store) !== null)
+  }
+
+  /** Of its tasks, which are as many as its changelog has partitions. */
+  partitionsOf(store: string): number {
+    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
+    return subtopology === undefined || subtopology.isGlobal ? 1 : Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
+  }
+
   /** Tasks whose state is kept up to date here, for others. */
   get standbys(): readonly string[] {
     return this.#states?.standbys ?? []
@@ -221,7 +250,7 @@ export class Application {
   /** Of all threads, that of the global stores among them, and of their tasks. */
   metrics(now: number): readonly Metric[] {
     const here = this.#threadsHere.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
-    return [...this.#threadsElsewhere.flatMap(({ metrics }) => metrics), ...here]
+    return [...this.#threadsElsewhere.flatMap(({ metrics }) => metrics), ...here, ...(this.#states?.metrics(now) ?? [])]
   }
 
   /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
@@ -288,8 +317,8 @@ export class Application {
         onFailure?.(error)
       },
       decide: (error: WaggleError) => {
-        // Who is fenced has lost its tasks to another: its thread is as well as before. One that died is counted.
-        if (error.code !== 'WAGGLE_FENCED' && error.code !== 'WAGGLE_WORKER_DIED') this.#failedThreads++
+        // What another did is no failure of this thread: it is as well as before. One that died is counted.
+        if (!isOfAnother(error) && error.code !== 'WAGGLE_WORKER_DIED') this.#failedThreads++
         const decision = decide?.(error) ?? 'goOn'
         if (decision === 'stop') this.#failure ??= error
         return decision
@@ -303,18 +332,19 @@ export class Application {
     // As in Kafka Streams: what everybody has to have whole is not let pass.
     const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#globalThread = thread
-    const ends = new Map<string, readonly { readonly end: number }[]>()
+    const there = new Map<string, readonly PartitionOffsets[]>()
     for (const { topics } of plan.groups) {
-      for (const topic of topics) ends.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
+      for (const topic of topics) there.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
     }
     await thread.start()
     if (this.#states !== null) {
       while (!thread.isCaughtUp) await this.#momentOfStart()
       return
     }
-    const isBehind = (topic: string, partition: number, end: number) =>
-      end > 0 && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    while ([...ends].some(([topic, offsets]) => offsets.some(({ end }, partition) => isBehind(topic, partition, end)))) await this.#momentOfStart()
+    // Of a partition that is past its retention as a whole, nothing will ever be read.
+    const isBehind = (topic: string, partition: number, { start, end }: PartitionOffsets) =>
+      end > start && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
+    while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await this.#momentOfStart()
     if (this.#options.threadElsewhere !== undefined) await this.#untilCommitted(thread)
   }
 
@@ -342,6 +372,10 @@ export class Application {
 
   async #momentOfStart(): Promise<void> {
     await this.#moment()
+    this.#refuseClosed()
+  }
+
+  #refuseClosed(): void {
     if (this.#state !== 'REBALANCING') throw this.#failure ?? stopped()
   }
 

@@ -20,7 +20,7 @@ export interface StateDirectoryOptions {
  * own lock keeps other processes out, and a task that changes threads has nothing to close and open again.
  */
 export async function openStateDirectory({ directory, random }: StateDirectoryOptions): Promise<StateDirectory> {
-  const rocks = await Rocks.open(directory)
+  const rocks = await Rocks.open(directory, { use: 'state' })
   try {
     return new RocksStateDirectory(rocks, random)
   } catch (error) {

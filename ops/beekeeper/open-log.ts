@@ -36,6 +36,7 @@ export function kafkaOptions(settings: Settings): KafkaLogOptions {
     random: new SystemRandom(),
     // A body that the gateway takes has to go through, with its headers.
     maxRecordBytes: settings.max_body_bytes + headerRoomBytes,
+    lingerMs: settings.linger_ms,
     sessionTimeoutMs: settings.session_timeout_ms,
     heartbeatIntervalMs: Math.min(3000, Math.floor(settings.session_timeout_ms / 3)),
     ...(settings.instance === null ? {} : { instance: settings.instance }),

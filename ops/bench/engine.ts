@@ -7,6 +7,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Log } from '../../processor/ports.ts'
 import { Application } from '../../processor/streams.ts'
 import { countTopology, joinTopology, type Workload } from './engine-workloads.ts'
+import { type Measure, measure } from './measure.ts'
 import type { Table } from './table.ts'
 
 /** Records per second and CPU a record through the engine without models, beside RocksDB's own write rate for as many bytes. */
@@ -27,11 +28,6 @@ export async function engineBenchmark({ records }: { readonly records: number })
     floor.cpuMicros / records,
   ])
   return [{ title: 'Engine, without models', columns: ['what', 'log', 'records', 'records/s', 'CPU µs/record'], rows }]
-}
-
-interface Measure {
-  readonly seconds: number
-  readonly cpuMicros: number
 }
 
 /** The input is in the log before the clock starts; it stops when the last output is durable. */
@@ -97,13 +93,4 @@ async function rocksFloor(records: number): Promise<Measure> {
   await rocks.close()
   rmSync(directory, { recursive: true })
   return result
-}
-
-function measure(): () => Measure {
-  const cpu = process.cpuUsage()
-  const startedMs = systemClock.elapsedMs()
-  return () => {
-    const { user, system } = process.cpuUsage(cpu)
-    return { seconds: (systemClock.elapsedMs() - startedMs) / 1000, cpuMicros: user + system }
-  }
 }

@@ -13,7 +13,8 @@ const { positionals, values } = parseArgs({
     clients: { type: 'string', default: '32' },
     minutes: { type: 'string', default: '0' },
     records: { type: 'string', default: '' },
-    keys: { type: 'string', default: '100,10000,1000000' },
+    keys: { type: 'string', default: '' },
+    caches: { type: 'string', default: '10485760,0' },
     only: { type: 'string', default: '' },
   },
 })
@@ -29,11 +30,18 @@ if (what === 'engine') {
   show(await swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) }))
 } else if (what === 'streams') {
   const { streamsBenchmark } = await import('./streams.ts')
-  const keys = values.keys.split(',').map(Number)
+  const keys = numbers(values.keys || '100,10000,1000000')
   show(await streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only }))
 } else if (what === 'workers') {
   const { workersBenchmark } = await import('./workers.ts')
   show([workersBenchmark({ records: Number(values.records || 200_000) })])
+} else if (what === 'keys') {
+  const { keysBenchmark } = await import('./keys.ts')
+  show(await keysBenchmark({ keys: numbers(values.keys || '1000000,5000000,10000000') }))
+} else if (what === 'kafka') {
+  const { kafkaBenchmark } = await import('./kafka.ts')
+  const { only, caches } = values
+  show(await kafkaBenchmark({ records: Number(values.records || 1_000_000), keys: Number(values.keys || 10_000), caches: numbers(caches), only }))
 } else {
   process.stderr.write(
     'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n',
@@ -48,4 +56,8 @@ function show(tables: readonly Table[]): void {
     for (const table of tables) printTable(table)
   }
   process.exit(exitStatus.done)
+}
+
+function numbers(list: string): readonly number[] {
+  return list.split(',').map(Number)
 }

@@ -6,6 +6,8 @@ import { TopologyTestDriver } from '../../processor/simulation/topology-test-dri
 import { Application } from '../../processor/streams.ts'
 import { decorated } from '../../topology/decorated.ts'
 import { Serdes } from '../../topology/serdes.ts'
+import { keyAt } from './bench-keys.ts'
+import { measure } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
 /** One workload in a process of its own: driver or embedded, workload, keys, records, directory. Prints CPU and wall nanoseconds, and RSS. */
@@ -14,7 +16,8 @@ const workload = streamsWorkloads.find((one) => one.name === name)
 if (workload === undefined || directory === undefined) throw new Error(`There is no workload ${name}`)
 const [keys, records] = [Number(keysText), Number(recordsText)]
 const value = Buffer.alloc(100, 'x')
-const keyOf = (at: number) => Buffer.from(`key-${(Math.imul(at, 2_654_435_761 | 0) >>> 0) % keys}`)
+const inputs = Array.from({ length: workload.inputs }, (_, at) => `in${at}`)
+const keyOf = (at: number) => keyAt(at, { keys, inputs: inputs.length })
 const warmup = Math.floor(records / 5)
 const bytes = Serdes.bytes()
 
@@ -24,12 +27,12 @@ process.exit(0)
 
 async function throughDriver() {
   const driver = new TopologyTestDriver(workload?.build() ?? never())
-  const inputs = Array.from({ length: workload?.inputs ?? 0 }, (_, at) => driver.createInputTopic(`in${at}`, bytes, bytes))
+  const topics = inputs.map((topic) => driver.createInputTopic(topic, bytes, bytes))
   const out = driver.createOutputTopic('out', bytes, bytes)
   let measured = measure()
   for (let at = 0; at < records + warmup; at++) {
     if (at === warmup) measured = measure()
-    await inputs[at % inputs.length]?.pipeInput(keyOf(at), value, at)
+    await topics[at % topics.length]?.pipeInput(keyOf(at), value, at)
     if (at % 1000 === 999) out.readRecordsToList()
   }
   return measured()
@@ -38,7 +41,6 @@ async function throughDriver() {
 /** The input is in the log before the clock starts; it stops when all of it is processed and committed. */
 async function throughLog() {
   const log = await openEmbeddedLog({ directory: mkdtempSync(join(directory ?? '', 'log-')), clock: systemClock })
-  const inputs = Array.from({ length: workload?.inputs ?? 0 }, (_, at) => `in${at}`)
   const topic = (topicName: string) => ({ name: topicName, partitions: 1, cleanup: 'delete' as const, retentionMs: null })
   await log.createTopics([...inputs, 'out'].map(topic))
   const producer = await log.producer()
@@ -75,15 +77,6 @@ async function throughLog() {
   const result = measured()
   rmSync(directory ?? '', { recursive: true, force: true })
   return result
-}
-
-function measure(): () => { readonly seconds: number; readonly cpuMicros: number } {
-  const cpu = process.cpuUsage()
-  const startedMs = systemClock.elapsedMs()
-  return () => {
-    const { user, system } = process.cpuUsage(cpu)
-    return { seconds: (systemClock.elapsedMs() - startedMs) / 1000, cpuMicros: user + system }
-  }
 }
 
 function never(): never {

@@ -11,84 +11,96 @@ const text = Serdes.string()
 const read = Consumed.with(text, text)
 const counted = Produced.with(text, Serdes.long())
 const written = Produced.with(text, text)
-const windowMs = 1000
 
-/** The programs of `kafka-streams/Bench.java`, line for line. Input topics are `in0`, `in1`; the output is `out`. */
-export const streamsWorkloads: readonly { readonly name: string; readonly inputs: number; build(): Topology }[] = [
-  workload('stateless', 1, (builder) =>
+export interface StreamsWorkload {
+  readonly name: string
+  readonly inputs: number
+  build(setting?: WorkloadSetting): Topology
+}
+
+interface WorkloadSetting {
+  readonly windowMs: number
+  /** Topics are this with 0 after it, and 1. */
+  readonly input: string
+  readonly output: string
+}
+
+/** The programs of `kafka-streams/Bench.java`, line for line. */
+export const streamsWorkloads: readonly StreamsWorkload[] = [
+  workload('stateless', 1, (builder, { input, output }) =>
     builder
-      .stream('in0', read)
+      .stream(`${input}0`, read)
       .filter((_, value) => value !== '')
       .mapValues((value) => `${value}!`)
-      .to('out', written),
+      .to(output, written),
   ),
-  workload('count', 1, (builder) => grouped(builder).count().toStream().to('out', counted)),
-  workload('tumbling', 1, (builder) =>
-    grouped(builder)
+  workload('count', 1, (builder, { input, output }) => grouped(builder, input).count().toStream().to(output, counted)),
+  workload('tumbling', 1, (builder, { windowMs, input, output }) =>
+    grouped(builder, input)
       .windowedBy(TimeWindows.ofSizeWithNoGrace(windowMs))
       .count()
       .toStream()
       .selectKey(({ key }) => key)
-      .to('out', counted),
+      .to(output, counted),
   ),
-  workload('sliding', 1, (builder) =>
-    grouped(builder)
+  workload('sliding', 1, (builder, { windowMs, input, output }) =>
+    grouped(builder, input)
       .windowedBy(SlidingWindows.ofTimeDifferenceWithNoGrace(windowMs))
       .count()
       .toStream()
       .selectKey(({ key }) => key)
-      .to('out', counted),
+      .to(output, counted),
   ),
-  workload('session', 1, (builder) =>
-    grouped(builder)
+  workload('session', 1, (builder, { windowMs, input, output }) =>
+    grouped(builder, input)
       .windowedBy(SessionWindows.ofInactivityGapWithNoGrace(windowMs))
       .count()
       .toStream()
       .selectKey(({ key }) => key)
-      .to('out', counted),
+      .to(output, counted),
   ),
-  workload('stream-stream join', 2, (builder) =>
+  workload('stream-stream join', 2, (builder, { windowMs, input, output }) =>
     builder
-      .stream('in0', read)
-      .join(builder.stream('in1', read), (left) => left, JoinWindows.ofTimeDifferenceWithNoGrace(windowMs), StreamJoined.with(text, text, text))
-      .to('out', written),
+      .stream(`${input}0`, read)
+      .join(builder.stream(`${input}1`, read), (left) => left, JoinWindows.ofTimeDifferenceWithNoGrace(windowMs), StreamJoined.with(text, text, text))
+      .to(output, written),
   ),
-  workload('stream-table join', 2, (builder) =>
+  workload('stream-table join', 2, (builder, { input, output }) =>
     builder
-      .stream('in0', read)
-      .join(builder.table('in1', read), (left) => left)
-      .to('out', written),
+      .stream(`${input}0`, read)
+      .join(builder.table(`${input}1`, read), (left) => left)
+      .to(output, written),
   ),
-  workload('table-table join', 2, (builder) =>
+  workload('table-table join', 2, (builder, { input, output }) =>
     builder
-      .table('in0', read)
-      .join(builder.table('in1', read), (left) => left)
+      .table(`${input}0`, read)
+      .join(builder.table(`${input}1`, read), (left) => left)
       .toStream()
-      .to('out', written),
+      .to(output, written),
   ),
-  workload('suppress', 1, (builder) =>
-    grouped(builder)
+  workload('suppress', 1, (builder, { windowMs, input, output }) =>
+    grouped(builder, input)
       .windowedBy(TimeWindows.ofSizeWithNoGrace(windowMs))
       .count()
       .suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()))
       .toStream()
       .selectKey(({ key }) => key)
-      .to('out', counted),
+      .to(output, counted),
   ),
 ]
 
-function workload(name: string, inputs: number, program: (builder: StreamsBuilder) => void) {
+function workload(name: string, inputs: number, program: (builder: StreamsBuilder, setting: WorkloadSetting) => void): StreamsWorkload {
   return {
     name,
     inputs,
-    build() {
+    build(setting = { windowMs: 1000, input: 'in', output: 'out' }) {
       const builder = new StreamsBuilder()
-      program(builder)
+      program(builder, setting)
       return builder.build()
     },
   }
 }
 
-function grouped(builder: StreamsBuilder) {
-  return builder.stream('in0', read).groupByKey(Grouped.with(text, text))
+function grouped(builder: StreamsBuilder, input: string) {
+  return builder.stream(`${input}0`, read).groupByKey(Grouped.with(text, text))
 }

@@ -18,6 +18,13 @@ export const kafkaSettings: readonly Setting[] = [
     about: 'How often positions and state are committed at the least.',
   },
   {
+    key: 'linger_ms',
+    variable: 'WAGGLE_LINGER_MS',
+    schema: Type.Integer({ minimum: 0, maximum: 1000 }),
+    default: 1,
+    about: 'How long a record waits for others to go with it: more is fewer, larger batches, and as much later an answer for each topic on its way.',
+  },
+  {
     key: 'replication_factor',
     variable: 'WAGGLE_REPLICATION_FACTOR',
     schema: Type.Integer({ minimum: 1, maximum: 32_767 }),

@@ -24,6 +24,7 @@ export interface Settings {
   readonly reply_topics: string | null
   readonly processing: 'at_least_once' | 'exactly_once'
   readonly commit_interval_ms: number
+  readonly linger_ms: number
   readonly replication_factor: number | null
   readonly answer_partitions: number
   readonly instance: string | null

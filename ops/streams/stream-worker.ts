@@ -4,19 +4,20 @@ import { RemoteLog } from '../../connectors/log/remote/remote-log.ts'
 import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { packError } from '../../connectors/system/wire-error.ts'
+import { QueryWire, type WireRow } from '../../processor/query-wire.ts'
 import { Application } from '../../processor/streams.ts'
+import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { applicationOptions } from './application-options.ts'
-import { type PackedRow, QueryWire } from './query-wire.ts'
 import { loadStreamsModule } from './streams-module.ts'
-import { decisions, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
+import { decisions, type SomeRows, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
 
 /** One stream thread in a worker: an application of one thread, on the log of the thread that has started it. */
 class StreamWorker {
   readonly #data: StreamWorkerData
   readonly #starter: PortPeer<StarterCalls>
-  readonly #answers = new Map<number, AsyncIterator<PackedRow>>()
+  readonly #answers = new Map<number, AsyncIterator<WireRow>>()
   #answered = 0
   #stores: ReadonlyMap<string, StoreSpec> = new Map()
   #application: Application | null = null
@@ -40,29 +41,20 @@ class StreamWorker {
       await this.#application?.close(close ?? { timeoutMs: 0 })
       this.#measure()
     },
-    query: async ({ store, request, partitions }) => {
+    query: ({ store, request, partitions }) => {
       const wire = this.#wireOf(store)
-      const asked = await wire.unpackRequest(request)
-      const keep = (rows: AsyncIterator<PackedRow>) => {
-        this.#answers.set(this.#answered, rows)
-        return this.#answered++
-      }
-      const answers = this.#running.queryHere(store, asked, partitions)
-      return [...answers].map(([partition, answer]) => ({ partition, answer: wire.packAnswer(asked.kind, answer, keep) }))
+      const asked = wire.readRequest(request)
+      const answers = [...this.#running.queryHere(store, asked, partitions)]
+      const isShort = asked.kind === 'key' || asked.kind === 'windows-of-key'
+      return Promise.all(
+        answers.map(async ([partition, answer]) => {
+          const number = this.#answered++
+          this.#answers.set(number, wire.writeAnswer(asked.kind, answer)[Symbol.asyncIterator]())
+          return { partition, number, whole: isShort ? await this.#rows(number, Number.POSITIVE_INFINITY) : null }
+        }),
+      )
     },
-    rows: async (number) => {
-      const answer = this.#answers.get(number)
-      const rows: PackedRow[] = []
-      while (rows.length < rowsAtOnce) {
-        const next = await answer?.next()
-        if (next === undefined || next.done) {
-          this.#answers.delete(number)
-          return { rows, isDone: true }
-        }
-        rows.push(next.value)
-      }
-      return { rows, isDone: false }
-    },
+    rows: (number) => this.#rows(number, rowsAtOnce),
     leaveRows: async (number) => {
       await this.#answers.get(number)?.return?.()
       this.#answers.delete(number)
@@ -92,6 +84,20 @@ class StreamWorker {
     this.#measureAgain()
   }
 
+  async #rows(number: number, limit: number): Promise<SomeRows> {
+    const answer = this.#answers.get(number)
+    const rows: WireRow[] = []
+    while (rows.length < limit) {
+      const next = await answer?.next()
+      if (next === undefined || next.done) {
+        this.#answers.delete(number)
+        return { rows, isDone: true }
+      }
+      rows.push(next.value)
+    }
+    return { rows, isDone: false }
+  }
+
   /** Whoever decides is in the thread that has started this one, which never waits for it: so this one may wait. */
   #decide(error: WaggleError): 'goOn' | 'stop' {
     const answer = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
@@ -115,7 +121,7 @@ class StreamWorker {
     const store = this.#stores.get(name)
     if (store === undefined || store.kind === 'custom')
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${name} to ask`, next: 'Name a store of this topology.' })
-    return new QueryWire(this.#data.settings.applicationId, store)
+    return new QueryWire(store, changelogTopic(this.#data.settings.applicationId, name))
   }
 
   get #running(): Application {

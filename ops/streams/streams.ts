@@ -6,6 +6,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
+import { isOfAnother } from '../../processor/task/failures.ts'
 import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -19,6 +20,7 @@ import { checkConfig } from './checked-config.ts'
 import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
+import { StoreQueries } from './store-queries.ts'
 import { loadStreamsModule, urlOf, withModule } from './streams-module.ts'
 import { TopicClient } from './topic-client.ts'
 import { workerThreads } from './worker-threads.ts'
@@ -37,6 +39,7 @@ export class Streams implements AsyncDisposable {
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #application: Application | null = null
   #client: TopicClient | null = null
+  #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
   /** While there is no application: it was not started, or never will be. */
@@ -78,12 +81,19 @@ export class Streams implements AsyncDisposable {
     }
     this.#isStarted = true
     try {
-      this.#application = await this.#prepared()
+      const application = await this.#prepared()
+      if (this.#stateBefore !== 'CREATED') {
+        throw new WaggleError('WAGGLE_NOT_RUNNING', {
+          message: `${this.#config.applicationId} was closed before it ran`,
+          next: 'Make a new Streams.',
+        })
+      }
+      this.#application = application
       if (this.#startsPaused) this.#application.pause()
       await this.#application.start()
     } catch (error) {
       this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
-      if (this.#application === null) this.#passThrough('PENDING_ERROR', 'ERROR')
+      if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_ERROR', 'ERROR')
       await this.#release()
       throw this.#lastFailure
     }
@@ -100,14 +110,18 @@ export class Streams implements AsyncDisposable {
     const topics = await log.topics()
     const options = applicationOptions(config, this.#topology, topics)
     if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
-    const shared = { config, topics, topology: options.topology }
+    const { applicationId } = config
+    const { topology } = options
+    this.#queries = new StoreQueries({ applicationId, topology, application: () => this.#application })
+    const server = states === null ? undefined : config.applicationServer
+    const host = server === undefined ? null : await this.#queries.serve(server)
     const application = new Application({
       ...options,
       log,
-      ...(states === null ? {} : { states, spread: this.#spread }),
+      ...(states === null ? {} : { states, spread: { ...this.#spread, host } }),
       ...(module === undefined || embedded === null
         ? {}
-        : { threadElsewhere: workerThreads({ ...shared, log: embedded, moduleUrl: urlOf(module) }) }),
+        : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, moduleUrl: urlOf(module) }) }),
       onFailure: (error) => {
         this.#lastFailure = error
       },
@@ -119,10 +133,9 @@ export class Streams implements AsyncDisposable {
 
   /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
   async close(options: { timeoutMs: number }): Promise<void> {
-    if (!this.#isStarted) {
-      this.#isStarted = true
-      this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
-    }
+    this.#isStarted = true
+    // What is being started has nothing yet, and lets go of what it gets.
+    if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
       await this.#application?.close({ ...options, waitsForCalls: true })
     } finally {
@@ -180,10 +193,14 @@ export class Streams implements AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** One answer a partition (KIP-796). WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED. */
+  /**
+   * One answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
+   * WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED.
+   */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
-    return (await this.#running.query(store, query.request, partitions ?? null)) as ReadonlyMap<number, R>
+    const asked = this.#queries?.query(store, query.request, partitions ?? null) ?? this.#running.query(store, query.request, partitions ?? null)
+    return (await asked) as ReadonlyMap<number, R>
   }
 
   /**
@@ -211,9 +228,9 @@ export class Streams implements AsyncDisposable {
   }
 
   get #spread(): Partial<SpreadOptions> {
-    const { applicationServer = null, instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const { instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
     const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
-    return { host: applicationServer, instanceId, settings: Object.fromEntries(given) }
+    return { instanceId, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {
@@ -227,8 +244,8 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {
-    // Somebody else owns the tasks now, or something outside is away: that is no failure of this application.
-    if (error.code === 'WAGGLE_FENCED' || error instanceof Unavailable) return 'goOn'
+    // That is no failure of this application; nor is it one that something outside is away.
+    if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
 
@@ -236,6 +253,7 @@ export class Streams implements AsyncDisposable {
     const [client, close] = [this.#client, this.#closeLog]
     this.#client = null
     this.#closeLog = async () => {}
+    await this.#queries?.close()
     await client?.close()
     await close()
   }

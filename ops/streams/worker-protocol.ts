@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { WireError } from '../../connectors/system/wire-error.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
+import type { WireRequest, WireRow } from '../../processor/query-wire.ts'
 import type { CloseOptions } from '../../processor/streams.ts'
 import type { StreamsConfig, StreamsHandlers } from '../../topology/streams-config.ts'
-import type { PackedAnswer, PackedRequest, PackedRow } from './query-wire.ts'
 
 /** What a worker is started with. */
 export interface StreamWorkerData {
@@ -27,14 +27,23 @@ export interface WorkerCalls {
   resume(argument: null): void
   /** Null: the thread is removed, and nothing that it has in hand is waited for. */
   stop(close: CloseOptions | null): void
-  query(argument: {
-    readonly store: string
-    readonly request: PackedRequest
-    readonly partitions: readonly number[] | null
-  }): readonly { readonly partition: number; readonly answer: PackedAnswer }[]
-  /** The next rows of an answer; fewer than a handful only at its end. */
-  rows(answer: number): { readonly rows: readonly PackedRow[]; readonly isDone: boolean }
+  query(argument: { readonly store: string; readonly request: WireRequest; readonly partitions: readonly number[] | null }): readonly NumberedAnswer[]
+  /** The next rows of an answer. */
+  rows(answer: number): SomeRows
   leaveRows(answer: number): void
+}
+
+export interface SomeRows {
+  readonly rows: readonly WireRow[]
+  readonly isDone: boolean
+}
+
+/** An answer that is asked for by and by, under its number. */
+export interface NumberedAnswer {
+  readonly partition: number
+  readonly number: number
+  /** Where it is short: all of it. */
+  readonly whole: SomeRows | null
 }
 
 /** What the thread that has started a worker does for it. */

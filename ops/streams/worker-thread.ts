@@ -3,15 +3,16 @@ import type { Serving } from '../../connectors/system/port-peer.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { unpackError } from '../../connectors/system/wire-error.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
+import { QueryWire, type WireRow } from '../../processor/query-wire.ts'
 import type { CloseOptions } from '../../processor/streams.ts'
 import type { ThreadState } from '../../processor/thread/stream-thread.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from '../../processor/thread/thread-elsewhere.ts'
 import type { Topology } from '../../topology/graph.ts'
+import { changelogTopic } from '../../topology/naming.ts'
 import type { QueryRequest } from '../../topology/queries.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type PackedRow, QueryWire } from './query-wire.ts'
 import { RunningWorker } from './running-worker.ts'
-import { decisions, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
+import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
 
 export interface WorkerThreadOptions extends ThreadElsewhereOptions {
   readonly log: EmbeddedLog
@@ -103,17 +104,15 @@ export class WorkerThread implements ThreadElsewhere {
     const store = topology.stores.get(name)
     const worker = this.#worker
     if (worker === null || store === undefined || store.kind === 'custom') return new Map()
-    const wire = new QueryWire(settings.applicationId, store)
-    const asked = { store: name, request: wire.packRequest(request), partitions }
+    const wire = new QueryWire(store, changelogTopic(settings.applicationId, name))
+    const asked = { store: name, request: wire.writeRequest(request), partitions }
     const answers = await worker.peer.call('query', asked).catch((error: WaggleError) => {
       // Its partitions are on their way to others.
       if (error.code === 'WAGGLE_WORKER_DIED' || error.code === 'WAGGLE_NOT_RUNNING') return []
       throw error
     })
-    const unpacked = answers.map(
-      async ({ partition, answer }) => [partition, await wire.unpackAnswer(answer, (number) => rowsOf(worker, number))] as const,
-    )
-    return new Map(await Promise.all(unpacked))
+    const read = answers.map(async (answer) => [answer.partition, await wire.readAnswer(request.kind, rowsOf(worker, answer))] as const)
+    return new Map(await Promise.all(read))
   }
 
   async #startWorker(): Promise<RunningWorker> {
@@ -205,11 +204,12 @@ export class WorkerThread implements ThreadElsewhere {
   }
 }
 
-async function* rowsOf({ peer }: RunningWorker, number: number): AsyncIterable<PackedRow> {
+async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswer): AsyncIterable<WireRow> {
+  if (whole !== null) return yield* whole.rows
   let isDone = false
   try {
     while (!isDone) {
-      const answered = await peer.call('rows', number)
+      const answered: SomeRows = await peer.call('rows', number)
       isDone = answered.isDone
       yield* answered.rows
     }

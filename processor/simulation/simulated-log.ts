@@ -184,8 +184,15 @@ export class SimulatedLog implements Log {
       await this.#step(commit, 'begin')
       if (producer.isFenced) throw fenced(producer.group)
       const { atomicCommit } = this.traits
+      let rest = appended
+      if (!atomicCommit) {
+        const [early, late] = this.#torn(appended)
+        this.#writeRecords(early)
+        await this.#step(commit, 'torn')
+        rest = late
+      }
       const writes: (() => void)[] = [
-        () => this.#writeRecords(appended),
+        () => this.#writeRecords(rest),
         () => {
           for (const { task, store, entries } of state) for (const [key, value] of entries) this.#options.disk.store(task, store).change(key, value)
         },
@@ -260,6 +267,13 @@ export class SimulatedLog implements Log {
   #writeRecords(appended: readonly Appended[]): void {
     this.#writeLoose()
     makeDurable(appended)
+  }
+
+  /** Brokers write partitions in any order. */
+  #torn(appended: readonly Appended[]): readonly [early: readonly Appended[], late: readonly Appended[]] {
+    const partitions = [...new Set(appended.map(({ partition }) => partition))]
+    const early = new Set(partitions.filter(() => this.#options.random.next() < 0.5))
+    return [appended.filter(({ partition }) => early.has(partition)), appended.filter(({ partition }) => !early.has(partition))]
   }
 
   async #step(commit: number, step: CommitStep): Promise<void> {

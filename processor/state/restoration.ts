@@ -15,6 +15,7 @@ export class Restoration {
   readonly #copies: readonly ChangelogCopy[]
   #ends: ReadonlyMap<ChangelogCopy, number> = new Map()
   #closed = false
+  #isDone = false
 
   constructor({ task, copies, ranges }: RestorationOptions) {
     this.task = task
@@ -31,6 +32,10 @@ export class Restoration {
     return remaining
   }
 
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
   close(): void {
     this.#closed = true
     for (const copy of this.#copies) copy.close()
@@ -44,6 +49,7 @@ export class Restoration {
     })
     this.#ends = new Map(this.#copies.map((copy, at) => [copy, found[at]?.end ?? 0]))
     await Promise.all([...this.#ends].map(([copy, end]) => copy.readTo(end)))
+    this.#isDone = true
   }
 }
 

@@ -29,3 +29,8 @@ export class TaskMemory {
     return [...this.#numbers].filter(([, { value }]) => value !== -1).map(([name, { value }]) => [name, value] as const)
   }
 }
+
+/** Of one memory, at two times. */
+export function sameNumbers(some: TaskMemory['numbers'], others: TaskMemory['numbers']): boolean {
+  return some.length === others.length && some.every(([name, value], at) => name === others[at]?.[0] && value === others[at]?.[1])
+}

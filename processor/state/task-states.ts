@@ -1,5 +1,7 @@
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { TaskId } from '../assignment/group-task.ts'
+import type { Metric } from '../metrics/meters.ts'
+import { RestoreMeters } from '../metrics/restore-meters.ts'
 import type { Clock, Log, StateDirectory, TaskDisk, TopicPartition } from '../ports.ts'
 import { ChangelogCopy } from './changelog-copy.ts'
 import { ChangelogEnds } from './changelog-ends.ts'
@@ -46,13 +48,28 @@ export class TaskStates {
   readonly #standbys = new Map<TaskId, Copied>()
   /** By who was told to keep them: a thread, for one group. */
   readonly #wanted = new Map<object, readonly StatefulTask[]>()
+  /** Global stores are open for good. */
+  readonly #globals = new Set<string>()
+  /** Since when nobody here wants a task's copy. */
+  readonly #idleSince = new Map<string, number>()
   #restored = 0
+  readonly #meters: RestoreMeters
   #cancelRefresh = () => {}
+  #cancelSweep = () => {}
   #closed = false
 
   constructor(options: TaskStatesOptions) {
     this.#options = options
     this.#ends = new ChangelogEnds(options.log)
+    this.#meters = new RestoreMeters(options.applicationId, options.clock, {
+      restoring: () => [...this.#active.values()].filter(({ restoration }) => !restoration.isDone).length,
+      updating: () => this.#standbys.size,
+      remaining: (task) => [...this.#active.values()].find(({ id }) => id === task)?.restoration.remaining ?? 0,
+    })
+  }
+
+  metrics(now: number): readonly Metric[] {
+    return this.#meters.read(now)
   }
 
   get processId(): string {
@@ -76,6 +93,7 @@ export class TaskStates {
     const copies = this.#options.directory.copies()
     await this.#ends.now(tasks.filter(({ id }) => copies.has(id)).flatMap((task) => this.#changelogsOf(task).map(({ place }) => place)))
     this.#refreshLater()
+    this.#sweepLater()
   }
 
   /** The task runs here now: its state is brought to where its changelogs are. `positions` are the task's own. */
@@ -87,7 +105,7 @@ export class TaskStates {
     const changelogs = this.#changelogsOf(task)
     const restoration = new Restoration({
       task: task.id,
-      copies: changelogs.map((changelog) => this.#copy(changelog, disk)),
+      copies: changelogs.map((changelog) => this.#copy(changelog, disk, (count) => this.#meters.record(task.id, 'restore', count))),
       ranges: async (copies) => {
         const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
         return copies.map(({ changelog: { place, isSource } }, at) => {
@@ -108,7 +126,9 @@ export class TaskStates {
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<LoggedState> {
     const [store] = task.subtopology.stores
-    const disk = this.#options.directory.open(`global_${task.id}`)
+    const name = `global_${task.id}`
+    this.#globals.add(name)
+    const disk = this.#options.directory.open(name)
     if (store === undefined || store.kind === 'custom') return new LoggedState(disk, [])
     const offsets = await this.#ends.now(inputs)
     const isPart = inputs.every((input, at) => {
@@ -171,6 +191,7 @@ export class TaskStates {
   async stop(): Promise<void> {
     this.#closed = true
     this.#cancelRefresh()
+    this.#cancelSweep()
     for (const { restoration } of this.#active.values()) restoration.close()
     for (const standby of this.#standbys.values()) standby.close()
     this.#standbys.clear()
@@ -189,8 +210,9 @@ export class TaskStates {
 
   #standby(task: StatefulTask): Copied {
     const disk = this.#options.directory.open(task.id)
+    const onRecords = (count: number) => this.#meters.record(task.id, 'update', count)
     // How far a task is in a topic of others only its owner knows.
-    const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk)]))
+    const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk, onRecords)]))
     let closed = false
     const run = async () => {
       for (let failures = 0; !closed; failures++) {
@@ -219,9 +241,10 @@ export class TaskStates {
     }
   }
 
-  #copy(changelog: StoreChangelog, disk: TaskDisk): ChangelogCopy {
+  #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number) => void): ChangelogCopy {
     const onRecords = (count: number) => {
       this.#restored += count
+      counted(count)
     }
     return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords })
   }
@@ -243,6 +266,29 @@ export class TaskStates {
     })
   }
 
+  /** As Kafka Streams' `state.cleanup.delay.ms`: what moved away for good does not fill the disk for good. */
+  #sweepLater(): void {
+    const { clock, directory } = this.#options
+    this.#cancelSweep = clock.after(sweepMs, () => {
+      const now = clock.elapsedMs()
+      for (const task of directory.copies().keys()) {
+        const since = this.#idleSince.get(task) ?? now
+        if (this.#isWanted(task)) this.#idleSince.delete(task)
+        else if (now - since < cleanupDelayMs) this.#idleSince.set(task, since)
+        else {
+          directory.forget(task)
+          this.#idleSince.delete(task)
+        }
+      }
+      if (!this.#closed) this.#sweepLater()
+    })
+  }
+
+  #isWanted(task: string): boolean {
+    const wanted: Iterable<string> = [...this.#active.keys(), ...this.#standbys.keys(), ...this.#globals]
+    return [...wanted].includes(task)
+  }
+
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.#options.clock.after(delayMs, resolve)
@@ -251,5 +297,7 @@ export class TaskStates {
 }
 
 const refreshMs = 1000
+const sweepMs = 60_000
+const cleanupDelayMs = 600_000
 const backOffMs = 100
 const maxBackOffMs = 5000

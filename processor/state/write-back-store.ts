@@ -1,6 +1,7 @@
 import type { KeyValue } from '../../topology/record.ts'
 import type { Serde, Serializer } from '../../topology/serde.ts'
 import type { KeptStore, KeyValueStore } from '../../topology/state-store.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
 import { type RowChange, ranOut } from './changelog.ts'
 import { SortedIds } from './sorted-ids.ts'
@@ -62,8 +63,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   putIfAbsent(key: K, value: V): V | null {
     const entry = this.#entry(this.#bytesOf(key))
-    if (entry.value === null) this.#set(entry, value)
-    return entry.value === value ? null : entry.value
+    const before = entry.value
+    if (before === null) this.#set(entry, value)
+    return before
   }
 
   delete(key: K): V | null {
@@ -165,6 +167,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #set(entry: Entry<V>, value: V | null): void {
+    // Here it is known whose mistake it is; in the commit, nobody could let it pass.
+    if (value === undefined) throw undefinedIn(this.name)
     entry.value = value
     entry.timestamp = this.#memory.now
     if (entry.dirty) return
@@ -279,6 +283,13 @@ interface Entry<V> {
   dirty: boolean
   /** Commits on their way that hold this entry. */
   commits: number
+}
+
+function undefinedIn(store: string): WaggleError {
+  return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
+    message: `The store ${store} is given undefined as a value`,
+    next: 'Put a value, or null to delete.',
+  })
 }
 
 function isHeld<V>(entry: Entry<V>): boolean {

@@ -57,6 +57,11 @@ export class StandingFailure extends Error {
   }
 }
 
+/** It lost its tasks to another process, or went back to its last commit because another application of this one did: no failure of its own. */
+export function isOfAnother({ code }: WaggleError): boolean {
+  return code === 'WAGGLE_FENCED' || code === 'WAGGLE_COMMIT_DROPPED'
+}
+
 /** Whether what a commit was refused for is to be tried again. */
 export function retriesCommit({ production }: FailurePolicy, error: WaggleError): boolean {
   return ask(production, error, { ...nothing, topic: '', partition: -1, offset: -1n, node: '', taskId: '' }) === 'retry'

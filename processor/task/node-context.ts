@@ -91,11 +91,17 @@ export class NodeContext implements OperatorContext {
   }
 
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
+    const { memory } = this.#task
     return this.#task.punctuations.schedule(intervalMs, type, (timestamp) => {
+      const before = memory.now
+      // What it puts into stores is as old as itself: their changelogs say so.
+      memory.now = timestamp
       try {
         punctuator(timestamp)
       } catch (thrown) {
         this.#task.failures.handle('processing', this.#node, thrown, null, { time: timestamp })
+      } finally {
+        memory.now = before
       }
     })
   }

@@ -19,8 +19,10 @@ export function writePositionNote({ partitionTime, streamTime, kept, ahead }: Po
   return kept.length === 0 ? times : `${times} ${JSON.stringify(kept)}`
 }
 
-/** Of text that is no note (another application's, or none) nothing is known. */
+/** Of Kafka Streams' own metadata the time is known; of other text (another application's, or none) nothing. */
 export function readPositionNote(text: string): PositionNote {
+  const time = timeOfKafkaStreams(text)
+  if (time !== null) return { partitionTime: time, streamTime: time, kept: [], ahead: null }
   const [, partitionTime = '-1', streamTime = '-1', more = '[]'] = pattern.exec(text) ?? []
   const times = { partitionTime: Number(partitionTime), streamTime: Number(streamTime) }
   const said = JSON.parse(more) as PositionNote['kept'] | Pick<PositionNote, 'kept' | 'ahead'>
@@ -28,3 +30,10 @@ export function readPositionNote(text: string): PositionNote {
 }
 
 const pattern = /^(-?\d+) (-?\d+)(?: (\[\[.*\]\]|\{"kept":.*\}))?$/
+
+/** `TopicPartitionMetadata`, in base64: version i8, of which 1 and 2 are known, time i64, and what processors keep. */
+function timeOfKafkaStreams(text: string): number | null {
+  const bytes = Buffer.from(text, 'base64')
+  const isKnown = bytes.length >= 9 && (bytes[0] === 1 || bytes[0] === 2) && bytes.toString('base64') === text
+  return isKnown ? Number(bytes.readBigInt64BE(1)) : null
+}

@@ -6,7 +6,7 @@ import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
-import type { TaskMemory } from '../state/task-memory.ts'
+import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
 import { nearestAsync } from './async-paths.ts'
 import { AsyncRuntime } from './async-runtime.ts'
@@ -72,6 +72,8 @@ export class Task implements TaskState {
   /** What the last commit says of asynchronous nodes, by queue. */
   readonly #committedAhead: string[] = []
   readonly #aheads: (Ahead | null)[] = []
+  /** What the last commit says of numbers that operators and stores keep. */
+  #committedKept: TaskMemory['numbers']
   streamTime = -1
 
   constructor(options: TaskOptions, surroundings: TaskSurroundings) {
@@ -81,6 +83,7 @@ export class Task implements TaskState {
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
     this.memory = options.memory
+    this.#committedKept = options.memory.numbers
     this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
@@ -236,6 +239,8 @@ export class Task implements TaskState {
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
     const kept = this.memory.numbers
+    // A punctuation may have changed them, where no position has moved: one of those that stand has to say so.
+    let isTold = sameNumbers(kept, this.#committedKept)
     this.#consumed.forEach((consumed, index) => {
       const queue = this.#queues[index]
       // Until all is read again that is to be, what the last commit says of it holds.
@@ -243,7 +248,9 @@ export class Task implements TaskState {
       const ahead = this.#aheadOf(index, consumed)
       const offset = ahead === null ? consumed : Math.min(...Object.values(ahead.nodes).map((node) => node.offset))
       const said = ahead === null ? '' : JSON.stringify(ahead)
-      if (offset === this.#committed[index] && said === this.#committedAhead[index]) return
+      if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) return
+      isTold = true
+      this.#committedKept = kept
       this.#committed[index] = offset
       this.#committedAhead[index] = said
       positions.push({

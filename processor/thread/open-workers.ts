@@ -6,6 +6,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export class OpenWorkers {
   readonly #workers: ReadonlyMap<string, AsyncWorker<unknown, unknown, unknown, unknown>>
 
+  #closed: Promise<unknown> | null = null
+
   private constructor(workers: ReadonlyMap<string, AsyncWorker<unknown, unknown, unknown, unknown>>) {
     this.#workers = workers
   }
@@ -40,7 +42,9 @@ export class OpenWorkers {
     return worker
   }
 
+  /** Once, however often it is asked for. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#workers.values()].map((worker) => worker.close?.()))
+    this.#closed ??= Promise.allSettled([...this.#workers.values()].map((worker) => worker.close?.()))
+    await this.#closed
   }
 }

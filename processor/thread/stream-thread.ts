@@ -19,7 +19,7 @@ import type {
 } from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import { type FailurePolicy, retriesCommit, StandingFailure } from '../task/failures.ts'
+import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -99,7 +99,9 @@ export class StreamThread {
   #woken = false
   #stopping = false
   #isPaused = false
+  #started: Promise<void> | null = null
   #loop: Promise<void> | null = null
+  #stopped: Promise<void> | null = null
   #ended = false
   /** Of the turn of the loop that is running: what the thread spent on commits, not counting what goes on beside it. */
   #commitMs = 0
@@ -154,11 +156,17 @@ export class StreamThread {
     this.#wake()
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
     const { log, plan } = this.#options
     this.#producer = await log.taskProducer({ group: plan.applicationId })
     this.#lastCommit = this.#clock.elapsedMs()
     const consumers: { group: string; consumer: Consumer }[] = []
+    this.#consumers = consumers
     for (const { group, topics, subtopologies } of plan.groups) {
       const assignor = this.#assignor(group, subtopologies)
       const instanceId = this.#options.spread?.instanceId
@@ -176,7 +184,6 @@ export class StreamThread {
           })
       consumers.push({ group, consumer })
     }
-    this.#consumers = consumers
     this.#loop = this.#run()
   }
 
@@ -219,10 +226,16 @@ export class StreamThread {
     return new UngroupedConsumer({ log, clock, inputs, committed, listener: this.#listener(group) })
   }
 
-  /** Commits what is done and lets go; what is in flight is left to be done again. */
-  async stop(): Promise<void> {
+  /** Commits what is done and lets go; what is in flight is left to be done again. One that is about to start lets go of what it has. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping = true
     this.#wake()
+    await this.#started?.catch(() => {})
     await this.#loop
     this.#preparing.clear()
     for (const { consumer } of this.#consumers) await consumer.close()
@@ -404,6 +417,8 @@ export class StreamThread {
   #idleMs(): number {
     const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
     let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    // Copies that have come far enough are looked for.
+    if (this.#assignors.size > 0) wait = Math.min(wait, maxIdleMs)
     for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
     const now = this.#clock.now()
     if (!this.#isPaused) for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
@@ -425,7 +440,8 @@ export class StreamThread {
     const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
     const state: StoreChange[] = []
     const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
-    const changelog: ProducerRecord[] = []
+    /** Of each task first that of its last store, and so on. */
+    const changelogs: ProducerRecord[][] = []
     const tasks = [...this.#assignment.tasks]
     const start = this.#clock.elapsedMs()
     let committing = 0
@@ -437,7 +453,10 @@ export class StreamThread {
       const of = this.#assignment.stateOf(task)
       if (of !== null) {
         const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
-        of.append(part.changes, (record) => changelog.push(record))
+        part.changes.toReversed().forEach((change, at) => {
+          changelogs[at] ??= []
+          of.append([change], (record) => changelogs[at]?.push(record))
+        })
         logged.push(part)
       }
       const group = this.#assignment.groupOf(task)
@@ -450,10 +469,10 @@ export class StreamThread {
       for (const task of tasks) task.committed()
       return
     }
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelog.length > 0
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelogs.some(({ length }) => length > 0)
     this.#appended = 0
     this.#committing++
-    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelog) : Promise.resolve({ ends: [] })
+    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelogs) : Promise.resolve({ ends: [] })
     this.#commitDone = committed
       .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
@@ -462,7 +481,7 @@ export class StreamThread {
       })
       .catch((error: unknown) => {
         this.#failure ??= error
-        if (failureOf(error).code !== 'WAGGLE_FENCED') this.#refusedCommit = error
+        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
       })
       .then(() => {
         this.#committing--
@@ -472,14 +491,19 @@ export class StreamThread {
   }
 
   /**
-   * Where a commit is not atomic, what a task has sent is there before its stores say in their changelogs that it was: after a crash in
-   * between it is sent again. The other way round, a join or whoever else drops repeats would take it as sent, and it would be lost.
+   * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
+   * before it, and so on, and its positions. After a crash in between, what is missing is done again, and what comes after it is there already. The
+   * other way round, a join or whoever else drops repeats would say that it has sent what nobody has got.
    */
-  async #committed(producer: TaskProducer, point: CommitPoint, changelog: readonly ProducerRecord[]): Promise<CommitReceipt> {
-    const isInTurn = changelog.length > 0 && !this.#options.log.traits.atomicCommit
-    if (isInTurn) await producer.commit({ positions: [], state: [] })
-    for (const record of changelog) producer.append(record)
-    return producer.commit(point)
+  async #committed(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
+    const inTurn = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs.filter(({ length }) => length > 0)]
+    const ends: CommitReceipt['ends'][number][] = []
+    for (const [at, records] of inTurn.entries()) {
+      for (const record of records) producer.append(record)
+      const receipt = await producer.commit(at === inTurn.length - 1 ? point : nothingYet)
+      ends.push(...receipt.ends)
+    }
+    return { ends }
   }
 
   #append(record: ProducerRecord): void {
@@ -494,10 +518,17 @@ export class StreamThread {
     await this.#commitDone
     this.#dropTasks()
     const { log, plan } = this.#options
-    if (failure.code === 'WAGGLE_FENCED') this.#producer = await log.taskProducer({ group: plan.applicationId })
-    else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+    if (failure.code === 'WAGGLE_FENCED') {
+      // What it has open would hold back those who read what these tasks wrote.
+      await this.#producer?.close().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
+      this.#producer = await log.taskProducer({ group: plan.applicationId })
+    } else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
     this.#failure = null
-    if (!log.traits.handsOn) await this.#reopen()
+    if (!log.traits.handsOn) {
+      await this.#reopen().catch((thrown: unknown) => {
+        this.#failure = thrown
+      })
+    }
     await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
   }
 
@@ -542,6 +573,8 @@ export class StreamThread {
       },
       lost: (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
+        // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
+        if (!this.#options.log.traits.handsOn && this.#appended > 0) this.#failure ??= lostError(group)
       },
     }
   }
@@ -613,6 +646,8 @@ export class StreamThread {
 const states = ['CREATED', 'STARTING', 'PARTITIONS_REVOKED', 'PARTITIONS_ASSIGNED', 'RUNNING', 'PENDING_SHUTDOWN', 'DEAD'] as const
 export type ThreadState = (typeof states)[number]
 
+const nothingYet: CommitPoint = { positions: [], state: [] }
+
 const recordsAPass = 256
 const recordsAPoll = 2048
 /** How long the loop works before timers, sockets and workers get their turn. */
@@ -643,6 +678,13 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
+  })
+}
+
+function lostError(group: string): WaggleError {
+  return new WaggleError('WAGGLE_FENCED', {
+    message: `${group} went on without this member, which was away for too long`,
+    next: 'Nothing: it goes back to its last commit, and takes up what it is given now.',
   })
 }
 

@@ -72,6 +72,9 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
         expected.push(...(await driver.after(...rows)))
         const runner = (at % 2 === 0) === (first === 'there') ? there : here
         await runner.start()
+        // It knows how far the other has come.
+        if (at > 0 && runner === here)
+          assert.equal(here.streamTime, Math.max(...lives.slice(0, at).flatMap((life) => life.map(([, , , time = 0]) => time))))
         for (const row of rows) await sendRow(log, row)
         while ((await outputsIn(log, 'out')).length < expected.length) await new Promise((resolve) => setTimeout(resolve, 20))
         await runner.stop()
@@ -105,6 +108,10 @@ class Here {
       application: { emitIntervalMs: 0 },
     })
     await this.#running.application.start()
+  }
+
+  get streamTime(): number {
+    return this.#running?.application.tasks[0]?.streamTime ?? -1
   }
 
   async stop(): Promise<void> {

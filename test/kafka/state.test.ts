@@ -8,7 +8,7 @@ import { CountingChild, type CountingOptions } from '../support/counting-child.t
 import { countedIn, countOf, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
 import { KafkaApplication, type KafkaApplicationOptions, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { quickOptions } from '../support/kafka-log.ts'
+import { dismissMembers, quickOptions } from '../support/kafka-log.ts'
 
 const directories = new TemporaryDirectories()
 
@@ -120,6 +120,41 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       await Promise.all(three.slice(1).map((one) => one.stop()))
     })
   }
+
+  it('is counted once by members that were thrown out in the middle of their work', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { cluster: cluster(), applicationId, topology: countOf(input), processing: 'exactly_once' } as const
+    const two = [await started({ ...options, stateDir: directories.make() }), await started({ ...options, stateDir: directories.make() })]
+    for (let round = 0; round < 4; round++) {
+      // While the group is in the middle of a rebalance, a broker does not answer whom it throws out.
+      await until(() => two.every(({ application }) => application.tasks.length === 2))
+      const sending = sendKeys(log, input, keys(3000))
+      await until(() => two.some(({ application }) => application.tasks.some(({ hasUncommitted }) => hasUncommitted)))
+      await dismissMembers(cluster(), applicationId)
+      await sending
+    }
+    await untilCounted(input)
+    const refused = two.flatMap(({ failures }) => failures.map(({ code }) => code)).filter((code) => code !== 'WAGGLE_FENCED')
+    assert.deepEqual(refused, [])
+  })
+
+  it('moves to a process that joins when that has a copy of it, and not before', async () => {
+    const { applicationId, input } = await newCount(log)
+    const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once' } as const
+    const first = child({ ...options, stateDir: directories.make() })
+    await first.until(({ tasks }) => tasks.length === 4)
+    for (let round = 0; round < 30; round++) {
+      await sendKeys(log, input, keys(50))
+      await untilCounted(input)
+    }
+    const second = child({ ...options, stateDir: directories.make() })
+    const { restoredRecords } = await second.until(({ tasks }) => tasks.length > 0)
+    assert.ok(restoredRecords > 100, `${restoredRecords} records were read before`)
+    await Promise.all([first, second].map((one) => one.until(({ tasks }) => tasks.length === 2)))
+    await sendKeys(log, input, keys(100))
+    await untilCounted(input)
+    await Promise.all([first, second].map((one) => one.stop()))
+  })
 
   it('is taken over by a standby, which reads only the rest', async () => {
     const { applicationId, input } = await newCount(log)

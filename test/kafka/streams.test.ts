@@ -6,12 +6,16 @@ import {
   KeyQuery,
   Materialized,
   Produced,
+  RangeQuery,
   Serdes,
   Streams,
   StreamsBuilder,
   type StreamsConfig,
+  TimeWindows,
   type Topology,
   WaggleError,
+  WindowKeyQuery,
+  WindowRangeQuery,
 } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log, TopicSpec } from '../../processor/ports.ts'
@@ -169,6 +173,64 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.deepEqual(told.sort(), ['1 is one', '1 is one', '2 is two', '3 is three'])
     await sender.close()
   })
+
+  it('answers queries over all of its processes, and says when a store is on its way', async () => {
+    await log.createTopics([topic('visits', 4)])
+    const topology = () => {
+      const builder = new StreamsBuilder()
+      const grouped = builder.stream('visits', read).groupByKey(Grouped.with(text, text, { name: 'g' }))
+      grouped.count(Materialized.as('counts'))
+      grouped.windowedBy(TimeWindows.ofSizeWithNoGrace(1000)).count(Materialized.as('windows'))
+      return builder.build()
+    }
+    const more = { applicationId: 'asked', applicationServer: '127.0.0.1:0' }
+    const [first, second] = [program(topology(), more), program(topology(), more)]
+    await Promise.all([first.start(), second.start()])
+    const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    for (const key of all) await first.send('visits', { key, value: 'x', timestamp: 500 }, written)
+    const keys = async (one: Streams) => {
+      const found: string[] = []
+      const answers = await one.query({ store: 'counts', query: RangeQuery.withRange<string, number>(null, null) })
+      assert.deepEqual([...answers.keys()].toSorted(), [0, 1, 2, 3])
+      for (const rows of answers.values()) for await (const [key, count] of rows) found.push(`${key}${count}`)
+      return found.toSorted()
+    }
+    // Whatever either has, both give all of it.
+    const both = () => Promise.all([first, second].map((one) => keys(one).catch(migrated)))
+    const wanted = all.map((key) => `${key}1`)
+    for (let found = await both(); found.some((one) => one.join() !== wanted.join()); ) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      found = await both()
+    }
+    for (const one of [first, second]) {
+      const visits = await one.query({ store: 'counts', query: KeyQuery.withKey<string, number>('a') })
+      assert.deepEqual([...visits.values()].filter(Boolean), [1])
+      const windows = await one.query({ store: 'windows', query: WindowKeyQuery.withKeyAndWindowStartRange<string, number>('b', 0, 5000) })
+      assert.deepEqual([...windows.values()].flat(), [[0, 1]])
+      const ranges = await one.query({ store: 'windows', query: WindowRangeQuery.withWindowStartRange<string, number>(0, 5000) })
+      const seen: string[] = []
+      for (const rows of ranges.values())
+        for await (const [{ key, window }, count] of rows) seen.push(`${key}[${window.start},${window.end}]${count}`)
+      assert.deepEqual(
+        seen.toSorted(),
+        all.map((key) => `${key}[0,1000]1`),
+      )
+      await assert.rejects(one.query({ store: 'nothing', query: KeyQuery.withKey('a') }), { code: 'WAGGLE_STORE_UNKNOWN' })
+      await assert.rejects(one.query({ store: 'windows', query: KeyQuery.withKey('a'), partitions: [0, 1, 2, 3] }), {
+        code: 'WAGGLE_QUERY_NOT_SUPPORTED',
+      })
+    }
+    await first.close({ timeoutMs: 10_000 })
+    for (let found = await keys(second).catch(migrated); found.join() !== wanted.join(); ) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      found = await keys(second).catch(migrated)
+    }
+  })
+
+  function migrated(thrown: unknown): readonly string[] {
+    assert.ok(thrown instanceof WaggleError && thrown.code === 'WAGGLE_STORE_MIGRATED', String(thrown))
+    return []
+  }
 
   async function counted(streams: Streams, wanted: { readonly [word: string]: number }): Promise<void> {
     const found = new Map<string, number>()

@@ -7,10 +7,12 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
+import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
+import { quickOptions } from '../support/kafka-log.ts'
 import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
 
 describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
@@ -44,8 +46,10 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.deepEqual([await one.stop(), await two.stop()], [0, 0])
         assert.equal((await swarm.waggle('one', ['reset', swarm.file, '--force', '--gateways'])).status, 0)
         await swarm.close()
-        await admin.deleteTopics({ topics: [replies] })
         await admin.disconnect()
+        const deleting = new KafkaAdmin(quickOptions(cluster()))
+        await deleting.delete({ topics: [replies], groups: [] })
+        await deleting.close()
         await clickhouse.close()
         rmSync(directory, { recursive: true, force: true })
       })

@@ -152,6 +152,10 @@ describe('State that is rebuilt from changelogs', () => {
     life.files = new SimulatedStateFiles('p')
     const third = await life.start(life.world.boot())
     assert.ok(third.restoredRecords >= 5, `${third.restoredRecords}`)
+    const measured = third.metrics(life.world.clock.now())
+    const total = (name: string) => measured.filter((one) => one.name === name).reduce((all, { value }) => all + value, 0)
+    assert.equal(total('restore-total'), third.restoredRecords)
+    assert.deepEqual([total('restore-remaining-records-total'), total('active-restoring-tasks'), total('update-total')], [0, 0, 0])
   })
 
   it('is read anew where the changelog is another one than the disk has heard of', async () => {
@@ -189,6 +193,26 @@ describe('State that is rebuilt from changelogs', () => {
       assert.equal(life.recordsOut, keys.length)
     })
   }
+
+  it('is forgotten where its task has run elsewhere for ten minutes', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const first = await life.start(log)
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    const here = new SimulatedStateDirectory(life.files)
+    assert.equal(here.copies().size, 2)
+    life.files = new SimulatedStateFiles('q')
+    const second = await life.start(log, { spread: { settings: { acceptableRecoveryLag: 100 } } })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1)
+    await life.world.clock.advance(9 * 60_000)
+    assert.equal(here.copies().size, 2)
+    await life.world.clock.advance(3 * 60_000)
+    assert.deepEqual(
+      [...here.copies().keys()],
+      first.tasks.map(({ id }) => id),
+    )
+  })
 
   it('moves between threads, and a standby is kept by another process', async () => {
     const life = new Life(exactlyOnce)

@@ -46,7 +46,7 @@ export interface WindowAggregate {
   readonly windows: TimeWindows | UnlimitedWindows
   readonly initialize: Initialize
   readonly add: Add
-  readonly emitOnClose: () => boolean
+  readonly emitOnClose: boolean
   readonly oldValues: OldValues
 }
 
@@ -56,7 +56,7 @@ export interface SlidingAggregate {
   readonly windows: SlidingWindows
   readonly initialize: Initialize
   readonly add: Add
-  readonly emitOnClose: () => boolean
+  readonly emitOnClose: boolean
   readonly oldValues: OldValues
 }
 
@@ -67,7 +67,7 @@ export interface SessionAggregate {
   readonly initialize: Initialize
   readonly add: Add
   readonly merge: (key: unknown, left: unknown, right: unknown) => unknown
-  readonly emitOnClose: () => boolean
+  readonly emitOnClose: boolean
   readonly oldValues: OldValues
 }
 

@@ -35,7 +35,6 @@ type Untyped = GroupedStream<unknown, unknown>
 type AnyAggregator<A> = Aggregator<unknown, unknown, A>
 
 const prefix = 'COGROUPKSTREAM-AGGREGATE-'
-const updates = () => false
 
 export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
   readonly #graph: StreamsGraph
@@ -86,8 +85,8 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
     const retentionMs = windows.kind === 'unlimited' ? Number.MAX_SAFE_INTEGER : windowSizeMs * (windows.kind === 'sliding' ? 2 : 1) + windows.graceMs
     const make = (aggregation: Aggregation, oldValues: { sent: boolean }): StreamsOperator =>
       windows.kind === 'sliding'
-        ? { op: 'sliding-aggregate', store, windows, ...aggregation, emitOnClose: updates, oldValues }
-        : { op: 'window-aggregate', store, windows, ...aggregation, emitOnClose: updates, oldValues }
+        ? { op: 'sliding-aggregate', store, windows, ...aggregation, emitOnClose: false, oldValues }
+        : { op: 'window-aggregate', store, windows, ...aggregation, emitOnClose: false, oldValues }
     const key = timeWindowedSerde(serdeOr(kept.key, 'key', store), windowSizeMs) as AnySerde
     const rows = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: false })
     return this.#table(initializer, kept, named, rows, make, { key, of: 'window', graceMs: windows.graceMs })
@@ -109,7 +108,7 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
       windows,
       ...aggregation,
       merge,
-      emitOnClose: updates,
+      emitOnClose: false,
       oldValues,
     })
     const graceMs = windows.gapMs + windows.graceMs

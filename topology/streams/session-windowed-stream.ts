@@ -81,24 +81,19 @@ export class SessionWindowedStream<K, V> implements SessionWindowedKStream<K, V>
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation, merge: Merge): KTable<Windowed<K>, A> {
     const windows = this.#windows
     const oldValues = { sent: false }
-    const emitOnClose = () => this.#emitOnClose
+    // As in Kafka Streams: a strategy that is set later is for what is made later.
+    const emitOnClose = this.#emitOnClose
     const operator: StreamsOperator = { op: 'session-aggregate', store: kept.store, windows, ...aggregation, merge, emitOnClose, oldValues }
     const name = this.#stream.parts.graph.nameOr(named?.name, prefix)
-    return this.#stream.table(
-      name,
-      operator,
-      kept.sessionStore({ retentionMs: windows.gapMs + windows.graceMs, timeOrdered: this.#emitOnClose }),
-      kept,
-      {
-        key: sessionWindowedSerde(serdeOr(kept.key, 'key', kept.store)) as AnySerde,
-        value: kept.value,
-        view: () => ({ kind: 'store', store: kept.store, of: 'session' }),
-        sendOldValues: () => {
-          oldValues.sent = true
-          return true
-        },
-        graceMs: windows.gapMs + windows.graceMs,
+    return this.#stream.table(name, operator, kept.sessionStore({ retentionMs: windows.gapMs + windows.graceMs, timeOrdered: emitOnClose }), kept, {
+      key: sessionWindowedSerde(serdeOr(kept.key, 'key', kept.store)) as AnySerde,
+      value: kept.value,
+      view: () => ({ kind: 'store', store: kept.store, of: 'session' }),
+      sendOldValues: () => {
+        oldValues.sent = true
+        return true
       },
-    )
+      graceMs: windows.gapMs + windows.graceMs,
+    })
   }
 }

@@ -63,15 +63,17 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
 
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation): KTable<Windowed<K>, A> {
     const windows = this.#windows
+    // As in Kafka Streams: a strategy that is set later is for what is made later.
+    const emitOnClose = this.#emitOnClose
     const oldValues = { sent: false }
     const operator: StreamsOperator =
       windows.kind === 'sliding'
-        ? { op: 'sliding-aggregate', store: kept.store, windows, ...aggregation, emitOnClose: () => this.#emitOnClose, oldValues }
-        : { op: 'window-aggregate', store: kept.store, windows, ...aggregation, emitOnClose: () => this.#emitOnClose, oldValues }
+        ? { op: 'sliding-aggregate', store: kept.store, windows, ...aggregation, emitOnClose, oldValues }
+        : { op: 'window-aggregate', store: kept.store, windows, ...aggregation, emitOnClose, oldValues }
     const windowSizeMs = windows.kind === 'sliding' ? windows.timeDifferenceMs : windows.sizeMs
     const retentionMs = windows.kind === 'unlimited' ? Number.MAX_SAFE_INTEGER : windowSizeMs * (windows.kind === 'sliding' ? 2 : 1) + windows.graceMs
     const name = this.#stream.parts.graph.nameOr(named?.name, prefix)
-    const store = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: this.#emitOnClose })
+    const store = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: emitOnClose })
     return this.#stream.table(name, operator, store, kept, {
       key: timeWindowedSerde(serdeOr(kept.key, 'key', kept.store), windowSizeMs) as AnySerde,
       value: kept.value,

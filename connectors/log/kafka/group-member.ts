@@ -39,6 +39,7 @@ export class GroupMember {
   readonly #options: GroupMemberOptions
   readonly #cluster: Cluster
   readonly #joinLane: Lane
+  readonly #syncLane: Lane
   readonly #heartbeatLane: Lane
   #memberId = ''
   #generation = -1
@@ -62,6 +63,8 @@ export class GroupMember {
     this.#options = options
     this.#cluster = options.cluster
     this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
+    // Whoever is thrown out between joining and this is never answered; those who wait for a dead leader are, by the end of its session.
+    this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
     this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: options.sessionTimeoutMs }
     this.#loop = this.#run()
   }
@@ -170,7 +173,7 @@ export class GroupMember {
     const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
     const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
     const assignment = await this.#coordinated((broker) =>
-      client.syncGroup({ broker, lane: this.#joinLane }, group, { member, protocol: assignor.name, assignments }),
+      client.syncGroup({ broker, lane: this.#syncLane }, group, { member, protocol: assignor.name, assignments }),
     )
     if (this.#closed) return
     this.#generation = joined.generation
@@ -244,7 +247,7 @@ export class GroupMember {
   }
 
   #closeLanes(): Promise<void> {
-    const names = new Set([this.#joinLane.name, this.#heartbeatLane.name])
+    const names = new Set([this.#joinLane.name, this.#syncLane.name, this.#heartbeatLane.name])
     return this.#cluster.client.closeLanes((name) => names.has(name))
   }
 }

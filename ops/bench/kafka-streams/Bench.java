@@ -17,13 +17,12 @@ import org.apache.kafka.streams.kstream.*;
 /** One workload through Kafka Streams' own test driver: workload, keys, records. Prints CPU nanoseconds and wall nanoseconds. */
 public final class Bench {
     private static final Serde<String> TEXT = Serdes.String();
-    private static final Duration WINDOW = Duration.ofSeconds(1);
 
     public static void main(final String[] args) {
         final int keys = Integer.parseInt(args[1]);
         final int records = Integer.parseInt(args[2]);
         final StreamsBuilder builder = new StreamsBuilder();
-        final int inputs = build(builder, args[0]);
+        final int inputs = build(builder, args[0], Duration.ofSeconds(1), "in", "out");
         final Properties config = new Properties();
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, "bench");
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "nowhere:1");
@@ -43,7 +42,7 @@ public final class Bench {
                     cpu = cpuNanos();
                     wall = System.nanoTime();
                 }
-                final byte[] key = ("key-" + (int) ((at * 2654435761L & 0xffffffffL) % keys)).getBytes(StandardCharsets.UTF_8);
+                final byte[] key = ("key-" + (at / inputs * (2654435761L % keys)) % keys).getBytes(StandardCharsets.UTF_8);
                 topics[at % inputs].pipeInput(key, value, (long) at);
                 if (at % 1000 == 999) out.readRecordsToList();
             }
@@ -52,43 +51,45 @@ public final class Bench {
         System.exit(0);
     }
 
-    private static int build(final StreamsBuilder builder, final String workload) {
+    /** How many inputs it has. Their topics are `input` with 0 after it, and 1. */
+    static int build(final StreamsBuilder builder, final String workload, final Duration window, final String input,
+                     final String output) {
         final Consumed<String, String> read = Consumed.with(TEXT, TEXT);
         final Produced<String, Long> counted = Produced.with(TEXT, Serdes.Long());
         final Produced<String, String> written = Produced.with(TEXT, TEXT);
         final Grouped<String, String> grouped = Grouped.with(TEXT, TEXT);
         switch (workload) {
             case "stateless":
-                builder.stream("in0", read).filter((k, v) -> !v.isEmpty()).mapValues(v -> v + "!").to("out", written);
+                builder.stream(input + "0", read).filter((k, v) -> !v.isEmpty()).mapValues(v -> v + "!").to(output, written);
                 return 1;
             case "count":
-                builder.stream("in0", read).groupByKey(grouped).count().toStream().to("out", counted);
+                builder.stream(input + "0", read).groupByKey(grouped).count().toStream().to(output, counted);
                 return 1;
             case "tumbling":
-                builder.stream("in0", read).groupByKey(grouped).windowedBy(TimeWindows.ofSizeWithNoGrace(WINDOW)).count()
-                    .toStream((w, n) -> w.key()).to("out", counted);
+                builder.stream(input + "0", read).groupByKey(grouped).windowedBy(TimeWindows.ofSizeWithNoGrace(window)).count()
+                    .toStream((w, n) -> w.key()).to(output, counted);
                 return 1;
             case "sliding":
-                builder.stream("in0", read).groupByKey(grouped).windowedBy(SlidingWindows.ofTimeDifferenceWithNoGrace(WINDOW)).count()
-                    .toStream((w, n) -> w.key()).to("out", counted);
+                builder.stream(input + "0", read).groupByKey(grouped).windowedBy(SlidingWindows.ofTimeDifferenceWithNoGrace(window)).count()
+                    .toStream((w, n) -> w.key()).to(output, counted);
                 return 1;
             case "session":
-                builder.stream("in0", read).groupByKey(grouped).windowedBy(SessionWindows.ofInactivityGapWithNoGrace(WINDOW)).count()
-                    .toStream((w, n) -> w.key()).to("out", counted);
+                builder.stream(input + "0", read).groupByKey(grouped).windowedBy(SessionWindows.ofInactivityGapWithNoGrace(window)).count()
+                    .toStream((w, n) -> w.key()).to(output, counted);
                 return 1;
             case "stream-stream join":
-                builder.stream("in0", read).join(builder.stream("in1", read), (a, b) -> a, JoinWindows.ofTimeDifferenceWithNoGrace(WINDOW),
-                    StreamJoined.with(TEXT, TEXT, TEXT)).to("out", written);
+                builder.stream(input + "0", read).join(builder.stream(input + "1", read), (a, b) -> a, JoinWindows.ofTimeDifferenceWithNoGrace(window),
+                    StreamJoined.with(TEXT, TEXT, TEXT)).to(output, written);
                 return 2;
             case "stream-table join":
-                builder.stream("in0", read).join(builder.table("in1", read), (a, b) -> a).to("out", written);
+                builder.stream(input + "0", read).join(builder.table(input + "1", read), (a, b) -> a).to(output, written);
                 return 2;
             case "table-table join":
-                builder.table("in0", read).join(builder.table("in1", read), (a, b) -> a).toStream().to("out", written);
+                builder.table(input + "0", read).join(builder.table(input + "1", read), (a, b) -> a).toStream().to(output, written);
                 return 2;
             case "suppress":
-                builder.stream("in0", read).groupByKey(grouped).windowedBy(TimeWindows.ofSizeWithNoGrace(WINDOW)).count()
-                    .suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded())).toStream((w, n) -> w.key()).to("out", counted);
+                builder.stream(input + "0", read).groupByKey(grouped).windowedBy(TimeWindows.ofSizeWithNoGrace(window)).count()
+                    .suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded())).toStream((w, n) -> w.key()).to(output, counted);
                 return 1;
             default:
                 throw new IllegalArgumentException(workload);

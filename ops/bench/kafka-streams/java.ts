@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { mavenJars } from './maven-jars.ts'
 
 /** Where Kafka Streams' jars and a compiled program lie, or why they cannot be had here. */
@@ -8,7 +8,7 @@ export type KafkaStreamsProgram = { readonly libs: string; readonly classes: str
 
 const version = '4.3.1'
 
-/** Fetches the jars from Maven Central once (a cache of the user keeps them) and compiles a program of one file. */
+/** Fetches the jars from Maven Central once (a cache of the user keeps them) and compiles a program, with what it needs of the files beside it. */
 export function withKafkaStreams(source: string): KafkaStreamsProgram {
   if (spawnSync('javac', ['-version']).status !== 0) return { missing: 'javac is not on this machine' }
   const jars = mavenJars({ name: `kafka-streams-${version}`, pom: join(import.meta.dirname, 'pom.xml') })
@@ -16,6 +16,6 @@ export function withKafkaStreams(source: string): KafkaStreamsProgram {
   const { libs, cache } = jars
   const classes = mkdtempSync(join(cache, 'classes-'))
   process.once('exit', () => rmSync(classes, { recursive: true, force: true }))
-  const compiled = spawnSync('javac', ['-cp', `${libs}/*`, '-d', classes, source], { encoding: 'utf8' })
+  const compiled = spawnSync('javac', ['-cp', `${libs}/*`, '-sourcepath', dirname(source), '-d', classes, source], { encoding: 'utf8' })
   return compiled.status === 0 ? { libs, classes } : { missing: `${source} does not compile: ${compiled.stderr}` }
 }

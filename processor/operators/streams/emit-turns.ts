@@ -10,7 +10,8 @@ export class EmitTurns {
   readonly #look: (headers: readonly Header[]) => void
   readonly #intervalMs: number
   #next = 0
-  #isDue = false
+  /** At first too: before a restart there may have been something to look for. */
+  #isDue = true
 
   constructor(context: OperatorContext, look: (headers: readonly Header[]) => void) {
     this.#context = context

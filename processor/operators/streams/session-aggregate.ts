@@ -30,7 +30,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
     this.#lastClose = this.context.kept('closed')
     this.#updates = this.context.updates(this.#operator.store, () => this.#operator.oldValues.sent)
     this.#meters = this.context.meters.finalEmit
-    if (this.#operator.emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
+    if (this.#operator.emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -69,7 +69,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
 
   #update(session: Windowed<unknown>, before: unknown, newValue: unknown): void {
     const { emitOnClose, oldValues } = this.#operator
-    if (emitOnClose()) return
+    if (emitOnClose) return
     const { end } = session.window
     const change = { newValue, oldValue: oldValues.sent && newValue === null ? before : null }
     this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers: noHeaders, before })

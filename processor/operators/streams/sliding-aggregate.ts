@@ -44,8 +44,8 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
     this.#streamTime = this.context.kept('time')
-    this.#emission = new WindowEmission(this.context, store, emitOnClose(), () => oldValues.sent)
-    if (emitOnClose()) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
+    this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
+    if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {

@@ -5,6 +5,7 @@ import type { Serde } from '../../../topology/serde.ts'
 import type { KeyValueStore } from '../../../topology/state-store.ts'
 import { type Suppressed, suppressedBytes } from '../../../topology/streams/suppress-serdes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { Heap } from '../../heap.ts'
 import type { Sensor } from '../../metrics/sensor.ts'
 import type { BufferMeters } from '../../metrics/task-meters.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
@@ -24,7 +25,7 @@ export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null
   #topic = ''
-  #places: Place[] = []
+  readonly #places = new Heap<Place>(inOrder)
   /** As Kafka Streams counts them, where they are bounded; else nobody asks, and counting would serialise each update. */
   #bytes = 0
   #streamTime: KeptNumber = { value: -1 }
@@ -41,7 +42,7 @@ export class SuppressProcessor extends StoredProcessor {
     this.#streamTime = this.context.kept('time')
     for (const [key, held] of this.#buffer.all()) {
       const keyBytes = this.#keyBytes(key)
-      this.#insert({ time: held.time, key, keyBytes })
+      this.#places.add({ time: held.time, key, keyBytes })
       this.#bytes += this.#sizeOf(keyBytes, held)
     }
     this.#meters = { buffer: this.context.bufferMeters(this.#operator.store), emit: this.context.meters.suppressionEmit }
@@ -52,16 +53,16 @@ export class SuppressProcessor extends StoredProcessor {
     this.#streamTime.value = Math.max(this.#streamTime.value, record.timestamp)
     this.#hold(record)
     this.#measure()
-    const before = this.#places.length
+    const before = this.#places.size
     const { timeLimitMs, graceMs, maxRecords, maxBytes, whenFull } = this.#operator
     const expired = this.#streamTime.value - (timeLimitMs ?? graceMs)
-    while (this.#places[0] !== undefined && this.#places[0].time <= expired) this.#emitOldest()
-    const overCapacity = () => this.#places.length > maxRecords || this.#bytes > maxBytes
+    for (let oldest = this.#places.least; oldest !== undefined && oldest.time <= expired; oldest = this.#places.least) this.#emitOldest()
+    const overCapacity = () => this.#places.size > maxRecords || this.#bytes > maxBytes
     if (overCapacity()) {
       if (whenFull === 'shutDown') throw this.#full()
-      while (overCapacity() && this.#places.length > 0) this.#emitOldest()
+      while (overCapacity() && this.#places.size > 0) this.#emitOldest()
     }
-    if (this.#places.length < before) this.#measure()
+    if (this.#places.size < before) this.#measure()
   }
 
   #hold(record: Record<unknown, unknown>): void {
@@ -77,22 +78,12 @@ export class SuppressProcessor extends StoredProcessor {
     if (before !== null && !this.#countsBytes) return
     const keyBytes = this.#keyBytes(key)
     this.#bytes += this.#sizeOf(keyBytes, held) - (before === null ? 0 : this.#sizeOf(keyBytes, before))
-    if (before === null) this.#insert({ time, key, keyBytes })
-  }
-
-  #insert(place: Place): void {
-    let low = 0
-    for (let high = this.#places.length; low < high; ) {
-      const middle = (low + high) >> 1
-      if (inOrder(this.#places[middle] ?? place, place) < 0) low = middle + 1
-      else high = middle
-    }
-    this.#places.splice(low, 0, place)
+    if (before === null) this.#places.add({ time, key, keyBytes })
   }
 
   /** It leaves the buffer after it has gone on: a join behind it that looks it up here still sees what was there before. */
   #emitOldest(): void {
-    const [place] = this.#places
+    const place = this.#places.least
     if (place === undefined || this.#buffer === null) return
     const held = this.#buffer.get(place.key)
     // What never went on needs no taking back.
@@ -102,7 +93,7 @@ export class SuppressProcessor extends StoredProcessor {
       this.#meters?.emit.record(1)
     }
     this.#buffer.put(place.key, null)
-    this.#places.shift()
+    this.#places.take()
     if (held !== null) this.#bytes -= this.#sizeOf(place.keyBytes, held)
   }
 
@@ -120,14 +111,14 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   #measure(): void {
-    this.#meters?.buffer.count.record(this.#places.length)
+    this.#meters?.buffer.count.record(this.#places.size)
     if (this.#countsBytes) this.#meters?.buffer.sizeBytes.record(this.#bytes)
   }
 
   #full(): WaggleError {
     const { store, maxRecords, maxBytes } = this.#operator
     return new WaggleError('WAGGLE_BUFFER_FULL', {
-      message: `${store} holds ${this.#places.length} of ${maxRecords} records and ${this.#bytes} of ${maxBytes} bytes, more than it may`,
+      message: `${store} holds ${this.#places.size} of ${maxRecords} records and ${this.#bytes} of ${maxBytes} bytes, more than it may`,
       next: 'Raise maxRecords or maxBytes, or let it emit early when full.',
     })
   }

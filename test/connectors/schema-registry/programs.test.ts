@@ -65,7 +65,7 @@ function totals(name: string, sales: Serde<Sale>, total: Serde<Total>): Topology
 function config(applicationId: string, more: Partial<StreamsConfig> = {}): StreamsConfig {
   const stateDir = mkdtempSync(join(tmpdir(), 'waggle-registry-'))
   directories.push(stateDir)
-  return { applicationId, log: 'embedded', stateDir, commitIntervalMs: 5, ...more }
+  return { applicationId, log: 'embedded', cacheMaxBytes: 0, stateDir, commitIntervalMs: 5, ...more }
 }
 
 async function subjects(): Promise<readonly string[]> {

@@ -30,6 +30,7 @@ describe('The log that the settings name', () => {
     assert.equal(kafka({ KAFKA_CLIENT_ID: 'bees' }).clientId, 'bees')
     assert.equal(kafka({ WAGGLE_REPLICATION_FACTOR: '3' }).replicationFactor, 3)
     assert.deepEqual([plain.sessionTimeoutMs, plain.heartbeatIntervalMs, plain.instance], [45_000, 3000, undefined])
+    assert.deepEqual([plain.lingerMs, kafka({ WAGGLE_LINGER_MS: '20' }).lingerMs], [1, 20])
     const quick = kafka({ WAGGLE_SESSION_TIMEOUT_MS: '6000', WAGGLE_INSTANCE: 'one' })
     assert.deepEqual([quick.sessionTimeoutMs, quick.heartbeatIntervalMs, quick.instance], [6000, 2000, 'one'])
     assert.ok((kafka({ WAGGLE_MAX_BODY_BYTES: '1000000' }).maxRecordBytes ?? 0) > 1_000_000)

@@ -9,6 +9,7 @@ import {
   type KStream,
   Materialized,
   Produced,
+  type Record,
   Serdes,
   Streams,
   StreamsBuilder,
@@ -17,6 +18,7 @@ import {
   type Topology,
   WaggleError,
 } from 'waggle-streams'
+import { shareEmbeddedLog } from '../../../ops/streams/shared-log.ts'
 import { read, text, written } from '../../support/text-program.ts'
 
 const directories: string[] = []
@@ -94,6 +96,21 @@ describe('An application’s states', () => {
     assert.equal(streams.state, 'ERROR')
     assert.equal(streams.failure?.code, 'WAGGLE_SERDE_MISSING')
     await streams.close({ timeoutMs: 10 })
+  })
+
+  it('end where it is closed while it starts, and nothing of it goes on', async () => {
+    const settings = config()
+    const streams = new Streams(upper(), settings)
+    const told: string[] = []
+    streams.onStateChange((to) => told.push(to))
+    const started = assert.rejects(streams.start(), { code: 'WAGGLE_NOT_RUNNING' })
+    await streams.close({ timeoutMs: 5000 })
+    await started
+    assert.deepEqual([streams.state, told], ['NOT_RUNNING', ['PENDING_SHUTDOWN', 'NOT_RUNNING']])
+    await using next = new Streams(upper(), settings)
+    await next.start()
+    await send(next, 'bear')
+    assert.equal(await first(next), 'BEAR')
   })
 
   it('are entered once: it starts once, also at the same time, and closes as often as it is asked to', async () => {
@@ -306,6 +323,45 @@ describe('A handler', () => {
     await ended
     assert.equal(streams.failure?.code, 'WAGGLE_INVALID_VALUE')
     await streams.close({ timeoutMs: 5000 })
+  })
+})
+
+describe('Applications of one process', () => {
+  it('go on where another of them goes back to its last commit, and nobody is asked', async () => {
+    const asked: string[] = []
+    const handler = (error: WaggleError) => {
+      asked.push(error.code)
+      return 'fail' as const
+    }
+    const settings = config({ uncaughtExceptionHandler: () => 'SHUTDOWN_CLIENT', productionHandler: handler })
+    const { log, close } = await shareEmbeddedLog(join(settings.stateDir ?? '', 'log'))
+    const other = await log.taskProducer({ group: 'another' })
+    let aborts = 0
+    // Between the moment when a commit is asked for and the one when it is written.
+    const dropping = program((stream) =>
+      stream.process<string | null, string>(() => {
+        let step = (_: Record<string | null, string>) => {}
+        return {
+          init(context) {
+            step = (record) => {
+              context.commit()
+              if (aborts++ < 3) queueMicrotask(() => void other.abort())
+              context.forward(record)
+            }
+          },
+          process: (record) => step(record),
+        }
+      }),
+    )
+    const streams = new Streams(dropping, settings)
+    await streams.start()
+    await send(streams, 'one')
+    assert.equal(await first(streams), 'one')
+    assert.equal(streams.failure?.code, 'WAGGLE_COMMIT_DROPPED')
+    assert.equal(streams.state, 'RUNNING')
+    assert.deepEqual(asked, [])
+    await streams.close({ timeoutMs: 5000 })
+    await close()
   })
 })
 

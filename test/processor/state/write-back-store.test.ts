@@ -59,3 +59,25 @@ it('A store shows what was put last, in order, wherever it lies: in memory, in c
     { numRuns: 500 },
   )
 })
+
+it('What is put where nothing is says null, and what is there already says itself, also where both are the same', () => {
+  const store = emptyStore()
+  assert.equal(store.putIfAbsent('a', 'x'), null)
+  assert.equal(store.putIfAbsent('a', 'x'), 'x')
+  assert.equal(store.putIfAbsent('a', 'y'), 'x')
+  assert.equal(store.get('a'), 'x')
+})
+
+it('An undefined value is refused where it is put, and leaves the store as it was', () => {
+  const store = emptyStore()
+  store.put('a', 'x')
+  assert.throws(() => store.put('a', undefined as never), { code: 'WAGGLE_UNDEFINED_VALUE', message: /store store/ })
+  assert.equal(store.get('a'), 'x')
+  assert.equal(store.takeChanges().length, 1)
+})
+
+function emptyStore(): WriteBackStore<string, string> {
+  const disk = new SimulatedDisk().store('task', 'store')
+  const options = { topic: 't', maxEntries: 100, memory: new TaskMemory() }
+  return new WriteBackStore(keyValueStore({ name: 'store', key: text, value: text }), disk, options)
+}

@@ -22,6 +22,15 @@ describe('What is committed beside a position', () => {
     assert.equal(writePositionNote({ ...nothing, partitionTime: 3, streamTime: 5 }), '3 5')
   })
 
+  it('is Kafka Streams’ time where that has committed it', () => {
+    const bytes = Buffer.alloc(13)
+    bytes[0] = 2
+    bytes.writeBigInt64BE(90_000n, 1)
+    assert.deepEqual(readPositionNote(bytes.toString('base64')), { ...nothing, partitionTime: 90_000, streamTime: 90_000 })
+    bytes[0] = 3
+    assert.deepEqual(readPositionNote(bytes.toString('base64')), nothing)
+  })
+
   it('says nothing where it is somebody else’s', () => {
     for (const text of ['', 'abc', '17', '{"kept":[]}', '1 2 3', '1 2 {"offset":4}', '1 2 []']) assert.deepEqual(readPositionNote(text), nothing)
   })

@@ -65,6 +65,51 @@ describe('Closed windows', () => {
   })
 })
 
+describe('Closed windows, when the process dies', () => {
+  const program = (builder: StreamsBuilder) =>
+    builder
+      .stream('clicks', read)
+      .groupByKey()
+      .windowedBy(TimeWindows.ofSizeWithNoGrace(10))
+      .emitStrategy(EmitStrategy.onWindowClose())
+      .count(Materialized.as('counts-per-10', { retentionMs: 1000 }))
+      .toStream(Named.as('counts'))
+      .map((windowed, count) => [windowed.key, String(count)] as const)
+      .to('counted', Produced.with(text, text))
+
+  it('come out once where the clock has looked for them, and nothing was read since', async () => {
+    const builder = new StreamsBuilder()
+    program(builder)
+    await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
+    const clicks = driver.createInputTopic('clicks', text, text)
+    const counted = driver.createOutputTopic('counted', text, text)
+    await clicks.pipeInput('k', 'x', 0)
+    await clicks.pipeInput('k', 'x', 100)
+    await driver.advanceWallClockTime(1000)
+    assert.equal(counted.readRecordsToList().length, 1)
+    await driver.crash()
+    await clicks.pipeInput('k', 'x', 105)
+    await driver.advanceWallClockTime(1000)
+    assert.deepEqual(counted.readRecordsToList(), [])
+  })
+
+  it('come out by the clock where nobody had looked for them yet, also when no further record arrives', async () => {
+    const builder = new StreamsBuilder()
+    program(builder)
+    await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
+    const clicks = driver.createInputTopic('clicks', text, text)
+    const counted = driver.createOutputTopic('counted', text, text)
+    await clicks.pipeInput('k', 'x', 0)
+    await clicks.pipeInput('k', 'x', 100)
+    await driver.crash()
+    await driver.advanceWallClockTime(1000)
+    assert.deepEqual(
+      counted.readRecordsToList().map(({ value }) => value),
+      ['1'],
+    )
+  })
+})
+
 describe('A source of a pattern', () => {
   it('reads each topic whose whole name matches', async () => {
     const builder = new StreamsBuilder()

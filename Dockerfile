@@ -1,0 +1,16 @@
+FROM node:24.10.0-trixie-slim AS packages
+WORKDIR /waggle
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+
+FROM node:24.10.0-trixie-slim
+WORKDIR /waggle
+ENV NODE_ENV=production
+COPY --from=packages /waggle/node_modules node_modules
+COPY . .
+RUN mkdir -p /data && chown node:node /data
+USER node
+ENV WAGGLE_DATA_DIR=/data
+VOLUME /data
+ENTRYPOINT ["node", "ops/cli/main.ts"]
+CMD ["--help"]

@@ -1,0 +1,54 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { endOfRows } from './query-server.ts'
+
+/** Asks the process at `host`. Throws what it could not answer; nobody there is WAGGLE_STORE_MIGRATED, since its tasks go elsewhere then. */
+export async function askHost(host: string, question: unknown): Promise<AsyncIterable<unknown>> {
+  const answer = await fetch(`http://${host}/query`, {
+    method: 'POST',
+    body: JSON.stringify(question),
+    signal: AbortSignal.timeout(answerTimeoutMs),
+  }).catch((thrown: unknown) => {
+    throw gone(host, thrown)
+  })
+  if (answer.status !== 200) throw problemOf(host, await answer.text())
+  if (answer.body === null) throw gone(host, new Error('it said nothing'))
+  return rowsOf(host, answer.body)
+}
+
+async function* rowsOf(host: string, body: ReadableStream<Uint8Array>): AsyncIterable<unknown> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let hasEnded = false
+  try {
+    for await (const chunk of body) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (line === JSON.stringify(endOfRows)) hasEnded = true
+        else yield JSON.parse(line)
+      }
+    }
+  } catch (thrown) {
+    throw gone(host, thrown)
+  }
+  if (!hasEnded) throw gone(host, new Error('its answer was cut off'))
+}
+
+function problemOf(host: string, text: string): WaggleError {
+  try {
+    const { code, message, next } = JSON.parse(text) as { readonly code: string; readonly message: string; readonly next: string }
+    if (code.startsWith('WAGGLE_')) return new WaggleError(`WAGGLE_${code.slice('WAGGLE_'.length)}`, { message, next })
+  } catch {
+    // No process of ours.
+  }
+  return gone(host, new Error(text.slice(0, 200)))
+}
+
+function gone(host: string, cause: unknown): WaggleError {
+  return WaggleError.from('WAGGLE_STORE_MIGRATED', cause instanceof WaggleError ? cause : new Error(String(cause)), {
+    message: `${host}, which has what is asked for, does not answer`,
+    next: 'Ask again in a moment: its tasks go to another process.',
+  })
+}
+
+const answerTimeoutMs = 60_000

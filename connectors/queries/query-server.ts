@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** Rows of one partition of a store, a JSON value each. It throws what it cannot answer before the first of them. */
+export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
+
+/**
+ * Where a process answers what others want to know of its stores: POST /query with a question as JSON, answered with a row a line; what
+ * fails is a problem as JSON, with the code and the words of a WaggleError. Whoever reaches the address can read the stores.
+ */
+export class QueryServer {
+  /** `host:port`, as others are told. */
+  readonly address: string
+  readonly #server: Server
+
+  private constructor(address: string, server: Server) {
+    this.address = address
+    this.#server = server
+  }
+
+  static async open(address: string, answer: AnswerQuery): Promise<QueryServer> {
+    const at = address.lastIndexOf(':')
+    const host = address.slice(0, at)
+    const server = createServer((request, response) => void respond(request, response, answer))
+    server.requestTimeout = requestTimeoutMs
+    server.listen(Number(address.slice(at + 1)), host)
+    try {
+      await once(server, 'listening')
+    } catch (thrown) {
+      throw WaggleError.from('WAGGLE_ADDRESS_IN_USE', thrown, {
+        message: `Nobody can listen at applicationServer ${address}`,
+        next: 'Give an address of this machine that is free.',
+      })
+    }
+    return new QueryServer(`${host}:${(server.address() as AddressInfo).port}`, server)
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, answer: AnswerQuery): Promise<void> {
+  try {
+    if (request.method !== 'POST' || request.url !== '/query') {
+      response.writeHead(404).end()
+      return
+    }
+    const rows = await answer(JSON.parse(await bodyOf(request)))
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    for await (const row of rows) {
+      if (response.write(`${JSON.stringify(row)}\n`)) continue
+      await Promise.race([once(response, 'drain'), once(response, 'close')])
+      if (response.destroyed) return
+    }
+    // Else what was cut off would look like all of it.
+    response.end(`${JSON.stringify(endOfRows)}\n`)
+  } catch (thrown) {
+    const { code, message, next } = WaggleError.from('WAGGLE_QUERY_FAILED', thrown, { next: 'See the process that was asked.' })
+    if (response.headersSent) response.destroy()
+    else response.writeHead(409, { 'content-type': 'application/json' }).end(JSON.stringify({ code, message, next }))
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length
+    if (bytes > maxQuestionBytes) {
+      throw new WaggleError('WAGGLE_TOO_LARGE', { message: 'The question is larger than 1 MiB', next: 'Ask with a smaller key.' })
+    }
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+export const endOfRows = { end: true }
+const maxQuestionBytes = 1024 * 1024
+const requestTimeoutMs = 30_000

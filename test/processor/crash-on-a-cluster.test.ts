@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { LogTraits } from '../../processor/ports.ts'
+import { type CrashPoint, commitSteps } from '../../processor/simulation/crash.ts'
+import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
+import { SimulatedStateDirectory, SimulatedStateFiles } from '../../processor/simulation/simulated-state-directory.ts'
+import type { FoundRequest } from '../../topology/swarm/requests.ts'
+import { type FunctionSwarm, newRequest, predictionsOf, type Rows, startSwarm, threeModels } from '../support/function-swarm.ts'
+import { SimulatedWorld } from '../support/simulated-world.ts'
+
+const exactlyOnce: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn: false }
+const kinds: { readonly [processing: string]: LogTraits } = { exactly_once: exactlyOnce, at_least_once: { ...exactlyOnce, atomicCommit: false } }
+
+describe('A swarm whose state is in changelogs, through a crash at each step of each commit', () => {
+  for (const [processing, traits] of Object.entries(kinds)) {
+    for (const step of traits.atomicCommit ? commitSteps : [...commitSteps, 'torn' as const]) {
+      it(`${processing}, at ${step}: every accepted request has one answer, kept as it was given, and its three rows`, async () => {
+        const commits = await crashOnce(traits, null, 1)
+        assert.ok(commits >= 3, `only ${commits} commits`)
+        // Which partitions are early is chance: what matters are changelogs that are there without what they are about.
+        const tries = step === 'torn' ? 6 : 1
+        for (let commit = 0; commit < commits; commit++)
+          for (let seed = 1; seed <= tries; seed++) await crashOnce(traits, { commit, step }, seed + commit)
+      })
+    }
+  }
+})
+
+/** Returns how many commits there were. */
+async function crashOnce(traits: LogTraits, crash: CrashPoint | null, seed: number): Promise<number> {
+  const cluster = new Cluster(traits, seed)
+  const log = cluster.world.boot(crash)
+  const swarm = await cluster.start(log)
+  if (swarm !== null) await cluster.ask(swarm, log)
+  await cluster.close(swarm, log)
+  await cluster.finish()
+  return log.commits
+}
+
+const longestMs = new SimulatedWorld().clock.now() + 60_000
+const ids = Array.from({ length: 6 }, (_, at) => `request-${at}`)
+
+/** Brokers and a machine's disk: both outlive what runs on them. */
+class Cluster {
+  readonly world: SimulatedWorld
+  readonly #files = new SimulatedStateFiles('p')
+  readonly #rows: Rows = new Map()
+  readonly #accepted = new Set<string>()
+  readonly #answers = new Map<string, string>()
+
+  constructor(traits: LogTraits, seed: number) {
+    this.world = new SimulatedWorld({ seed, traits, keepsState: false })
+  }
+
+  /** Null where it crashed on its way. */
+  async start(log: SimulatedLog): Promise<FunctionSwarm | null> {
+    let swarm: FunctionSwarm | null = null
+    const options = { answerPartitions: 4, commitIntervalMs: 20, states: new SimulatedStateDirectory(this.#files) }
+    startSwarm(this.world, log, threeModels, predictionsOf(this.world), this.#rows, options).then(
+      (started) => {
+        swarm = started
+      },
+      () => {},
+    )
+    await this.world.clock.until(() => swarm !== null || log.hasCrashed)
+    return swarm
+  }
+
+  async ask(swarm: FunctionSwarm, log: SimulatedLog): Promise<void> {
+    for (const [at, id] of ids.entries()) {
+      await this.world.clock.advance(10)
+      if (at % 2 === 0) void swarm.requests.submit(newRequest(id)).then(() => this.#accepted.add(id))
+      else void swarm.requests.request(newRequest(id)).then(({ answer }) => this.#answered(id, JSON.stringify(answer)))
+    }
+    await this.world.clock.until(() => log.hasCrashed || ids.every((id) => this.#answersOf(id).length > 0))
+  }
+
+  /** A last process that does not crash: everything that was accepted comes to its end. */
+  async finish(): Promise<void> {
+    const log = this.world.boot()
+    const swarm = await this.start(log)
+    if (swarm === null) throw new Error('It did not start')
+    await this.world.clock.until(() => [...this.#accepted].every((id) => this.#answersOf(id).length > 0 && this.#hasRows(id)))
+    await this.world.clock.advance(1000)
+    for (const id of this.#accepted) {
+      const found = await this.#settled(swarm, id)
+      for (const answer of [...this.#answersOf(id), this.#answers.get(id) ?? found]) assert.equal(answer, found, id)
+    }
+    assert.deepEqual(swarm.failures, [])
+    await this.close(swarm, log)
+  }
+
+  /** An answer that was torn from its commit may be there before the ledger knows it again. */
+  async #settled(swarm: FunctionSwarm, id: string): Promise<string> {
+    for (;;) {
+      let found: FoundRequest | null | undefined
+      void swarm.requests.find(id).then((entry) => {
+        found = entry
+      })
+      await this.world.clock.until(() => found !== undefined)
+      if (found?.answer) return JSON.stringify(found.answer)
+      await this.world.clock.advance(500)
+      if (this.world.clock.now() > longestMs) throw new Error(`${id} is ${found?.state ?? 'unknown'}`)
+    }
+  }
+
+  async close(swarm: FunctionSwarm | null, log: SimulatedLog): Promise<void> {
+    let isClosed = swarm === null
+    swarm?.close().then(
+      () => {
+        isClosed = true
+      },
+      () => {},
+    )
+    await this.world.clock.until(() => isClosed || log.hasCrashed)
+  }
+
+  #answered(id: string, answer: string): void {
+    this.#accepted.add(id)
+    this.#answers.set(id, answer)
+  }
+
+  /** As the respond bee's topic has them: a repeat says the same. */
+  #answersOf(id: string): readonly string[] {
+    const partitions = this.world.disk.topics.get('waggle.three.answer')?.partitions ?? []
+    const records = partitions.flatMap(({ records }) => records.filter(({ key }) => Buffer.from(key ?? []).toString() === id))
+    return records.map(({ value }) => JSON.stringify({ kind: 'json', json: JSON.parse(Buffer.from(value ?? []).toString()) }))
+  }
+
+  #hasRows(id: string): boolean {
+    return ['a', 'b', 'c'].every((bee) => this.#rows.has(`${bee}/${id}`))
+  }
+}
