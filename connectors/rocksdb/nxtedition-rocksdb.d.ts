@@ -3,6 +3,7 @@ declare module '@nxtedition/rocksdb' {
   export interface RocksLevel {
     open(options: object): Promise<void>
     close(): Promise<void>
+    readonly handle: bigint
     batch(): {
       _put(key: Uint8Array, value: Uint8Array, options: object): void
       _del(key: Uint8Array, options: object): void
@@ -16,6 +17,6 @@ declare module '@nxtedition/rocksdb' {
     _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
   }
 
-  const rocksdb: { readonly RocksLevel: new (directory: string, options: object) => RocksLevel }
+  const rocksdb: { readonly RocksLevel: new (directory: string | bigint, options: object) => RocksLevel }
   export default rocksdb
 }

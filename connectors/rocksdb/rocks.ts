@@ -17,14 +17,15 @@ export class Rocks {
   readonly directory: string
   readonly #level: RocksLevel
   #closed = false
-  readonly #wal: WalSync
+  /** Null where another thread has opened it, which alone writes. */
+  readonly #wal: WalSync | null
   /** Written again and again: the database holds on to each that is made, and all that was written with it, until it is told to let go. */
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
-  private constructor(directory: string, db: RocksLevel) {
+  private constructor(directory: string, db: RocksLevel, wal: WalSync | null) {
     this.directory = directory
     this.#level = db
-    this.#wal = new WalSync(directory)
+    this.#wal = wal
   }
 
   static async open(directory: string, { use = 'log' }: { readonly use?: 'log' | 'state' } = {}): Promise<Rocks> {
@@ -34,7 +35,22 @@ export class Rocks {
     } catch (thrown) {
       throw openError(directory, thrown)
     }
-    return new Rocks(directory, db)
+    return new Rocks(directory, db, new WalSync(directory))
+  }
+
+  /**
+   * What another thread of this process has open, to read only. It must not be closed, here or there, while this thread lives: the
+   * binding would end the process. A thread that just ends does no harm.
+   */
+  static async borrow(handle: bigint): Promise<Rocks> {
+    const db = new rocksdb.RocksLevel(handle, {})
+    await db.open({})
+    return new Rocks('', db, null)
+  }
+
+  /** For another thread to `borrow`. */
+  get handle(): bigint {
+    return this.#db.handle
   }
 
   /** The binding itself would end the process when it is used after it was closed. */
@@ -53,6 +69,7 @@ export class Rocks {
 
   /** One atomic write. Later changes of a key win. */
   write(changes: Iterable<RocksChange>): void {
+    if (this.#wal === null) throw this.#borrowed()
     const batch = this.#batch ?? this.#db.batch()
     this.#batch = null
     let bytes = 0
@@ -76,7 +93,7 @@ export class Rocks {
   }
 
   sync(): Promise<void> {
-    return this.#wal.sync()
+    return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
   /** `from` inclusive, `to` exclusive; null is open. A snapshot of the moment of the first step. */
@@ -108,10 +125,15 @@ export class Rocks {
 
   async close(): Promise<void> {
     if (this.#closed) return
+    if (this.#wal === null) throw this.#borrowed()
     this.#closed = true
     await this.#wal.close()
     // It is closed and lets go of its lock even where its last flush fails (a full disk); what was promised is synced by then.
     await this.#level.close().catch(() => {})
+  }
+
+  #borrowed(): WaggleError {
+    return new WaggleError('WAGGLE_INTERNAL', { message: 'A borrowed database can only be read', next: 'Report this as a bug.' })
   }
 }
 
