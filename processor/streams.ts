@@ -11,14 +11,18 @@ import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
 import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
+import { TaskMemory } from './state/task-memory.ts'
 import { TaskStates } from './state/task-states.ts'
+import { openStore } from './state/task-store.ts'
 import { answerQuery } from './store-query.ts'
 import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
-import { StreamThread } from './thread/stream-thread.ts'
+import { StreamThread, type ThreadState } from './thread/stream-thread.ts'
+import { globalStateName } from './thread/task-assignment.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-plan.ts'
 import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
+import type { ThreadElsewhere, ThreadElsewhereOptions } from './thread/thread-elsewhere.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 /** In Kafka Streams' order, which its metrics count by. */
@@ -57,6 +61,10 @@ export interface ApplicationOptions {
   /** Of the process: without them a record that ends it is read again for good. */
   readonly flights?: Flights
   readonly onFailure?: (error: WaggleError) => void
+  /** Makes its threads where they are to run in other JavaScript threads. Then this one keeps the global stores, and nothing else. */
+  readonly threadElsewhere?: (options: ThreadElsewhereOptions) => ThreadElsewhere
+  /** This is one of those threads: it has this name, and reads global stores as the last commit of who keeps them left them. */
+  readonly isElsewhere?: { readonly threadName: string }
   /** Of a failure that was rolled back: whether to try again (the usual), or to stop for good. */
   readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
 }
@@ -85,7 +93,7 @@ export class Application {
   /** What stopped a thread for good. */
   #failure: WaggleError | null = null
   #workers: OpenWorkers | null = null
-  #threads: StreamThread[] = []
+  #threads: (StreamThread | ThreadElsewhere)[] = []
   #globalThread: StreamThread | null = null
   readonly #globals = new GlobalStores()
   #threadsStarted = 0
@@ -122,13 +130,20 @@ export class Application {
     try {
       await this.#prepareTopics()
       await openSerdes(this.#options.topology, this.#options.applicationId)
-      this.#workers = await OpenWorkers.open(this.#options.topology, this.#options.onOpened)
+      const { threadElsewhere, isElsewhere } = this.#options
+      this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.#options.topology, this.#options.onOpened) : OpenWorkers.none()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
-      if (globals !== null) await this.#startGlobals(globals)
-      for (let count = this.#options.threads ?? 1; count > 0; count--) {
-        this.#refuseClosed()
-        await this.addThread()
+      if (isElsewhere !== undefined) this.#readGlobals()
+      else if (globals !== null) await this.#startGlobals(globals)
+      this.#refuseClosed()
+      const count = this.#options.threads ?? 1
+      if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.addThread()))
+      else {
+        for (let left = count; left > 0; left--) {
+          this.#refuseClosed()
+          await this.addThread()
+        }
       }
       await this.#settled()
     } catch (error) {
@@ -156,7 +171,7 @@ export class Application {
   }
 
   get #isSettled(): boolean {
-    return this.#threads.every(({ isSettled }) => isSettled)
+    return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
   }
 
   #settling(): void {
@@ -167,11 +182,17 @@ export class Application {
 
   /** One more loop over this application's tasks, which are shared out anew; its name. */
   async addThread(): Promise<string> {
-    const thread = this.#newThread(this.#plan, `${this.#options.applicationId}-StreamThread-${++this.#threadsStarted}`)
+    const name = this.#options.isElsewhere?.threadName ?? `${this.#options.applicationId}-StreamThread-${++this.#threadsStarted}`
+    const thread = this.#options.threadElsewhere?.({ name, ...this.#told }) ?? this.#newThread(this.#plan, name)
     this.#threads.push(thread)
     if (this.#paused) thread.pause()
-    await thread.start()
-    return thread.name
+    try {
+      await thread.start()
+    } catch (error) {
+      this.#threads = this.#threads.filter((other) => other !== thread)
+      throw error
+    }
+    return name
   }
 
   /** The name of the thread that was stopped; null where there was none. */
@@ -189,7 +210,7 @@ export class Application {
   /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
   hostsOf(store: string, partition: number): TaskHost {
     const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    const found = this.#threads.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(`${subtopology?.id ?? -1}_${partition}`)))
+    const found = this.#threadsHere.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(`${subtopology?.id ?? -1}_${partition}`)))
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
@@ -218,7 +239,7 @@ export class Application {
     return this.#states?.remainingRecords ?? 0
   }
 
-  get threads(): readonly StreamThread[] {
+  get threads(): readonly { readonly name: string; readonly state: ThreadState }[] {
     return this.#threads
   }
 
@@ -229,9 +250,8 @@ export class Application {
 
   /** Of all threads, that of the global stores among them, and of their tasks. */
   metrics(now: number): readonly Metric[] {
-    const threads = [...this.#threads, ...(this.#globalThread === null ? [] : [this.#globalThread])]
-    const ofThreads = threads.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
-    return [...ofThreads, ...(this.#states?.metrics(now) ?? [])]
+    const here = this.#threadsHere.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    return [...this.#threadsElsewhere.flatMap(({ metrics }) => metrics), ...here, ...(this.#states?.metrics(now) ?? [])]
   }
 
   /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
@@ -245,9 +265,17 @@ export class Application {
     for (const thread of this.#threads) thread.resume()
   }
 
-  /** The tasks of this process, those that keep global stores among them. */
+  /** The tasks of this JavaScript thread, those that keep global stores among them. */
   get tasks(): readonly Task[] {
-    return [...this.#threads, ...(this.#globalThread === null ? [] : [this.#globalThread])].flatMap((thread) => [...thread.tasks])
+    return this.#threadsHere.flatMap((thread) => [...thread.tasks])
+  }
+
+  get #threadsHere(): readonly StreamThread[] {
+    return [...this.#threads, this.#globalThread].filter((thread) => thread instanceof StreamThread)
+  }
+
+  get #threadsElsewhere(): readonly ThreadElsewhere[] {
+    return this.#threads.filter((thread): thread is ThreadElsewhere => !(thread instanceof StreamThread))
   }
 
   get #planOptions() {
@@ -255,7 +283,7 @@ export class Application {
   }
 
   #newThread(plan: TaskPlan, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
-    const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes, onFailure, decide } = this.#options
+    const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
       name,
@@ -275,20 +303,29 @@ export class Application {
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
-      onFailure: (error) => {
+      ...this.#told,
+    })
+  }
+
+  /** What threads tell and ask of their failures, wherever they run. */
+  get #told() {
+    const { onFailure, decide } = this.#options
+    return {
+      onFailure: (error: WaggleError) => {
         // It may be there by now.
         if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#knowAll().catch(() => {})
+        if (error.code === 'WAGGLE_WORKER_DIED') this.#failedThreads++
         onFailure?.(error)
       },
-      decide: (error) => {
-        // What another did is no failure of this thread: it is as well as before.
-        if (!isOfAnother(error)) this.#failedThreads++
+      decide: (error: WaggleError) => {
+        // What another did is no failure of this thread: it is as well as before. One that died is counted.
+        if (!isOfAnother(error) && error.code !== 'WAGGLE_WORKER_DIED') this.#failedThreads++
         const decision = decide?.(error) ?? 'goOn'
         if (decision === 'stop') this.#failure ??= error
         return decision
       },
       onStopped: () => void this.#fail(),
-    })
+    }
   }
 
   /** Settles when they hold what their topics held when it was called. */
@@ -309,6 +346,29 @@ export class Application {
     const isBehind = (topic: string, partition: number, { start, end }: PartitionOffsets) =>
       end > start && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
     while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await this.#momentOfStart()
+    if (this.#options.threadElsewhere !== undefined) await this.#untilCommitted(thread)
+  }
+
+  /** Threads elsewhere see what is committed. */
+  async #untilCommitted(thread: StreamThread): Promise<void> {
+    while (thread.tasks.some(({ hasUncommitted }) => hasUncommitted)) await this.#momentOfStart()
+    // Commits of one process take effect in the order in which they were made.
+    const producer = await this.#options.log.taskProducer({ group: this.#options.applicationId })
+    await producer.commit({ positions: [], state: [] })
+    await producer.close()
+  }
+
+  /** Whose tasks run elsewhere: read here from the disk each time, since nobody tells of changes. */
+  #readGlobals(): void {
+    const { applicationId, log } = this.#options
+    for (const { isGlobal, stores } of this.#subtopologies) {
+      for (const store of isGlobal ? stores : []) {
+        const disk = log.state?.open(globalStateName(applicationId), store.name)
+        if (disk === undefined) continue
+        const memory = new TaskMemory()
+        this.#globals.set(openStore(store, disk, { topic: changelogTopic(applicationId, store.name), maxEntries: 0, memory }).store)
+      }
+    }
   }
 
   async #momentOfStart(): Promise<void> {
@@ -326,10 +386,12 @@ export class Application {
     })
   }
 
-  async #stopThreads(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.stop()))
+  async #stopThreads(close?: CloseOptions): Promise<void> {
+    const stopping = await Promise.allSettled(this.#threads.map((thread) => (thread instanceof StreamThread ? thread.stop() : thread.stop(close))))
     await this.#globalThread?.stop()
     await this.#states?.stop()
+    const failed = stopping.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
   /** A failure that is not to be tried again has stopped a thread. */
@@ -356,7 +418,7 @@ export class Application {
     this.#onSettled?.()
     const stopping = (async () => {
       const isFinished = await (options.waitsForCalls ? this.#finishCalls(options.timeoutMs) : this.#finishInHand(options.timeoutMs / 2))
-      await this.#stopThreads()
+      await this.#stopThreads(options)
       await this.#workers?.close()
       if (!isFinished) throw this.#tooLate(options)
     })()
@@ -408,7 +470,20 @@ export class Application {
   }
 
   /** One answer a partition of the store that is here. A global store is partition 0. */
-  query(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
+  async query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
+    const here = this.queryHere(store, request, partitions)
+    const elsewhere = await Promise.all(this.#threadsElsewhere.map((thread) => thread.query(store, request, partitions)))
+    const answers = new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
+    const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
+    if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
+    throw new WaggleError('WAGGLE_STORE_MIGRATED', {
+      message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
+      next: 'Ask again in a moment: its task is on its way from one thread to another.',
+    })
+  }
+
+  /** Of the tasks of this JavaScript thread alone. */
+  queryHere(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
     const builder = this.#options.topology.stores.get(store)
     if (builder === undefined || builder.kind === 'custom' || (generatedName.test(store) && !this.#options.topology.globalStores.has(store))) {
       throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
@@ -425,12 +500,7 @@ export class Application {
       if (own === null || (partitions !== null && !partitions.includes(task.partition))) continue
       answers.set(task.partition, answerQuery(request, own, builder))
     }
-    const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
-    if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
-    throw new WaggleError('WAGGLE_STORE_MIGRATED', {
-      message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
-      next: 'Ask again in a moment: its task is on its way from one thread to another.',
-    })
+    return answers
   }
 
   /** What the last commit has under this key of a key-value store; null where it has nothing. */

@@ -1,5 +1,6 @@
 import type { TimestampExtractor } from './consumed.ts'
 import type { Handler } from './failed-record.ts'
+import type { Topology } from './graph.ts'
 import type { AnySerde } from './serde.ts'
 import type { WaggleError } from './waggle-error.ts'
 
@@ -18,8 +19,14 @@ export interface StreamsConfig {
   deadLetterTopic?: string
   /** `.waggle`. The embedded log lies in it, so it is not a temporary directory; on Kafka, the state of this process's tasks. */
   stateDir?: string
-  /** 1. Embedded they share one JavaScript thread. */
+  /** 1. They share one JavaScript thread, unless there is a `module`. */
   numThreads?: number
+  /**
+   * Beyond Kafka Streams, whose threads are the machine's: a module that exports the topology (see `StreamsModule`). Each thread then has a
+   * worker (`worker_threads`), which imports it for itself. A path is one of the working directory. On the embedded log; on Kafka, processes
+   * share the work.
+   */
+  module?: URL | string
   /** 0. Copies of each task's state that other processes keep. */
   standbyReplicas?: number
   /** 10,000. A copy that is behind by no more changelog records than this may take its task over at once (KIP-441). */
@@ -46,4 +53,17 @@ export interface StreamsConfig {
   productionHandler?: Handler<'resume' | 'fail' | 'retry'>
   /** Of a failure that no handler took; SHUTDOWN_CLIENT where it is not given. */
   uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
+}
+
+/** The functions of a configuration: workers have them from the module. */
+export type StreamsHandlers = Pick<
+  StreamsConfig,
+  'deserializationHandler' | 'processingHandler' | 'productionHandler' | 'timestampExtractor' | 'defaultKeySerde' | 'defaultValueSerde'
+>
+
+/** What a module that workers import has to export. */
+export interface StreamsModule {
+  readonly topology: Topology
+  /** Beside what `StreamsConfig` says. */
+  readonly handlers?: StreamsHandlers
 }

@@ -3,16 +3,20 @@ declare module '@nxtedition/rocksdb' {
   export interface RocksLevel {
     open(options: object): Promise<void>
     close(): Promise<void>
+    readonly handle: bigint
     batch(): {
       _put(key: Uint8Array, value: Uint8Array, options: object): void
       _del(key: Uint8Array, options: object): void
       _writeSync(options: { sync: boolean }): void
+      _clear(): void
     }
+    /** It would hold on to batches and iterators until it is closed. */
+    detachResource(resource: object): void
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
     _clear(options: object, callback: (error: Error | null) => void): void
     _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }
   }
 
-  const rocksdb: { readonly RocksLevel: new (directory: string, options: object) => RocksLevel }
+  const rocksdb: { readonly RocksLevel: new (directory: string | bigint, options: object) => RocksLevel }
   export default rocksdb
 }

@@ -17,12 +17,15 @@ export class Rocks {
   readonly directory: string
   readonly #level: RocksLevel
   #closed = false
-  readonly #wal: WalSync
+  /** Null where another thread has opened it, which alone writes. */
+  readonly #wal: WalSync | null
+  /** Written again and again: the database holds on to each that is made, and all that was written with it, until it is told to let go. */
+  #batch: ReturnType<RocksLevel['batch']> | null = null
 
-  private constructor(directory: string, db: RocksLevel) {
+  private constructor(directory: string, db: RocksLevel, wal: WalSync | null) {
     this.directory = directory
     this.#level = db
-    this.#wal = new WalSync(directory)
+    this.#wal = wal
   }
 
   static async open(directory: string, { use = 'log' }: { readonly use?: 'log' | 'state' } = {}): Promise<Rocks> {
@@ -32,7 +35,22 @@ export class Rocks {
     } catch (thrown) {
       throw openError(directory, thrown)
     }
-    return new Rocks(directory, db)
+    return new Rocks(directory, db, new WalSync(directory))
+  }
+
+  /**
+   * What another thread of this process has open, to read only. It must not be closed, here or there, while this thread lives: the
+   * binding would end the process. A thread that just ends does no harm.
+   */
+  static async borrow(handle: bigint): Promise<Rocks> {
+    const db = new rocksdb.RocksLevel(handle, {})
+    await db.open({})
+    return new Rocks('', db, null)
+  }
+
+  /** For another thread to `borrow`. */
+  get handle(): bigint {
+    return this.#db.handle
   }
 
   /** The binding itself would end the process when it is used after it was closed. */
@@ -51,12 +69,22 @@ export class Rocks {
 
   /** One atomic write. Later changes of a key win. */
   write(changes: Iterable<RocksChange>): void {
-    const batch = this.#db.batch()
-    for (const [key, value] of changes) {
-      if (value === null) batch._del(key, none)
-      else batch._put(key, value, none)
+    if (this.#wal === null) throw this.#borrowed()
+    const batch = this.#batch ?? this.#db.batch()
+    this.#batch = null
+    let bytes = 0
+    try {
+      for (const [key, value] of changes) {
+        bytes += key.length + (value?.length ?? 0)
+        if (value === null) batch._del(key, none)
+        else batch._put(key, value, none)
+      }
+      batch._writeSync({ sync: false })
+    } finally {
+      batch._clear()
+      if (bytes <= maxKeptBatchBytes) this.#batch = batch
+      else this.#level.detachResource(batch)
     }
-    batch._writeSync({ sync: false })
   }
 
   /** Deletes all keys from `from` up to, not with, `to`. */
@@ -65,7 +93,7 @@ export class Rocks {
   }
 
   sync(): Promise<void> {
-    return this.#wal.sync()
+    return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
   /** `from` inclusive, `to` exclusive; null is open. A snapshot of the moment of the first step. */
@@ -88,16 +116,24 @@ export class Rocks {
         if (finished) return
       }
     } finally {
-      if (!this.#closed) iterator._closeSync()
+      if (!this.#closed) {
+        iterator._closeSync()
+        this.#level.detachResource(iterator)
+      }
     }
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
+    if (this.#wal === null) throw this.#borrowed()
     this.#closed = true
     await this.#wal.close()
     // It is closed and lets go of its lock even where its last flush fails (a full disk); what was promised is synced by then.
     await this.#level.close().catch(() => {})
+  }
+
+  #borrowed(): WaggleError {
+    return new WaggleError('WAGGLE_INTERNAL', { message: 'A borrowed database can only be read', next: 'Report this as a bug.' })
   }
 }
 
@@ -110,6 +146,9 @@ const settings = {
   log: { cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024 },
   state: { cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024, compaction: 'level', walCompression: false },
 } as const
+
+/** A batch keeps the room that it once took. */
+const maxKeptBatchBytes = 8 * 1024 * 1024
 
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const none = {}

@@ -37,6 +37,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const keys = numbers(values.keys || '100,10000,1000000')
     return streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only })
   },
+  async workers() {
+    const { workersBenchmark } = await import('./workers.ts')
+    return [workersBenchmark({ records: Number(values.records || 200_000) })]
+  },
   async keys() {
     const { keysBenchmark } = await import('./keys.ts')
     return keysBenchmark({ keys: numbers(values.keys || '1000000,5000000,10000000') })
@@ -107,7 +111,7 @@ function numbers(list: string): readonly number[] {
 function usage(): never {
   process.stderr.write(
     [
-      'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | keys [--keys N,N]',
+      'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | keys [--keys N,N]',
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),

@@ -42,7 +42,7 @@ export class StoreQueries {
     const partitions = wanted ?? Array.from({ length: application.partitionsOf(store) }, (_, partition) => partition)
     const here = partitions.filter((partition) => application.runs(store, partition))
     const there = partitions.filter((partition) => !here.includes(partition))
-    const answers = new Map(here.length === 0 ? [] : application.query(store, request, here))
+    const answers = new Map(here.length === 0 ? [] : await application.query(store, request, here))
     const wire = this.#wire(store)
     await Promise.all(
       there.map(async (partition) => {
@@ -64,8 +64,8 @@ export class StoreQueries {
     const { store, partition, request } = asked as Question
     const application = this.#application
     const wire = this.#wire(store)
-    const answer = application.query(store, wire.readRequest(request), [partition]).get(partition)
-    return wire.writeAnswer(request.kind, answer)
+    const answers = await application.query(store, wire.readRequest(request), [partition])
+    return wire.writeAnswer(request.kind, answers.get(partition))
   }
 
   get #application(): Application {

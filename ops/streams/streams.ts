@@ -1,26 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
-import { failurePolicy, isOfAnother } from '../../processor/task/failures.ts'
+import { isOfAnother } from '../../processor/task/failures.ts'
 import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
-import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
 import type { Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { applicationOptions } from './application-options.ts'
 import { checkConfig } from './checked-config.ts'
-import { commitIntervalOn, openOnKafka } from './kafka-cluster.ts'
+import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
 import { StoreQueries } from './store-queries.ts'
+import { loadStreamsModule, urlOf, withModule } from './streams-module.ts'
 import { TopicClient } from './topic-client.ts'
+import { workerThreads } from './worker-threads.ts'
 
 /**
  * Runs a topology (KafkaStreams in Java).
@@ -97,44 +100,28 @@ export class Streams implements AsyncDisposable {
   }
 
   async #prepared(): Promise<Application> {
-    const { applicationId, deadLetterTopic } = this.#config
-    const { defaultKeySerde, defaultValueSerde, timestampExtractor } = this.#config
-    const decoratedTopology = decorated(this.#topology, applicationId, {
-      key: defaultKeySerde ?? null,
-      value: defaultValueSerde ?? null,
-      timestampExtractor: timestampExtractor ?? null,
-    })
-    const { log, states, close } = await this.#openLog()
+    const { module, deadLetterTopic } = this.#config
+    const program = module === undefined ? null : await loadStreamsModule(urlOf(module))
+    const config = program === null ? this.#config : withModule(this.#config, this.#topology, program)
+    const { log, states, embedded, close } = await this.#openLog()
     this.#closeLog = close
     const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded' })
     this.#client = client
-    const topology = decoratedTopology.withTopics(await log.topics())
+    const topics = await log.topics()
+    const options = applicationOptions(config, this.#topology, topics)
     if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
+    const { applicationId } = config
+    const { topology } = options
     this.#queries = new StoreQueries({ applicationId, topology, application: () => this.#application })
-    const server = states === null ? undefined : this.#config.applicationServer
+    const server = states === null ? undefined : config.applicationServer
     const host = server === undefined ? null : await this.#queries.serve(server)
-    return this.#newApplication(topology, { log, states, host })
-  }
-
-  #newApplication(
-    topology: Topology,
-    { log, states, host }: { readonly log: Log; readonly states: StateDirectory | null; readonly host: string | null },
-  ): Application {
-    const { applicationId, numThreads, commitIntervalMs, emitIntervalMs, maxTaskIdleMs } = this.#config
     const application = new Application({
-      applicationId,
-      topology,
+      ...options,
       log,
-      clock: systemClock,
-      topics: [],
-      ...(states === null ? { missingTopicPartitions: 1 } : { states, spread: { ...this.#spread, host } }),
-      threads: numThreads ?? 1,
-      ...(states === null ? {} : { commitIntervalMs: commitIntervalOn(this.#config) }),
-      ...(states !== null || commitIntervalMs === undefined ? {} : { commitIntervalMs }),
-      ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
-      ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
-      cacheMaxBytes: this.#config.cacheMaxBytes ?? defaultCacheBytes,
-      failures: failurePolicy(this.#config),
+      ...(states === null ? {} : { states, spread: { ...this.#spread, host } }),
+      ...(module === undefined || embedded === null
+        ? {}
+        : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, moduleUrl: urlOf(module) }) }),
       onFailure: (error) => {
         this.#lastFailure = error
       },
@@ -233,10 +220,11 @@ export class Streams implements AsyncDisposable {
     return this.#topics.records(topic, consumed)
   }
 
-  async #openLog(): Promise<{ readonly log: Log; readonly states: StateDirectory | null; close(): Promise<void> }> {
+  async #openLog(): Promise<OpenLog> {
     const { log, stateDir = '.waggle' } = this.#config
-    if (log !== 'embedded') return openOnKafka({ ...this.#config, log })
-    return { ...(await shareEmbeddedLog(join(stateDir, 'log'))), states: null }
+    if (log !== 'embedded') return { ...(await openOnKafka({ ...this.#config, log })), embedded: null }
+    const shared = await shareEmbeddedLog(join(stateDir, 'log'))
+    return { ...shared, states: null, embedded: shared.log }
   }
 
   get #spread(): Partial<SpreadOptions> {
@@ -271,8 +259,14 @@ export class Streams implements AsyncDisposable {
   }
 }
 
-/** As Kafka Streams' statestore.cache.max.bytes. */
-const defaultCacheBytes = 10 * 1024 * 1024
+interface OpenLog {
+  readonly log: Log
+  /** Where the log keeps no state itself. */
+  readonly states: StateDirectory | null
+  /** The log, where it is in this process. */
+  readonly embedded: EmbeddedLog | null
+  close(): Promise<void>
+}
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

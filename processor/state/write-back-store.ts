@@ -152,7 +152,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
       dirty: false,
       commits: 0,
     }
-    this.#remember(entry)
+    if (this.#maxEntries > 0) this.#remember(entry)
     return entry
   }
 
@@ -265,6 +265,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 export interface StoreOptions {
   /** Of its changelog: what serdes are told. */
   readonly topic: string
+  /** 0 for a store that others write: each read looks at the disk. */
   readonly maxEntries: number
   readonly memory: TaskMemory
   /** Changes are wanted as a changelog has them. */

@@ -12,6 +12,11 @@ export class OpenWorkers {
     this.#workers = workers
   }
 
+  /** For threads that run no asynchronous nodes. */
+  static none(): OpenWorkers {
+    return new OpenWorkers(new Map())
+  }
+
   /** Opens all at the same time; where one fails the others are closed again. `opened` is told of each. */
   static async open(topology: Topology, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
     const nodes = [...topology.nodes.values()].filter((node): node is AsyncNode => node.kind === 'async')

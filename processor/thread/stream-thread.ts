@@ -1,6 +1,5 @@
 import type { AsyncStep } from '../../topology/async-step.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
-import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
@@ -28,8 +27,8 @@ import type { OpenWorkers } from './open-workers.ts'
 import { PreparingRuns } from './preparing-runs.ts'
 import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
-import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
-import { UngroupedConsumer } from './ungrouped-consumer.ts'
+import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import { ThreadGroups } from './thread-groups.ts'
 
 export interface StreamThreadOptions {
   readonly name: string
@@ -83,9 +82,7 @@ export class StreamThread {
   readonly #preparing: PreparingRuns
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
-  /** By group. */
-  readonly #assignors = new Map<string, ThreadAssignor>()
-  #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
+  readonly #groups: ThreadGroups
   #producer: TaskProducer | null = null
   #appended = 0
   /** Records processed since the last commit was closed. */
@@ -117,6 +114,16 @@ export class StreamThread {
       surroundings: this.#surroundings(),
       meters: this.meters,
       states: options.states,
+    })
+    this.#groups = new ThreadGroups({
+      ...options,
+      listenerOf: (group) => this.#listener(group),
+      positionOf: (group, input) => {
+        const task = this.#assignment.taskOf(group, input)
+        return task === undefined ? null : (this.#assignment.stateOf(task)?.offset(input) ?? null)
+      },
+      onProblem: options.onFailure,
+      onReceived: options.onSettling,
     })
     this.#preparing = new PreparingRuns({
       clock: options.clock,
@@ -167,65 +174,24 @@ export class StreamThread {
     const { log, plan } = this.#options
     this.#producer = await log.taskProducer({ group: plan.applicationId })
     this.#lastCommit = this.#clock.elapsedMs()
-    const consumers: { group: string; consumer: Consumer }[] = []
-    this.#consumers = consumers
-    for (const { group, topics, subtopologies } of plan.groups) {
-      const assignor = this.#assignor(group, subtopologies)
-      const instanceId = this.#options.spread?.instanceId
-      const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
-      const consumer = isAlone
-        ? this.#ungrouped(group, topics)
-        : await log.subscribe({
-            group,
-            topics,
-            offsetReset: 'earliest',
-            isolation: log.traits.handsOn ? 'handed' : 'committed',
-            listener: this.#listener(group),
-            ...(assignor === null ? {} : { assignor }),
-            ...(typeof instanceId === 'string' ? { instanceId: `${instanceId}-${this.#options.name}` } : {}),
-          })
-      consumers.push({ group, consumer })
-    }
+    await this.#groups.open()
     this.#loop = this.#run()
   }
 
   /** It knows what it runs, and has the state of all of it. */
   get isSettled(): boolean {
     const running = new Set(this.tasks.map(({ id }) => id))
-    return [...this.#assignors.values()].every(({ active }) => active?.every((id) => running.has(id)))
+    return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
   /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
   get isCaughtUp(): boolean {
-    const isRead = this.#consumers.every(({ consumer }) => !(consumer instanceof UngroupedConsumer) || consumer.isCaughtUp)
-    return isRead && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
+    return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
   }
 
   /** Who runs what, a group of this thread each. */
   get assignors(): readonly ThreadAssignor[] {
-    return [...this.#assignors.values()]
-  }
-
-  #assignor(group: string, subtopologies: readonly Subtopology[]): ThreadAssignor | null {
-    const { states, spread, clock, partitionsOf, onSettling, onFailure } = this.#options
-    if (states === null || spread === null || subtopologies.some(({ isGlobal }) => isGlobal)) return null
-    const onReceived = () => {
-      for (const problem of assignor.problems) onFailure(problem)
-      onSettling()
-    }
-    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, onReceived })
-    this.#assignors.set(group, assignor)
-    return assignor
-  }
-
-  #ungrouped(group: string, topics: readonly string[]): UngroupedConsumer {
-    const { log, clock, partitionsOf } = this.#options
-    const inputs = topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })))
-    const committed = (input: TopicPartition) => {
-      const task = this.#assignment.taskOf(group, input)
-      return task === undefined ? null : (this.#assignment.stateOf(task)?.offset(input) ?? null)
-    }
-    return new UngroupedConsumer({ log, clock, inputs, committed, listener: this.#listener(group) })
+    return this.#groups.assignors
   }
 
   /** Commits what is done and lets go; what is in flight is left to be done again. One that is about to start lets go of what it has. */
@@ -240,10 +206,9 @@ export class StreamThread {
     await this.#started?.catch(() => {})
     await this.#loop
     this.#preparing.clear()
-    for (const { consumer } of this.#consumers) await consumer.close()
+    await this.#groups.close()
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#assignment.closeAll()
-    for (const assignor of this.#assignors.values()) assignor.close()
     await this.#producer?.close()
     this.#ended = true
   }
@@ -308,9 +273,7 @@ export class StreamThread {
     const wasRestoring = this.#assignment.isRestoring
     this.#assignment.takeReady()
     if (wasRestoring && !this.#assignment.isRestoring) this.#options.onSettling()
-    for (const [group, assignor] of this.#assignors) {
-      if (assignor.takeRejoin()) this.#consumers.find((one) => one.group === group)?.consumer.rejoin()
-    }
+    this.#groups.rejoinWhereReady()
   }
 
   /** One pass over all tasks without giving way; true where there may be more to do at once. */
@@ -387,7 +350,7 @@ export class StreamThread {
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
-    const consumers = this.#consumers
+    const { consumers } = this.#groups
     if (maxWaitMs === 0) await nextTurn()
     const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords: recordsAPoll, maxWaitMs }))
     if (consumers.length > 1 && maxWaitMs > 0) endTogether(consumers, polls)
@@ -420,7 +383,7 @@ export class StreamThread {
     const mayCommit = this.#committing < maxCommitsOnTheirWay && (this.#appended > 0 || this.#assignment.hasUncommitted)
     let wait = mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
     // Copies that have come far enough are looked for.
-    if (this.#assignors.size > 0) wait = Math.min(wait, maxIdleMs)
+    if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
     const now = this.#clock.now()
@@ -545,7 +508,7 @@ export class StreamThread {
 
   /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
   async #reopen(): Promise<void> {
-    for (const { group, consumer } of this.#consumers) {
+    for (const { group, consumer } of this.#groups.consumers) {
       const partitions = this.#assignment.partitionsOf(group)
       await this.#assignment.assign(group, consumer, partitions, { seek: true })
     }
@@ -573,7 +536,7 @@ export class StreamThread {
   #listener(group: string) {
     return {
       assigned: async (partitions: readonly TopicPartition[]) => {
-        const consumer = this.#consumers.find((one) => one.group === group)?.consumer
+        const consumer = this.#groups.consumerOf(group)
         if (this.#assignment.changes(group, partitions)) await this.#commitAll()
         if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
         this.#forgetGone()
@@ -624,7 +587,7 @@ export class StreamThread {
 
   #consumerOf(task: Task): Consumer | undefined {
     const group = this.#assignment.groupOf(task)
-    return this.#consumers.find((one) => one.group === group)?.consumer
+    return this.#groups.consumerOf(group)
   }
 
   #wake(): void {
@@ -633,7 +596,7 @@ export class StreamThread {
   }
 
   #wakeConsumers(): void {
-    for (const { consumer } of this.#consumers) consumer.wakeup()
+    this.#groups.wakeup()
   }
 
   #surroundings(): TaskSurroundings {

@@ -17,6 +17,11 @@ import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
 import type { TaskPlan } from './task-plan.ts'
 
+/** What the state of global stores lies under: once a process. */
+export function globalStateName(applicationId: string): string {
+  return `${applicationId}/global`
+}
+
 /** The tasks that this thread runs now, made and let go as partitions come and go. */
 export class TaskAssignment {
   readonly #plan: TaskPlan
@@ -204,7 +209,7 @@ export class TaskAssignment {
 
   #make({ id, group, subtopology, partition, inputs }: TaskParts, logged: LoggedState | null): Task {
     const { applicationId, topology, globals } = this.#plan
-    const stateName = `${applicationId}/${subtopology.isGlobal ? 'global' : partition}`
+    const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
     const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
     // What another program, or a commit that this position is not of, has brought the stores to.
     for (const [name, value] of logged?.kept ?? []) {

@@ -198,7 +198,7 @@ function counts({ application }: KafkaApplication): ReadonlyMap<string, number> 
   const found = new Map<string, number>()
   for (let at = 0; at < 50; at++) {
     const key = `key-${at}`
-    for (const [, count] of application.query('counts', KeyQuery.withKey<string, number>(key).request, null)) {
+    for (const [, count] of application.queryHere('counts', KeyQuery.withKey<string, number>(key).request, null)) {
       if (typeof count === 'number') found.set(key, count)
     }
   }

@@ -24,11 +24,12 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
 import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, writeError } from './commit-cycle.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
-import { endsKey, offsetOfRunKey, positionKey, prefix, runKey, stateKey, stateKeyLength, storeNumberKey, topicKey } from './keys.ts'
+import { endsKey, offsetOfRunKey, positionKey, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
 import { Partition, type TailRecord } from './partition.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { decodeRun } from './record-run.ts'
 import { Segments } from './segments.ts'
+import { StoredState } from './stored-state.ts'
 
 export interface EmbeddedLogOptions {
   /** Made when it is missing; one process at a time. */
@@ -44,10 +45,16 @@ export interface EmbeddedLogOptions {
  * The log of one process: topics, positions and state in one database, so that a commit of all of them is one atomic write
  * and one sync, shared by everything that waits for one (group commit). Records are handed to this process's readers before.
  */
-export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   mkdirSync(options.directory, { recursive: true })
   const disk = await Rocks.open(join(options.directory, 'db'))
   return new EmbeddedLog(options, disk)
+}
+
+/** Another JavaScript thread that reads the database of this one. */
+export interface Borrower {
+  /** Settles when its thread has ended. What it had not committed is lost. */
+  end(): Promise<void>
 }
 
 interface Topic {
@@ -65,6 +72,7 @@ export class EmbeddedLog implements Log {
   readonly #groups = new Map<string, Group>()
   readonly #taskProducers = new Set<EmbeddedTaskProducer>()
   readonly #storeNumbers = new Map<string, number>()
+  readonly #borrowers = new Set<Borrower>()
   readonly #segments: Segments
   #disk: Rocks
   #waiting: CommitSet[] = []
@@ -76,6 +84,7 @@ export class EmbeddedLog implements Log {
   #cycle: Promise<void> | null = null
   #making: Promise<void> = Promise.resolve()
   #broken = false
+  #untilRepaired = Promise.withResolvers<void>()
   #closed = false
   #cancelRetention: () => void
   #cancelRepair = () => {}
@@ -94,25 +103,10 @@ export class EmbeddedLog implements Log {
     return { pendingBytes: this.#pendingBytes, maxPendingBytes: this.#maxPendingBytes }
   }
 
-  readonly state: StateDisk = {
-    open: (task, store) => {
-      const number = () => this.#storeNumbers.get(`${task}\0${store}`)
-      return {
-        get: (key) => {
-          const store = number()
-          return store === undefined ? null : this.#disk.get(stateKey(store, key))
-        },
-        getMany: (keys) => {
-          const store = number()
-          return store === undefined ? keys.map(() => null) : this.#disk.getMany(keys.map((key) => stateKey(store, key)))
-        },
-        range: (from, to, options) => {
-          const store = number()
-          return store === undefined ? [].values() : this.#stateRange(store, from, to, options?.reverse ?? false)
-        },
-      }
-    },
-  }
+  readonly state: StateDisk = new StoredState({
+    disk: () => this.#disk,
+    numberOf: (task, store) => this.#storeNumbers.get(`${task}\0${store}`) ?? null,
+  })
 
   // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,10 +237,12 @@ export class EmbeddedLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#untilRepaired.resolve()
     this.#cancelRetention()
     this.#cancelRepair()
     if (this.#loose.length > 0) this.#startCycle()
     while (this.#cycle !== null) await this.#cycle
+    await this.#endBorrowers()
     await this.#segments.close()
     await this.#disk.close()
   }
@@ -342,6 +338,7 @@ export class EmbeddedLog implements Log {
   async #repair(): Promise<void> {
     if (!this.#broken) return
     const { directory } = this.#disk
+    await this.#endBorrowers()
     await this.#disk.close()
     try {
       this.#disk = await Rocks.open(directory)
@@ -349,6 +346,26 @@ export class EmbeddedLog implements Log {
       throw writeError(directory, thrown)
     }
     this.#broken = false
+    this.#untilRepaired.resolve()
+    this.#untilRepaired = Promise.withResolvers()
+  }
+
+  // ── Lending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The database for another JavaScript thread of this process to read state from (`openLentState`). One that is closed while a
+   * thread has it would end the process, so the borrower is ended before it is closed, and before it is repaired.
+   */
+  async lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
+    while (this.#broken && !this.#closed) await this.#untilRepaired.promise
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' })
+    this.#borrowers.add(borrower)
+    return { handle: this.#disk.handle, giveBack: () => void this.#borrowers.delete(borrower) }
+  }
+
+  async #endBorrowers(): Promise<void> {
+    for (const borrower of this.#borrowers) await borrower.end()
+    this.#borrowers.clear()
   }
 
   #putAheadSoon(appended: Appended): void {
@@ -381,12 +398,6 @@ export class EmbeddedLog implements Log {
     bytes.writeUInt32BE(number)
     changes.push([storeNumberKey(task, store), bytes])
     return number
-  }
-
-  *#stateRange(store: number, from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<readonly [Uint8Array, Uint8Array]> {
-    const end = to === null ? stateKey(store + 1, new Uint8Array(0)) : stateKey(store, to)
-    for (const [key, value] of this.#disk.range(stateKey(store, from ?? new Uint8Array(0)), end, { reverse }))
-      yield [key.subarray(stateKeyLength), value]
   }
 
   // ── Keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,65 @@
+import type { StateDisk, StoreBytes } from '../../../processor/ports.ts'
+import { Rocks } from '../../rocksdb/rocks.ts'
+import { stateKey, stateKeyLength, storeNumberKey } from './keys.ts'
+
+interface StoredStateOptions {
+  /** Opened anew after a failed write. */
+  disk(): Rocks
+  /** Null where no commit had anything of the store. */
+  numberOf(task: string, store: string): number | null
+}
+
+/** The state that the last commit left in the database. */
+export class StoredState implements StateDisk {
+  readonly #options: StoredStateOptions
+
+  constructor(options: StoredStateOptions) {
+    this.#options = options
+  }
+
+  open(task: string, store: string): StoreBytes {
+    const { disk, numberOf } = this.#options
+    return {
+      get: (key) => {
+        const number = numberOf(task, store)
+        return number === null ? null : disk().get(stateKey(number, key))
+      },
+      getMany: (keys) => {
+        const number = numberOf(task, store)
+        return number === null ? keys.map(() => null) : disk().getMany(keys.map((key) => stateKey(number, key)))
+      },
+      range: (from, to, options) => {
+        const number = numberOf(task, store)
+        return number === null ? [].values() : range(disk(), number, { from, to, reverse: options?.reverse ?? false })
+      },
+    }
+  }
+}
+
+/** The same, read by another thread than the log's: see `EmbeddedLog.lend`. */
+export async function openLentState(handle: bigint): Promise<StateDisk> {
+  const disk = await Rocks.borrow(handle)
+  const numbers = new Map<string, number>()
+  return new StoredState({
+    disk: () => disk,
+    numberOf: (task, store) => {
+      const name = `${task}\0${store}`
+      const known = numbers.get(name)
+      if (known !== undefined) return known
+      const bytes = disk.get(storeNumberKey(task, store))
+      if (bytes === null) return null
+      const number = Buffer.from(bytes).readUInt32BE()
+      numbers.set(name, number)
+      return number
+    },
+  })
+}
+
+function* range(
+  disk: Rocks,
+  store: number,
+  { from, to, reverse }: { readonly from: Uint8Array | null; readonly to: Uint8Array | null; readonly reverse: boolean },
+): IterableIterator<readonly [Uint8Array, Uint8Array]> {
+  const end = to === null ? stateKey(store + 1, new Uint8Array(0)) : stateKey(store, to)
+  for (const [key, value] of disk.range(stateKey(store, from ?? new Uint8Array(0)), end, { reverse })) yield [key.subarray(stateKeyLength), value]
+}

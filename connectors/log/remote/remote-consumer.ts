@@ -1,0 +1,239 @@
+import type { AssignmentListener, Clock, Consumer, LogRecord, Position, RecordRun, TopicPartition } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { PortPeer } from '../../system/port-peer.ts'
+import type { ListenerCalls, LogCalls, PolledRuns } from './protocol.ts'
+import { unpackRuns } from './record-wire.ts'
+
+interface RemoteConsumerOptions {
+  readonly peer: PortPeer<LogCalls>
+  readonly clock: Clock
+  readonly listener: AssignmentListener
+  closed(): void
+}
+
+/** What the other end waits for an answer to, within a poll there: it is heard within a poll here. */
+interface Told {
+  readonly kind: keyof ListenerCalls
+  readonly partitions: readonly TopicPartition[]
+  done(): void
+  failed(error: unknown): void
+}
+
+/** A partition as it is known here. */
+interface Known {
+  /** What came and was not given out. */
+  runs: (readonly LogRecord[])[]
+  paused: boolean
+  /** As of the last word of the other end. */
+  hasMore: boolean
+  /** How often it was set to another offset: runs from before are on their way still. */
+  seeks: number
+}
+
+/**
+ * A member of a group at the end of the port that has no log. One poll there is always on its way while there is room here, so
+ * records are here before they are asked for.
+ */
+export class RemoteConsumer implements Consumer {
+  readonly #number: number
+  readonly #options: RemoteConsumerOptions
+  readonly #known = new Map<string, Known & TopicPartition>()
+  #told: Told[] = []
+  #isAsking = false
+  #failure: unknown = null
+  #woken = false
+  #wait: (() => void) | null = null
+  #next = 0
+  #isClosed = false
+
+  constructor(number: number, options: RemoteConsumerOptions) {
+    this.#number = number
+    this.#options = options
+  }
+
+  async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
+    await this.#turn()
+    const runs = this.#take(maxRecords)
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
+    await this.#waitFor(maxWaitMs)
+    this.#takeWoken()
+    await this.#turn()
+    return this.#take(maxRecords)
+  }
+
+  wakeup(): void {
+    if (this.#wait === null) this.#woken = true
+    else this.#wait()
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const one of partitions) {
+      const known = this.#of(one)
+      known.paused = true
+      // Nobody tells of what comes while it is paused: who wants to know must resume it.
+      known.hasMore = true
+    }
+    this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const one of partitions) this.#of(one).paused = false
+    this.#options.peer.tell('resume', { consumer: this.#number, partitions: partitions.map(named) })
+    this.wakeup()
+  }
+
+  hasMore(partition: TopicPartition): boolean {
+    const known = this.#known.get(placeOf(partition))
+    return known !== undefined && (known.runs.length > 0 || known.hasMore)
+  }
+
+  committed({ topic, partition }: TopicPartition): Promise<Position | null> {
+    return this.#options.peer.call('committed', { consumer: this.#number, topic, partition })
+  }
+
+  seek({ topic, partition }: TopicPartition, offset: number): void {
+    const known = this.#of({ topic, partition })
+    known.runs = []
+    known.seeks++
+    this.#options.peer.tell('seek', { consumer: this.#number, topic, partition, offset, seeks: known.seeks })
+  }
+
+  rejoin(): void {}
+
+  /** Settles when it was heard, in the next poll. */
+  tell(kind: keyof ListenerCalls, partitions: readonly TopicPartition[]): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closedError())
+    return new Promise((done, failed) => {
+      this.#told.push({ kind, partitions, done, failed })
+      this.wakeup()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    // The poll that waits for an answer ends there, and takes nothing any more.
+    for (const { failed } of this.#told) failed(closedError())
+    this.#told = []
+    this.#options.closed()
+    this.#wait?.()
+    await this.#options.peer.call('closeConsumer', this.#number)
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#isClosed) throw closedError()
+    for (let told = this.#told.shift(); told !== undefined; told = this.#told.shift()) await this.#hear(told)
+    this.#ask()
+    const failure = this.#failure
+    this.#failure = null
+    if (failure !== null) throw failure
+  }
+
+  async #hear({ kind, partitions, done }: Told): Promise<void> {
+    try {
+      await this.#options.listener[kind](partitions)
+    } finally {
+      if (kind !== 'assigned') for (const one of partitions) Object.assign(this.#of(one), { runs: [], paused: false, hasMore: false })
+      // It was heard, also where it failed here: whoever polls here hears of that.
+      done()
+    }
+  }
+
+  /** Has the next records sent, while there is room for them. */
+  #ask(): void {
+    if (this.#isAsking || this.#isClosed || this.#buffered() >= maxBufferedRecords) return
+    this.#isAsking = true
+    this.#options.peer.call('poll', { consumer: this.#number, maxRecords: recordsASending }).then(
+      (polled) => {
+        this.#isAsking = false
+        this.#add(polled)
+        this.#ask()
+      },
+      (error: unknown) => {
+        this.#isAsking = false
+        this.#failure = error
+        this.#wait?.()
+      },
+    )
+  }
+
+  #add({ runs, more }: PolledRuns): void {
+    for (const known of this.#known.values()) if (!known.paused) known.hasMore = false
+    for (const one of more) this.#of(one).hasMore = true
+    for (const { seeks, records, ...place } of unpackRuns(runs)) {
+      const known = this.#of(place)
+      if (known.seeks === seeks) known.runs.push(records)
+    }
+    this.#wait?.()
+  }
+
+  #take(maxRecords: number): RecordRun[] {
+    const taken: RecordRun[] = []
+    const all = [...this.#known.values()]
+    let left = maxRecords
+    for (let step = 0; step < all.length && left > 0; step++) {
+      const known = all[(this.#next + step) % all.length]
+      if (known === undefined || known.paused) continue
+      const first = known.runs.shift()
+      if (first === undefined) continue
+      if (first.length > left) known.runs.unshift(first.slice(left))
+      const records = first.slice(0, left)
+      left -= records.length
+      taken.push({ topic: known.topic, partition: known.partition, records })
+    }
+    this.#next = all.length === 0 ? 0 : (this.#next + 1) % all.length
+    if (taken.length > 0) this.#ask()
+    return taken
+  }
+
+  /** Of partitions that are not paused: what others hold must not keep these from getting more. */
+  #buffered(): number {
+    let records = 0
+    for (const { paused, runs } of this.#known.values()) if (!paused) for (const run of runs) records += run.length
+    return records
+  }
+
+  #of({ topic, partition }: TopicPartition): Known & TopicPartition {
+    const place = placeOf({ topic, partition })
+    const there = this.#known.get(place)
+    if (there !== undefined) return there
+    const made: Known & TopicPartition = { topic, partition, runs: [], paused: false, hasMore: false, seeks: 0 }
+    this.#known.set(place, made)
+    return made
+  }
+
+  #takeWoken(): boolean {
+    const woken = this.#woken
+    this.#woken = false
+    return woken
+  }
+
+  #waitFor(maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        this.#wait = null
+        resolve()
+      }
+      const cancel = this.#options.clock.after(maxWaitMs, done)
+      this.#wait = done
+    })
+  }
+}
+
+/** What was given may be more than a name, which cannot be cloned (a task's queue). */
+function named({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
+}
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}\n${partition}`
+}
+
+/** What is still on its way to a consumer that is closed. */
+export function closedError(): WaggleError {
+  return new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
+}
+
+const recordsASending = 2048
+/** With so many here no more are sent: there may be twice as many, less one. */
+const maxBufferedRecords = recordsASending

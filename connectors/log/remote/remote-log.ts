@@ -1,0 +1,179 @@
+import type { MessagePort } from 'node:worker_threads'
+import type {
+  Clock,
+  CommitPoint,
+  CommitReceipt,
+  Consumer,
+  Log,
+  LogTraits,
+  Producer,
+  ProducerRecord,
+  Reader,
+  ReadOptions,
+  RecordRun,
+  StateDisk,
+  Subscription,
+  TaskProducer,
+  TopicInfo,
+  TopicSpec,
+} from '../../../processor/ports.ts'
+import { Handed } from '../../../processor/ports.ts'
+import { PortPeer } from '../../system/port-peer.ts'
+import type { ConsumerPartitions, ListenerCalls, LogCalls } from './protocol.ts'
+import { PackedRecords, packState } from './record-wire.ts'
+import { closedError, RemoteConsumer } from './remote-consumer.ts'
+
+export interface RemoteLogOptions {
+  readonly port: MessagePort
+  /** Read here, where the log's own bytes are: state is read synchronously. */
+  readonly state: StateDisk
+  readonly clock: Clock
+}
+
+/**
+ * A log that another JavaScript thread of this process has (`ServedLog`). Records come in runs ahead of their use, a commit goes as
+ * one message and takes effect there as it would of a thread of its own.
+ */
+export class RemoteLog implements Log {
+  readonly traits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: false }
+  readonly state: StateDisk
+  readonly #clock: Clock
+  readonly #peer: PortPeer<LogCalls>
+  readonly #port: MessagePort
+  readonly #consumers = new Map<number, RemoteConsumer>()
+  readonly #producers = new Set<RemoteTaskProducer>()
+
+  constructor({ port, state, clock }: RemoteLogOptions) {
+    this.state = state
+    this.#clock = clock
+    this.#port = port
+    const told = (kind: keyof ListenerCalls) => (argument: ConsumerPartitions) => {
+      const consumer = this.#consumers.get(argument.consumer)
+      return consumer === undefined ? Promise.reject(closedError()) : consumer.tell(kind, argument.partitions)
+    }
+    this.#peer = new PortPeer(port, { assigned: told('assigned'), revoked: told('revoked'), lost: told('lost') })
+  }
+
+  get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
+    let pendingBytes = 0
+    for (const producer of this.#producers) pendingBytes += producer.openBytes
+    return { pendingBytes, maxPendingBytes: 256 * 1024 * 1024 }
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.#peer.call('createTopics', specs)
+  }
+
+  topic(name: string): Promise<TopicInfo | null> {
+    return this.#peer.call('topic', name)
+  }
+
+  topics(): Promise<readonly string[]> {
+    return this.#peer.call('topics', null)
+  }
+
+  async subscribe({ group, topics, offsetReset, listener }: Subscription): Promise<Consumer> {
+    const number = await this.#peer.call('subscribe', { group, topics, offsetReset })
+    const consumer = new RemoteConsumer(number, { peer: this.#peer, clock: this.#clock, listener, closed: () => this.#consumers.delete(number) })
+    this.#consumers.set(number, consumer)
+    return consumer
+  }
+
+  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+    const producer = new RemoteTaskProducer(this.#peer, await this.#peer.call('taskProducer', group), () => this.#producers.delete(producer))
+    this.#producers.add(producer)
+    return producer
+  }
+
+  async producer(): Promise<Producer> {
+    return {
+      send: async ({ value, ...record }, { durable = true } = {}) => ({
+        offset: await this.#peer.call('send', { ...record, value: value instanceof Handed ? value.bytes : value, durable }),
+      }),
+      close: async () => {},
+    }
+  }
+
+  read(options: ReadOptions): Reader {
+    return new RemoteReader(this.#peer, options)
+  }
+
+  /** The log itself stays open, where it is. */
+  async close(): Promise<void> {
+    this.#port.close()
+  }
+}
+
+class RemoteTaskProducer implements TaskProducer {
+  readonly #peer: PortPeer<LogCalls>
+  readonly #number: number
+  readonly #closed: () => void
+  #open = new PackedRecords()
+
+  constructor(peer: PortPeer<LogCalls>, number: number, closed: () => void) {
+    this.#peer = peer
+    this.#number = number
+    this.#closed = closed
+  }
+
+  get openBytes(): number {
+    return this.#open.bytes
+  }
+
+  append(record: ProducerRecord): void {
+    this.#open.append(record)
+  }
+
+  async commit(point: CommitPoint): Promise<CommitReceipt> {
+    const [records, state] = [this.#open.done(), packState(point.state)]
+    const { topics } = this.#open
+    this.#open = new PackedRecords()
+    const commit = { producer: this.#number, records, topics, positions: point.positions, state }
+    await this.#peer.call('commit', commit, [records.buffer, state.buffer])
+    return { ends: [] }
+  }
+
+  async abort(): Promise<void> {
+    this.#open = new PackedRecords()
+    await this.#peer.call('abort', this.#number)
+  }
+
+  async close(): Promise<void> {
+    this.#closed()
+    await this.#peer.call('closeTaskProducer', this.#number)
+  }
+}
+
+class RemoteReader implements Reader {
+  readonly ready: Promise<void>
+  readonly #peer: PortPeer<LogCalls>
+  readonly #number: Promise<number>
+  #closed = false
+
+  constructor(peer: PortPeer<LogCalls>, options: ReadOptions) {
+    this.#peer = peer
+    this.#number = peer.call('read', options)
+    this.ready = this.#number.then((number) => peer.call('readerReady', number))
+    // Whoever does not wait for it hears of it from the first run.
+    this.ready.catch(() => {})
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
+    const number = await this.#number
+    try {
+      while (!this.#closed) {
+        const run = await this.#peer.call('readNext', number)
+        if (run === null) return
+        yield run
+      }
+    } finally {
+      await this.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#peer.call('closeReader', await this.#number)
+  }
+}

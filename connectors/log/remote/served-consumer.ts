@@ -1,0 +1,102 @@
+import {
+  type AssignmentListener,
+  type Consumer,
+  Handed,
+  type Log,
+  type Position,
+  type RecordRun,
+  type Subscription,
+  type TopicPartition,
+} from '../../../processor/ports.ts'
+import type { PortPeer } from '../../system/port-peer.ts'
+import type { ListenerCalls, PolledRuns } from './protocol.ts'
+import { packRuns } from './record-wire.ts'
+
+/** A member of a group whose tasks run at the other end of a port. */
+export class ServedConsumer {
+  readonly #consumer: Consumer
+  readonly #readsSeveral: boolean
+  readonly #owned: Map<string, TopicPartition>
+  readonly #seeks = new Map<string, number>()
+  /** Of what was sent last: runs of large records are shorter. */
+  #bytesARecord = 0
+
+  private constructor(consumer: Consumer, owned: Map<string, TopicPartition>, readsSeveral: boolean) {
+    this.#consumer = consumer
+    this.#owned = owned
+    this.#readsSeveral = readsSeveral
+  }
+
+  static async open(
+    log: Log,
+    { group, topics, offsetReset }: Pick<Subscription, 'group' | 'topics' | 'offsetReset'>,
+    { number, peer }: { readonly number: number; readonly peer: PortPeer<ListenerCalls> },
+  ): Promise<ServedConsumer> {
+    const owned = new Map<string, TopicPartition>()
+    const listener: AssignmentListener = {
+      assigned: async (partitions) => {
+        for (const one of partitions) owned.set(placeOf(one), one)
+        await peer.call('assigned', { consumer: number, partitions })
+      },
+      revoked: async (partitions) => {
+        await peer.call('revoked', { consumer: number, partitions })
+        for (const one of partitions) owned.delete(placeOf(one))
+      },
+      lost: async (partitions) => {
+        for (const one of partitions) owned.delete(placeOf(one))
+        await peer.call('lost', { consumer: number, partitions })
+      },
+    }
+    // What no commit holds yet would have to be taken back there too, in the middle of a task's work.
+    const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener })
+    return new ServedConsumer(consumer, owned, topics.length > 1)
+  }
+
+  async poll(maxRecords: number): Promise<PolledRuns> {
+    const fitting = this.#bytesARecord === 0 ? maxRecords : Math.floor(maxSentBytes / this.#bytesARecord)
+    const runs = await this.#consumer.poll({ maxRecords: Math.max(1, Math.min(maxRecords, fitting)), maxWaitMs: longWaitMs })
+    this.#weigh(runs)
+    const more = this.#readsSeveral ? [...this.#owned.values()].filter((one) => this.#consumer.hasMore(one)) : []
+    return { runs: packRuns(runs.map((run) => ({ ...run, seeks: this.#seeks.get(placeOf(run)) ?? 0 }))), more }
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#consumer.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#consumer.resume(partitions)
+  }
+
+  seek(partition: TopicPartition, offset: number, seeks: number): void {
+    this.#seeks.set(placeOf(partition), seeks)
+    this.#consumer.seek(partition, offset)
+    // A poll that waits for what comes has to look again.
+    this.#consumer.wakeup()
+  }
+
+  committed(partition: TopicPartition): Promise<Position | null> {
+    return this.#consumer.committed(partition)
+  }
+
+  close(): Promise<void> {
+    return this.#consumer.close()
+  }
+
+  #weigh(runs: readonly RecordRun[]): void {
+    let [records, bytes] = [0, 0]
+    for (const run of runs) {
+      records += run.records.length
+      for (const { value } of run.records) bytes += 64 + (value instanceof Handed ? value.bytes.length : (value?.length ?? 0))
+    }
+    if (records > 0) this.#bytesARecord = bytes / records
+  }
+}
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}\n${partition}`
+}
+
+const maxSentBytes = 8 * 1024 * 1024
+/** Whoever waits at the other end has its own, shorter time, and lets this one wait on. */
+const longWaitMs = 60_000

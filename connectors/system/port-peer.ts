@@ -1,0 +1,109 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { packError, unpackError, type WireError } from './wire-error.ts'
+
+/** What one end of a port does for the other: one argument a method, everything in it can be cloned. */
+type Methods = { readonly [method: string]: (argument: never) => unknown }
+
+type ArgumentOf<Method> = Method extends (argument: infer Argument) => unknown ? Argument : never
+type ResultOf<Method> = Method extends (argument: never) => infer Result ? Awaited<Result> : never
+
+/** What serves `Own`, which may take its time and hand memory over. */
+export type Serving<Own> = {
+  readonly [Method in keyof Own]: (
+    argument: ArgumentOf<Own[Method]>,
+  ) => ResultOf<Own[Method]> | Moved<ResultOf<Own[Method]>> | Promise<ResultOf<Own[Method]> | Moved<ResultOf<Own[Method]>>>
+}
+
+/** A result whose memory goes to the other end instead of being copied. */
+export class Moved<out Result> {
+  readonly result: Result
+  readonly memory: readonly ArrayBuffer[]
+
+  constructor(result: Result, memory: readonly ArrayBuffer[]) {
+    this.result = result
+    this.memory = memory
+  }
+}
+
+/** A MessagePort, a Worker, or a worker's `parentPort`. */
+interface Port {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void
+  on(event: 'message', listener: (message: PeerMessage) => void): unknown
+}
+
+type PeerMessage =
+  | { readonly kind: 'call'; readonly id: number | null; readonly method: string; readonly argument: unknown }
+  | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: WireError }
+
+/**
+ * Calls between two JavaScript threads, both ways over one port. Calls are begun in the order in which they were made; a
+ * WaggleError that one throws is a WaggleError at the other end.
+ */
+export class PortPeer<Theirs> {
+  readonly #port: Port
+  readonly #own: Methods
+  readonly #open = new Map<number, { resolve(result: unknown): void; reject(error: WaggleError): void }>()
+  #calls = 0
+  #closed: WaggleError | null = null
+
+  constructor(port: Port, own: object) {
+    this.#port = port
+    this.#own = own as Methods
+    port.on('message', (message) => this.#hear(message))
+  }
+
+  call<Method extends keyof Theirs & string>(
+    method: Method,
+    argument: ArgumentOf<Theirs[Method]>,
+    memory: readonly ArrayBuffer[] = [],
+  ): Promise<ResultOf<Theirs[Method]>> {
+    if (this.#closed !== null) return Promise.reject(this.#closed)
+    const id = this.#calls++
+    return new Promise<ResultOf<Theirs[Method]>>((resolve, reject) => {
+      this.#open.set(id, { resolve: (result) => resolve(result as ResultOf<Theirs[Method]>), reject })
+      this.#port.postMessage({ kind: 'call', id, method, argument } satisfies PeerMessage, memory)
+    }).catch((error: unknown) => {
+      // What cannot be cloned has not been sent.
+      this.#open.delete(id)
+      throw error
+    })
+  }
+
+  /** Without an answer. */
+  tell<Method extends keyof Theirs & string>(method: Method, argument: ArgumentOf<Theirs[Method]>): void {
+    if (this.#closed === null) this.#port.postMessage({ kind: 'call', id: null, method, argument } satisfies PeerMessage)
+  }
+
+  /** The other end is gone: what it owes an answer fails with this, and what it still said is not heard. */
+  close(reason: WaggleError): void {
+    this.#closed = reason
+    for (const { reject } of this.#open.values()) reject(reason)
+    this.#open.clear()
+  }
+
+  #hear(message: PeerMessage): void {
+    if (this.#closed !== null) return
+    if (message.kind === 'call') return void this.#serve(message.id, message.method, message.argument)
+    const call = this.#open.get(message.id)
+    this.#open.delete(message.id)
+    if (message.kind === 'done') call?.resolve(message.result)
+    else call?.reject(unpackError(message.error))
+  }
+
+  async #serve(id: number | null, method: string, argument: unknown): Promise<void> {
+    try {
+      const serve = this.#own[method]
+      if (serve === undefined) throw new WaggleError('WAGGLE_INTERNAL', { message: `Nobody serves ${method}`, next: 'Report this as a bug.' })
+      const given = await serve(argument as never)
+      const { result, memory } = given instanceof Moved ? given : { result: given, memory: [] }
+      this.#answer(id, (done) => ({ kind: 'done', id: done, result }), memory)
+    } catch (thrown) {
+      this.#answer(id, (failed) => ({ kind: 'failed', id: failed, error: packError(thrown) }), [])
+    }
+  }
+
+  #answer(id: number | null, message: (id: number) => PeerMessage, memory: readonly ArrayBuffer[]): void {
+    if (id !== null && this.#closed === null) this.#port.postMessage(message(id), memory)
+  }
+}

@@ -1,0 +1,35 @@
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { ApplicationOptions } from '../../processor/streams.ts'
+import { failurePolicy } from '../../processor/task/failures.ts'
+import { decorated } from '../../topology/decorated.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { StreamsConfig } from '../../topology/streams-config.ts'
+import { commitIntervalOn } from './kafka-cluster.ts'
+
+/** What a configuration says to every JavaScript thread of an application. `topics`: those that the log had when it started. */
+export function applicationOptions(config: StreamsConfig, topology: Topology, topics: readonly string[]): Omit<ApplicationOptions, 'log'> {
+  const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs } = config
+  const commitIntervalMs = config.log === 'embedded' ? config.commitIntervalMs : commitIntervalOn(config)
+  const { defaultKeySerde, defaultValueSerde, timestampExtractor } = config
+  const decoratedTopology = decorated(topology, applicationId, {
+    key: defaultKeySerde ?? null,
+    value: defaultValueSerde ?? null,
+    timestampExtractor: timestampExtractor ?? null,
+  })
+  return {
+    applicationId,
+    topology: decoratedTopology.withTopics(topics),
+    clock: systemClock,
+    topics: [],
+    ...(config.log === 'embedded' ? { missingTopicPartitions: 1 } : {}),
+    threads: numThreads ?? 1,
+    ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+    ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
+    ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
+    cacheMaxBytes: config.cacheMaxBytes ?? defaultCacheBytes,
+    failures: failurePolicy(config),
+  }
+}
+
+/** As Kafka Streams' statestore.cache.max.bytes. */
+export const defaultCacheBytes = 10 * 1024 * 1024

@@ -1,0 +1,136 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { openLentState } from '../../connectors/log/embedded/stored-state.ts'
+import { RemoteLog } from '../../connectors/log/remote/remote-log.ts'
+import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { packError } from '../../connectors/system/wire-error.ts'
+import { QueryWire, type WireRow } from '../../processor/query-wire.ts'
+import { Application } from '../../processor/streams.ts'
+import { changelogTopic } from '../../topology/naming.ts'
+import type { StoreSpec } from '../../topology/state-store.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { applicationOptions } from './application-options.ts'
+import { loadStreamsModule } from './streams-module.ts'
+import { decisions, type SomeRows, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
+
+/** One stream thread in a worker: an application of one thread, on the log of the thread that has started it. */
+class StreamWorker {
+  readonly #data: StreamWorkerData
+  readonly #starter: PortPeer<StarterCalls>
+  readonly #answers = new Map<number, AsyncIterator<WireRow>>()
+  #answered = 0
+  #stores: ReadonlyMap<string, StoreSpec> = new Map()
+  #application: Application | null = null
+  #started: Promise<void> = Promise.resolve()
+
+  constructor(port: NonNullable<typeof parentPort>, data: StreamWorkerData) {
+    this.#data = data
+    this.#starter = new PortPeer(port, this.#calls)
+  }
+
+  readonly #calls: Serving<WorkerCalls> = {
+    start: ({ isPaused }) => {
+      this.#started = this.#start(isPaused)
+      return this.#started
+    },
+    pause: () => this.#application?.pause(),
+    resume: () => this.#application?.resume(),
+    stop: async (close) => {
+      await this.#started.catch(() => {})
+      if (close === null && this.#application?.state === 'RUNNING') await this.#application.removeThread()
+      await this.#application?.close(close ?? { timeoutMs: 0 })
+      this.#measure()
+    },
+    query: ({ store, request, partitions }) => {
+      const wire = this.#wireOf(store)
+      const asked = wire.readRequest(request)
+      const answers = [...this.#running.queryHere(store, asked, partitions)]
+      const isShort = asked.kind === 'key' || asked.kind === 'windows-of-key'
+      return Promise.all(
+        answers.map(async ([partition, answer]) => {
+          const number = this.#answered++
+          this.#answers.set(number, wire.writeAnswer(asked.kind, answer)[Symbol.asyncIterator]())
+          return { partition, number, whole: isShort ? await this.#rows(number, Number.POSITIVE_INFINITY) : null }
+        }),
+      )
+    },
+    rows: (number) => this.#rows(number, rowsAtOnce),
+    leaveRows: async (number) => {
+      await this.#answers.get(number)?.return?.()
+      this.#answers.delete(number)
+    },
+  }
+
+  async #start(isPaused: boolean): Promise<void> {
+    const { moduleUrl, threadName, settings, topics, log: port, handle } = this.#data
+    const { topology, handlers } = await loadStreamsModule(moduleUrl)
+    const options = applicationOptions({ ...settings, ...handlers }, topology, topics)
+    this.#stores = options.topology.stores
+    const application = new Application({
+      ...options,
+      threads: 1,
+      log: new RemoteLog({ port, state: await openLentState(handle), clock: systemClock }),
+      isElsewhere: { threadName },
+      onFailure: (error) => this.#starter.tell('failed', packError(error)),
+      decide: (error) => this.#decide(error),
+    })
+    this.#application = application
+    if (isPaused) application.pause()
+    await application.start()
+    const tellIfStopped = () => application.state === 'ERROR' && this.#starter.tell('stopped', null)
+    application.onStateChange(tellIfStopped)
+    tellIfStopped()
+    this.#measure()
+    this.#measureAgain()
+  }
+
+  async #rows(number: number, limit: number): Promise<SomeRows> {
+    const answer = this.#answers.get(number)
+    const rows: WireRow[] = []
+    while (rows.length < limit) {
+      const next = await answer?.next()
+      if (next === undefined || next.done) {
+        this.#answers.delete(number)
+        return { rows, isDone: true }
+      }
+      rows.push(next.value)
+    }
+    return { rows, isDone: false }
+  }
+
+  /** Whoever decides is in the thread that has started this one, which never waits for it: so this one may wait. */
+  #decide(error: WaggleError): 'goOn' | 'stop' {
+    const answer = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+    this.#starter.tell('decide', { error: packError(error), answer })
+    Atomics.wait(answer, 0, decisions.none)
+    return Atomics.load(answer, 0) === decisions.goOn ? 'goOn' : 'stop'
+  }
+
+  #measureAgain(): void {
+    systemClock.after(measuringMs, () => {
+      this.#measure()
+      if (this.#application?.state === 'RUNNING') this.#measureAgain()
+    })
+  }
+
+  #measure(): void {
+    this.#starter.tell('measured', this.#application?.metrics(systemClock.now()) ?? [])
+  }
+
+  #wireOf(name: string): QueryWire {
+    const store = this.#stores.get(name)
+    if (store === undefined || store.kind === 'custom')
+      throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${name} to ask`, next: 'Name a store of this topology.' })
+    return new QueryWire(store, changelogTopic(this.#data.settings.applicationId, name))
+  }
+
+  get #running(): Application {
+    if (this.#application !== null) return this.#application
+    throw new WaggleError('WAGGLE_NOT_RUNNING', { message: `${this.#data.threadName} has not started yet`, next: 'Ask again in a moment.' })
+  }
+}
+
+const measuringMs = 1000
+const rowsAtOnce = 512
+
+if (parentPort !== null) new StreamWorker(parentPort, workerData as StreamWorkerData)

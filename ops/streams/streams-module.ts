@@ -1,0 +1,62 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Topology } from '../../topology/graph.ts'
+import type { StreamsConfig, StreamsHandlers, StreamsModule } from '../../topology/streams-config.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The program as a module has it: what each worker imports for itself, since functions cannot be sent to it. */
+export async function loadStreamsModule(url: string): Promise<StreamsModule> {
+  let loaded: { readonly [name: string]: unknown }
+  try {
+    loaded = await import(url)
+  } catch (cause) {
+    throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `The module ${url} cannot be imported`, next: 'Correct it, or its place.', cause })
+  }
+  const { topology, handlers = {} } = loaded
+  if (!(topology instanceof Topology)) {
+    throw invalid(`The module ${url} exports no topology`, 'Export it: export const topology = builder.build().')
+  }
+  if (typeof handlers !== 'object' || handlers === null) throw invalid(`handlers of the module ${url} is no object`, 'Export an object of functions.')
+  return { topology, handlers }
+}
+
+/** A path is one of the working directory, as Node's own are. */
+export function urlOf(module: URL | string): string {
+  if (module instanceof URL) return module.href
+  return module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href
+}
+
+/** What was given, with the module's handlers; WAGGLE_INVALID_CONFIG where the workers would run something else than what was given. */
+export function withModule(config: StreamsConfig, topology: Topology, { topology: own, handlers = {} }: StreamsModule): StreamsConfig {
+  if (own.describe().toString() !== topology.describe().toString()) {
+    throw invalid('The topology is another than that of the module', 'Give Streams the topology that the module exports.')
+  }
+  for (const name of handlerNames) {
+    if (config[name] !== undefined && handlers[name] === undefined) {
+      throw invalid(`${name} is given, and workers do not have it`, `Export it from the module: export const handlers = { ${name} }.`)
+    }
+  }
+  for (const name of topology.globalStores) {
+    const kind = topology.stores.get(name)?.kind
+    if (kind !== 'keyValue') {
+      throw invalid(
+        `The global store ${name} cannot be read by workers, since it is a ${kind} store`,
+        'Make it a key-value store, or leave module out.',
+      )
+    }
+  }
+  return { ...config, ...handlers }
+}
+
+const handlerNames = [
+  'deserializationHandler',
+  'processingHandler',
+  'productionHandler',
+  'timestampExtractor',
+  'defaultKeySerde',
+  'defaultValueSerde',
+] as const satisfies readonly (keyof StreamsHandlers)[]
+
+function invalid(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_CONFIG', { message, next })
+}

@@ -1,0 +1,226 @@
+import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import type { Serving } from '../../connectors/system/port-peer.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { unpackError } from '../../connectors/system/wire-error.ts'
+import type { Metric } from '../../processor/metrics/meters.ts'
+import { QueryWire, type WireRow } from '../../processor/query-wire.ts'
+import type { CloseOptions } from '../../processor/streams.ts'
+import type { ThreadState } from '../../processor/thread/stream-thread.ts'
+import type { ThreadElsewhere, ThreadElsewhereOptions } from '../../processor/thread/thread-elsewhere.ts'
+import type { Topology } from '../../topology/graph.ts'
+import { changelogTopic } from '../../topology/naming.ts'
+import type { QueryRequest } from '../../topology/queries.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { RunningWorker } from './running-worker.ts'
+import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
+
+export interface WorkerThreadOptions extends ThreadElsewhereOptions {
+  readonly log: EmbeddedLog
+  readonly moduleUrl: string
+  readonly settings: WorkerSettings
+  /** Those of the log when the application started. */
+  readonly topics: readonly string[]
+  /** As the application runs it: whose stores are asked. */
+  readonly topology: Topology
+}
+
+/**
+ * A stream thread with a worker of its own. A worker that dies is followed by another, which goes on from the last commit; three
+ * that die without having committed anything are a failure like any other, of which `decide` is asked.
+ */
+export class WorkerThread implements ThreadElsewhere {
+  readonly #options: WorkerThreadOptions
+  #worker: RunningWorker | null = null
+  #state: ThreadState = 'CREATED'
+  #metrics: readonly Metric[] = []
+  #isPaused = false
+  #isStopping = false
+  /** In a row, without a commit in between. */
+  #deaths = 0
+  #endWait = () => {}
+
+  constructor(options: WorkerThreadOptions) {
+    this.#options = options
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get state(): ThreadState {
+    return this.#state
+  }
+
+  get metrics(): readonly Metric[] {
+    return this.#metrics
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#worker?.peer.tell('pause', null)
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#worker?.peer.tell('resume', null)
+  }
+
+  async start(): Promise<void> {
+    this.#state = 'STARTING'
+    try {
+      void this.#keepGoing(await this.#startWorker())
+    } catch (error) {
+      this.#state = 'DEAD'
+      throw error
+    }
+    this.#state = 'RUNNING'
+  }
+
+  async stop(close?: CloseOptions): Promise<void> {
+    this.#isStopping = true
+    this.#state = 'PENDING_SHUTDOWN'
+    this.#endWait()
+    const worker = this.#worker
+    if (worker !== null) {
+      const stopped = worker.peer.call('stop', close ?? null).catch((error: WaggleError) => {
+        // What it had not committed is done again.
+        if (error.code !== 'WAGGLE_WORKER_DIED') throw error
+        this.#options.onFailure(error)
+      })
+      try {
+        await this.#withinMs((close?.timeoutMs ?? longStopMs) + graceMs, [stopped, worker.ended])
+      } finally {
+        stopped.catch(() => {})
+        await worker.end()
+        await worker.ended
+        this.#state = 'DEAD'
+      }
+    }
+    this.#state = 'DEAD'
+  }
+
+  async query(name: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
+    const { topology, settings } = this.#options
+    const store = topology.stores.get(name)
+    const worker = this.#worker
+    if (worker === null || store === undefined || store.kind === 'custom') return new Map()
+    const wire = new QueryWire(store, changelogTopic(settings.applicationId, name))
+    const asked = { store: name, request: wire.writeRequest(request), partitions }
+    const answers = await worker.peer.call('query', asked).catch((error: WaggleError) => {
+      // Its partitions are on their way to others.
+      if (error.code === 'WAGGLE_WORKER_DIED' || error.code === 'WAGGLE_NOT_RUNNING') return []
+      throw error
+    })
+    const read = answers.map(async (answer) => [answer.partition, await wire.readAnswer(request.kind, rowsOf(worker, answer))] as const)
+    return new Map(await Promise.all(read))
+  }
+
+  async #startWorker(): Promise<RunningWorker> {
+    const { log, moduleUrl, name, settings, topics } = this.#options
+    const worker = await RunningWorker.start({ log, data: { moduleUrl, threadName: name, settings, topics }, calls: this.#calls })
+    this.#worker = worker
+    try {
+      if (this.#isStopping) throw this.#stopped()
+      await worker.peer.call('start', { isPaused: this.#isPaused })
+      // It may have been told before it could listen.
+      worker.peer.tell(this.#isPaused ? 'pause' : 'resume', null)
+      return worker
+    } catch (error) {
+      await worker.end()
+      await worker.ended
+      throw error
+    }
+  }
+
+  /** One worker after the other, until it is stopped. */
+  async #keepGoing(first: RunningWorker): Promise<void> {
+    let worker: RunningWorker | null = first
+    while (!this.#isStopping) {
+      try {
+        worker ??= await this.#startWorker()
+        this.#state = 'RUNNING'
+        const error = await worker.ended
+        if (!worker.endedByLog && !(await this.#goesOnAfter(error, worker.commits))) return
+      } catch (error) {
+        if (!(await this.#goesOnAfter(WaggleError.from('WAGGLE_WORKER_FAILED', error, { next: 'See the cause.' }), 0))) return
+      }
+      worker = null
+    }
+  }
+
+  /** False where it does not; else it was waited for a while, the longer the more often it has died. */
+  async #goesOnAfter(error: WaggleError, commits: number): Promise<boolean> {
+    if (this.#isStopping) return false
+    this.#state = 'STARTING'
+    const { onFailure, decide, onStopped } = this.#options
+    onFailure(error)
+    this.#deaths = commits > 0 ? 1 : this.#deaths + 1
+    if (this.#deaths >= maxDeaths && decide(error) === 'stop') {
+      this.#state = 'DEAD'
+      this.#worker = null
+      onStopped()
+      return false
+    }
+    const delayMs = Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#deaths - 1))
+    await new Promise<void>((resolve) => {
+      const cancel = systemClock.after(delayMs, resolve)
+      this.#endWait = () => {
+        cancel()
+        resolve()
+      }
+    })
+    return !this.#isStopping
+  }
+
+  readonly #calls: Serving<StarterCalls> = {
+    failed: (error) => this.#options.onFailure(unpackError(error)),
+    decide: ({ error, answer }) => {
+      let decided: number = decisions.stop
+      try {
+        if (this.#options.decide(unpackError(error)) === 'goOn') decided = decisions.goOn
+      } catch (thrown) {
+        this.#options.onFailure(WaggleError.from('WAGGLE_HANDLER_FAILED', thrown, { next: 'Correct the uncaughtExceptionHandler.' }))
+      }
+      Atomics.store(answer, 0, decided)
+      Atomics.notify(answer, 0)
+    },
+    stopped: () => this.#options.onStopped(),
+    measured: (metrics) => {
+      this.#metrics = metrics
+    },
+  }
+
+  /** What comes first; nothing where none does in time. */
+  async #withinMs(timeoutMs: number, awaited: readonly Promise<unknown>[]): Promise<void> {
+    let cancel = () => {}
+    const late = new Promise<void>((resolve) => {
+      cancel = systemClock.after(timeoutMs, resolve)
+    })
+    await Promise.race([...awaited, late]).finally(() => cancel())
+  }
+
+  #stopped(): WaggleError {
+    return new WaggleError('WAGGLE_NOT_RUNNING', { message: `${this.name} was stopped while it started`, next: 'Nothing.' })
+  }
+}
+
+async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswer): AsyncIterable<WireRow> {
+  if (whole !== null) return yield* whole.rows
+  let isDone = false
+  try {
+    while (!isDone) {
+      const answered: SomeRows = await peer.call('rows', number)
+      isDone = answered.isDone
+      yield* answered.rows
+    }
+  } finally {
+    if (!isDone) peer.tell('leaveRows', number)
+  }
+}
+
+const maxDeaths = 3
+const backOffMs = 50
+const maxBackOffMs = 5000
+/** Of a thread that is removed, and of code that does not give way. */
+const longStopMs = 30_000
+const graceMs = 2000

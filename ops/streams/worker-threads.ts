@@ -1,0 +1,29 @@
+import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import type { ThreadElsewhere, ThreadElsewhereOptions } from '../../processor/thread/thread-elsewhere.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { StreamsConfig } from '../../topology/streams-config.ts'
+import { defaultCacheBytes } from './application-options.ts'
+import type { WorkerSettings } from './worker-protocol.ts'
+import { WorkerThread } from './worker-thread.ts'
+
+/** Makes the threads of an application, each with a worker that imports the module. */
+export function workerThreads({
+  config,
+  ...shared
+}: {
+  readonly config: StreamsConfig
+  readonly log: EmbeddedLog
+  readonly topics: readonly string[]
+  readonly topology: Topology
+  readonly moduleUrl: string
+}): (options: ThreadElsewhereOptions) => ThreadElsewhere {
+  const settings = settingsOf(config)
+  return (options) => new WorkerThread({ ...options, ...shared, settings })
+}
+
+/** What can be cloned, and a thread's share of what threads share. */
+function settingsOf(config: StreamsConfig): WorkerSettings {
+  const { deserializationHandler, processingHandler, productionHandler, uncaughtExceptionHandler, ...rest } = config
+  const { timestampExtractor, defaultKeySerde, defaultValueSerde, module, cacheMaxBytes = defaultCacheBytes, ...settings } = rest
+  return { ...settings, cacheMaxBytes: Math.floor(cacheMaxBytes / (config.numThreads ?? 1)) }
+}
