@@ -1,6 +1,7 @@
 import type { QueryRequest } from '../topology/queries.ts'
 import type { KeptStore, KeyValueStore, StateStore, ValueAndTimestamp, VersionedKeyValueStore, WindowStore } from '../topology/state-store.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import { nextTurn } from './next-turn.ts'
 
 /** Answers a query from one task's store, as it stands now. */
 export function answerQuery(request: QueryRequest, store: StateStore, builder: KeptStore): unknown {
@@ -31,7 +32,13 @@ const nextOf: { readonly [kind in KeptStore['kind']]: string } = {
   versioned: 'Ask it with KeyQuery.',
 }
 
-/** Gives way between rows, so that a long answer does not hold up the loop that is asked. */
+/** Gives way every so many rows, so that a long answer does not hold up the loop that is asked. */
 async function* eachOf<K>(rows: Iterable<readonly [K, unknown]>, plain: (row: unknown) => unknown): AsyncIterable<readonly [K, unknown]> {
-  for (const [key, row] of rows) yield [key, plain(row)]
+  let given = 0
+  for (const [key, row] of rows) {
+    yield [key, plain(row)]
+    if (++given % rowsATurn === 0) await nextTurn()
+  }
 }
+
+const rowsATurn = 1000

@@ -8,7 +8,10 @@ declare module '@nxtedition/rocksdb' {
       _put(key: Uint8Array, value: Uint8Array, options: object): void
       _del(key: Uint8Array, options: object): void
       _writeSync(options: { sync: boolean }): void
+      _clear(): void
     }
+    /** It would hold on to batches and iterators until it is closed. */
+    detachResource(resource: object): void
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
     _clear(options: object, callback: (error: Error | null) => void): void
     _iterator(options: object): { _nextvSync(size: number, options: object): { rows: Uint8Array[]; finished: boolean }; _closeSync(): void }

@@ -19,6 +19,8 @@ export class Rocks {
   #closed = false
   /** Null where another thread has opened it, which alone writes. */
   readonly #wal: WalSync | null
+  /** Written again and again: the database holds on to each that is made, and all that was written with it, until it is told to let go. */
+  #batch: ReturnType<RocksLevel['batch']> | null = null
 
   private constructor(directory: string, db: RocksLevel, wal: WalSync | null) {
     this.directory = directory
@@ -68,12 +70,21 @@ export class Rocks {
   /** One atomic write. Later changes of a key win. */
   write(changes: Iterable<RocksChange>): void {
     if (this.#wal === null) throw this.#borrowed()
-    const batch = this.#db.batch()
-    for (const [key, value] of changes) {
-      if (value === null) batch._del(key, none)
-      else batch._put(key, value, none)
+    const batch = this.#batch ?? this.#db.batch()
+    this.#batch = null
+    let bytes = 0
+    try {
+      for (const [key, value] of changes) {
+        bytes += key.length + (value?.length ?? 0)
+        if (value === null) batch._del(key, none)
+        else batch._put(key, value, none)
+      }
+      batch._writeSync({ sync: false })
+    } finally {
+      batch._clear()
+      if (bytes <= maxKeptBatchBytes) this.#batch = batch
+      else this.#level.detachResource(batch)
     }
-    batch._writeSync({ sync: false })
   }
 
   /** Deletes all keys from `from` up to, not with, `to`. */
@@ -105,7 +116,10 @@ export class Rocks {
         if (finished) return
       }
     } finally {
-      if (!this.#closed) iterator._closeSync()
+      if (!this.#closed) {
+        iterator._closeSync()
+        this.#level.detachResource(iterator)
+      }
     }
   }
 
@@ -132,6 +146,9 @@ const settings = {
   log: { cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024 },
   state: { cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024, compaction: 'level', walCompression: false },
 } as const
+
+/** A batch keeps the room that it once took. */
+const maxKeptBatchBytes = 8 * 1024 * 1024
 
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const none = {}

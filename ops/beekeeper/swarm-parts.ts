@@ -1,7 +1,7 @@
 import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
-import { planTasks } from '../../processor/thread/task-assignment.ts'
+import { planTasks } from '../../processor/thread/task-plan.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'

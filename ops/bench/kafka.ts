@@ -105,7 +105,7 @@ class Bench {
       const peer = 'missing' in java ? null : await run('Kafka Streams')
       measured.push([row.label, ...compared(waggle, peer)])
     }
-    return { title: `On a Kafka broker${this.#beside}`, columns: ['what', ...comparedColumns], rows: measured }
+    return { title: `On a Kafka broker${this.#beside}`, columns: ['what', ...comparedColumns], rows: measured, peerColumns }
   }
 
   /** As many records as keys: nothing of the changelog is old. */
@@ -129,6 +129,7 @@ class Bench {
     return {
       title: `Restore of a changelog of ${records.toLocaleString('en')} records${this.#beside}`,
       columns: ['what', 'records/s', 'CPU µs/record', 'peak MiB'],
+      floorRow: 'the client alone',
       rows: [
         ['Waggle restores', ...figures(waggle)],
         ['the client alone reads', ...figures(client)],
@@ -168,15 +169,13 @@ class Bench {
   }
 }
 
-const comparedColumns = [
-  ...['records/s', 'Kafka Streams, records/s', 'ratio of records/s'],
-  ...['CPU µs/record', 'Kafka Streams, CPU µs/record', 'ratio of CPU µs/record'],
-  ...['peak MiB', 'Kafka Streams, peak MiB', 'ratio of peak MiB'],
-]
+const measures = ['records/s', 'CPU µs/record', 'peak MiB']
+const comparedColumns = measures.flatMap((one) => [one, `Kafka Streams, ${one}`, `ratio of ${one}`])
+const peerColumns = Object.fromEntries(measures.map((one) => [one, `Kafka Streams, ${one}`]))
 
 function compared(waggle: Ran, peer: Ran | null): readonly (string | number)[] {
-  const measures = [(ran: Ran) => ran.records / ran.seconds, (ran: Ran) => ran.cpuMicros / ran.records, mebibytes]
-  return measures.flatMap((of) => [of(waggle), peer === null ? '–' : of(peer), peer === null ? '–' : of(waggle) / of(peer)])
+  const figures = [(ran: Ran) => ran.records / ran.seconds, (ran: Ran) => ran.cpuMicros / ran.records, mebibytes]
+  return figures.flatMap((of) => [of(waggle), peer === null ? '–' : of(peer), peer === null ? '–' : of(waggle) / of(peer)])
 }
 
 function mebibytes({ peakBytes }: Ran): number {

@@ -1,14 +1,22 @@
+import { spawnSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { exitStatus } from '../cli/exit-status.ts'
+import { comparison, type Kept } from './comparison.ts'
+import { keep, keptNumbers } from './kept-numbers.ts'
 import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
-/** `npm run bench -- engine | streams | workers | swarm`: each measures a floor in the same run, and prints a table, or JSON. */
+/**
+ * `npm run bench -- NAME`: each measures a floor, or a peer, in the same run, and prints a table, or JSON. `--keep` keeps its numbers in
+ * docs/benchmarks.json, `--compare` says how they differ from what is kept, and without a name how what is kept differs from what was.
+ */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    compare: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '10' },
     clients: { type: 'string', default: '32' },
     minutes: { type: 'string', default: '0' },
@@ -19,45 +27,94 @@ const { positionals, values } = parseArgs({
   },
 })
 
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
-const [what] = positionals
-
-if (what === 'engine') {
-  const { engineBenchmark } = await import('./engine.ts')
-  show(await engineBenchmark({ records: Number(values.records || 400_000) }))
-} else if (what === 'swarm') {
-  const { swarmBenchmark } = await import('./swarm.ts')
-  show(await swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) }))
-} else if (what === 'streams') {
-  const { streamsBenchmark } = await import('./streams.ts')
-  const keys = numbers(values.keys || '100,10000,1000000')
-  show(await streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only }))
-} else if (what === 'workers') {
-  const { workersBenchmark } = await import('./workers.ts')
-  show([workersBenchmark({ records: Number(values.records || 200_000) })])
-} else if (what === 'keys') {
-  const { keysBenchmark } = await import('./keys.ts')
-  show(await keysBenchmark({ keys: numbers(values.keys || '1000000,5000000,10000000') }))
-} else if (what === 'kafka') {
-  const { kafkaBenchmark } = await import('./kafka.ts')
-  const { only, caches } = values
-  show(await kafkaBenchmark({ records: Number(values.records || 1_000_000), keys: Number(values.keys || 10_000), caches: numbers(caches), only }))
-} else {
-  process.stderr.write(
-    'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | swarm [--seconds N] [--clients N] [--minutes N]   [--json]\n',
-  )
-  process.exit(exitStatus.usage)
+const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } = {
+  async engine() {
+    const { engineBenchmark } = await import('./engine.ts')
+    return engineBenchmark({ records: Number(values.records || 400_000) })
+  },
+  async streams() {
+    const { streamsBenchmark } = await import('./streams.ts')
+    const keys = numbers(values.keys || '100,10000,1000000')
+    return streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only })
+  },
+  async keys() {
+    const { keysBenchmark } = await import('./keys.ts')
+    return keysBenchmark({ keys: numbers(values.keys || '1000000,5000000,10000000') })
+  },
+  async kafka() {
+    const { kafkaBenchmark } = await import('./kafka.ts')
+    const [records, keys] = [Number(values.records || 1_000_000), Number(values.keys || 10_000)]
+    return kafkaBenchmark({ records, keys, caches: numbers(values.caches), only: values.only })
+  },
+  async workers() {
+    const { workersBenchmark } = await import('./workers.ts')
+    return [workersBenchmark({ records: Number(values.records || 200_000) })]
+  },
+  async swarm() {
+    const { swarmBenchmark } = await import('./swarm.ts')
+    return swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) })
+  },
 }
 
-function show(tables: readonly Table[]): void {
-  if (values.json) process.stdout.write(`${JSON.stringify({ machine, tables })}\n`)
+const [what] = positionals
+const benchmark = what === undefined ? undefined : benchmarks[what]
+if (what !== undefined && benchmark !== undefined && !(values.keep && values.only !== '')) process.exit(await run(what, benchmark))
+else if (what === undefined && values.compare) process.exit(compareKept())
+else usage()
+
+async function run(name: string, measured: () => Promise<readonly Table[]>): Promise<number> {
+  const now: Kept = { date: new Date().toISOString().slice(0, 10), machine: machine(), commit: commit(), tables: await measured() }
+  const kept = keptNumbers()[name]?.kept
+  if (!values.compare) show(now.machine, now.tables)
+  else if (kept === undefined) process.stderr.write(`Nothing is kept of ${name}: keep it with --keep.\n`)
+  const worse = values.compare && kept !== undefined ? compare(name, kept, now) : 0
+  if (values.keep) keep(name, now)
+  return worse === 0 ? exitStatus.done : exitStatus.wrongInput
+}
+
+function compareKept(): number {
+  const worse = Object.entries(keptNumbers()).map(([name, { kept, before }]) => (before === null ? 0 : compare(name, before, kept)))
+  return worse.every((one) => one === 0) ? exitStatus.done : exitStatus.wrongInput
+}
+
+/** How many figures got worse. */
+function compare(name: string, kept: Kept, now: Kept): number {
+  const of = ({ date, commit, machine }: Kept) => `${date} at ${commit} on ${machine}`
+  const { table, worse } = comparison({ title: `${name}: kept ${of(kept)}; now ${of(now)}`, kept, now })
+  show(now.machine, [table])
+  return worse
+}
+
+function show(on: string, tables: readonly Table[]): void {
+  if (values.json) process.stdout.write(`${JSON.stringify({ machine: on, tables })}\n`)
   else {
-    process.stdout.write(`${machine}\n`)
+    process.stdout.write(`${on}\n`)
     for (const table of tables) printTable(table)
   }
-  process.exit(exitStatus.done)
+}
+
+function machine(): string {
+  const cores = cpus()
+  return `${cores.length} × ${cores[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
+}
+
+/** With a + where files differ from it. */
+function commit(): string {
+  const git = (...argv: string[]) => spawnSync('git', argv, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? ''
+  return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`
 }
 
 function numbers(list: string): readonly number[] {
   return list.split(',').map(Number)
+}
+
+function usage(): never {
+  process.stderr.write(
+    [
+      'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | keys [--keys N,N] | workers [--records N]',
+      '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
+      '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
+    ].join('\n'),
+  )
+  process.exit(exitStatus.usage)
 }

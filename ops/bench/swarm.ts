@@ -36,6 +36,8 @@ export async function swarmBenchmark({ seconds, clients, minutes }: SwarmBenchma
         'median one at a time, ms',
       ],
       rows,
+      names: 2,
+      floorRow: 'floor',
     },
     {
       title: 'Waggle less the floor',
@@ -118,6 +120,7 @@ async function memoryOver(workload: SwarmWorkload, minutes: number, rate: number
       title: `Memory of ${workload.name} with its processes at ${rate.toFixed(0)} requests/s, MiB, averaged by minute`,
       columns: averages.map((_, at) => `minute ${at + 1}`),
       rows: [averages],
+      names: 0,
     }
   } finally {
     await stop()

@@ -1,3 +1,4 @@
+import { nextTurn } from '../next-turn.ts'
 import type { Log, Reader, TaskDisk } from '../ports.ts'
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-on-disk.ts'
@@ -95,10 +96,4 @@ export class ChangelogCopy {
     const changes = entries.length === 0 ? [] : [{ store: store.name, entries }, keptNumbers.change(this.#rows?.numbers ?? [])]
     this.#disk.write({ changes, offsets: [{ ...place, offset }] })
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
 }

@@ -91,9 +91,10 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
 
   constructor(builder: KeptStore, rows: Rows<V>, options: StoreOptions) {
     super(builder, rows, options)
-    this.#sequence = options.memory.kept(`${builder.name}.sequence`)
-    if (this.#sequence.value < 0) this.#sequence.value = 0
     this.#retainDuplicates = builder.retainDuplicates ?? false
+    // Without duplicates it says nothing, and a position has room for little.
+    this.#sequence = this.#retainDuplicates ? options.memory.kept(`${builder.name}.sequence`) : { value: 0 }
+    if (this.#sequence.value < 0) this.#sequence.value = 0
     this.#windowSizeMs = builder.windowSizeMs ?? 0
   }
 

@@ -1,5 +1,5 @@
 import type { Change } from '../../topology/operators/streams.ts'
-import type { Header, Record } from '../../topology/record.ts'
+import type { Header, Record, Windowed } from '../../topology/record.ts'
 import type { Serializer } from '../../topology/serde.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { LogRecord } from '../ports.ts'
@@ -97,11 +97,17 @@ export class TableCache {
     this.#waiting = new Map()
   }
 
-  /** Keys that are one to the store are one here: text and numbers by themselves, others by their bytes. */
+  /** Keys that are one to the store are one here. */
   #idOf(key: unknown): string {
+    if (this.#store.kind === 'keyValue') return this.#plainIdOf(key)
+    const { key: within, window } = key as Windowed<unknown>
+    return `${window.start},${window.end},${this.#plainIdOf(within)}`
+  }
+
+  /** Text and numbers by themselves, others by their bytes. */
+  #plainIdOf(key: unknown): string {
     if (typeof key === 'string') return key
     if (typeof key === 'number') return String(key)
-    if (isWindowed(key)) return `${key.window.start},${key.window.end},${this.#idOf(key.key)}`
     return Buffer.from((this.#store.key as unknown as Serializer<unknown>).serialize(this.#store.name, key)).toString('latin1')
   }
 
@@ -128,7 +134,3 @@ interface Waiting {
 }
 
 const entryBytes = 100
-
-function isWindowed(key: unknown): key is { readonly key: unknown; readonly window: { readonly start: number; readonly end: number } } {
-  return typeof key === 'object' && key !== null && 'window' in key && 'key' in key
-}

@@ -1,10 +1,10 @@
 import type { AsyncStep } from '../../topology/async-step.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
-import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
+import { nextTurn } from '../next-turn.ts'
 import type {
   Clock,
   CommitPoint,
@@ -25,9 +25,10 @@ import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { PreparingRuns } from './preparing-runs.ts'
-import { TaskAssignment, type TaskPlan } from './task-assignment.ts'
-import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
-import { UngroupedConsumer } from './ungrouped-consumer.ts'
+import { TaskAssignment } from './task-assignment.ts'
+import type { TaskPlan } from './task-plan.ts'
+import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import { ThreadGroups } from './thread-groups.ts'
 
 export interface StreamThreadOptions {
   readonly name: string
@@ -81,9 +82,7 @@ export class StreamThread {
   readonly #preparing: PreparingRuns
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
-  /** By group. */
-  readonly #assignors = new Map<string, ThreadAssignor>()
-  #consumers: readonly { readonly group: string; readonly consumer: Consumer }[] = []
+  readonly #groups: ThreadGroups
   #producer: TaskProducer | null = null
   #appended = 0
   /** Records processed since the last commit was closed. */
@@ -115,6 +114,16 @@ export class StreamThread {
       surroundings: this.#surroundings(),
       meters: this.meters,
       states: options.states,
+    })
+    this.#groups = new ThreadGroups({
+      ...options,
+      listenerOf: (group) => this.#listener(group),
+      positionOf: (group, input) => {
+        const task = this.#assignment.taskOf(group, input)
+        return task === undefined ? null : (this.#assignment.stateOf(task)?.offset(input) ?? null)
+      },
+      onProblem: options.onFailure,
+      onReceived: options.onSettling,
     })
     this.#preparing = new PreparingRuns({
       clock: options.clock,
@@ -165,65 +174,24 @@ export class StreamThread {
     const { log, plan } = this.#options
     this.#producer = await log.taskProducer({ group: plan.applicationId })
     this.#lastCommit = this.#clock.elapsedMs()
-    const consumers: { group: string; consumer: Consumer }[] = []
-    this.#consumers = consumers
-    for (const { group, topics, subtopologies } of plan.groups) {
-      const assignor = this.#assignor(group, subtopologies)
-      const instanceId = this.#options.spread?.instanceId
-      const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
-      const consumer = isAlone
-        ? this.#ungrouped(group, topics)
-        : await log.subscribe({
-            group,
-            topics,
-            offsetReset: 'earliest',
-            isolation: log.traits.handsOn ? 'handed' : 'committed',
-            listener: this.#listener(group),
-            ...(assignor === null ? {} : { assignor }),
-            ...(typeof instanceId === 'string' ? { instanceId: `${instanceId}-${this.#options.name}` } : {}),
-          })
-      consumers.push({ group, consumer })
-    }
+    await this.#groups.open()
     this.#loop = this.#run()
   }
 
   /** It knows what it runs, and has the state of all of it. */
   get isSettled(): boolean {
     const running = new Set(this.tasks.map(({ id }) => id))
-    return [...this.#assignors.values()].every(({ active }) => active?.every((id) => running.has(id)))
+    return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
   /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
   get isCaughtUp(): boolean {
-    const isRead = this.#consumers.every(({ consumer }) => !(consumer instanceof UngroupedConsumer) || consumer.isCaughtUp)
-    return isRead && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
+    return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
   }
 
   /** Who runs what, a group of this thread each. */
   get assignors(): readonly ThreadAssignor[] {
-    return [...this.#assignors.values()]
-  }
-
-  #assignor(group: string, subtopologies: readonly Subtopology[]): ThreadAssignor | null {
-    const { states, spread, clock, partitionsOf, onSettling, onFailure } = this.#options
-    if (states === null || spread === null || subtopologies.some(({ isGlobal }) => isGlobal)) return null
-    const onReceived = () => {
-      for (const problem of assignor.problems) onFailure(problem)
-      onSettling()
-    }
-    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, onReceived })
-    this.#assignors.set(group, assignor)
-    return assignor
-  }
-
-  #ungrouped(group: string, topics: readonly string[]): UngroupedConsumer {
-    const { log, clock, partitionsOf } = this.#options
-    const inputs = topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })))
-    const committed = (input: TopicPartition) => {
-      const task = this.#assignment.taskOf(group, input)
-      return task === undefined ? null : (this.#assignment.stateOf(task)?.offset(input) ?? null)
-    }
-    return new UngroupedConsumer({ log, clock, inputs, committed, listener: this.#listener(group) })
+    return this.#groups.assignors
   }
 
   /** Commits what is done and lets go; what is in flight is left to be done again. One that is about to start lets go of what it has. */
@@ -238,10 +206,9 @@ export class StreamThread {
     await this.#started?.catch(() => {})
     await this.#loop
     this.#preparing.clear()
-    for (const { consumer } of this.#consumers) await consumer.close()
+    await this.#groups.close()
     for (const batcher of this.#batchers.values()) batcher.close()
     this.#assignment.closeAll()
-    for (const assignor of this.#assignors.values()) assignor.close()
     await this.#producer?.close()
     this.#ended = true
   }
@@ -249,9 +216,8 @@ export class StreamThread {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       try {
-        await this.#turn()
+        if (this.#failure === null) await this.#turn()
         if (this.#failure !== null) throw this.#failure
-        if (this.#appended > 0) this.#failures = 0
       } catch (error) {
         await this.#rollBack(error)
         if (this.#stopping || this.#goesOn(error)) continue
@@ -307,9 +273,7 @@ export class StreamThread {
     const wasRestoring = this.#assignment.isRestoring
     this.#assignment.takeReady()
     if (wasRestoring && !this.#assignment.isRestoring) this.#options.onSettling()
-    for (const [group, assignor] of this.#assignors) {
-      if (assignor.takeRejoin()) this.#consumers.find((one) => one.group === group)?.consumer.rejoin()
-    }
+    this.#groups.rejoinWhereReady()
   }
 
   /** One pass over all tasks without giving way; true where there may be more to do at once. */
@@ -386,7 +350,7 @@ export class StreamThread {
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
-    const consumers = this.#consumers
+    const { consumers } = this.#groups
     if (maxWaitMs === 0) await nextTurn()
     const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords: recordsAPoll, maxWaitMs }))
     if (consumers.length > 1 && maxWaitMs > 0) endTogether(consumers, polls)
@@ -416,12 +380,14 @@ export class StreamThread {
 
   #idleMs(): number {
     const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
-    let wait = this.#appended > 0 || this.#assignment.hasUncommitted ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    const mayCommit = this.#committing < maxCommitsOnTheirWay && (this.#appended > 0 || this.#assignment.hasUncommitted)
+    let wait = mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
     // Copies that have come far enough are looked for.
-    if (this.#assignors.size > 0) wait = Math.min(wait, maxIdleMs)
+    if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
+    if (this.#isPaused) return wait
     for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
     const now = this.#clock.now()
-    if (!this.#isPaused) for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
+    for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
     return wait
   }
 
@@ -476,6 +442,7 @@ export class StreamThread {
     this.#commitDone = committed
       .then(({ ends }) => {
         this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
+        this.#failures = 0
         for (const part of logged) part.of.write(part, ends)
         for (const task of tasks) task.committed()
       })
@@ -485,7 +452,8 @@ export class StreamThread {
       })
       .then(() => {
         this.#committing--
-        if (this.#commitRequested || this.#failure !== null) this.#wake()
+        // Another one may be due, or what would have followed this one too closely was held up.
+        this.#wake()
       })
     this.#commitMs += this.#clock.elapsedMs() - start
   }
@@ -517,24 +485,30 @@ export class StreamThread {
     this.#options.onFailure(failure)
     await this.#commitDone
     this.#dropTasks()
-    const { log, plan } = this.#options
-    if (failure.code === 'WAGGLE_FENCED') {
-      // What it has open would hold back those who read what these tasks wrote.
-      await this.#producer?.close().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
-      this.#producer = await log.taskProducer({ group: plan.applicationId })
-    } else await this.#producer?.abort().catch((thrown: unknown) => this.#options.onFailure(failureOf(thrown)))
-    this.#failure = null
-    if (!log.traits.handsOn) {
-      await this.#reopen().catch((thrown: unknown) => {
-        this.#failure = thrown
-      })
-    }
+    // Where the log is away, going back fails as well: one more failure, which the loop finds.
+    this.#failure = await this.#goBack({ isFenced: failure.code === 'WAGGLE_FENCED' }).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    )
     await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
+  }
+
+  async #goBack({ isFenced }: { readonly isFenced: boolean }): Promise<void> {
+    const { log, plan } = this.#options
+    const before = this.#producer
+    const told = (thrown: unknown) => this.#options.onFailure(failureOf(thrown))
+    if (isFenced) {
+      this.#producer = null
+      // What it has open would hold back those who read what these tasks wrote.
+      await before?.close().catch(told)
+    } else await before?.abort().catch(told)
+    this.#producer ??= await log.taskProducer({ group: plan.applicationId })
+    if (!log.traits.handsOn) await this.#reopen()
   }
 
   /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
   async #reopen(): Promise<void> {
-    for (const { group, consumer } of this.#consumers) {
+    for (const { group, consumer } of this.#groups.consumers) {
       const partitions = this.#assignment.partitionsOf(group)
       await this.#assignment.assign(group, consumer, partitions, { seek: true })
     }
@@ -562,21 +536,31 @@ export class StreamThread {
   #listener(group: string) {
     return {
       assigned: async (partitions: readonly TopicPartition[]) => {
-        const consumer = this.#consumers.find((one) => one.group === group)?.consumer
+        const consumer = this.#groups.consumerOf(group)
         if (this.#assignment.changes(group, partitions)) await this.#commitAll()
         if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
+        this.#forgetGone()
         this.#options.onSettling()
       },
       revoked: async (partitions: readonly TopicPartition[]) => {
         await this.#commitAll()
         this.#assignment.revoke(group, partitions)
+        this.#forgetGone()
       },
       lost: (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
+        this.#forgetGone()
         // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
         if (!this.#options.log.traits.handsOn && this.#appended > 0) this.#failure ??= lostError(group)
       },
     }
+  }
+
+  /** Nobody waits for tasks that do not run here any more, nor keeps what they hold. */
+  #forgetGone(): void {
+    const running = new Set(this.tasks)
+    for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
+    for (const task of this.#idleSince.keys()) if (!running.has(task)) this.#idleSince.delete(task)
   }
 
   async #commitAll(): Promise<void> {
@@ -603,7 +587,7 @@ export class StreamThread {
 
   #consumerOf(task: Task): Consumer | undefined {
     const group = this.#assignment.groupOf(task)
-    return this.#consumers.find((one) => one.group === group)?.consumer
+    return this.#groups.consumerOf(group)
   }
 
   #wake(): void {
@@ -612,7 +596,7 @@ export class StreamThread {
   }
 
   #wakeConsumers(): void {
-    for (const { consumer } of this.#consumers) consumer.wakeup()
+    this.#groups.wakeup()
   }
 
   #surroundings(): TaskSurroundings {
@@ -672,12 +656,6 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
       waiting.clear()
     }
     poll.then(ended, ended)
-  })
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
   })
 }
 

@@ -1,5 +1,4 @@
 import type { OffsetReset } from '../../topology/consumed.ts'
-import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
@@ -8,7 +7,6 @@ import type { TaskId } from '../assignment/group-task.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Consumer, Log, Position, StoreBytes, TopicPartition } from '../ports.ts'
-import type { GlobalStores } from '../state/global-stores.ts'
 import type { LoggedState } from '../state/logged-state.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import type { OpenedState, TaskStates } from '../state/task-states.ts'
@@ -17,43 +15,7 @@ import { readPositionNote } from '../task/position-note.ts'
 import { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
-
-/** Which sub-topologies run under which consumer group. Two that read one topic need positions of their own. */
-export interface TaskPlan {
-  readonly applicationId: string
-  readonly topology: Topology
-  readonly groups: readonly { readonly group: string; readonly topics: readonly string[]; readonly subtopologies: readonly Subtopology[] }[]
-  readonly maxCachedEntries: number
-  readonly globals: GlobalStores
-}
-
-type PlanOptions = Pick<TaskPlan, 'maxCachedEntries' | 'globals'>
-
-export function planTasks(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan {
-  const subtopologies = topology.subtopologies().filter(({ isGlobal }) => !isGlobal)
-  const readers = new Map<string, number>()
-  for (const { sources } of subtopologies) for (const topic of sources) readers.set(topic, (readers.get(topic) ?? 0) + 1)
-  const shared = subtopologies.filter(({ sources }) => sources.some((topic) => (readers.get(topic) ?? 0) > 1))
-  const alone = subtopologies.filter((subtopology) => !shared.includes(subtopology))
-  const groups = shared.map((subtopology) => ({
-    group: `${applicationId}-${subtopology.nodes[0]?.name ?? subtopology.id}`,
-    topics: subtopology.sources,
-    subtopologies: [subtopology],
-  }))
-  if (alone.length > 0) groups.push({ group: applicationId, topics: alone.flatMap(({ sources }) => sources), subtopologies: alone })
-  return { applicationId, topology, groups, ...options }
-}
-
-/** What keeps the global stores, a group each: every process reads all of their topics. Null where there are none. */
-export function planGlobals(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan | null {
-  const subtopologies = topology.subtopologies().filter(({ isGlobal }) => isGlobal)
-  const groups = subtopologies.map((subtopology) => ({
-    group: `${applicationId}-${subtopology.nodes[0]?.name ?? subtopology.id}`,
-    topics: subtopology.sources,
-    subtopologies: [subtopology],
-  }))
-  return groups.length === 0 ? null : { applicationId, topology, groups, ...options }
-}
+import type { TaskPlan } from './task-plan.ts'
 
 /** What the state of global stores lies under: once a process. */
 export function globalStateName(applicationId: string): string {

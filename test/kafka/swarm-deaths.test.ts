@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
-import { describeWithKafka } from '../support/kafka-cluster.ts'
+import { describeWithKafka, type KafkaCluster } from '../support/kafka-cluster.ts'
 import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
 
 /** One request after the other, each under a key of its own until somebody has accepted it, with whatever process is there. */
@@ -58,55 +58,75 @@ class Client {
 
 describeWithKafka('A swarm whose processes are killed', { own: true }, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once']) {
-    it(`under load answers every accepted request once in effect, with exactly its rows, ${processing}`, { timeout: 300_000 }, async () => {
-      const directory = mkdtempSync(join(tmpdir(), 'waggle-deaths-'))
-      const clickhouse = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
-      const swarm = new SwarmProcesses({
-        ...threeFunctions,
-        brokers: cluster().brokers,
-        env: { CLICKHOUSE_URL: clickhouse.url, WAGGLE_PROCESSING: processing, WAGGLE_SESSION_TIMEOUT_MS: '3000' },
-      })
-      const processes = new Map<string, MeasuredProgram>()
-      for (const name of ['one', 'two']) processes.set(name, await swarm.start(name))
-      let isOver = false
-      const clients = Array.from({ length: 8 }, (_, at) => new Client(swarm, at))
-      const working = clients.map((client) =>
-        client.work(
-          () => [...processes.values()],
-          () => isOver,
-        ),
-      )
-      for (const name of ['one', 'two']) {
-        await pause(1500)
-        const victim = processes.get(name)
-        processes.delete(name)
-        await victim?.kill('alone')
+    it(`under load answers every accepted request once in effect, with exactly its rows, ${processing}`, { timeout: 300_000 }, () =>
+      underLoad(cluster(), processing, async (swarm, processes) => {
+        for (const name of ['one', 'two']) {
+          await pause(1500)
+          const victim = processes.get(name)
+          processes.delete(name)
+          await victim?.kill('alone')
+          await pause(1000)
+          processes.set(name, await swarm.start(name))
+        }
         await pause(1000)
-        processes.set(name, await swarm.start(name))
-      }
-      await pause(1000)
-      isOver = true
-      await Promise.all(working)
-      const answers = new Map(clients.flatMap(({ accepted }) => [...accepted]))
-      const broken = clients.flatMap((client) => client.broken)
-      const [asked] = [...processes.values()].map(({ ready }) => ready.gateway)
-      for (const [id, seen] of answers) {
-        const state = await settled(`${asked}/v1/requests/${id}`)
-        if (state === null) broken.push(`${id} was accepted and has no answer`)
-        else if (seen !== null && JSON.stringify(state) !== JSON.stringify(JSON.parse(seen)))
-          broken.push(`${id} had ${seen}, and now ${JSON.stringify(state)}`)
-      }
-      for (let attempt = 0; attempt < 300 && (await wrongRows(clickhouse.url, answers)).length > 0; attempt++) await pause(100)
-      broken.push(...(await wrongRows(clickhouse.url, answers)))
-      const statuses = await swarm.close()
-      await clickhouse.close()
-      rmSync(directory, { recursive: true, force: true })
-      assert.deepEqual(broken, [])
-      assert.deepEqual(statuses, [0, 0])
-      assert.ok(answers.size > 50, `${answers.size} requests were accepted`)
-    })
+      }),
+    )
   }
 })
+
+describeWithKafka('A swarm whose broker is killed', { nodes: 3, own: true }, (cluster) => {
+  it('under load answers every accepted request once in effect, with exactly its rows', { timeout: 300_000 }, () =>
+    underLoad(cluster(), 'at_least_once', async () => {
+      const victim = cluster().nodes[1]
+      await pause(1500)
+      await victim?.kill()
+      await pause(5000)
+      await victim?.start()
+      await pause(2000)
+    }),
+  )
+})
+
+async function underLoad(
+  { brokers }: KafkaCluster,
+  processing: string,
+  disturb: (swarm: SwarmProcesses, processes: Map<string, MeasuredProgram>) => Promise<void>,
+): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-deaths-'))
+  const clickhouse = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
+  const env = { CLICKHOUSE_URL: clickhouse.url, WAGGLE_PROCESSING: processing, WAGGLE_SESSION_TIMEOUT_MS: '3000' }
+  const swarm = new SwarmProcesses({ ...threeFunctions, brokers, env })
+  const processes = new Map<string, MeasuredProgram>()
+  for (const name of ['one', 'two']) processes.set(name, await swarm.start(name))
+  let isOver = false
+  const clients = Array.from({ length: 8 }, (_, at) => new Client(swarm, at))
+  const working = clients.map((client) =>
+    client.work(
+      () => [...processes.values()],
+      () => isOver,
+    ),
+  )
+  await disturb(swarm, processes)
+  isOver = true
+  await Promise.all(working)
+  const answers = new Map(clients.flatMap(({ accepted }) => [...accepted]))
+  const broken = clients.flatMap((client) => client.broken)
+  const [asked] = [...processes.values()].map(({ ready }) => ready.gateway)
+  for (const [id, seen] of answers) {
+    const state = await settled(`${asked}/v1/requests/${id}`)
+    if (state === null) broken.push(`${id} was accepted and has no answer`)
+    else if (seen !== null && JSON.stringify(state) !== JSON.stringify(JSON.parse(seen)))
+      broken.push(`${id} had ${seen}, and now ${JSON.stringify(state)}`)
+  }
+  for (let attempt = 0; attempt < 300 && (await wrongRows(clickhouse.url, answers)).length > 0; attempt++) await pause(100)
+  broken.push(...(await wrongRows(clickhouse.url, answers)))
+  const statuses = await swarm.close()
+  await clickhouse.close()
+  rmSync(directory, { recursive: true, force: true })
+  assert.deepEqual(broken, [])
+  assert.deepEqual(statuses, [0, 0])
+  assert.ok(answers.size > 50, `${answers.size} requests were accepted`)
+}
 
 async function settled(url: string): Promise<unknown> {
   for (let attempt = 0; attempt < 600; attempt++) {

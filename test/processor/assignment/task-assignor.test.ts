@@ -5,7 +5,7 @@ import { Consumed, Materialized, Named, Produced, Serdes, StreamsBuilder } from 
 import { numbersOf, type TaskId } from '../../../processor/assignment/group-task.ts'
 import { TaskAssignor } from '../../../processor/assignment/task-assignor.ts'
 import { GlobalStores } from '../../../processor/state/global-stores.ts'
-import { planTasks } from '../../../processor/thread/task-assignment.ts'
+import { planTasks } from '../../../processor/thread/task-plan.ts'
 import { Topology } from '../../../topology/graph.ts'
 import type { Subtopology } from '../../../topology/subtopology.ts'
 import { SimulatedGroup } from './simulated-group.ts'

@@ -1,0 +1,18 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Kept } from './comparison.ts'
+
+/** What was kept of each benchmark, and what was kept before that. */
+export type KeptNumbers = { readonly [benchmark: string]: { readonly kept: Kept; readonly before: Kept | null } }
+
+const path = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.json')
+
+export function keptNumbers(): KeptNumbers {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as KeptNumbers) : {}
+}
+
+export function keep(benchmark: string, now: Kept): void {
+  const numbers = keptNumbers()
+  const all = { ...numbers, [benchmark]: { kept: now, before: numbers[benchmark]?.kept ?? null } }
+  writeFileSync(path, `${JSON.stringify(all, null, 2)}\n`)
+}

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
+
+describe('a database', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-rocks-'))
+  let rocks: Rocks
+  before(async () => {
+    rocks = await Rocks.open(directory)
+  })
+  after(async () => {
+    await rocks.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  it('writes each batch whole, and nothing of one that failed', () => {
+    rocks.write([
+      [bytes('a'), bytes('1')],
+      [bytes('b'), bytes('2')],
+    ])
+    const failing = function* () {
+      yield [bytes('b'), bytes('3')] as const
+      throw new Error('halfway')
+    }
+    assert.throws(() => rocks.write(failing()), /halfway/)
+    rocks.write([[bytes('a'), null]])
+    assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
+  })
+
+  it('keeps nothing of a write or a scan that is over', () => {
+    const used = () => {
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const run = () => {
+      for (let turn = 0; turn < 10_000; turn++) {
+        rocks.write([[bytes('key'), bytes('value')]])
+        for (const _ of rocks.range(null, null)) break
+      }
+    }
+    run()
+    const start = used()
+    run()
+    const grownBytes = used() - start
+    assert.ok(grownBytes < 2 * 1024 * 1024, `10,000 turns left ${grownBytes} bytes behind`)
+  })
+})
+
+const bytes = (text: string) => Buffer.from(text)
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, it } from 'node:test'
+import { parse } from 'yaml'
+import { loadConfig } from '../../../ops/config/config.ts'
+import { settings } from '../../../ops/config/settings.ts'
+
+interface Service {
+  readonly image?: string
+  readonly build?: string
+  readonly command?: readonly string[]
+  readonly environment?: { readonly [variable: string]: string }
+  readonly volumes?: readonly string[]
+  readonly ports?: readonly string[]
+  readonly depends_on?: { readonly [service: string]: unknown }
+  readonly healthcheck?: { readonly test: readonly string[] }
+}
+
+const repository = resolve(import.meta.dirname, '..', '..', '..')
+const read = (file: string) => readFileSync(join(repository, file), 'utf8')
+const compose = parse(read('docker-compose.yml')) as {
+  readonly services: { readonly [name: string]: Service }
+  readonly volumes: { readonly [name: string]: null }
+}
+const services = Object.entries(compose.services)
+
+/** As far as it goes without images: what is written down fits together. */
+describe('docker-compose.yml', () => {
+  it('has all that goes with a swarm, each pinned and with a health check, and open on this machine only', () => {
+    for (const name of ['kafka', 'clickhouse', 'schema-registry', 'objects', 'prometheus', 'grafana', 'waggle'])
+      assert.ok(compose.services[name], name)
+    for (const [name, { image, build, healthcheck, ports }] of services) {
+      if (build === undefined) assert.match(image ?? '', /^[\w./-]+:v?\d+\.\d+[\w.-]*$/, name)
+      assert.ok((healthcheck?.test.length ?? 0) > 1, name)
+      for (const port of ports ?? []) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/)
+    }
+  })
+
+  it('names volumes, files and services that are there', () => {
+    for (const [name, { volumes, depends_on }] of services) {
+      for (const [source = ''] of (volumes ?? []).map((volume) => volume.split(':'))) {
+        assert.ok(source.startsWith('.') ? existsSync(join(repository, source)) : source in compose.volumes, `${name}: ${source}`)
+      }
+      for (const other of Object.keys(depends_on ?? {})) assert.ok(other in compose.services, `${name}: ${other}`)
+    }
+  })
+
+  it('starts Waggle with settings that it knows and takes, on a swarm that is there', () => {
+    const { environment = {}, command = [] } = compose.services.waggle ?? {}
+    const known = new Set(settings.map(({ variable }) => variable))
+    for (const variable of Object.keys(environment)) assert.ok(known.has(variable), variable)
+    assert.equal(loadConfig({ directories: [], env: environment }).settings.log, 'kafka')
+    assert.equal(command[0], 'run')
+    assert.ok(existsSync(join(repository, command[1] ?? 'nowhere')))
+    const [entry] = /ENTRYPOINT (\[.+\])/.exec(read('Dockerfile'))?.slice(1) ?? []
+    const [program, file = 'nowhere'] = JSON.parse(entry ?? '[]') as readonly string[]
+    assert.deepEqual([program, existsSync(join(repository, file))], ['node', true])
+  })
+
+  it('lets in from outside by a port that the entrance has, with bodies as large as Waggle takes', () => {
+    const nginx = read('ops/deploy/nginx.conf')
+    const { http_port, max_body_bytes } = loadConfig({ directories: [], env: {} }).settings
+    assert.ok(nginx.includes(`proxy_pass http://127.0.0.1:${http_port};`))
+    assert.ok(nginx.includes(`client_max_body_size ${max_body_bytes / 1024 / 1024}m;`))
+    const inside = compose.services.waggle?.ports?.[0]?.split(':').at(-1)
+    assert.ok(nginx.includes(`listen ${inside};`))
+    assert.ok(read('ops/deploy/prometheus.yml').includes(`waggle:${inside}`))
+  })
+})

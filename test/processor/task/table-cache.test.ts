@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { RecordPlace } from '../../../processor/task/record-place.ts'
+import { CacheBudget, TableCache } from '../../../processor/task/table-cache.ts'
+import { Serdes } from '../../../topology/serdes.ts'
+import { keyValueStore } from '../../../topology/state-store.ts'
+
+it('Keys of a user’s own with a key and a window in them are told apart by all that they have', () => {
+  const store = keyValueStore({ name: 'store', key: Serdes.json<{ key: string; window: string }>(), value: Serdes.string() })
+  const cache = new TableCache(store, new CacheBudget(10_000), new RecordPlace(0, []))
+  const forwarded: unknown[] = []
+  cache.listen(
+    ({ key }) => forwarded.push(key),
+    () => false,
+  )
+  const keys = ['north', 'south', 'north'].map((window) => ({ key: 'k', window }))
+  for (const key of keys) {
+    cache.put({ key, change: { newValue: 'v', oldValue: null }, timestamp: 1, removedAt: 1, headers: [], before: null })
+  }
+  cache.flush()
+  assert.deepEqual(
+    forwarded,
+    ['south', 'north'].map((window) => ({ key: 'k', window })),
+  )
+})

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { StreamsBuilder } from 'waggle-streams'
+import type { Consumer, Log, TaskProducer } from '../../../processor/ports.ts'
+import { Application, type ApplicationOptions } from '../../../processor/streams.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { SimulatedWorld } from '../../support/simulated-world.ts'
+import { read, toOut } from '../../support/text-program.ts'
+
+const onKafka = { atomicCommit: true, repeatsRecords: true, handsOn: false }
+
+describe('A thread’s loop', () => {
+  it('goes on as soon as a slow commit is done, and not at the next one that is due', async () => {
+    const world = new SimulatedWorld({ traits: onKafka })
+    const log = await withTopics(world, ['in', 'out'])
+    let release = () => {}
+    let commits = 0
+    const slow = changed(log, {
+      taskProducer: async (options) => {
+        const producer = await log.taskProducer(options)
+        return changed<TaskProducer>(producer, {
+          async commit(point) {
+            if (commits++ === 0)
+              await new Promise<void>((resolve) => {
+                release = resolve
+              })
+            return producer.commit(point)
+          },
+        })
+      },
+    })
+    const builder = new StreamsBuilder()
+    toOut(builder.stream('in', read))
+    const { application, close } = await running(world, { topology: builder.build(), log: slow, commitIntervalMs: 30_000 })
+    // The first one of all is on its way from now on.
+    await send(world, log, 'in', 1)
+    await world.clock.until(() => commits === 1, 60_000)
+    await send(world, log, 'in', 30_000)
+    const [task] = application.tasks
+    const position = () => task?.positionOf('in', 0) ?? -1
+    await aSecond(world)
+    assert.ok(position() > 20_000 && position() < 25_000, `it waits at ${position()}`)
+    release()
+    await aSecond(world)
+    assert.equal(position(), 30_001)
+    await close()
+  })
+
+  it('does not look every millisecond for a task that has gone while it waited for an input', async () => {
+    const world = new SimulatedWorld({ traits: onKafka })
+    const log = await withTopics(world, ['a', 'b', 'out'])
+    const builder = new StreamsBuilder()
+    toOut(builder.stream('a', read).merge(builder.stream('b', read)))
+    let polls = 0
+    let lose = () => {}
+    const counted = changed(log, {
+      subscribe: async (subscription) => {
+        const consumer = await log.subscribe(subscription)
+        let isLost = false
+        lose = () => {
+          isLost = true
+        }
+        return changed<Consumer>(consumer, {
+          async poll(options) {
+            polls++
+            if (isLost) await subscription.listener.lost(['a', 'b'].map((topic) => ({ topic, partition: 0 })))
+            isLost = false
+            return consumer.poll(options)
+          },
+        })
+      },
+    })
+    const { application, close } = await running(world, { topology: builder.build(), log: counted, maxTaskIdleMs: 5000 })
+    await send(world, log, 'a', 1)
+    await world.clock.advance(1000)
+    assert.equal(application.tasks[0]?.bufferedRecords, 1)
+    lose()
+    await world.clock.advance(10_000)
+    assert.deepEqual(application.tasks, [])
+    polls = 0
+    await world.clock.advance(10_000)
+    assert.ok(polls < 100, `${polls} polls in ten idle seconds`)
+    await close()
+  })
+
+  it('is there again where a log that had fenced it is away for a while', async () => {
+    const world = new SimulatedWorld({ traits: onKafka })
+    const log = await withTopics(world, ['in', 'out'])
+    let isFenced = false
+    let refusals = 3
+    const failing = changed(log, {
+      taskProducer: async (options) => {
+        if (isFenced && refusals-- > 0) throw new WaggleError('WAGGLE_LOG_FAILED', { message: 'No broker answers', next: 'Wait.' })
+        const producer = await log.taskProducer(options)
+        return changed<TaskProducer>(producer, {
+          async commit(point) {
+            if (isFenced) return producer.commit(point)
+            isFenced = true
+            throw new WaggleError('WAGGLE_FENCED', { message: 'Another one writes for these tasks', next: 'Nothing.' })
+          },
+        })
+      },
+    })
+    const builder = new StreamsBuilder()
+    toOut(builder.stream('in', read))
+    const { close } = await running(world, { topology: builder.build(), log: failing, commitIntervalMs: 10 })
+    await send(world, log, 'in', 3)
+    await world.clock.until(() => world.disk.topics.get('out')?.partitions[0]?.records.length === 3, 60_000)
+    assert.ok(refusals < 0)
+    await close()
+  })
+})
+
+/** In steps, each with its turns of the loop. */
+async function aSecond(world: SimulatedWorld): Promise<void> {
+  for (let step = 0; step < 200; step++) await world.clock.advance(5)
+}
+
+async function withTopics(world: SimulatedWorld, names: readonly string[]): Promise<Log> {
+  const log = world.boot()
+  await log.createTopics(names.map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
+  return log
+}
+
+async function send(world: SimulatedWorld, log: Log, topic: string, count: number): Promise<void> {
+  const producer = await log.producer()
+  const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from('v'), timestamp: 1, headers: [] }
+  // They become durable with the last one.
+  await done(world, Promise.all(Array.from({ length: count }, (_, at) => producer.send(record, { durable: at === count - 1 }))))
+}
+
+async function running(world: SimulatedWorld, options: Pick<ApplicationOptions, 'topology' | 'log'> & Partial<ApplicationOptions>) {
+  const application = new Application({ applicationId: 'app', clock: world.clock, topics: [], ...options })
+  await done(world, application.start())
+  return { application, close: () => done(world, application.close({ timeoutMs: 60_000 })) }
+}
+
+/** In simulated time. */
+async function done(world: SimulatedWorld, promise: Promise<unknown>): Promise<void> {
+  let isDone = false
+  void promise.then(() => {
+    isDone = true
+  })
+  await world.clock.until(() => isDone)
+}
+
+/** As it is, but for these. */
+function changed<T extends object>(whole: T, parts: Partial<T>): T {
+  return new Proxy(whole, {
+    get(target, property) {
+      const value: unknown = Reflect.get(parts, property) ?? Reflect.get(target, property)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
