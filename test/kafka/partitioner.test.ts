@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { after, it, type TestContext } from 'node:test'
+import { it, type TestContext } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
 import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
@@ -19,24 +19,22 @@ const keys = [
 ]
 
 describeWithKafka('The partition of a key is the same', {}, (cluster) => {
-  const made: string[] = []
-  async function newTopic(): Promise<string> {
+  /** Gone with its test. */
+  async function newTopic(test: TestContext): Promise<string> {
     const name = newName('keys')
     const log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
     await log.createTopics([{ name, partitions, cleanup: 'delete', retentionMs: null }])
     await log.close()
-    made.push(name)
+    test.after(async () => {
+      const admin = new KafkaAdmin(quickOptions(cluster()))
+      await admin.delete({ topics: [name], groups: [] })
+      await admin.close()
+    })
     return name
   }
 
-  after(async () => {
-    const admin = new KafkaAdmin(quickOptions(cluster()))
-    await admin.delete({ topics: made, groups: [] })
-    await admin.close()
-  })
-
-  it('as kafkajs’s producer chooses', async () => {
-    const topic = await newTopic()
+  it('as kafkajs’s producer chooses', async (test: TestContext) => {
+    const topic = await newTopic(test)
     const kafka = new Kafka({ clientId: 'outsider', brokers: [...cluster().brokers], logLevel: logLevel.NOTHING })
     const producer = kafka.producer()
     await producer.connect()
@@ -54,7 +52,7 @@ describeWithKafka('The partition of a key is the same', {}, (cluster) => {
       test.skip(`There is no Java client to compare with: ${program.missing}`)
       return
     }
-    const topic = await newTopic()
+    const topic = await newTopic(test)
     const { libs, classes } = program
     const argv = ['-cp', `${classes}:${libs}/*`, 'Producer', cluster().brokers.join(','), topic]
     const ran = spawnSync('java', argv, { input: keys.map((key) => `${key.toString('hex')}\n`).join(''), encoding: 'utf8' })
