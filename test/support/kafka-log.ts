@@ -117,7 +117,9 @@ export async function sendRow(log: Log, [topic, key, value, timestamp = 0]: Row)
 /** All of partition 0, as `TextProgram` shows records. */
 export async function outputsIn(log: Log, topic: string): Promise<readonly string[]> {
   const found: string[] = []
-  const end = (await log.topic(topic))?.offsets[0]?.end ?? 0
+  const offsets = (await log.topic(topic))?.offsets[0]
+  // A commit that has just been made may be behind the last stable offset for a moment more.
+  const end = offsets?.written ?? offsets?.end ?? 0
   for await (const { records } of log.read({ topic, partition: 0, from: 0, to: end })) {
     for (const { key, value, timestamp } of records) found.push(`${key}:${value}@${timestamp}`)
   }
