@@ -55,7 +55,8 @@ export async function startBrokers(libs: string, wish: ClusterWish): Promise<Kaf
     controller: ports[at * 3 + 2] ?? 0,
   }))
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
-  const clusterId = randomBytes(16).toString('base64url')
+  // Sixteen bytes as Kafka writes them; one that began with a dash would be taken for an option.
+  const clusterId = `W${randomBytes(16).toString('base64url').slice(1)}`
   const nodes = places.map(({ id, client, between, controller }) => {
     const home = join(directory, String(id))
     mkdirSync(home)
