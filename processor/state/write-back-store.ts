@@ -1,6 +1,6 @@
 import type { KeyValue } from '../../topology/record.ts'
 import type { Serde, Serializer } from '../../topology/serde.ts'
-import type { KeptStore, KeyValueStore } from '../../topology/state-store.ts'
+import type { KeptStore, KeyValueStore, ValueAndTimestamp } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
 import { type RowChange, ranOut } from './changelog.ts'
@@ -20,6 +20,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #disk: StoreBytes
   readonly #key: Serde<K>
   readonly #value: Serde<V>
+  readonly #isTimestamped: boolean
+  #triedType = ''
   readonly #topic: string
   readonly #memory: TaskMemory
   readonly #maxEntries: number
@@ -40,6 +42,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#disk = disk
     this.#key = builder.key as unknown as Serde<K>
     this.#value = builder.value as unknown as Serde<V>
+    this.#isTimestamped = builder.timestamped ?? false
     this.#topic = options.topic
     this.#memory = options.memory
     this.#maxEntries = options.maxEntries
@@ -169,12 +172,21 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #set(entry: Entry<V>, value: V | null): void {
     // Here it is known whose mistake it is; in the commit, nobody could let it pass.
     if (value === undefined) throw undefinedIn(this.name)
+    if (value !== null) this.#tryType(value)
     entry.value = value
     entry.timestamp = this.#memory.now
     if (entry.dirty) return
     if (entry.commits === 0) this.#hold(entry)
     entry.dirty = true
     this.#dirty.push(entry)
+  }
+
+  /** The first value of a type is serialised at once, so that one of a wrong type fails in the node that made it. */
+  #tryType(value: V): void {
+    const type = typeof (this.#isTimestamped ? (value as ValueAndTimestamp<unknown>).value : value)
+    if (type === this.#triedType) return
+    this.#value.serialize(this.#topic, value)
+    this.#triedType = type
   }
 
   #find(id: string): Entry<V> | undefined {

@@ -341,6 +341,33 @@ describe('A negative timestamp', () => {
 })
 
 describe('A value of the wrong type', () => {
+  it('that an aggregator makes fails in its node, and a handler may let its record pass', async () => {
+    const builder = new StreamsBuilder()
+    const wrong = (_: string, value: string, sum: number) => (value === 'text' ? (value as unknown as number) : sum + 1)
+    builder
+      .stream('in', read)
+      .groupByKey(Grouped.with(text, text))
+      .aggregate(() => 0, wrong, Materialized.with(text, Serdes.long()))
+      .toStream()
+      .to('out', Produced.with(text, Serdes.long()))
+    const failed: string[] = []
+    await using driver = new TopologyTestDriver(builder.build(), {
+      processingHandler: (error, { node }) => {
+        failed.push(`${node}: ${error.message}`)
+        return 'resume'
+      },
+    })
+    const input = driver.createInputTopic('in', text, text)
+    for (const value of ['a', 'text', 'b']) await input.pipeInput('k', value)
+    const out = driver.createOutputTopic('out', text, Serdes.long()).readRecordsToList()
+    assert.deepEqual(
+      out.map(({ value }) => value),
+      [1, 2],
+    )
+    assert.equal(failed.length, 1)
+    assert.match(failed[0] ?? '', /^KSTREAM-AGGREGATE-\d+: /)
+  })
+
   it('that cannot be read says which node, which topic and why', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).to('out')
