@@ -18,10 +18,12 @@ describeWithKafka('When brokers die', { nodes: 3 }, (cluster) => {
       it('all records come through, in order, and are processed on', async () => {
         const log = await open({ ...quickOptions(cluster()), processing })
         try {
-          const { copied, expected } = await copyWhileBrokersDie(log, cluster())
+          const { copied, written, expected } = await copyWhileBrokersDie(log, cluster())
           for (const [partition, values] of copied.entries()) {
-            const once = processing === 'exactly_once' ? values : [...new Set(values)]
-            assert.deepEqual(once, expected[partition])
+            // Whoever writes from outside may write a batch again whose answer died with its broker; what was read of it is copied once.
+            assert.deepEqual([...new Set(written[partition])], expected[partition])
+            if (processing === 'exactly_once') assert.deepEqual(values, written[partition])
+            else assert.deepEqual([...new Set(values)], expected[partition])
           }
         } finally {
           await log.close()
@@ -39,17 +41,20 @@ async function copyWhileBrokersDie(log: Log, cluster: KafkaCluster) {
   await log.createTopics([from, to].map((name) => ({ name, partitions, cleanup: 'delete' as const, retentionMs: null })))
   const copying = new Copying(log, { from, to, group })
   const [expected] = await Promise.all([produceUntil(log, from, killInTurn(cluster)).finally(() => copying.stopAtEnd()), copying.run()])
+  const written = await Promise.all(expected.map((_, partition) => valuesIn(log, from, partition)))
   const copied: (readonly string[])[] = []
-  for (let partition = 0; partition < partitions; partition++) {
+  for (const [partition, { length }] of written.entries()) {
     // The last marker may still be on its way.
     let values: readonly string[] = []
-    while (new Set(values).size < (expected[partition]?.length ?? 0)) {
-      const end = (await log.topic(to))?.offsets[partition]?.end ?? 0
-      values = await valuesBetween(log, { topic: to, partition, from: 0, to: end })
-    }
+    while (values.length < length || new Set(values).size < (expected[partition]?.length ?? 0)) values = await valuesIn(log, to, partition)
     copied.push(values)
   }
-  return { copied, expected }
+  return { copied, written, expected }
+}
+
+async function valuesIn(log: Log, topic: string, partition: number): Promise<readonly string[]> {
+  const end = (await log.topic(topic))?.offsets[partition]?.end ?? 0
+  return valuesBetween(log, { topic, partition, from: 0, to: end })
 }
 
 async function killInTurn({ nodes }: KafkaCluster): Promise<void> {
