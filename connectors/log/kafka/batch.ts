@@ -12,9 +12,10 @@ export class Batch {
   readonly sinceMs: number
   /** Takes no more records. */
   isClosed = false
-  /** Among this producer's batches to this partition; null until it was sent. */
+  /** Among its producer's batches to this partition; null until it is sent. */
   sequence: number | null = null
-  identity: ProducerIdentity | null = null
+  /** It was on its way and no answer said what became of it. */
+  mayBeWritten = false
 
   constructor(
     { topic, partition }: TopicPartition,

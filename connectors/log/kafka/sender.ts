@@ -1,11 +1,11 @@
-import type { ProducerRecord } from '../../../processor/ports.ts'
+import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import { Batch, type BatchSet, type ProducerIdentity } from './batch.ts'
+import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
+import { PartitionQueue } from './partition-queue.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
-import { RecordBatchWriter } from './record-batch-writer.ts'
 
 /** Makes partitions part of the transaction that is open, before anything is written to them. */
 export interface Enlistment {
@@ -22,19 +22,6 @@ export interface SenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
-}
-
-interface PartitionQueue {
-  readonly topic: string
-  readonly partition: number
-  batches: Batch[]
-  inFlight: boolean
-  isEnlisting: boolean
-  /** Less where the topic takes less. */
-  maxBatchBytes: number
-  sequence: number
-  failures: number
-  retryAtMs: number
 }
 
 /**
@@ -73,22 +60,16 @@ export class Sender {
   }
 
   append(record: ProducerRecord, set: BatchSet): Batch {
-    const queue = this.#queueOf(record.topic, record.partition)
-    const { maxBatchBytes } = queue
-    const last = queue.batches.at(-1)
-    if (last !== undefined && last.set === set && !last.isClosed) {
-      const before = last.writer.size
-      if (last.writer.append(record, maxBatchBytes)) {
-        this.#pendingBytes += last.writer.size - before
-        return last
-      }
-      last.isClosed = true
-      this.#makeReady(queue)
+    const queue = this.#queueOf(record)
+    const before = queue.batches.at(-1)?.writer.size ?? 0
+    const last = queue.appendToLast(record, set)
+    if (last !== null) {
+      this.#pendingBytes += last.writer.size - before
+      return last
     }
-    const batch = new Batch(record, { set, writer: new RecordBatchWriter(this.#spare.pop()), sinceMs: this.#cluster.clock.elapsedMs() })
-    batch.writer.append(record, maxBatchBytes)
+    if (queue.head !== undefined) this.#makeReady(queue)
+    const batch = queue.append(record, { set, spare: this.#spare.pop(), sinceMs: this.#cluster.clock.elapsedMs() })
     this.#pendingBytes += batch.writer.size
-    queue.batches.push(batch)
     this.#cancelLinger ??= this.#lingerThen(() => {
       this.#cancelLinger = null
       this.flush()
@@ -98,8 +79,7 @@ export class Sender {
 
   /** What is there goes as soon as it may. */
   flush(): void {
-    for (const queues of this.#queues.values())
-      for (const queue of queues) if (queue !== undefined && queue.batches.length > 0) this.#makeReady(queue)
+    for (const queues of this.#queues.values()) for (const queue of queues) if (queue?.head !== undefined) this.#makeReady(queue)
   }
 
   /** Forgets everything that no broker has acknowledged, and goes on as another producer, so that nothing of it counts. */
@@ -154,7 +134,7 @@ export class Sender {
     let retryAtMs = Number.POSITIVE_INFINITY
     let isLeaderMissing = false
     for (const queue of this.#ready) {
-      const batch = queue.batches[0]
+      const batch = queue.head
       if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
       else if (!batch.set.maySend || queue.isEnlisting) continue
       else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
@@ -186,22 +166,16 @@ export class Sender {
   async #send(broker: Broker, queues: readonly PartitionQueue[], identity: ProducerIdentity): Promise<void> {
     const { enlistment } = this.#options
     const sent = queues.flatMap((queue) => {
-      const batch = queue.batches[0]
+      const batch = queue.head
       if (batch === undefined) return []
       queue.inFlight = true
-      batch.isClosed = true
-      if (batch.identity !== identity) {
-        batch.identity = identity
-        batch.sequence = queue.sequence
-        queue.sequence = (queue.sequence + batch.writer.count) % sequenceEnd
-      }
       return [{ queue, batch }]
     })
     try {
-      const parts = sent.map(({ batch }) => ({
-        topic: batch.topic,
-        partition: batch.partition,
-        batch: batch.writer.seal({ ...identity, sequence: batch.sequence ?? 0, isTransactional: enlistment !== null }),
+      const parts = sent.map(({ queue }) => ({
+        topic: queue.topic,
+        partition: queue.partition,
+        batch: queue.seal(identity, { isTransactional: enlistment !== null }),
       }))
       const request = produceRequest(parts, { transactionalId: enlistment?.transactionalId ?? null, timeoutMs: 15_000 })
       const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
@@ -228,37 +202,34 @@ export class Sender {
   #refused(queue: PartitionQueue, batch: Batch, thrown: unknown): void {
     queue.inFlight = false
     // Dropped meanwhile.
-    if (queue.batches[0] !== batch || this.#closed || !this.#owns(queue)) return
+    if (queue.head !== batch || this.#closed || !this.#owns(queue)) return
     const error = thrown instanceof BrokerError ? thrown.error : ''
     const isTransactional = this.#options.enlistment !== null
     const now = this.#cluster.clock.elapsedMs()
     const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
     if (!isTransactional && forgotten.has(error) && !isOverdue) {
-      // The broker does not know this producer any more, or not as far: whatever is to come, comes from a new one.
-      this.#newIdentity(batch.identity)
+      // The leader does not know this producer any more, or not as far, so it has not got the batch: a new producer brings it.
+      this.#newIdentity(queue.identity)
+      queue.unnumber()
       this.#retry(queue, now)
     } else if (tooLarge.has(error) && batch.writer.count > 1) {
-      this.#divide(queue, batch)
+      this.#divide(queue)
     } else if (isPassing(thrown) && !isOverdue) {
+      batch.mayBeWritten = true
       this.#retry(queue, now)
       void this.#findLeaders()
     } else {
-      const isUnsure = isPassing(thrown)
-      if (!isUnsure && batch.identity === this.#identity) queue.sequence = batch.sequence ?? 0
+      if (!batch.mayBeWritten && !isPassing(thrown)) queue.unnumber()
+      // What follows cannot be numbered after what may be in the log or not.
+      else if (!isTransactional) this.#newIdentity(queue.identity)
       this.#settle(queue, batch)
-      // It may be in the log or not, so what follows cannot be numbered after it.
-      if (isUnsure && !isTransactional) this.#newIdentity(batch.identity)
       batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
     }
   }
 
-  /** The topic takes less than brokers usually do: half as much from now on, as often as it takes. */
-  #divide(queue: PartitionQueue, batch: Batch): void {
-    queue.maxBatchBytes = Math.floor(batch.writer.size / 2)
-    queue.sequence = batch.sequence ?? 0
-    const parts = batch.divided(queue.maxBatchBytes)
+  #divide(queue: PartitionQueue): void {
+    const { batch, parts } = queue.divide()
     this.#pendingBytes += parts.reduce((sum, { writer }) => sum + writer.size, 0) - batch.writer.size
-    queue.batches.splice(0, 1, ...parts)
     batch.set.divided(batch, parts)
     this.#makeReady(queue)
   }
@@ -270,11 +241,12 @@ export class Sender {
 
   #settle(queue: PartitionQueue, batch: Batch): void {
     queue.inFlight = false
-    if (queue.batches[0] !== batch || !this.#owns(queue)) return
-    queue.batches.shift()
+    if (queue.head !== batch || !this.#owns(queue)) return
+    queue.shift()
     this.#pendingBytes -= batch.writer.size
-    if (this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
-    if (queue.batches.length > 0) this.#makeReady(queue)
+    // A connection that did not answer may still hold the bytes.
+    if (!batch.mayBeWritten && this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
+    if (queue.head !== undefined) this.#makeReady(queue)
   }
 
   /** Not dropped by a reset. */
@@ -282,10 +254,9 @@ export class Sender {
     return this.#queues.get(queue.topic)?.[queue.partition] === queue
   }
 
+  /** A new producer for all that was never sent. What may be in the log already stays with whom it was sent as, and ends first. */
   #newIdentity(old: ProducerIdentity | null): void {
-    if (this.#identity !== old) return
-    this.#identity = null
-    for (const queues of this.#queues.values()) for (const queue of queues) if (queue !== undefined) queue.sequence = 0
+    if (this.#identity === old) this.#identity = null
   }
 
   async #identify(): Promise<void> {
@@ -310,7 +281,7 @@ export class Sender {
     } catch (thrown) {
       const error = toWaggleError(thrown, 'Records cannot be written in a transaction')
       for (const queue of queues) {
-        const batch = queue.batches[0]
+        const batch = queue.head
         if (batch === undefined || !this.#owns(queue)) continue
         this.#settle(queue, batch)
         batch.set.failed(batch, error)
@@ -349,7 +320,7 @@ export class Sender {
   #giveUpOverdue(queues: readonly PartitionQueue[]): void {
     const now = this.#cluster.clock.elapsedMs()
     for (const queue of queues) {
-      const batch = queue.batches[0]
+      const batch = queue.head
       if (batch === undefined || queue.inFlight || now - batch.sinceMs <= this.#options.deliveryTimeoutMs) continue
       const error = new BrokerError(this.#cluster.topicError(queue.topic))
       this.#settle(queue, batch)
@@ -357,28 +328,17 @@ export class Sender {
     }
   }
 
-  #queueOf(topic: string, partition: number): PartitionQueue {
-    let queues = this.#queues.get(topic)
+  #queueOf(place: TopicPartition): PartitionQueue {
+    let queues = this.#queues.get(place.topic)
     if (queues === undefined) {
       queues = []
-      this.#queues.set(topic, queues)
+      this.#queues.set(place.topic, queues)
     }
-    const there = queues[partition]
+    const there = queues[place.partition]
     if (there !== undefined) return there
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
-    const { maxBatchBytes } = this.#options
-    const made: PartitionQueue = {
-      topic,
-      partition,
-      batches: [],
-      inFlight: false,
-      isEnlisting: false,
-      maxBatchBytes,
-      sequence: 0,
-      failures: 0,
-      retryAtMs: 0,
-    }
-    queues[partition] = made
+    const made = new PartitionQueue(place, this.#options.maxBatchBytes)
+    queues[place.partition] = made
     return made
   }
 }
@@ -392,4 +352,3 @@ const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 
 const maxSpare = 16
 const maxRequestBytes = 8 * 1024 * 1024
 const maxBackOffMs = 1000
-const sequenceEnd = 2 ** 31

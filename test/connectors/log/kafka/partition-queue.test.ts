@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { BatchSet } from '../../../../connectors/log/kafka/batch.ts'
+import { PartitionQueue } from '../../../../connectors/log/kafka/partition-queue.ts'
+import { record } from '../../../support/kafka-log.ts'
+
+describe('The batches for one partition', () => {
+  it('are numbered by their records, one after another', () => {
+    const queue = queueOf(['a', 'b'], ['c'])
+    assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 0 })
+    queue.shift()
+    assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 2 })
+  })
+
+  it('go again as whom they were sent, whoever the producer has become', () => {
+    const queue = queueOf(['a', 'b'], ['c'])
+    sealed(queue, first)
+    assert.deepEqual(sealed(queue, second), { producerId: 1n, sequence: 0 })
+    queue.shift()
+    assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
+  })
+
+  it('begin anew with another producer where the broker has not got the first of them', () => {
+    const queue = queueOf(['a'], ['b', 'c'])
+    sealed(queue, first)
+    queue.shift()
+    sealed(queue, first)
+    queue.unnumber()
+    assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
+  })
+
+  it('leave no gap after one that was refused', () => {
+    const queue = queueOf(['a'], ['b', 'c'], ['d'])
+    sealed(queue, first)
+    queue.shift()
+    sealed(queue, first)
+    queue.unnumber()
+    queue.shift()
+    assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 1 })
+  })
+})
+
+const first = { producerId: 1n, epoch: 0 }
+const second = { producerId: 2n, epoch: 0 }
+
+function queueOf(...batches: readonly (readonly string[])[]): PartitionQueue {
+  const queue = new PartitionQueue({ topic: 'topic', partition: 0 }, 1000)
+  for (const values of batches) {
+    const set: BatchSet = { maySend: true, sent() {}, divided() {}, failed() {} }
+    values.forEach((value, at) => {
+      const one = record('topic', 0, value)
+      if (at === 0) queue.append(one, { set, spare: undefined, sinceMs: 0 })
+      else assert.ok(queue.appendToLast(one, set))
+    })
+  }
+  return queue
+}
+
+/** As the header of a record batch (v2) says it. */
+function sealed(queue: PartitionQueue, identity: typeof first): { readonly producerId: bigint; readonly sequence: number } {
+  const bytes = queue.seal(identity, { isTransactional: false })
+  return { producerId: bytes.readBigInt64BE(43), sequence: bytes.readInt32BE(53) }
+}
