@@ -66,7 +66,7 @@ export class Streams implements AsyncDisposable {
       : metricsOf({ applicationId: this.#config.applicationId, processId: this.#processId }, this.#application, systemClock.now())
   }
 
-  /** Why it is in ERROR; null where nothing failed. */
+  /** What failed last, and why it is in ERROR where it is; null where nothing failed. Node's `warning` event says it too. */
   get failure(): WaggleError | null {
     return this.#lastFailure
   }
@@ -122,13 +122,17 @@ export class Streams implements AsyncDisposable {
       ...(module === undefined || embedded === null
         ? {}
         : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, moduleUrl: urlOf(module) }) }),
-      onFailure: (error) => {
-        this.#lastFailure = error
-      },
+      onFailure: (error) => this.#failed(error),
       decide: (error) => this.#decide(error),
     })
     application.onStateChange((to, from) => this.#tell(to, from))
     return application
+  }
+
+  /** What goes on failing is said once, on the channel that Node has for it. */
+  #failed(error: WaggleError): void {
+    if (this.#lastFailure?.code !== error.code) process.emitWarning(error.message, { type: error.code, detail: error.next })
+    this.#lastFailure = error
   }
 
   /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */

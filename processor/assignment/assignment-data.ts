@@ -16,6 +16,8 @@ export interface AssignmentData {
   /** Nothing in the group waits for a warm-up. */
   readonly isSettled: boolean
   readonly hosts: TaskHosts
+  /** Of the leader, where this member's is not the same: what it reads and keeps, in words. */
+  readonly otherTopology: string | null
 }
 
 /** What is to be had in the end, when all copies are there. */
@@ -29,7 +31,15 @@ export interface TaskPlan {
  * that a host has [task, active host's index + 1 or 0, standby hosts' [index]]: some five bytes a task, since every member gets it
  * and a broker keeps all of it in one record.
  */
-export function encodeAssignmentData({ active, standbys, warmups, plan, unassigned, isSettled, hosts }: AssignmentData): Uint8Array {
+export function encodeAssignmentData({
+  active,
+  standbys,
+  warmups,
+  plan,
+  unassigned,
+  isSettled,
+  hosts,
+}: Omit<AssignmentData, 'otherTopology'>): Uint8Array {
   const writer = new WireWriter().number(assigned)
   for (const tasks of [active, standbys, warmups, plan.active, plan.standbys, unassigned]) writer.list(tasks, (id) => writer.task(id))
   const entries = hosts.entries()
@@ -48,6 +58,11 @@ export function encodeAssignmentData({ active, standbys, warmups, plan, unassign
     .done()
 }
 
+/** version, 2, text: the leader runs another topology, which is this one. Its member runs nothing until there is a leader of its own. */
+export function encodeOtherTopology(said: string): Uint8Array {
+  return new WireWriter().number(other).text(said).done()
+}
+
 /** version, 0, code text, message text, next text: a member that the leader cannot understand is told so, and everybody else goes on. */
 export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array {
   return new WireWriter().number(refused).text(code).text(message).text(next).done()
@@ -56,7 +71,9 @@ export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array 
 /** Throws what the leader refused this member for. */
 export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
   const reader = new WireReader(bytes, 'What the leader of the group assigned')
-  if (reader.number() === refused) throw refusalOf(reader)
+  const kind = reader.number()
+  if (kind === refused) throw refusalOf(reader)
+  if (kind === other) return { ...nothing, otherTopology: reader.text() }
   const [active, standbys, warmups] = [tasksIn(reader), tasksIn(reader), tasksIn(reader)]
   const plan = { active: tasksIn(reader), standbys: tasksIn(reader) }
   const unassigned = tasksIn(reader)
@@ -69,11 +86,24 @@ export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
     return [id, { active, standbys }]
   })
   reader.end()
-  return { active, standbys, warmups, plan, unassigned, isSettled, hosts: new TaskHosts(new Map(hosts)) }
+  return { active, standbys, warmups, plan, unassigned, isSettled, hosts: new TaskHosts(new Map(hosts)), otherTopology: null }
 }
 
 const refused = 0
 const assigned = 1
+const other = 2
+
+/** What a member has that was told nothing yet. */
+export const nothing: AssignmentData = {
+  active: [],
+  standbys: [],
+  warmups: [],
+  plan: { active: [], standbys: [] },
+  unassigned: [],
+  isSettled: true,
+  hosts: new TaskHosts(new Map()),
+  otherTopology: null,
+}
 
 function tasksIn(reader: WireReader): readonly TaskId[] {
   return reader.list(() => reader.task())

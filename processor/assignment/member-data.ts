@@ -9,6 +9,8 @@ export interface MemberData {
   readonly processId: string
   /** Where the process answers interactive queries, `host:port`; null where it does not. */
   readonly host: string | null
+  /** Whose tasks it can run; the leader gives it only those of the same. */
+  readonly topology: string
   readonly capabilities: Capabilities
   /** What this thread was told to keep copies of. */
   readonly standbys: readonly TaskId[]
@@ -20,11 +22,14 @@ export interface MemberData {
 }
 
 /**
- * version, processId text, host text (empty: none), capabilities [name text, count], standbys [task],
+ * version, processId text, host text (empty: none), topology text, capabilities [name text, count], standbys [task],
  * warmups [task], plan: active [task], standbys [task], lags [task, lag]; a task is its sub-topology and its partition.
  */
-export function encodeMemberData({ processId, host, capabilities, standbys, warmups, plan, lags }: MemberData): Uint8Array {
-  const writer = new WireWriter().text(processId).text(host ?? '')
+export function encodeMemberData({ processId, host, topology, capabilities, standbys, warmups, plan, lags }: MemberData): Uint8Array {
+  const writer = new WireWriter()
+    .text(processId)
+    .text(host ?? '')
+    .text(topology)
   return writer
     .list(Object.entries(capabilities), ([name, count]) => writer.text(name).number(whole(count)))
     .list(standbys, (id) => writer.task(id))
@@ -40,6 +45,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
   const data = {
     processId: reader.text(),
     host: reader.text() || null,
+    topology: reader.text(),
     capabilities: Object.fromEntries(reader.list(() => [reader.text(), reader.number()] as const)),
     standbys: reader.list(() => reader.task()),
     warmups: reader.list(() => reader.task()),

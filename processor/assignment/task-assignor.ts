@@ -3,12 +3,13 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { GroupAssignment, GroupAssignor, GroupMember } from '../ports.ts'
 import { type AssignmentSettings, assignTasks, type GroupProcess, type TaskShare } from './assign-tasks.ts'
-import { type AssignmentData, decodeAssignmentData, encodeAssignmentData, encodeRefusal } from './assignment-data.ts'
+import { type AssignmentData, decodeAssignmentData, encodeAssignmentData, encodeOtherTopology, encodeRefusal, nothing } from './assignment-data.ts'
 import { type GroupTask, numbersOf, type TaskId, tasksOf } from './group-task.ts'
 import { handOver, placeOf } from './hand-over.ts'
 import { decodeMemberData, encodeMemberData, type MemberData } from './member-data.ts'
 import { type TaskHost, TaskHosts } from './task-hosts.ts'
 import { shareAmongThreads } from './thread-shares.ts'
+import { printOf, type TopologyPrint } from './topology-print.ts'
 
 export interface TaskAssignorOptions {
   /** Those that run under this group. */
@@ -28,10 +29,12 @@ export class TaskAssignor implements GroupAssignor {
   readonly name = 'waggle-tasks'
   readonly #options: TaskAssignorOptions
   readonly #settings: AssignmentSettings
-  #received: AssignmentData = nothingYet
+  readonly #print: TopologyPrint
+  #received: AssignmentData = nothing
 
   constructor(options: TaskAssignorOptions) {
     this.#options = options
+    this.#print = printOf(options.subtopologies)
     this.#settings = checked({ standbyReplicas: 0, acceptableRecoveryLag: 10_000, maxWarmupReplicas: 2, ...options.settings })
   }
 
@@ -40,8 +43,10 @@ export class TaskAssignor implements GroupAssignor {
     return this.#received
   }
 
-  /** What keeps tasks of the group from running anywhere, a sub-topology each. */
+  /** What keeps tasks of the group from running anywhere, a sub-topology each, or all of this member's from running here. */
   get problems(): readonly WaggleError[] {
+    const { otherTopology } = this.#received
+    if (otherTopology !== null) return [differs(this.#print.said, otherTopology)]
     const missing = new Set(this.#received.unassigned.map((id) => numbersOf(id)[0]))
     return this.#options.subtopologies.filter(({ id }) => missing.has(id)).map(unassignable)
   }
@@ -57,7 +62,16 @@ export class TaskAssignor implements GroupAssignor {
   memberData(): Uint8Array {
     const { processId, host } = this.#options
     const { standbys, warmups, plan } = this.#received
-    return encodeMemberData({ processId, host, capabilities: this.#options.capabilities(), standbys, warmups, plan, lags: this.#options.lags() })
+    return encodeMemberData({
+      processId,
+      host,
+      topology: this.#print.hash,
+      capabilities: this.#options.capabilities(),
+      standbys,
+      warmups,
+      plan,
+      lags: this.#options.lags(),
+    })
   }
 
   received(data: Uint8Array): void {
@@ -67,7 +81,8 @@ export class TaskAssignor implements GroupAssignor {
   assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> {
     const tasks = tasksOf(this.#options.subtopologies, partitionsOf)
     const { known, refusals } = told(members)
-    const threads = threadsOf(known, tasks)
+    const [alike, others] = partition(known, ({ data }) => data.topology === this.#print.hash)
+    const threads = threadsOf(alike, tasks)
     const processes = processesOf(threads)
     const { shares, unassigned, isSettled } = assignTasks(tasks, processes, this.#settings)
     const wanted = new Map(
@@ -85,7 +100,8 @@ export class TaskAssignor implements GroupAssignor {
       const data = encodeAssignmentData({ ...group, ...own })
       return [member, { partitions: share.active.flatMap(({ inputs }) => inputs), data }]
     })
-    return new Map([...assignments, ...refusals])
+    const idle = others.map(({ member }): [string, GroupAssignment] => [member.id, { partitions: [], data: encodeOtherTopology(this.#print.said) }])
+    return new Map([...assignments, ...idle, ...refusals])
   }
 }
 
@@ -97,16 +113,6 @@ interface KnownThread {
   readonly planned: ReadonlySet<TaskId>
   readonly copies: ReadonlySet<TaskId>
   readonly data: MemberData
-}
-
-const nothingYet: AssignmentData = {
-  active: [],
-  standbys: [],
-  warmups: [],
-  plan: { active: [], standbys: [] },
-  unassigned: [],
-  isSettled: true,
-  hosts: new TaskHosts(new Map()),
 }
 
 /** Who cannot be understood gets nothing but the reason, so that a process of another version stops none of those that run. */
@@ -174,6 +180,17 @@ function hostsOf(shares: ReadonlyMap<string, TaskShare>, threads: readonly Known
 
 function idsOf(tasks: readonly GroupTask[]): readonly TaskId[] {
   return tasks.map(({ id }) => id)
+}
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))]
+}
+
+function differs(own: string, leaders: string): WaggleError {
+  return new WaggleError('WAGGLE_TOPOLOGY_DIFFERS', {
+    message: `Another topology runs under this application id: it ${leaders}; this one ${own}. This process runs nothing while processes with the other one are there`,
+    next: 'Give one of the two applications an id of its own. Where the topology has changed, replace the other processes: this one then begins by itself.',
+  })
 }
 
 function unassignable({ id, nodes, needs }: Subtopology): WaggleError {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, afterEach, beforeEach, it } from 'node:test'
 import {
   Consumed,
   Grouped,
   KeyQuery,
   Materialized,
+  Named,
   Produced,
   RangeQuery,
   Serdes,
@@ -106,6 +108,26 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     const streams = program(wordCount())
     await assert.rejects(streams.start(), { code: 'WAGGLE_TOPIC_MISMATCH' })
     assert.equal(streams.state, 'ERROR')
+  })
+
+  it('runs one of two applications that were given the same id, and the other one says so', async () => {
+    await log.createTopics([topic('lines'), topic('counted')])
+    const counting = program(wordCount())
+    await counting.start()
+    const builder = new StreamsBuilder()
+    builder
+      .stream('lines', read)
+      .filter(() => false, Named.as('none'))
+      .to('counted', written)
+    const other = program(builder.build())
+    const warned = once(process, 'warning')
+    await other.start()
+    const [warning] = await warned
+    assert.equal(warning.name, 'WAGGLE_TOPOLOGY_DIFFERS')
+    assert.match(warning.message, /it reads lines, words-words-repartition and keeps counts; this one reads lines\./)
+    assert.equal(other.failure?.code, 'WAGGLE_TOPOLOGY_DIFFERS')
+    await counting.send('lines', { key: null, value: 'teddy bear' }, written)
+    await counted(counting, { teddy: 1, bear: 1 })
   })
 
   it('names a topic that is missing, and makes none', async () => {

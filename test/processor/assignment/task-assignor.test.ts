@@ -157,26 +157,59 @@ describe('A group whose leader assigns tasks', () => {
     const before = group.running
     const told = group.joinStranger({ id: 'new', instanceId: null, topics: ['clicks'], owned: [], data: Uint8Array.of(2, 7, 7) })
     assert.deepEqual(group.running, before)
-    const stranger = new TaskAssignor({ subtopologies: program(), processId: 'new', host: null, capabilities: () => ({}), lags: () => new Map() })
+    const stranger = new TaskAssignor({ ...alone, subtopologies: program() })
     assert.throws(() => stranger.received(told), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /refused.*new.*version 2.*version 1/ })
   })
 
+  it('gives nothing to a member with another topology, which says so, and begins when the others are gone', () => {
+    const group = new SimulatedGroup(program(), { partitions })
+    group.join('a')
+    const before = group.running
+    const other = new TaskAssignor({ ...alone, subtopologies: program({ counts: 'other-counts' }) })
+    const member = { id: 'other', instanceId: null, topics: ['clicks', 'visits', 'words'], owned: [] }
+    other.received(group.joinStranger({ ...member, data: other.memberData() }))
+    assert.deepEqual(group.running, before)
+    const [problem] = other.problems
+    assert.equal(problem?.code, 'WAGGLE_TOPOLOGY_DIFFERS')
+    assert.match(problem?.message ?? '', /it reads clicks, visits, words and keeps counts, latest; this one reads .* keeps other-counts, latest\./)
+    const assignments = other.assign([{ ...member, data: other.memberData() }], () => partitions)
+    assert.equal(assignments.get('other')?.partitions.length, 3 * partitions)
+    other.received(assignments.get('other')?.data ?? assert.fail('The member was told nothing'))
+    assert.deepEqual(other.problems, [])
+  })
+
+  it('takes functions for the same that bear the same names, so that a rolling restart may change them', () => {
+    const group = new SimulatedGroup(program(), { partitions })
+    group.join('a')
+    const changed = new TaskAssignor({ ...alone, subtopologies: program({ upper: (word) => `${word}!` }) })
+    const member = { id: 'changed', instanceId: null, topics: ['clicks', 'visits', 'words'], owned: [] }
+    changed.received(group.joinStranger({ ...member, data: changed.memberData() }))
+    assert.deepEqual(changed.problems, [])
+  })
+
   it('refuses settings with which state could never move', () => {
-    const options = { subtopologies: [], processId: 'a', host: null, capabilities: () => ({}), lags: () => new Map() }
-    assert.throws(() => new TaskAssignor({ ...options, settings: { maxWarmupReplicas: 0 } }), { code: 'WAGGLE_INVALID_CONFIG' })
+    assert.throws(() => new TaskAssignor({ ...alone, subtopologies: [], settings: { maxWarmupReplicas: 0 } }), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })
 
+const alone = { processId: 'new', host: null, capabilities: () => ({}), lags: () => new Map() }
+
+interface ProgramOptions {
+  readonly gpu?: boolean
+  readonly counts?: string
+  readonly upper?: (word: string | null) => string
+}
+
 /** Two sub-topologies with state and one without, in one group. */
-function program({ gpu }: { readonly gpu?: boolean } = {}): readonly Subtopology[] {
+function program(options: ProgramOptions = {}): readonly Subtopology[] {
+  const { gpu, counts = 'counts', upper = (word) => (word ?? '').toUpperCase() } = options
   const builder = new StreamsBuilder()
   const read = Consumed.with(text, text)
-  builder.stream('clicks', read).groupByKey().count(Materialized.as('counts'))
+  builder.stream('clicks', read).groupByKey().count(Materialized.as(counts))
   builder
     .stream('visits', read)
     .groupByKey()
     .reduce((_, next) => next, Materialized.as('latest'))
-  const upper = (word: string | null) => (word ?? '').toUpperCase()
   builder.stream('words', read).mapValues(upper, Named.as('upper')).to('upper-words', Produced.with(text, text))
   const topology = builder.build()
   assert.ok(topology instanceof Topology)

@@ -15,6 +15,7 @@ const word = fc.string({ minLength: 1 }).filter((name) => name !== '__proto__')
 const member: fc.Arbitrary<MemberData> = fc.record({
   processId: fc.string({ unit: 'grapheme' }),
   host: fc.option(host),
+  topology: fc.string(),
   capabilities: fc.dictionary(word, fc.maxSafeNat(), { noNullPrototype: true }),
   standbys: tasks,
   warmups: tasks,
@@ -34,6 +35,7 @@ const assignment: fc.Arbitrary<AssignmentData> = fc.record({
       maxLength: 20,
     })
     .map((entries) => new TaskHosts(new Map(entries.toSorted(([a], [b]) => compareTaskIds(a, b))))),
+  otherTopology: fc.constant(null),
 })
 
 describe('What members and leader tell each other', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
 import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
+import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { CommitReceipt, Consumer, Log, RecordRun, TaskProducer, TopicPartition } from '../../../../processor/ports.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 import { describeWithKafka, type KafkaCluster } from '../../../support/kafka-cluster.ts'
@@ -20,10 +21,8 @@ describeWithKafka('When brokers die', { nodes: 3 }, (cluster) => {
         try {
           const { copied, written, expected } = await copyWhileBrokersDie(log, cluster())
           for (const [partition, values] of copied.entries()) {
-            // Whoever writes from outside may write a batch again whose answer died with its broker; what was read of it is copied once.
-            assert.deepEqual([...new Set(written[partition])], expected[partition])
-            if (processing === 'exactly_once') assert.deepEqual(values, written[partition])
-            else assert.deepEqual([...new Set(values)], expected[partition])
+            assert.deepEqual(written[partition], expected[partition])
+            assert.deepEqual(processing === 'exactly_once' ? values : [...new Set(values)], expected[partition])
           }
         } finally {
           await log.close()
@@ -76,7 +75,8 @@ async function produceUntil(log: Log, topic: string, over: Promise<void>): Promi
       Array.from({ length: 20 }, () => {
         const value = `${partition}-${values.length}`
         values.push(value)
-        return producer.send(record(topic, partition, value))
+        // A broker that starts again forgets producers whose records are a day old by their own time, and with them what was written.
+        return producer.send({ ...record(topic, partition, value), timestamp: systemClock.now() })
       }),
     )
     await Promise.all(sent)

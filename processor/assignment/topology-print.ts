@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+import type { Subtopology } from '../../topology/subtopology.ts'
+
+/** What tells one topology from another: members of a group share tasks only where a task is the same for all of them. */
+export interface TopologyPrint {
+  readonly hash: string
+  /** For people: what it reads, and the names of its stores. */
+  readonly said: string
+}
+
+/** By names and wiring: what functions and models do may change from one process to the next, as in a rolling restart. */
+export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
+  const local = subtopologies.filter(({ isGlobal }) => !isGlobal).toSorted((a, b) => a.id - b.id)
+  const wiring = local.map(({ id, nodes, sources, sinks, stores }) => ({
+    id,
+    nodes: nodes.map((node) => [node.kind, node.name, node.kind === 'source' ? [] : node.parents]),
+    sources,
+    sinks,
+    stores: stores.map(({ kind, name }) => [kind, name]),
+  }))
+  const stores = local.flatMap((one) => one.stores.map(({ name }) => name))
+  const reads = `reads ${shortened(local.flatMap(({ sources }) => sources))}`
+  return {
+    hash: createHash('sha256').update(JSON.stringify(wiring)).digest('base64url').slice(0, hashCharacters),
+    said: stores.length === 0 ? reads : `${reads} and keeps ${shortened(stores)}`,
+  }
+}
+
+/** It travels to every member of the group. */
+function shortened(names: readonly string[]): string {
+  const all = [...new Set(names)]
+  return all.length > named ? `${all.slice(0, named).join(', ')} and ${all.length - named} more` : all.join(', ')
+}
+
+const hashCharacters = 12
+const named = 8
