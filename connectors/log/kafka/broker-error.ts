@@ -87,6 +87,13 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
       cause: thrown,
     })
   }
+  if (error === 'INVALID_TIMESTAMP') {
+    return new WaggleError('WAGGLE_TIME_REFUSED', {
+      message,
+      next: 'Correct the clock of this machine or the time of the record, or raise message.timestamp.after.max.ms (or before.max.ms) of the topic.',
+      cause: thrown,
+    })
+  }
   if (error === 'INCONSISTENT_GROUP_PROTOCOL') {
     return new WaggleError('WAGGLE_GROUP_IN_USE', {
       message,

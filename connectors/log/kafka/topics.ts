@@ -61,6 +61,8 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
   const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {} }) => {
     const configs = new Map([
       ['cleanup.policy', cleanup],
+      // Records carry the time of what happened, or of a host whose clock is wrong: neither is a reason to stop (KIP-937).
+      ['message.timestamp.after.max.ms', anyTime],
       ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
       ...(maxRecordBytes === null ? [] : [['max.message.bytes', String(maxRecordBytes + batchOverheadBytes)] as const]),
       ...Object.entries(settings),
@@ -144,6 +146,8 @@ function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   // One that has fewer partitions is a mismatch, and nothing to wait for.
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
+
+const anyTime = String(2n ** 63n - 1n)
 
 /** What a batch of one record has beside it. */
 const batchOverheadBytes = 1024

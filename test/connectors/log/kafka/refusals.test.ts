@@ -143,6 +143,17 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 200 }), [...values, ...values])
   })
 
+  withLog('a time that is too far ahead is named as the cause; topics that are made here take any', async (log) => {
+    const yearAhead = systemClock.now() + 365 * 86_400_000
+    const [strict, own] = [newName('strict'), newName('own')]
+    await createTopic(cluster(), strict, { 'message.timestamp.after.max.ms': '3600000' })
+    await log.createTopics([{ name: own, partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const producer = await log.producer()
+    const refused = { code: 'WAGGLE_TIME_REFUSED', message: /partition 0 of strict/, next: /clock.*message\.timestamp\.after\.max\.ms/ }
+    await assert.rejects(producer.send({ ...record(strict, 0, 'x'), timestamp: yearAhead }), refused)
+    assert.deepEqual(await producer.send({ ...record(own, 0, 'x'), timestamp: yearAhead }), { offset: 0 })
+  })
+
   withLog('a closed consumer says so', async (log) => {
     const topic = newName('topic')
     const listener = { assigned() {}, revoked() {}, lost() {} }
