@@ -106,10 +106,11 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
       if (expired) entries.delete(id)
       return
     }
-    this.#settle(id, this.#deadlineError(), [], context.currentSystemTime)
+    this.#settle(id, this.#deadlineError(context.currentSystemTime - entry.acceptedAt), [], context.currentSystemTime)
   }
 
-  #deadlineError(): Payload {
+  /** Accepted by another machine's clock than this one's: a time that nobody has waited for says that they differ. */
+  #deadlineError(afterMs: number): Payload {
     const { bee, waitsFor } = this.#operator
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
     return {
@@ -118,7 +119,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
         code: 'WAGGLE_DEADLINE',
         status: 504,
         title: 'The deadline passed',
-        detail: `The deadline passed before there was an answer${missing}`,
+        detail: `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`,
         bee,
       },
     }
