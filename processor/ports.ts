@@ -287,6 +287,8 @@ export interface LogTraits {
   readonly repeatsRecords: boolean
   /** Values are handed on in memory before their commit, to `handed` consumers of this process. */
   readonly handsOn: boolean
+  /** How long a position's metadata may be, in characters; without it, as long as it likes. */
+  readonly maxNoteBytes?: number
 }
 
 export interface TopicInfo extends TopicSpec {

@@ -7,7 +7,7 @@ export interface LoggedChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
   /** As they are with these changes. */
-  readonly kept: readonly (readonly [name: string, value: number])[]
+  readonly kept: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
 /**

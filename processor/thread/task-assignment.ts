@@ -212,10 +212,7 @@ export class TaskAssignment {
     const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
     const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
     // What another program, or a commit that this position is not of, has brought the stores to.
-    for (const [name, value] of logged?.kept ?? []) {
-      const number = memory.kept(name)
-      if (number.value < 0) number.value = value
-    }
+    for (const [name, value] of logged?.kept ?? []) memory.learn(name, value)
     const open = (store: string) => logged?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes
     const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, open(store.name), memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
