@@ -44,7 +44,9 @@ function changelogSpec(name: string, partitions: number, { kind, retentionMs, lo
     partitions,
     cleanup: cleanupOf(given['cleanup.policy']) ?? (isWindowed ? 'compact,delete' : 'compact'),
     retentionMs: isWindowed ? retentionMs + additionalMs : null,
-    settings: { 'message.timestamp.type': 'CreateTime', ...lag, ...given },
+    settings: { 'message.timestamp.type': 'CreateTime', ...lag },
+    asked: given,
+    ...(isWindowed ? { leastRetentionMs: retentionMs } : {}),
   }
 }
 

@@ -40,10 +40,11 @@ export class PlatformaticClient implements KafkaClient {
         id: topicId,
         isInternal,
         errorCode,
-        partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch }) => ({
+        partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch, replicaNodes }) => ({
           partition: partitionIndex,
           leader: leaderId,
           epoch: leaderEpoch,
+          replicas: Array.isArray(replicaNodes) ? replicaNodes.length : 1,
         })),
       })),
     }
