@@ -185,6 +185,11 @@ export interface Subscription {
   readonly listener: AssignmentListener
   /** Where a partition without a committed position starts. */
   readonly offsetReset: 'earliest' | 'latest'
+  /**
+   * Where a partition goes on whose position is not there: retention took it, or the topic is another one now. Without it as
+   * `offsetReset` says. What it rejects with, `poll` does.
+   */
+  readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
   /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */

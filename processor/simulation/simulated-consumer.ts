@@ -69,12 +69,14 @@ export class SimulatedConsumer implements Consumer {
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     if (this.#log.hasCrashed) return never()
     await this.#settleAssignment()
+    await this.#findPositions()
     const runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
     await this.#waitFor(maxWaitMs)
     this.#takeWoken()
     if (this.#log.hasCrashed) return never()
     await this.#settleAssignment()
+    await this.#findPositions()
     return this.#collect(maxRecords)
   }
 
@@ -175,6 +177,18 @@ export class SimulatedConsumer implements Consumer {
     const { partitions, data } = decided.get(this.#id) ?? { partitions: [], data: null }
     if (data !== null) this.subscription.assignor?.received(data)
     return all.filter(({ topic, number }) => partitions.some((one) => one.topic === topic && one.partition === number))
+  }
+
+  /** Of partitions whose position retention has taken. */
+  async #findPositions(): Promise<void> {
+    const { outOfRange } = this.subscription
+    if (outOfRange === undefined) return
+    for (const [partition, owned] of this.#owned) {
+      const { position } = owned
+      if (position >= partition.start) continue
+      const found = await outOfRange(placeOf(partition), position)
+      if (owned.position === position) owned.position = found
+    }
   }
 
   #release(partitions: readonly SimulatedPartition[]): readonly TopicPartition[] {

@@ -171,7 +171,7 @@ export class TaskAssignment {
       // What a task that is made anew has buffered goes with it.
       const isAgain = seek || this.#byPartition.has(placeOf(group, input.topic, input.partition))
       if (input.position === null && reset !== 'earliest') {
-        consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, input, reset))
+        consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, { ...input, was: null }, reset))
       } else if (isAgain) consumer.seek(input, input.position?.offset ?? 0)
     }
     for (const task of before) this.#drop(task)
@@ -297,7 +297,7 @@ function noStates({ stores }: Subtopology): never {
   })
 }
 
-function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
+export function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
   const source = nodes.find((node) => node.kind === 'source' && node.topics.includes(topic))
   return source?.kind === 'source' ? source.offsetReset : 'earliest'
 }

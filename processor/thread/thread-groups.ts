@@ -2,6 +2,8 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { AssignmentListener, Clock, Consumer, Log, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
+import { startOffset } from './start-offset.ts'
+import { resetOf } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
 import { UngroupedConsumer } from './ungrouped-consumer.ts'
@@ -82,12 +84,16 @@ export class ThreadGroups {
   }
 
   #member(group: string, topics: readonly string[], subtopologies: readonly Subtopology[]): Promise<Consumer> {
-    const { log, spread, name, listenerOf } = this.#options
+    const { log, clock, spread, name, listenerOf } = this.#options
     const assignor = this.#assignor(group, subtopologies)
     return log.subscribe({
       group,
       topics,
       offsetReset: 'earliest',
+      outOfRange: (place, was) => {
+        const reader = subtopologies.find(({ sources }) => sources.includes(place.topic))
+        return startOffset(log, clock, { ...place, was }, reader === undefined ? 'earliest' : resetOf(reader, place.topic))
+      },
       isolation: log.traits.handsOn ? 'handed' : 'committed',
       listener: listenerOf(group),
       ...(assignor === null ? {} : { assignor }),

@@ -253,16 +253,18 @@ describe('Changelog topics', () => {
           .stream('in', read)
           .groupByKey(Grouped.with(text, text, { name: 'g' }))
           .count(counts),
-      ).map(({ partitions, cleanup, settings }) => ({
+      ).map(({ partitions, cleanup, settings, asked }) => ({
         partitions,
         cleanup,
         settings,
+        asked,
       })),
       [
         {
           partitions: 3,
           cleanup: 'compact,delete',
-          settings: { 'message.timestamp.type': 'CreateTime', 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' },
+          settings: { 'message.timestamp.type': 'CreateTime' },
+          asked: { 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' },
         },
       ],
     )
