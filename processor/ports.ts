@@ -121,13 +121,19 @@ export interface StateDirectory {
   close(): Promise<void>
 }
 
-export type ChangelogOffset = TopicPartition & { readonly offset: number }
+export type ChangelogOffset = TopicPartition & {
+  readonly offset: number
+  /** Which topic of this name it is an offset of (`TopicInfo.id`); without it, the one that was written down before. */
+  readonly topicId?: string
+}
 
 /** One task's stores on this machine. */
 export interface TaskDisk {
   store(name: string): StoreBytes
   /** The next record of a changelog that its store has not; null where it has nothing of it. */
   offset(changelog: TopicPartition): number | null
+  /** Which topic of this name that is an offset of; null where nobody has said. */
+  topicId(changelog: TopicPartition): string | null
   /**
    * Rows and the offsets that they bring the stores to: all of it or nothing. It survives the process at once, and the machine as of
    * some earlier write, since the changelog has what is missing.
@@ -232,6 +238,11 @@ export interface ReadOptions {
   readonly from: number
   /** Ends before this offset instead of waiting for more. */
   readonly to?: number
+  /**
+   * Nothing may be left out: where something is gone before it was read, or the topic is not the one of this id any more (null: whichever),
+   * it fails with WAGGLE_RECORDS_GONE. Else it goes on with what is kept.
+   */
+  readonly whole?: { readonly topicId: string | null }
 }
 
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,6 +308,8 @@ export interface LogTraits {
 }
 
 export interface TopicInfo extends TopicSpec {
+  /** Another topic that is made under the same name has another (KIP-516); without one the log cannot tell them apart. */
+  readonly id?: string
   /** One entry a partition: first offset kept, and the offset that the next durable record will have at the least. */
   readonly offsets: readonly PartitionOffsets[]
 }

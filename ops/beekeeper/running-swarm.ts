@@ -107,6 +107,7 @@ export class RunningSwarm {
       failures: swarmFailures(swarm.name),
       flights,
       onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
+      onNotice: (notice) => say('', 'warn', notice),
     })
     return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde)
   }

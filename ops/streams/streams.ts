@@ -125,6 +125,7 @@ export class Streams implements AsyncDisposable {
       onFailure: (error) => {
         this.#lastFailure = error
       },
+      onNotice: (notice) => process.emitWarning(notice, 'WaggleWarning'),
       decide: (error) => this.#decide(error),
     })
     application.onStateChange((to, from) => this.#tell(to, from))

@@ -247,11 +247,15 @@ export class SimulatedReader implements Reader {
   readonly ready = Promise.resolve()
   readonly #partition: SimulatedPartition
   readonly #to: number
+  readonly #whole: NonNullable<ReadOptions['whole']> | null
+  readonly #topicId: () => string | null
   #position: number
   #closed = false
 
-  constructor(partition: SimulatedPartition, { from, to }: ReadOptions) {
+  constructor(partition: SimulatedPartition, { from, to, whole }: ReadOptions, topicId: () => string | null) {
     this.#partition = partition
+    this.#whole = whole ?? null
+    this.#topicId = topicId
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
   }
@@ -263,6 +267,7 @@ export class SimulatedReader implements Reader {
 
   async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
     while (!this.#closed && this.#position < this.#to) {
+      if (this.#whole !== null) this.#expectWhole(this.#whole.topicId)
       const records = this.#partition.read(this.#position, Math.min(this.#to, this.#partition.durableEnd), 1000)
       const last = records.at(-1)
       if (last !== undefined) {
@@ -271,6 +276,14 @@ export class SimulatedReader implements Reader {
       } else if (this.#partition.durableEnd >= this.#to) return
       else await this.#changed()
     }
+  }
+
+  #expectWhole(topicId: string | null): void {
+    if (this.#position >= this.#partition.start && (topicId === null || topicId === this.#topicId())) return
+    throw new WaggleError('WAGGLE_RECORDS_GONE', {
+      message: `Records of ${this.#partition.topic}, partition ${this.#partition.number}, are gone that were not read`,
+      next: 'Read what is there from its start.',
+    })
   }
 
   #changed(): Promise<void> {

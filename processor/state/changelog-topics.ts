@@ -10,6 +10,8 @@ export interface StoreChangelog {
   readonly place: TopicPartition
   /** The topic that the store is a table of: read up to the task's position, and never written by its commits. */
   readonly isSource: boolean
+  /** Of that topic, where it is to be written down with the store. */
+  readonly topicId?: string | null
 }
 
 export function changelogsOf(applicationId: string, { stores }: Subtopology, partition: number): readonly StoreChangelog[] {

@@ -1,3 +1,4 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TopicPartition } from '../ports.ts'
 import type { ChangelogCopy, ChangelogRange } from './changelog-copy.ts'
 
@@ -41,16 +42,29 @@ export class Restoration {
     for (const copy of this.#copies) copy.close()
   }
 
+  /** What goes while it is read is no failure: it is begun anew with what there is. */
   async #run(ranges: RestorationOptions['ranges']): Promise<void> {
+    for (let isGone = true; isGone && !this.#closed; ) {
+      isGone = await this.#bring(ranges).then(() => false, hasGone)
+    }
+  }
+
+  async #bring(ranges: RestorationOptions['ranges']): Promise<void> {
     const found = await ranges(this.#copies)
     if (this.#closed) return
     this.#copies.forEach((copy, at) => {
-      copy.begin(found[at] ?? { start: 0, end: 0 })
+      copy.begin(found[at] ?? { start: 0, end: 0, topicId: null })
     })
     this.#ends = new Map(this.#copies.map((copy, at) => [copy, found[at]?.end ?? 0]))
     await Promise.all([...this.#ends].map(([copy, end]) => copy.readTo(end)))
     this.#isDone = true
   }
+}
+
+/** A changelog is not what it was when it was begun; whatever else there is, is thrown. */
+export function hasGone(thrown: unknown): true {
+  if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_RECORDS_GONE') return true
+  throw thrown
 }
 
 /** Partitions with where the task stands in them, as `Restoration` wants them of topics that stand for changelogs. */

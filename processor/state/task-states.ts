@@ -1,10 +1,11 @@
 import type { Subtopology } from '../../topology/subtopology.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskId } from '../assignment/group-task.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
 import type { Clock, Log, StateDirectory, TaskDisk, TopicPartition } from '../ports.ts'
-import { ChangelogCopy } from './changelog-copy.ts'
-import { ChangelogEnds } from './changelog-ends.ts'
+import { ChangelogCopy, otherwise } from './changelog-copy.ts'
+import { type ChangelogEdges, ChangelogEnds } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { LoggedState } from './logged-state.ts'
 import { Restoration, type SourcePositions } from './restoration.ts'
@@ -23,6 +24,8 @@ export interface TaskStatesOptions {
   readonly clock: Clock
   /** A copy that is followed cannot be read any more, for now: it is tried again. */
   readonly onFailure: (error: unknown) => void
+  /** Something that whoever runs it should know, in a sentence. */
+  readonly onNotice: (notice: string) => void
 }
 
 /** A task whose state is here, or soon is. */
@@ -109,9 +112,9 @@ export class TaskStates {
       ranges: async (copies) => {
         const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
         return copies.map(({ changelog: { place, isSource } }, at) => {
-          const { start, end, written } = offsets[at] ?? { start: 0, end: 0 }
+          const { start, end, written, topicId } = offsets[at] ?? nothing
           const position = positions.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
-          return { start, end: isSource ? (position?.offset ?? start) : (written ?? end) }
+          return { start, end: isSource ? (position?.offset ?? start) : (written ?? end), topicId }
         })
       },
     })
@@ -131,15 +134,19 @@ export class TaskStates {
     const disk = this.#options.directory.open(name)
     if (store === undefined || store.kind === 'custom') return new LoggedState(disk, [])
     const offsets = await this.#ends.now(inputs)
-    const isPart = inputs.every((input, at) => {
-      const { start = 0, end = 0, written = end } = offsets[at] ?? {}
-      const there = disk.offset(input)
-      return there === null || (there >= start && there <= written)
+    const others = inputs.flatMap((input, at) => {
+      const { start, end, written = end, topicId } = offsets[at] ?? nothing
+      const offset = disk.offset(input)
+      const other = offset === null ? null : otherwise({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
+      return other === null ? [] : [`${input.topic}, partition ${input.partition}, ${other}`]
     })
-    if (!isPart) disk.wipe(store.name, inputs)
+    if (others.length > 0) {
+      this.#options.onNotice(`The global store ${store.name} is read anew: ${others.join('; ')}`)
+      disk.wipe(store.name, inputs)
+    }
     return new LoggedState(
       disk,
-      inputs.map((place) => ({ store, place, isSource: true })),
+      inputs.map((place, at) => ({ store, place, isSource: true, topicId: offsets[at]?.topicId ?? null })),
     )
   }
 
@@ -220,12 +227,14 @@ export class TaskStates {
           const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
           if (closed) return
           copies.forEach((copy, at) => {
-            const { start, end, written } = offsets[at] ?? { start: 0, end: 0 }
-            copy.begin({ start, end: written ?? end })
+            const { start, end, written, topicId } = offsets[at] ?? nothing
+            copy.begin({ start, end: written ?? end, topicId })
           })
           await Promise.all(copies.map((copy) => copy.follow()))
           return
         } catch (error) {
+          for (const copy of copies) copy.pause()
+          if (error instanceof WaggleError && error.code === 'WAGGLE_RECORDS_GONE') continue
           this.#options.onFailure(error)
           await this.#pause(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures)))
         }
@@ -246,7 +255,7 @@ export class TaskStates {
       this.#restored += count
       counted(count)
     }
-    return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords })
+    return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords, onAnew: this.#options.onNotice })
   }
 
   #changelogsOf({ subtopology, partition }: StatefulTask): readonly StoreChangelog[] {
@@ -296,6 +305,8 @@ export class TaskStates {
   }
 }
 
+/** Of a changelog that is not there. */
+const nothing: ChangelogEdges = { start: 0, end: 0, topicId: null }
 const refreshMs = 1000
 const sweepMs = 60_000
 const cleanupDelayMs = 600_000

@@ -171,6 +171,31 @@ describe('State that is rebuilt from changelogs', () => {
     await life.world.clock.until(() => second.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
   })
 
+  it('is begun anew by a standby that follows a changelog of which something goes that it has not read', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 100 }
+    await life.start(log, { spread: { settings } })
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const [notices, failures]: [string[], unknown[]] = [[], []]
+    const told = { onNotice: (notice: string) => void notices.push(notice), onFailure: (error: unknown) => void failures.push(error) }
+    const second = await life.start(log, { spread: { settings }, ...told })
+    await life.world.clock.until(() => second.standbys.length === 1)
+    await life.world.clock.advance(2000)
+    assert.deepEqual(notices, [])
+    for (const partition of life.world.disk.topics.get('app-counts-changelog')?.partitions ?? []) {
+      const end = partition.end + 5
+      Object.assign(partition, { records: [], start: end, end })
+    }
+    for (const partition of log.partitionsOf(['app-counts-changelog'])) partition.notify()
+    await life.world.clock.advance(2000)
+    assert.equal(notices.length, second.standbys.length)
+    assert.match(notices[0] ?? '', /The store counts is read anew from app-counts-changelog, partition \d, which begins at/)
+    assert.deepEqual(failures, [])
+  })
+
   for (const kind of ['state', 'no state'] as const) {
     it(`goes on after a failure with what was paused for want of room, with ${kind}`, async () => {
       const life = new Life(exactlyOnce)

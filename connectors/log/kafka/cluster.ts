@@ -54,6 +54,11 @@ export class Cluster {
     return this.#leaders.get(topic)?.length ?? null
   }
 
+  /** Another topic that is made under the same name has another; null where it is not known. */
+  topicIdOf(topic: string): string | null {
+    return this.#topicIds.get(topic) || null
+  }
+
   /** How many replicas its partitions have, each number once. */
   replicasOf(topic: string): readonly number[] {
     return [...new Set(this.#leaders.get(topic)?.flatMap((leader) => leader?.replicas ?? []))]

@@ -54,7 +54,8 @@ export async function topicInfo(cluster: Cluster, name: string): Promise<TopicIn
     const past = written[at] ?? 0
     return { start: starts[at] ?? 0, end, ...(past > end ? { written: past } : {}) }
   })
-  return { name, partitions, cleanup, retentionMs, offsets }
+  const id = cluster.topicIdOf(name)
+  return { name, partitions, cleanup, retentionMs, offsets, ...(id === null ? {} : { id }) }
 }
 
 interface TopicSettings {
