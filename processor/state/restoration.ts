@@ -44,8 +44,12 @@ export class Restoration {
 
   /** What goes while it is read is no failure: it is begun anew with what there is. */
   async #run(ranges: RestorationOptions['ranges']): Promise<void> {
-    for (let isGone = true; isGone && !this.#closed; ) {
-      isGone = await this.#bring(ranges).then(() => false, hasGone)
+    while (!this.#closed) {
+      try {
+        return await this.#bring(ranges)
+      } catch (thrown) {
+        if (!areRecordsGone(thrown)) throw thrown
+      }
     }
   }
 
@@ -61,10 +65,9 @@ export class Restoration {
   }
 }
 
-/** A changelog is not what it was when it was begun; whatever else there is, is thrown. */
-export function hasGone(thrown: unknown): true {
-  if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_RECORDS_GONE') return true
-  throw thrown
+/** A changelog is not what it was when it was begun. */
+export function areRecordsGone(thrown: unknown): boolean {
+  return thrown instanceof WaggleError && thrown.code === 'WAGGLE_RECORDS_GONE'
 }
 
 /** Partitions with where the task stands in them, as `Restoration` wants them of topics that stand for changelogs. */

@@ -1,5 +1,4 @@
 import type { Subtopology } from '../../topology/subtopology.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskId } from '../assignment/group-task.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
@@ -8,7 +7,7 @@ import { ChangelogCopy, otherwise } from './changelog-copy.ts'
 import { type ChangelogEdges, ChangelogEnds } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { LoggedState } from './logged-state.ts'
-import { Restoration, type SourcePositions } from './restoration.ts'
+import { areRecordsGone, Restoration, type SourcePositions } from './restoration.ts'
 
 /** A task as its state is asked for. */
 export interface StatefulTask {
@@ -234,7 +233,7 @@ export class TaskStates {
           return
         } catch (error) {
           for (const copy of copies) copy.pause()
-          if (error instanceof WaggleError && error.code === 'WAGGLE_RECORDS_GONE') continue
+          if (areRecordsGone(error)) continue
           this.#options.onFailure(error)
           await this.#pause(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures)))
         }
