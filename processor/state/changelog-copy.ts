@@ -18,19 +18,21 @@ export class ChangelogCopy {
   readonly changelog: StoreChangelog
   readonly #disk: TaskDisk
   readonly #log: Log
-  readonly #onRecords: (count: number) => void
+  readonly #onRecords: (count: number, copy: ChangelogCopy) => void
   readonly #onAnew: (why: string) => void
   #rows: RestoredRows | null = null
   #reader: Reader | null = null
   #position = 0
   #topicId: string | null = null
+  /** What was begun before a pause does not count. */
+  #epoch = 0
   #closed = false
 
   constructor(options: {
     readonly changelog: StoreChangelog
     readonly disk: TaskDisk
     readonly log: Log
-    readonly onRecords: (count: number) => void
+    readonly onRecords: (count: number, copy: ChangelogCopy) => void
     /** What the disk had of the store is of no use, and all of it is read anew. */
     readonly onAnew: (why: string) => void
   }) {
@@ -56,6 +58,7 @@ export class ChangelogCopy {
     const other = there === null ? null : otherwise({ offset: there, topicId: this.#disk.topicId(place) }, { start, end, topicId })
     const isPart = there !== null && other === null
     this.#topicId = topicId
+    this.#epoch++
     if (other !== null) this.#onAnew(`The store ${store.name} is read anew from ${place.topic}, partition ${place.partition}, which ${other}`)
     if (!isPart) {
       this.#disk.wipe(store.name, [place])
@@ -72,9 +75,10 @@ export class ChangelogCopy {
   /** Settles when the store is there, or when it is closed. */
   async readTo(end: number): Promise<void> {
     if (this.#position >= end) return
+    const epoch = this.#epoch
     await this.#read({ to: end })
     // Behind the last record there may be others that do not count.
-    if (!this.#closed) this.#write([], end)
+    if (!this.#closed && epoch === this.#epoch) this.#write([], end)
   }
 
   /** Goes on for good. */
@@ -84,6 +88,7 @@ export class ChangelogCopy {
 
   /** Lets go of what it reads; `begin` goes on. */
   pause(): void {
+    this.#epoch++
     void this.#reader?.close()
   }
 
@@ -96,12 +101,13 @@ export class ChangelogCopy {
     if (this.#closed) return
     const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until, whole: { topicId: this.#topicId } })
     this.#reader = reader
+    const epoch = this.#epoch
     for await (const { records } of reader) {
-      if (this.#closed) return
+      if (this.#closed || epoch !== this.#epoch) return
       const last = records.at(-1)
       if (last === undefined) continue
       this.#write(this.#rows?.take(records) ?? [], last.offset + 1)
-      this.#onRecords(records.length)
+      this.#onRecords(records.length, this)
       // What is there already comes without waiting: others have their turn all the same.
       await nextTurn()
     }

@@ -8,6 +8,7 @@ import { type ChangelogEdges, ChangelogEnds } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { LoggedState } from './logged-state.ts'
 import { areRecordsGone, Restoration, type SourcePositions } from './restoration.ts'
+import { type StateListeners, StateListening } from './state-listening.ts'
 
 /** A task as its state is asked for. */
 export interface StatefulTask {
@@ -25,6 +26,7 @@ export interface TaskStatesOptions {
   readonly onFailure: (error: unknown) => void
   /** Something that whoever runs it should know, in a sentence. */
   readonly onNotice: (notice: string) => void
+  readonly listeners: StateListeners
 }
 
 /** A task whose state is here, or soon is. */
@@ -36,7 +38,7 @@ export interface OpenedState {
 
 interface Copied {
   readonly copies: readonly ChangelogCopy[]
-  close(): void
+  close(reason: 'PROMOTED' | 'MIGRATED'): void
 }
 
 /**
@@ -46,6 +48,7 @@ interface Copied {
 export class TaskStates {
   readonly #options: TaskStatesOptions
   readonly #ends: ChangelogEnds
+  readonly #listening: StateListening
   readonly #active = new Map<TaskId, OpenedState>()
   readonly #standbys = new Map<TaskId, Copied>()
   /** By who was told to keep them: a thread, for one group. */
@@ -63,6 +66,7 @@ export class TaskStates {
   constructor(options: TaskStatesOptions) {
     this.#options = options
     this.#ends = new ChangelogEnds(options.log)
+    this.#listening = new StateListening(options.listeners, options.onFailure)
     this.#meters = new RestoreMeters(options.applicationId, options.clock, {
       restoring: () => [...this.#active.values()].filter(({ restoration }) => !restoration.isDone).length,
       updating: () => this.#standbys.size,
@@ -100,14 +104,21 @@ export class TaskStates {
 
   /** The task runs here now: its state is brought to where its changelogs are. `positions` are the task's own. */
   open(task: StatefulTask, positions: SourcePositions): OpenedState {
-    this.#standbys.get(task.id)?.close()
+    this.#standbys.get(task.id)?.close('PROMOTED')
     this.#standbys.delete(task.id)
     this.#active.get(task.id)?.restoration.close()
     const disk = this.#options.directory.open(task.id)
     const changelogs = this.#changelogsOf(task)
     const restoration = new Restoration({
       task: task.id,
-      copies: changelogs.map((changelog) => this.#copy(changelog, disk, (count) => this.#meters.record(task.id, 'restore', count))),
+      copies: changelogs.map((changelog) =>
+        this.#copy(changelog, disk, (count, copy) => {
+          this.#meters.record(task.id, 'restore', count)
+          this.#listening.restored(task.id, copy, count)
+        }),
+      ),
+      onStart: (copy, end) => this.#listening.restoreStarted(task.id, copy, end),
+      onEnd: (copy, how) => this.#listening.restoreEnded(task.id, copy, how),
       ranges: async (copies) => {
         const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
         return copies.map(({ changelog: { place, isSource } }, at) => {
@@ -161,10 +172,10 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** What `keeper` is to keep copies of from now on. */
-  keep(keeper: object, tasks: readonly StatefulTask[]): void {
+  /** What `keeper` is to keep copies of from now on, and what is to run with it. */
+  keep(keeper: object, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
-    this.#follow()
+    this.#follow(active)
     this.#refreshLater()
   }
 
@@ -199,16 +210,16 @@ export class TaskStates {
     this.#cancelRefresh()
     this.#cancelSweep()
     for (const { restoration } of this.#active.values()) restoration.close()
-    for (const standby of this.#standbys.values()) standby.close()
+    for (const standby of this.#standbys.values()) standby.close('MIGRATED')
     this.#standbys.clear()
   }
 
-  #follow(): void {
+  #follow(active: readonly TaskId[] = []): void {
     if (this.#closed) return
     const wanted = new Map([...this.#wanted.values()].flat().map((task) => [task.id, task]))
     for (const [id, standby] of this.#standbys) {
       if (wanted.has(id)) continue
-      standby.close()
+      standby.close(active.includes(id) ? 'PROMOTED' : 'MIGRATED')
       this.#standbys.delete(id)
     }
     for (const [id, task] of wanted) if (!this.#standbys.has(id) && !this.#active.has(id)) this.#standbys.set(id, this.#standby(task))
@@ -216,10 +227,15 @@ export class TaskStates {
 
   #standby(task: StatefulTask): Copied {
     const disk = this.#options.directory.open(task.id)
-    const onRecords = (count: number) => this.#meters.record(task.id, 'update', count)
+    const endOf = ({ changelog: { place } }: ChangelogCopy) => this.#ends.known(place)?.end ?? 0
+    const onRecords = (count: number, copy: ChangelogCopy) => {
+      this.#meters.record(task.id, 'update', count)
+      this.#listening.updated(task.id, copy, { count, end: endOf(copy) })
+    }
     // How far a task is in a topic of others only its owner knows.
     const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk, onRecords)]))
     let closed = false
+    const begun = new Set<ChangelogCopy>()
     const run = async () => {
       for (let failures = 0; !closed; failures++) {
         try {
@@ -228,6 +244,8 @@ export class TaskStates {
           copies.forEach((copy, at) => {
             const { start, end, written, topicId } = offsets[at] ?? nothing
             copy.begin({ start, end: written ?? end, topicId })
+            if (!begun.has(copy)) this.#listening.updateStarted(task.id, copy)
+            begun.add(copy)
           })
           await Promise.all(copies.map((copy) => copy.follow()))
           return
@@ -242,17 +260,18 @@ export class TaskStates {
     void run()
     return {
       copies,
-      close: () => {
+      close: (reason) => {
         closed = true
         for (const copy of copies) copy.close()
+        for (const copy of begun) this.#listening.updateEnded(task.id, copy, { reason, end: endOf(copy) })
       },
     }
   }
 
-  #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number) => void): ChangelogCopy {
-    const onRecords = (count: number) => {
+  #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number, copy: ChangelogCopy) => void): ChangelogCopy {
+    const onRecords = (count: number, copy: ChangelogCopy) => {
       this.#restored += count
-      counted(count)
+      counted(count, copy)
     }
     return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords, onAnew: this.#options.onNotice })
   }

@@ -83,25 +83,25 @@ export class ThreadAssignor implements GroupAssignor {
 
   received(data: Uint8Array): void {
     this.#assignor.received(data)
-    const { standbys, warmups } = this.#assignor.assignment
-    this.#keep([...standbys, ...warmups])
+    const { active, standbys, warmups } = this.#assignor.assignment
+    this.#keep([...standbys, ...warmups], active)
     this.#hasReceived = true
     this.#options.onReceived()
   }
 
   /** This thread keeps nothing any more. */
   close(): void {
-    this.#keep([])
+    this.#keep([], [])
   }
 
-  #keep(ids: readonly TaskId[]): void {
+  #keep(ids: readonly TaskId[], active: readonly TaskId[]): void {
     const { subtopologies, states } = this.#options
     const tasks = ids.flatMap((id): StatefulTask[] => {
       const [of, partition] = numbersOf(id)
       const subtopology = subtopologies.find((one) => one.id === of)
       return subtopology === undefined ? [] : [{ id, subtopology, partition }]
     })
-    states.keep(this, tasks)
+    states.keep(this, tasks, active)
   }
 }
 

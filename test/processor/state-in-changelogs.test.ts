@@ -239,6 +239,56 @@ describe('State that is rebuilt from changelogs', () => {
     )
   })
 
+  it('is told of while it is read, suspended or there, and of a copy until its task comes', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 100 }
+    const first = await life.start(log, { spread: { settings } })
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const told: (readonly [string, object])[] = []
+    const tell = (name: string) => (what: object) => void told.push([name, what])
+    const restore = {
+      onRestoreStart: tell('start'),
+      onBatchRestored: tell('batch'),
+      onRestoreEnd: tell('end'),
+      onRestoreSuspended: tell('suspended'),
+    }
+    const standby = { onUpdateStart: tell('update'), onBatchLoaded: tell('loaded'), onUpdateSuspended: tell('suspended') }
+    const failing = { onRestoreStart: () => assert.fail('a listener that fails') }
+    const failures: string[] = []
+    const second = await life.start(log, {
+      spread: { settings },
+      listeners: { restore: [failing, restore], standby: [standby] },
+      onFailure: ({ code }) => failures.push(code),
+    })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1 && second.standbys.length === 1)
+    await life.world.clock.advance(2000)
+    const of = (id: string | undefined, name: string) =>
+      told.flatMap(([kind, what]) => (kind === name && 'taskId' in what && what.taskId === id ? [what] : []))
+    const active = second.tasks[0]?.id
+    const copied = second.standbys[0]
+    const changelog = (id: string | undefined) => ({
+      store: 'counts',
+      taskId: id,
+      topic: 'app-counts-changelog',
+      partition: Number(id?.split('_')[1]),
+    })
+    // A copy first, as of any task that moves; then the rest of it, of which there was none.
+    const [{ storeOffset = 0n } = {}] = of(active, 'suspended') as { storeOffset?: bigint }[]
+    assert.ok(storeOffset > 0n)
+    assert.deepEqual(of(active, 'suspended'), [{ ...changelog(active), storeOffset, currentEndOffset: storeOffset, reason: 'PROMOTED' }])
+    assert.deepEqual(of(active, 'start'), [{ ...changelog(active), startingOffset: storeOffset, endingOffset: storeOffset }])
+    assert.deepEqual(of(active, 'end'), [{ ...changelog(active), totalRestored: 0 }])
+    assert.deepEqual(of(copied, 'update'), [{ ...changelog(copied), startingOffset: 0n }])
+    assert.equal(of(copied, 'suspended').length, 0)
+    const loaded = of(copied, 'loaded') as unknown as { batchSize: number; batchEndOffset: bigint; currentEndOffset: bigint }[]
+    assert.ok(loaded.length > 0)
+    assert.ok(loaded.every(({ batchEndOffset, currentEndOffset }) => batchEndOffset <= currentEndOffset))
+    assert.deepEqual([...new Set(failures)], ['WAGGLE_HANDLER_FAILED'])
+  })
+
   it('moves between threads, and a standby is kept by another process', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
