@@ -204,7 +204,7 @@ export interface Subscription {
   readonly instanceId?: string
 }
 
-/** A member of a group. Used by one loop; only `wakeup` may be called from elsewhere. */
+/** A member of a group. Used by one loop; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
    * At most one run a partition, starting at the consumer's position, which moves past what was given out. Resolves as soon

@@ -36,6 +36,17 @@ export interface OpenedState {
   readonly restoration: Restoration
 }
 
+/** Who was told to keep copies: a thread, for one group. */
+export interface CopyKeeper {
+  /** How far the group's tasks are in a topic that stands for a changelog; null where nobody has said. */
+  committed(place: TopicPartition): Promise<number | null>
+}
+
+interface Wanted {
+  readonly task: StatefulTask
+  readonly keeper: CopyKeeper
+}
+
 interface Copied {
   readonly copies: readonly ChangelogCopy[]
   close(reason: 'PROMOTED' | 'MIGRATED'): void
@@ -51,8 +62,9 @@ export class TaskStates {
   readonly #listening: StateListening
   readonly #active = new Map<TaskId, OpenedState>()
   readonly #standbys = new Map<TaskId, Copied>()
-  /** By who was told to keep them: a thread, for one group. */
-  readonly #wanted = new Map<object, readonly StatefulTask[]>()
+  readonly #wanted = new Map<CopyKeeper, readonly StatefulTask[]>()
+  /** Of topics that stand for changelogs: the positions of their tasks, as of the last time that they were asked for. */
+  readonly #positions = new Map<string, number>()
   /** Global stores are open for good. */
   readonly #globals = new Set<string>()
   /** Since when nobody here wants a task's copy. */
@@ -173,7 +185,7 @@ export class TaskStates {
   }
 
   /** What `keeper` is to keep copies of from now on, and what is to run with it. */
-  keep(keeper: object, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
+  keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)
     this.#refreshLater()
@@ -190,10 +202,10 @@ export class TaskStates {
         if (here === undefined) return []
         let lag = 0
         for (const { place, isSource } of this.#changelogsOf(task)) {
-          if (isSource) continue
-          const { end, start } = this.#ends.known(place) ?? { end: 0, start: 0 }
+          const { end, start } = this.#ends.known(place) ?? nothing
           const own = here.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
-          lag += Math.max(0, end - (own?.offset ?? start))
+          const wanted = isSource ? (this.#positions.get(positionName(place)) ?? 0) : end
+          lag += Math.max(0, wanted - (own?.offset ?? start))
         }
         return [[id, lag]]
       }),
@@ -216,44 +228,66 @@ export class TaskStates {
 
   #follow(active: readonly TaskId[] = []): void {
     if (this.#closed) return
-    const wanted = new Map([...this.#wanted.values()].flat().map((task) => [task.id, task]))
+    const wanted = new Map([...this.#wanted].flatMap(([keeper, tasks]) => tasks.map((task): [TaskId, Wanted] => [task.id, { task, keeper }])))
     for (const [id, standby] of this.#standbys) {
       if (wanted.has(id)) continue
       standby.close(active.includes(id) ? 'PROMOTED' : 'MIGRATED')
       this.#standbys.delete(id)
     }
-    for (const [id, task] of wanted) if (!this.#standbys.has(id) && !this.#active.has(id)) this.#standbys.set(id, this.#standby(task))
+    for (const [id, one] of wanted) if (!this.#standbys.has(id) && !this.#active.has(id)) this.#standbys.set(id, this.#standby(one))
   }
 
-  #standby(task: StatefulTask): Copied {
+  #standby({ task, keeper }: Wanted): Copied {
     const disk = this.#options.directory.open(task.id)
     const endOf = ({ changelog: { place } }: ChangelogCopy) => this.#ends.known(place)?.end ?? 0
     const onRecords = (count: number, copy: ChangelogCopy) => {
       this.#meters.record(task.id, 'update', count)
       this.#listening.updated(task.id, copy, { count, end: endOf(copy) })
     }
-    // How far a task is in a topic of others only its owner knows.
-    const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk, onRecords)]))
+    const copies = this.#changelogsOf(task).map((changelog) => this.#copy(changelog, disk, onRecords))
     let closed = false
+    /** Ends the waiting. */
+    let wake = () => {}
+    const pause = (delayMs: number) =>
+      new Promise<void>((resolve) => {
+        const cancel = this.#options.clock.after(delayMs, resolve)
+        wake = () => {
+          cancel()
+          resolve()
+        }
+      })
+    let rounds = 0
     const begun = new Set<ChangelogCopy>()
     const run = async () => {
       for (let failures = 0; !closed; failures++) {
         try {
           const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
           if (closed) return
+          const positions = await Promise.all(copies.map(({ changelog }) => this.#positionIn(changelog, keeper)))
+          if (closed) return
           copies.forEach((copy, at) => {
             const { start, end, written, topicId } = offsets[at] ?? nothing
-            copy.begin({ start, end: written ?? end, topicId })
+            copy.begin({ start, end: copy.changelog.isSource ? (positions[at] ?? start) : (written ?? end), topicId })
             if (!begun.has(copy)) this.#listening.updateStarted(task.id, copy)
             begun.add(copy)
           })
-          await Promise.all(copies.map((copy) => copy.follow()))
+          const round = ++rounds
+          const goesOn = () => !closed && round === rounds
+          const sources = copies.filter(({ changelog }) => changelog.isSource)
+          const others = copies.filter(({ changelog }) => !changelog.isSource)
+          const following = [
+            ...others.map((copy) => copy.follow()),
+            ...(sources.length === 0 ? [] : [this.#followTask(sources, { keeper, pause, goesOn })]),
+          ]
+          await Promise.all(following)
           return
         } catch (error) {
+          if (closed) return
+          rounds++
           for (const copy of copies) copy.pause()
           if (areRecordsGone(error)) continue
           this.#options.onFailure(error)
-          await this.#pause(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures)))
+          await pause(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures)))
         }
       }
     }
@@ -262,10 +296,31 @@ export class TaskStates {
       copies,
       close: (reason) => {
         closed = true
+        wake()
         for (const copy of copies) copy.close()
         for (const copy of begun) this.#listening.updateEnded(task.id, copy, { reason, end: endOf(copy) })
       },
     }
+  }
+
+  /** A topic of others is read as far as the task has come in it: what is behind that is not in its table yet. */
+  async #followTask(
+    copies: readonly ChangelogCopy[],
+    { keeper, pause, goesOn }: { readonly keeper: CopyKeeper; readonly pause: (delayMs: number) => Promise<void>; readonly goesOn: () => boolean },
+  ): Promise<void> {
+    while (goesOn()) {
+      for (const copy of copies) {
+        const position = await this.#positionIn(copy.changelog, keeper)
+        if (goesOn() && position !== null) await copy.readTo(position)
+      }
+      if (goesOn()) await pause(refreshMs)
+    }
+  }
+
+  async #positionIn({ place, isSource }: StoreChangelog, keeper: CopyKeeper): Promise<number | null> {
+    const position = isSource ? await keeper.committed(place) : null
+    if (position !== null) this.#positions.set(positionName(place), position)
+    return position
   }
 
   #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number, copy: ChangelogCopy) => void): ChangelogCopy {
@@ -315,12 +370,10 @@ export class TaskStates {
     const wanted: Iterable<string> = [...this.#active.keys(), ...this.#standbys.keys(), ...this.#globals]
     return [...wanted].includes(task)
   }
+}
 
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#options.clock.after(delayMs, resolve)
-    })
-  }
+function positionName({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
 }
 
 /** Of a changelog that is not there. */

@@ -79,8 +79,9 @@ export class ThreadGroups {
   }
 
   async close(): Promise<void> {
-    for (const { consumer } of this.#consumers) await consumer.close()
+    // What they keep asks for positions.
     for (const assignor of this.#assignors.values()) assignor.close()
+    for (const { consumer } of this.#consumers) await consumer.close()
   }
 
   #member(group: string, topics: readonly string[], subtopologies: readonly Subtopology[]): Promise<Consumer> {
@@ -108,7 +109,8 @@ export class ThreadGroups {
       for (const problem of assignor.problems) onProblem(problem)
       onReceived()
     }
-    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, onReceived: received })
+    const committed = async (place: TopicPartition) => (await this.consumerOf(group)?.committed(place))?.offset ?? null
+    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, committed, onReceived: received })
     this.#assignors.set(group, assignor)
     return assignor
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, afterEach, before, it } from 'node:test'
-import { KeyQuery } from 'waggle-streams'
+import { Consumed, KeyQuery, Materialized, Serdes, StreamsBuilder } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
 import { CountingChild, type CountingOptions } from '../support/counting-child.ts'
@@ -223,6 +223,35 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await sendKeys(log, input, keys(100))
     await untilCounted(input)
     await Promise.all([first, second].map((one) => one.stop()))
+  })
+
+  it('of a source table is kept by a standby, which takes it over without reading it', { timeout: 60_000 }, async () => {
+    const { applicationId, input } = await newCount(log)
+    const topology = () => {
+      const builder = new StreamsBuilder()
+      builder.table(input, Consumed.with(Serdes.string(), Serdes.string()), Materialized.as('names')).toStream()
+      return builder.build({ optimization: 'all' })
+    }
+    const spread = { settings: { standbyReplicas: 1 } }
+    const two: KafkaApplication[] = []
+    for (let at = 0; at < 2; at++)
+      two.push(await started({ cluster: cluster(), applicationId, topology: topology(), stateDir: directories.make(), application: { spread } }))
+    const [first, second] = two
+    assert.ok(first && second)
+    await until(() => two.every(({ application }) => application.tasks.length === 2 && application.standbys.length === 2))
+    await sendKeys(log, input, keys(1000))
+    const ends = (await log.topic(input))?.offsets.map(({ end }) => end) ?? []
+    const copied = (id: string) =>
+      second.states
+        .copies()
+        .get(id)
+        ?.find(({ topic }) => topic === input)?.offset
+    await until(() => second.application.standbys.every((id) => copied(id) === ends[Number(id.split('_')[1])]))
+    const before = second.application.restoredRecords
+    await first.close()
+    await until(() => second.application.tasks.length === 4)
+    assert.equal(second.application.restoredRecords, before)
+    assert.deepEqual([...first.failures, ...second.failures], [])
   })
 
   it('is taken over by a standby, which reads only the rest', async () => {

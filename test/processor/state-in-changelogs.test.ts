@@ -289,6 +289,40 @@ describe('State that is rebuilt from changelogs', () => {
     assert.deepEqual([...new Set(failures)], ['WAGGLE_HANDLER_FAILED'])
   })
 
+  it('of a source table is kept by a standby too, as far as its task has come in the topic', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    const table = () => {
+      const builder = new StreamsBuilder()
+      tableToOut(builder.table('in', read, Materialized.as('names')).mapValues((value) => value))
+      return decorated(builder.build({ optimization: 'all' }), 'app', { key: null, value: null, timestampExtractor: null })
+    }
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 0 }
+    const first = await life.start(log, { topology: table(), spread: { settings } })
+    await life.world.clock.until(() => life.recordsOut === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const second = await life.start(log, { topology: table(), spread: { settings } })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1 && second.standbys.length === 1)
+    await life.send(log, ['a', 'b', 'c'])
+    await life.world.clock.until(() => life.recordsOut === keys.length + 3)
+    await life.world.clock.advance(3000)
+    const here = new SimulatedStateDirectory(life.files).copies()
+    const copied = here.get(second.standbys[0] ?? '') ?? []
+    const partition = Number(second.standbys[0]?.split('_')[1])
+    assert.deepEqual(
+      copied.map(({ topic: of, offset }) => [of, offset]),
+      [['in', life.world.disk.topics.get('in')?.partitions[partition]?.end]],
+    )
+    const before = second.restoredRecords
+    let isClosed = false
+    void first.close({ timeoutMs: 60_000 }).then(() => {
+      isClosed = true
+    })
+    await life.world.clock.until(() => isClosed && second.tasks.length === 2)
+    assert.equal(second.restoredRecords, before)
+  })
+
   it('moves between threads, and a standby is kept by another process', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
