@@ -6,6 +6,9 @@ export interface ChangelogEdges extends PartitionOffsets {
   readonly topicId: string | null
 }
 
+/** Of one that is not there. */
+export const noChangelog: ChangelogEdges = { start: 0, end: 0, topicId: null }
+
 /** Where changelogs start and end, asked for a topic at a time, however many of its partitions are asked for at once. */
 export class ChangelogEnds {
   readonly #log: Log
@@ -21,7 +24,7 @@ export class ChangelogEnds {
   async now(places: readonly TopicPartition[]): Promise<readonly ChangelogEdges[]> {
     const infos = await Promise.all(places.map(({ topic }) => this.#ask(topic)))
     return places.map((place, at) => {
-      const offsets = { ...(infos[at]?.offsets[place.partition] ?? nothing), topicId: infos[at]?.id ?? null }
+      const offsets = { ...(infos[at]?.offsets[place.partition] ?? noChangelog), topicId: infos[at]?.id ?? null }
       this.#known.set(placeName(place), offsets)
       return offsets
     })
@@ -43,8 +46,6 @@ export class ChangelogEnds {
     return asking
   }
 }
-
-const nothing: PartitionOffsets = { start: 0, end: 0 }
 
 function placeName({ topic, partition }: TopicPartition): string {
   return `${partition} ${topic}`

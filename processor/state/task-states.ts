@@ -4,10 +4,11 @@ import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
 import type { Clock, Log, StateDirectory, TaskDisk, TopicPartition } from '../ports.ts'
 import { ChangelogCopy, otherwise } from './changelog-copy.ts'
-import { type ChangelogEdges, ChangelogEnds } from './changelog-ends.ts'
+import { ChangelogEnds, noChangelog } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { LoggedState } from './logged-state.ts'
-import { areRecordsGone, Restoration, type SourcePositions } from './restoration.ts'
+import { Restoration, type SourcePositions } from './restoration.ts'
+import { Standby } from './standby.ts'
 import { type StateListeners, StateListening } from './state-listening.ts'
 
 /** A task as its state is asked for. */
@@ -134,7 +135,7 @@ export class TaskStates {
       ranges: async (copies) => {
         const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
         return copies.map(({ changelog: { place, isSource } }, at) => {
-          const { start, end, written, topicId } = offsets[at] ?? nothing
+          const { start, end, written, topicId } = offsets[at] ?? noChangelog
           const position = positions.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
           return { start, end: isSource ? (position?.offset ?? start) : (written ?? end), topicId }
         })
@@ -157,7 +158,7 @@ export class TaskStates {
     if (store === undefined || store.kind === 'custom') return new LoggedState(disk, [])
     const offsets = await this.#ends.now(inputs)
     const others = inputs.flatMap((input, at) => {
-      const { start, end, written = end, topicId } = offsets[at] ?? nothing
+      const { start, end, written = end, topicId } = offsets[at] ?? noChangelog
       const offset = disk.offset(input)
       const other = offset === null ? null : otherwise({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
       return other === null ? [] : [`${input.topic}, partition ${input.partition}, ${other}`]
@@ -202,7 +203,7 @@ export class TaskStates {
         if (here === undefined) return []
         let lag = 0
         for (const { place, isSource } of this.#changelogsOf(task)) {
-          const { end, start } = this.#ends.known(place) ?? nothing
+          const { end, start } = this.#ends.known(place) ?? noChangelog
           const own = here.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
           const wanted = isSource ? (this.#positions.get(positionName(place)) ?? 0) : end
           lag += Math.max(0, wanted - (own?.offset ?? start))
@@ -244,83 +245,25 @@ export class TaskStates {
       this.#meters.record(task.id, 'update', count)
       this.#listening.updated(task.id, copy, { count, end: endOf(copy) })
     }
-    const copies = this.#changelogsOf(task).map((changelog) => this.#copy(changelog, disk, onRecords))
-    let closed = false
-    /** Ends the waiting. */
-    let wake = () => {}
-    const pause = (delayMs: number) =>
-      new Promise<void>((resolve) => {
-        const cancel = this.#options.clock.after(delayMs, resolve)
-        wake = () => {
-          cancel()
-          resolve()
-        }
-      })
-    let rounds = 0
-    const begun = new Set<ChangelogCopy>()
-    const run = async () => {
-      for (let failures = 0; !closed; failures++) {
-        try {
-          const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
-          if (closed) return
-          const positions = await Promise.all(copies.map(({ changelog }) => this.#positionIn(changelog, keeper)))
-          if (closed) return
-          copies.forEach((copy, at) => {
-            const { start, end, written, topicId } = offsets[at] ?? nothing
-            copy.begin({ start, end: copy.changelog.isSource ? (positions[at] ?? start) : (written ?? end), topicId })
-            if (!begun.has(copy)) this.#listening.updateStarted(task.id, copy)
-            begun.add(copy)
-          })
-          const round = ++rounds
-          const goesOn = () => !closed && round === rounds
-          const sources = copies.filter(({ changelog }) => changelog.isSource)
-          const others = copies.filter(({ changelog }) => !changelog.isSource)
-          const following = [
-            ...others.map((copy) => copy.follow()),
-            ...(sources.length === 0 ? [] : [this.#followTask(sources, { keeper, pause, goesOn })]),
-          ]
-          await Promise.all(following)
-          return
-        } catch (error) {
-          if (closed) return
-          rounds++
-          for (const copy of copies) copy.pause()
-          if (areRecordsGone(error)) continue
-          this.#options.onFailure(error)
-          await pause(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures)))
-        }
-      }
-    }
-    void run()
-    return {
-      copies,
-      close: (reason) => {
-        closed = true
-        wake()
-        for (const copy of copies) copy.close()
-        for (const copy of begun) this.#listening.updateEnded(task.id, copy, { reason, end: endOf(copy) })
+    let reason: 'PROMOTED' | 'MIGRATED' = 'MIGRATED'
+    const standby = new Standby({
+      copies: this.#changelogsOf(task).map((changelog) => this.#copy(changelog, disk, onRecords)),
+      ends: this.#ends,
+      clock: this.#options.clock,
+      positionIn: async (place) => {
+        const position = await keeper.committed(place)
+        if (position !== null) this.#positions.set(positionName(place), position)
+        return position
       },
+      onStart: (copy) => this.#listening.updateStarted(task.id, copy),
+      onEnd: (copy) => this.#listening.updateEnded(task.id, copy, { reason, end: endOf(copy) }),
+      onFailure: this.#options.onFailure,
+    })
+    const close = (why: typeof reason) => {
+      reason = why
+      standby.close()
     }
-  }
-
-  /** A topic of others is read as far as the task has come in it: what is behind that is not in its table yet. */
-  async #followTask(
-    copies: readonly ChangelogCopy[],
-    { keeper, pause, goesOn }: { readonly keeper: CopyKeeper; readonly pause: (delayMs: number) => Promise<void>; readonly goesOn: () => boolean },
-  ): Promise<void> {
-    while (goesOn()) {
-      for (const copy of copies) {
-        const position = await this.#positionIn(copy.changelog, keeper)
-        if (goesOn() && position !== null) await copy.readTo(position)
-      }
-      if (goesOn()) await pause(refreshMs)
-    }
-  }
-
-  async #positionIn({ place, isSource }: StoreChangelog, keeper: CopyKeeper): Promise<number | null> {
-    const position = isSource ? await keeper.committed(place) : null
-    if (position !== null) this.#positions.set(positionName(place), position)
-    return position
+    return { copies: standby.copies, close }
   }
 
   #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number, copy: ChangelogCopy) => void): ChangelogCopy {
@@ -376,10 +319,6 @@ function positionName({ topic, partition }: TopicPartition): string {
   return `${partition} ${topic}`
 }
 
-/** Of a changelog that is not there. */
-const nothing: ChangelogEdges = { start: 0, end: 0, topicId: null }
 const refreshMs = 1000
 const sweepMs = 60_000
 const cleanupDelayMs = 600_000
-const backOffMs = 100
-const maxBackOffMs = 5000
