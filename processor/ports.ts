@@ -121,13 +121,19 @@ export interface StateDirectory {
   close(): Promise<void>
 }
 
-export type ChangelogOffset = TopicPartition & { readonly offset: number }
+export type ChangelogOffset = TopicPartition & {
+  readonly offset: number
+  /** Which topic of this name it is an offset of (`TopicInfo.id`); without it, the one that was written down before. */
+  readonly topicId?: string
+}
 
 /** One task's stores on this machine. */
 export interface TaskDisk {
   store(name: string): StoreBytes
   /** The next record of a changelog that its store has not; null where it has nothing of it. */
   offset(changelog: TopicPartition): number | null
+  /** Which topic of this name that is an offset of; null where nobody has said. */
+  topicId(changelog: TopicPartition): string | null
   /**
    * Rows and the offsets that they bring the stores to: all of it or nothing. It survives the process at once, and the machine as of
    * some earlier write, since the changelog has what is missing.
@@ -185,6 +191,11 @@ export interface Subscription {
   readonly listener: AssignmentListener
   /** Where a partition without a committed position starts. */
   readonly offsetReset: 'earliest' | 'latest'
+  /**
+   * Where a partition goes on whose position is not there: retention took it, or the topic is another one now. Without it as
+   * `offsetReset` says. What it rejects with, `poll` does.
+   */
+  readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
   /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */
@@ -193,7 +204,7 @@ export interface Subscription {
   readonly instanceId?: string
 }
 
-/** A member of a group. Used by one loop; only `wakeup` may be called from elsewhere. */
+/** A member of a group. Used by one loop; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
    * At most one run a partition, starting at the consumer's position, which moves past what was given out. Resolves as soon
@@ -227,6 +238,11 @@ export interface ReadOptions {
   readonly from: number
   /** Ends before this offset instead of waiting for more. */
   readonly to?: number
+  /**
+   * Nothing may be left out: where something is gone before it was read, or the topic is not the one of this id any more (null: whichever),
+   * it fails with WAGGLE_RECORDS_GONE. Else it goes on with what is kept.
+   */
+  readonly whole?: { readonly topicId: string | null }
 }
 
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -287,9 +303,13 @@ export interface LogTraits {
   readonly repeatsRecords: boolean
   /** Values are handed on in memory before their commit, to `handed` consumers of this process. */
   readonly handsOn: boolean
+  /** How long a position's metadata may be, in characters; without it, as long as it likes. */
+  readonly maxNoteBytes?: number
 }
 
 export interface TopicInfo extends TopicSpec {
+  /** Another topic that is made under the same name has another (KIP-516); without one the log cannot tell them apart. */
+  readonly id?: string
   /** One entry a partition: first offset kept, and the offset that the next durable record will have at the least. */
   readonly offsets: readonly PartitionOffsets[]
 }

@@ -11,6 +11,7 @@ import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
 import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
+import type { StateListeners } from './state/state-listening.ts'
 import { TaskMemory } from './state/task-memory.ts'
 import { TaskStates } from './state/task-states.ts'
 import { openStore } from './state/task-store.ts'
@@ -61,6 +62,10 @@ export interface ApplicationOptions {
   /** Of the process: without them a record that ends it is read again for good. */
   readonly flights?: Flights
   readonly onFailure?: (error: WaggleError) => void
+  /** Something that is no failure, and that whoever runs it should know: a store that had to be read anew. */
+  readonly onNotice?: (notice: string) => void
+  /** Told of stores that are read from changelogs. */
+  readonly listeners?: Partial<StateListeners>
   /** Makes its threads where they are to run in other JavaScript threads. Then this one keeps the global stores, and nothing else. */
   readonly threadElsewhere?: (options: ThreadElsewhereOptions) => ThreadElsewhere
   /** This is one of those threads: it has this name, and reads global stores as the last commit of who keeps them left them. */
@@ -108,7 +113,18 @@ export class Application {
     this.#options = options
     const { applicationId, log, clock, states } = options
     const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
-    this.#states = log.state === null && states !== undefined ? new TaskStates({ applicationId, directory: states, log, clock, onFailure }) : null
+    this.#states =
+      log.state === null && states !== undefined
+        ? new TaskStates({
+            applicationId,
+            directory: states,
+            log,
+            clock,
+            onFailure,
+            onNotice: (notice) => options.onNotice?.(notice),
+            listeners: { restore: [], standby: [], ...options.listeners },
+          })
+        : null
     this.#spread = { host: null, capabilities: () => ({}), settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)

@@ -13,7 +13,7 @@ export interface StateDirectoryOptions {
  *
  *     I                                          → the process's id
  *     N task 0x00 store                          → number of the store, u32
- *     O task 0x00 topic 0x00 partition u32       → offset f64
+ *     O task 0x00 topic 0x00 partition u32       → offset f64, the topic's id where it is known
  *     S store u32 │ key                          → value
  *
  * One database a process, and not one a task: its cache, its memtables and its open files are bounded whatever the number of tasks, its
@@ -55,7 +55,8 @@ class RocksStateDirectory implements StateDirectory {
     for (const [key, value] of rocks.range(Buffer.of(prefix.offset), Buffer.of(prefix.offset + 1))) {
       const [task = '', topic = ''] = textOf(key.subarray(0, key.length - 5)).split('\0')
       const partition = Buffer.from(key).readUInt32BE(key.length - 4)
-      this.#remember(task, { topic, partition, offset: Buffer.from(value).readDoubleBE(0) })
+      const topicId = Buffer.from(value).toString('utf8', 8)
+      this.#remember(task, { topic, partition, offset: Buffer.from(value).readDoubleBE(0), ...(topicId === '' ? {} : { topicId }) })
     }
   }
 
@@ -63,7 +64,7 @@ class RocksStateDirectory implements StateDirectory {
     this.#disks.get(task)?.letGo()
     const disk = new RocksTaskDisk(task, this.#rocks, {
       numberOf: (store) => this.#numbers.get(`${task}\0${store}`) ?? null,
-      offsetOf: (changelog) => this.#offsets.get(task)?.get(placeName(changelog))?.offset ?? null,
+      offsetOf: (changelog) => this.#offsets.get(task)?.get(placeName(changelog)) ?? null,
       write: (changes, offsets) => this.#write(task, changes, offsets),
       wipe: (store, changelogs) => this.#wipe(task, [store], changelogs),
     })
@@ -102,7 +103,10 @@ class RocksStateDirectory implements StateDirectory {
       }
       for (const [key, value] of entries) batch.push([stateKey(number, key), value])
     }
-    for (const one of offsets) batch.push([offsetKey(task, one), float64(one.offset)])
+    for (const one of offsets) {
+      const { topicId = '' } = { ...this.#offsets.get(task)?.get(placeName(one)), ...one }
+      batch.push([offsetKey(task, one), Buffer.concat([float64(one.offset), Buffer.from(topicId)])])
+    }
     if (batch.length === 0) return
     this.#rocks.write(batch)
     for (const [name, number] of numbers) this.#numbers.set(name, number)
@@ -126,7 +130,8 @@ class RocksStateDirectory implements StateDirectory {
     const offsets = this.#offsets.get(task) ?? new Map()
     this.#offsets.set(task, offsets)
     const { topic, partition } = offset
-    offsets.set(placeName(offset), { topic, partition, offset: offset.offset })
+    const topicId = offset.topicId ?? offsets.get(placeName(offset))?.topicId
+    offsets.set(placeName(offset), { topic, partition, offset: offset.offset, ...(topicId === undefined ? {} : { topicId }) })
   }
 
   #ownId(random: Random): string {
@@ -140,7 +145,7 @@ class RocksStateDirectory implements StateDirectory {
 
 interface DiskParts {
   numberOf(store: string): number | null
-  offsetOf(changelog: TopicPartition): number | null
+  offsetOf(changelog: TopicPartition): ChangelogOffset | null
   write(changes: readonly Pick<StoreChange, 'store' | 'entries'>[], offsets: readonly ChangelogOffset[]): void
   wipe(store: string, changelogs: readonly TopicPartition[]): void
 }
@@ -179,7 +184,11 @@ class RocksTaskDisk implements TaskDisk {
   }
 
   offset(changelog: TopicPartition): number | null {
-    return this.#parts.offsetOf(changelog)
+    return this.#parts.offsetOf(changelog)?.offset ?? null
+  }
+
+  topicId(changelog: TopicPartition): string | null {
+    return this.#parts.offsetOf(changelog)?.topicId ?? null
   }
 
   write({ changes, offsets }: Parameters<TaskDisk['write']>[0]): void {

@@ -23,6 +23,7 @@ import type { Config } from '../config/config.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { GatewayRoute } from './gateway-routes.ts'
 import { KnownReplyTopics } from './known-reply-topics.ts'
+import { restoreProgress } from './restore-progress.ts'
 import { swarmFailures } from './swarm-failures.ts'
 import type { OutcomeTopic } from './swarm-requests.ts'
 
@@ -107,6 +108,8 @@ export class RunningSwarm {
       failures: swarmFailures(swarm.name),
       flights,
       onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
+      listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
+      onNotice: (notice) => say('', 'warn', notice),
     })
     return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde)
   }

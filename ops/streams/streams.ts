@@ -13,6 +13,7 @@ import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
 import type { Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
+import type { StandbyUpdateListener, StateRestoreListener } from '../../topology/state-listeners.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { applicationOptions } from './application-options.ts'
@@ -37,6 +38,8 @@ export class Streams implements AsyncDisposable {
   readonly #config: StreamsConfig
   readonly #processId = randomUUID()
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
+  #restoreListeners: readonly StateRestoreListener[] = []
+  #standbyListeners: readonly StandbyUpdateListener[] = []
   #application: Application | null = null
   #client: TopicClient | null = null
   #queries: StoreQueries | null = null
@@ -73,12 +76,7 @@ export class Streams implements AsyncDisposable {
 
   /** Settles when RUNNING. Topics that do not exist are made, with one partition, where the log is embedded. */
   async start(): Promise<void> {
-    if (this.#isStarted) {
-      throw new WaggleError('WAGGLE_ALREADY_STARTED', {
-        message: `${this.#config.applicationId} was started or closed before`,
-        next: 'Make a new Streams.',
-      })
-    }
+    this.#refuseStarted()
     this.#isStarted = true
     try {
       const application = await this.#prepared()
@@ -123,6 +121,8 @@ export class Streams implements AsyncDisposable {
         ? {}
         : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, moduleUrl: urlOf(module) }) }),
       onFailure: (error) => this.#failed(error),
+      listeners: { restore: this.#restoreListeners, standby: this.#standbyListeners },
+      onNotice: (notice) => process.emitWarning(notice, 'WaggleWarning'),
       decide: (error) => this.#decide(error),
     })
     application.onStateChange((to, from) => this.#tell(to, from))
@@ -198,6 +198,21 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
+   * Told of every store that is read from its changelog before its task runs; the last that is set counts. WAGGLE_ALREADY_STARTED after the
+   * start. On the embedded log stores are there, and nothing is told.
+   */
+  setGlobalStateRestoreListener(listener: StateRestoreListener): void {
+    this.#refuseStarted()
+    this.#restoreListeners = [listener]
+  }
+
+  /** The same of the copies that are kept here of other processes' tasks (KIP-988). */
+  setStandbyUpdateListener(listener: StandbyUpdateListener): void {
+    this.#refuseStarted()
+    this.#standbyListeners = [listener]
+  }
+
+  /**
    * One answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
    * WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED.
    */
@@ -245,6 +260,14 @@ export class Streams implements AsyncDisposable {
   get #topics(): TopicClient {
     if (this.#client !== null) return this.#client
     throw new WaggleError('WAGGLE_NOT_RUNNING', { message: `${this.#config.applicationId} does not run`, next: 'Await start first.' })
+  }
+
+  #refuseStarted(): void {
+    if (!this.#isStarted) return
+    throw new WaggleError('WAGGLE_ALREADY_STARTED', {
+      message: `${this.#config.applicationId} was started or closed before`,
+      next: 'Make a new Streams.',
+    })
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {

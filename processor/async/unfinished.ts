@@ -10,10 +10,10 @@ export interface Unfinished {
   readonly done: string
 }
 
-/** Of a partition: how far it was read, and what its asynchronous nodes had not finished of that, by node. */
+/** Of a partition: how far it was read, and what its asynchronous nodes had not finished of that, by their names' codes. */
 export interface Ahead {
   readonly until: number
-  readonly nodes: { readonly [node: string]: Unfinished }
+  readonly nodes: readonly (readonly [code: number, unfinished: Unfinished])[]
 }
 
 /** Base64 of one bit an entry. */

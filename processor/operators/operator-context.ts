@@ -1,13 +1,13 @@
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
-import type { KeptNumber } from '../state/task-memory.ts'
+import type { KeptNumber, Worth } from '../state/task-memory.ts'
 import type { TableUpdate } from '../task/table-cache.ts'
 
 /** What the engine's own operators have beyond a user's processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
-  /** A number of this node's own that is kept with the task's position. */
-  kept(name: string): KeptNumber
+  /** A number of this node's own that is kept with the task's position; `needed` unless told. */
+  kept(name: string, worth?: Worth): KeptNumber
   /** How the updates of a table that this node keeps go on: at once, or held back in a cache. */
   updates(store: string | null, sendsOld: () => boolean): TableUpdates
   /** One thing for several nodes of a task; `owner` says which. */

@@ -69,12 +69,14 @@ export class SimulatedConsumer implements Consumer {
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     if (this.#log.hasCrashed) return never()
     await this.#settleAssignment()
+    await this.#findPositions()
     const runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
     await this.#waitFor(maxWaitMs)
     this.#takeWoken()
     if (this.#log.hasCrashed) return never()
     await this.#settleAssignment()
+    await this.#findPositions()
     return this.#collect(maxRecords)
   }
 
@@ -177,6 +179,18 @@ export class SimulatedConsumer implements Consumer {
     return all.filter(({ topic, number }) => partitions.some((one) => one.topic === topic && one.partition === number))
   }
 
+  /** Of partitions whose position retention has taken. */
+  async #findPositions(): Promise<void> {
+    const { outOfRange } = this.subscription
+    if (outOfRange === undefined) return
+    for (const [partition, owned] of this.#owned) {
+      const { position } = owned
+      if (position >= partition.start) continue
+      const found = await outOfRange(placeOf(partition), position)
+      if (owned.position === position) owned.position = found
+    }
+  }
+
   #release(partitions: readonly SimulatedPartition[]): readonly TopicPartition[] {
     for (const partition of partitions) {
       this.#owned.delete(partition)
@@ -233,11 +247,15 @@ export class SimulatedReader implements Reader {
   readonly ready = Promise.resolve()
   readonly #partition: SimulatedPartition
   readonly #to: number
+  readonly #whole: NonNullable<ReadOptions['whole']> | null
+  readonly #topicId: () => string | null
   #position: number
   #closed = false
 
-  constructor(partition: SimulatedPartition, { from, to }: ReadOptions) {
+  constructor(partition: SimulatedPartition, { from, to, whole }: ReadOptions, topicId: () => string | null) {
     this.#partition = partition
+    this.#whole = whole ?? null
+    this.#topicId = topicId
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
   }
@@ -249,6 +267,7 @@ export class SimulatedReader implements Reader {
 
   async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
     while (!this.#closed && this.#position < this.#to) {
+      if (this.#whole !== null) this.#expectWhole(this.#whole.topicId)
       const records = this.#partition.read(this.#position, Math.min(this.#to, this.#partition.durableEnd), 1000)
       const last = records.at(-1)
       if (last !== undefined) {
@@ -257,6 +276,14 @@ export class SimulatedReader implements Reader {
       } else if (this.#partition.durableEnd >= this.#to) return
       else await this.#changed()
     }
+  }
+
+  #expectWhole(topicId: string | null): void {
+    if (this.#position >= this.#partition.start && (topicId === null || topicId === this.#topicId())) return
+    throw new WaggleError('WAGGLE_RECORDS_GONE', {
+      message: `Records of ${this.#partition.topic}, partition ${this.#partition.number}, are gone that were not read`,
+      next: 'Read what is there from its start.',
+    })
   }
 
   #changed(): Promise<void> {

@@ -7,7 +7,9 @@ export interface DurableRecord extends LogRecord {
 
 /** What survives a crash: everything that a commit or a send has made durable. */
 export class SimulatedDisk {
-  readonly topics = new Map<string, { readonly spec: TopicSpec; readonly partitions: DurablePartition[] }>()
+  readonly topics = new Map<string, DurableTopic>()
+  /** Topics that were ever made: each has an id of its own. */
+  topicsMade = 0
   readonly positions = new Map<string, Position>()
   readonly #stores = new Map<string, SimulatedStore>()
 
@@ -25,6 +27,12 @@ export class SimulatedDisk {
   dropTask(task: string): void {
     for (const [name, store] of this.#stores) if (name.startsWith(`${JSON.stringify([task]).slice(0, -1)},`)) store.clear()
   }
+}
+
+interface DurableTopic {
+  readonly spec: TopicSpec
+  readonly id: string
+  readonly partitions: DurablePartition[]
 }
 
 export interface DurablePartition {

@@ -116,7 +116,7 @@ export class SimulatedLog implements Log {
       }
       if (there !== undefined) continue
       const partitions = Array.from({ length: spec.partitions }, () => ({ records: [], start: 0, end: 0 }))
-      this.#options.disk.topics.set(spec.name, { spec, partitions })
+      this.#options.disk.topics.set(spec.name, { spec, partitions, id: `topic ${++this.#options.disk.topicsMade}` })
       this.#partitions.set(
         spec.name,
         partitions.map((durable, number) => new SimulatedPartition(spec.name, number, durable)),
@@ -128,7 +128,7 @@ export class SimulatedLog implements Log {
   async topic(name: string): Promise<TopicInfo | null> {
     const there = this.#options.disk.topics.get(name)
     if (there === undefined) return null
-    return { ...there.spec, offsets: this.partitionsOf([name]).map(({ start, durableEnd }) => ({ start, end: durableEnd })) }
+    return { ...there.spec, id: there.id, offsets: this.partitionsOf([name]).map(({ start, durableEnd }) => ({ start, end: durableEnd })) }
   }
 
   async topics(): Promise<readonly string[]> {
@@ -153,7 +153,11 @@ export class SimulatedLog implements Log {
   }
 
   read(options: ReadOptions): Reader {
-    return new SimulatedReader(this.#partition(options.topic, options.partition), options)
+    return new SimulatedReader(
+      this.#partition(options.topic, options.partition),
+      options,
+      () => this.#options.disk.topics.get(options.topic)?.id ?? null,
+    )
   }
 
   async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {

@@ -33,10 +33,11 @@ export class SimulatedStateDirectory implements StateDirectory {
     return {
       store: (name): StoreBytes => stores.store(task, name),
       offset: (changelog) => offsets.get(placeName(changelog))?.offset ?? null,
+      topicId: (changelog) => offsets.get(placeName(changelog))?.topicId ?? null,
       write: (batch) => {
         if (!isMine()) return
         for (const { store, entries } of batch.changes) for (const [key, value] of entries) stores.store(task, store).change(key, value)
-        for (const one of batch.offsets) offsets.set(placeName(one), { topic: one.topic, partition: one.partition, offset: one.offset })
+        for (const one of batch.offsets) offsets.set(placeName(one), { ...offsets.get(placeName(one)), ...one })
       },
       wipe: (store, changelogs) => {
         if (!isMine()) return

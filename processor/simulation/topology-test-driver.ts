@@ -200,6 +200,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             failures: this.#failures,
             emitIntervalMs: this.#emitIntervalMs,
             cache: this.#cache,
+            maxNoteBytes: Number.POSITIVE_INFINITY,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
             batcher: (node) => this.#batcher(node),

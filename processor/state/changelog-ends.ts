@@ -1,27 +1,36 @@
 import type { Log, PartitionOffsets, TopicInfo, TopicPartition } from '../ports.ts'
 
+/** Where one lies. */
+export interface ChangelogEdges extends PartitionOffsets {
+  /** See `TopicInfo.id`. */
+  readonly topicId: string | null
+}
+
+/** Of one that is not there. */
+export const noChangelog: ChangelogEdges = { start: 0, end: 0, topicId: null }
+
 /** Where changelogs start and end, asked for a topic at a time, however many of its partitions are asked for at once. */
 export class ChangelogEnds {
   readonly #log: Log
   #asked = new Map<string, Promise<TopicInfo | null>>()
   /** As of the last time that they were asked for. */
-  readonly #known = new Map<string, PartitionOffsets>()
+  readonly #known = new Map<string, ChangelogEdges>()
 
   constructor(log: Log) {
     this.#log = log
   }
 
   /** As they are now. What does not exist has nothing. */
-  async now(places: readonly TopicPartition[]): Promise<readonly PartitionOffsets[]> {
+  async now(places: readonly TopicPartition[]): Promise<readonly ChangelogEdges[]> {
     const infos = await Promise.all(places.map(({ topic }) => this.#ask(topic)))
     return places.map((place, at) => {
-      const offsets = infos[at]?.offsets[place.partition] ?? nothing
+      const offsets = { ...(infos[at]?.offsets[place.partition] ?? noChangelog), topicId: infos[at]?.id ?? null }
       this.#known.set(placeName(place), offsets)
       return offsets
     })
   }
 
-  known(place: TopicPartition): PartitionOffsets | null {
+  known(place: TopicPartition): ChangelogEdges | null {
     return this.#known.get(placeName(place)) ?? null
   }
 
@@ -37,8 +46,6 @@ export class ChangelogEnds {
     return asking
   }
 }
-
-const nothing: PartitionOffsets = { start: 0, end: 0 }
 
 function placeName({ topic, partition }: TopicPartition): string {
   return `${partition} ${topic}`

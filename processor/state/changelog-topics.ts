@@ -10,6 +10,8 @@ export interface StoreChangelog {
   readonly place: TopicPartition
   /** The topic that the store is a table of: read up to the task's position, and never written by its commits. */
   readonly isSource: boolean
+  /** Of that topic, where it is to be written down with the store. */
+  readonly topicId?: string | null
 }
 
 export function changelogsOf(applicationId: string, { stores }: Subtopology, partition: number): readonly StoreChangelog[] {
@@ -44,7 +46,9 @@ function changelogSpec(name: string, partitions: number, { kind, retentionMs, lo
     partitions,
     cleanup: cleanupOf(given['cleanup.policy']) ?? (isWindowed ? 'compact,delete' : 'compact'),
     retentionMs: isWindowed ? retentionMs + additionalMs : null,
-    settings: { 'message.timestamp.type': 'CreateTime', ...lag, ...given },
+    settings: { 'message.timestamp.type': 'CreateTime', ...lag },
+    asked: given,
+    ...(isWindowed ? { leastRetentionMs: retentionMs } : {}),
   }
 }
 

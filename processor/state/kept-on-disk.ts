@@ -9,7 +9,7 @@ export const keptNumbers = {
     return new Map([...disk.store(name).range(null, null)].map(([key, value]) => [Buffer.from(key).toString(), Buffer.from(value).readDoubleBE(0)]))
   },
 
-  change(numbers: Iterable<readonly [name: string, value: number]>): Pick<StoreChange, 'store' | 'entries'> {
+  change(numbers: Iterable<readonly [name: string, value: number, ...more: readonly unknown[]]>): Pick<StoreChange, 'store' | 'entries'> {
     return { store: name, entries: [...numbers].map(([of, value]) => [Buffer.from(of), float64(value)] as const) }
   },
 

@@ -7,7 +7,7 @@ export interface LoggedChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
   /** As they are with these changes. */
-  readonly kept: readonly (readonly [name: string, value: number])[]
+  readonly kept: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
 /**
@@ -48,9 +48,9 @@ export class LoggedState {
 
   /** The commit took effect; its records end there. */
   write({ changes, positions, kept }: LoggedChanges, ends: readonly (TopicPartition & { readonly offset: number })[]): void {
-    const offsets = this.#changelogs.flatMap(({ place, isSource }) => {
+    const offsets = this.#changelogs.flatMap(({ place, isSource, topicId = null }) => {
       const end = (isSource ? positions : ends).find(({ topic, partition }) => topic === place.topic && partition === place.partition)
-      return end === undefined ? [] : [{ ...place, offset: end.offset }]
+      return end === undefined ? [] : [{ ...place, offset: end.offset, ...(topicId === null ? {} : { topicId }) }]
     })
     if (changes.length === 0 && offsets.length === 0) return
     this.#disk.write({ changes: [...changes, keptNumbers.change(kept)], offsets })

@@ -11,7 +11,7 @@ export interface RestoredRows {
   /** What these records, the next ones, change. To be written before the next call. */
   take(records: readonly LogRecord[]): readonly RowChange[]
   /** By the names that the store keeps them under. */
-  readonly numbers: readonly (readonly [name: string, value: number])[]
+  readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
 /** `kept` is what the rows that are there already have brought the numbers to. */

@@ -40,7 +40,7 @@ abstract class SegmentedStore<K, V> implements StateStore {
     this.timeOrdered = builder.timeOrdered ?? false
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = segmentMsOf(this.#retentionMs)
-    this.#streamTime = memory.kept(`${builder.name}.time`)
+    this.#streamTime = memory.kept(`${builder.name}.time`, 'learnt')
   }
 
   protected segmentOf(timestamp: number): number {
@@ -93,7 +93,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     super(builder, rows, options)
     this.#retainDuplicates = builder.retainDuplicates ?? false
     // Without duplicates it says nothing, and a position has room for little.
-    this.#sequence = this.#retainDuplicates ? options.memory.kept(`${builder.name}.sequence`) : { value: 0 }
+    this.#sequence = this.#retainDuplicates ? options.memory.kept(`${builder.name}.sequence`, 'learnt') : { value: 0 }
     if (this.#sequence.value < 0) this.#sequence.value = 0
     this.#windowSizeMs = builder.windowSizeMs ?? 0
   }

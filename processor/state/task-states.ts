@@ -3,11 +3,13 @@ import type { TaskId } from '../assignment/group-task.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
 import type { Clock, Log, StateDirectory, TaskDisk, TopicPartition } from '../ports.ts'
-import { ChangelogCopy } from './changelog-copy.ts'
-import { ChangelogEnds } from './changelog-ends.ts'
+import { ChangelogCopy, otherwise } from './changelog-copy.ts'
+import { ChangelogEnds, noChangelog } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { LoggedState } from './logged-state.ts'
 import { Restoration, type SourcePositions } from './restoration.ts'
+import { Standby } from './standby.ts'
+import { type StateListeners, StateListening } from './state-listening.ts'
 
 /** A task as its state is asked for. */
 export interface StatefulTask {
@@ -23,6 +25,9 @@ export interface TaskStatesOptions {
   readonly clock: Clock
   /** A copy that is followed cannot be read any more, for now: it is tried again. */
   readonly onFailure: (error: unknown) => void
+  /** Something that whoever runs it should know, in a sentence. */
+  readonly onNotice: (notice: string) => void
+  readonly listeners: StateListeners
 }
 
 /** A task whose state is here, or soon is. */
@@ -32,9 +37,20 @@ export interface OpenedState {
   readonly restoration: Restoration
 }
 
+/** Who was told to keep copies: a thread, for one group. */
+export interface CopyKeeper {
+  /** How far the group's tasks are in a topic that stands for a changelog; null where nobody has said. */
+  committed(place: TopicPartition): Promise<number | null>
+}
+
+interface Wanted {
+  readonly task: StatefulTask
+  readonly keeper: CopyKeeper
+}
+
 interface Copied {
   readonly copies: readonly ChangelogCopy[]
-  close(): void
+  close(reason: 'PROMOTED' | 'MIGRATED'): void
 }
 
 /**
@@ -44,10 +60,12 @@ interface Copied {
 export class TaskStates {
   readonly #options: TaskStatesOptions
   readonly #ends: ChangelogEnds
+  readonly #listening: StateListening
   readonly #active = new Map<TaskId, OpenedState>()
   readonly #standbys = new Map<TaskId, Copied>()
-  /** By who was told to keep them: a thread, for one group. */
-  readonly #wanted = new Map<object, readonly StatefulTask[]>()
+  readonly #wanted = new Map<CopyKeeper, readonly StatefulTask[]>()
+  /** Of topics that stand for changelogs: the positions of their tasks, as of the last time that they were asked for. */
+  readonly #positions = new Map<string, number>()
   /** Global stores are open for good. */
   readonly #globals = new Set<string>()
   /** Since when nobody here wants a task's copy. */
@@ -61,6 +79,7 @@ export class TaskStates {
   constructor(options: TaskStatesOptions) {
     this.#options = options
     this.#ends = new ChangelogEnds(options.log)
+    this.#listening = new StateListening(options.listeners, options.onFailure)
     this.#meters = new RestoreMeters(options.applicationId, options.clock, {
       restoring: () => [...this.#active.values()].filter(({ restoration }) => !restoration.isDone).length,
       updating: () => this.#standbys.size,
@@ -98,20 +117,27 @@ export class TaskStates {
 
   /** The task runs here now: its state is brought to where its changelogs are. `positions` are the task's own. */
   open(task: StatefulTask, positions: SourcePositions): OpenedState {
-    this.#standbys.get(task.id)?.close()
+    this.#standbys.get(task.id)?.close('PROMOTED')
     this.#standbys.delete(task.id)
     this.#active.get(task.id)?.restoration.close()
     const disk = this.#options.directory.open(task.id)
     const changelogs = this.#changelogsOf(task)
     const restoration = new Restoration({
       task: task.id,
-      copies: changelogs.map((changelog) => this.#copy(changelog, disk, (count) => this.#meters.record(task.id, 'restore', count))),
+      copies: changelogs.map((changelog) =>
+        this.#copy(changelog, disk, (count, copy) => {
+          this.#meters.record(task.id, 'restore', count)
+          this.#listening.restored(task.id, copy, count)
+        }),
+      ),
+      onStart: (copy, end) => this.#listening.restoreStarted(task.id, copy, end),
+      onEnd: (copy, how) => this.#listening.restoreEnded(task.id, copy, how),
       ranges: async (copies) => {
         const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
         return copies.map(({ changelog: { place, isSource } }, at) => {
-          const { start, end, written } = offsets[at] ?? { start: 0, end: 0 }
+          const { start, end, written, topicId } = offsets[at] ?? noChangelog
           const position = positions.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
-          return { start, end: isSource ? (position?.offset ?? start) : (written ?? end) }
+          return { start, end: isSource ? (position?.offset ?? start) : (written ?? end), topicId }
         })
       },
     })
@@ -131,15 +157,19 @@ export class TaskStates {
     const disk = this.#options.directory.open(name)
     if (store === undefined || store.kind === 'custom') return new LoggedState(disk, [])
     const offsets = await this.#ends.now(inputs)
-    const isPart = inputs.every((input, at) => {
-      const { start = 0, end = 0, written = end } = offsets[at] ?? {}
-      const there = disk.offset(input)
-      return there === null || (there >= start && there <= written)
+    const others = inputs.flatMap((input, at) => {
+      const { start, end, written = end, topicId } = offsets[at] ?? noChangelog
+      const offset = disk.offset(input)
+      const other = offset === null ? null : otherwise({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
+      return other === null ? [] : [`${input.topic}, partition ${input.partition}, ${other}`]
     })
-    if (!isPart) disk.wipe(store.name, inputs)
+    if (others.length > 0) {
+      this.#options.onNotice(`The global store ${store.name} is read anew: ${others.join('; ')}`)
+      disk.wipe(store.name, inputs)
+    }
     return new LoggedState(
       disk,
-      inputs.map((place) => ({ store, place, isSource: true })),
+      inputs.map((place, at) => ({ store, place, isSource: true, topicId: offsets[at]?.topicId ?? null })),
     )
   }
 
@@ -155,10 +185,10 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** What `keeper` is to keep copies of from now on. */
-  keep(keeper: object, tasks: readonly StatefulTask[]): void {
+  /** What `keeper` is to keep copies of from now on, and what is to run with it. */
+  keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
-    this.#follow()
+    this.#follow(active)
     this.#refreshLater()
   }
 
@@ -173,10 +203,10 @@ export class TaskStates {
         if (here === undefined) return []
         let lag = 0
         for (const { place, isSource } of this.#changelogsOf(task)) {
-          if (isSource) continue
-          const { end, start } = this.#ends.known(place) ?? { end: 0, start: 0 }
+          const { end, start } = this.#ends.known(place) ?? noChangelog
           const own = here.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
-          lag += Math.max(0, end - (own?.offset ?? start))
+          const wanted = isSource ? (this.#positions.get(positionName(place)) ?? 0) : end
+          lag += Math.max(0, wanted - (own?.offset ?? start))
         }
         return [[id, lag]]
       }),
@@ -193,60 +223,55 @@ export class TaskStates {
     this.#cancelRefresh()
     this.#cancelSweep()
     for (const { restoration } of this.#active.values()) restoration.close()
-    for (const standby of this.#standbys.values()) standby.close()
+    for (const standby of this.#standbys.values()) standby.close('MIGRATED')
     this.#standbys.clear()
   }
 
-  #follow(): void {
+  #follow(active: readonly TaskId[] = []): void {
     if (this.#closed) return
-    const wanted = new Map([...this.#wanted.values()].flat().map((task) => [task.id, task]))
+    const wanted = new Map([...this.#wanted].flatMap(([keeper, tasks]) => tasks.map((task): [TaskId, Wanted] => [task.id, { task, keeper }])))
     for (const [id, standby] of this.#standbys) {
       if (wanted.has(id)) continue
-      standby.close()
+      standby.close(active.includes(id) ? 'PROMOTED' : 'MIGRATED')
       this.#standbys.delete(id)
     }
-    for (const [id, task] of wanted) if (!this.#standbys.has(id) && !this.#active.has(id)) this.#standbys.set(id, this.#standby(task))
+    for (const [id, one] of wanted) if (!this.#standbys.has(id) && !this.#active.has(id)) this.#standbys.set(id, this.#standby(one))
   }
 
-  #standby(task: StatefulTask): Copied {
+  #standby({ task, keeper }: Wanted): Copied {
     const disk = this.#options.directory.open(task.id)
-    const onRecords = (count: number) => this.#meters.record(task.id, 'update', count)
-    // How far a task is in a topic of others only its owner knows.
-    const copies = this.#changelogsOf(task).flatMap((changelog) => (changelog.isSource ? [] : [this.#copy(changelog, disk, onRecords)]))
-    let closed = false
-    const run = async () => {
-      for (let failures = 0; !closed; failures++) {
-        try {
-          const offsets = await this.#ends.now(copies.map(({ changelog }) => changelog.place))
-          if (closed) return
-          copies.forEach((copy, at) => {
-            const { start, end, written } = offsets[at] ?? { start: 0, end: 0 }
-            copy.begin({ start, end: written ?? end })
-          })
-          await Promise.all(copies.map((copy) => copy.follow()))
-          return
-        } catch (error) {
-          this.#options.onFailure(error)
-          await this.#pause(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, failures)))
-        }
-      }
+    const endOf = ({ changelog: { place } }: ChangelogCopy) => this.#ends.known(place)?.end ?? 0
+    const onRecords = (count: number, copy: ChangelogCopy) => {
+      this.#meters.record(task.id, 'update', count)
+      this.#listening.updated(task.id, copy, { count, end: endOf(copy) })
     }
-    void run()
-    return {
-      copies,
-      close: () => {
-        closed = true
-        for (const copy of copies) copy.close()
+    let reason: 'PROMOTED' | 'MIGRATED' = 'MIGRATED'
+    const standby = new Standby({
+      copies: this.#changelogsOf(task).map((changelog) => this.#copy(changelog, disk, onRecords)),
+      ends: this.#ends,
+      clock: this.#options.clock,
+      positionIn: async (place) => {
+        const position = await keeper.committed(place)
+        if (position !== null) this.#positions.set(positionName(place), position)
+        return position
       },
+      onStart: (copy) => this.#listening.updateStarted(task.id, copy),
+      onEnd: (copy) => this.#listening.updateEnded(task.id, copy, { reason, end: endOf(copy) }),
+      onFailure: this.#options.onFailure,
+    })
+    const close = (why: typeof reason) => {
+      reason = why
+      standby.close()
     }
+    return { copies: standby.copies, close }
   }
 
-  #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number) => void): ChangelogCopy {
-    const onRecords = (count: number) => {
+  #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number, copy: ChangelogCopy) => void): ChangelogCopy {
+    const onRecords = (count: number, copy: ChangelogCopy) => {
       this.#restored += count
-      counted(count)
+      counted(count, copy)
     }
-    return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords })
+    return new ChangelogCopy({ changelog, disk, log: this.#options.log, onRecords, onAnew: this.#options.onNotice })
   }
 
   #changelogsOf({ subtopology, partition }: StatefulTask): readonly StoreChangelog[] {
@@ -288,16 +313,12 @@ export class TaskStates {
     const wanted: Iterable<string> = [...this.#active.keys(), ...this.#standbys.keys(), ...this.#globals]
     return [...wanted].includes(task)
   }
+}
 
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#options.clock.after(delayMs, resolve)
-    })
-  }
+function positionName({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
 }
 
 const refreshMs = 1000
 const sweepMs = 60_000
 const cleanupDelayMs = 600_000
-const backOffMs = 100
-const maxBackOffMs = 5000

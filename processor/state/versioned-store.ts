@@ -48,7 +48,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     this.#keepsLog = keepsLog
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = segmentMsOf(this.#retentionMs)
-    this.#streamTime = memory.kept(`${builder.name}.time`)
+    this.#streamTime = memory.kept(`${builder.name}.time`, 'learnt')
   }
 
   get(key: K, asOf?: number): Found<V> | null {

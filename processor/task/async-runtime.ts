@@ -24,6 +24,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #place: RecordPlace
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
+  readonly #maxPlaces: number
   readonly #waiting = new Fifo<Waiting>()
   /** Those that have not gone on, by what they are in order with. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
@@ -36,7 +37,10 @@ export class AsyncRuntime implements NodeRuntime {
   #lastRead: LogRecord | null = null
   #index = 0
 
-  /** `below`: asynchronous nodes that it leads to. In front of one it keeps the order of all records, which that one's note relies on. */
+  /**
+   * `below`: asynchronous nodes that it leads to. In front of one it keeps the order of all records, which that one's note relies on.
+   * `places`: of records that one slow call may be overtaken by, a bit each in the commit.
+   */
   constructor(
     node: AsyncNode,
     {
@@ -44,7 +48,8 @@ export class AsyncRuntime implements NodeRuntime {
       surroundings,
       place,
       below,
-    }: { context: NodeContext; surroundings: TaskSurroundings; place: RecordPlace; below: readonly AsyncRuntime[] },
+      places,
+    }: { context: NodeContext; surroundings: TaskSurroundings; place: RecordPlace; below: readonly AsyncRuntime[]; places: number },
   ) {
     this.name = node.name
     this.#node = node
@@ -52,6 +57,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#surroundings = surroundings
     this.#place = place
     this.#below = below
+    this.#maxPlaces = places
     this.#byKey = node.step.ordered === 'key' && below.length === 0
   }
 
@@ -61,7 +67,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   get isFull(): boolean {
-    return this.size >= this.#node.step.maxInFlight || this.#waiting.size >= maxPlaces
+    return this.size >= this.#node.step.maxInFlight || this.#waiting.size >= this.#maxPlaces
   }
 
   /** What the last commit says of a partition whose records are read again up to a point. */
@@ -220,9 +226,6 @@ interface Waiting {
   entry: Entry<unknown, unknown, unknown, unknown> | null
   gone: boolean
 }
-
-/** Records that one slow call may be overtaken by: a bit each in the commit. */
-const maxPlaces = 4096
 
 /** Of a place whose record has gone on. */
 const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }

@@ -5,7 +5,7 @@ import type { StateStore, StoreBuilder } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { OperatorContext, TableUpdates } from '../operators/operator-context.ts'
-import type { KeptNumber } from '../state/task-memory.ts'
+import type { KeptNumber, Worth } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
@@ -116,8 +116,8 @@ export class NodeContext implements OperatorContext {
     }
   }
 
-  kept(name: string): KeptNumber {
-    return this.#task.memory.kept(`${this.#node}.${name}`)
+  kept(name: string, worth?: Worth): KeptNumber {
+    return this.#task.memory.kept(`${this.#node}.${name}`, worth)
   }
 
   shared<T>(owner: object, make: () => T): T {

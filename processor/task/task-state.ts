@@ -42,6 +42,8 @@ export interface TaskSurroundings {
   readonly emitIntervalMs: number
   /** Null where no table's updates are held back. */
   readonly cache: CacheBudget | null
+  /** What the log takes beside a position. */
+  readonly maxNoteBytes: number
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown>

@@ -6,6 +6,7 @@ import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
+import { nameCode } from '../state/name-code.ts'
 import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
 import { nearestAsync } from './async-paths.ts'
@@ -13,7 +14,7 @@ import { AsyncRuntime } from './async-runtime.ts'
 import { TaskFailures } from './failures.ts'
 import { NodeContext } from './node-context.ts'
 import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
-import { readPositionNote, writePositionNote } from './position-note.ts'
+import { placesOf, readPositionNote, refuseWhatCannotFit, writePositionNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
@@ -73,7 +74,7 @@ export class Task implements TaskState {
   readonly #committedAhead: string[] = []
   readonly #aheads: (Ahead | null)[] = []
   /** What the last commit says of numbers that operators and stores keep. */
-  #committedKept: TaskMemory['numbers']
+  #committedKept: TaskMemory['numbers'] = []
   streamTime = -1
 
   constructor(options: TaskOptions, surroundings: TaskSurroundings) {
@@ -83,7 +84,6 @@ export class Task implements TaskState {
     this.punctuations = new Punctuations(surroundings.clock)
     this.inputs = options.inputs
     this.memory = options.memory
-    this.#committedKept = options.memory.numbers
     this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
@@ -93,6 +93,9 @@ export class Task implements TaskState {
     this.#makeCaches()
     this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
     this.#build()
+    // As the nodes have found them.
+    this.#committedKept = options.memory.numbers
+    refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
   }
 
   get metadata(): RecordMetadata | null {
@@ -246,7 +249,7 @@ export class Task implements TaskState {
       // Until all is read again that is to be, what the last commit says of it holds.
       if (queue === undefined || consumed < 0 || consumed < queue.replayUntil) return
       const ahead = this.#aheadOf(index, consumed)
-      const offset = ahead === null ? consumed : Math.min(...Object.values(ahead.nodes).map((node) => node.offset))
+      const offset = ahead === null ? consumed : Math.min(...ahead.nodes.map(([, node]) => node.offset))
       const said = ahead === null ? '' : JSON.stringify(ahead)
       if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) return
       isTold = true
@@ -257,7 +260,7 @@ export class Task implements TaskState {
         topic: queue.topic,
         partition: queue.partition,
         offset,
-        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept, ahead }),
+        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept, ahead }, this.#surroundings.maxNoteBytes),
       })
     })
   }
@@ -268,9 +271,9 @@ export class Task implements TaskState {
   #aheadOf(index: number, until: number): Ahead | null {
     const unfinished = this.#async.flatMap((node) => {
       const own = node.unfinished(index)
-      return own === null ? [] : [[node.name, own] as const]
+      return own === null ? [] : [[nameCode(node.name), own] as const]
     })
-    return unfinished.length === 0 ? null : { until, nodes: Object.fromEntries(unfinished) }
+    return unfinished.length === 0 ? null : { until, nodes: unfinished }
   }
 
   committed(): void {
@@ -420,13 +423,14 @@ export class Task implements TaskState {
     const { nodes } = this.#options.subtopology
     const nearest = nearestAsync(nodes)
     const made = new Map<string, AsyncRuntime>()
+    const places = placesOf(nodes.filter(({ kind }) => kind === 'async').length)
     for (const node of nodes.toReversed()) {
       const context = contexts.get(node.name)
       if (node.kind !== 'async' || context === undefined) continue
       const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
-      const runtime = new AsyncRuntime(node, { context, surroundings: this.#surroundings, place: this.#place, below })
+      const runtime = new AsyncRuntime(node, { context, surroundings: this.#surroundings, place: this.#place, below, places })
       for (const [index, ahead] of this.#aheads.entries()) {
-        const unfinished = ahead?.nodes[node.name]
+        const unfinished = ahead?.nodes.find(([code]) => code === nameCode(node.name))?.[1]
         if (unfinished !== undefined) runtime.resume(index, unfinished)
       }
       made.set(node.name, runtime)

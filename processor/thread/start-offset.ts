@@ -2,11 +2,22 @@ import type { OffsetReset } from '../../topology/consumed.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock, Log, TopicPartition } from '../ports.ts'
 
-/** Where a partition is read from that has no committed position (KIP-1106 for a duration). */
-export async function startOffset(log: Log, clock: Clock, { topic, partition }: TopicPartition, reset: OffsetReset): Promise<number> {
+export interface WithoutPosition extends TopicPartition {
+  /** A position that is not there any more; null where none was ever committed. */
+  readonly was: number | null
+}
+
+/** Where a partition is read from that has no position that is there (KIP-1106 for a duration). */
+export async function startOffset(log: Log, clock: Clock, { topic, partition, was }: WithoutPosition, reset: OffsetReset): Promise<number> {
   const offsets = (await log.topic(topic))?.offsets[partition] ?? { start: 0, end: 0 }
   if (reset === 'earliest') return offsets.start
   if (reset === 'latest') return offsets.end
+  if (reset === 'none' && was !== null) {
+    throw new WaggleError('WAGGLE_POSITION_GONE', {
+      message: `Offset ${was} of ${topic}, partition ${partition}, is not there: it has ${offsets.start} to ${offsets.end}, and its source has offsetReset none`,
+      next: 'Set offsetReset to earliest or latest, or give the group a position that is there.',
+    })
+  }
   if (reset === 'none') {
     throw new WaggleError('WAGGLE_NO_POSITION', {
       message: `There is no committed position for ${topic}, partition ${partition}, and its source has offsetReset none`,

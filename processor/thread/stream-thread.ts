@@ -607,6 +607,7 @@ export class StreamThread {
       failures: this.#options.failures,
       emitIntervalMs: this.#options.emitIntervalMs,
       cache: this.#cache,
+      maxNoteBytes: this.#options.log.traits.maxNoteBytes ?? Number.POSITIVE_INFINITY,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#append(record),
       batcher: (node) => this.#batcher(node),

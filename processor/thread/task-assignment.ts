@@ -171,7 +171,7 @@ export class TaskAssignment {
       // What a task that is made anew has buffered goes with it.
       const isAgain = seek || this.#byPartition.has(placeOf(group, input.topic, input.partition))
       if (input.position === null && reset !== 'earliest') {
-        consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, input, reset))
+        consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, { ...input, was: null }, reset))
       } else if (isAgain) consumer.seek(input, input.position?.offset ?? 0)
     }
     for (const task of before) this.#drop(task)
@@ -212,10 +212,7 @@ export class TaskAssignment {
     const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
     const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
     // What another program, or a commit that this position is not of, has brought the stores to.
-    for (const [name, value] of logged?.kept ?? []) {
-      const number = memory.kept(name)
-      if (number.value < 0) number.value = value
-    }
+    for (const [name, value] of logged?.kept ?? []) memory.learn(name, value)
     const open = (store: string) => logged?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes
     const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, open(store.name), memory)]))
     if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
@@ -300,7 +297,7 @@ function noStates({ stores }: Subtopology): never {
   })
 }
 
-function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
+export function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
   const source = nodes.find((node) => node.kind === 'source' && node.topics.includes(topic))
   return source?.kind === 'source' ? source.offsetReset : 'earliest'
 }

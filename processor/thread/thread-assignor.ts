@@ -5,8 +5,8 @@ import type { AssignmentSettings } from '../assignment/assign-tasks.ts'
 import { type GroupTask, numbersOf, type TaskId, tasksOf } from '../assignment/group-task.ts'
 import { TaskAssignor } from '../assignment/task-assignor.ts'
 import type { TaskHosts } from '../assignment/task-hosts.ts'
-import type { Clock, GroupAssignment, GroupAssignor, GroupMember } from '../ports.ts'
-import type { StatefulTask, TaskStates } from '../state/task-states.ts'
+import type { Clock, GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../ports.ts'
+import type { CopyKeeper, StatefulTask, TaskStates } from '../state/task-states.ts'
 
 /** Where tasks are spread over processes: what an application says of itself, and wants. */
 export interface SpreadOptions {
@@ -24,12 +24,14 @@ export interface ThreadAssignorOptions {
   readonly clock: Clock
   readonly spread: SpreadOptions
   readonly partitionsOf: (topic: string) => number
+  /** The group's position; null where it has none. */
+  readonly committed: (place: TopicPartition) => Promise<number | null>
   /** It was decided anew who runs what. */
   readonly onReceived: () => void
 }
 
 /** A thread's part in deciding who of a group runs what: it says what state its process has, and makes it keep the copies that it is told to. */
-export class ThreadAssignor implements GroupAssignor {
+export class ThreadAssignor implements GroupAssignor, CopyKeeper {
   readonly #options: ThreadAssignorOptions
   readonly #assignor: TaskAssignor
   #hasReceived = false
@@ -83,25 +85,29 @@ export class ThreadAssignor implements GroupAssignor {
 
   received(data: Uint8Array): void {
     this.#assignor.received(data)
-    const { standbys, warmups } = this.#assignor.assignment
-    this.#keep([...standbys, ...warmups])
+    const { active, standbys, warmups } = this.#assignor.assignment
+    this.#keep([...standbys, ...warmups], active)
     this.#hasReceived = true
     this.#options.onReceived()
   }
 
-  /** This thread keeps nothing any more. */
-  close(): void {
-    this.#keep([])
+  committed(place: TopicPartition): Promise<number | null> {
+    return this.#options.committed(place)
   }
 
-  #keep(ids: readonly TaskId[]): void {
+  /** This thread keeps nothing any more. */
+  close(): void {
+    this.#keep([], [])
+  }
+
+  #keep(ids: readonly TaskId[], active: readonly TaskId[]): void {
     const { subtopologies, states } = this.#options
     const tasks = ids.flatMap((id): StatefulTask[] => {
       const [of, partition] = numbersOf(id)
       const subtopology = subtopologies.find((one) => one.id === of)
       return subtopology === undefined ? [] : [{ id, subtopology, partition }]
     })
-    states.keep(this, tasks)
+    states.keep(this, tasks, active)
   }
 }
 

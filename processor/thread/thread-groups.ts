@@ -2,6 +2,8 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { AssignmentListener, Clock, Consumer, Log, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
+import { startOffset } from './start-offset.ts'
+import { resetOf } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
 import { UngroupedConsumer } from './ungrouped-consumer.ts'
@@ -77,17 +79,22 @@ export class ThreadGroups {
   }
 
   async close(): Promise<void> {
-    for (const { consumer } of this.#consumers) await consumer.close()
+    // What they keep asks for positions.
     for (const assignor of this.#assignors.values()) assignor.close()
+    for (const { consumer } of this.#consumers) await consumer.close()
   }
 
   #member(group: string, topics: readonly string[], subtopologies: readonly Subtopology[]): Promise<Consumer> {
-    const { log, spread, name, listenerOf } = this.#options
+    const { log, clock, spread, name, listenerOf } = this.#options
     const assignor = this.#assignor(group, subtopologies)
     return log.subscribe({
       group,
       topics,
       offsetReset: 'earliest',
+      outOfRange: (place, was) => {
+        const reader = subtopologies.find(({ sources }) => sources.includes(place.topic))
+        return startOffset(log, clock, { ...place, was }, reader === undefined ? 'earliest' : resetOf(reader, place.topic))
+      },
       isolation: log.traits.handsOn ? 'handed' : 'committed',
       listener: listenerOf(group),
       ...(assignor === null ? {} : { assignor }),
@@ -102,7 +109,8 @@ export class ThreadGroups {
       for (const problem of assignor.problems) onProblem(problem)
       onReceived()
     }
-    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, onReceived: received })
+    const committed = async (place: TopicPartition) => (await this.consumerOf(group)?.committed(place))?.offset ?? null
+    const assignor = new ThreadAssignor({ subtopologies, states, clock, spread, partitionsOf, committed, onReceived: received })
     this.#assignors.set(group, assignor)
     return assignor
   }

@@ -12,6 +12,7 @@ import {
 } from '../../processor/ports.ts'
 import { textHeader } from '../../topology/record.ts'
 import { Serdes } from '../../topology/serdes.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface LogUnderTest {
   readonly log: Log
@@ -157,6 +158,37 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual((await log.topic('short'))?.offsets, [{ start: 1, end: 2 }])
         assert.deepEqual(await valuesOf(log, 'short', 0, 1, 1), ['new'])
       })
+    })
+
+    describe('a position that retention has taken', () => {
+      for (const [name, answer, values] of [
+        ['goes on where whoever subscribed says', 2, ['c']],
+        ['is a failure of the poll where that is one', null, []],
+      ] as const) {
+        it(name, async (t) => {
+          if (under.retentionElsewhere !== undefined) return t.skip(under.retentionElsewhere)
+          await log.createTopics([{ ...topic('short', 1), retentionMs: 1000 }])
+          const producer = await log.producer()
+          const now = under.clock.now()
+          const late = now + 200_000
+          for (const [value, timestamp] of [['a', now] as const, ['b', late] as const, ['c', late] as const])
+            await producer.send({ ...record('short', 0, value), timestamp })
+          const tasks = await log.taskProducer({ group: 'app' })
+          await tasks.commit({ positions: [{ topic: 'short', partition: 0, offset: 0, metadata: '' }], state: [] })
+          await under.clock.advance(150_000)
+          const asked: unknown[] = []
+          const outOfRange = async (place: TopicPartition, offset: number) => {
+            asked.push([place, offset])
+            if (answer === null) throw new WaggleError('WAGGLE_POSITION_GONE', { message: 'gone', next: 'none' })
+            return answer
+          }
+          const consumer = await log.subscribe({ ...subscription(['short']), outOfRange })
+          if (answer === null) await assert.rejects(polled(consumer, 1), { code: 'WAGGLE_POSITION_GONE' })
+          else assert.deepEqual(await polled(consumer, 1), values)
+          assert.deepEqual(asked[0], [{ topic: 'short', partition: 0 }, 0])
+          await consumer.close()
+        })
+      }
     })
 
     describe('a commit', () => {

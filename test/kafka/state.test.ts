@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, afterEach, before, it } from 'node:test'
-import { KeyQuery } from 'waggle-streams'
+import { Consumed, KeyQuery, Materialized, Serdes, StreamsBuilder } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
 import { CountingChild, type CountingOptions } from '../support/counting-child.ts'
 import { countedIn, countOf, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
 import { KafkaApplication, type KafkaApplicationOptions, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { dismissMembers, quickOptions } from '../support/kafka-log.ts'
+import { deleteRecords, deleteTopic, dismissMembers, quickOptions } from '../support/kafka-log.ts'
 
 const directories = new TemporaryDirectories()
 
@@ -76,6 +76,75 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       await second.close()
     })
   }
+
+  /** Counts that were made on `stateDir`, whose changelog is then changed by `meddle`: what an application that comes back to it has. */
+  async function comesBack(meddle: (changelog: string) => Promise<void>, logging = {}) {
+    const { applicationId, input } = await newCount(log)
+    const notices: string[] = []
+    const options = {
+      cluster: cluster(),
+      applicationId,
+      topology: countOf(input, { logging }),
+      stateDir: directories.make(),
+      application: { onNotice: (notice: string) => void notices.push(notice) },
+    }
+    await sendKeys(log, input, keys(1000))
+    const first = await started(options)
+    await until(() => sum(counts(first)) === 1000)
+    await first.close()
+    assert.deepEqual(notices, [])
+    const changelog = `${applicationId}-counts-changelog`
+    await meddle(changelog)
+    const second = await started(options)
+    assert.deepEqual(second.failures, [])
+    return { second, input, changelog, notices }
+  }
+
+  /** As many records of this key and count as there were of all keys before. */
+  async function countsElsewhere(topic: string, count: number): Promise<void> {
+    const producer = await log.producer()
+    const value = Buffer.alloc(8)
+    value.writeBigInt64BE(BigInt(count))
+    await Promise.all(
+      Array.from({ length: 4000 }, (_, at) =>
+        producer.send({ topic, partition: at % 4, key: Buffer.from(`key-${at % 4}`), value, timestamp: 1, headers: [] }),
+      ),
+    )
+    await producer.close()
+  }
+
+  it('is given up where the changelog was made anew and is shorter, and that is said', { timeout: 60_000 }, async () => {
+    const { second, notices, changelog } = await comesBack((topic) => deleteTopic(cluster(), topic))
+    assert.equal(sum(counts(second)), 0)
+    assert.equal(notices.length, 4)
+    for (const notice of notices)
+      assert.match(notice, new RegExp(`The store counts is read anew from ${changelog}, partition \\d, which was deleted and made anew`))
+  })
+
+  it('is that of the changelog that was made anew, also where that is longer', { timeout: 60_000 }, async () => {
+    const { second, notices } = await comesBack(async (topic) => {
+      await deleteTopic(cluster(), topic)
+      await log.createTopics([{ name: topic, partitions: 4, cleanup: 'compact', retentionMs: null }])
+      await countsElsewhere(topic, 7)
+    })
+    assert.equal(sum(counts(second)), 28)
+    assert.equal(notices.length, 4)
+  })
+
+  it('is read anew where the changelog has lost what the disk has not', { timeout: 60_000 }, async () => {
+    const { second, notices } = await comesBack(
+      async (topic) => {
+        await countsElsewhere(topic, 9)
+        for (const [partition, { end }] of ((await log.topic(topic))?.offsets ?? []).entries())
+          await deleteRecords(cluster(), { topic, partition, before: end - 1 })
+        // Of what is only compacted a broker lets nobody delete records.
+      },
+      { 'cleanup.policy': 'compact,delete' },
+    )
+    assert.equal(sum(counts(second)), 36)
+    assert.equal(notices.length, 4)
+    assert.match(notices[0] ?? '', /which begins at \d+, where the disk has it up to \d+/)
+  })
 
   it('is not wiped by a death under exactly once: only what is missing is read', async () => {
     const { applicationId, input } = await newCount(log)
@@ -154,6 +223,35 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await sendKeys(log, input, keys(100))
     await untilCounted(input)
     await Promise.all([first, second].map((one) => one.stop()))
+  })
+
+  it('of a source table is kept by a standby, which takes it over without reading it', { timeout: 60_000 }, async () => {
+    const { applicationId, input } = await newCount(log)
+    const topology = () => {
+      const builder = new StreamsBuilder()
+      builder.table(input, Consumed.with(Serdes.string(), Serdes.string()), Materialized.as('names')).toStream()
+      return builder.build({ optimization: 'all' })
+    }
+    const spread = { settings: { standbyReplicas: 1 } }
+    const two: KafkaApplication[] = []
+    for (let at = 0; at < 2; at++)
+      two.push(await started({ cluster: cluster(), applicationId, topology: topology(), stateDir: directories.make(), application: { spread } }))
+    const [first, second] = two
+    assert.ok(first && second)
+    await until(() => two.every(({ application }) => application.tasks.length === 2 && application.standbys.length === 2))
+    await sendKeys(log, input, keys(1000))
+    const ends = (await log.topic(input))?.offsets.map(({ end }) => end) ?? []
+    const copied = (id: string) =>
+      second.states
+        .copies()
+        .get(id)
+        ?.find(({ topic }) => topic === input)?.offset
+    await until(() => second.application.standbys.every((id) => copied(id) === ends[Number(id.split('_')[1])]))
+    const before = second.application.restoredRecords
+    await first.close()
+    await until(() => second.application.tasks.length === 4)
+    assert.equal(second.application.restoredRecords, before)
+    assert.deepEqual([...first.failures, ...second.failures], [])
   })
 
   it('is taken over by a standby, which reads only the rest', async () => {

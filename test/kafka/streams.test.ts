@@ -95,6 +95,31 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     })
   }
 
+  it('tells a listener how its stores are restored', async () => {
+    await log.createTopics([topic('lines', 1), topic('counted', 1)])
+    const first = program(wordCount())
+    await first.start()
+    await first.send('lines', { key: null, value: 'teddy bear teddy' }, written)
+    await counted(first, { teddy: 2, bear: 1 })
+    await first.close({ timeoutMs: 20_000 })
+    const second = program(wordCount())
+    const told: string[] = []
+    const place = { store: 'counts', topic: 'words-counts-changelog', partition: 0 }
+    second.setGlobalStateRestoreListener({
+      onRestoreStart: ({ startingOffset, endingOffset, taskId, ...of }) => {
+        assert.deepEqual(of, place)
+        told.push(`${taskId} ${startingOffset < endingOffset}`)
+      },
+      onBatchRestored: ({ numRestored }) => void told.push(`${numRestored > 0}`),
+      onRestoreEnd: ({ totalRestored }) => void told.push(`${totalRestored >= 2}`),
+      onRestoreSuspended: () => assert.fail('nothing takes the task away'),
+    })
+    await second.start()
+    assert.deepEqual(told, ['1_0 true', 'true', 'true'])
+    assert.throws(() => second.setGlobalStateRestoreListener({}), { code: 'WAGGLE_ALREADY_STARTED' })
+    assert.throws(() => second.setStandbyUpdateListener({}), { code: 'WAGGLE_ALREADY_STARTED' })
+  })
+
   it('makes a changelog as Kafka Streams does, and repartition topics, and takes what is there', async () => {
     await log.createTopics([topic('lines', 3), topic('counted')])
     await program(wordCount({ logging: { 'segment.ms': '600000' } })).start()

@@ -171,6 +171,31 @@ describe('State that is rebuilt from changelogs', () => {
     await life.world.clock.until(() => second.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
   })
 
+  it('is begun anew by a standby that follows a changelog of which something goes that it has not read', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 100 }
+    await life.start(log, { spread: { settings } })
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const [notices, failures]: [string[], unknown[]] = [[], []]
+    const told = { onNotice: (notice: string) => void notices.push(notice), onFailure: (error: unknown) => void failures.push(error) }
+    const second = await life.start(log, { spread: { settings }, ...told })
+    await life.world.clock.until(() => second.standbys.length === 1)
+    await life.world.clock.advance(2000)
+    assert.deepEqual(notices, [])
+    for (const partition of life.world.disk.topics.get('app-counts-changelog')?.partitions ?? []) {
+      const end = partition.end + 5
+      Object.assign(partition, { records: [], start: end, end })
+    }
+    for (const partition of log.partitionsOf(['app-counts-changelog'])) partition.notify()
+    await life.world.clock.advance(2000)
+    assert.equal(notices.length, second.standbys.length)
+    assert.match(notices[0] ?? '', /The store counts is read anew from app-counts-changelog, partition \d, which begins at/)
+    assert.deepEqual(failures, [])
+  })
+
   for (const kind of ['state', 'no state'] as const) {
     it(`goes on after a failure with what was paused for want of room, with ${kind}`, async () => {
       const life = new Life(exactlyOnce)
@@ -214,6 +239,90 @@ describe('State that is rebuilt from changelogs', () => {
     )
   })
 
+  it('is told of while it is read, suspended or there, and of a copy until its task comes', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 100 }
+    const first = await life.start(log, { spread: { settings } })
+    await life.world.clock.until(() => sum(life.outcome()) === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const told: (readonly [string, object])[] = []
+    const tell = (name: string) => (what: object) => void told.push([name, what])
+    const restore = {
+      onRestoreStart: tell('start'),
+      onBatchRestored: tell('batch'),
+      onRestoreEnd: tell('end'),
+      onRestoreSuspended: tell('suspended'),
+    }
+    const standby = { onUpdateStart: tell('update'), onBatchLoaded: tell('loaded'), onUpdateSuspended: tell('suspended') }
+    const failing = { onRestoreStart: () => assert.fail('a listener that fails') }
+    const failures: string[] = []
+    const second = await life.start(log, {
+      spread: { settings },
+      listeners: { restore: [failing, restore], standby: [standby] },
+      onFailure: ({ code }) => failures.push(code),
+    })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1 && second.standbys.length === 1)
+    await life.world.clock.advance(2000)
+    const of = (id: string | undefined, name: string) =>
+      told.flatMap(([kind, what]) => (kind === name && 'taskId' in what && what.taskId === id ? [what] : []))
+    const active = second.tasks[0]?.id
+    const copied = second.standbys[0]
+    const changelog = (id: string | undefined) => ({
+      store: 'counts',
+      taskId: id,
+      topic: 'app-counts-changelog',
+      partition: Number(id?.split('_')[1]),
+    })
+    // A copy first, as of any task that moves; then the rest of it, of which there was none.
+    const [{ storeOffset = 0n } = {}] = of(active, 'suspended') as { storeOffset?: bigint }[]
+    assert.ok(storeOffset > 0n)
+    assert.deepEqual(of(active, 'suspended'), [{ ...changelog(active), storeOffset, currentEndOffset: storeOffset, reason: 'PROMOTED' }])
+    assert.deepEqual(of(active, 'start'), [{ ...changelog(active), startingOffset: storeOffset, endingOffset: storeOffset }])
+    assert.deepEqual(of(active, 'end'), [{ ...changelog(active), totalRestored: 0 }])
+    assert.deepEqual(of(copied, 'update'), [{ ...changelog(copied), startingOffset: 0n }])
+    assert.equal(of(copied, 'suspended').length, 0)
+    const loaded = of(copied, 'loaded') as unknown as { batchSize: number; batchEndOffset: bigint; currentEndOffset: bigint }[]
+    assert.ok(loaded.length > 0)
+    assert.ok(loaded.every(({ batchEndOffset, currentEndOffset }) => batchEndOffset <= currentEndOffset))
+    assert.deepEqual([...new Set(failures)], ['WAGGLE_HANDLER_FAILED'])
+  })
+
+  it('of a source table is kept by a standby too, as far as its task has come in the topic', async () => {
+    const life = new Life(exactlyOnce)
+    const log = life.world.boot()
+    const table = () => {
+      const builder = new StreamsBuilder()
+      tableToOut(builder.table('in', read, Materialized.as('names')).mapValues((value) => value))
+      return decorated(builder.build({ optimization: 'all' }), 'app', { key: null, value: null, timestampExtractor: null })
+    }
+    await life.send(log, keys)
+    const settings = { standbyReplicas: 1, acceptableRecoveryLag: 0 }
+    const first = await life.start(log, { topology: table(), spread: { settings } })
+    await life.world.clock.until(() => life.recordsOut === keys.length)
+    life.files = new SimulatedStateFiles('q')
+    const second = await life.start(log, { topology: table(), spread: { settings } })
+    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1 && second.standbys.length === 1)
+    await life.send(log, ['a', 'b', 'c'])
+    await life.world.clock.until(() => life.recordsOut === keys.length + 3)
+    await life.world.clock.advance(3000)
+    const here = new SimulatedStateDirectory(life.files).copies()
+    const copied = here.get(second.standbys[0] ?? '') ?? []
+    const partition = Number(second.standbys[0]?.split('_')[1])
+    assert.deepEqual(
+      copied.map(({ topic: of, offset }) => [of, offset]),
+      [['in', life.world.disk.topics.get('in')?.partitions[partition]?.end]],
+    )
+    const before = second.restoredRecords
+    let isClosed = false
+    void first.close({ timeoutMs: 60_000 }).then(() => {
+      isClosed = true
+    })
+    await life.world.clock.until(() => isClosed && second.tasks.length === 2)
+    assert.equal(second.restoredRecords, before)
+  })
+
   it('moves between threads, and a standby is kept by another process', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
@@ -253,16 +362,18 @@ describe('Changelog topics', () => {
           .stream('in', read)
           .groupByKey(Grouped.with(text, text, { name: 'g' }))
           .count(counts),
-      ).map(({ partitions, cleanup, settings }) => ({
+      ).map(({ partitions, cleanup, settings, asked }) => ({
         partitions,
         cleanup,
         settings,
+        asked,
       })),
       [
         {
           partitions: 3,
           cleanup: 'compact,delete',
-          settings: { 'message.timestamp.type': 'CreateTime', 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' },
+          settings: { 'message.timestamp.type': 'CreateTime' },
+          asked: { 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' },
         },
       ],
     )

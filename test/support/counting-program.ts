@@ -5,12 +5,12 @@ import { newName } from './kafka-log.ts'
 const text = Serdes.string()
 
 /** Counts the records of each key of `input`, in the store `counts` and to the topic `<input>-counted`. */
-export function countOf(input: string): Topology {
+export function countOf(input: string, { logging = {} }: { readonly logging?: { readonly [setting: string]: string } } = {}): Topology {
   const builder = new StreamsBuilder()
   builder
     .stream(input, Consumed.with(text, text))
     .groupByKey(Grouped.with(text, text, { name: 'by-key' }))
-    .count(Materialized.as('counts'))
+    .count(Materialized.as('counts', { logging }))
     .toStream()
     .to(`${input}-counted`, Produced.with(text, Serdes.long()))
   return builder.build()

@@ -142,6 +142,14 @@ export async function deleteRecords(
   await withAdmin(cluster, (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(before) }] }] }))
 }
 
+/** Gone for every broker when it settles, so that one of the same name can be made. */
+export async function deleteTopic(cluster: KafkaCluster, name: string): Promise<void> {
+  await withAdmin(cluster, async (admin) => {
+    await admin.deleteTopics({ topics: [name] })
+    while ((await admin.listTopics()).includes(name)) await realClock.advance(20)
+  })
+}
+
 export async function createTopic(cluster: KafkaCluster, name: string, settings: { readonly [name: string]: string }): Promise<void> {
   const configs = Object.entries(settings).map(([setting, value]) => ({ name: setting, value }))
   await withAdmin(cluster, (admin) => admin.createTopics({ topics: [name], partitions: 1, configs }))

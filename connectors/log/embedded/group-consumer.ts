@@ -61,11 +61,13 @@ export class GroupConsumer implements Consumer, Watcher {
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     await this.#settleAssignment()
+    await this.#findPositions()
     let runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
     await this.#waitFor(maxWaitMs)
     this.#takeWoken()
     await this.#settleAssignment()
+    await this.#findPositions()
     runs = this.#collect(maxRecords)
     return runs
   }
@@ -163,6 +165,18 @@ export class GroupConsumer implements Consumer, Watcher {
       partition.watchers.add(this)
     }
     await listener.assigned(coming.map(placeOf))
+  }
+
+  /** Of partitions whose position retention has taken. */
+  async #findPositions(): Promise<void> {
+    const { outOfRange } = this.#subscription
+    if (outOfRange === undefined) return
+    for (const [partition, owned] of this.#owned) {
+      const { position } = owned
+      if (position >= partition.start) continue
+      const found = await outOfRange(placeOf(partition), position)
+      if (owned.position === position) owned.position = found
+    }
   }
 
   #release(partitions: readonly Partition[]): readonly TopicPartition[] {

@@ -1,4 +1,5 @@
 import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
 import type { Partition, Watcher } from './partition.ts'
 
@@ -8,15 +9,17 @@ export class PartitionReader implements Reader, Watcher {
   readonly #log: EmbeddedLog
   readonly #partition: Partition
   readonly #to: number
+  readonly #isWhole: boolean
   #position: number
   #wake: (() => void) | null = null
   #closed = false
 
-  constructor(log: EmbeddedLog, partition: Partition, { from, to }: ReadOptions) {
+  constructor(log: EmbeddedLog, partition: Partition, { from, to, whole }: ReadOptions) {
     this.#log = log
     this.#partition = partition
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
+    this.#isWhole = whole !== undefined
     partition.watchers.add(this)
   }
 
@@ -37,6 +40,7 @@ export class PartitionReader implements Reader, Watcher {
   async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
     try {
       while (!this.#closed && this.#position < this.#to) {
+        if (this.#isWhole && this.#position < this.#partition.start) throw recordsGone(this.#partition)
         const records = this.#log.readPartition(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
         const last = records.at(-1)
         if (last !== undefined) {
@@ -58,6 +62,13 @@ export class PartitionReader implements Reader, Watcher {
       }
     })
   }
+}
+
+function recordsGone({ topic, number, start }: Partition): WaggleError {
+  return new WaggleError('WAGGLE_RECORDS_GONE', {
+    message: `Records of ${topic}, partition ${number}, before ${start} are gone that were not read`,
+    next: 'Read what is there from its start.',
+  })
 }
 
 const maxRecords = 1000

@@ -61,7 +61,7 @@ export interface ClusterAnswer {
     readonly isInternal: boolean
     readonly errorCode: number
     /** `leader` below 0: none. */
-    readonly partitions: readonly { readonly partition: number; readonly leader: number; readonly epoch: number }[]
+    readonly partitions: readonly { readonly partition: number; readonly leader: number; readonly epoch: number; readonly replicas: number }[]
   }[]
 }
 

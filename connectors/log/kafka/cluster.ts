@@ -13,6 +13,7 @@ export interface ClusterOptions {
 interface Leader {
   readonly node: number
   readonly epoch: number
+  readonly replicas: number
 }
 
 /** What is known of the brokers: who leads which partition, who coordinates which group or transaction. */
@@ -51,6 +52,16 @@ export class Cluster {
   /** Null where there is no such topic, as far as known. */
   partitionsOf(topic: string): number | null {
     return this.#leaders.get(topic)?.length ?? null
+  }
+
+  /** Another topic that is made under the same name has another; null where it is not known. */
+  topicIdOf(topic: string): string | null {
+    return this.#topicIds.get(topic) || null
+  }
+
+  /** How many replicas its partitions have, each number once. */
+  replicasOf(topic: string): readonly number[] {
+    return [...new Set(this.#leaders.get(topic)?.flatMap((leader) => leader?.replicas ?? []))]
   }
 
   /** Why nothing is known of it. */
@@ -157,11 +168,11 @@ export class Cluster {
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
-      for (const { partition, leader, epoch } of partitions) {
+      for (const { partition, leader, epoch, replicas } of partitions) {
         const old = before?.[partition]
         // A broker that was away may know an older leader than we do.
         const isOlder = old !== undefined && old !== null && old.epoch > epoch
-        leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch }
+        leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch, replicas }
       }
       this.#leaders.set(name, leaders)
     }

@@ -231,13 +231,15 @@ export class GroupConsumer implements Consumer {
     return leaving.map(placeOf)
   }
 
-  /** What it stood at is not kept any more, or never was there. */
+  /** What it stood at is not kept any more, or never was there. What was read before that is given out first. */
   async #reset(fetched: FetchedPartition): Promise<void> {
-    if (this.#resetting.has(fetched)) return
+    if (this.#resetting.has(fetched) || !fetched.isEmpty) return
     this.#resetting.add(fetched)
-    const { epoch } = fetched
+    const { epoch, topic, partition, next } = fetched
+    const { outOfRange, offsetReset } = this.#options.subscription
     try {
-      const [offset] = await edgeOffsets(this.#cluster, [fetched], this.#options.subscription.offsetReset)
+      const [offset] =
+        outOfRange === undefined ? await edgeOffsets(this.#cluster, [fetched], offsetReset) : [await outOfRange({ topic, partition }, next ?? 0)]
       if (fetched.epoch === epoch && this.#byFetched.has(fetched)) this.#fetcher.seek(fetched, offset ?? 0)
     } catch (thrown) {
       if (!this.#closed) this.#fail(thrown instanceof Error ? thrown : new Error(String(thrown)))

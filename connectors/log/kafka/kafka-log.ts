@@ -107,7 +107,7 @@ class KafkaLog implements Log {
     this.#client = client
     this.#transactions = options.transactions
     this.#instance = options.instance ?? Buffer.from(random.bytes(8)).toString('hex')
-    this.traits = { atomicCommit: processing === 'exactly_once', repeatsRecords: true, handsOn: false }
+    this.traits = { atomicCommit: processing === 'exactly_once', repeatsRecords: true, handsOn: false, maxNoteBytes }
     this.#cluster = new Cluster({ brokers: options.brokers.map(brokerOf), client, clock, random })
     this.#fetcher = new Fetcher({
       cluster: this.#cluster,
@@ -268,6 +268,8 @@ export function signIn(sasl: KafkaSignIn): SASLOptions {
 
 const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const
 const signInNext = 'Correct the user and password (or token) for Kafka.'
+/** The brokers' default for offset.metadata.max.bytes. */
+const maxNoteBytes = 4096
 const defaultAheadBytes = 64 * 1024 * 1024
 const defaultPendingBytes = 64 * 1024 * 1024
 /** Under the brokers' default for max.message.bytes. */

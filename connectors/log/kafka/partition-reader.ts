@@ -1,4 +1,5 @@
 import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Cluster } from './cluster.ts'
 import { FetchedPartition } from './fetched-partition.ts'
 import type { Fetcher } from './fetcher.ts'
@@ -11,6 +12,7 @@ export class PartitionReader implements Reader {
   readonly #cluster: Cluster
   readonly #fetched: FetchedPartition
   readonly #to: number
+  readonly #whole: ReadOptions['whole'] | null
   readonly #onClosed: (fetched: FetchedPartition) => void
   #wake: (() => void) | null = null
   #failure: unknown = null
@@ -22,11 +24,12 @@ export class PartitionReader implements Reader {
     readonly read: ReadOptions
     readonly onClosed: (fetched: FetchedPartition) => void
   }) {
-    const { topic, partition, from, to } = options.read
+    const { topic, partition, from, to, whole } = options.read
     this.#cluster = options.cluster
     this.#fetcher = options.fetcher
     this.#onClosed = options.onClosed
     this.#to = to ?? Number.POSITIVE_INFINITY
+    this.#whole = whole ?? null
     this.#fetched = new FetchedPartition(topic, partition)
     this.ready = this.#start(from)
     // Who reads is told.
@@ -47,8 +50,9 @@ export class PartitionReader implements Reader {
     this.notify()
   }
 
-  /** What it stood at is not kept: it goes on with what is. */
+  /** What it stood at is not kept: it goes on with what is, where it may. */
   async outOfRange(): Promise<void> {
+    if (this.#whole !== null) return this.fail(recordsGone(this.#fetched))
     try {
       const [start = 0] = await edgeOffsets(this.#cluster, [this.#fetched], 'earliest')
       if (!this.#closed) this.#fetcher.seek(this.#fetched, start)
@@ -71,6 +75,7 @@ export class PartitionReader implements Reader {
       await this.ready
       while (!this.#closed) {
         if (this.#failure !== null) throw this.#failure
+        if (this.#isAnother) throw recordsGone(this.#fetched)
         const records = this.#fetcher.take(this.#fetched, recordsARun)
         const last = records.at(-1)
         if (last !== undefined) {
@@ -93,6 +98,13 @@ export class PartitionReader implements Reader {
     if (!this.#closed && offset < this.#to) this.#fetcher.add(this.#fetched)
   }
 
+  /** What has come since may be of a topic that was made anew under this name. */
+  get #isAnother(): boolean {
+    const wanted = this.#whole?.topicId ?? null
+    const known = this.#cluster.topicIdOf(this.#fetched.topic)
+    return wanted !== null && known !== null && known !== wanted
+  }
+
   #changed(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = () => {
@@ -101,6 +113,13 @@ export class PartitionReader implements Reader {
       }
     })
   }
+}
+
+function recordsGone({ topic, partition, next }: FetchedPartition): WaggleError {
+  return new WaggleError('WAGGLE_RECORDS_GONE', {
+    message: `Records of ${topic}, partition ${partition}, are gone that were not read: from ${next ?? 0} on`,
+    next: 'Read what is there from its start.',
+  })
 }
 
 const recordsARun = 1000

@@ -37,13 +37,15 @@ export class PlatformaticClient implements KafkaClient {
       controller: controllerId,
       topics: topics.map(({ name, topicId, isInternal, errorCode, partitions }) => ({
         name: name ?? '',
-        id: topicId,
+        // Zeros where brokers know of none.
+        id: /[^0-]/.test(topicId) ? topicId : '',
         isInternal,
         errorCode,
-        partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch }) => ({
+        partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch, replicaNodes }) => ({
           partition: partitionIndex,
           leader: leaderId,
           epoch: leaderEpoch,
+          replicas: Array.isArray(replicaNodes) ? replicaNodes.length : 1,
         })),
       })),
     }

@@ -24,8 +24,13 @@ export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]
     const unseen = specs.find(({ name, partitions }) => Array.from({ length: partitions }, (_, at) => at).some((at) => isUnled(cluster, name, at)))
     if (unseen !== undefined) throw new BrokerError('LEADER_NOT_AVAILABLE', unseen.name)
   })
-  const settings = await settingsOf(cluster, names)
-  for (const spec of specs) expectAlike(spec, { partitions: cluster.partitionsOf(spec.name) ?? 0, ...settings.get(spec.name) })
+  const asked = new Set(specs.flatMap((spec) => Object.keys(spec.asked ?? {})))
+  const settings = await settingsOf(cluster, names, [...asked])
+  for (const spec of specs) {
+    const { replicationFactor } = options
+    const replicas = replicationFactor === null ? null : (cluster.replicasOf(spec.name).find((count) => count !== replicationFactor) ?? null)
+    expectAlike(spec, { partitions: cluster.partitionsOf(spec.name) ?? 0, replicas, replicationFactor, ...settings.get(spec.name) })
+  }
 }
 
 export async function topicInfo(cluster: Cluster, name: string): Promise<TopicInfo | null> {
@@ -49,16 +54,19 @@ export async function topicInfo(cluster: Cluster, name: string): Promise<TopicIn
     const past = written[at] ?? 0
     return { start: starts[at] ?? 0, end, ...(past > end ? { written: past } : {}) }
   })
-  return { name, partitions, cleanup, retentionMs, offsets }
+  const id = cluster.topicIdOf(name)
+  return { name, partitions, cleanup, retentionMs, offsets, ...(id === null ? {} : { id }) }
 }
 
 interface TopicSettings {
   readonly cleanup: TopicSpec['cleanup']
   readonly retentionMs: number | null
+  /** As the brokers say them. */
+  readonly all: ReadonlyMap<string, string>
 }
 
 async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicationFactor, maxRecordBytes }: NewTopicOptions): Promise<void> {
-  const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {} }) => {
+  const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {}, asked = {} }) => {
     const configs = new Map([
       ['cleanup.policy', cleanup],
       // Records carry the time of what happened, or of a host whose clock is wrong: neither is a reason to stop (KIP-937).
@@ -66,6 +74,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
       ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
       ...(maxRecordBytes === null ? [] : [['max.message.bytes', String(maxRecordBytes + batchOverheadBytes)] as const]),
       ...Object.entries(settings),
+      ...Object.entries(asked),
     ])
     return {
       name,
@@ -98,41 +107,54 @@ function refuse(name: string, error: string, detail?: string | null): void {
   }
 }
 
-async function settingsOf(cluster: Cluster, names: readonly string[]): Promise<ReadonlyMap<string, TopicSettings>> {
+async function settingsOf(cluster: Cluster, names: readonly string[], more: readonly string[] = []): Promise<ReadonlyMap<string, TopicSettings>> {
   return cluster.retry('The settings of topics cannot be read', async () => {
-    const answers = await cluster.ask((at) => cluster.client.describeTopics(at, names, ['cleanup.policy', 'retention.ms']))
+    const answers = await cluster.ask((at) => cluster.client.describeTopics(at, names, [...new Set(['cleanup.policy', 'retention.ms', ...more])]))
     const found = new Map<string, TopicSettings>()
     for (const { name, errorCode, message, settings } of answers) {
       if (errorCode !== 0) throw new BrokerError(errorName(errorCode), message ?? name)
       const cleanup = cleanupOf(settings.get('cleanup.policy') ?? 'delete')
       const retentionMs = Number(settings.get('retention.ms') ?? -1)
-      found.set(name, { cleanup, retentionMs: cleanup === 'compact' || retentionMs < 0 ? null : retentionMs })
+      found.set(name, { cleanup, retentionMs: cleanup === 'compact' || retentionMs < 0 ? null : retentionMs, all: settings })
     }
     return found
   })
 }
 
-function expectAlike(wanted: TopicSpec, { partitions, cleanup, retentionMs }: { readonly partitions: number } & Partial<TopicSettings>): void {
-  const next = 'Delete the topic, change its setting, or give the application another id.'
-  if (partitions !== wanted.partitions) {
-    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
-      message: `The topic ${wanted.name} has ${partitions} partitions, where ${wanted.partitions} are wanted`,
-      next,
-    })
+interface Found extends Partial<TopicSettings> {
+  readonly partitions: number
+  /** Of some of its partitions, where it is another number than `replicationFactor`. */
+  readonly replicas: number | null
+  readonly replicationFactor: number | null
+}
+
+function expectAlike(wanted: TopicSpec, { partitions, replicas, replicationFactor, cleanup, retentionMs, all }: Found): void {
+  const expect = (isSo: boolean, has: string, where: string) => {
+    if (!isSo) throw mismatch(wanted.name, has, where)
   }
-  if (cleanup !== undefined && cleanup !== wanted.cleanup) {
-    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
-      message: `The topic ${wanted.name} has cleanup.policy=${cleanup}, where ${wanted.cleanup} is wanted`,
-      next,
-    })
+  expect(partitions === wanted.partitions, `${partitions} partitions`, `${wanted.partitions} are wanted`)
+  expect(replicas === null, `${replicas} replicas (replication factor)`, `${replicationFactor} are wanted`)
+  expect(cleanup === undefined || cleanup === wanted.cleanup, `cleanup.policy=${cleanup}`, `${wanted.cleanup} is wanted`)
+  for (const [setting, value] of Object.entries(wanted.asked ?? {})) {
+    const there = all?.get(setting)
+    if (setting !== 'cleanup.policy') expect(there === undefined || there === value, `${setting}=${there}`, `${value} is wanted`)
   }
+  if (cleanup === undefined || cleanup === 'compact' || retentionMs === undefined) return
+  const { 'retention.ms': asked } = wanted.asked ?? {}
   // What a changelog keeps longer than it must does no harm.
-  if (cleanup === 'delete' && wanted.retentionMs !== null && retentionMs !== undefined && retentionMs !== wanted.retentionMs) {
-    throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
-      message: `The topic ${wanted.name} has retention.ms=${retentionMs ?? -1}, where ${wanted.retentionMs} is wanted`,
-      next,
-    })
+  if (cleanup === 'compact,delete') {
+    const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
+    expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
+  } else if (asked === undefined) {
+    expect(wanted.retentionMs === null || retentionMs === wanted.retentionMs, `retention.ms=${retentionMs ?? -1}`, `${wanted.retentionMs} is wanted`)
   }
+}
+
+function mismatch(topic: string, has: string, where: string): WaggleError {
+  return new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+    message: `The topic ${topic} has ${has}, where ${where}`,
+    next: 'Delete the topic, change its setting, or give the application another id.',
+  })
 }
 
 function cleanupOf(policy: string): TopicSpec['cleanup'] {

@@ -45,6 +45,12 @@ export class KafkaAnswer {
     return value.map((one) => fields(one) ?? this.#wrong(name))
   }
 
+  /** How many there are of it. */
+  count(name: string): number {
+    const value = this.#fields[name]
+    return Array.isArray(value) ? value.length : this.#wrong(name)
+  }
+
   #wrong(name: string): never {
     throw new BrokerError('CORRUPT_ANSWER', `it has no ${name}`)
   }

@@ -30,7 +30,12 @@ export class KafkaJsClient implements KafkaClient {
         id: '',
         isInternal: topic.flag('isInternal'),
         errorCode: topic.number('topicErrorCode'),
-        partitions: topic.list('partitionMetadata').map((one) => ({ partition: one.number('partitionId'), leader: one.number('leader'), epoch: 0 })),
+        partitions: topic.list('partitionMetadata').map((one) => ({
+          partition: one.number('partitionId'),
+          leader: one.number('leader'),
+          epoch: 0,
+          replicas: one.count('replicas'),
+        })),
       })),
     }
   }

@@ -7,7 +7,7 @@ export interface LogCalls {
   topic(name: string): TopicInfo | null
   topics(argument: null): readonly string[]
 
-  subscribe(subscription: Pick<Subscription, 'group' | 'topics' | 'offsetReset'>): number
+  subscribe(subscription: RemoteSubscription): number
   /** Answers as soon as there is something: records, or news of what there is. */
   poll(argument: { readonly consumer: number; readonly maxRecords: number }): PolledRuns
   pause(argument: ConsumerPartitions): void
@@ -30,11 +30,17 @@ export interface LogCalls {
   closeReader(reader: number): void
 }
 
+export type RemoteSubscription = Pick<Subscription, 'group' | 'topics' | 'offsetReset'> & {
+  /** It has an `outOfRange`. */
+  readonly asksOutOfRange: boolean
+}
+
 /** What the end without the log is asked: it answers within a `poll` of its own. */
 export interface ListenerCalls {
   assigned(argument: ConsumerPartitions): void
   revoked(argument: ConsumerPartitions): void
   lost(argument: ConsumerPartitions): void
+  outOfRange(argument: TopicPartition & { readonly consumer: number; readonly offset: number }): number
 }
 
 export interface ConsumerPartitions {

@@ -1,19 +1,20 @@
-import type { AssignmentListener, Clock, Consumer, LogRecord, Position, RecordRun, TopicPartition } from '../../../processor/ports.ts'
+import type { AssignmentListener, Clock, Consumer, LogRecord, Position, RecordRun, Subscription, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { PortPeer } from '../../system/port-peer.ts'
-import type { ListenerCalls, LogCalls, PolledRuns } from './protocol.ts'
+import type { LogCalls, PolledRuns } from './protocol.ts'
 import { unpackRuns } from './record-wire.ts'
 
 interface RemoteConsumerOptions {
   readonly peer: PortPeer<LogCalls>
   readonly clock: Clock
   readonly listener: AssignmentListener
+  readonly outOfRange: Subscription['outOfRange'] | null
   closed(): void
 }
 
 /** What the other end waits for an answer to, within a poll there: it is heard within a poll here. */
 interface Told {
-  readonly kind: keyof ListenerCalls
+  readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]
   done(): void
   failed(error: unknown): void
@@ -100,8 +101,12 @@ export class RemoteConsumer implements Consumer {
 
   rejoin(): void {}
 
+  outOfRange(place: TopicPartition, offset: number): Promise<number> {
+    return this.#options.outOfRange?.(place, offset) ?? Promise.reject(closedError())
+  }
+
   /** Settles when it was heard, in the next poll. */
-  tell(kind: keyof ListenerCalls, partitions: readonly TopicPartition[]): Promise<void> {
+  tell(kind: keyof AssignmentListener, partitions: readonly TopicPartition[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedError())
     return new Promise((done, failed) => {
       this.#told.push({ kind, partitions, done, failed })

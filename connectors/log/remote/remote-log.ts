@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type {
+  AssignmentListener,
   Clock,
   CommitPoint,
   CommitReceipt,
@@ -47,11 +48,15 @@ export class RemoteLog implements Log {
     this.state = state
     this.#clock = clock
     this.#port = port
-    const told = (kind: keyof ListenerCalls) => (argument: ConsumerPartitions) => {
+    const told = (kind: keyof AssignmentListener) => (argument: ConsumerPartitions) => {
       const consumer = this.#consumers.get(argument.consumer)
       return consumer === undefined ? Promise.reject(closedError()) : consumer.tell(kind, argument.partitions)
     }
-    this.#peer = new PortPeer(port, { assigned: told('assigned'), revoked: told('revoked'), lost: told('lost') })
+    const outOfRange = ({ consumer, topic, partition, offset }: Parameters<ListenerCalls['outOfRange']>[0]) => {
+      const found = this.#consumers.get(consumer)?.outOfRange({ topic, partition }, offset)
+      return found ?? Promise.reject(closedError())
+    }
+    this.#peer = new PortPeer(port, { assigned: told('assigned'), revoked: told('revoked'), lost: told('lost'), outOfRange })
   }
 
   get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
@@ -72,9 +77,15 @@ export class RemoteLog implements Log {
     return this.#peer.call('topics', null)
   }
 
-  async subscribe({ group, topics, offsetReset, listener }: Subscription): Promise<Consumer> {
-    const number = await this.#peer.call('subscribe', { group, topics, offsetReset })
-    const consumer = new RemoteConsumer(number, { peer: this.#peer, clock: this.#clock, listener, closed: () => this.#consumers.delete(number) })
+  async subscribe({ group, topics, offsetReset, outOfRange, listener }: Subscription): Promise<Consumer> {
+    const number = await this.#peer.call('subscribe', { group, topics, offsetReset, asksOutOfRange: outOfRange !== undefined })
+    const consumer = new RemoteConsumer(number, {
+      peer: this.#peer,
+      clock: this.#clock,
+      listener,
+      outOfRange: outOfRange ?? null,
+      closed: () => this.#consumers.delete(number),
+    })
     this.#consumers.set(number, consumer)
     return consumer
   }

@@ -5,11 +5,10 @@ import {
   type Log,
   type Position,
   type RecordRun,
-  type Subscription,
   type TopicPartition,
 } from '../../../processor/ports.ts'
 import type { PortPeer } from '../../system/port-peer.ts'
-import type { ListenerCalls, PolledRuns } from './protocol.ts'
+import type { ListenerCalls, PolledRuns, RemoteSubscription } from './protocol.ts'
 import { packRuns } from './record-wire.ts'
 
 /** A member of a group whose tasks run at the other end of a port. */
@@ -29,7 +28,7 @@ export class ServedConsumer {
 
   static async open(
     log: Log,
-    { group, topics, offsetReset }: Pick<Subscription, 'group' | 'topics' | 'offsetReset'>,
+    { group, topics, offsetReset, asksOutOfRange }: RemoteSubscription,
     { number, peer }: { readonly number: number; readonly peer: PortPeer<ListenerCalls> },
   ): Promise<ServedConsumer> {
     const owned = new Map<string, TopicPartition>()
@@ -48,7 +47,8 @@ export class ServedConsumer {
       },
     }
     // What no commit holds yet would have to be taken back there too, in the middle of a task's work.
-    const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener })
+    const outOfRange = (place: TopicPartition, offset: number) => peer.call('outOfRange', { consumer: number, ...place, offset })
+    const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener, ...(asksOutOfRange ? { outOfRange } : {}) })
     return new ServedConsumer(consumer, owned, topics.length > 1)
   }
 

@@ -26,7 +26,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
 
   override open(): void {
     this.#sessions = this.store<Sessions>(this.#operator.store)
-    this.#streamTime = this.context.kept('time')
+    this.#streamTime = this.context.kept('time', 'forgettable')
     this.#lastClose = this.context.kept('closed')
     this.#updates = this.context.updates(this.#operator.store, () => this.#operator.oldValues.sent)
     this.#meters = this.context.meters.finalEmit

@@ -43,7 +43,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   override open(): void {
     const { store, emitOnClose, oldValues } = this.#operator
     this.#windows = this.store<Windows>(store)
-    this.#streamTime = this.context.kept('time')
+    this.#streamTime = this.context.kept('time', 'forgettable')
     this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
     if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }

@@ -17,7 +17,7 @@ export class StreamSelfJoinProcessor extends StoredProcessor {
 
   override open(): void {
     this.#records = this.store(this.#operator.store)
-    this.#streamTime = this.context.kept('time')
+    this.#streamTime = this.context.kept('time', 'forgettable')
   }
 
   process(record: Record<unknown, unknown>): void {

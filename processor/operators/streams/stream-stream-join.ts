@@ -32,7 +32,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
 
   override open(): void {
     const { shared, otherStore, outerStore } = this.#operator
-    this.#time = this.context.shared(shared, () => new JoinTime(outerStore === null ? { value: -1 } : this.context.kept('time')))
+    this.#time = this.context.shared(shared, () => new JoinTime(outerStore === null ? { value: -1 } : this.context.kept('time', 'forgettable')))
     this.#others = this.store(otherStore)
     if (outerStore === null) return
     this.#waiting = this.store(outerStore)

@@ -28,7 +28,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     this.#table = openTable(table, (name) => this.store(name))
     if (buffer === null) return
     this.#waiting = this.store(buffer.store)
-    this.#streamTime = this.context.kept('time')
+    this.#streamTime = this.context.kept('time', 'forgettable')
     this.#sequence = this.context.kept('sequence')
     if (this.#sequence.value < 0) this.#sequence.value = 0
   }

@@ -39,7 +39,7 @@ export class SuppressProcessor extends StoredProcessor {
   override open(): void {
     this.#topic = changelogTopic(this.context.applicationId, this.#operator.store)
     this.#buffer = this.store<Buffered>(this.#operator.store)
-    this.#streamTime = this.context.kept('time')
+    this.#streamTime = this.context.kept('time', 'forgettable')
     for (const [key, held] of this.#buffer.all()) {
       const keyBytes = this.#keyBytes(key)
       this.#places.add({ time: held.time, key, keyBytes })

@@ -1,25 +1,89 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type PositionNote, readPositionNote, writePositionNote } from '../../../processor/task/position-note.ts'
+import { nameCode } from '../../../processor/state/name-code.ts'
+import type { KeptValue } from '../../../processor/state/task-memory.ts'
+import { type PositionNote, placesOf, readPositionNote, refuseWhatCannotFit, writePositionNote } from '../../../processor/task/position-note.ts'
 
 const nothing: PositionNote = { partitionTime: -1, streamTime: -1, kept: [], ahead: null }
+const now = 1_760_000_000_123
+/** Of a broker. */
+const maxBytes = 4096
 
 describe('What is committed beside a position', () => {
   it('reads as it was written', () => {
-    const kept = [['a node.]] {.time', 7] as const]
-    const ahead = { until: 9, nodes: { step: { offset: 4, skip: 1, done: 'Ag==' } } }
+    const kept: KeptValue[] = [
+      ['a node.closed', 7, 'needed'],
+      ['ä node.time', now, 'forgettable'],
+      ['old', -3_000_000, 'learnt'],
+      ['far', Number.MAX_SAFE_INTEGER, 'needed'],
+      ['equal', 7, 'needed'],
+    ]
+    const ahead = { until: 2 ** 40, nodes: [[nameCode('step'), { offset: 4, skip: 1, done: 'Ag==' }] as const] }
     for (const note of [
       nothing,
       { ...nothing, partitionTime: 3, streamTime: 5 },
+      { ...nothing, partitionTime: now, streamTime: Number.MAX_SAFE_INTEGER },
       { ...nothing, kept },
       { ...nothing, ahead },
-      { ...nothing, kept, ahead },
-    ])
-      assert.deepEqual(readPositionNote(writePositionNote(note)), note)
+      { ...nothing, streamTime: now, kept, ahead },
+    ]) {
+      const read = readPositionNote(writePositionNote(note))
+      const coded = note.kept.map(([name, value]) => [nameCode(name), value] as const)
+      assert.deepEqual({ ...read, kept: new Map(read.kept) }, { ...note, kept: new Map(coded) })
+    }
   })
 
-  it('is two numbers where there is nothing more to say', () => {
-    assert.equal(writePositionNote({ ...nothing, partitionTime: 3, streamTime: 5 }), '3 5')
+  it('has room for all that two hundred windowed counts keep', () => {
+    const kept = Array.from({ length: 200 }, (_, at): KeptValue[] => [
+      [`KSTREAM-AGGREGATE-${String(at).padStart(10, '0')}.time`, now, 'forgettable'],
+      [`KSTREAM-AGGREGATE-STATE-STORE-${String(at).padStart(10, '0')}.time`, now - (now % (1000 * (at + 1))), 'learnt'],
+    ]).flat()
+    const text = writePositionNote({ ...nothing, partitionTime: now, streamTime: now, kept }, maxBytes)
+    assert.ok(text.length <= maxBytes, `${text.length} characters`)
+    assert.equal(readPositionNote(text).kept.length, 400)
+  })
+
+  it('leaves out first what is learnt again, then what Kafka Streams forgets too, and never the rest', () => {
+    const numbers = (worth: KeptValue[2], count: number): KeptValue[] => Array.from({ length: count }, (_, at) => [`${worth} ${at}`, at * 1e9, worth])
+    const writes = (kept: KeptValue[]) => {
+      const text = writePositionNote({ ...nothing, kept }, maxBytes)
+      assert.ok(text.length <= maxBytes, `${text.length} characters`)
+      return readPositionNote(text).kept.length
+    }
+    assert.equal(writes([...numbers('needed', 100), ...numbers('forgettable', 100), ...numbers('learnt', 100)]), 300)
+    assert.equal(writes([...numbers('needed', 100), ...numbers('forgettable', 100), ...numbers('learnt', 1000)]), 200)
+    assert.equal(writes([...numbers('needed', 100), ...numbers('forgettable', 1000), ...numbers('learnt', 10)]), 100)
+  })
+
+  it('has room for what is needed and for all places of asynchronous nodes, or the task is refused before it begins', () => {
+    for (const [needed, nodes] of [
+      [200, 0],
+      [100, 1],
+      [80, 3],
+      [50, 20],
+    ] as const) {
+      refuseWhatCannotFit('0_0', { needed, nodes, maxBytes })
+      const spread = Number.MAX_SAFE_INTEGER / needed
+      const kept = Array.from({ length: needed }, (_, at): KeptValue => [`${at}`, Math.floor(at * spread), 'needed'])
+      const done = Buffer.alloc(nodes === 0 ? 0 : Math.floor(placesOf(nodes) / 8), 0xff).toString('base64')
+      const ahead =
+        nodes === 0 ? null : { until: 2 ** 50, nodes: Array.from({ length: nodes }, (_, at) => [at, { offset: 2 ** 50, skip: 9, done }] as const) }
+      const note = { partitionTime: now, streamTime: now, kept, ahead }
+      const text = writePositionNote(note, maxBytes)
+      assert.ok(text.length <= maxBytes, `${text.length} characters`)
+      const read = readPositionNote(text)
+      assert.equal(read.kept.length, needed)
+      assert.deepEqual(read.ahead, ahead)
+    }
+    assert.throws(() => refuseWhatCannotFit('0_0', { needed: 300, nodes: 0, maxBytes }), { code: 'WAGGLE_POSITION_TOO_LONG' })
+    assert.throws(() => refuseWhatCannotFit('0_0', { needed: 0, nodes: 100, maxBytes }), { code: 'WAGGLE_POSITION_TOO_LONG' })
+    refuseWhatCannotFit('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
+  })
+
+  it('says less of what is done, rather than be refused, where one record made more entries than there are places', () => {
+    const done = Buffer.alloc(10_000, 0xff).toString('base64')
+    const text = writePositionNote({ ...nothing, ahead: { until: 9, nodes: [[1, { offset: 4, skip: 1, done }]] } }, maxBytes)
+    assert.deepEqual(readPositionNote(text).ahead, { until: 9, nodes: [[1, { offset: 4, skip: 1, done: '' }]] })
   })
 
   it('is Kafka Streams’ time where that has committed it', () => {
@@ -32,6 +96,11 @@ describe('What is committed beside a position', () => {
   })
 
   it('says nothing where it is somebody else’s', () => {
-    for (const text of ['', 'abc', '17', '{"kept":[]}', '1 2 3', '1 2 {"offset":4}', '1 2 []']) assert.deepEqual(readPositionNote(text), nothing)
+    for (const text of ['', 'abc', '17', '1 2', '{"kept":[]}', 'waggle', 'waggle:1', 'waggle:x:AA=='])
+      assert.deepEqual(readPositionNote(text), nothing)
+  })
+
+  it('is refused where a later version wrote it, since what is done might be done again', () => {
+    assert.throws(() => readPositionNote('waggle:2:AAAA'), { code: 'WAGGLE_POSITION_VERSION' })
   })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import { exitStatus, reportError } from '../../../../ops/cli/exit-status.ts'
@@ -103,6 +104,47 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
       assert.match(error.message, new RegExp(`${topic.name} has retention.ms=60000, where 120000 is wanted`))
       return true
     })
+  })
+
+  withLog('a topic that is there without what was asked for by name is named, with the setting', async (log) => {
+    const topic = { name: newName('topic'), partitions: 1, cleanup: 'compact', retentionMs: null } as const
+    await log.createTopics([{ ...topic, asked: { 'min.insync.replicas': '1', 'segment.ms': '600000' } }])
+    await log.createTopics([topic, { ...topic, asked: { 'segment.ms': '600000' }, settings: { 'max.compaction.lag.ms': '5' } }])
+    await assert.rejects(log.createTopics([{ ...topic, asked: { 'min.insync.replicas': '2' } }]), (error: WaggleError) => {
+      assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
+      assert.match(error.message, new RegExp(`${topic.name} has min.insync.replicas=1, where 2 is wanted`))
+      return true
+    })
+  })
+
+  withLog('a changelog that keeps less than its store is named, and one that keeps more does no harm', async (log) => {
+    const topic = { name: newName('changelog'), partitions: 1, cleanup: 'compact,delete', retentionMs: 7200_000, leastRetentionMs: 3600_000 } as const
+    await log.createTopics([topic])
+    for (const least of [60_000, 7200_000]) await log.createTopics([{ ...topic, leastRetentionMs: least, retentionMs: 10 * least }])
+    await assert.rejects(log.createTopics([{ ...topic, leastRetentionMs: 7200_001 }]), (error: WaggleError) => {
+      assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
+      assert.match(error.message, new RegExp(`${topic.name} has retention.ms=7200000, where its store keeps 7200001`))
+      return true
+    })
+    await log.createTopics([{ ...topic, leastRetentionMs: 7200_001, asked: { 'retention.ms': '7200000' } }])
+    await assert.rejects(log.createTopics([{ ...topic, asked: { 'retention.ms': '5' } }]), /has retention.ms=7200000, where 5 is wanted/)
+  })
+
+  withLog('a topic that is there with another replication factor is named where one was asked for, and taken where not', async (log) => {
+    const topic = { name: newName('topic'), partitions: 2, cleanup: 'delete', retentionMs: null } as const
+    await log.createTopics([topic])
+    const one = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 1 })
+    await one.createTopics([topic])
+    await one.close()
+    for (const client of [openKafkaLog, openKafkaJsLog]) {
+      const two = await client({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 2 })
+      await assert.rejects(two.createTopics([topic]), (error: WaggleError) => {
+        assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
+        assert.match(error.message, new RegExp(`${topic.name} has 1 replicas \\(replication factor\\), where 2 are wanted`))
+        return true
+      })
+      await two.close()
+    }
   })
 
   withLog('more replicas than there are brokers are an error in words', async () => {

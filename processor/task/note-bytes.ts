@@ -1,0 +1,80 @@
+/** Numbers in few bytes: varints (seven bits a byte, the lowest first); of one that may be below 0 the lowest bit is the sign. */
+export class NoteBytes {
+  readonly #bytes: number[] = []
+
+  whole(value: number): this {
+    let rest = value
+    while (rest > 0x7f) {
+      this.#bytes.push((rest % 0x80) | 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes.push(rest)
+    return this
+  }
+
+  /** Twice the number might be more than a number can be. */
+  signed(value: number): this {
+    const size = Math.abs(value)
+    const first = ((size % 0x40) << 1) | (value < 0 ? 1 : 0)
+    if (size < 0x40) this.#bytes.push(first)
+    else this.#bytes.push(first | 0x80)
+    return size < 0x40 ? this : this.whole(Math.floor(size / 0x40))
+  }
+
+  code(value: number): this {
+    this.#bytes.push(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff)
+    return this
+  }
+
+  block(bytes: Uint8Array): this {
+    this.whole(bytes.length)
+    for (const byte of bytes) this.#bytes.push(byte)
+    return this
+  }
+
+  done(): Buffer {
+    return Buffer.from(this.#bytes)
+  }
+}
+
+/** What is cut off reads as zeros. */
+export class NoteReader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get isDone(): boolean {
+    return this.#at >= this.#bytes.length
+  }
+
+  whole(): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.#bytes[this.#at++] ?? 0
+      value += (byte & 0x7f) * scale
+      if (byte <= 0x7f) return value
+    }
+  }
+
+  signed(): number {
+    const first = this.#bytes[this.#at++] ?? 0
+    const size = ((first & 0x7f) >> 1) + (first > 0x7f ? this.whole() * 0x40 : 0)
+    return (first & 1) === 0 ? size : -size
+  }
+
+  code(): number {
+    const code = this.#at + 4 <= this.#bytes.length ? this.#bytes.readUInt32BE(this.#at) : 0
+    this.#at += 4
+    return code
+  }
+
+  block(): Buffer {
+    const length = this.whole()
+    const block = this.#bytes.subarray(this.#at, this.#at + length)
+    this.#at += length
+    return block
+  }
+}

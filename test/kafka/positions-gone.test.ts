@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, it } from 'node:test'
+import { Consumed, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
+import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
+import type { Log } from '../../processor/ports.ts'
+import type { OffsetReset } from '../../topology/consumed.ts'
+import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { describeWithKafka } from '../support/kafka-cluster.ts'
+import { deleteRecords, newName, outputsIn, quickOptions, sendRow } from '../support/kafka-log.ts'
+
+const text = Serdes.string()
+const directories = new TemporaryDirectories()
+
+describeWithKafka('A position whose records retention has taken', {}, (cluster) => {
+  let log: Log
+  const running: KafkaApplication[] = []
+
+  before(async () => {
+    log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+  })
+  afterEach(() => Promise.all(running.splice(0).map((one) => one.close().catch(() => {}))))
+  after(async () => {
+    await log.close()
+    directories.remove()
+  })
+
+  /** Has done the first of four records when it stops; then the first three are deleted, and it starts again. */
+  async function startsAgain(offsetReset: OffsetReset, more: Partial<Parameters<typeof KafkaApplication.make>[0]['application']> = {}) {
+    const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]
+    await log.createTopics([input, output].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
+    const started = async () => {
+      const builder = new StreamsBuilder()
+      // A first time there is no position: that is another question.
+      builder.stream(input, Consumed.with(text, text, { offsetReset })).to(output, Produced.with(text, text))
+      const topology = builder.build()
+      const one = await KafkaApplication.make({ cluster: cluster(), applicationId, topology, stateDir: directories.make(), application: more })
+      running.push(one)
+      return one
+    }
+    const tasks = await log.taskProducer({ group: applicationId })
+    await tasks.commit({ positions: [{ topic: input, partition: 0, offset: 0, metadata: '' }], state: [] })
+    await tasks.close()
+    const first = await started()
+    await first.application.start()
+    await sendRow(log, [input, 'a', 'done'])
+    await until(async () => (await outputsIn(log, output)).length === 1)
+    await first.close()
+    for (const value of ['gone', 'gone', 'kept']) await sendRow(log, [input, 'a', value])
+    await deleteRecords(cluster(), { topic: input, partition: 0, before: 3 })
+    const second = await started()
+    const values = async () => (await outputsIn(log, output)).map((line) => line.replace(/^a:|@0$/g, ''))
+    return { input, second, values }
+  }
+
+  it('goes on at the start of what is kept with offsetReset earliest', { timeout: 60_000 }, async () => {
+    const { second, values } = await startsAgain('earliest')
+    await second.application.start()
+    await until(async () => (await values()).length === 2)
+    assert.deepEqual(await values(), ['done', 'kept'])
+    assert.deepEqual(second.failures, [])
+  })
+
+  it('goes on at the end with offsetReset latest', { timeout: 60_000 }, async () => {
+    const { input, second, values } = await startsAgain('latest')
+    await second.application.start()
+    // Whatever comes before it has found its place is passed by too.
+    await until(async () => {
+      await sendRow(log, [input, 'a', 'new'])
+      return (await values()).includes('new')
+    })
+    assert.deepEqual([...new Set(await values())], ['done', 'new'])
+    assert.deepEqual(second.failures, [])
+  })
+
+  it('is an error that names topic, partition, offset and the next step with offsetReset none', { timeout: 60_000 }, async () => {
+    const { input, second, values } = await startsAgain('none', { decide: () => 'stop' })
+    await second.application.start()
+    await until(async () => second.application.state === 'ERROR')
+    const [failure] = second.failures
+    assert.equal(failure?.code, 'WAGGLE_POSITION_GONE')
+    assert.match(failure?.message ?? '', new RegExp(`^Offset 1 of ${input}, partition 0, is not there: it has 3 to 4`))
+    assert.match(failure?.next ?? '', /offsetReset/)
+    assert.deepEqual(await values(), ['done'])
+  })
+})
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50))
+}
