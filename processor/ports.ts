@@ -83,6 +83,11 @@ export interface StoreBytes {
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
   /** `from` inclusive, `to` exclusive, null is open. Closes itself when it ends or the loop is left. */
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
+  /**
+   * Takes away all rows before this one, at the cost of one: what has run out, so that nobody asks for it any more. In no commit, and
+   * a crash may undo it. Absent where rows can only be deleted one by one, in commits.
+   */
+  clearBefore?(key: Uint8Array): void
 }
 
 /** What a commit does to one store of one task. A null value deletes. */

@@ -175,6 +175,10 @@ class RocksTaskDisk implements TaskDisk {
         const number = this.#numberOf(name)
         return number === null ? [].values() : rowsOf(this.#rocks, number, { from, to, reverse: options?.reverse ?? false })
       },
+      clearBefore: (key) => {
+        const number = this.#isGone ? null : this.#numberOf(name)
+        if (number !== null) this.#rocks.clear(stateKey(number, none), stateKey(number, key))
+      },
     }
   }
 

@@ -57,6 +57,10 @@ class SimulatedStore implements StoreBytes {
     }
   }
 
+  clearBefore(key: Uint8Array): void {
+    for (const [before] of [...this.range(null, key)]) this.change(before, null)
+  }
+
   clear(): void {
     this.#entries.clear()
     this.#sorted = new SortedIds()
