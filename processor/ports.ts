@@ -135,7 +135,7 @@ export interface TaskDisk {
   offset(changelog: TopicPartition): number | null
   /**
    * Rows and the offsets that they bring the stores to: all of it or nothing. It survives the process at once, and the machine as of
-   * some earlier write, since the changelog has what is missing.
+   * some earlier write, since the changelog has what is missing. An entry's bytes may be good only until the next one is asked for.
    */
   write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
   /** The store is empty, and has nothing of these changelogs. */

@@ -70,7 +70,7 @@ class SimulatedStore implements StoreBytes {
     const name = nameOf(key)
     const isThere = this.#entries.has(name)
     if (value === null) this.#entries.delete(name)
-    else this.#entries.set(name, value)
+    else this.#entries.set(name, Buffer.from(value))
     if (isThere === (value !== null)) return
     if (isThere) this.#sorted.delete(name)
     else this.#sorted.add(name)

@@ -34,7 +34,7 @@ export class ChangelogCopy {
     this.#onRecords = options.onRecords
   }
 
-  /** The next offset that the store has not. */
+  /** The next offset to be read; the store may be behind by what is not written yet. */
   get position(): number {
     return this.#position
   }
@@ -62,7 +62,9 @@ export class ChangelogCopy {
     if (this.#position >= end) return
     await this.#read({ to: end })
     // Behind the last record there may be others that do not count.
-    if (!this.#closed) this.#write([], end)
+    if (this.#closed) return
+    this.#position = end
+    this.#write()
   }
 
   /** Goes on for good. */
@@ -75,6 +77,7 @@ export class ChangelogCopy {
     void this.#reader?.close()
   }
 
+  /** What there is to be read comes fast, and is written much at a time; what comes later, when it comes. */
   async #read(until: { readonly to?: number }): Promise<void> {
     if (this.#closed) return
     const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until })
@@ -83,17 +86,19 @@ export class ChangelogCopy {
       if (this.#closed) return
       const last = records.at(-1)
       if (last === undefined) continue
-      this.#write(this.#rows?.take(records) ?? [], last.offset + 1)
+      this.#rows?.add(records)
+      this.#position = last.offset + 1
+      if (until.to === undefined || this.#rows?.isFull) this.#write()
       this.#onRecords(records.length)
       // What is there already comes without waiting: others have their turn all the same.
       await nextTurn()
     }
   }
 
-  #write(entries: ReturnType<RestoredRows['take']>, offset: number): void {
+  #write(): void {
     const { store, place } = this.changelog
-    this.#position = offset
-    const changes = entries.length === 0 ? [] : [{ store: store.name, entries }, keptNumbers.change(this.#rows?.numbers ?? [])]
-    this.#disk.write({ changes, offsets: [{ ...place, offset }] })
+    const rows = this.#rows
+    const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
+    this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
   }
 }
