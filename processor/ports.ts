@@ -83,6 +83,11 @@ export interface StoreBytes {
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
   /** `from` inclusive, `to` exclusive, null is open. Closes itself when it ends or the loop is left. */
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
+  /**
+   * Takes away all rows before this one, at the cost of one: what has run out, so that nobody asks for it any more. In no commit, and
+   * a crash may undo it. Absent where rows can only be deleted one by one, in commits.
+   */
+  clearBefore?(key: Uint8Array): void
 }
 
 /** What a commit does to one store of one task. A null value deletes. */
@@ -136,7 +141,7 @@ export interface TaskDisk {
   topicId(changelog: TopicPartition): string | null
   /**
    * Rows and the offsets that they bring the stores to: all of it or nothing. It survives the process at once, and the machine as of
-   * some earlier write, since the changelog has what is missing.
+   * some earlier write, since the changelog has what is missing. An entry's bytes may be good only until the next one is asked for.
    */
   write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
   /** The store is empty, and has nothing of these changelogs. */

@@ -91,27 +91,36 @@ class RocksStateDirectory implements StateDirectory {
   }
 
   #write(task: string, changes: readonly Pick<StoreChange, 'store' | 'entries'>[], offsets: readonly ChangelogOffset[]): void {
+    if (offsets.length === 0 && changes.length === 0) return
     const numbers = new Map<string, number>()
-    const batch: RocksChange[] = []
-    for (const { store, entries } of changes) {
-      const name = `${task}\0${store}`
-      let number = this.#numbers.get(name) ?? numbers.get(name)
-      if (number === undefined) {
-        number = this.#lastNumber + numbers.size + 1
-        numbers.set(name, number)
-        batch.push([keyOf(prefix.number, name), uint32(number)])
-      }
-      for (const [key, value] of entries) batch.push([stateKey(number, key), value])
-    }
-    for (const one of offsets) {
-      const { topicId = '' } = { ...this.#offsets.get(task)?.get(placeName(one)), ...one }
-      batch.push([offsetKey(task, one), Buffer.concat([float64(one.offset), Buffer.from(topicId)])])
-    }
-    if (batch.length === 0) return
-    this.#rocks.write(batch)
+    this.#rocks.write(this.#batch(task, changes, offsets, numbers))
     for (const [name, number] of numbers) this.#numbers.set(name, number)
     this.#lastNumber += numbers.size
     for (const one of offsets) this.#remember(task, one)
+  }
+
+  /** What is given is to be written before the next is asked for: keys are all made in the same place. */
+  *#batch(
+    task: string,
+    changes: readonly Pick<StoreChange, 'store' | 'entries'>[],
+    offsets: readonly ChangelogOffset[],
+    newNumbers: Map<string, number>,
+  ): IterableIterator<RocksChange> {
+    for (const { store, entries } of changes) {
+      const name = `${task}\0${store}`
+      let number = this.#numbers.get(name) ?? newNumbers.get(name)
+      if (number === undefined) {
+        number = this.#lastNumber + newNumbers.size + 1
+        newNumbers.set(name, number)
+        yield [keyOf(prefix.number, name), uint32(number)]
+      }
+      const keys = new StateKeys(number)
+      for (const [key, value] of entries) yield [keys.of(key), value]
+    }
+    for (const one of offsets) {
+      const { topicId = '' } = { ...this.#offsets.get(task)?.get(placeName(one)), ...one }
+      yield [offsetKey(task, one), Buffer.concat([float64(one.offset), Buffer.from(topicId)])]
+    }
   }
 
   /** A store that is written again gets another number, so nothing that is left over of the old one can be seen. */
@@ -180,6 +189,10 @@ class RocksTaskDisk implements TaskDisk {
         const number = this.#numberOf(name)
         return number === null ? [].values() : rowsOf(this.#rocks, number, { from, to, reverse: options?.reverse ?? false })
       },
+      clearBefore: (key) => {
+        const number = this.#isGone ? null : this.#numberOf(name)
+        if (number !== null) this.#rocks.clear(stateKey(number, none), stateKey(number, key))
+      },
     }
   }
 
@@ -220,6 +233,29 @@ function* rowsOf(
 const prefix = { id: 0x49, number: 0x4e, offset: 0x4f, state: 0x53 } as const
 const none = new Uint8Array(0)
 const stateKeyBytes = 5
+
+/** Keys of one store, each in the place of the one before. */
+class StateKeys {
+  #bytes: Buffer
+  /** Views of them, by length. */
+  #views: (Buffer | undefined)[] = []
+
+  constructor(store: number) {
+    this.#bytes = stateKey(store, new Uint8Array(256))
+  }
+
+  of(key: Uint8Array): Buffer {
+    const length = stateKeyBytes + key.length
+    if (length > this.#bytes.length) {
+      this.#bytes = Buffer.concat([this.#bytes.subarray(0, stateKeyBytes)], length * 2)
+      this.#views = []
+    }
+    this.#bytes.set(key, stateKeyBytes)
+    const view = this.#views[length] ?? this.#bytes.subarray(0, length)
+    this.#views[length] = view
+    return view
+  }
+}
 
 function stateKey(store: number, key: Uint8Array): Buffer {
   const full = Buffer.allocUnsafe(stateKeyBytes + key.length)

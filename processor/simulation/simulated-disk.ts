@@ -65,6 +65,10 @@ class SimulatedStore implements StoreBytes {
     }
   }
 
+  clearBefore(key: Uint8Array): void {
+    for (const [before] of [...this.range(null, key)]) this.change(before, null)
+  }
+
   clear(): void {
     this.#entries.clear()
     this.#sorted = new SortedIds()
@@ -74,7 +78,7 @@ class SimulatedStore implements StoreBytes {
     const name = nameOf(key)
     const isThere = this.#entries.has(name)
     if (value === null) this.#entries.delete(name)
-    else this.#entries.set(name, value)
+    else this.#entries.set(name, Buffer.from(value))
     if (isThere === (value !== null)) return
     if (isThere) this.#sorted.delete(name)
     else this.#sorted.add(name)

@@ -43,7 +43,7 @@ export class ChangelogCopy {
     this.#onAnew = options.onAnew
   }
 
-  /** The next offset that the store has not. */
+  /** The next offset to be read; the store may be behind by what is not written yet. */
   get position(): number {
     return this.#position
   }
@@ -78,7 +78,9 @@ export class ChangelogCopy {
     const epoch = this.#epoch
     await this.#read({ to: end })
     // Behind the last record there may be others that do not count.
-    if (!this.#closed && epoch === this.#epoch) this.#write([], end)
+    if (this.#closed || epoch !== this.#epoch) return
+    this.#position = end
+    this.#write()
   }
 
   /** Goes on for good. */
@@ -97,6 +99,7 @@ export class ChangelogCopy {
     void this.#reader?.close()
   }
 
+  /** What there is to be read comes fast, and is written much at a time; what comes later, when it comes. */
   async #read(until: { readonly to?: number }): Promise<void> {
     if (this.#closed) return
     const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until, whole: { topicId: this.#topicId } })
@@ -106,18 +109,20 @@ export class ChangelogCopy {
       if (this.#closed || epoch !== this.#epoch) return
       const last = records.at(-1)
       if (last === undefined) continue
-      this.#write(this.#rows?.take(records) ?? [], last.offset + 1)
+      this.#rows?.add(records)
+      this.#position = last.offset + 1
+      if (until.to === undefined || this.#rows?.isFull) this.#write()
       this.#onRecords(records.length, this)
       // What is there already comes without waiting: others have their turn all the same.
       await nextTurn()
     }
   }
 
-  #write(entries: ReturnType<RestoredRows['take']>, offset: number): void {
+  #write(): void {
     const { store, place } = this.changelog
-    this.#position = offset
-    const changes = entries.length === 0 ? [] : [{ store: store.name, entries }, keptNumbers.change(this.#rows?.numbers ?? [])]
-    this.#disk.write({ changes, offsets: [{ ...place, offset }] })
+    const rows = this.#rows
+    const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
+    this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
   }
 }
 

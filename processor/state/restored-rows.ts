@@ -2,14 +2,20 @@ import { Serdes } from '../../topology/serdes.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import { Handed, type LogRecord, type StoreBytes } from '../ports.ts'
 import { Changelog, type RowChange } from './changelog.ts'
+import { LastOfEachKey } from './last-of-each-key.ts'
 import { TaskMemory } from './task-memory.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { WriteBackStore } from './write-back-store.ts'
 
 /** Makes a store's rows of its changelog's records, and learns the numbers that the store keeps on the way. */
 export interface RestoredRows {
-  /** What these records, the next ones, change. To be written before the next call. */
-  take(records: readonly LogRecord[]): readonly RowChange[]
+  /** The next records. */
+  add(records: readonly LogRecord[]): void
+  readonly isEmpty: boolean
+  /** What was added is better written before there is more of it. */
+  readonly isFull: boolean
+  /** What the records since the last call change, to be written before there are more. */
+  take(): Iterable<RowChange>
   /** By the names that the store keeps them under. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
@@ -22,6 +28,9 @@ export function restoredRows(store: KeptStore, bytes: StoreBytes, kept: Readonly
 class PlainRows implements RestoredRows {
   readonly #store: KeptStore
   readonly #changelog: Changelog
+  /** Only the last record of a key leaves a row. */
+  readonly #last = new LastOfEachKey()
+  #added = 0
   #time: number
   #sequence: number
 
@@ -40,17 +49,29 @@ class PlainRows implements RestoredRows {
     ]
   }
 
-  take(records: readonly LogRecord[]): readonly RowChange[] {
-    const rows: RowChange[] = []
+  get isEmpty(): boolean {
+    return this.#last.size === 0
+  }
+
+  get isFull(): boolean {
+    return this.#added >= manyRecords || this.#last.size >= manyRows || this.#last.bytes >= manyBytes
+  }
+
+  add(records: readonly LogRecord[]): void {
     const { kind, retainDuplicates } = this.#store
+    this.#added += records.length
     for (const { key, value, timestamp } of records) {
       if (key === null) continue
-      rows.push(this.#changelog.rowOf({ key, value: bytesOf(value), timestamp }))
+      this.#last.add(key, bytesOf(value), timestamp)
       if (kind === 'keyValue') continue
       this.#time = Math.max(this.#time, this.#changelog.timeOf(key))
       if (retainDuplicates) this.#sequence = Math.max(this.#sequence, Buffer.from(key.buffer, key.byteOffset).readInt32BE(key.length - 4))
     }
-    return rows
+  }
+
+  *take(): Iterable<RowChange> {
+    this.#added = 0
+    for (const last of this.#last.take()) yield this.#changelog.rowOf(last)
   }
 }
 
@@ -59,6 +80,7 @@ class RestoredVersions implements RestoredRows {
   readonly #memory: TaskMemory
   readonly #rows: WriteBackStore<Uint8Array, Version>
   readonly #store: SegmentedVersionedStore<Uint8Array, Uint8Array>
+  #added = 0
 
   constructor(store: KeptStore, disk: StoreBytes, kept: ReadonlyMap<string, number>) {
     const time = `${store.name}.time`
@@ -73,8 +95,21 @@ class RestoredVersions implements RestoredRows {
     return this.#memory.numbers
   }
 
-  take(records: readonly LogRecord[]): readonly RowChange[] {
+  get isEmpty(): boolean {
+    return this.#added === 0
+  }
+
+  get isFull(): boolean {
+    return this.#added >= manyVersions
+  }
+
+  add(records: readonly LogRecord[]): void {
+    this.#added += records.length
     for (const { key, value, timestamp } of records) if (key !== null) this.#store.put(key, bytesOf(value), timestamp)
+  }
+
+  take(): Iterable<RowChange> {
+    this.#added = 0
     const changes = this.#rows.takeChanges()
     this.#rows.committed()
     return changes
@@ -86,3 +121,8 @@ function bytesOf(value: LogRecord['value']): Uint8Array | null {
 }
 
 const cachedVersions = 10_000
+const manyVersions = 1000
+/** What a crash may cost to be read again. */
+const manyRecords = 250_000
+const manyRows = 20_000
+const manyBytes = 16 * 1024 * 1024

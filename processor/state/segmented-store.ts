@@ -2,6 +2,7 @@ import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
 import { readLong, segmentMsOf, writeLong } from './changelog.ts'
+import { idOf, idOfLong, longIn } from './store-entry.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -53,10 +54,11 @@ abstract class SegmentedStore<K, V> implements StateStore {
   }
 
   /** The segments that rows from `from` to `to` may lie in. */
-  protected segments(from: number, to: number): readonly number[] {
-    const first = Math.max(0, this.segmentOf(from), this.#live)
+  protected segments(from: number, to: number): number[] {
     const last = Math.min(this.segmentOf(to), this.segmentOf(this.#streamTime.value))
-    return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at)
+    const segments: number[] = []
+    for (let segment = Math.max(0, this.segmentOf(from), this.#live); segment <= last; segment++) segments.push(segment)
+    return segments
   }
 
   /** False where the time is too long ago to be kept. */
@@ -75,7 +77,7 @@ abstract class SegmentedStore<K, V> implements StateStore {
 
   #drop(live: number): void {
     this.#dropped = live
-    for (const [key] of this.rows.range(null, segmentBound(live))) this.rows.expire(key)
+    this.rows.expireBefore(segmentBound(live))
   }
 }
 
@@ -117,12 +119,17 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     const actualFrom = Math.max(from, this.oldest)
     if (to < actualFrom) return
     const bytes = this.#bytesOf(key)
+    const id = idOf(bytes)
+    const range = { from: Math.max(0, actualFrom), to, tailLength: 12, reverse }
     const segments = this.segments(actualFrom, to)
-    for (const segment of reverse ? [...segments].reverse() : segments) {
-      for (const [row, value] of this.#segmentRows(segment, bytes, Math.max(0, actualFrom), to, reverse)) {
-        if (this.timeOrdered && Buffer.compare(this.#keyIn(row), bytes) !== 0) continue
-        yield [this.#startIn(row), value]
+    for (const segment of reverse ? segments.reverse() : segments) {
+      if (this.timeOrdered) {
+        for (const [row, value] of this.rows.between(bytesOf(segment, longBytes(range.from)), bytesOf(segment, longBytes(to + 1)), reverse))
+          if (Buffer.compare(this.#keyIn(row), bytes) === 0) yield [this.#startIn(row), value]
+        continue
       }
+      const prefix = idOfLong(segment) + id
+      for (const row of this.rows.ofPrefix(prefix, range)) if (row.value !== null) yield [longIn(row.id, prefix.length), row.value]
     }
   }
 
@@ -140,11 +147,6 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
         yield [{ key, window: { start, end: Math.min(start + this.#windowSizeMs, Number.MAX_SAFE_INTEGER) } }, value]
       }
     }
-  }
-
-  #segmentRows(segment: number, key: Uint8Array, from: number, to: number, reverse: boolean): Iterable<KeyValue<Uint8Array, V>> {
-    if (this.timeOrdered) return this.rows.between(bytesOf(segment, longBytes(from)), bytesOf(segment, longBytes(to + 1)), reverse)
-    return this.rows.betweenOfLength(bytesOf(segment, key, longBytes(from)), bytesOf(segment, key, longBytes(to + 1)), reverse, 8 + key.length + 12)
   }
 
   #rowKey(key: Uint8Array, start: number, sequence: number): Uint8Array {
@@ -188,15 +190,20 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
   *findSessions(key: K, earliestEnd: number, latestStart: number): IterableIterator<KeyValue<Windowed<K>, V>> {
     const from = Math.max(0, earliestEnd, this.oldest)
     const bytes = this.keys.serialize(this.topic, key)
+    const id = idOf(bytes)
+    const isWanted = ({ start, end }: Session) => end >= from && start <= latestStart
     for (const segment of this.segments(from, Number.MAX_SAFE_INTEGER)) {
-      const rows = this.timeOrdered
-        ? this.rows.between(bytesOf(segment, longBytes(from)), segmentBound(segment + 1), false)
-        : this.rows.betweenOfLength(bytesOf(segment, bytes, longBytes(from)), bytesOf(segment, bytes, ffs), false, 24 + bytes.length)
-      for (const [row, value] of rows) {
-        const window = this.#windowIn(row)
-        if (window.end < from || window.start > latestStart) continue
-        if (this.timeOrdered && Buffer.compare(this.#keyIn(row), bytes) !== 0) continue
-        yield [{ key, window }, value]
+      if (this.timeOrdered) {
+        for (const [row, value] of this.rows.between(bytesOf(segment, longBytes(from)), segmentBound(segment + 1), false)) {
+          const window = this.#windowIn(row)
+          if (isWanted(window) && Buffer.compare(this.#keyIn(row), bytes) === 0) yield [{ key, window }, value]
+        }
+        continue
+      }
+      const prefix = idOfLong(segment) + id
+      for (const row of this.rows.ofPrefix(prefix, { from, to: Number.MAX_SAFE_INTEGER, tailLength: 16, reverse: false })) {
+        const window = { end: longIn(row.id, prefix.length), start: longIn(row.id, prefix.length + 8) }
+        if (row.value !== null && isWanted(window)) yield [{ key, window }, row.value]
       }
     }
   }
@@ -219,7 +226,7 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
     return row
   }
 
-  #windowIn(row: Uint8Array): { readonly start: number; readonly end: number } {
+  #windowIn(row: Uint8Array): Session {
     const at = this.timeOrdered ? 8 : row.length - 16
     return { end: readLong(row, at), start: readLong(row, at + 8) }
   }
@@ -229,7 +236,10 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
   }
 }
 
-const ffs = Buffer.alloc(17, 0xff)
+interface Session {
+  readonly start: number
+  readonly end: number
+}
 
 function bytesOf(segment: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([longBytes(segment), ...parts])

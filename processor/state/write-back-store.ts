@@ -4,7 +4,10 @@ import type { KeptStore, KeyValueStore, ValueAndTimestamp } from '../../topology
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
 import { type RowChange, ranOut } from './changelog.ts'
+import { EntryCache } from './entry-cache.ts'
+import { PrefixIndex } from './prefix-index.ts'
 import { SortedIds } from './sorted-ids.ts'
+import { compareIds, idOf, idOfLong, isHeld, keyOf, type StoreEntry, type StoreRow } from './store-entry.ts'
 import type { TaskMemory } from './task-memory.ts'
 
 /**
@@ -12,7 +15,11 @@ import type { TaskMemory } from './task-memory.ts'
  * between two commits is never serialised and never touches a disk. Reads go to memory first, then to the last commit's bytes.
  *
  * An entry changed since the last commit, or in a commit on its way, is *held*: memory is then the only right place to read
- * it. Entries not held are a cache, in two generations: what was not touched while one filled up goes.
+ * it. Entries not held are a cache.
+ *
+ * From some key on, everything that the disk has is in memory too: from the first key where the store was empty when it was opened, else from behind
+ * the last one that was there, and behind what the cache has let go of. Where time comes first in the keys, that is nearly all that is asked
+ * for, and none of it costs a look at the disk.
  */
 export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string
@@ -25,13 +32,16 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #topic: string
   readonly #memory: TaskMemory
   readonly #maxEntries: number
-  #turnAt: number
-  #young = new Map<string, Entry<V>>()
-  #old = new Map<string, Entry<V>>()
+  readonly #cache: EntryCache<V>
+  /** What the disk has from here on is in memory; null until somebody asks. */
+  #completeFrom: string | null
+  /** There once somebody has asked for rows by their prefix. */
+  #byPrefix: PrefixIndex<V> | null = null
   /** Changed since the last commit was closed. */
-  #dirty: Entry<V>[] = []
-  /** One list a commit on its way, oldest first. */
-  readonly #committing: Entry<V>[][] = []
+  #dirty: StoreEntry<V>[] = []
+  /** One a commit on its way, oldest first. */
+  readonly #committing: { readonly held: readonly StoreEntry<V>[]; readonly floor: string }[] = []
+  #clearedTo = ''
   /** Ids of held entries in their order: there while the store is scanned, since one that is only asked by key needs none. */
   #heldIds: SortedIds | null = null
   #wasScanned = false
@@ -46,7 +56,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#topic = options.topic
     this.#memory = options.memory
     this.#maxEntries = options.maxEntries
-    this.#turnAt = options.maxEntries / 2
+    this.#completeFrom = options.maxEntries > 0 ? null : pastAll
+    this.#cache = new EntryCache(options.maxEntries, (gone) => this.#letGo(gone))
   }
 
   get(key: K): V | null {
@@ -64,6 +75,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     entry.timestamp = ranOut
   }
 
+  /** As `expire` for all rows before this one, and for good: none of them is asked for or put again. */
+  expireBefore(key: K): void {
+    if (this.#disk.clearBefore !== undefined) this.#cache.floor = idOf(this.#bytesOf(key))
+    else for (const [row] of this.range(null, key)) this.expire(row)
+  }
+
   putIfAbsent(key: K, value: V): V | null {
     const entry = this.#entry(this.#bytesOf(key))
     const before = entry.value
@@ -79,7 +96,11 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   range(from: K | null, to: K | null, options: { reverse?: boolean } = {}): Iterable<KeyValue<K, V>> {
-    return this.#scan(from === null ? null : this.#bytesOf(from), to === null ? null : after(this.#bytesOf(to)), options.reverse ?? false)
+    return this.#scan(
+      from === null ? null : this.#bytesOf(from),
+      to === null ? null : bytesOf(after(idOf(this.#bytesOf(to)))),
+      options.reverse ?? false,
+    )
   }
 
   all(options: { reverse?: boolean } = {}): Iterable<KeyValue<K, V>> {
@@ -96,13 +117,19 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#scan(low, high, reverse)
   }
 
-  /** As `between`, but only rows whose keys have this many bytes: a longer key may sort in between. */
-  *betweenOfLength(low: Uint8Array, high: Uint8Array, reverse: boolean, length: number): IterableIterator<KeyValue<K, V>> {
-    for (const entry of this.#scan(low, high, reverse, length)) yield entry
+  /** Rows whose keys are `prefix │ i64 │ more`, all that follows the prefix `tailLength` bytes long, with the number from `from` to `to`. */
+  ofPrefix(prefix: string, range: PrefixRange): Iterable<StoreRow<V>> {
+    const { from, to, tailLength, reverse } = range
+    this.#byPrefix ??= new PrefixIndex(tailLength, this.#cache.all())
+    const inMemory = this.#byPrefix.between(prefix, from, to)
+    if (reverse) inMemory.reverse()
+    const low = prefix + idOfLong(from)
+    if (this.#isInMemory(low)) return inMemory
+    return this.#merged(inMemory, { from: low, to: prefix + idOfLong(to + 1), reverse, length: prefix.length + tailLength })
   }
 
   get approximateNumEntries(): number {
-    return this.#young.size + this.#old.size
+    return this.#cache.size
   }
 
   /**
@@ -111,10 +138,11 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
    */
   takeChanges(): readonly RowChange[] {
     const changes: RowChange[] = []
-    const held: Entry<V>[] = []
+    const held: StoreEntry<V>[] = []
+    const { floor } = this.#cache
     for (const entry of this.#dirty) {
       entry.dirty = false
-      if (entry.value === null && entry.below === 'absent') {
+      if ((entry.value === null && entry.below === 'absent') || entry.id < floor) {
         if (entry.commits === 0) this.#release(entry)
         continue
       }
@@ -125,29 +153,34 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
       held.push(entry)
     }
     this.#dirty = []
-    this.#committing.push(held)
+    this.#committing.push({ held, floor })
     if (!this.#wasScanned) this.#heldIds = null
     this.#wasScanned = false
     return changes
   }
 
   committed(): void {
-    for (const entry of this.#committing.shift() ?? []) {
+    const { held, floor } = this.#committing.shift() ?? { held: [], floor: '' }
+    for (const entry of held) {
       entry.commits--
       if (!isHeld(entry)) this.#release(entry)
     }
+    if (floor <= this.#clearedTo) return
+    this.#clearedTo = floor
+    // Only now: had the commit failed, they would be asked for again.
+    this.#disk.clearBefore?.(Buffer.from(floor, 'latin1'))
   }
 
   #bytesOf(key: K): Uint8Array {
     return this.#key.serialize(this.#topic, key)
   }
 
-  #entry(key: Uint8Array): Entry<V> {
+  #entry(key: Uint8Array): StoreEntry<V> {
     const id = idOf(key)
-    const there = this.#find(id)
+    const there = this.#cache.find(id)
     if (there !== undefined) return there
-    const bytes = this.#disk.get(key)
-    const entry: Entry<V> = {
+    const bytes = this.#isInMemory(id) ? null : this.#disk.get(key)
+    const entry: StoreEntry<V> = {
       id,
       value: bytes === null ? null : this.#value.deserialize(this.#topic, bytes),
       timestamp: -1,
@@ -160,16 +193,27 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** For a blind write: no need to look at what is below. */
-  #entryToWrite(key: Uint8Array): Entry<V> {
+  #entryToWrite(key: Uint8Array): StoreEntry<V> {
     const id = idOf(key)
-    const there = this.#find(id)
+    const there = this.#cache.find(id)
     if (there !== undefined) return there
-    const entry: Entry<V> = { id, value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
+    const entry: StoreEntry<V> = { id, value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
     this.#remember(entry)
     return entry
   }
 
-  #set(entry: Entry<V>, value: V | null): void {
+  /** Whatever lies under this key or behind is in memory, or nowhere. */
+  #isInMemory(id: string): boolean {
+    this.#completeFrom ??= this.#pastLastOnDisk()
+    return id >= this.#completeFrom
+  }
+
+  #pastLastOnDisk(): string {
+    for (const [key] of this.#disk.range(null, null, { reverse: true })) return after(idOf(key))
+    return ''
+  }
+
+  #set(entry: StoreEntry<V>, value: V | null): void {
     // Here it is known whose mistake it is; in the commit, nobody could let it pass.
     if (value === undefined) throw undefinedIn(this.name)
     if (value !== null) this.#tryType(value)
@@ -189,82 +233,75 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#triedType = type
   }
 
-  #find(id: string): Entry<V> | undefined {
-    const young = this.#young.get(id)
-    if (young !== undefined) return young
-    const old = this.#old.get(id)
-    if (old === undefined) return undefined
-    this.#old.delete(id)
-    this.#young.set(id, old)
-    return old
+  #remember(entry: StoreEntry<V>): void {
+    this.#cache.add(entry)
+    this.#byPrefix?.add(entry)
   }
 
-  #remember(entry: Entry<V>): void {
-    if (this.#young.size >= this.#turnAt) this.#turn()
-    this.#young.set(entry.id, entry)
+  #forget(entry: StoreEntry<V>): void {
+    this.#cache.delete(entry)
+    this.#byPrefix?.delete(entry)
   }
 
-  /** Lets go of the older generation, but for what is held. */
-  #turn(): void {
-    const held = [...this.#old.values()].filter(isHeld)
-    this.#old = this.#young
-    this.#young = new Map(held.map((entry) => [entry.id, entry]))
-    // With much held, turning at the plain bound would copy the same entries over and over.
-    this.#turnAt = Math.max(this.#maxEntries / 2, this.#young.size * 2)
+  #letGo(gone: readonly StoreEntry<V>[]): void {
+    this.#byPrefix?.deleteAll(gone)
+    const { floor } = this.#cache
+    let last = this.#completeFrom ?? this.#pastLastOnDisk()
+    for (const { id, value } of gone) {
+      if (id < floor) this.#heldIds?.delete(id)
+      else if (value !== null && id >= last) last = after(id)
+    }
+    this.#completeFrom = last
+    this.#dirty = this.#dirty.filter(({ id }) => id >= floor)
   }
 
-  #forget(entry: Entry<V>): void {
-    if (this.#young.get(entry.id) === entry) this.#young.delete(entry.id)
-    else if (this.#old.get(entry.id) === entry) this.#old.delete(entry.id)
-  }
-
-  *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean, length = 0): IterableIterator<KeyValue<K, V>> {
-    const order = reverse ? (a: string, b: string) => compare(b, a) : compare
-    const held = this.#heldBetween(from, to, length)
+  *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
+    const range = { from: from === null ? null : idOf(from), to: to === null ? null : idOf(to), reverse, length: 0 }
+    const held = this.#heldBetween(range.from, range.to)
     if (reverse) held.reverse()
+    for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
+  }
+
+  /** Those in memory, and what the disk has beside them; both in the order that is asked for. */
+  *#merged(inMemory: readonly StoreEntry<V>[], { from, to, reverse, length }: DiskRange): IterableIterator<StoreRow<V>> {
+    const order = reverse ? (a: string, b: string) => compareIds(b, a) : compareIds
     let at = 0
-    for (const [key, bytes] of this.#disk.range(from, to, { reverse })) {
+    for (const [key, bytes] of this.#disk.range(bytesOf(from), bytesOf(to), { reverse })) {
       if (length > 0 && key.length !== length) continue
       let shadowed = false
       const id = idOf(key)
-      for (let entry = held[at]; entry !== undefined; entry = held[at]) {
+      for (let entry = inMemory[at]; entry !== undefined; entry = inMemory[at]) {
         const compared = order(entry.id, id)
         if (compared > 0) break
         at++
         shadowed ||= compared === 0
-        if (entry.value !== null) yield this.#pair(keyOf(entry), entry.value)
+        yield entry
       }
-      if (!shadowed) yield this.#pair(key, this.#value.deserialize(this.#topic, bytes))
+      if (!shadowed) yield { id, value: this.#value.deserialize(this.#topic, bytes) }
     }
-    for (; at < held.length; at++) {
-      const entry = held[at]
-      if (entry !== undefined && entry.value !== null) yield this.#pair(keyOf(entry), entry.value)
+    for (; at < inMemory.length; at++) {
+      const entry = inMemory[at]
+      if (entry !== undefined) yield entry
     }
   }
 
   /** Entries that are held, in the order of their keys. */
-  #heldBetween(from: Uint8Array | null, to: Uint8Array | null, length: number): Entry<V>[] {
+  #heldBetween(from: string | null, to: string | null): StoreEntry<V>[] {
     this.#wasScanned = true
     this.#heldIds ??= new SortedIds(this.#sortedHeldIds())
-    const held: Entry<V>[] = []
-    for (const id of this.#heldIds.between(from === null ? null : idOf(from), to === null ? null : idOf(to))) {
-      if (length > 0 && id.length !== length) continue
-      const entry = this.#young.get(id) ?? this.#old.get(id)
-      if (entry !== undefined) held.push(entry)
-    }
-    return held
+    return this.#heldIds.between(from, to).flatMap((id) => this.#cache.peek(id) ?? [])
   }
 
   #sortedHeldIds(): string[] {
-    const held = new Set([this.#dirty, ...this.#committing].flat())
-    return [...held].map(({ id }) => id).sort(compare)
+    const held = new Set([...this.#committing.map((commit) => commit.held), this.#dirty].flat())
+    return [...held].map(({ id }) => id).sort(compareIds)
   }
 
-  #hold(entry: Entry<V>): void {
+  #hold(entry: StoreEntry<V>): void {
     this.#heldIds?.add(entry.id)
   }
 
-  #release(entry: Entry<V>): void {
+  #release(entry: StoreEntry<V>): void {
     this.#heldIds?.delete(entry.id)
     if (entry.value === null) this.#forget(entry)
   }
@@ -284,17 +321,19 @@ export interface StoreOptions {
   readonly keepsLog?: boolean
 }
 
-/** Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */
-interface Entry<V> {
-  readonly id: string
-  value: V | null
-  /** Of the record that changed it last. */
-  timestamp: number
-  /** What the newest commit, done or on its way, has under this key. */
-  below: 'unknown' | 'absent' | 'present'
-  dirty: boolean
-  /** Commits on their way that hold this entry. */
-  commits: number
+interface PrefixRange {
+  readonly from: number
+  readonly to: number
+  readonly tailLength: number
+  readonly reverse: boolean
+}
+
+interface DiskRange {
+  readonly from: string | null
+  readonly to: string | null
+  readonly reverse: boolean
+  /** Of the keys that are wanted: a longer one may sort in between. 0: all. */
+  readonly length: number
 }
 
 function undefinedIn(store: string): WaggleError {
@@ -304,30 +343,17 @@ function undefinedIn(store: string): WaggleError {
   })
 }
 
-function isHeld<V>(entry: Entry<V>): boolean {
-  return entry.dirty || entry.commits > 0
+function bytesOf(id: string | null): Uint8Array | null {
+  return id === null ? null : Buffer.from(id, 'latin1')
 }
 
-function keyOf<V>({ id }: Entry<V>): Uint8Array {
-  return Buffer.from(id, 'latin1')
+/** The least id that is greater. */
+function after(id: string): string {
+  return `${id}\0`
 }
 
-/** As the bytes compare, since each code unit is one. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** Bytes as a string of code units 0–255: what a Map can look up. */
-function idOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
-}
-
-/** The least key that is greater than `key`. */
-function after(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1)
-  next.set(key)
-  return next
-}
+/** Greater than any. */
+const pastAll = '\uffff'
 
 /** The least key that is greater than all keys that start with `prefix`; null where there is none. */
 function afterPrefix(prefix: Uint8Array): Uint8Array | null {

@@ -304,6 +304,14 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(log.state?.open('app/0', 'other').range(null, null)), [])
       })
 
+      it('clears what lies before a row, where it can', async (t) => {
+        if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
+        await fill({ a: '1', b: '2', c: '3' })
+        const store = log.state?.open('app/0', 'store')
+        store?.clearBefore?.(bytes('b'))
+        assert.deepEqual(keysOf(store?.range(null, null)), store?.clearBefore === undefined ? ['a', 'b', 'c'] : ['b', 'c'])
+      })
+
       it('gives many keys at once, in order, and nothing for what was deleted', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1', b: '2' })

@@ -64,6 +64,24 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(named(store.range(null, Buffer.from('c'), { reverse: true })), ['b', 'a'])
     })
 
+    it('clears what lies before a row, in this store alone, also after a restart', async () => {
+      const disk = directory.open('0_0')
+      for (const store of ['r', 's', 't']) disk.write({ changes: [{ store, entries: ['a', 'b', 'c'].map((key) => row(key, '1')) }], offsets: [] })
+      disk.store('s').clearBefore?.(Buffer.from('b'))
+      assert.deepEqual(rowsIn(disk, 's'), ['b=1', 'c=1'])
+      assert.equal(disk.store('s').get(Buffer.from('a')), null)
+      disk.write({ changes: [{ store: 's', entries: [row('a', '2')] }], offsets: [] })
+      const again = (await under.reopen()).open('0_0')
+      assert.deepEqual(
+        ['r', 's', 't'].map((store) => rowsIn(again, store)),
+        [
+          ['a=1', 'b=1', 'c=1'],
+          ['a=2', 'b=1', 'c=1'],
+          ['a=1', 'b=1', 'c=1'],
+        ],
+      )
+    })
+
     it('wipes one store with its changelog, and what is written after that is there', async () => {
       const disk = directory.open('0_0')
       const other = { topic: 'other', partition: 0 }

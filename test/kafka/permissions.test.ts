@@ -47,7 +47,13 @@ describeWithKafka('An application whose user has few rights', { clientListener: 
       .to('words-counted', Produced.with(text, Serdes.long()))
     const sasl = { mechanism: 'plain', username: application.name, password: application.password } as const
     const log = { kafka: { brokers: cluster().brokers, sasl } }
-    return new Streams(builder.build(), { applicationId: 'words', log, stateDir: directories.make(), processing: 'exactly_once', commitIntervalMs: 20 })
+    return new Streams(builder.build(), {
+      applicationId: 'words',
+      log,
+      stateDir: directories.make(),
+      processing: 'exactly_once',
+      commitIntervalMs: 20,
+    })
   }
 
   it('is told which right is missing, and counts exactly once with those that are documented', async () => {

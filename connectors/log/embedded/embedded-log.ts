@@ -104,6 +104,7 @@ export class EmbeddedLog implements Log {
   }
 
   readonly state: StateDisk = new StoredState({
+    mayClear: true,
     disk: () => this.#disk,
     numberOf: (task, store) => this.#storeNumbers.get(`${task}\0${store}`) ?? null,
   })

@@ -7,6 +7,8 @@ interface StoredStateOptions {
   disk(): Rocks
   /** Null where no commit had anything of the store. */
   numberOf(task: string, store: string): number | null
+  /** Whoever only reads must not. */
+  readonly mayClear: boolean
 }
 
 /** The state that the last commit left in the database. */
@@ -18,7 +20,11 @@ export class StoredState implements StateDisk {
   }
 
   open(task: string, store: string): StoreBytes {
-    const { disk, numberOf } = this.#options
+    const { disk, numberOf, mayClear } = this.#options
+    const clearBefore = (key: Uint8Array) => {
+      const number = numberOf(task, store)
+      if (number !== null) disk().clear(stateKey(number, new Uint8Array(0)), stateKey(number, key))
+    }
     return {
       get: (key) => {
         const number = numberOf(task, store)
@@ -32,6 +38,7 @@ export class StoredState implements StateDisk {
         const number = numberOf(task, store)
         return number === null ? [].values() : range(disk(), number, { from, to, reverse: options?.reverse ?? false })
       },
+      ...(mayClear ? { clearBefore } : {}),
     }
   }
 }
@@ -42,6 +49,7 @@ export async function openLentState(handle: bigint): Promise<StateDisk> {
   const numbers = new Map<string, number>()
   return new StoredState({
     disk: () => disk,
+    mayClear: false,
     numberOf: (task, store) => {
       const name = `${task}\0${store}`
       const known = numbers.get(name)

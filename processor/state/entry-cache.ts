@@ -1,0 +1,68 @@
+import { isHeld, type StoreEntry } from './store-entry.ts'
+
+/**
+ * Rows of a store in memory, in two generations: what was not touched while one filled up goes, but for what is held. Rows before the
+ * floor go as well, held or not: nobody asks for them.
+ */
+export class EntryCache<V> {
+  /** Rows before it have run out. */
+  floor = ''
+  readonly #maxEntries: number
+  readonly #onTurn: (gone: readonly StoreEntry<V>[]) => void
+  #turnAt: number
+  #young = new Map<string, StoreEntry<V>>()
+  #old = new Map<string, StoreEntry<V>>()
+
+  constructor(maxEntries: number, onTurn: (gone: readonly StoreEntry<V>[]) => void) {
+    this.#maxEntries = maxEntries
+    this.#onTurn = onTurn
+    this.#turnAt = maxEntries / 2
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size
+  }
+
+  *all(): IterableIterator<StoreEntry<V>> {
+    yield* this.#old.values()
+    yield* this.#young.values()
+  }
+
+  /** As `find`, but it does not count as a touch. */
+  peek(id: string): StoreEntry<V> | undefined {
+    return this.#young.get(id) ?? this.#old.get(id)
+  }
+
+  find(id: string): StoreEntry<V> | undefined {
+    const young = this.#young.get(id)
+    if (young !== undefined) return young
+    const old = this.#old.get(id)
+    if (old === undefined) return undefined
+    this.#old.delete(id)
+    this.#young.set(id, old)
+    return old
+  }
+
+  add(entry: StoreEntry<V>): void {
+    if (this.#young.size >= this.#turnAt) this.#turn()
+    this.#young.set(entry.id, entry)
+  }
+
+  delete(entry: StoreEntry<V>): void {
+    if (this.#young.get(entry.id) === entry) this.#young.delete(entry.id)
+    else if (this.#old.get(entry.id) === entry) this.#old.delete(entry.id)
+  }
+
+  #turn(): void {
+    const [kept, gone] = [new Map<string, StoreEntry<V>>(), [] as StoreEntry<V>[]]
+    for (const entry of this.#old.values()) {
+      if (entry.id >= this.floor && isHeld(entry)) kept.set(entry.id, entry)
+      else gone.push(entry)
+    }
+    this.#old = this.#young
+    this.#young = kept
+    // With much held, turning at the plain bound would copy the same entries over and over.
+    this.#turnAt = Math.max(this.#maxEntries / 2, kept.size * 2)
+    this.#onTurn(gone)
+  }
+}

@@ -1,0 +1,76 @@
+import { longIn, type StoreEntry } from './store-entry.ts'
+
+/** A store's rows in memory by all of their key but the last bytes: the windows of one key in one segment are found at once. */
+export class PrefixIndex<V> {
+  readonly #tailLength: number
+  /** Of each prefix and length, in the order of their ids. */
+  readonly #lists = new Map<string, StoreEntry<V>[]>()
+
+  constructor(tailLength: number, entries: Iterable<StoreEntry<V>>) {
+    this.#tailLength = tailLength
+    for (const entry of entries) this.add(entry)
+  }
+
+  /** Once: it must not be there. */
+  add(entry: StoreEntry<V>): void {
+    const prefix = this.#prefixOf(entry)
+    const list = this.#lists.get(prefix)
+    if (list === undefined) this.#lists.set(prefix, [entry])
+    else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
+    else list.splice(placeOf(list, entry.id), 0, entry)
+  }
+
+  delete(entry: StoreEntry<V>): void {
+    const prefix = this.#prefixOf(entry)
+    const list = this.#lists.get(prefix)
+    if (list === undefined) return
+    const place = placeOf(list, entry.id)
+    if (list[place] !== entry) return
+    if (list.length === 1) this.#lists.delete(prefix)
+    else list.splice(place, 1)
+  }
+
+  /** Many at once, each list gone through once. */
+  deleteAll(entries: readonly StoreEntry<V>[]): void {
+    for (const [prefix, gone] of Map.groupBy(entries, (entry) => this.#prefixOf(entry))) {
+      const list = this.#lists.get(prefix)
+      if (list === undefined) continue
+      const those = new Set(gone)
+      const left = list.length === gone.length ? [] : list.filter((entry) => !those.has(entry))
+      if (left.length === 0) this.#lists.delete(prefix)
+      else this.#lists.set(prefix, left)
+    }
+  }
+
+  /** Those with a number from `from` to `to` behind the prefix. A copy. */
+  between(prefix: string, from: number, to: number): StoreEntry<V>[] {
+    const list = this.#lists.get(prefix)
+    if (list === undefined) return []
+    const at = prefix.length
+    let low = firstFrom(list, (entry) => longIn(entry.id, at) >= from)
+    const found: StoreEntry<V>[] = []
+    for (let entry = list[low]; entry !== undefined && longIn(entry.id, at) <= to; entry = list[++low]) found.push(entry)
+    return found
+  }
+
+  #prefixOf({ id }: StoreEntry<V>): string {
+    return id.slice(0, id.length - this.#tailLength)
+  }
+}
+
+/** Where it is or would be. */
+function placeOf<V>(list: readonly StoreEntry<V>[], id: string): number {
+  return firstFrom(list, (entry) => entry.id >= id)
+}
+
+/** The first place from which on it holds. */
+function firstFrom<V>(list: readonly StoreEntry<V>[], holds: (entry: StoreEntry<V>) => boolean): number {
+  let low = 0
+  for (let high = list.length; low < high; ) {
+    const middle = (low + high) >>> 1
+    const entry = list[middle]
+    if (entry === undefined || holds(entry)) high = middle
+    else low = middle + 1
+  }
+  return low
+}

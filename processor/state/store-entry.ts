@@ -1,0 +1,58 @@
+export interface StoreRow<V> {
+  readonly id: string
+  readonly value: V | null
+}
+
+/** A row of a store in memory. Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */
+export interface StoreEntry<V> extends StoreRow<V> {
+  value: V | null
+  /** Of the record that changed it last. */
+  timestamp: number
+  /** What the newest commit, done or on its way, has under this key. */
+  below: 'unknown' | 'absent' | 'present'
+  dirty: boolean
+  /** Commits on their way that hold this entry. */
+  commits: number
+}
+
+/** Memory is the only right place to read it. */
+export function isHeld<V>(entry: StoreEntry<V>): boolean {
+  return entry.dirty || entry.commits > 0
+}
+
+export function keyOf<V>({ id }: StoreRow<V>): Uint8Array {
+  return Buffer.from(id, 'latin1')
+}
+
+/** Bytes as a string of code units 0–255: what a Map can look up. */
+export function idOf(key: Uint8Array): string {
+  return (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
+}
+
+/** As the bytes compare, since each code unit is one. */
+export function compareIds(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Of eight bytes, big-endian, as keys have times. */
+export function idOfLong(value: number): string {
+  const [high, low] = [Math.floor(value / 2 ** 32), value >>> 0]
+  return String.fromCharCode(
+    (high >>> 24) & 255,
+    (high >>> 16) & 255,
+    (high >>> 8) & 255,
+    high & 255,
+    low >>> 24,
+    (low >>> 16) & 255,
+    (low >>> 8) & 255,
+    low & 255,
+  )
+}
+
+export function longIn(id: string, at: number): number {
+  return intIn(id, at) * 2 ** 32 + (intIn(id, at + 4) >>> 0)
+}
+
+function intIn(id: string, at: number): number {
+  return (id.charCodeAt(at) << 24) | (id.charCodeAt(at + 1) << 16) | (id.charCodeAt(at + 2) << 8) | id.charCodeAt(at + 3)
+}
