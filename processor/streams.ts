@@ -1,4 +1,5 @@
-import type { Topology } from '../topology/graph.ts'
+import { hasAll } from '../topology/capabilities.ts'
+import type { GraphNode, Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
 import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
@@ -109,7 +110,7 @@ export class Application {
     const { applicationId, log, clock, states } = options
     const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
     this.#states = log.state === null && states !== undefined ? new TaskStates({ applicationId, directory: states, log, clock, onFailure }) : null
-    this.#spread = { host: null, capabilities: () => ({}), settings: {}, instanceId: null, ...options.spread }
+    this.#spread = { host: null, capabilities: {}, settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
@@ -131,7 +132,7 @@ export class Application {
       await this.#prepareTopics()
       await openSerdes(this.#options.topology, this.#options.applicationId)
       const { threadElsewhere, isElsewhere } = this.#options
-      this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.#options.topology, this.#options.onOpened) : OpenWorkers.none()
+      this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (isElsewhere !== undefined) this.#readGlobals()
@@ -157,6 +158,12 @@ export class Application {
     }
     this.#hasStarted = true
     this.#enter('RUNNING')
+  }
+
+  /** Of the sub-topologies that may run here: what the others work with (a model that wants a GPU) is not opened where it cannot be. */
+  get nodesHere(): readonly GraphNode[] {
+    const { capabilities } = this.#spread
+    return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
   }
 
   /** On a log that spreads tasks over processes: every thread knows what it runs, and has the state of it. */

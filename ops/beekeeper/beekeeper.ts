@@ -105,7 +105,7 @@ export class Beekeeper {
       database,
     }
     let opened = 0
-    const all = this.#options.swarms.flatMap(({ swarm }) => swarm.bees.filter(({ type }) => type.role === 'call' || type.role === 'sink')).length
+    const all = () => this.#swarms.reduce((sum, { bees }) => sum + bees, 0)
     this.#swarms = await Promise.all(
       this.#options.swarms.map(({ swarm, config }) =>
         RunningSwarm.prepare({
@@ -118,7 +118,7 @@ export class Beekeeper {
           flights,
           states: states.get(swarm.name) ?? null,
           say,
-          onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
+          onOpened: (bee) => this.#options.onProgress(bee, ++opened, all()),
         }),
       ),
     )
