@@ -257,7 +257,11 @@ export class Application {
 
   /** Of all threads, that of the global stores among them, and of their tasks. */
   metrics(now: number): readonly Metric[] {
-    const here = this.#threadsHere.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    const here = this.#threadsHere.flatMap(({ meters, tasks, lags }) => [
+      ...meters.read(now),
+      ...lags,
+      ...tasks.flatMap((task) => task.meters.read(now)),
+    ])
     return [...this.#threadsElsewhere.flatMap(({ metrics }) => metrics), ...here, ...(this.#states?.metrics(now) ?? [])]
   }
 

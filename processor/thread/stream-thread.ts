@@ -3,6 +3,7 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
+import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import { nextTurn } from '../next-turn.ts'
 import type {
@@ -144,6 +145,19 @@ export class StreamThread {
 
   get name(): string {
     return this.#options.name
+  }
+
+  /** Of each input of its tasks, as far as known: records that are there and not processed, by Kafka's name (consumer metrics, `records-lag`). */
+  get lags(): readonly Metric[] {
+    return this.tasks.flatMap((task) =>
+      task.inputs.flatMap((input): Metric[] => {
+        const end = this.#consumerOf(task)?.endOf(input) ?? null
+        if (end === null) return []
+        const tags = { 'thread-id': this.name, 'task-id': task.id, topic: input.topic, partition: String(input.partition) }
+        const value = Math.max(0, end - Math.max(0, task.positionOf(input.topic, input.partition)))
+        return [{ group: 'consumer-fetch-manager-metrics', name: 'records-lag', tags, value }]
+      }),
+    )
   }
 
   /** In Kafka Streams' words (StreamThread.State). */
