@@ -38,6 +38,8 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
       plain = await swarm.start('plain', { WAGGLE_GPUS: '0' })
     })
     after(async () => {
+      assert.equal(await plain.stop(), 0)
+      assert.equal((await swarm.waggle('plain', ['reset', swarm.file, '--force', '--gateways'])).status, 0)
       await swarm.close()
     })
 
@@ -93,6 +95,8 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     assert.equal(await plain.stop(), 0)
     const preferring = await swarm.start('preferring', { WAGGLE_GPU: 'prefer', WAGGLE_GPUS: '0' })
     assert.equal((await swarm.ask(preferring, [1, 2, 3, 4])).status, 200)
+    assert.equal(await preferring.stop(), 0)
+    assert.equal((await swarm.waggle('preferring', ['reset', swarm.file, '--force', '--gateways'])).status, 0)
     await swarm.close()
   })
 
