@@ -47,6 +47,8 @@ export interface ApplicationOptions {
   readonly spread?: Partial<SpreadOptions>
   readonly threads?: number
   readonly commitIntervalMs?: number
+  /** Where what is written is read only once it is committed: at low load that is at once, and not when the interval is over. */
+  readonly commitsWhenIdle?: boolean
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs?: number
   /** Shared by the threads that it starts with; 0, the default: each update of a table goes on at once. */
@@ -306,6 +308,7 @@ export class Application {
       flights: flights ?? null,
       failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
+      commitsWhenIdle: this.#options.commitsWhenIdle ?? false,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
       states: this.#states,
       spread: this.#states === null ? null : this.#spread,

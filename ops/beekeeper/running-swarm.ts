@@ -101,6 +101,8 @@ export class RunningSwarm {
       ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
       namedPartitions: replyTopics.namedPartitions,
       commitIntervalMs: settings.commit_interval_ms,
+      // The next bee reads nothing that is not committed.
+      commitsWhenIdle: states !== null && settings.processing === 'exactly_once',
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
       maxCachedEntries: 512,
       onOpened,
