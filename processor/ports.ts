@@ -221,6 +221,8 @@ export interface Consumer {
   resume(partitions: readonly TopicPartition[]): void
   /** A record of this partition is known to be there that `poll` has not given out, paused or not. */
   hasMore(partition: TopicPartition): boolean
+  /** Where what it may read ends, as far as is known without asking anybody; null where that is not known. */
+  endOf(partition: TopicPartition): number | null
   /** The group's committed position; null where there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void

@@ -1,4 +1,5 @@
-import type { Topology } from '../topology/graph.ts'
+import { hasAll } from '../topology/capabilities.ts'
+import type { GraphNode, Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
 import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
@@ -47,6 +48,8 @@ export interface ApplicationOptions {
   readonly spread?: Partial<SpreadOptions>
   readonly threads?: number
   readonly commitIntervalMs?: number
+  /** Where what is written is read only once it is committed: at low load that is at once, and not when the interval is over. */
+  readonly commitsWhenIdle?: boolean
   /** How often, at most, closed windows are looked for; 0: with each record. */
   readonly emitIntervalMs?: number
   /** Shared by the threads that it starts with; 0, the default: each update of a table goes on at once. */
@@ -125,7 +128,7 @@ export class Application {
             listeners: { restore: [], standby: [], ...options.listeners },
           })
         : null
-    this.#spread = { host: null, capabilities: () => ({}), settings: {}, instanceId: null, ...options.spread }
+    this.#spread = { host: null, capabilities: {}, settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
@@ -147,7 +150,7 @@ export class Application {
       await this.#prepareTopics()
       await openSerdes(this.#options.topology, this.#options.applicationId)
       const { threadElsewhere, isElsewhere } = this.#options
-      this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.#options.topology, this.#options.onOpened) : OpenWorkers.none()
+      this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       if (isElsewhere !== undefined) this.#readGlobals()
@@ -173,6 +176,12 @@ export class Application {
     }
     this.#hasStarted = true
     this.#enter('RUNNING')
+  }
+
+  /** Of the sub-topologies that may run here: what the others work with (a model that wants a GPU) is not opened where it cannot be. */
+  get nodesHere(): readonly GraphNode[] {
+    const { capabilities } = this.#spread
+    return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
   }
 
   /** On a log that spreads tasks over processes: every thread knows what it runs, and has the state of it. */
@@ -266,7 +275,11 @@ export class Application {
 
   /** Of all threads, that of the global stores among them, and of their tasks. */
   metrics(now: number): readonly Metric[] {
-    const here = this.#threadsHere.flatMap(({ meters, tasks }) => [...meters.read(now), ...tasks.flatMap((task) => task.meters.read(now))])
+    const here = this.#threadsHere.flatMap(({ meters, tasks, lags }) => [
+      ...meters.read(now),
+      ...lags,
+      ...tasks.flatMap((task) => task.meters.read(now)),
+    ])
     return [...this.#threadsElsewhere.flatMap(({ metrics }) => metrics), ...here, ...(this.#states?.metrics(now) ?? [])]
   }
 
@@ -311,6 +324,7 @@ export class Application {
       flights: flights ?? null,
       failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
+      commitsWhenIdle: this.#options.commitsWhenIdle ?? false,
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
       states: this.#states,
       spread: this.#states === null ? null : this.#spread,

@@ -1,3 +1,4 @@
+import type { Capabilities } from './capabilities.ts'
 import type { TimestampExtractor } from './consumed.ts'
 import type { Handler } from './failed-record.ts'
 import type { Topology } from './graph.ts'
@@ -36,6 +37,8 @@ export interface StreamsConfig {
   /** Static membership (KIP-345): this process's own name, the same after a restart. */
   instanceId?: string
   applicationServer?: string
+  /** None. What this process has (`{ gpu: 1 }`): a sub-topology that needs more (`Topology.requireCapabilities`) runs in processes that have it. */
+  capabilities?: Capabilities
   /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number

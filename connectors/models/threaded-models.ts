@@ -36,7 +36,7 @@ export class ThreadedModels implements Models {
       await model.close()
       throw new WaggleError('WAGGLE_GPU_MISSING', {
         message: `${options.path} asks for a GPU and none can be used: ${warning}`,
-        next: 'Install its driver and libraries, or set WAGGLE_GPU=prefer to run on the CPU.',
+        next: 'Install its driver and libraries; or set WAGGLE_GPU=prefer to run it on the CPU or, on Kafka, WAGGLE_GPUS=0 to leave it to other processes.',
       })
     }
     options.log('warn', `no GPU can be used (${warning}); running on ${model.device}`)

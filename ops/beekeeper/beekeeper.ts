@@ -15,6 +15,7 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
+import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
@@ -105,7 +106,7 @@ export class Beekeeper {
       database,
     }
     let opened = 0
-    const all = this.#options.swarms.flatMap(({ swarm }) => swarm.bees.filter(({ type }) => type.role === 'call' || type.role === 'sink')).length
+    const all = () => this.#swarms.reduce((sum, { bees }) => sum + bees, 0)
     this.#swarms = await Promise.all(
       this.#options.swarms.map(({ swarm, config }) =>
         RunningSwarm.prepare({
@@ -118,7 +119,7 @@ export class Beekeeper {
           flights,
           states: states.get(swarm.name) ?? null,
           say,
-          onOpened: (bee) => this.#options.onProgress(bee, ++opened, all),
+          onOpened: (bee) => this.#options.onProgress(bee, ++opened, all()),
         }),
       ),
     )
@@ -157,6 +158,7 @@ export class Beekeeper {
         : new ClusterRequests({ ...common, random, onError })
     for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
     await requests.start()
+    const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms })
     this.#closeLater('requests', () => requests.close())
     this.#gateway = await openHttpGateway({
       requests,
@@ -170,6 +172,8 @@ export class Beekeeper {
       rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
+      onAnswered: (answered) => telemetry.answered(answered),
+      metrics: () => telemetry.text(),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())

@@ -99,9 +99,11 @@ export class RunningSwarm {
       topics: ownTopics(plan),
       // Nobody else makes topics on a log that nobody else has.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
-      ...(states === null ? {} : { states, spread: { capabilities: () => ({ gpu: gpusHere(settings.gpu) }), instanceId: settings.instance } }),
+      ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
       namedPartitions: replyTopics.namedPartitions,
       commitIntervalMs: settings.commit_interval_ms,
+      // The next bee reads nothing that is not committed.
+      commitsWhenIdle: states !== null && settings.processing === 'exactly_once',
       // A request's state is looked at while it is under way; what is asked for later is read from the disk.
       maxCachedEntries: 512,
       onOpened,
@@ -111,6 +113,7 @@ export class RunningSwarm {
       listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
       onNotice: (notice) => say('', 'warn', notice),
     })
+    if (states !== null) tellOfElsewhere(bees, settings, say)
     return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde)
   }
 
@@ -128,6 +131,11 @@ export class RunningSwarm {
     }))
   }
 
+  /** Bees to be opened here, each of which `onOpened` is told of. */
+  get bees(): number {
+    return this.application.nodesHere.filter(({ kind }) => kind === 'async').length
+  }
+
   get outcomes(): readonly OutcomeTopic[] {
     const { respondTopic } = this.plan
     return respondTopic === null ? [] : [{ topic: respondTopic, partitions: this.#partitions(respondTopic), payloads: this.#payloads }]
@@ -143,13 +151,21 @@ export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
 }
 
 /** Where none is required, any machine will do. */
-function gpusHere(gpu: Settings['gpu']): number {
+function gpusHere({ gpu, gpus }: Settings): number {
   if (gpu === 'prefer') return Number.MAX_SAFE_INTEGER
+  if (gpus !== null) return gpus
   try {
     return readdirSync('/dev').filter((name) => /^nvidia\d+$/.test(name)).length
   } catch {
     return 0
   }
+}
+
+/** Bees that this process leaves to others, and does not open. */
+function tellOfElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
+  const here = gpusHere(settings)
+  for (const { name, gpu } of bees)
+    if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)
 }
 
 /** Avro where there is a registry to keep its schema. */

@@ -17,6 +17,8 @@ export interface LoadResult {
   readonly perSecond: number
   readonly medianMs: number
   readonly p99Ms: number
+  /** Of each request, the least first. */
+  readonly latenciesMs: readonly number[]
 }
 
 /** Sends, and fails where anything but 200 comes back: a benchmark of errors says nothing. */
@@ -71,5 +73,5 @@ function post(agent: Agent, url: string, contentType: string, body: Buffer): Pro
 function resultOf(latenciesMs: number[], seconds: number): LoadResult {
   latenciesMs.sort((a, b) => a - b)
   const quantile = (share: number) => latenciesMs[Math.floor((latenciesMs.length - 1) * share)] ?? Number.NaN
-  return { answered: latenciesMs.length, perSecond: latenciesMs.length / seconds, medianMs: quantile(0.5), p99Ms: quantile(0.99) }
+  return { answered: latenciesMs.length, perSecond: latenciesMs.length / seconds, medianMs: quantile(0.5), p99Ms: quantile(0.99), latenciesMs }
 }

@@ -23,6 +23,7 @@ const { positionals, values } = parseArgs({
     records: { type: 'string', default: '' },
     keys: { type: 'string', default: '' },
     caches: { type: 'string', default: '10485760,0' },
+    rate: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
   },
 })
@@ -49,6 +50,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { kafkaBenchmark } = await import('./kafka.ts')
     const [records, keys] = [Number(values.records || 1_000_000), Number(values.keys || 10_000)]
     return kafkaBenchmark({ records, keys, caches: numbers(values.caches), only: values.only })
+  },
+  async 'kafka-swarm'() {
+    const { kafkaSwarmBenchmark } = await import('./kafka-swarm.ts')
+    return kafkaSwarmBenchmark({ seconds: Number(values.seconds), rate: Number(values.rate), only: values.only })
   },
   async swarm() {
     const { swarmBenchmark } = await import('./swarm.ts')
@@ -113,6 +118,7 @@ function usage(): never {
     [
       'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | keys [--keys N,N]',
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
+      '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),
   )

@@ -46,7 +46,7 @@ const names = ['one', 'two', 'three']
 
 function swarmOfThree(): string {
   const models = names
-    .map((name) => `  - { name: ${name}, type: tensor-rt, input: { name: batched }, spec: { model: ${name}.onnx, labels: [no, yes] } }`)
+    .map((name) => `  - { name: ${name}, type: tensor-rt, input: { name: batched }, spec: { model: ./${name}.onnx, labels: [no, yes] } }`)
     .join('\n')
   return `name: small
 bees:

@@ -12,6 +12,7 @@ export interface Settings {
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
   readonly gpu: 'prefer' | 'require'
+  readonly gpus: number | null
   readonly partitions: number
   readonly request_timeout_seconds: number
   readonly answers_retention_seconds: number
@@ -103,7 +104,14 @@ export const settings: readonly Setting[] = [
     schema: Type.Enum(['prefer', 'require']),
     default: 'prefer',
     defaultOnKafka: 'require',
-    about: 'prefer: a bee that asks for a GPU runs on the CPU where there is none. require: it fails to start.',
+    about: 'prefer: a bee that asks for a GPU runs on the CPU where there is none. require: it fails to start, or on Kafka runs where one is.',
+  },
+  {
+    key: 'gpus',
+    variable: 'WAGGLE_GPUS',
+    schema: integer(0, 1024),
+    default: null,
+    about: 'On Kafka: GPUs that this process has for bees. Without it as many as the machine shows (/dev/nvidia0 and on).',
   },
   { key: 'partitions', variable: 'WAGGLE_PARTITIONS', schema: integer(1, 1024), default: 4, about: 'Partitions of a swarm’s topics.' },
   {

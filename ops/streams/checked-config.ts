@@ -20,6 +20,9 @@ export function checkConfig(config: StreamsConfig): void {
   for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes'] as const) {
     if (config[name] !== undefined && !(config[name] >= 0)) throw invalid(`${name} is ${config[name]}`, 'Give a number of at least 0.')
   }
+  for (const [name, count] of Object.entries(config.capabilities ?? {})) {
+    if (!(Number.isSafeInteger(count) && count >= 0)) throw invalid(`capabilities.${name} is ${count}`, 'Give how many there are.')
+  }
   const { maxTaskIdleMs, processing, deadLetterTopic } = config
   if (maxTaskIdleMs !== undefined && !(maxTaskIdleMs >= -1)) throw invalid(`maxTaskIdleMs is ${maxTaskIdleMs}`, 'Give milliseconds, or -1.')
   if (processing !== undefined && processing !== 'at_least_once' && processing !== 'exactly_once') {

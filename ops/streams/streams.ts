@@ -247,9 +247,9 @@ export class Streams implements AsyncDisposable {
   }
 
   get #spread(): Partial<SpreadOptions> {
-    const { instanceId = null, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
+    const { instanceId = null, capabilities = {}, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
     const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
-    return { instanceId, settings: Object.fromEntries(given) }
+    return { instanceId, capabilities, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {

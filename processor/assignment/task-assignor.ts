@@ -195,10 +195,11 @@ function differs(own: string, leaders: string): WaggleError {
 
 function unassignable({ id, nodes, needs }: Subtopology): WaggleError {
   const wants = Object.entries(needs).map(([name, count]) => `${name}: ${count}`)
+  const waits = 'what it is to read waits in its topics'
   const because = wants.length === 0 ? 'no process of the group reads its topics' : `no process of the group has ${wants.join(', ')}`
   return new WaggleError('WAGGLE_NO_CAPABLE_PROCESS', {
-    message: `Sub-topology ${id} (${nodes.map(({ name }) => name).join(', ')}) runs nowhere: ${because}`,
-    next: 'Start a process that has it; its tasks go there by themselves.',
+    message: `Sub-topology ${id} (${nodes.map(({ name }) => name).join(', ')}) runs nowhere: ${because}; ${waits}`,
+    next: 'Start a process that has it: the tasks go there by themselves.',
   })
 }
 

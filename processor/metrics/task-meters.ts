@@ -34,10 +34,12 @@ export class TaskMeters {
   /** Records that it has been given and has not processed: told by the task that is open. */
   buffered: () => number = () => 0
   readonly #all: Meters[] = []
+  readonly #own: Meters
   readonly #tags: { readonly [tag: string]: string }
   readonly #threadPunctuate: Sensor | null
   readonly #punctuate: Sensor
   readonly #nodes = new Map<string, NodeMeters>()
+  #deadLetters: Sensor | null = null
   readonly #buffers = new Map<string, BufferMeters>()
 
   constructor(task: string, owner: Owner) {
@@ -45,6 +47,7 @@ export class TaskMeters {
     this.#tags = { 'thread-id': owner.thread, 'task-id': task }
     this.#threadPunctuate = owner.punctuate
     const meters = this.#add('stream-task-metrics', {})
+    this.#own = meters
     this.process = meters.sensor('process', ['sumRate', 'sumTotal'])
     this.processLatency = meters.sensor('process-latency', ['avg', 'max'])
     this.dropped = meters.sensor('dropped-records', ['rate', 'total'])
@@ -73,6 +76,12 @@ export class TaskMeters {
   endTurn(ms: number): void {
     this.processRatio = ms > 0 ? this.#passMs / ms : 0
     this.#passMs = 0
+  }
+
+  /** What a handler let pass and was put aside. Beyond Kafka Streams. */
+  get deadLetters(): Sensor {
+    this.#deadLetters ??= this.#own.sensor('dead-letters', ['total'])
+    return this.#deadLetters
   }
 
   node(name: string): NodeMeters {

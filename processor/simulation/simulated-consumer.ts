@@ -101,6 +101,11 @@ export class SimulatedConsumer implements Consumer {
     return false
   }
 
+  endOf({ topic, partition }: TopicPartition): number | null {
+    for (const owned of this.#owned.keys()) if (owned.topic === topic && owned.number === partition) return this.#end(owned)
+    return null
+  }
+
   async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
     return this.#log.position(this.subscription.group, topic, partition)
   }

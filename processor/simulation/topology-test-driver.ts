@@ -257,7 +257,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   async #opened(): Promise<void> {
     if (this.#workers !== null) return
     await openSerdes(this.#topology, this.#applicationId)
-    this.#workers = await OpenWorkers.open(this.#topology)
+    this.#workers = await OpenWorkers.open(this.#topology.nodes.values())
   }
 
   /** One after the other, each with all that follows from it. */

@@ -3,7 +3,7 @@ import type { FailedRecord, Handler } from '../../topology/failed-record.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { type ErrorCode, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
-import type { Sensor } from '../metrics/sensor.ts'
+import type { TaskMeters } from '../metrics/task-meters.ts'
 import { partitionForKey } from '../partitioner.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
@@ -87,13 +87,13 @@ export class TaskFailures {
   readonly #taskId: string
   readonly #place: RecordPlace
   readonly #surroundings: TaskSurroundings
-  readonly #dropped: Sensor
+  readonly #meters: TaskMeters
 
-  constructor(taskId: string, place: RecordPlace, surroundings: TaskSurroundings, dropped: Sensor) {
+  constructor(taskId: string, place: RecordPlace, surroundings: TaskSurroundings, meters: TaskMeters) {
     this.#taskId = taskId
     this.#place = place
     this.#surroundings = surroundings
-    this.#dropped = dropped
+    this.#meters = meters
   }
 
   /**
@@ -110,12 +110,13 @@ export class TaskFailures {
     const { failures } = this.#surroundings
     const response = ask<string>(failures[step], error, failed)
     if (response !== 'resume') throw new StandingFailure(error, isRefusal && response === 'retry')
-    this.#dropped.record(1)
+    this.#meters.dropped.record(1)
     if (failures.deadLetters !== null) this.#deadLetter(failures.deadLetters, error, failed)
   }
 
   /** Key and value as they were read, time and headers as they were where it failed; none of a punctuation. */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord): void {
+    this.#meters.deadLetters.record(1)
     const read = this.#place.record
     const partitions = this.#surroundings.partitionsOf(letters.topic)
     const key = read?.key ?? null

@@ -91,7 +91,7 @@ export class Task implements TaskState {
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
     this.#makeCaches()
-    this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters.dropped)
+    this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters)
     this.#build()
     // As the nodes have found them.
     this.#committedKept = options.memory.numbers

@@ -1,5 +1,5 @@
 import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
-import type { AsyncNode, Topology } from '../../topology/graph.ts'
+import type { AsyncNode, GraphNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The things that asynchronous nodes work with (models, processes, connections): opened once, whatever becomes of the tasks. */
@@ -18,8 +18,8 @@ export class OpenWorkers {
   }
 
   /** Opens all at the same time; where one fails the others are closed again. `opened` is told of each. */
-  static async open(topology: Topology, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
-    const nodes = [...topology.nodes.values()].filter((node): node is AsyncNode => node.kind === 'async')
+  static async open(all: Iterable<GraphNode>, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
+    const nodes = [...all].filter((node): node is AsyncNode => node.kind === 'async')
     const results = await Promise.allSettled(
       nodes.map(async (node) => {
         const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>

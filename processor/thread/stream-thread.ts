@@ -3,6 +3,7 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Flights } from '../async/flights.ts'
 import { RowBatcher } from '../async/row-batcher.ts'
+import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import { nextTurn } from '../next-turn.ts'
 import type {
@@ -25,6 +26,7 @@ import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { PreparingRuns } from './preparing-runs.ts'
+import { RecordRate } from './record-rate.ts'
 import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
@@ -40,6 +42,8 @@ export interface StreamThreadOptions {
   readonly failures: FailurePolicy
   readonly flights: Flights | null
   readonly commitIntervalMs: number
+  /** What has been written is committed as soon as there is nothing else to do, one commit at a time: readers wait for it. */
+  readonly commitsWhenIdle: boolean
   readonly emitIntervalMs: number
   /** Where tasks have their state, on a log that keeps none; null where it does. */
   readonly states: TaskStates | null
@@ -87,6 +91,7 @@ export class StreamThread {
   #appended = 0
   /** Records processed since the last commit was closed. */
   #processedAhead = 0
+  readonly #rate = new RecordRate(busyRecordsASecond)
   #commitRequested = false
   #committing = 0
   #commitDone: Promise<void> = Promise.resolve()
@@ -144,6 +149,19 @@ export class StreamThread {
 
   get name(): string {
     return this.#options.name
+  }
+
+  /** Of each input of its tasks, as far as known: records that are there and not processed, by Kafka's name (consumer metrics, `records-lag`). */
+  get lags(): readonly Metric[] {
+    return this.tasks.flatMap((task) =>
+      task.inputs.flatMap((input): Metric[] => {
+        const end = this.#consumerOf(task)?.endOf(input) ?? null
+        if (end === null) return []
+        const tags = { 'thread-id': this.name, 'task-id': task.id, topic: input.topic, partition: String(input.partition) }
+        const value = Math.max(0, end - Math.max(0, task.positionOf(input.topic, input.partition)))
+        return [{ group: 'consumer-fetch-manager-metrics', name: 'records-lag', tags, value }]
+      }),
+    )
   }
 
   /** In Kafka Streams' words (StreamThread.State). */
@@ -306,7 +324,7 @@ export class StreamThread {
     }
     this.#processed(processed, at - begin)
     if (more) this.#assignment.rotate()
-    this.#commitIfDue()
+    this.#commitIfDue({ isIdle: !more })
     return more
   }
 
@@ -314,6 +332,7 @@ export class StreamThread {
     this.meters.processRecords.record(records)
     this.#processedAhead += records
     if (records === 0) return
+    this.#rate.add(records, this.#clock.elapsedMs())
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
     for (const { meters } of this.#assignment.tasks) meters.endTurn(ms)
@@ -393,11 +412,12 @@ export class StreamThread {
 
   // ── Commit ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #commitIfDue(): void {
+  #commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
     if (this.#committing >= maxCommitsOnTheirWay) return
     const due = this.#clock.elapsedMs() - this.#lastCommit >= this.#options.commitIntervalMs
     const isMuch = this.#options.states !== null && this.#processedAhead >= maxProcessedAhead
-    if (this.#commitRequested || due || isMuch) this.#commit()
+    const isWaitedFor = isIdle && this.#options.commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
+    if (this.#commitRequested || due || isMuch || isWaitedFor) this.#commit()
   }
 
   #commit(): void {
@@ -643,6 +663,8 @@ const maxCommitsOnTheirWay = 1
 const maxAppendedAhead = 20_000
 /** Where commits are far apart: what they have to write is in memory until then. */
 const maxProcessedAhead = 100_000
+/** Past this rate a commit for each idle moment costs more than waiting for the interval is worth. */
+const busyRecordsASecond = 500
 const backOffMs = 50
 const maxBackOffMs = 5000
 

@@ -12,7 +12,8 @@ import type { CopyKeeper, StatefulTask, TaskStates } from '../state/task-states.
 export interface SpreadOptions {
   /** Where this process answers interactive queries, `host:port`. */
   readonly host: string | null
-  readonly capabilities: () => Capabilities
+  /** What its machine has: sub-topologies that need more are not run here, and nothing of theirs is opened. */
+  readonly capabilities: Capabilities
   readonly settings: Partial<AssignmentSettings>
   /** Static membership: the same over restarts, and nobody else's. */
   readonly instanceId: string | null
@@ -44,7 +45,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
       subtopologies,
       processId: states.processId,
       host: spread.host,
-      capabilities: spread.capabilities,
+      capabilities: () => spread.capabilities,
       lags: () => states.lags(statefulTasks(subtopologies, partitionsOf)),
       settings: spread.settings,
     })

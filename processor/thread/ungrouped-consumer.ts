@@ -80,6 +80,10 @@ export class UngroupedConsumer implements Consumer {
     return this.#of([partition]).some(({ run }) => run !== null)
   }
 
+  endOf(): null {
+    return null
+  }
+
   async committed(partition: TopicPartition): Promise<Position | null> {
     const offset = this.#options.committed(partition)
     return offset === null ? null : { offset, metadata: '' }

@@ -31,10 +31,11 @@ export class SwarmProcesses {
     this.#env = { KAFKA_BROKERS: options.brokers.join(','), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0', ...options.env }
   }
 
-  /** The same name again is the same machine again. */
-  async start(name: string): Promise<MeasuredProgram> {
+  /** The same name again is the same machine again; `env`: what only it is told. */
+  async start(name: string, env: { readonly [variable: string]: string } = {}): Promise<MeasuredProgram> {
     const program = await MeasuredProgram.start([main, 'run', this.file, '--log', 'kafka', '--json'], {
       ...this.#env,
+      ...env,
       WAGGLE_DATA_DIR: join(this.directory, name),
     })
     this.#running.add(program)

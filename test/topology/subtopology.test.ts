@@ -4,7 +4,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
-import { planSwarm } from '../../topology/swarm/plan.ts'
+import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
 describe('What a sub-topology needs of its machine', () => {
@@ -34,5 +34,7 @@ bees:
       assert.deepEqual(needs, nodes.some(({ name }) => name === 'large') ? { gpu: 2 } : {})
     }
     assert.equal(copy.subtopologies().filter(({ needs }) => needs.gpu === 2).length, 1)
+    const ledger = copy.subtopologies().find(({ stores }) => stores.some(({ name }) => name === ledgerStore))
+    assert.deepEqual(ledger?.needs, {}, 'requests are known, and end by their deadline, where no GPU is')
   })
 })

@@ -76,6 +76,16 @@ interface Reader {
   readonly batch: SwarmBee | null
 }
 
+/** What lies before a bee in its own sub-topology. */
+interface Chain {
+  readonly isGateway: boolean
+  readonly hasState: boolean
+  /** It goes only where a GPU is: nothing may be asked there as long as there is none. */
+  readonly needsGpu: boolean
+}
+
+const nothingBefore: Chain = { isGateway: false, hasState: false, needsGpu: false }
+
 class Planner {
   readonly #swarm: CheckedSwarm
   readonly #settings: PlanSettings
@@ -145,7 +155,7 @@ class Planner {
       draft.add(bee.name, { kind: 'accept', gateway: gatewayOf(bee), bee: bee.name })
       this.#writes(this.#accepted, bee.name)
       draft.also(`${bee.name}-accepted`, bee.name, { kind: 'sink', topic: this.#accepted })
-      this.#follow(draft, bee, { isGateway: true, hasState: false })
+      this.#follow(draft, bee, { isGateway: true, hasState: false, needsGpu: false })
     } else if (bee.input?.kind === 'join') {
       this.#join(draft, bee)
       this.#chain(draft, bee, null)
@@ -161,7 +171,7 @@ class Planner {
   #chain(draft: Draft, bee: SwarmBee, batch: SwarmBee | null): void {
     if (batch !== null) draft.bees.unshift(batch.name)
     this.#step(draft, bee, batch)
-    this.#follow(draft, bee, { isGateway: false, hasState: draft.hasState })
+    this.#follow(draft, bee, { isGateway: false, hasState: draft.hasState, needsGpu: bee.gpu > 0 })
   }
 
   #step(draft: Draft, bee: SwarmBee, batch: SwarmBee | null): void {
@@ -187,7 +197,7 @@ class Planner {
     }
   }
 
-  #follow(draft: Draft, from: SwarmBee, chain: { isGateway: boolean; hasState: boolean }): void {
+  #follow(draft: Draft, from: SwarmBee, chain: Chain): void {
     let bee = from
     let next = this.#fusedAfter(bee, chain)
     while (next !== null) {
@@ -208,14 +218,14 @@ class Planner {
     })
   }
 
-  #fusedAfter(bee: SwarmBee, chain: { isGateway: boolean; hasState: boolean }): SwarmBee | null {
+  #fusedAfter(bee: SwarmBee, chain: Chain): SwarmBee | null {
     const [reader, ...others] = this.#readersOf(bee)
     if (reader === undefined || others.length > 0) return null
     return this.#reasonToCut(bee, reader, chain) === null ? reader.bee : null
   }
 
   /** Null: they may share a sub-topology. */
-  #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: { isGateway: boolean; hasState: boolean }): string | null {
+  #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): string | null {
     if (bee.input?.kind === 'join') return `at a join: ${bee.name} waits for ${bee.input.bees.join(', ')}`
     if (bee.input?.kind === 'stack') return `at a stack: ${bee.name} takes each of ${bee.input.bees.join(', ')} as it comes`
     const readers = this.#readersOf(from)
@@ -225,6 +235,7 @@ class Planner {
     if (bee.type.role === 'sink') return `in front of a sink: ${bee.name} may wait without holding up what feeds it`
     if (bee.type.role === 'call' && chain.hasState) return `in front of ${bee.name}, which takes time and would have state before it`
     if (bee.type.role === 'output' && chain.isGateway) return `behind the gateway: what ${bee.name} writes was let through once`
+    if (bee.type.role === 'respond' && chain.needsGpu) return `behind what goes only where a GPU is: the ledger of ${bee.name} is kept anywhere`
     if (bee.type.role === 'respond' && chain.isGateway) return `behind the gateway: the ledger of ${bee.name} is kept by request id`
     return null
   }
@@ -236,18 +247,18 @@ class Planner {
     if (bee.input === null || feeder === undefined) return null
     const { source, batch } = this.#behindBatch(feeder)
     if (source === null) return null
-    if (bee.input.kind !== 'name') return this.#reasonToCut(source, { bee, batch }, { isGateway: false, hasState: false })
+    if (bee.input.kind !== 'name') return this.#reasonToCut(source, { bee, batch }, nothingBefore)
     return this.#reasonToCut(source, { bee, batch }, this.#chainOf(source))
   }
 
   /** What lies before and at a bee in its own sub-topology. */
-  #chainOf(bee: SwarmBee): { isGateway: boolean; hasState: boolean } {
-    if (bee.type.role === 'gateway') return { isGateway: true, hasState: false }
-    if (bee.input?.kind === 'join') return { isGateway: false, hasState: bee.type.role !== 'call' }
+  #chainOf(bee: SwarmBee): Chain {
+    if (bee.type.role === 'gateway') return { isGateway: true, hasState: false, needsGpu: false }
+    if (bee.input?.kind === 'join') return { isGateway: false, hasState: bee.type.role !== 'call', needsGpu: bee.gpu > 0 }
     const feeder = bee.input?.bees[0]
-    if (feeder === undefined || this.#cutBefore(bee) !== null) return { isGateway: false, hasState: false }
+    if (feeder === undefined || this.#cutBefore(bee) !== null) return { ...nothingBefore, needsGpu: bee.gpu > 0 }
     const { source } = this.#behindBatch(feeder)
-    return source === null ? { isGateway: false, hasState: false } : this.#chainOf(source)
+    return source === null ? nothingBefore : this.#chainOf(source)
   }
 
   #behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {

@@ -27,6 +27,18 @@ export interface HttpGatewayOptions {
   /** Why requests cannot be answered now, or null. */
   readonly notReady: () => string | null
   readonly onError: (error: unknown) => void
+  /** Told of each request to a gateway when it has been answered. */
+  readonly onAnswered: (answered: AnsweredRequest) => void
+  /** All that this process measures, in Prometheus' text format. */
+  readonly metrics: () => string
+}
+
+export interface AnsweredRequest {
+  /** Null where there is no such gateway. */
+  readonly gateway: string | null
+  readonly call: 'request' | 'submit'
+  readonly status: number
+  readonly durationMs: number
 }
 
 export interface HttpGateway {
@@ -100,6 +112,7 @@ async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance
     // A connection that is kept alive would keep the server open until its client lets go.
     if (isClosing) reply.header('connection', 'close')
   })
+  tellOfAnswers(app, options)
   boundBodies(app, options)
   // Plain HTTP on loopback, or behind a proxy that speaks TLS and says so itself.
   await app.register(helmet, {
@@ -127,6 +140,15 @@ async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance
   })
   await app.ready()
   return app
+}
+
+function tellOfAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
+  app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
+    const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
+    if (call !== 'request' && call !== 'submit') return
+    const { gateway } = params as { readonly gateway: string }
+    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime })
+  })
 }
 
 /** Bodies stay in memory until their request is answered: all of them together have a bound. */

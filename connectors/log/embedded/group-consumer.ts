@@ -102,6 +102,11 @@ export class GroupConsumer implements Consumer, Watcher {
     return false
   }
 
+  endOf({ topic, partition }: TopicPartition): number | null {
+    for (const owned of this.#owned.keys()) if (owned.topic === topic && owned.number === partition) return this.#end(owned)
+    return null
+  }
+
   async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
     return this.#log.position(this.#group.name, topic, partition)
   }

@@ -28,6 +28,10 @@ export class FetchedPartition {
     return this.#next
   }
 
+  get end(): number | null {
+    return this.#end
+  }
+
   get epoch(): number {
     return this.#epoch
   }

@@ -123,6 +123,11 @@ export class GroupConsumer implements Consumer {
     return this.#owned.get(placeName(place))?.fetched.mayHaveMore ?? false
   }
 
+  /** As of the last answer that brought records, or said that there are none. */
+  endOf(place: TopicPartition): number | null {
+    return this.#owned.get(placeName(place))?.fetched.end ?? null
+  }
+
   committed(place: TopicPartition): Promise<Position | null> {
     const fresh = this.#fresh?.get(placeName(place))
     if (fresh !== undefined) return Promise.resolve(fresh)

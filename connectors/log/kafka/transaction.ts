@@ -158,9 +158,11 @@ export class Transaction implements Enlistment {
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown as BrokerError
-        if (isCoordinatorMoved(error)) this.#cluster.forgetCoordinator(kind, key)
-        // The markers of the one before are about to be written: as a rule that is a matter of a millisecond.
-        if (error === 'CONCURRENT_TRANSACTIONS') await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))
+        // Markers are about to be written, or a broker verifies records of this transaction at the same moment, and tells this one a group's
+        // coordinator's error for it (KIP-890): as a rule that is a matter of a millisecond.
+        const isAMoment = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
+        if (isCoordinatorMoved(error) && !isAMoment) this.#cluster.forgetCoordinator(kind, key)
+        if (isAMoment) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))
         else await this.#cluster.backOff(attempt)
       }
     }
@@ -172,4 +174,5 @@ function errorOf({ errorCode }: { readonly errorCode: number }): string | null {
 }
 
 const maxConcurrentMs = 20
+const shortTries = 8
 const giveUpMs = 60_000

@@ -88,6 +88,10 @@ export class RemoteConsumer implements Consumer {
     return known !== undefined && (known.runs.length > 0 || known.hasMore)
   }
 
+  endOf(): null {
+    return null
+  }
+
   committed({ topic, partition }: TopicPartition): Promise<Position | null> {
     return this.#options.peer.call('committed', { consumer: this.#number, topic, partition })
   }

@@ -66,6 +66,8 @@ describe('The HTTP gateway', () => {
       rateLimitPerSecond: null,
       notReady: () => null,
       onError: () => {},
+      onAnswered: () => {},
+      metrics: () => '',
       ...more,
     }
   }

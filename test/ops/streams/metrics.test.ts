@@ -84,6 +84,19 @@ describe('What an application measures of itself', () => {
     assert.equal(client('alive-stream-threads'), 1)
   })
 
+  it('is how far it is behind in each partition that it reads, by the name that Kafka’s consumers have for it', async () => {
+    await using streams = await running(upper())
+    const lag = () => metric(streams.metrics, 'consumer-fetch-manager-metrics', 'records-lag', { topic: 'in', partition: '0' })
+    await sent(streams, [['a', 'x', 1]])
+    assert.equal(lag(), 0)
+    streams.pause()
+    for (const value of ['y', 'z', 'w']) await streams.send('in', { key: 'a', value, timestamp: 2 }, written)
+    await until(() => lag() === 3)
+    streams.resume()
+    await until(() => lag() === 0)
+    assert.equal(metric(streams.metrics, 'stream-thread-metrics', 'process-total'), 4)
+  })
+
   it('is what its threads do: polls, records, commits, tasks, and how their time was spent', async () => {
     await using streams = await running(upper())
     await sent(streams, [

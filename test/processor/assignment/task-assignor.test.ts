@@ -127,7 +127,7 @@ describe('A group whose leader assigns tasks', () => {
     const [problem, ...others] = assignor?.problems ?? []
     assert.equal(others.length, 0)
     assert.equal(problem?.code, 'WAGGLE_NO_CAPABLE_PROCESS')
-    assert.match(problem?.message ?? '', /^Sub-topology 2 \(.*upper.*\) runs nowhere: no process of the group has gpu: 1$/)
+    assert.match(problem?.message ?? '', /^Sub-topology 2 \(.*upper.*\) runs nowhere: no process of the group has gpu: 1; /)
     group.join('gpu', { capabilities: { gpu: 1 } })
     group.settle()
     assert.deepEqual(assignor?.problems, [])

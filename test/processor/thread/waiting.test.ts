@@ -46,6 +46,35 @@ describe('A thread’s loop', () => {
     await close()
   })
 
+  for (const commitsWhenIdle of [false, true]) {
+    it(`commits what was written ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and always by then where it is busy`, async () => {
+      const world = new SimulatedWorld({ traits: onKafka })
+      const log = await withTopics(world, ['in', 'out'])
+      const builder = new StreamsBuilder()
+      toOut(builder.stream('in', read))
+      const { close } = await running(world, { topology: builder.build(), log, commitIntervalMs: 30_000, commitsWhenIdle })
+      const written = async () => (await log.topic('out'))?.offsets[0]?.end ?? 0
+      await send(world, log, 'in', 1)
+      // The first commit of all is due at once.
+      await world.clock.advance(31_000)
+      assert.equal(await written(), 1)
+      await send(world, log, 'in', 1)
+      await world.clock.advance(100)
+      await send(world, log, 'in', 1)
+      await world.clock.advance(100)
+      assert.equal(await written(), commitsWhenIdle ? 3 : 1)
+      await send(world, log, 'in', 2000)
+      await world.clock.advance(100)
+      const before = await written()
+      await send(world, log, 'in', 1)
+      await world.clock.advance(100)
+      assert.equal(await written(), before, 'many have come within the last second')
+      await world.clock.advance(31_000)
+      assert.equal(await written(), 2004)
+      await close()
+    })
+  }
+
   it('does not look every millisecond for a task that has gone while it waited for an input', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['a', 'b', 'out'])

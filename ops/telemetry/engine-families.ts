@@ -1,0 +1,47 @@
+import type { Metric } from '../../processor/metrics/meters.ts'
+import type { Family, Labels, Sample } from './exposition.ts'
+
+/**
+ * What the engine measures, under the names that the JMX exporter gives Kafka's own metrics (domain, type, attribute, in snake case), so that who
+ * knows those knows these; times in seconds, as Prometheus wants them.
+ */
+export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
+  const families = new Map<string, { readonly of: Metric; readonly type: Family['type']; readonly samples: Map<string, Sample> }>()
+  for (const metric of metrics) {
+    // Nothing came within the last minute: Kafka says so by NaN.
+    if (Number.isNaN(metric.value)) continue
+    const { name, type, perSecond } = promName(metric)
+    const family = families.get(name) ?? { of: metric, type, samples: new Map<string, Sample>() }
+    families.set(name, family)
+    const labels = labelsOf(metric)
+    family.samples.set(JSON.stringify(labels), { labels, value: metric.value / perSecond })
+  }
+  return [...families].map(([name, { of, type, samples }]) => ({
+    name,
+    type,
+    help: `Kafka's ${of.name} of ${of.group}${/_seconds(_total)?$/.test(name) ? ', in seconds' : ''}.`,
+    samples: [...samples.values()],
+  }))
+}
+
+function promName({ group, name }: Metric): { readonly name: string; readonly type: Family['type']; readonly perSecond: number } {
+  const perSecond = unitsInASecond(group, name)
+  // What is left to do goes down as well.
+  const isTotal = name.endsWith('-total') && !name.includes('-remaining-')
+  const bare = name.replace(/-total$/, '').replace(/-ns$/, '')
+  const domain = group.startsWith('consumer-') ? 'kafka_consumer' : 'kafka_streams'
+  const whole = `${domain}_${group}_${bare}${perSecond === 1 ? '' : '_seconds'}${isTotal ? '_total' : ''}`
+  return { name: whole.replaceAll(/[^A-Za-z0-9_]/g, '_'), type: isTotal ? 'counter' : 'gauge', perSecond }
+}
+
+/** 1 of what is no time. Kafka Streams measures some tasks' latencies in nanoseconds, and all else in milliseconds. */
+function unitsInASecond(group: string, name: string): number {
+  if (/-(rate|total)$/.test(name) && name !== 'blocked-time-ns-total') return 1
+  if (name === 'blocked-time-ns-total' || (group === 'stream-task-metrics' && /^(process|punctuate)-latency-/.test(name))) return 1e9
+  return /-latency-|-lateness-/.test(name) || name === 'thread-start-time' ? 1000 : 1
+}
+
+/** The id of a process is made up anew at each start, and would make every series another one then. */
+function labelsOf({ tags }: Metric): Labels {
+  return Object.fromEntries(Object.entries(tags).flatMap(([tag, value]) => (tag === 'process-id' ? [] : [[tag.replaceAll('-', '_'), value]])))
+}

@@ -1,0 +1,105 @@
+import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
+import type { Metric } from '../../processor/metrics/meters.ts'
+import type { Clock } from '../../processor/ports.ts'
+import type { Application } from '../../processor/streams.ts'
+import { deadLetterTopic } from '../../topology/naming.ts'
+import { metricsOf } from '../streams/metrics.ts'
+import { engineFamilies } from './engine-families.ts'
+import { exposition, type Family, type Sample } from './exposition.ts'
+import { RequestMeters } from './request-meters.ts'
+
+export interface TelemetryOptions {
+  readonly clock: Clock
+  readonly swarms: readonly MeasuredSwarm[]
+}
+
+interface MeasuredSwarm {
+  readonly plan: { readonly swarm: string; readonly applicationId: string }
+  readonly application: Application
+  /** Null: it answers. */
+  readonly notReady: string | null
+}
+
+/** Everything that this process measures, for `GET /metrics`. Nothing is asked of anybody for it: it answers when the log is away, too. */
+export class Telemetry {
+  readonly #options: TelemetryOptions
+  readonly #requests = new RequestMeters()
+  readonly #startedAtMs: number
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options
+    this.#startedAtMs = options.clock.now()
+  }
+
+  answered(request: AnsweredRequest): void {
+    this.#requests.answered(request)
+  }
+
+  /** In Prometheus' text format. */
+  text(): string {
+    const now = this.#options.clock.now()
+    const swarms = this.#options.swarms.map((swarm) => ({
+      ...swarm,
+      name: swarm.plan.swarm,
+      isReady: swarm.notReady === null,
+      metrics: metricsOf({ applicationId: swarm.plan.applicationId, processId: '' }, swarm.application, now),
+    }))
+    const gauge = (name: string, help: string, value: (swarm: (typeof swarms)[number]) => number): Family => ({
+      name: `waggle_swarm_${name}`,
+      help,
+      type: 'gauge',
+      samples: swarms.map((swarm) => ({ labels: { swarm: swarm.name }, value: value(swarm) })),
+    })
+    return exposition([
+      ...this.#requests.families,
+      gauge('ready', '1 where the swarm answers.', ({ isReady }) => (isReady ? 1 : 0)),
+      gauge('tasks', 'Tasks of the swarm that run in this process.', ({ application }) => application.tasks.length),
+      gauge('records_in_hand', 'Records that wait in this process, in buffers and calls.', ({ application }) => application.recordsInHand),
+      gauge(
+        'restore_remaining_records',
+        'Of changelogs, to be read before all tasks of this process run.',
+        ({ application }) => application.recordsToRestore,
+      ),
+      {
+        name: 'waggle_swarm_restored_records_total',
+        help: 'Records of changelogs that were read into state.',
+        type: 'counter',
+        samples: swarms.map(({ name, application }) => ({ labels: { swarm: name }, value: application.restoredRecords })),
+      },
+      {
+        name: 'waggle_swarm_dead_letters_total',
+        help: 'Dead letters that were written, by the task that they are of.',
+        type: 'counter',
+        samples: swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
+      },
+      ...this.#process,
+      ...engineFamilies(swarms.flatMap(({ metrics }) => metrics)),
+    ])
+  }
+
+  /** By the names that every Prometheus client library gives them. */
+  get #process(): readonly Family[] {
+    const { user, system } = process.cpuUsage()
+    const one = (name: string, help: string, type: Family['type'], value: number): Family => ({ name, help, type, samples: [{ labels: {}, value }] })
+    return [
+      one('process_cpu_seconds_total', 'User and system time of the process.', 'counter', (user + system) / 1e6),
+      one('process_resident_memory_bytes', 'Resident memory of the process.', 'gauge', process.memoryUsage.rss()),
+      one('process_start_time_seconds', 'When Waggle began, in seconds since the epoch.', 'gauge', this.#startedAtMs / 1000),
+    ]
+  }
+}
+
+/** Of bees, which write them themselves, and of what a handler let pass. A series a task and thread: a sum would fall when a task goes elsewhere. */
+function deadLetters(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
+  const topic = deadLetterTopic(swarm)
+  const byTask = new Map<string, { readonly labels: Sample['labels']; value: number }>()
+  for (const { name, tags, value } of metrics) {
+    const isLetter = name === 'dead-letters-total' || (name === 'records-produced-total' && tags.topic === topic)
+    if (!isLetter) continue
+    const labels = { swarm, thread_id: tags['thread-id'] ?? '', task_id: tags['task-id'] ?? '' }
+    const sample = byTask.get(JSON.stringify(labels)) ?? { labels, value: 0 }
+    byTask.set(JSON.stringify(labels), sample)
+    sample.value += value
+  }
+  return [...byTask.values()]
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
+import { lintExposition, type ParsedFamily, parseExposition } from '../../support/exposition-parser.ts'
+import { describeWithKafka } from '../../support/kafka-cluster.ts'
+
+const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+/** Nobody had it before, so that tests leave each other alone on one cluster. */
+const told = `told-${randomUUID().slice(0, 8)}`
+const swarm = `name: ${told}
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: ${told}}}
+  - {name: work, type: module, input: {name: entrance}, spec: {file: ./work.mjs}}
+  - {name: answer, type: respond, input: {name: work}}
+`
+const work = `export default ({ number }) => {
+  if (number > 2) throw new Error('too much')
+  return { number }
+}
+`
+
+/** The same of a swarm on either log. */
+function tellsOf(env: () => { readonly [variable: string]: string }) {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-told-'))
+  const envOfProgram = () => ({ WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '2', ...env() })
+  let program: MeasuredProgram
+
+  before(async () => {
+    writeFileSync(join(directory, 'swarm.yaml'), swarm)
+    writeFileSync(join(directory, 'work.mjs'), work)
+    program = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], envOfProgram())
+  })
+  after(async () => {
+    assert.equal(await program.stop(), 0)
+    const argv = ['reset', join(directory, 'swarm.yaml'), '--force', '--gateways']
+    if (env().WAGGLE_LOG === 'kafka') await promisify(execFile)(process.execPath, [main, ...argv], { env: { ...process.env, ...envOfProgram() } })
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const ask = async (gateway: string, body: unknown, verb: string) => {
+    const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+    return (await fetch(`${program.ready.gateway}/v1/gateways/${encodeURIComponent(gateway)}/${verb}`, init)).status
+  }
+  const scraped = async () => {
+    const response = await fetch(`${program.ready.gateway}/metrics`)
+    assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4; charset=utf-8$/)
+    return parseExposition(await response.text())
+  }
+  const sum = (families: ReadonlyMap<string, ParsedFamily>, name: string, labels: { readonly [label: string]: string } = {}) => {
+    const samples = families.get(name)?.samples ?? []
+    const matching = samples.filter((sample) => Object.entries(labels).every(([label, value]) => sample.labels.get(label) === value))
+    return matching.length === 0 ? null : matching.reduce((all, { value }) => all + value, 0)
+  }
+
+  it('in a text that Prometheus takes, by its rules for names', async () => {
+    assert.deepEqual(lintExposition(await scraped()), [])
+  })
+
+  it('how many requests were answered with which status, and how long that took', async () => {
+    const statuses = await Promise.all([1, 2, 3].map((number) => ask(told, { number }, 'request')))
+    assert.deepEqual(statuses, [200, 200, 502])
+    assert.equal(await ask(told, { number: 1 }, 'submit'), 202)
+    assert.equal(await ask('nowhere', {}, 'request'), 404)
+    const families = await scraped()
+    const count = 'waggle_gateway_requests_total'
+    assert.deepEqual(
+      ['200', '502', '202'].map((status) => sum(families, count, { gateway: told, status })),
+      [2, 1, 1],
+    )
+    assert.equal(sum(families, count, { gateway: '', call: 'request', status: '404' }), 1)
+    const durations = families.get('waggle_gateway_request_duration_seconds')?.samples ?? []
+    const own = (name: string) =>
+      durations.find((one) => one.name.endsWith(name) && one.labels.get('gateway') === told && one.labels.get('call') === 'request')
+    assert.equal(own('_count')?.value, 3)
+    assert.ok((own('_sum')?.value ?? 0) > 0 && (own('_sum')?.value ?? 0) < 60)
+    assert.deepEqual(lintExposition(families), [])
+  })
+
+  it('dead letters, lag, state, and what the engine measures by Kafka’s names', async () => {
+    const families = await scraped()
+    assert.equal(sum(families, 'waggle_swarm_dead_letters_total', { swarm: told }), 1)
+    assert.equal(sum(families, 'waggle_swarm_ready', { swarm: told }), 1)
+    assert.equal(sum(families, 'waggle_swarm_restore_remaining_records', { swarm: told }), 0)
+    assert.ok((sum(families, 'waggle_swarm_tasks', { swarm: told }) ?? 0) >= 4)
+    const lags = families.get('kafka_consumer_consumer_fetch_manager_metrics_records_lag')?.samples ?? []
+    assert.deepEqual(
+      new Set(lags.map(({ labels }) => labels.get('topic'))),
+      new Set([`waggle.gateway.${told}`, `waggle.${told}.work`, `waggle.${told}-accepted-repartition`]),
+    )
+    assert.deepEqual(new Set(lags.map(({ labels }) => labels.get('partition'))), new Set(['0', '1']))
+    const threads = 'kafka_streams_stream_thread_metrics'
+    assert.ok((sum(families, `${threads}_process_total`) ?? 0) > 0)
+    const latency = families.get(`${threads}_commit_latency_avg_seconds`)?.samples[0]?.value ?? -1
+    assert.ok(latency >= 0 && latency < 10, `a commit took ${latency} s`)
+    const started = sum(families, 'process_start_time_seconds') ?? 0
+    assert.ok(Math.abs(started - Date.now() / 1000) < 600)
+    assert.ok((sum(families, `${threads}_thread_start_time_seconds`) ?? 0) >= started - 60)
+  })
+}
+
+describe('GET /metrics tells of a swarm on the embedded log', () => tellsOf(() => ({})))
+
+describeWithKafka('GET /metrics tells of a swarm on Kafka', {}, (cluster) =>
+  tellsOf(() => ({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: cluster().brokers.join(',') })),
+)
