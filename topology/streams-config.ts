@@ -39,6 +39,8 @@ export interface StreamsConfig {
   /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
+  /** 30,000. How often, at most, what is done of repartition topics is deleted (KIP-811). */
+  repartitionPurgeIntervalMs?: number
   /** Of all caches together: updates of tables wait in them for a commit. 0: each goes on at once. 10 MiB, in a TopologyTestDriver 0. */
   cacheMaxBytes?: number
   /** How often, at most, unmatched records and closed windows are looked for: 1000, in a TopologyTestDriver 0, which is with each record. */

@@ -17,7 +17,7 @@ export function checkConfig(config: StreamsConfig): void {
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
-  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes'] as const) {
+  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes', 'repartitionPurgeIntervalMs'] as const) {
     if (config[name] !== undefined && !(config[name] >= 0)) throw invalid(`${name} is ${config[name]}`, 'Give a number of at least 0.')
   }
   const { maxTaskIdleMs, processing, deadLetterTopic } = config

@@ -18,6 +18,7 @@ import {
   type Subscription,
   type TaskProducer,
   type TopicInfo,
+  type TopicPartition,
   type TopicSpec,
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -166,6 +167,26 @@ export class EmbeddedLog implements Log {
 
   read(options: ReadOptions): Reader {
     return new PartitionReader(this, this.#partition(options.topic, options.partition), options)
+  }
+
+  /** By whole runs; payloads that lie in segments stay with them. */
+  async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+    await this.#cycle?.catch(() => {})
+    if (this.#closed || this.#broken) return
+    const first = new Map<Partition, number>()
+    for (const { topic, partition: number, offset } of places) {
+      const partition = this.#partition(topic, number)
+      const from = partition.firstOfRun(Math.min(offset, partition.durableEnd), this.#disk)
+      if (from > partition.start) first.set(partition, from)
+    }
+    if (first.size === 0) return
+    // What is before the start is not read: whatever a crash leaves there goes the next time.
+    this.#disk.write([...first].map(([{ topicNumber, number, durableEnd }, from]) => [endsKey(topicNumber, number), endsBytes(from, durableEnd)]))
+    for (const [partition, from] of first) {
+      const { topicNumber, number } = partition
+      partition.start = from
+      this.#disk.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, from))
+    }
   }
 
   readPartition(partition: Partition, offset: number, end: number, limit: number): readonly LogRecord[] {

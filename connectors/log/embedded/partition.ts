@@ -93,6 +93,12 @@ export class Partition {
     this.#tailBytes -= bytes
   }
 
+  /** Where the run begins that this offset lies in, or that is the last before it; its start where there is none. */
+  firstOfRun(offset: number, disk: Rocks): number {
+    const key = this.#runAt(offset, disk)
+    return Math.min(offset, offsetOfRunKey(key))
+  }
+
   /** Takes back what these records' producers dropped: offsets that were given out stay unused. */
   remove(dropped: (record: TailRecord) => boolean): void {
     this.#tail = this.#tail.filter((record) => {
