@@ -535,6 +535,33 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
+    describe('a member that is closed while partitions are taken from it', () => {
+      it('takes none any more, and the others have all of them', async () => {
+        const told: string[] = []
+        const owned = new Set<number>()
+        const closings: Promise<void>[] = []
+        const first = await log.subscribe({
+          ...subscription(['in']),
+          listener: { ...listener(told, 'first '), revoked: () => void closings.push(first.close()) },
+        })
+        await polledUntil([first], () => told.length === 1)
+        const assigned = (partitions: readonly TopicPartition[]) => partitions.forEach(({ partition }) => void owned.add(partition))
+        const second = await log.subscribe({ ...subscription(['in']), listener: { ...listener([]), assigned } })
+        for (let isClosed = false; !isClosed; ) {
+          await second.poll({ maxRecords: 0, maxWaitMs: 0 })
+          isClosed = await first.poll({ maxRecords: 0, maxWaitMs: 0 }).then(
+            () => false,
+            () => true,
+          )
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        await polledUntil([second], () => owned.size === 4)
+        await Promise.all(closings)
+        assert.deepEqual(told, ['first assigned 4'])
+        await second.close()
+      })
+    })
+
     describe('a reader', () => {
       it('reads a range and ends', async () => {
         const producer = await log.producer()

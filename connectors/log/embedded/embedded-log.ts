@@ -237,13 +237,10 @@ export class EmbeddedLog implements Log {
   async abortAll(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const set of waiting)
-      set.reject(
-        new WaggleError('WAGGLE_COMMIT_DROPPED', {
-          message: 'Another application of this process went back to its last commit',
-          next: 'Nothing: the records are done again.',
-        }),
-      )
+    for (const set of waiting) {
+      for (const { record } of set.appended) this.#pendingBytes -= record.bytes
+      set.reject(commitDropped())
+    }
     await this.#cycle?.catch(() => {})
     for (const producer of this.#taskProducers) {
       for (const { record } of producer.takeOpen()) this.#pendingBytes -= record.bytes
@@ -270,6 +267,12 @@ export class EmbeddedLog implements Log {
 
   #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
     if (this.#closed) return Promise.reject(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' }))
+    try {
+      // A record that nobody can write stands for itself: its sender is told before anybody has it.
+      if (record.value instanceof Handed) void record.value.bytes
+    } catch (thrown) {
+      return Promise.reject(unwritable(thrown))
+    }
     const appended = this.append(record, null)
     return new Promise((resolve, reject) => {
       this.#loose.push({ ...appended, durable, resolve: () => resolve({ offset: appended.record.offset }), reject })
@@ -291,11 +294,11 @@ export class EmbeddedLog implements Log {
 
   async #runCycle(): Promise<void> {
     const loose = this.#loose
-    const sets: CommitSet[] = [...this.#waiting]
+    let sets: readonly CommitSet[] = this.#waiting
     this.#loose = []
     this.#waiting = []
     if (loose.length > 0) {
-      sets.unshift({
+      const set = {
         appended: loose,
         group: '',
         point: null,
@@ -305,15 +308,16 @@ export class EmbeddedLog implements Log {
         reject: (error) => {
           for (const one of loose) one.reject(error)
         },
-      })
+      } satisfies CommitSet
+      sets = [set, ...sets]
     }
     try {
       await this.#repair()
+      sets = this.#refuseUnwritable(sets)
       if (sets.length === 0) return
       await commitTogether(sets, {
         disk: this.#disk,
         segments: this.#segments,
-        putAhead: (one) => this.#putAhead(one),
         storeNumber: (task, store, changes) => this.#storeNumber(task, store, changes),
       })
       this.#unsavedStores = []
@@ -340,6 +344,25 @@ export class EmbeddedLog implements Log {
       partition.notify()
     }
     for (const set of sets) set.resolve()
+  }
+
+  /**
+   * A value that its serde cannot write fails the commit that has it, and nothing is wrong with the disk. Tasks may have built on each
+   * other's records, so their other commits are dropped with it, and all of them go back. What is left may be written.
+   */
+  #refuseUnwritable(sets: readonly CommitSet[]): readonly CommitSet[] {
+    for (const set of sets) {
+      try {
+        for (const one of set.appended) this.#putAhead(one)
+      } catch (thrown) {
+        this.#cycleFailed([set], unwritable(thrown))
+        const ofTasks = sets.filter((one) => one !== set && one.point !== null)
+        this.#cycleFailed(ofTasks, commitDropped())
+        void this.abortAll()
+        return sets.filter((one) => one !== set && one.point === null)
+      }
+    }
+    return sets
   }
 
   #cycleFailed(sets: readonly CommitSet[], error: unknown): void {
@@ -395,7 +418,14 @@ export class EmbeddedLog implements Log {
     setImmediate(() => {
       const ahead = this.#ahead
       this.#ahead = []
-      for (const one of ahead) if (!one.record.durable) this.#putAhead(one)
+      for (const one of ahead) {
+        if (one.record.durable || one.record.dropped) continue
+        try {
+          this.#putAhead(one)
+        } catch {
+          // Its commit finds the same, and tells whoever makes it.
+        }
+      }
     })
   }
 
@@ -514,6 +544,17 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#open = []
     return open
   }
+}
+
+function unwritable(thrown: unknown): WaggleError {
+  return WaggleError.from('WAGGLE_PRODUCTION_FAILED', thrown, { next: 'Give the sink a serde that takes this value.' })
+}
+
+function commitDropped(): WaggleError {
+  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
+    message: 'Another application of this process went back to its last commit',
+    next: 'Nothing: the records are done again.',
+  })
 }
 
 /** How often what is past its retention is looked for. */
