@@ -35,7 +35,10 @@ export interface StreamsConfig {
   maxWarmupReplicas?: number
   /** Static membership (KIP-345): this process's own name, the same after a restart. */
   instanceId?: string
+  /** `host:port`, told to the other processes, and listened at for their queries; beyond this machine with an `applicationServerSecret` only. */
   applicationServer?: string
+  /** Beyond Kafka Streams: what all processes of the application know, and nobody else; who asks without it is told nothing. */
+  applicationServerSecret?: string
   /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number

@@ -227,7 +227,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
       grouped.windowedBy(TimeWindows.ofSizeWithNoGrace(1000)).count(Materialized.as('windows'))
       return builder.build()
     }
-    const more = { applicationId: 'asked', applicationServer: '127.0.0.1:0' }
+    const more = { applicationId: 'asked', applicationServer: '127.0.0.1:0', applicationServerSecret: 'only-for-these-two' }
     const [first, second] = [program(topology(), more), program(topology(), more)]
     await Promise.all([first.start(), second.start()])
     const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
