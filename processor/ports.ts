@@ -340,6 +340,11 @@ export interface Log {
   taskProducer(options: { readonly group: string }): Promise<TaskProducer>
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
+  /**
+   * What lies before these offsets nobody will read again: it goes, at once or in time, as far as the log deletes by. A log without this
+   * keeps it until its retention has passed.
+   */
+  deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /** Bytes that wait to be written, against their bound: a gateway refuses what comes when it is full. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
   close(): Promise<void>

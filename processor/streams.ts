@@ -56,6 +56,8 @@ export interface ApplicationOptions {
   readonly cacheMaxBytes?: number
   /** See KIP-695: 0 by default. */
   readonly maxTaskIdleMs?: number
+  /** How often, at most, what is done of repartition topics is deleted; 30 s. */
+  readonly repartitionPurgeIntervalMs?: number
   readonly maxBufferedRecords?: number
   readonly maxBufferedBytes?: number
   readonly maxCachedEntries?: number
@@ -331,6 +333,8 @@ export class Application {
       onSettling: () => this.#settling(),
       cacheMaxBytes: Math.floor((this.#options.cacheMaxBytes ?? 0) / (this.#options.threads ?? 1)),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
+      purgeIntervalMs: this.#options.repartitionPurgeIntervalMs ?? 30_000,
+      onNotice: (notice) => this.#options.onNotice?.(notice),
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
       ...this.#told,

@@ -36,12 +36,17 @@ export interface StreamsConfig {
   maxWarmupReplicas?: number
   /** Static membership (KIP-345): this process's own name, the same after a restart. */
   instanceId?: string
+  /** `host:port`, told to the other processes, and listened at for their queries; beyond this machine with an `applicationServerSecret` only. */
   applicationServer?: string
   /** None. What this process has (`{ gpu: 1 }`): a sub-topology that needs more (`Topology.requireCapabilities`) runs in processes that have it. */
   capabilities?: Capabilities
+  /** Beyond Kafka Streams: what all processes of the application know, and nobody else; who asks without it is told nothing. */
+  applicationServerSecret?: string
   /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
+  /** 30,000. How often, at most, what is done of repartition topics is deleted (KIP-811). */
+  repartitionPurgeIntervalMs?: number
   /** Of all caches together: updates of tables wait in them for a commit. 0: each goes on at once. 10 MiB, in a TopologyTestDriver 0. */
   cacheMaxBytes?: number
   /** How often, at most, unmatched records and closed windows are looked for: 1000, in a TopologyTestDriver 0, which is with each record. */

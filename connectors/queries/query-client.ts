@@ -1,10 +1,11 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { endOfRows } from './query-server.ts'
+import { endOfRows, signedIn } from './query-server.ts'
 
 /** Asks the process at `host`. Throws what it could not answer; nobody there is WAGGLE_STORE_MIGRATED, since its tasks go elsewhere then. */
-export async function askHost(host: string, question: unknown): Promise<AsyncIterable<unknown>> {
+export async function askHost(host: string, question: unknown, { secret }: { readonly secret: string | null }): Promise<AsyncIterable<unknown>> {
   const answer = await fetch(`http://${host}/query`, {
     method: 'POST',
+    headers: signedIn(secret),
     body: JSON.stringify(question),
     signal: AbortSignal.timeout(answerTimeoutMs),
   }).catch((thrown: unknown) => {

@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +9,8 @@ export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
 
 /**
  * Where a process answers what others want to know of its stores: POST /query with a question as JSON, answered with a row a line; what
- * fails is a problem as JSON, with the code and the words of a WaggleError. Whoever reaches the address can read the stores.
+ * fails is a problem as JSON, with the code and the words of a WaggleError. Only who has the application's secret is answered, as a
+ * bearer token; without one, whoever reaches the address, which is then this machine's own.
  */
 export class QueryServer {
   /** `host:port`, as others are told. */
@@ -20,10 +22,12 @@ export class QueryServer {
     this.#server = server
   }
 
-  static async open(address: string, answer: AnswerQuery): Promise<QueryServer> {
+  static async open(address: string, { secret, answer }: { readonly secret: string | null; readonly answer: AnswerQuery }): Promise<QueryServer> {
     const at = address.lastIndexOf(':')
     const host = address.slice(0, at)
-    const server = createServer((request, response) => void respond(request, response, answer))
+    if (secret === null) refuseBeyondLoopback(address, host)
+    const isKnown = signIn(secret)
+    const server = createServer((request, response) => void respond(request, response, { isKnown, answer }))
     server.requestTimeout = requestTimeoutMs
     server.listen(Number(address.slice(at + 1)), host)
     try {
@@ -45,10 +49,41 @@ export class QueryServer {
   }
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, answer: AnswerQuery): Promise<void> {
+/** What a question bears where its asker has a secret. */
+export function signedIn(secret: string | null): { readonly authorization?: string } {
+  return secret === null ? {} : { authorization: `Bearer ${secret}` }
+}
+
+/** Tells those who have the secret, in a time that says nothing of how much of it somebody has. */
+function signIn(secret: string | null): (request: IncomingMessage) => boolean {
+  const wanted = digest(signedIn(secret).authorization ?? '')
+  return ({ headers }) => secret === null || timingSafeEqual(digest(headers.authorization ?? ''), wanted)
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function refuseBeyondLoopback(address: string, host: string): void {
+  if (/^(localhost|127(\.\d+){3}|\[?::1\]?)$/.test(host)) return
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', {
+    message: `applicationServer ${address} is reached from other machines, and anybody there could read the stores`,
+    next: 'Give all processes of the application the same applicationServerSecret.',
+  })
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { isKnown, answer }: { readonly isKnown: (request: IncomingMessage) => boolean; readonly answer: AnswerQuery },
+): Promise<void> {
   try {
     if (request.method !== 'POST' || request.url !== '/query') {
       response.writeHead(404).end()
+      return
+    }
+    if (!isKnown(request)) {
+      response.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Bearer' }).end(JSON.stringify(notKnown))
       return
     }
     const rows = await answer(JSON.parse(await bodyOf(request)))
@@ -80,6 +115,11 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+const notKnown = {
+  code: 'WAGGLE_NOT_PERMITTED',
+  message: 'The process that has what is asked for wants another secret than the one that it was asked with',
+  next: 'Give all processes of the application the same applicationServerSecret.',
+}
 export const endOfRows = { end: true }
 const maxQuestionBytes = 1024 * 1024
 const requestTimeoutMs = 30_000

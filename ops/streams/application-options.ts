@@ -8,7 +8,7 @@ import { commitIntervalOn } from './kafka-cluster.ts'
 
 /** What a configuration says to every JavaScript thread of an application. `topics`: those that the log had when it started. */
 export function applicationOptions(config: StreamsConfig, topology: Topology, topics: readonly string[]): Omit<ApplicationOptions, 'log'> {
-  const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs } = config
+  const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs, repartitionPurgeIntervalMs } = config
   const commitIntervalMs = config.log === 'embedded' ? config.commitIntervalMs : commitIntervalOn(config)
   const { defaultKeySerde, defaultValueSerde, timestampExtractor } = config
   const decoratedTopology = decorated(topology, applicationId, {
@@ -25,6 +25,7 @@ export function applicationOptions(config: StreamsConfig, topology: Topology, to
     threads: numThreads ?? 1,
     ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
     ...(maxTaskIdleMs === undefined ? {} : { maxTaskIdleMs }),
+    ...(repartitionPurgeIntervalMs === undefined ? {} : { repartitionPurgeIntervalMs }),
     ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
     cacheMaxBytes: config.cacheMaxBytes ?? defaultCacheBytes,
     failures: failurePolicy(config),

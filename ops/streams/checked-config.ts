@@ -17,13 +17,19 @@ export function checkConfig(config: StreamsConfig): void {
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
-  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes'] as const) {
+  for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes', 'repartitionPurgeIntervalMs'] as const) {
     if (config[name] !== undefined && !(config[name] >= 0)) throw invalid(`${name} is ${config[name]}`, 'Give a number of at least 0.')
   }
   for (const [name, count] of Object.entries(config.capabilities ?? {})) {
     if (!(Number.isSafeInteger(count) && count >= 0)) throw invalid(`capabilities.${name} is ${count}`, 'Give how many there are.')
   }
-  const { maxTaskIdleMs, processing, deadLetterTopic } = config
+  const { maxTaskIdleMs, processing, deadLetterTopic, applicationServer, applicationServerSecret } = config
+  if (applicationServer !== undefined && !/^\S+:\d{1,5}$/.test(applicationServer)) {
+    throw invalid(`applicationServer is ${JSON.stringify(applicationServer)}`, 'Write host:port.')
+  }
+  if (applicationServerSecret !== undefined && !/^[\x21-\x7e]{16,}$/.test(applicationServerSecret)) {
+    throw invalid('applicationServerSecret is none', 'Give at least 16 letters, digits and signs, the same to all processes.')
+  }
   if (maxTaskIdleMs !== undefined && !(maxTaskIdleMs >= -1)) throw invalid(`maxTaskIdleMs is ${maxTaskIdleMs}`, 'Give milliseconds, or -1.')
   if (processing !== undefined && processing !== 'at_least_once' && processing !== 'exactly_once') {
     throw invalid(`processing is ${JSON.stringify(processing)}`, 'Set at_least_once or exactly_once.')

@@ -8,28 +8,38 @@ interface Shared {
 }
 
 const open = new Map<string, Shared>()
+/** Let go by their last user and not closed yet: until then nobody else can open them. */
+const closing = new Map<string, Promise<void>>()
 
 /** The embedded log of a directory: opened by the first application of this process that wants it, closed by the last. */
 export async function shareEmbeddedLog(directory: string): Promise<{ readonly log: EmbeddedLog; close(): Promise<void> }> {
   const place = resolve(directory)
-  const shared = open.get(place) ?? { log: openLog(place), users: 0 }
+  const shared = open.get(place) ?? { log: openLog(place, closing.get(place)), users: 0 }
   open.set(place, shared)
   shared.users++
   const letGo = async () => {
     if (--shared.users > 0) return
     open.delete(place)
-    await (await shared.log).close()
+    const closed = shared.log
+      .then((log) => log.close())
+      .finally(() => {
+        if (closing.get(place) === closed) closing.delete(place)
+      })
+    closing.set(place, closed)
+    await closed
   }
   try {
     return { log: await shared.log, close: letGo }
   } catch (error) {
-    open.delete(place)
+    if (open.get(place) === shared) open.delete(place)
     throw error
   }
 }
 
 /** Loaded when it is wanted: a program that only builds topologies needs no database. */
-async function openLog(directory: string): Promise<EmbeddedLog> {
+async function openLog(directory: string, closed: Promise<void> | undefined): Promise<EmbeddedLog> {
+  // Why it did not close, whoever closed it is told.
+  await closed?.catch(() => {})
   const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   return openEmbeddedLog({ directory, clock: systemClock })
 }

@@ -9,6 +9,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {
   readonly applicationId: string
+  /** What all processes of the application know; null where they run on one machine. */
+  readonly secret: string | null
   /** As it runs, with all serdes. */
   readonly topology: Topology
   /** Null until there is one. */
@@ -32,7 +34,7 @@ export class StoreQueries {
 
   /** Answers others, at `address`; where, as they are told. */
   async serve(address: string): Promise<string> {
-    this.#server = await QueryServer.open(address, this.#answer)
+    this.#server = await QueryServer.open(address, { secret: this.#options.secret, answer: this.#answer })
     return this.#server.address
   }
 
@@ -49,7 +51,10 @@ export class StoreQueries {
         const { active } = application.hostsOf(store, partition)
         if (active === null || active === this.#server?.address) throw onItsWay(store, partition)
         const question: Question = { store, partition, request: wire.writeRequest(request) }
-        answers.set(partition, await wire.readAnswer(request.kind, (await askHost(active, question)) as AsyncIterable<WireRow>))
+        answers.set(
+          partition,
+          await wire.readAnswer(request.kind, (await askHost(active, question, { secret: this.#options.secret })) as AsyncIterable<WireRow>),
+        )
       }),
     )
     return answers

@@ -110,7 +110,12 @@ export class Streams implements AsyncDisposable {
     if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
     const { applicationId } = config
     const { topology } = options
-    this.#queries = new StoreQueries({ applicationId, topology, application: () => this.#application })
+    this.#queries = new StoreQueries({
+      applicationId,
+      topology,
+      secret: config.applicationServerSecret ?? null,
+      application: () => this.#application,
+    })
     const server = states === null ? undefined : config.applicationServer
     const host = server === undefined ? null : await this.#queries.serve(server)
     const application = new Application({

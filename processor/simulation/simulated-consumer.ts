@@ -139,6 +139,7 @@ export class SimulatedConsumer implements Consumer {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     this.#release([...this.#owned.keys()])
     this.#group.members.splice(this.#group.members.indexOf(this), 1)
@@ -147,7 +148,7 @@ export class SimulatedConsumer implements Consumer {
   }
 
   async #settleAssignment(): Promise<void> {
-    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
+    this.#refuseClosed()
     if (!this.#mustReassign) return
     this.#mustReassign = false
     const { listener, topics, group, offsetReset } = this.subscription
@@ -155,11 +156,13 @@ export class SimulatedConsumer implements Consumer {
       this.#hasLost = false
       const lost = this.#release([...this.#owned.keys()])
       if (lost.length > 0) await listener.lost(lost)
+      this.#refuseClosed()
     }
     const wanted = this.#wanted(topics)
     const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
     if (leaving.length > 0) {
       await listener.revoked(leaving.map(placeOf))
+      this.#refuseClosed()
       this.#release(leaving)
       this.#group.changed()
     }
@@ -194,6 +197,10 @@ export class SimulatedConsumer implements Consumer {
       const found = await outOfRange(placeOf(partition), position)
       if (owned.position === position) owned.position = found
     }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
   }
 
   #release(partitions: readonly SimulatedPartition[]): readonly TopicPartition[] {

@@ -15,6 +15,7 @@ import type {
   Subscription,
   TaskProducer,
   TopicInfo,
+  TopicPartition,
   TopicSpec,
 } from '../ports.ts'
 import { type CommitStep, type CrashPoint, never } from './crash.ts'
@@ -158,6 +159,10 @@ export class SimulatedLog implements Log {
       options,
       () => this.#options.disk.topics.get(options.topic)?.id ?? null,
     )
+  }
+
+  async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+    for (const { topic, partition, offset } of places) this.#partition(topic, partition).deleteBefore(offset)
   }
 
   async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {

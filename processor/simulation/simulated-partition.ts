@@ -70,6 +70,11 @@ export class SimulatedPartition {
     this.#durable.records = this.#durable.records.slice(dropped)
   }
 
+  deleteBefore(offset: number): void {
+    this.#durable.start = Math.max(this.#durable.start, Math.min(offset, this.durableEnd))
+    this.#durable.records = this.#durable.records.filter((record) => record.offset >= this.#durable.start)
+  }
+
   notify(): void {
     for (const watcher of this.watchers) watcher()
   }

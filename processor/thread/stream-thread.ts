@@ -27,6 +27,7 @@ import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { PreparingRuns } from './preparing-runs.ts'
 import { RecordRate } from './record-rate.ts'
+import { RepartitionPurge } from './repartition-purge.ts'
 import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
@@ -58,6 +59,9 @@ export interface StreamThreadOptions {
   /** Records buffered in one task past which its partitions are paused. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
+  /** How often, at most, what is done of repartition topics is deleted. */
+  readonly purgeIntervalMs: number
+  readonly onNotice: (notice: string) => void
   /** Told of each failure that was rolled back; the thread goes on by itself. */
   readonly onFailure: (error: WaggleError) => void
   /** Asked after each failure that was rolled back; `stop` ends the loop. */
@@ -87,6 +91,7 @@ export class StreamThread {
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
   readonly #groups: ThreadGroups
+  readonly #purge: RepartitionPurge
   #producer: TaskProducer | null = null
   #appended = 0
   /** Records processed since the last commit was closed. */
@@ -130,6 +135,7 @@ export class StreamThread {
       onProblem: options.onFailure,
       onReceived: options.onSettling,
     })
+    this.#purge = new RepartitionPurge({ ...options, topology: options.plan.topology, intervalMs: options.purgeIntervalMs })
     this.#preparing = new PreparingRuns({
       clock: options.clock,
       onUnavailable: options.onFailure,
@@ -465,6 +471,7 @@ export class StreamThread {
         this.#failures = 0
         for (const part of logged) part.of.write(part, ends)
         for (const task of tasks) task.committed()
+        this.#purge.committed(positions)
       })
       .catch((error: unknown) => {
         this.#failure ??= error

@@ -160,6 +160,27 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
+    describe('records that are done', () => {
+      it('go as far as the log deletes by, never what is behind, and the rest is read as before', async (t) => {
+        if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
+        const producer = await log.producer()
+        // Each is a run of its own.
+        for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
+        await log.deleteBefore([{ topic: 'in', partition: 1, offset: 6 }])
+        const { start = 0, end = 0 } = (await log.topic('in'))?.offsets[1] ?? {}
+        assert.ok(start > 0 && start <= 6, `${start}`)
+        assert.equal(end, 10)
+        assert.deepEqual(await valuesOf(log, 'in', 1, 4, 6), ['v6', 'v7', 'v8', 'v9'])
+        await log.deleteBefore([{ topic: 'in', partition: 1, offset: 2 }])
+        const again = await under.reopen()
+        assert.deepEqual((await again.topic('in'))?.offsets, [nothing, { start, end: 10 }, nothing, nothing])
+        assert.deepEqual(await valuesOf(again, 'in', 1, 4, 6), ['v6', 'v7', 'v8', 'v9'])
+        await (await again.producer()).send(record('in', 1, 'v10'))
+        await again.deleteBefore?.([{ topic: 'in', partition: 1, offset: 11 }])
+        assert.equal((await again.topic('in'))?.offsets[1]?.end, 11)
+      })
+    })
+
     describe('a position that retention has taken', () => {
       for (const [name, answer, values] of [
         ['goes on where whoever subscribed says', 2, ['c']],
@@ -522,6 +543,33 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
+    describe('a member that is closed while partitions are taken from it', () => {
+      it('takes none any more, and the others have all of them', async () => {
+        const told: string[] = []
+        const owned = new Set<number>()
+        const closings: Promise<void>[] = []
+        const first = await log.subscribe({
+          ...subscription(['in']),
+          listener: { ...listener(told, 'first '), revoked: () => void closings.push(first.close()) },
+        })
+        await polledUntil([first], () => told.length === 1)
+        const assigned = (partitions: readonly TopicPartition[]) => partitions.forEach(({ partition }) => void owned.add(partition))
+        const second = await log.subscribe({ ...subscription(['in']), listener: { ...listener([]), assigned } })
+        for (let isClosed = false; !isClosed; ) {
+          await second.poll({ maxRecords: 0, maxWaitMs: 0 })
+          isClosed = await first.poll({ maxRecords: 0, maxWaitMs: 0 }).then(
+            () => false,
+            () => true,
+          )
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        await polledUntil([second], () => owned.size === 4)
+        await Promise.all(closings)
+        assert.deepEqual(told, ['first assigned 4'])
+        await second.close()
+      })
+    })
+
     describe('a reader', () => {
       it('reads a range and ends', async () => {
         const producer = await log.producer()
@@ -549,6 +597,8 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
   })
 }
+
+const nothing = { start: 0, end: 0 }
 
 function topic(name: string, partitions: number) {
   return { name, partitions, cleanup: 'delete' as const, retentionMs: null }

@@ -95,6 +95,25 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     })
   }
 
+  it('deletes what is done of its repartition topics, and nothing of others', async () => {
+    await log.createTopics([topic('lines', 1), topic('counted', 1)])
+    const streams = program(wordCount(), { repartitionPurgeIntervalMs: 0 })
+    await streams.start()
+    for (let at = 1; at <= 20; at++) {
+      await streams.send('lines', { key: null, value: 'teddy bear' }, written)
+      await counted(streams, { teddy: at, bear: at })
+    }
+    const offsets = async (name: string) => (await log.topic(name))?.offsets[0] ?? { start: 0, end: 0 }
+    for (;;) {
+      const { start, end } = await offsets('words-words-repartition')
+      if (end === 40 && start >= 38) break
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    assert.equal((await offsets('lines')).start, 0)
+    assert.equal((await offsets('words-counts-changelog')).start, 0)
+    assert.equal(streams.failure, null)
+  })
+
   it('tells a listener how its stores are restored', async () => {
     await log.createTopics([topic('lines', 1), topic('counted', 1)])
     const first = program(wordCount())
@@ -230,7 +249,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
       grouped.windowedBy(TimeWindows.ofSizeWithNoGrace(1000)).count(Materialized.as('windows'))
       return builder.build()
     }
-    const more = { applicationId: 'asked', applicationServer: '127.0.0.1:0' }
+    const more = { applicationId: 'asked', applicationServer: '127.0.0.1:0', applicationServerSecret: 'only-for-these-two' }
     const [first, second] = [program(topology(), more), program(topology(), more)]
     await Promise.all([first.start(), second.start()])
     const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']

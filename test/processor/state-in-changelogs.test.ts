@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Grouped, Materialized, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
+import { EmitStrategy, Grouped, Materialized, Serdes, StreamsBuilder, TimeWindows, type Topology, type WaggleError } from 'waggle-streams'
 import type { LogTraits, TopicSpec } from '../../processor/ports.ts'
 import { commitSteps } from '../../processor/simulation/crash.ts'
 import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
@@ -194,6 +194,34 @@ describe('State that is rebuilt from changelogs', () => {
     assert.equal(notices.length, second.standbys.length)
     assert.match(notices[0] ?? '', /The store counts is read anew from app-counts-changelog, partition \d, which begins at/)
     assert.deepEqual(failures, [])
+  })
+
+  it('is not begun where not all that is needed of it fits beside a position', async () => {
+    const life = new Life({ ...exactlyOnce, maxNoteBytes: 50 })
+    const builder = new StreamsBuilder()
+    const windows = builder
+      .stream('in', read)
+      .groupByKey(Grouped.with(text, text, { name: 'g' }))
+      .windowedBy(TimeWindows.ofSizeWithNoGrace(1000))
+    windows.emitStrategy(EmitStrategy.onWindowClose()).count(Materialized.as('counts'))
+    const topology = decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
+    const log = life.world.boot()
+    await life.send(log, [])
+    const failures: WaggleError[] = []
+    const application = new Application({
+      applicationId: 'app',
+      topology,
+      log,
+      states: new SimulatedStateDirectory(life.files),
+      clock: life.world.clock,
+      topics: [],
+      onFailure: (error) => failures.push(error),
+      decide: () => 'stop',
+    })
+    const started = assert.rejects(application.start(), { code: 'WAGGLE_POSITION_TOO_LONG', next: /repartition/ })
+    await life.world.clock.until(() => application.state === 'ERROR')
+    await started
+    assert.equal(failures[0]?.code, 'WAGGLE_POSITION_TOO_LONG')
   })
 
   for (const kind of ['state', 'no state'] as const) {

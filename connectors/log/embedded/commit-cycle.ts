@@ -26,18 +26,16 @@ export const inlineBytes = 16 * 1024
 export interface CommitDisk {
   readonly disk: Rocks
   readonly segments: Segments
-  putAhead(appended: Appended): void
   /** Adds the number to `changes` where it is new. */
   storeNumber(task: string, store: string, changes: RocksChange[]): number
 }
 
-/** One atomic write of all sets, durable when it settles. */
-export async function commitTogether(sets: readonly CommitSet[], { disk, segments, putAhead, storeNumber }: CommitDisk): Promise<void> {
+/** One atomic write of all sets, durable when it settles. Their values can be written, and large ones lie in segments. */
+export async function commitTogether(sets: readonly CommitSet[], { disk, segments, storeNumber }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
   const byPartition = new Map<Partition, TailRecord[]>()
   for (const { appended, group, point } of sets) {
     for (const one of appended) {
-      putAhead(one)
       const records = byPartition.get(one.partition)
       if (records === undefined) byPartition.set(one.partition, [one.record])
       else records.push(one.record)

@@ -18,6 +18,7 @@ import {
   type Subscription,
   type TaskProducer,
   type TopicInfo,
+  type TopicPartition,
   type TopicSpec,
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -169,6 +170,26 @@ export class EmbeddedLog implements Log {
     return new PartitionReader(this, this.#partition(options.topic, options.partition), options)
   }
 
+  /** By whole runs; payloads that lie in segments stay with them. */
+  async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+    await this.#cycle?.catch(() => {})
+    if (this.#closed || this.#broken) return
+    const first = new Map<Partition, number>()
+    for (const { topic, partition: number, offset } of places) {
+      const partition = this.#partition(topic, number)
+      const from = partition.firstOfRun(Math.min(offset, partition.durableEnd), this.#disk)
+      if (from > partition.start) first.set(partition, from)
+    }
+    if (first.size === 0) return
+    // What is before the start is not read: whatever a crash leaves there goes the next time.
+    this.#disk.write([...first].map(([{ topicNumber, number, durableEnd }, from]) => [endsKey(topicNumber, number), endsBytes(from, durableEnd)]))
+    for (const [partition, from] of first) {
+      const { topicNumber, number } = partition
+      partition.start = from
+      this.#disk.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, from))
+    }
+  }
+
   readPartition(partition: Partition, offset: number, end: number, limit: number): readonly LogRecord[] {
     return partition.read(offset, end, limit, this.#disk, this.#segments)
   }
@@ -217,13 +238,10 @@ export class EmbeddedLog implements Log {
   async abortAll(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const set of waiting)
-      set.reject(
-        new WaggleError('WAGGLE_COMMIT_DROPPED', {
-          message: 'Another application of this process went back to its last commit',
-          next: 'Nothing: the records are done again.',
-        }),
-      )
+    for (const set of waiting) {
+      for (const { record } of set.appended) this.#pendingBytes -= record.bytes
+      set.reject(commitDropped())
+    }
     await this.#cycle?.catch(() => {})
     for (const producer of this.#taskProducers) {
       for (const { record } of producer.takeOpen()) this.#pendingBytes -= record.bytes
@@ -250,6 +268,12 @@ export class EmbeddedLog implements Log {
 
   #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
     if (this.#closed) return Promise.reject(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' }))
+    try {
+      // A record that nobody can write stands for itself: its sender is told before anybody has it.
+      if (record.value instanceof Handed) void record.value.bytes
+    } catch (thrown) {
+      return Promise.reject(unwritable(thrown))
+    }
     const appended = this.append(record, null)
     return new Promise((resolve, reject) => {
       this.#loose.push({ ...appended, durable, resolve: () => resolve({ offset: appended.record.offset }), reject })
@@ -271,11 +295,11 @@ export class EmbeddedLog implements Log {
 
   async #runCycle(): Promise<void> {
     const loose = this.#loose
-    const sets: CommitSet[] = [...this.#waiting]
+    let sets: readonly CommitSet[] = this.#waiting
     this.#loose = []
     this.#waiting = []
     if (loose.length > 0) {
-      sets.unshift({
+      const set = {
         appended: loose,
         group: '',
         point: null,
@@ -285,15 +309,16 @@ export class EmbeddedLog implements Log {
         reject: (error) => {
           for (const one of loose) one.reject(error)
         },
-      })
+      } satisfies CommitSet
+      sets = [set, ...sets]
     }
     try {
       await this.#repair()
+      sets = this.#refuseUnwritable(sets)
       if (sets.length === 0) return
       await commitTogether(sets, {
         disk: this.#disk,
         segments: this.#segments,
-        putAhead: (one) => this.#putAhead(one),
         storeNumber: (task, store, changes) => this.#storeNumber(task, store, changes),
       })
       this.#unsavedStores = []
@@ -320,6 +345,25 @@ export class EmbeddedLog implements Log {
       partition.notify()
     }
     for (const set of sets) set.resolve()
+  }
+
+  /**
+   * A value that its serde cannot write fails the commit that has it, and nothing is wrong with the disk. Tasks may have built on each
+   * other's records, so their other commits are dropped with it, and all of them go back. What is left may be written.
+   */
+  #refuseUnwritable(sets: readonly CommitSet[]): readonly CommitSet[] {
+    for (const set of sets) {
+      try {
+        for (const one of set.appended) this.#putAhead(one)
+      } catch (thrown) {
+        this.#cycleFailed([set], unwritable(thrown))
+        const ofTasks = sets.filter((one) => one !== set && one.point !== null)
+        this.#cycleFailed(ofTasks, commitDropped())
+        void this.abortAll()
+        return sets.filter((one) => one !== set && one.point === null)
+      }
+    }
+    return sets
   }
 
   #cycleFailed(sets: readonly CommitSet[], error: unknown): void {
@@ -375,7 +419,14 @@ export class EmbeddedLog implements Log {
     setImmediate(() => {
       const ahead = this.#ahead
       this.#ahead = []
-      for (const one of ahead) if (!one.record.durable) this.#putAhead(one)
+      for (const one of ahead) {
+        if (one.record.durable || one.record.dropped) continue
+        try {
+          this.#putAhead(one)
+        } catch {
+          // Its commit finds the same, and tells whoever makes it.
+        }
+      }
     })
   }
 
@@ -494,6 +545,17 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#open = []
     return open
   }
+}
+
+function unwritable(thrown: unknown): WaggleError {
+  return WaggleError.from('WAGGLE_PRODUCTION_FAILED', thrown, { next: 'Give the sink a serde that takes this value.' })
+}
+
+function commitDropped(): WaggleError {
+  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
+    message: 'Another application of this process went back to its last commit',
+    next: 'Nothing: the records are done again.',
+  })
 }
 
 /** How often what is past its retention is looked for. */

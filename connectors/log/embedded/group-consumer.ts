@@ -136,6 +136,7 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     for (const partition of this.#owned.keys()) partition.watchers.delete(this)
     this.#owned.clear()
@@ -145,7 +146,7 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   async #settleAssignment(): Promise<void> {
-    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
+    this.#refuseClosed()
     if (!this.#mustReassign) return
     this.#mustReassign = false
     const { listener, topics } = this.#subscription
@@ -153,11 +154,13 @@ export class GroupConsumer implements Consumer, Watcher {
       this.#hasLost = false
       const lost = this.#release([...this.#owned.keys()])
       if (lost.length > 0) await listener.lost(lost)
+      this.#refuseClosed()
     }
     const wanted = this.#log.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
     const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
     if (leaving.length > 0) {
       await listener.revoked(leaving.map(placeOf))
+      this.#refuseClosed()
       this.#release(leaving)
       this.#group.changed()
     }
@@ -182,6 +185,11 @@ export class GroupConsumer implements Consumer, Watcher {
       const found = await outOfRange(placeOf(partition), position)
       if (owned.position === position) owned.position = found
     }
+  }
+
+  /** Also in the middle of a poll: who is gone takes nothing any more. */
+  #refuseClosed(): void {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
   }
 
   #release(partitions: readonly Partition[]): readonly TopicPartition[] {

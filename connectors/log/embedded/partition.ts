@@ -9,6 +9,8 @@ export interface TailRecord extends LogRecord {
   /** Its producer; null for one that stands for itself. */
   readonly owner: object | null
   durable: boolean
+  /** Taken back: it will never be durable. */
+  dropped: boolean
   bytes: number
   /** Where a large value was put ahead of the commit. */
   ref: SegmentRef | null
@@ -54,7 +56,7 @@ export class Partition {
   append(record: ProducerRecord, owner: object | null): TailRecord {
     const bytes = 96 + (record.key?.length ?? 0) + (record.value === null || record.value instanceof Handed ? 512 : record.value.length)
     const { timestamp, key, value, headers } = record
-    const tail: TailRecord = { offset: this.next++, timestamp, key, value, headers, owner, durable: false, bytes, ref: null }
+    const tail: TailRecord = { offset: this.next++, timestamp, key, value, headers, owner, durable: false, dropped: false, bytes, ref: null }
     this.#tail.push(tail)
     this.#tailBytes += bytes
     return tail
@@ -93,11 +95,18 @@ export class Partition {
     this.#tailBytes -= bytes
   }
 
+  /** Where the run begins that this offset lies in, or that is the last before it; its start where there is none. */
+  firstOfRun(offset: number, disk: Rocks): number {
+    const key = this.#runAt(offset, disk)
+    return Math.min(offset, offsetOfRunKey(key))
+  }
+
   /** Takes back what these records' producers dropped: offsets that were given out stay unused. */
   remove(dropped: (record: TailRecord) => boolean): void {
     this.#tail = this.#tail.filter((record) => {
       if (record.durable || !dropped(record)) return true
       this.#tailBytes -= record.bytes
+      record.dropped = true
       return false
     })
     this.settle(Number.POSITIVE_INFINITY)

@@ -29,6 +29,8 @@ export interface KafkaClient {
     settings: readonly string[],
   ): Promise<readonly (TopicAnswer & { readonly settings: ReadonlyMap<string, string> })[]>
   listOffsets(at: At, places: readonly TopicPartition[], edge: Edge): Promise<readonly (PlaceAnswer & { readonly offset: number })[]>
+  /** At the leader of these partitions. */
+  deleteRecords(at: At, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<readonly PlaceAnswer[]>
   /** Below 0: none. */
   fetchOffsets(at: At, group: string, places: readonly TopicPartition[]): Promise<readonly (PlaceAnswer & Position)[]>
   commitOffsets(

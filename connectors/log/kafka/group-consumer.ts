@@ -189,14 +189,14 @@ export class GroupConsumer implements Consumer {
       } finally {
         this.#release(leaving)
       }
-      // Lost meanwhile: what was decided does not count any more.
-      if (this.#hasLost) return
+      // Lost or closed meanwhile: what was decided does not count any more.
+      if (this.#hasLost || this.#closed) return
       const coming = assignment.partitions.filter((place) => !this.#owned.has(placeName(place)))
       if (coming.length > 0) await this.#take(coming)
     } finally {
       // What could not be taken is asked for again.
       const isShort = assignment.partitions.some((place) => !this.#owned.has(placeName(place)))
-      if (!this.#hasLost) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
+      if (!this.#hasLost && !this.#closed) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
     }
   }
 
@@ -205,6 +205,7 @@ export class GroupConsumer implements Consumer {
     const committed = await committedOffsets(this.#cluster, group, coming)
     const without = coming.filter((_, at) => committed[at] === null)
     const edges = await edgeOffsets(this.#cluster, without, offsetReset)
+    if (this.#closed) return
     const taken = coming.map(({ topic, partition }, at) => {
       const fetched = new FetchedPartition(topic, partition)
       const place = coming[at]

@@ -12,6 +12,7 @@ import type {
   Subscription,
   TaskProducer,
   TopicInfo,
+  TopicPartition,
   TopicSpec,
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -22,6 +23,7 @@ import { type Broker, Connections } from './connections.ts'
 import type { FetchedPartition } from './fetched-partition.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupConsumer } from './group-consumer.ts'
+import { deleteRecordsBefore } from './offsets.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { PlatformaticClient } from './platformatic-client.ts'
 import { RecordProducer } from './record-producer.ts'
@@ -225,6 +227,10 @@ class KafkaLog implements Log {
     })
     this.#readers.set(reader.fetched, reader)
     return reader
+  }
+
+  deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+    return deleteRecordsBefore(this.#cluster, places)
   }
 
   async close(): Promise<void> {

@@ -79,6 +79,19 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
+/** Deletes what is before these offsets, at each partition's leader. */
+export function deleteRecordsBefore(cluster: Cluster, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+  return cluster.retry('Records that are done cannot be deleted', async () => {
+    await cluster.refresh(places.map(({ topic }) => topic))
+    const byLeader = Map.groupBy(places, ({ topic, partition }) => cluster.leaderOf(topic, partition))
+    if (byLeader.has(null)) throw new BrokerError('LEADER_NOT_AVAILABLE', byLeader.get(null)?.[0]?.topic ?? '')
+    for (const [broker, ones] of byLeader) {
+      const answers = broker === null ? [] : await cluster.client.deleteRecords({ broker, lane: mainLane }, ones)
+      for (const { topic, partition, errorCode } of answers) expectNone(errorCode, `${topic} ${partition}`)
+    }
+  })
+}
+
 async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition[], edge: Edge, known: Map<TopicPartition, number>): Promise<void> {
   const first = partitions[0]
   const broker = first === undefined ? null : cluster.leaderOf(first.topic, first.partition)

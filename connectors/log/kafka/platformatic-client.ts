@@ -1,6 +1,7 @@
 import {
   ConfigResourceTypes,
   createTopicsV7,
+  deleteRecordsV2,
   describeConfigsV4,
   findCoordinatorV4,
   heartbeatV4,
@@ -91,6 +92,17 @@ export class PlatformaticClient implements KafkaClient {
     const { topics } = await this.connections.call(lane, broker, listOffsetsV7.api, -1, edge === 'written' ? readUncommitted : readCommitted, wanted)
     return topics.flatMap(({ name, partitions }) =>
       partitions.map(({ partitionIndex, errorCode, offset }) => ({ topic: name, partition: partitionIndex, errorCode, offset: Number(offset) })),
+    )
+  }
+
+  async deleteRecords({ lane, broker }: At, places: readonly (TopicPartition & { readonly offset: number })[]) {
+    const wanted = [...Map.groupBy(places, ({ topic }) => topic)].map(([name, ones]) => ({
+      name,
+      partitions: ones.map(({ partition, offset }) => ({ partitionIndex: partition, offset: BigInt(offset) })),
+    }))
+    const { topics } = await this.connections.call(lane, broker, deleteRecordsV2.api, wanted, 10_000)
+    return topics.flatMap(({ name, partitions }) =>
+      partitions.map(({ partitionIndex, errorCode }) => ({ topic: name, partition: partitionIndex, errorCode })),
     )
   }
 

@@ -79,6 +79,18 @@ export class KafkaJsClient implements KafkaClient {
     return placesOf(answer).map(({ place, one }) => ({ ...place, offset: Number(one.text('offset')) }))
   }
 
+  async deleteRecords(at: At, places: readonly (TopicPartition & { readonly offset: number })[]) {
+    const topics = byTopic(places, ({ partition, offset }) => ({ partition, offset: String(offset) }))
+    const answer = await this.#ask(at, 'DeleteRecords', { topics })
+    return answer
+      .list('topics')
+      .flatMap((topic) =>
+        topic
+          .list('partitions')
+          .map((one) => ({ topic: topic.text('topic'), partition: one.number('partition'), errorCode: one.number('errorCode') })),
+      )
+  }
+
   async fetchOffsets(at: At, group: string, places: readonly TopicPartition[]) {
     const answer = await this.#ask(at, 'OffsetFetch', { groupId: group, topics: byTopic(places, ({ partition }) => ({ partition })) })
     expectNone(answer.maybeNumber('errorCode') ?? 0)

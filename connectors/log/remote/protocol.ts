@@ -24,6 +24,7 @@ export interface LogCalls {
 
   send(record: PackedRecord & { readonly durable: boolean }): number
   read(options: ReadOptions): number
+  deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): void
   readerReady(reader: number): void
   /** Null where it has ended. */
   readNext(reader: number): RecordRun | null

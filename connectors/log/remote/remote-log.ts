@@ -16,6 +16,7 @@ import type {
   Subscription,
   TaskProducer,
   TopicInfo,
+  TopicPartition,
   TopicSpec,
 } from '../../../processor/ports.ts'
 import { Handed } from '../../../processor/ports.ts'
@@ -107,6 +108,10 @@ export class RemoteLog implements Log {
 
   read(options: ReadOptions): Reader {
     return new RemoteReader(this.#peer, options)
+  }
+
+  async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+    await this.#peer.call('deleteBefore', places)
   }
 
   /** The log itself stays open, where it is. */

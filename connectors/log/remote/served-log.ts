@@ -93,6 +93,7 @@ export class ServedLog {
       this.#readers.set(this.#numbers, { reader, runs: reader[Symbol.asyncIterator]() })
       return this.#numbers++
     },
+    deleteBefore: async (places) => this.#log.deleteBefore?.(places),
     readerReady: (number) => this.#reader(number).reader.ready,
     readNext: async (number) => {
       const { done, value } = await this.#reader(number).runs.next()

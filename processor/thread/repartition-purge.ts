@@ -1,0 +1,71 @@
+import type { Topology } from '../../topology/graph.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Clock, Log, TopicPartition } from '../ports.ts'
+
+type Positions = readonly (TopicPartition & { readonly offset: number })[]
+
+export interface RepartitionPurgeOptions {
+  readonly topology: Topology
+  readonly log: Log
+  readonly clock: Clock
+  /** How often at the most. */
+  readonly intervalMs: number
+  /** It did not work, which does no harm but to disks. */
+  readonly onNotice: (notice: string) => void
+}
+
+/**
+ * Deletes what is done of repartition topics (KIP-811): nobody but the application reads them, and what is before its committed positions
+ * nobody will read again.
+ */
+export class RepartitionPurge {
+  readonly #options: RepartitionPurgeOptions
+  readonly #topics: ReadonlySet<string>
+  /** By place: committed, and not deleted yet. */
+  readonly #due = new Map<string, Positions[number]>()
+  #lastAt: number
+  #isRunning = false
+  #mayNot = false
+
+  constructor(options: RepartitionPurgeOptions) {
+    this.#options = options
+    this.#topics = purgeableTopics(options.topology)
+    this.#lastAt = options.clock.elapsedMs()
+  }
+
+  /** These are committed. */
+  committed(positions: Positions): void {
+    if (this.#topics.size === 0 || this.#options.log.deleteBefore === undefined || this.#mayNot) return
+    for (const { topic, partition, offset } of positions) {
+      if (this.#topics.has(topic) && offset > 0) this.#due.set(`${partition} ${topic}`, { topic, partition, offset })
+    }
+    const now = this.#options.clock.elapsedMs()
+    if (this.#due.size === 0 || this.#isRunning || now - this.#lastAt < this.#options.intervalMs) return
+    this.#lastAt = now
+    void this.#purge()
+  }
+
+  async #purge(): Promise<void> {
+    const due = [...this.#due.values()]
+    this.#due.clear()
+    this.#isRunning = true
+    try {
+      await this.#options.log.deleteBefore?.(due)
+    } catch (thrown) {
+      // The next commit that has something newer says it again, and all before that with it.
+      const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
+      this.#mayNot = error.code === 'WAGGLE_NOT_PERMITTED'
+      this.#options.onNotice(`Repartition topics keep what is done: ${error.message}. ${error.next}`)
+    } finally {
+      this.#isRunning = false
+    }
+  }
+}
+
+/** Those that one sub-topology reads, and that no store is rebuilt from. */
+function purgeableTopics(topology: Topology): ReadonlySet<string> {
+  const subtopologies = topology.subtopologies()
+  const kept = new Set(subtopologies.flatMap(({ stores }) => stores.flatMap((store) => (store.kind === 'custom' ? [] : (store.sourceTopic ?? [])))))
+  const readers = (topic: string) => subtopologies.filter(({ sources }) => sources.includes(topic)).length
+  return new Set([...topology.internalTopics.keys()].filter((topic) => !kept.has(topic) && readers(topic) === 1))
+}

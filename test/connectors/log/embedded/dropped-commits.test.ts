@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
+import { Handed, type ProducerRecord } from '../../../../processor/ports.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import { WaggleError } from '../../../../topology/waggle-error.ts'
+
+const nothing = { positions: [], state: [] } as const
+const failing = {
+  serialize(): Uint8Array {
+    throw new WaggleError('WAGGLE_INVALID_VALUE', { message: 'no bytes for this', next: 'none' })
+  },
+}
+
+function record(value: ProducerRecord['value']): ProducerRecord {
+  return { topic: 'out', partition: 0, key: null, value, timestamp: 1, headers: [] }
+}
+
+describe('A commit that the embedded log drops', () => {
+  let directory: string
+  let log: EmbeddedLog
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-dropped-'))
+    log = await openEmbeddedLog({ directory, clock: new SimulatedClock() })
+    await log.createTopics([{ name: 'out', partitions: 1, cleanup: 'delete', retentionMs: null }])
+  })
+  afterEach(async () => {
+    await log.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  it('counts for nothing of what waits to be written, closed or open, put ahead or not', async () => {
+    const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
+    one.append(record(Buffer.alloc(1000)))
+    other.append(record(Buffer.alloc(100_000)))
+    const dropped = assert.rejects(other.commit(nothing), { code: 'WAGGLE_COMMIT_DROPPED' })
+    one.append(record(new Handed('out', 'x', { serialize: () => Buffer.alloc(50_000) }, [])))
+    assert.ok(log.load.pendingBytes > 0)
+    await one.abort()
+    await dropped
+    assert.equal(log.load.pendingBytes, 0)
+    // Whatever was to be put ahead had its turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(log.load.pendingBytes, 0)
+  })
+
+  it('fails where its serde does, and nothing else of the process does', async () => {
+    const [bad, good] = [await log.taskProducer({ group: 'bad' }), await log.taskProducer({ group: 'good' })]
+    bad.append(record(new Handed('out', 'x', failing, [])))
+    // It is put ahead of the commit here.
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+    good.append(record(Buffer.from('built on it')))
+    const producer = await log.producer()
+    const sent = producer.send(record(Buffer.from('stands for itself')))
+    const commits = await Promise.allSettled([bad.commit(nothing), good.commit(nothing)])
+    assert.deepEqual(
+      commits.map((commit) => (commit.status === 'rejected' ? commit.reason.code : 'fulfilled')),
+      ['WAGGLE_INVALID_VALUE', 'WAGGLE_COMMIT_DROPPED'],
+    )
+    await sent
+    await bad.abort()
+    assert.equal(log.load.pendingBytes, 0)
+    good.append(record(Buffer.from('again')))
+    await good.commit(nothing)
+    const values: string[] = []
+    for await (const { records } of log.read({ topic: 'out', partition: 0, from: 0, to: (await log.topic('out'))?.offsets[0]?.end ?? 0 }))
+      for (const { value } of records) values.push(String(value))
+    assert.deepEqual(values, ['stands for itself', 'again'])
+  })
+
+  it('is never begun by a sender whose value cannot be written', async () => {
+    const producer = await log.producer()
+    await assert.rejects(producer.send(record(new Handed('out', 'x', failing, []))), { code: 'WAGGLE_INVALID_VALUE' })
+    assert.equal(log.load.pendingBytes, 0)
+    assert.deepEqual((await log.topic('out'))?.offsets, [{ start: 0, end: 0 }])
+  })
+})
