@@ -1,0 +1,82 @@
+/** What goes on by itself while others stand still: a partition of an output, a client. */
+export type Part = string
+
+export interface Stop {
+  readonly ms: number
+  readonly part: Part
+  /** Since the load began. */
+  readonly beganAtMs: number
+}
+
+interface Recovery {
+  readonly killedAt: number
+  /** Where nothing has come yet of what was sent after the kill. */
+  readonly left: Set<Part>
+}
+
+/** Where work comes out while it is disturbed: how long nothing came, and how long it took after a kill until everything came again. */
+export class Progress {
+  readonly #now: () => number
+  #beganAt = 0
+  readonly #cameAt = new Map<Part, number>()
+  readonly #open = new Set<Recovery>()
+  readonly #recoveriesMs: number[] = []
+  #longest: Stop = { ms: 0, part: '', beganAtMs: 0 }
+
+  constructor({ parts, now }: { readonly parts: readonly Part[]; readonly now: () => number }) {
+    this.#now = now
+    for (const part of parts) this.#cameAt.set(part, 0)
+    this.begin()
+  }
+
+  /** What was before does not count. */
+  begin(): void {
+    this.#beganAt = this.#now()
+    for (const part of this.#cameAt.keys()) this.#cameAt.set(part, this.#beganAt)
+    this.#open.clear()
+    this.#recoveriesMs.length = 0
+    this.#longest = { ms: 0, part: '', beganAtMs: 0 }
+  }
+
+  killed(): void {
+    this.#open.add({ killedAt: this.#now(), left: new Set(this.#cameAt.keys()) })
+  }
+
+  /** The outcome of what was sent at `sentAt`. */
+  came(part: Part, sentAt: number): void {
+    const last = this.#cameAt.get(part)
+    if (last === undefined) return
+    const now = this.#now()
+    this.#cameAt.set(part, now)
+    if (now - last > this.#longest.ms) this.#longest = { ms: now - last, part, beganAtMs: last - this.#beganAt }
+    for (const recovery of this.#open) {
+      if (sentAt < recovery.killedAt) continue
+      recovery.left.delete(part)
+      if (recovery.left.size > 0) continue
+      this.#open.delete(recovery)
+      this.#recoveriesMs.push(now - recovery.killedAt)
+    }
+  }
+
+  /** What has stood still longest until now. */
+  get standing(): Stop {
+    const now = this.#now()
+    const [part = '', at = now] = [...this.#cameAt].sort(([, a], [, b]) => a - b)[0] ?? []
+    return { ms: now - at, part, beganAtMs: at - this.#beganAt }
+  }
+
+  get longestStop(): Stop {
+    const standing = this.standing
+    return standing.ms > this.#longest.ms ? standing : this.#longest
+  }
+
+  /** Of kills after which everything has come again. */
+  get recoveriesMs(): readonly number[] {
+    return this.#recoveriesMs
+  }
+
+  /** Of the other kills: where nothing has come yet. */
+  get waitedFor(): readonly Part[] {
+    return [...new Set([...this.#open].flatMap(({ left }) => [...left]))]
+  }
+}
