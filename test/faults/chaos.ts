@@ -32,7 +32,7 @@ const startedAt = performance.now()
 const ordeals: Ordeal[] = []
 say('starting three brokers')
 const cluster = await startBrokers(jars.libs, { nodes: 3 })
-const progress = setInterval(() => say(ordeals.map(({ status }) => status).join(' | ')), 10_000)
+const progress = setInterval(() => say(ordeals.map(({ status }) => status).join(' | ') || 'starting'), 10_000)
 try {
   await Promise.race([run(), interrupted])
 } finally {

@@ -28,7 +28,7 @@ export class CountsThroughKills implements Ordeal {
       this.#notice(name)
       await this.#processes.get(name)?.kill()
     },
-    start: async (name) => this.#start(name),
+    start: (name) => this.#start(name),
   }
   readonly #cluster: KafkaCluster
   readonly #log: Log
@@ -121,7 +121,7 @@ export class CountsThroughKills implements Ordeal {
   async #begin(): Promise<void> {
     const names = [this.#input, ...Object.values(this.#topics)]
     await this.#log.createTopics(names.map((name) => ({ name, partitions: partitions.length, cleanup: 'delete', retentionMs: null })))
-    for (const name of this.victims.names) this.#start(name)
+    await Promise.all(this.victims.names.map((name) => this.#start(name)))
     for (const output of this.#outputs) output.follow()
     // One that waits for its broker holds up no other.
     this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
@@ -129,7 +129,8 @@ export class CountsThroughKills implements Ordeal {
     if (!(await waitFor(() => this.progress.waitedFor.length === 0, 2 * patienceMs))) throw new Error(`It does not begin: ${this.status}`)
   }
 
-  #start(name: string): void {
+  /** Until it runs; where it dies before, that is noticed at its next kill. */
+  async #start(name: string): Promise<void> {
     const child = new CountingChild({
       brokers: this.#cluster.brokers,
       applicationId: this.#applicationId,
@@ -140,6 +141,8 @@ export class CountsThroughKills implements Ordeal {
       program: 'everything',
     })
     this.#processes.set(name, child)
+    const runs = await waitFor(() => child.said.state === 'RUNNING' || child.hasDied, 2 * patienceMs)
+    if (!runs) this.#broken.push(`${name} does not run: ${JSON.stringify(child.said)}`)
   }
 
   #notice(name: string): void {

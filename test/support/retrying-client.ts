@@ -75,7 +75,7 @@ export class RetryingClient {
       const response = await this.#options.swarm.ask(program, { number: this.#sent }, headers, this.#verb)
       const id = response.headers.get('x-request-id') ?? ''
       const text = await response.text()
-      if (response.status === 503) return false
+      if (response.status === 503 || text.includes('WAGGLE_NO_OUTCOME')) return false
       if (response.status !== 200 && response.status !== 202) this.broken.push(`${id} was answered ${response.status}: ${text}`)
       this.#accept(id, response.status === 200 ? text : null)
       return true
