@@ -24,7 +24,10 @@ function linesOf({ name, counted, longestStop, recovery, broken }: OrdealReport)
     `${name}: ${Object.entries(counted)
       .map(([what, count]) => `${count} ${what}`)
       .join(', ')}`,
-    `  recovered after ${recovery.kills} kills, median ${seconds(recovery.medianMs)}, at most ${seconds(recovery.maxMs)}`,
+    ...Object.entries(recovery).map(
+      ([kind, { kills, medianMs, maxMs }]) =>
+        `  recovered from ${kills} kills of a ${kind} in ${seconds(medianMs)} (median), ${seconds(maxMs)} (longest)`,
+    ),
     `  longest stop ${seconds(longestStop.ms)}, of ${longestStop.part}, from ${seconds(longestStop.beganAtMs)} on`,
     ...broken.slice(0, shown).map((what) => `  BROKEN: ${what}`),
     ...(broken.length > shown ? [`  … and ${broken.length - shown} more`] : []),

@@ -125,7 +125,7 @@ export class CountsThroughKills implements Ordeal {
     for (const output of this.#outputs) output.follow()
     // One that waits for its broker holds up no other.
     this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
-    this.progress.killed()
+    this.progress.killed('start')
     if (!(await waitFor(() => this.progress.waitedFor.length === 0, 2 * patienceMs))) throw new Error(`It does not begin: ${this.status}`)
   }
 

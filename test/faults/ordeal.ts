@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { KafkaNode } from '../../ops/bench/kafka-broker/brokers.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 import { brokersAsVictims, type KillsOptions, killAtTurns, type Victims } from './kills.ts'
-import type { Progress, Stop } from './progress.ts'
+import type { Progress, Recovery, Stop } from './progress.ts'
 
 /** Processes under load that may be killed, and that know afterwards what should have come of it. */
 export interface Ordeal {
@@ -26,7 +26,13 @@ export interface OrdealReport extends Outcome {
   readonly name: string
   readonly longestStop: Stop
   /** From a kill until something that was sent after it has come out of every part. */
-  readonly recovery: { readonly kills: number; readonly medianMs: number; readonly maxMs: number }
+  readonly recovery: { readonly [kind in Victims['kind']]: Recovered }
+}
+
+export interface Recovered {
+  readonly kills: number
+  readonly medianMs: number
+  readonly maxMs: number
 }
 
 export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'pauseMs' | 'awayMs' | 'say'> {
@@ -51,20 +57,19 @@ export async function throughKills({ ordeals, seed, brokers = [], ...options }: 
     ...options,
     victims,
     random: new SimulatedRandom(seed),
-    onKill: () => {
-      for (const { progress } of ordeals) progress.killed()
+    onKill: (kind) => {
+      for (const { progress } of ordeals) progress.killed(kind)
     },
   })
   for (const { progress } of ordeals) await waitFor(() => progress.waitedFor.length === 0, recoveryMs)
   const reports: OrdealReport[] = []
   for (const ordeal of ordeals) {
     const { name, progress } = ordeal
-    const { longestStop, recoveriesMs, waitedFor } = progress
+    const { longestStop, recoveries, waitedFor } = progress
     const stands = waitedFor.map((part) => `nothing that was sent after the last kill had come out of ${part} within ${recoveryMs / 1000} s`)
     options.say?.(`${name}: the load ends`)
     const { counted, broken } = await ordeal.finish()
-    const sorted = recoveriesMs.toSorted((a, b) => a - b)
-    const recovery = { kills: sorted.length, medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0, maxMs: sorted.at(-1) ?? 0 }
+    const recovery = { process: recovered(recoveries, 'process'), broker: recovered(recoveries, 'broker') }
     reports.push({ name, counted, longestStop, recovery, broken: [...stands, ...broken] })
   }
   return { killedProcesses: killed.processes, killedBrokers: killed.brokers, ordeals: reports }
@@ -74,6 +79,14 @@ export async function throughKills({ ordeals, seed, brokers = [], ...options }: 
 export async function waitFor(isSo: () => boolean, timeoutMs: number): Promise<boolean> {
   for (const end = performance.now() + timeoutMs; !isSo(); await pause(50)) if (performance.now() > end) return false
   return true
+}
+
+function recovered(recoveries: readonly Recovery[], kind: Victims['kind']): Recovered {
+  const sorted = recoveries
+    .filter(({ of }) => of === kind)
+    .map(({ ms }) => Math.round(ms))
+    .sort((a, b) => a - b)
+  return { kills: sorted.length, medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0, maxMs: sorted.at(-1) ?? 0 }
 }
 
 const recoveryMs = 120_000

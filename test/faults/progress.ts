@@ -8,7 +8,14 @@ export interface Stop {
   readonly beganAtMs: number
 }
 
-interface Recovery {
+export interface Recovery {
+  /** What was killed. */
+  readonly of: string
+  readonly ms: number
+}
+
+interface OpenRecovery {
+  readonly of: string
   readonly killedAt: number
   /** Where nothing has come yet of what was sent after the kill. */
   readonly left: Set<Part>
@@ -19,8 +26,8 @@ export class Progress {
   readonly #now: () => number
   #beganAt = 0
   readonly #cameAt = new Map<Part, number>()
-  readonly #open = new Set<Recovery>()
-  readonly #recoveriesMs: number[] = []
+  readonly #open = new Set<OpenRecovery>()
+  readonly #recoveries: Recovery[] = []
   #longest: Stop = { ms: 0, part: '', beganAtMs: 0 }
 
   constructor({ parts, now }: { readonly parts: readonly Part[]; readonly now: () => number }) {
@@ -34,12 +41,12 @@ export class Progress {
     this.#beganAt = this.#now()
     for (const part of this.#cameAt.keys()) this.#cameAt.set(part, this.#beganAt)
     this.#open.clear()
-    this.#recoveriesMs.length = 0
+    this.#recoveries.length = 0
     this.#longest = { ms: 0, part: '', beganAtMs: 0 }
   }
 
-  killed(): void {
-    this.#open.add({ killedAt: this.#now(), left: new Set(this.#cameAt.keys()) })
+  killed(of: string): void {
+    this.#open.add({ of, killedAt: this.#now(), left: new Set(this.#cameAt.keys()) })
   }
 
   /** The outcome of what was sent at `sentAt`. */
@@ -54,7 +61,7 @@ export class Progress {
       recovery.left.delete(part)
       if (recovery.left.size > 0) continue
       this.#open.delete(recovery)
-      this.#recoveriesMs.push(now - recovery.killedAt)
+      this.#recoveries.push({ of: recovery.of, ms: now - recovery.killedAt })
     }
   }
 
@@ -71,8 +78,8 @@ export class Progress {
   }
 
   /** Of kills after which everything has come again. */
-  get recoveriesMs(): readonly number[] {
-    return this.#recoveriesMs
+  get recoveries(): readonly Recovery[] {
+    return this.#recoveries
   }
 
   /** Of the other kills: where nothing has come yet. */

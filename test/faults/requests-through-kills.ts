@@ -87,7 +87,7 @@ export class RequestsThroughKills implements Ordeal {
     const ordeal = new RequestsThroughKills(options, directory, clickhouse)
     try {
       for (const name of ordeal.victims.names) await ordeal.#start(name)
-      ordeal.progress.killed()
+      ordeal.progress.killed('start')
       ordeal.#working = Promise.all(ordeal.#clients.map((client) => client.work()))
       if (!(await waitFor(() => ordeal.progress.waitedFor.length === 0, patienceMs))) throw new Error(`It does not begin: ${ordeal.status}`)
       return ordeal
