@@ -6,6 +6,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import { canonical } from '../support/canonical-json.ts'
 import { readWhole } from '../support/followed-topic.ts'
 import type { KafkaCluster } from '../support/kafka-cluster.ts'
 import { quickOptions } from '../support/kafka-log.ts'
@@ -185,6 +186,7 @@ export class RequestsThroughKills implements Ordeal {
       })
       if (processing === 'at_least_once') return
       const ofBees = (await log.topics()).filter((topic) => topic.startsWith(`waggle.${this.#swarm.swarm}.`) && topic !== letters)
+      if (ofBees.length === 0) this.#broken.push('no bee has a topic')
       for (const topic of ofBees) {
         const times = new Map<string, number>()
         await readWhole(log, topic, ({ key }) => void times.set(String(key), (times.get(String(key)) ?? 0) + 1))
@@ -205,15 +207,6 @@ async function settled(url: string): Promise<unknown> {
     if (entry.state === 'failed') return entry.problem
   }
   return null
-}
-
-/** Keys of an object come in any order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
 }
 
 const patienceMs = 120_000
