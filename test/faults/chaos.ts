@@ -28,11 +28,16 @@ if ('missing' in jars) throw new Error(jars.missing)
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(`ended by ${signal}`)))
 })
+/** So long nothing should stand still, whatever is killed: then what the processes have said is of interest. */
+const longStopMs = 60_000
 const startedAt = performance.now()
 const ordeals: Ordeal[] = []
 say('starting three brokers')
 const cluster = await startBrokers(jars.libs, { nodes: 3 })
-const progress = setInterval(() => say(ordeals.map(({ status }) => status).join(' | ') || 'starting'), 10_000)
+const progress = setInterval(() => {
+  say(ordeals.map(({ status }) => status).join(' | ') || 'starting')
+  for (const { progress, lastWords } of ordeals) if (progress.standing.ms > longStopMs) say(lastWords)
+}, 10_000)
 try {
   await Promise.race([run(), interrupted])
 } finally {

@@ -87,6 +87,10 @@ export class CountsThroughKills implements Ordeal {
     return `counts: ${this.#sent.number} sent, ${this.#came} out (${processes.join(', ')}); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
   }
 
+  get lastWords(): string {
+    return [...this.#processes].map(([name, { said }]) => `${name}: ${JSON.stringify(said)}`).join('\n')
+  }
+
   async finish(): Promise<Outcome> {
     this.#isOver = true
     await this.#sending

@@ -11,6 +11,8 @@ export interface Ordeal {
   readonly progress: Progress
   /** For whoever watches. */
   readonly status: string
+  /** What its processes said last, for whoever wonders why nothing moves. */
+  readonly lastWords: string
   /** Ends the load, and looks at what came of it when no more comes. */
   finish(): Promise<Outcome>
   close(): Promise<void>
@@ -65,6 +67,7 @@ export async function throughKills({ ordeals, seed, brokers = [], ...options }: 
   const reports: OrdealReport[] = []
   for (const ordeal of ordeals) {
     const { name, progress } = ordeal
+    progress.end()
     const { longestStop, recoveries, waitedFor } = progress
     const stands = waitedFor.map((part) => `nothing that was sent after the last kill had come out of ${part} within ${recoveryMs / 1000} s`)
     options.say?.(`${name}: the load ends`)

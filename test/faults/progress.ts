@@ -25,6 +25,7 @@ interface OpenRecovery {
 export class Progress {
   readonly #now: () => number
   #beganAt = 0
+  #endedAt: number | null = null
   readonly #cameAt = new Map<Part, number>()
   readonly #open = new Set<OpenRecovery>()
   readonly #recoveries: Recovery[] = []
@@ -45,6 +46,11 @@ export class Progress {
     this.#longest = { ms: 0, part: '', beganAtMs: 0 }
   }
 
+  /** What comes from now on, or does not, does not count: nothing is sent any more. */
+  end(): void {
+    this.#endedAt ??= this.#now()
+  }
+
   killed(of: string): void {
     this.#open.add({ of, killedAt: this.#now(), left: new Set(this.#cameAt.keys()) })
   }
@@ -52,7 +58,7 @@ export class Progress {
   /** The outcome of what was sent at `sentAt`. */
   came(part: Part, sentAt: number): void {
     const last = this.#cameAt.get(part)
-    if (last === undefined) return
+    if (last === undefined || this.#endedAt !== null) return
     const now = this.#now()
     this.#cameAt.set(part, now)
     if (now - last > this.#longest.ms) this.#longest = { ms: now - last, part, beganAtMs: last - this.#beganAt }
@@ -67,7 +73,7 @@ export class Progress {
 
   /** What has stood still longest until now. */
   get standing(): Stop {
-    const now = this.#now()
+    const now = this.#endedAt ?? this.#now()
     const [part = '', at = now] = [...this.#cameAt].sort(([, a], [, b]) => a - b)[0] ?? []
     return { ms: now - at, part, beganAtMs: at - this.#beganAt }
   }

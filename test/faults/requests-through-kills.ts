@@ -103,6 +103,10 @@ export class RequestsThroughKills implements Ordeal {
     return `requests: ${this.#sum(({ accepted }) => accepted.size)} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
   }
 
+  get lastWords(): string {
+    return [...this.#running].map(([name, { lastWords }]) => `${name}: ${lastWords}`).join('\n')
+  }
+
   async finish(): Promise<Outcome> {
     this.#isOver = true
     await this.#working
