@@ -25,9 +25,14 @@ if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined]
 const jars = brokerJars()
 if ('missing' in jars) throw new Error(jars.missing)
 
-const interrupted = new Promise<never>((_, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(`ended by ${signal}`)))
-})
+// What is just starting can only be ended when it has started.
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    say(`${signal}: ends when what is starting has started`)
+    interrupted.abort(new Error(`ended by ${signal}`))
+  })
+}
 /** So long nothing should stand still, whatever is killed: then what the processes have said is of interest. */
 const longStopMs = 60_000
 const startedAt = performance.now()
@@ -39,7 +44,7 @@ const progress = setInterval(() => {
   for (const { progress, lastWords } of ordeals) if (progress.standing.ms > longStopMs) say(lastWords)
 }, 10_000)
 try {
-  await Promise.race([run(), interrupted])
+  await run()
 } finally {
   clearInterval(progress)
   await Promise.all(ordeals.map((ordeal) => ordeal.close()))
@@ -47,7 +52,9 @@ try {
 }
 
 async function run(): Promise<void> {
+  const { signal } = interrupted
   if (values.only !== 'swarm') ordeals.push(await CountsThroughKills.start(cluster))
+  signal.throwIfAborted()
   if (values.only !== 'counts') ordeals.push(await RequestsThroughKills.start({ cluster, processing: 'exactly_once', processes: 3, pauseMs: 250 }))
   const end = performance.now() + minutes * 60_000
   const report = await throughKills({
@@ -58,6 +65,7 @@ async function run(): Promise<void> {
     awayMs: [500, 4000],
     isOver: () => performance.now() > end,
     say,
+    signal,
   })
   const whole: ChaosReport = { seed, minutes, held: report.ordeals.every(({ broken }) => broken.length === 0), ...report }
   process.stdout.write(textOf(whole))

@@ -42,6 +42,8 @@ export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'paus
   readonly seed: number
   /** Those that may be killed too. */
   readonly brokers?: readonly KafkaNode[]
+  /** Aborted: it is rejected once all of them are back. */
+  readonly signal?: AbortSignal
 }
 
 export interface ThroughKillsReport {
@@ -51,21 +53,23 @@ export interface ThroughKillsReport {
 }
 
 /** Kills processes of all the ordeals, and brokers, and asks each ordeal what came of it; under load until everything goes on again. */
-export async function throughKills({ ordeals, seed, brokers = [], ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
+export async function throughKills({ ordeals, seed, brokers = [], signal, ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
   const victims = ordeals.map((ordeal) => ordeal.victims)
   if (brokers.length > 0) victims.push(brokersAsVictims(brokers))
   for (const { progress } of ordeals) progress.begin()
   const killed = await killAtTurns({
     ...options,
+    isOver: (count) => signal?.aborted === true || options.isOver(count),
     victims,
     random: new SimulatedRandom(seed),
     onKill: (kind) => {
       for (const { progress } of ordeals) progress.killed(kind)
     },
   })
-  for (const { progress } of ordeals) await waitFor(() => progress.waitedFor.length === 0, recoveryMs)
+  for (const { progress } of ordeals) await waitFor(() => signal?.aborted === true || progress.waitedFor.length === 0, recoveryMs)
   const reports: OrdealReport[] = []
   for (const ordeal of ordeals) {
+    signal?.throwIfAborted()
     const { name, progress } = ordeal
     progress.end()
     const { longestStop, recoveries, waitedFor } = progress
