@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { countThroughKills } from './counts-through-kills.ts'
+import { CountsThroughKills } from './counts-through-kills.ts'
+import { throughKills } from './ordeal.ts'
 
 describeWithKafka('Counts on Kafka, exactly once', { own: true }, (cluster) => {
   it('are what a plain loop counts, one after the other, though processes are killed', async () => {
-    const report = await countThroughKills({ cluster: cluster(), rounds: 4, seed: 1 })
-    assert.deepEqual(report.broken, [])
-    assert.equal(report.killedProcesses, 4)
+    const ordeal = await CountsThroughKills.start(cluster())
+    try {
+      const isOver = (killed: number) => killed === 4
+      const report = await throughKills({ ordeals: [ordeal], seed: 1, pauseMs: [1000, 3000], awayMs: [0, 1000], isOver })
+      assert.deepEqual(report.ordeals[0]?.broken, [])
+      assert.equal(report.killedProcesses, 4)
+    } finally {
+      await ordeal.close()
+    }
   })
 })

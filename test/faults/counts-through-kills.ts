@@ -2,132 +2,222 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
-import { brokerJars, type KafkaCluster, startBrokers } from '../../ops/bench/kafka-broker/brokers.ts'
-import type { Log } from '../../processor/ports.ts'
-import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
+import { partitionForKey } from '../../processor/partitioner.ts'
+import type { Log, Producer } from '../../processor/ports.ts'
 import { CountingChild } from '../support/counting-child.ts'
-import { keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
-import { quickOptions } from '../support/kafka-log.ts'
-
-export interface CountsReport {
-  readonly killedProcesses: number
-  readonly killedBrokers: number
-  readonly records: number
-  /** What exactly once never shows; empty where everything held. */
-  readonly broken: readonly string[]
-}
-
-export interface CountsOptions {
-  readonly cluster: KafkaCluster
-  readonly rounds: number
-  readonly seed: number
-  /** Brokers are killed too: there must be some that this process started. */
-  readonly killsBrokers?: boolean
-  readonly say?: (line: string) => void
-}
+import { groupOf, numberOf, topicsOf, windowMs } from '../support/counting-program.ts'
+import { FollowedTopic, readWhole } from '../support/followed-topic.ts'
+import type { KafkaCluster } from '../support/kafka-cluster.ts'
+import { newName, quickOptions } from '../support/kafka-log.ts'
+import type { Victims } from './kills.ts'
+import { type Ordeal, type Outcome, waitFor } from './ordeal.ts'
+import { Progress } from './progress.ts'
 
 /**
- * Three processes count under load, exactly once, while one of them, or a broker, is killed every few seconds and started again.
- * Afterwards the counts of each key, as readers of committed records see them, are 1, 2, 3 and so on, up to what a plain loop counts.
+ * Three processes that count and join, exactly once, with changelogs, repartition topics and a standby of each store. Afterwards the
+ * counts of each key, as readers of committed records see them, are 1, 2, 3 and so on, up to what a plain loop counts in the input.
  */
-export async function countThroughKills({ cluster, rounds, seed, killsBrokers = false, say = () => {} }: CountsOptions): Promise<CountsReport> {
-  const random = new SimulatedRandom(seed)
-  const directory = mkdtempSync(join(tmpdir(), 'waggle-counts-'))
-  const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
-  const { applicationId, input } = await newCount(log)
-  const start = (at: number) =>
-    new CountingChild({
-      brokers: cluster.brokers,
-      applicationId,
-      input,
-      stateDir: join(directory, String(at)),
+export class CountsThroughKills implements Ordeal {
+  readonly name = 'counts'
+  readonly progress: Progress
+  readonly victims: Victims = {
+    kind: 'process',
+    names: ['count one', 'count two', 'count three'],
+    kill: async (name) => {
+      this.#notice(name)
+      await this.#processes.get(name)?.kill()
+    },
+    start: (name) => this.#start(name),
+  }
+  readonly #cluster: KafkaCluster
+  readonly #log: Log
+  readonly #directory = mkdtempSync(join(tmpdir(), 'waggle-counts-'))
+  readonly #applicationId = newName('counts')
+  readonly #input = newName('words')
+  readonly #topics = topicsOf(this.#input)
+  readonly #processes = new Map<string, CountingChild>()
+  readonly #broken: string[] = []
+  readonly #sent = { acknowledged: new Set<string>(), unsure: 0, number: 0 }
+  readonly #outputs: readonly FollowedTopic[]
+  /** By output and key: its last count. */
+  readonly #counts = new Map<string, number>()
+  #came = 0
+  #isOver = false
+  #sending: Promise<unknown> = Promise.resolve()
+
+  private constructor(cluster: KafkaCluster, log: Log) {
+    this.#cluster = cluster
+    this.#log = log
+    const { counted, windowed, grouped, joined } = this.#topics
+    const outputs = { counted, windowed, grouped, joined }
+    this.progress = new Progress({ parts: Object.keys(outputs).flatMap((name) => partitions.map((one) => `${name} ${one}`)), now: Date.now })
+    this.#outputs = Object.entries(outputs).map(
+      ([name, topic]) =>
+        new FollowedTopic({
+          log,
+          topic,
+          onRecord: ({ key, value, timestamp }, partition) => {
+            const bytes = Buffer.from(value instanceof Uint8Array ? value : [])
+            this.#hear(`${name} ${key}`, name === 'joined' ? null : Number(bytes.readBigInt64BE(0)))
+            this.progress.came(`${name} ${partition}`, timestamp)
+          },
+        }),
+    )
+  }
+
+  /** When each part of it has given something. */
+  static async start(cluster: KafkaCluster): Promise<CountsThroughKills> {
+    const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
+    const ordeal = new CountsThroughKills(cluster, log)
+    try {
+      await ordeal.#begin()
+      return ordeal
+    } catch (error) {
+      await ordeal.close()
+      throw error
+    }
+  }
+
+  get status(): string {
+    const processes = [...this.#processes.values()].map(({ hasDied, said }) =>
+      hasDied ? 'dead' : `${said.state.toLowerCase()} ${said.tasks.length}`,
+    )
+    const standing = this.progress.standing
+    return `counts: ${this.#sent.number} sent, ${this.#came} out (${processes.join(', ')}); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
+  }
+
+  get lastWords(): string {
+    return [...this.#processes].map(([name, { said }]) => `${name}: ${JSON.stringify(said)}`).join('\n')
+  }
+
+  async finish(): Promise<Outcome> {
+    this.#isOver = true
+    await this.#sending
+    const { wanted, records, repeated } = await this.#recount()
+    const total = [...wanted.values()].reduce((sum, count) => sum + count, 0)
+    let before = -1
+    while (this.#came < total && before < this.#came) {
+      before = this.#came
+      await waitFor(() => this.#came >= total, patienceMs)
+    }
+    for (const name of this.#processes.keys()) this.#notice(name)
+    await Promise.all([...this.#processes.values()].map((one) => one.stop()))
+    for (const output of this.#outputs) await output.readRest()
+    for (const [key, count] of wanted) {
+      const counted = this.#counts.get(key) ?? 0
+      if (counted !== count) this.#broken.push(`${key} should be ${count}, and is ${counted}`)
+    }
+    for (const key of this.#counts.keys()) if (!wanted.has(key)) this.#broken.push(`${key} was never sent`)
+    const counted = { records, results: total, 'sent with an outcome unknown': this.#sent.unsure, 'written again from outside': repeated }
+    return { counted, broken: this.#broken }
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true
+    await this.#sending
+    await Promise.all([...this.#processes.values()].map((one) => one.kill()))
+    await Promise.all(this.#outputs.map((output) => output.close()))
+    await this.#log.close()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  async #begin(): Promise<void> {
+    const names = [this.#input, ...Object.values(this.#topics)]
+    await this.#log.createTopics(names.map((name) => ({ name, partitions: partitions.length, cleanup: 'delete', retentionMs: null })))
+    await Promise.all(this.victims.names.map((name) => this.#start(name)))
+    for (const output of this.#outputs) output.follow()
+    // One that waits for its broker holds up no other.
+    this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
+    this.progress.killed('start')
+    if (!(await waitFor(() => this.progress.waitedFor.length === 0, 2 * patienceMs))) throw new Error(`It does not begin: ${this.status}`)
+  }
+
+  /** Until it runs; where it dies before, that is noticed at its next kill. */
+  async #start(name: string): Promise<void> {
+    const child = new CountingChild({
+      brokers: this.#cluster.brokers,
+      applicationId: this.#applicationId,
+      input: this.#input,
+      stateDir: join(this.#directory, name),
       processing: 'exactly_once',
       standbyReplicas: 1,
+      program: 'everything',
     })
-  const processes = [0, 1, 2].map(start)
-  let isOver = false
-  const sending = (async () => {
-    while (!isOver) {
-      await sendKeys(log, input, keys(200))
-      await pause(50)
-    }
-  })()
-  const killed = { processes: 0, brokers: 0 }
-  try {
-    for (let round = 1; round <= rounds; round++) {
-      await pause(1000 + random.next() * 3000)
-      const at = Math.floor(random.next() * 3)
-      const node = cluster.nodes[at]
-      if (killsBrokers && node !== undefined && random.next() < 0.3) {
-        await node.kill()
-        await node.start()
-        killed.brokers++
-        say(`round ${round}: broker ${node.id} killed`)
-      } else {
-        await processes[at]?.kill()
-        processes[at] = start(at)
-        killed.processes++
-        say(`round ${round}: process ${at} killed; ${processes.map(({ said }) => `${said.state} ${said.tasks.length}`).join(', ')}`)
+    this.#processes.set(name, child)
+    const runs = await waitFor(() => child.said.state === 'RUNNING' || child.hasDied, 2 * patienceMs)
+    if (!runs) this.#broken.push(`${name} does not run: ${JSON.stringify(child.said)}`)
+  }
+
+  #notice(name: string): void {
+    if (this.#processes.get(name)?.hasDied) this.#broken.push(`${name} ended by itself: ${JSON.stringify(this.#processes.get(name)?.said)}`)
+  }
+
+  async #send(partition: number): Promise<void> {
+    let producer: Producer | null = null
+    while (!this.#isOver) {
+      const numbers = Array.from({ length: perTurn }, () => String(this.#sent.number++))
+      const record = { partition, timestamp: Date.now(), headers: [] }
+      try {
+        const open: Producer = producer ?? (await this.#log.producer())
+        producer = open
+        await Promise.all(
+          numbers.flatMap((number) => {
+            const key = Buffer.from(`key-${partition + 4 * (Number(number) % 12)}`)
+            const word = open.send({ ...record, topic: this.#input, key, value: Buffer.from(`group-${Number(number) % 40}:${number}`) })
+            const mark = Buffer.from(number)
+            const isMarked = partitionForKey(mark, partitions.length) === partition
+            const marked = isMarked ? [open.send({ ...record, topic: this.#topics.marks, key: mark, value: Buffer.from('marked') })] : []
+            return [word.then(() => void this.#sent.acknowledged.add(number)), ...marked]
+          }),
+        )
+      } catch {
+        // Who is told that it may not have been written sends something else: it is in the input, or it is not.
+        this.#sent.unsure += numbers.length
+        await producer?.close().catch(() => {})
+        producer = null
       }
+      await pause(turnMs)
     }
-    isOver = true
-    await sending
-    const wanted = await recounted(log, input)
-    const broken = await counts(log, `${input}-counted`, wanted)
-    return {
-      killedProcesses: killed.processes,
-      killedBrokers: killed.brokers,
-      records: [...wanted.values()].reduce((sum, one) => sum + one, 0),
-      broken,
-    }
-  } finally {
-    isOver = true
-    await sending.catch(() => {})
-    await Promise.all(processes.map((one) => one.kill()))
-    await log.close()
-    rmSync(directory, { recursive: true, force: true })
+    await producer?.close().catch(() => {})
+  }
+
+  /** `count`: null where an output has one record each time. */
+  #hear(key: string, count: number | null): void {
+    const before = this.#counts.get(key) ?? 0
+    const now = count ?? before + 1
+    this.#came++
+    if (now !== before + 1) this.#broken.push(`${key} is counted ${now} after ${before}`)
+    this.#counts.set(key, now)
+  }
+
+  /** What a plain loop makes of the input. */
+  async #recount(): Promise<{ readonly wanted: ReadonlyMap<string, number>; readonly records: number; readonly repeated: number }> {
+    const wanted = new Map<string, number>()
+    const add = (key: string, count = 1) => void wanted.set(key, (wanted.get(key) ?? 0) + count)
+    const words = new Map<string, number>()
+    await readWhole(this.#log, this.#input, ({ key, value, timestamp }) => {
+      const word = Buffer.from(value instanceof Uint8Array ? value : []).toString()
+      add(`counted ${key}`)
+      add(`windowed ${key}@${timestamp - (timestamp % windowMs)}`)
+      add(`grouped ${groupOf(word)}`)
+      words.set(numberOf(word), (words.get(numberOf(word)) ?? 0) + 1)
+    })
+    let marks = 0
+    await readWhole(this.#log, this.#topics.marks, ({ key }) => {
+      marks++
+      add(`joined ${key}`, words.get(String(key)) ?? 0)
+    })
+    for (const number of this.#sent.acknowledged)
+      if (!words.has(number)) this.#broken.push(`word ${number} was acknowledged, and is not in the input`)
+    for (const [key, count] of wanted) if (count === 0) wanted.delete(key)
+    const records = [...words.values()].reduce((sum, count) => sum + count, 0)
+    return { wanted, records: records + marks, repeated: records - words.size }
   }
 }
 
-/** What is wrong with the counts when all of them have come, or when no more come. */
-async function counts(log: Log, topic: string, wanted: ReadonlyMap<string, number>): Promise<readonly string[]> {
-  const last = new Map<string, number>()
-  const broken: string[] = []
-  const next: number[] = []
-  for (const end = performance.now() + patienceMs; performance.now() < end; await pause(200)) {
-    for (const [partition, offsets] of ((await log.topic(topic))?.offsets ?? []).entries()) {
-      const from = next[partition] ?? offsets.start
-      for await (const { records } of log.read({ topic, partition, from, to: offsets.end })) {
-        for (const { key, value } of records) {
-          const count = Number(Buffer.from(value instanceof Uint8Array ? value : []).readBigInt64BE(0))
-          const before = last.get(String(key)) ?? 0
-          if (count !== before + 1) broken.push(`${key} is counted ${count} after ${before}`)
-          last.set(String(key), count)
-        }
-      }
-      next[partition] = Math.max(from, offsets.end)
-    }
-    if ([...wanted].every(([key, count]) => (last.get(key) ?? 0) >= count)) break
-  }
-  for (const [key, count] of wanted) if (last.get(key) !== count) broken.push(`${key} was sent ${count} times, and counted ${last.get(key) ?? 0}`)
-  return broken
-}
-
-const patienceMs = 120_000
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '150' }, seed: { type: 'string', default: '1' } } })
-  const jars = brokerJars()
-  if ('missing' in jars) throw new Error(jars.missing)
-  const cluster = await startBrokers(jars.libs, { nodes: 3 })
-  try {
-    const say = (line: string) => void process.stdout.write(`${line}\n`)
-    const report = await countThroughKills({ cluster, rounds: Number(values.rounds), seed: Number(values.seed), killsBrokers: true, say })
-    say(JSON.stringify(report, null, 2))
-    process.exitCode = report.broken.length === 0 ? 0 : 1
-  } finally {
-    await cluster.close()
-  }
-}
+const partitions = [0, 1, 2, 3]
+/** Forty words a second to each partition. */
+const perTurn = 4
+const turnMs = 100
+const patienceMs = 60_000

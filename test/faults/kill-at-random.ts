@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
+import { canonical } from '../support/canonical-json.ts'
 
 export interface KillReport {
   readonly rounds: number
@@ -160,15 +161,6 @@ async function countRows(clickhouse: string, ids: ReadonlySet<string>, broken: s
   for (const id of ids) if (counts.get(id) !== 3) broken.push(`${id} has ${counts.get(id) ?? 0} rows`)
   for (const [id, rows] of counts) if (!ids.has(id)) broken.push(`${id}, which nobody sent, has ${rows} rows`)
   return [...counts.values()].reduce((sum, rows) => sum + rows, 0)
-}
-
-/** Keys of an object come in any order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
 }
 
 if (import.meta.main) {

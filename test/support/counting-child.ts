@@ -17,6 +17,8 @@ export interface CountingOptions {
   readonly stateDir: string
   readonly processing: 'at_least_once' | 'exactly_once'
   readonly standbyReplicas?: number
+  /** `everything`: `everythingOf` the input, with timeouts for a machine that has much to do. */
+  readonly program?: 'counts' | 'everything'
 }
 
 /** A `counting-process`, as a test sees it. */
@@ -25,6 +27,7 @@ export class CountingChild {
   #said: Said = { state: 'CREATED', restoredRecords: 0, tasks: [], standbys: [], failures: [] }
   #heard: (() => void) | null = null
   readonly #ended: Promise<void>
+  #isTold = false
 
   constructor(options: CountingOptions) {
     const program = join(import.meta.dirname, 'counting-process.ts')
@@ -35,6 +38,11 @@ export class CountingChild {
       this.#said = JSON.parse(line) as Said
       this.#heard?.()
     })
+  }
+
+  /** It ended, and nobody had told it to. */
+  get hasDied(): boolean {
+    return !this.#isTold && (this.#child.exitCode !== null || this.#child.signalCode !== null)
   }
 
   get said(): Said {
@@ -52,11 +60,13 @@ export class CountingChild {
   }
 
   async kill(): Promise<void> {
+    this.#isTold = true
     this.#child.kill('SIGKILL')
     await this.#ended
   }
 
   async stop(): Promise<void> {
+    this.#isTold = true
     this.#child.stdin?.end()
     await this.#ended
   }

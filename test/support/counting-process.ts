@@ -1,18 +1,19 @@
 import { writeSync } from 'node:fs'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { countOf } from './counting-program.ts'
+import { countOf, everythingOf } from './counting-program.ts'
 import { KafkaApplication } from './kafka-application.ts'
 
 /** A process that counts, to be killed: says what it does, a line of JSON each, until its standard input ends. */
-const { brokers, applicationId, input, stateDir, processing, standbyReplicas } = JSON.parse(process.argv[2] ?? '{}')
+const { brokers, applicationId, input, stateDir, processing, standbyReplicas, program } = JSON.parse(process.argv[2] ?? '{}')
 
+const quick = { sessionTimeoutMs: 1500, transactionTimeoutMs: 2000 }
 const running = await KafkaApplication.make({
   cluster: { brokers, nodes: [], close: async () => {} },
   applicationId,
-  topology: countOf(input),
+  topology: program === 'everything' ? everythingOf(input) : countOf(input),
   stateDir,
   processing,
-  kafka: { sessionTimeoutMs: 1500, transactionTimeoutMs: 2000 },
+  kafka: program === 'everything' ? { sessionTimeoutMs: 6000, transactionTimeoutMs: 10_000, heartbeatIntervalMs: 500 } : quick,
   application: { spread: { settings: { standbyReplicas, acceptableRecoveryLag: 100 } } },
 })
 const { application } = running

@@ -1,4 +1,15 @@
-import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
+import {
+  Consumed,
+  Grouped,
+  JoinWindows,
+  Materialized,
+  Produced,
+  Serdes,
+  StreamJoined,
+  StreamsBuilder,
+  TimeWindows,
+  type Topology,
+} from 'waggle-streams'
 import type { Log, TopicSpec } from '../../processor/ports.ts'
 import { newName } from './kafka-log.ts'
 
@@ -15,6 +26,57 @@ export function countOf(input: string, { logging = {} }: { readonly logging?: { 
     .to(`${input}-counted`, Produced.with(text, Serdes.long()))
   return builder.build()
 }
+
+/** What `everythingOf` an input writes, beside what it reads. */
+export function topicsOf(input: string) {
+  return {
+    marks: `${input}-marks`,
+    counted: `${input}-counted`,
+    windowed: `${input}-windowed`,
+    grouped: `${input}-grouped`,
+    joined: `${input}-joined`,
+  }
+}
+
+/**
+ * Counts a stream of words (value: `<group>:<number>`) by key, by key and ten seconds, and, over a repartition topic, by group;
+ * over another one their numbers are joined with the marks of the same number.
+ */
+export function everythingOf(input: string): Topology {
+  const topics = topicsOf(input)
+  const builder = new StreamsBuilder()
+  const words = builder.stream(input, Consumed.with(text, text))
+  const counts = Produced.with(text, Serdes.long())
+  const byKey = words.groupByKey(Grouped.with(text, text, { name: 'by-key' }))
+  byKey.count(Materialized.as('counts')).toStream().to(topics.counted, counts)
+  byKey
+    .windowedBy(TimeWindows.ofSizeAndGrace(windowMs, hourMs))
+    .count(Materialized.as('windows', { retentionMs: 2 * hourMs }))
+    .toStream()
+    .selectKey(({ key, window }) => `${key}@${window.start}`)
+    .to(topics.windowed, counts)
+  words
+    .groupBy((_, value) => groupOf(value ?? ''), Grouped.with(text, text, { name: 'by-group' }))
+    .count(Materialized.as('groups'))
+    .toStream()
+    .to(topics.grouped, counts)
+  words
+    .selectKey((_, value) => numberOf(value ?? ''))
+    .join(
+      builder.stream(topics.marks, Consumed.with(text, text)),
+      (word, mark) => `${word} ${mark}`,
+      JoinWindows.ofTimeDifferenceAndGrace(hourMs, hourMs),
+      StreamJoined.with(text, text, text, { name: 'marking', storeName: 'marking' }),
+    )
+    .to(topics.joined, Produced.with(text, text))
+  return builder.build()
+}
+
+export const windowMs = 10_000
+const hourMs = 3_600_000
+
+export const groupOf = (value: string) => value.split(':', 1)[0] ?? ''
+export const numberOf = (value: string) => value.slice(value.indexOf(':') + 1)
 
 /** Topics of four partitions, and an application that nobody had before. */
 export async function newCount(log: Log): Promise<{ readonly applicationId: string; readonly input: string }> {

@@ -1,0 +1,78 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { brokerJars, startBrokers } from '../../ops/bench/kafka-broker/brokers.ts'
+import { type ChaosReport, textOf } from './chaos-report.ts'
+import { CountsThroughKills } from './counts-through-kills.ts'
+import { type Ordeal, throughKills } from './ordeal.ts'
+import { RequestsThroughKills } from './requests-through-kills.ts'
+
+/**
+ * Three brokers, three processes of a DSL application and three of a swarm, under load, exactly once; one of them is killed every
+ * few seconds. `--report` writes what is printed at the end as JSON. Exit status 1: something did not hold.
+ */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    report: { type: 'string' },
+  },
+})
+const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
+if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined].includes(values.only)) {
+  throw new Error('npm run chaos -- [--minutes 10] [--seed 1] [--only counts|swarm] [--report FILE.json]')
+}
+const jars = brokerJars()
+if ('missing' in jars) throw new Error(jars.missing)
+
+// What is just starting can only be ended when it has started.
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    say(`${signal}: ends when what is starting has started`)
+    interrupted.abort(new Error(`ended by ${signal}`))
+  })
+}
+/** So long nothing should stand still, whatever is killed: then what the processes have said is of interest. */
+const longStopMs = 60_000
+const startedAt = performance.now()
+const ordeals: Ordeal[] = []
+say('starting three brokers')
+const cluster = await startBrokers(jars.libs, { nodes: 3 })
+const progress = setInterval(() => {
+  say(ordeals.map(({ status }) => status).join(' | ') || 'starting')
+  for (const { progress, lastWords } of ordeals) if (progress.standing.ms > longStopMs) say(lastWords)
+}, 10_000)
+try {
+  await run()
+} finally {
+  clearInterval(progress)
+  await Promise.all(ordeals.map((ordeal) => ordeal.close()))
+  await cluster.close()
+}
+
+async function run(): Promise<void> {
+  const { signal } = interrupted
+  if (values.only !== 'swarm') ordeals.push(await CountsThroughKills.start(cluster))
+  signal.throwIfAborted()
+  if (values.only !== 'counts') ordeals.push(await RequestsThroughKills.start({ cluster, processing: 'exactly_once', processes: 3, pauseMs: 250 }))
+  const end = performance.now() + minutes * 60_000
+  const report = await throughKills({
+    ordeals,
+    seed,
+    brokers: cluster.nodes,
+    pauseMs: [2000, 6000],
+    awayMs: [500, 4000],
+    isOver: () => performance.now() > end,
+    say,
+    signal,
+  })
+  const whole: ChaosReport = { seed, minutes, held: report.ordeals.every(({ broken }) => broken.length === 0), ...report }
+  process.stdout.write(textOf(whole))
+  if (values.report !== undefined) writeFileSync(values.report, `${JSON.stringify(whole, null, 2)}\n`)
+  process.exitCode = whole.held ? 0 : 1
+}
+
+function say(line: string): void {
+  process.stdout.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(5)} s  ${line}\n`)
+}

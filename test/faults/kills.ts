@@ -1,0 +1,77 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { KafkaNode } from '../../ops/bench/kafka-broker/brokers.ts'
+import type { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
+
+/** Those of whom one at a time may be away. */
+export interface Victims {
+  readonly kind: 'process' | 'broker'
+  readonly names: readonly string[]
+  kill(name: string): Promise<void>
+  start(name: string): Promise<void>
+}
+
+export interface KillsOptions {
+  readonly victims: readonly Victims[]
+  readonly random: SimulatedRandom
+  /** Until a kill, and until what was killed is started again: from, to. */
+  readonly pauseMs: readonly [number, number]
+  readonly awayMs: readonly [number, number]
+  /** Asked after each pause. */
+  readonly isOver: (killed: number) => boolean
+  readonly onKill: (kind: Victims['kind'], name: string) => void
+  readonly say?: (line: string) => void
+}
+
+export interface Killed {
+  readonly processes: number
+  readonly brokers: number
+}
+
+/** Kills one after the other at random, each started again while the next is killed already; when it is over all of them are back. */
+export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, onKill, say = () => {} }: KillsOptions): Promise<Killed> {
+  const away = new Map<Victims, Promise<void>>()
+  const killed = { processes: 0, brokers: 0 }
+  const failures: unknown[] = []
+  for (;;) {
+    await pause(between(random, pauseMs))
+    if (failures.length > 0 || isOver(killed.processes + killed.brokers)) break
+    const there = victims.filter((one) => !away.has(one))
+    // Drawn each time, so that what a seed gives depends as little as possible on how quick this machine is.
+    const [group, member, forMs] = [random.next(), random.next(), between(random, awayMs)]
+    const chosen = there[Math.floor(group * there.length)]
+    const name = chosen?.names[Math.floor(member * chosen.names.length)]
+    if (chosen === undefined || name === undefined) continue
+    const kill = async () => {
+      onKill(chosen.kind, name)
+      say(`killed ${name}, for ${(forMs / 1000).toFixed(1)} s`)
+      await chosen.kill(name)
+      await pause(forMs)
+      await chosen.start(name)
+      say(`${name} is back`)
+    }
+    killed[chosen.kind === 'broker' ? 'brokers' : 'processes']++
+    away.set(
+      chosen,
+      kill()
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => away.delete(chosen)),
+    )
+  }
+  await Promise.all(away.values())
+  if (failures.length > 0) throw failures[0]
+  return killed
+}
+
+export function brokersAsVictims(nodes: readonly KafkaNode[]): Victims {
+  const byName = new Map(nodes.map((node) => [`broker ${node.id}`, node]))
+  return {
+    kind: 'broker',
+    names: [...byName.keys()],
+    kill: async (name) => byName.get(name)?.kill(),
+    start: async (name) => byName.get(name)?.start(),
+  }
+}
+
+function between(random: SimulatedRandom, [from, to]: readonly [number, number]): number {
+  return from + random.next() * (to - from)
+}

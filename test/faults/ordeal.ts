@@ -1,0 +1,99 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { KafkaNode } from '../../ops/bench/kafka-broker/brokers.ts'
+import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
+import { brokersAsVictims, type KillsOptions, killAtTurns, type Victims } from './kills.ts'
+import type { Progress, Recovery, Stop } from './progress.ts'
+
+/** Processes under load that may be killed, and that know afterwards what should have come of it. */
+export interface Ordeal {
+  readonly name: string
+  readonly victims: Victims
+  readonly progress: Progress
+  /** For whoever watches. */
+  readonly status: string
+  /** What its processes said last, for whoever wonders why nothing moves. */
+  readonly lastWords: string
+  /** Ends the load, and looks at what came of it when no more comes. */
+  finish(): Promise<Outcome>
+  close(): Promise<void>
+}
+
+export interface Outcome {
+  readonly counted: { readonly [what: string]: number }
+  /** What nobody may ever see; empty where everything held. */
+  readonly broken: readonly string[]
+}
+
+export interface OrdealReport extends Outcome {
+  readonly name: string
+  readonly longestStop: Stop
+  /** From a kill until something that was sent after it has come out of every part. */
+  readonly recovery: { readonly [kind in Victims['kind']]: Recovered }
+}
+
+export interface Recovered {
+  readonly kills: number
+  readonly medianMs: number
+  readonly maxMs: number
+}
+
+export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'pauseMs' | 'awayMs' | 'say'> {
+  readonly ordeals: readonly Ordeal[]
+  readonly seed: number
+  /** Those that may be killed too. */
+  readonly brokers?: readonly KafkaNode[]
+  /** Aborted: it is rejected once all of them are back. */
+  readonly signal?: AbortSignal
+}
+
+export interface ThroughKillsReport {
+  readonly killedProcesses: number
+  readonly killedBrokers: number
+  readonly ordeals: readonly OrdealReport[]
+}
+
+/** Kills processes of all the ordeals, and brokers, and asks each ordeal what came of it; under load until everything goes on again. */
+export async function throughKills({ ordeals, seed, brokers = [], signal, ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
+  const victims = ordeals.map((ordeal) => ordeal.victims)
+  if (brokers.length > 0) victims.push(brokersAsVictims(brokers))
+  for (const { progress } of ordeals) progress.begin()
+  const killed = await killAtTurns({
+    ...options,
+    isOver: (count) => signal?.aborted === true || options.isOver(count),
+    victims,
+    random: new SimulatedRandom(seed),
+    onKill: (kind) => {
+      for (const { progress } of ordeals) progress.killed(kind)
+    },
+  })
+  for (const { progress } of ordeals) await waitFor(() => signal?.aborted === true || progress.waitedFor.length === 0, recoveryMs)
+  const reports: OrdealReport[] = []
+  for (const ordeal of ordeals) {
+    signal?.throwIfAborted()
+    const { name, progress } = ordeal
+    progress.end()
+    const { longestStop, recoveries, waitedFor } = progress
+    const stands = waitedFor.map((part) => `nothing that was sent after the last kill had come out of ${part} within ${recoveryMs / 1000} s`)
+    options.say?.(`${name}: the load ends`)
+    const { counted, broken } = await ordeal.finish()
+    const recovery = { process: recovered(recoveries, 'process'), broker: recovered(recoveries, 'broker') }
+    reports.push({ name, counted, longestStop, recovery, broken: [...stands, ...broken] })
+  }
+  return { killedProcesses: killed.processes, killedBrokers: killed.brokers, ordeals: reports }
+}
+
+/** Whether it came about in time. */
+export async function waitFor(isSo: () => boolean, timeoutMs: number): Promise<boolean> {
+  for (const end = performance.now() + timeoutMs; !isSo(); await pause(50)) if (performance.now() > end) return false
+  return true
+}
+
+function recovered(recoveries: readonly Recovery[], kind: Victims['kind']): Recovered {
+  const sorted = recoveries
+    .filter(({ of }) => of === kind)
+    .map(({ ms }) => Math.round(ms))
+    .sort((a, b) => a - b)
+  return { kills: sorted.length, medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0, maxMs: sorted.at(-1) ?? 0 }
+}
+
+const recoveryMs = 120_000

@@ -1,0 +1,216 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
+import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import { canonical } from '../support/canonical-json.ts'
+import { readWhole } from '../support/followed-topic.ts'
+import type { KafkaCluster } from '../support/kafka-cluster.ts'
+import { quickOptions } from '../support/kafka-log.ts'
+import { RetryingClient } from '../support/retrying-client.ts'
+import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
+import type { Victims } from './kills.ts'
+import { type Ordeal, type Outcome, waitFor } from './ordeal.ts'
+import { Progress } from './progress.ts'
+
+export interface RequestsOptions {
+  readonly cluster: KafkaCluster
+  readonly processing: 'at_least_once' | 'exactly_once'
+  readonly processes: number
+  /** Of each client, after each request; null: as quick as they can. */
+  readonly pauseMs?: number
+}
+
+/**
+ * Processes of one swarm with three models, whose clients send again what they have no answer to. Afterwards each request has one
+ * answer, whoever asks, and three rows; under exactly once each bee that has a topic has written there once for each request.
+ */
+export class RequestsThroughKills implements Ordeal {
+  readonly name = 'requests'
+  readonly progress: Progress
+  readonly victims: Victims
+  readonly #options: RequestsOptions
+  readonly #directory: string
+  readonly #clickhouse: EmbeddedClickHouse
+  readonly #swarm: SwarmProcesses
+  readonly #running = new Map<string, MeasuredProgram>()
+  readonly #clients: readonly RetryingClient[]
+  readonly #broken: string[] = []
+  #working: Promise<unknown> = Promise.resolve()
+  #isOver = false
+
+  private constructor(options: RequestsOptions, directory: string, clickhouse: EmbeddedClickHouse) {
+    const { cluster, processing, pauseMs } = options
+    this.#options = options
+    this.#directory = directory
+    this.#clickhouse = clickhouse
+    const env = {
+      CLICKHOUSE_URL: clickhouse.url,
+      WAGGLE_PROCESSING: processing,
+      WAGGLE_SESSION_TIMEOUT_MS: '6000',
+      WAGGLE_PARTITIONS: '4',
+      WAGGLE_ANSWER_PARTITIONS: '12',
+    }
+    this.#swarm = new SwarmProcesses({ ...threeFunctions, brokers: cluster.brokers, env })
+    const numbers = Array.from({ length: 8 }, (_, number) => number)
+    this.progress = new Progress({ parts: numbers.map((number) => `client ${number}`), now: Date.now })
+    this.#clients = numbers.map(
+      (number) =>
+        new RetryingClient({
+          swarm: this.#swarm,
+          number,
+          processes: () => [...this.#running.values()],
+          isOver: () => this.#isOver,
+          ...(pauseMs === undefined ? {} : { pauseMs }),
+          repeatEach: 5,
+          onAccepted: (sentAt) => this.progress.came(`client ${number}`, sentAt),
+        }),
+    )
+    this.victims = {
+      kind: 'process',
+      names: ['swarm one', 'swarm two', 'swarm three'].slice(0, options.processes),
+      kill: async (name) => {
+        const program = this.#running.get(name)
+        this.#running.delete(name)
+        await program?.kill('alone')
+      },
+      start: (name) => this.#start(name),
+    }
+  }
+
+  /** When all of its processes are ready, and each client has had an answer. */
+  static async start(options: RequestsOptions): Promise<RequestsThroughKills> {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-requests-'))
+    const clickhouse = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
+    const ordeal = new RequestsThroughKills(options, directory, clickhouse)
+    try {
+      for (const name of ordeal.victims.names) await ordeal.#start(name)
+      ordeal.progress.killed('start')
+      ordeal.#working = Promise.all(ordeal.#clients.map((client) => client.work()))
+      if (!(await waitFor(() => ordeal.progress.waitedFor.length === 0, patienceMs))) throw new Error(`It does not begin: ${ordeal.status}`)
+      return ordeal
+    } catch (error) {
+      await ordeal.close()
+      throw error
+    }
+  }
+
+  get status(): string {
+    const standing = this.progress.standing
+    return `requests: ${this.#sum(({ accepted }) => accepted.size)} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
+  }
+
+  get lastWords(): string {
+    return [...this.#running].map(([name, { lastWords }]) => `${name}: ${lastWords}`).join('\n')
+  }
+
+  async finish(): Promise<Outcome> {
+    this.#isOver = true
+    await this.#working
+    const answers = new Map(this.#clients.flatMap(({ accepted }) => [...accepted]))
+    this.#broken.push(...this.#clients.flatMap(({ broken }) => broken))
+    const compared = await this.#askAgain(answers)
+    let wrong = await this.#wrongRows(answers)
+    for (const end = performance.now() + patienceMs; wrong.length > 0 && performance.now() < end; wrong = await this.#wrongRows(answers))
+      await pause(100)
+    for (const status of await this.#stop()) if (status !== 0) this.#broken.push(`a process ended with status ${status} when it was told to stop`)
+    // No row may come late.
+    this.#broken.push(...(await this.#wrongRows(answers)))
+    await this.#readTopics(answers)
+    const counted = { requests: answers.size, retries: this.#sum(({ retries }) => retries), 'answers compared': compared, rows: 3 * answers.size }
+    return { counted, broken: this.#broken }
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) client.abandon()
+    await this.#stop()
+    await this.#working
+    await this.#clickhouse.close()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  async #start(name: string): Promise<void> {
+    const program = await this.#swarm.start(name)
+    this.#running.set(name, program)
+    void program.gone.then(() => {
+      if (this.#running.get(name) !== program) return
+      this.#running.delete(name)
+      this.#broken.push(`${name} ended by itself: ${program.lastWords}`)
+    })
+  }
+
+  #stop(): Promise<readonly (number | null)[]> {
+    this.#running.clear()
+    return this.#swarm.close()
+  }
+
+  #sum(of: (client: RetryingClient) => number): number {
+    return this.#clients.reduce((sum, client) => sum + of(client), 0)
+  }
+
+  /** Any process knows each of them, with the answer that its client has seen. */
+  async #askAgain(answers: ReadonlyMap<string, string | null>): Promise<number> {
+    const left = [...answers]
+    let compared = this.#sum((client) => client.compared)
+    const ask = async (at: number) => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        const [id, seen] = next
+        const there = [...this.#running.values()]
+        const answer = await settled(`${there[at % there.length]?.ready.gateway}/v1/requests/${id}`)
+        if (answer === null) this.#broken.push(`${id} was accepted and has no answer`)
+        else if (seen !== null && ++compared && canonical(answer) !== canonical(JSON.parse(seen)))
+          this.#broken.push(`${id} had ${seen}, and now ${JSON.stringify(answer)}`)
+      }
+    }
+    await Promise.all(Array.from({ length: 12 }, (_, at) => ask(at)))
+    return compared
+  }
+
+  /** Three for each id, and none for ids that nobody sent. */
+  async #wrongRows(answers: ReadonlyMap<string, unknown>): Promise<readonly string[]> {
+    const sql = 'SELECT request_id, count(), uniqExact(bee) FROM predictions GROUP BY request_id FORMAT TabSeparated'
+    const text = await (await fetch(`${this.#clickhouse.url}/?query=${encodeURIComponent(sql)}`)).text()
+    const lines = text.split('\n').filter((line) => line !== '')
+    const counts = new Map(lines.map((line) => line.split('\t')).map(([id = '', rows, bees]) => [id, `${rows} rows of ${bees} bees`]))
+    const missing = [...answers.keys()].filter((id) => counts.get(id) !== '3 rows of 3 bees').map((id) => `${id} has ${counts.get(id) ?? 'no rows'}`)
+    return [...missing, ...[...counts.keys()].filter((id) => !answers.has(id)).map((id) => `${id}, which nobody had accepted, has rows`)]
+  }
+
+  /** Nothing is a dead letter; what the bees gave is there once a request, where that is promised. */
+  async #readTopics(answers: ReadonlyMap<string, unknown>): Promise<void> {
+    const { cluster, processing } = this.#options
+    const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
+    try {
+      const letters = `waggle.${this.#swarm.swarm}.dead-letters`
+      await readWhole(log, letters, ({ key, headers }) => {
+        this.#broken.push(`${key} is a dead letter: ${headers.map((header) => `${header.key}=${Buffer.from(header.value ?? [])}`).join(' ')}`)
+      })
+      if (processing === 'at_least_once') return
+      const ofBees = (await log.topics()).filter((topic) => topic.startsWith(`waggle.${this.#swarm.swarm}.`) && topic !== letters)
+      if (ofBees.length === 0) this.#broken.push('no bee has a topic')
+      for (const topic of ofBees) {
+        const times = new Map<string, number>()
+        await readWhole(log, topic, ({ key }) => void times.set(String(key), (times.get(String(key)) ?? 0) + 1))
+        for (const id of answers.keys()) if (times.get(id) !== 1) this.#broken.push(`${id} is ${times.get(id) ?? 0} times in ${topic}`)
+        for (const id of times.keys()) if (!answers.has(id)) this.#broken.push(`${id}, which nobody sent, is in ${topic}`)
+      }
+    } finally {
+      await log.close()
+    }
+  }
+}
+
+async function settled(url: string): Promise<unknown> {
+  for (const end = performance.now() + patienceMs; performance.now() < end; await pause(100)) {
+    const response = await fetch(url)
+    const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown; readonly problem?: unknown }
+    if (entry.state === 'answered') return entry.answer
+    if (entry.state === 'failed') return entry.problem
+  }
+  return null
+}
+
+const patienceMs = 120_000
