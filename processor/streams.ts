@@ -37,8 +37,8 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
-  /** Topics that a record names itself, for a reply: within how many partitions it says where; null where it is none of these. */
-  readonly namedPartitions?: (topic: string) => number | null
+  /** Topics that a record names itself, for a reply: within how many partitions it says where. Null: it is one of these, and is not there; undefined: it is none. */
+  readonly namedPartitions?: (topic: string) => number | null | undefined
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
   /** Where the state of tasks is kept, on a log that keeps none itself. */
@@ -564,7 +564,8 @@ export class Application {
 
   /** For sinks that choose a topic for each record: of those that exist. */
   async #knowAll(): Promise<void> {
-    for (const topic of await this.#options.log.topics()) await this.#know(topic)
+    // Those that records name come and go: how many partitions they have is not kept.
+    for (const topic of await this.#options.log.topics()) if (this.#options.namedPartitions?.(topic) === undefined) await this.#know(topic)
   }
 
   async #know(topic: string): Promise<void> {

@@ -108,7 +108,10 @@ export class RunningSwarm {
       onOpened,
       failures: swarmFailures(swarm.name),
       flights,
-      onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
+      onFailure: (error) => {
+        if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
+        say('', 'error', `${error.message}. ${error.next}`)
+      },
     })
     if (states !== null) tellOfElsewhere(bees, settings, say)
     return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde)

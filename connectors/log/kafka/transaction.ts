@@ -55,6 +55,7 @@ export class Transaction implements Enlistment {
       name,
       partitions: ones.map(({ partition }) => partition),
     }))
+    let isGone = false
     await this.#ask(async (broker) => {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
       const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
@@ -64,8 +65,11 @@ export class Transaction implements Enlistment {
         .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
         .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
       const error = refused.find((one) => one !== 'OPERATION_NOT_ATTEMPTED') ?? refused[0]
-      return error ?? null
+      isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
+      return isGone ? null : (error ?? null)
     })
+    // Whoever writes knows better than this for how long that may be.
+    if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
   }
 
