@@ -66,7 +66,7 @@ export interface ApplicationOptions {
   readonly onFailure?: (error: WaggleError) => void
   /** Makes its threads where they are to run in other JavaScript threads. Then this one keeps the global stores, and nothing else. */
   readonly threadElsewhere?: (options: ThreadElsewhereOptions) => ThreadElsewhere
-  /** This is one of those threads: it has this name, and reads global stores as the last commit of who keeps them left them. */
+  /** This is one of those threads: it has this name, and on a log that keeps state reads global stores as the last commit of who keeps them left them. */
   readonly isElsewhere?: { readonly threadName: string }
   /** Of a failure that was rolled back: whether to try again (the usual), or to stop for good. */
   readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
@@ -109,9 +109,11 @@ export class Application {
 
   constructor(options: ApplicationOptions) {
     this.#options = options
-    const { applicationId, log, clock, states } = options
+    const { applicationId, log, clock, states, isElsewhere } = options
+    const name = isElsewhere?.threadName ?? applicationId
     const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
-    this.#states = log.state === null && states !== undefined ? new TaskStates({ applicationId, directory: states, log, clock, onFailure }) : null
+    this.#states =
+      log.state === null && states !== undefined ? new TaskStates({ applicationId, name, directory: states, log, clock, onFailure }) : null
     this.#spread = { host: null, capabilities: {}, settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
@@ -137,8 +139,10 @@ export class Application {
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
-      if (isElsewhere !== undefined) this.#readGlobals()
-      else if (globals !== null) await this.#startGlobals(globals)
+      const keepsState = this.#options.log.state !== null
+      if (isElsewhere !== undefined && keepsState) this.#readGlobals()
+      // Where each thread elsewhere has its own state, it has that of global stores too.
+      else if (globals !== null && (keepsState || threadElsewhere === undefined)) await this.#startGlobals(globals)
       this.#refuseClosed()
       const count = this.#options.threads ?? 1
       if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.addThread()))
@@ -223,13 +227,16 @@ export class Application {
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
-  has(store: string): boolean {
-    return this.#options.topology.stores.has(store)
+  /** Which process runs that partition of a store, of what this one and its threads elsewhere were told. */
+  async hostOf(store: string, partition: number): Promise<string | null> {
+    const { active } = this.hostsOf(store, partition)
+    if (active !== null) return active
+    const told = await Promise.all(this.#threadsElsewhere.map((thread) => thread.hostOf(store, partition)))
+    return told.find((host) => host !== null) ?? null
   }
 
-  /** That partition of a store is here, to be asked. */
-  runs(store: string, partition: number): boolean {
-    return this.tasks.some((task) => task.partition === partition && task.store(store) !== null)
+  has(store: string): boolean {
+    return this.#options.topology.stores.has(store)
   }
 
   /** Of its tasks, which are as many as its changelog has partitions. */
@@ -485,15 +492,20 @@ export class Application {
 
   /** One answer a partition of the store that is here. A global store is partition 0. */
   async query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const here = this.queryHere(store, request, partitions)
-    const elsewhere = await Promise.all(this.#threadsElsewhere.map((thread) => thread.query(store, request, partitions)))
-    const answers = new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
+    const answers = await this.queryKnown(store, request, partitions)
     const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
     if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
     throw new WaggleError('WAGGLE_STORE_MIGRATED', {
       message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
       next: 'Ask again in a moment: its task is on its way from one thread to another.',
     })
+  }
+
+  /** Of the partitions that this process has now. */
+  async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
+    const here = this.queryHere(store, request, partitions)
+    const elsewhere = await Promise.all(this.#threadsElsewhere.map((thread) => thread.query(store, request, partitions)))
+    return new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
   }
 
   /** Of the tasks of this JavaScript thread alone. */
