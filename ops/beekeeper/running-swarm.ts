@@ -110,7 +110,8 @@ export class RunningSwarm {
       flights,
       onFailure: (error) => {
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
-        say('', 'error', `${error.message}. ${error.next}`)
+        const more = error.code === 'WAGGLE_NO_CAPABLE_PROCESS' ? ' Or set WAGGLE_GPU=prefer, and it runs on the CPU.' : ''
+        say('', 'error', `${error.message}. ${error.next}${more}`)
       },
     })
     if (states !== null) tellOfElsewhere(bees, settings, say)

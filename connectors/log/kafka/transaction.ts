@@ -73,16 +73,21 @@ export class Transaction implements Enlistment {
     for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
   }
 
+  /** A group's positions may become part of the transaction. */
+  async enlistGroup(group: string): Promise<void> {
+    if (this.#groups.has(group)) return
+    const { producerId, epoch } = await this.identify()
+    await this.#ask(async (broker) =>
+      errorOf(await this.#connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
+    )
+    this.#groups.add(group)
+  }
+
   /** A group's positions become part of the transaction, checked against the member that commits them. */
   async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
+    await this.enlistGroup(group)
     const { producerId, epoch } = await this.identify()
     const connections = this.#connections
-    if (!this.#groups.has(group)) {
-      await this.#ask(async (broker) =>
-        errorOf(await connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
-      )
-      this.#groups.add(group)
-    }
     const { memberId, generation, instanceId } = member
     await this.#retried('group', group, async (broker) => {
       const { topics } = await connections.call(
