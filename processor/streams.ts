@@ -38,8 +38,8 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
-  /** Topics that a record names itself, for a reply: within how many partitions it says where; null where it is none of these. */
-  readonly namedPartitions?: (topic: string) => number | null
+  /** Topics that a record names itself, for a reply: within how many partitions it says where. Null: it is one of these, and is not there; undefined: it is none. */
+  readonly namedPartitions?: (topic: string) => number | null | undefined
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
   /** Where the state of tasks is kept, on a log that keeps none itself. */
@@ -73,7 +73,7 @@ export interface ApplicationOptions {
   readonly listeners?: Partial<StateListeners>
   /** Makes its threads where they are to run in other JavaScript threads. Then this one keeps the global stores, and nothing else. */
   readonly threadElsewhere?: (options: ThreadElsewhereOptions) => ThreadElsewhere
-  /** This is one of those threads: it has this name, and reads global stores as the last commit of who keeps them left them. */
+  /** This is one of those threads: it has this name, and on a log that keeps state reads global stores as the last commit of who keeps them left them. */
   readonly isElsewhere?: { readonly threadName: string }
   /** Of a failure that was rolled back: whether to try again (the usual), or to stop for good. */
   readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
@@ -116,12 +116,14 @@ export class Application {
 
   constructor(options: ApplicationOptions) {
     this.#options = options
-    const { applicationId, log, clock, states } = options
+    const { applicationId, log, clock, states, isElsewhere } = options
+    const name = isElsewhere?.threadName ?? applicationId
     const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
     this.#states =
       log.state === null && states !== undefined
         ? new TaskStates({
             applicationId,
+            name,
             directory: states,
             log,
             clock,
@@ -155,8 +157,10 @@ export class Application {
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
-      if (isElsewhere !== undefined) this.#readGlobals()
-      else if (globals !== null) await this.#startGlobals(globals)
+      const keepsState = this.#options.log.state !== null
+      if (isElsewhere !== undefined && keepsState) this.#readGlobals()
+      // Where each thread elsewhere has its own state, it has that of global stores too.
+      else if (globals !== null && (keepsState || threadElsewhere === undefined)) await this.#startGlobals(globals)
       this.#refuseClosed()
       const count = this.#options.threads ?? 1
       if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.addThread()))
@@ -241,13 +245,16 @@ export class Application {
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
-  has(store: string): boolean {
-    return this.#options.topology.stores.has(store)
+  /** Which process runs that partition of a store, of what this one and its threads elsewhere were told. */
+  async hostOf(store: string, partition: number): Promise<string | null> {
+    const { active } = this.hostsOf(store, partition)
+    if (active !== null) return active
+    const told = await Promise.all(this.#threadsElsewhere.map((thread) => thread.hostOf(store, partition)))
+    return told.find((host) => host !== null) ?? null
   }
 
-  /** That partition of a store is here, to be asked. */
-  runs(store: string, partition: number): boolean {
-    return this.tasks.some((task) => task.partition === partition && task.store(store) !== null)
+  has(store: string): boolean {
+    return this.#options.topology.stores.has(store)
   }
 
   /** Of its tasks, which are as many as its changelog has partitions. */
@@ -505,15 +512,20 @@ export class Application {
 
   /** One answer a partition of the store that is here. A global store is partition 0. */
   async query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const here = this.queryHere(store, request, partitions)
-    const elsewhere = await Promise.all(this.#threadsElsewhere.map((thread) => thread.query(store, request, partitions)))
-    const answers = new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
+    const answers = await this.queryKnown(store, request, partitions)
     const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
     if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
     throw new WaggleError('WAGGLE_STORE_MIGRATED', {
       message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
       next: 'Ask again in a moment: its task is on its way from one thread to another.',
     })
+  }
+
+  /** Of the partitions that this process has now. */
+  async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
+    const here = this.queryHere(store, request, partitions)
+    const elsewhere = await Promise.all(this.#threadsElsewhere.map((thread) => thread.query(store, request, partitions)))
+    return new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
   }
 
   /** Of the tasks of this JavaScript thread alone. */
@@ -584,7 +596,8 @@ export class Application {
 
   /** For sinks that choose a topic for each record: of those that exist. */
   async #knowAll(): Promise<void> {
-    for (const topic of await this.#options.log.topics()) await this.#know(topic)
+    // Those that records name come and go: how many partitions they have is not kept.
+    for (const topic of await this.#options.log.topics()) if (this.#options.namedPartitions?.(topic) === undefined) await this.#know(topic)
   }
 
   async #know(topic: string): Promise<void> {

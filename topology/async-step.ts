@@ -44,8 +44,10 @@ export interface AsyncStep<K, V, R, W> {
   /** Awaited before the first record; made once a process. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
-  /** Calls in flight, over all tasks of the process. */
+  /** Calls in flight: of each task, or of all tasks of the thread together, as `counts` says. */
   readonly concurrency: number
+  /** `task`: calls are counted, and batches filled, for each task by itself. `thread`: a batch is filled from all of its tasks. */
+  readonly counts: 'task' | 'thread'
   /** Records in a task that may wait here or be in flight; past it the task takes no more input. */
   readonly maxInFlight: number
   /** One call's limit; past it the call is aborted and the outcome is WAGGLE_TIMEOUT. */

@@ -24,8 +24,8 @@ export interface StreamsConfig {
   numThreads?: number
   /**
    * Beyond Kafka Streams, whose threads are the machine's: a module that exports the topology (see `StreamsModule`). Each thread then has a
-   * worker (`worker_threads`), which imports it for itself. A path is one of the working directory. On the embedded log; on Kafka, processes
-   * share the work.
+   * worker (`worker_threads`), which imports it for itself. A path is one of the working directory. On Kafka each worker is a member of the
+   * application's groups, with a connection and a state directory of its own.
    */
   module?: URL | string
   /** 0. Copies of each task's state that other processes keep. */

@@ -11,12 +11,22 @@ export interface KnownReplyTopicsOptions {
   readonly own: ReadonlyMap<string, number>
 }
 
-/** The reply topics of one swarm. What is looked up is kept; that a topic is missing only for a moment, since somebody may make it. */
+interface Known {
+  readonly partitions: number | null
+  readonly atMs: number
+}
+
+/**
+ * The reply topics of one swarm, as they were when somebody looked. What is there is looked at again once a minute that it is used: it may be deleted. What is
+ * missing is looked at again after seconds: somebody may make it.
+ */
 export class KnownReplyTopics implements ReplyTopics {
   readonly #options: KnownReplyTopicsOptions
   readonly #names: ReadonlySet<string>
   readonly #beginnings: readonly string[]
-  readonly #partitions = new Map<string, number | null>()
+  /** Null: not looked at yet. */
+  readonly #known = new Map<string, Known | null>()
+  readonly #looking = new Set<string>()
 
   constructor(options: KnownReplyTopicsOptions) {
     this.#options = options
@@ -30,16 +40,21 @@ export class KnownReplyTopics implements ReplyTopics {
   }
 
   partitionsOf(topic: string): number | null | undefined {
-    return this.#options.own.get(topic) ?? this.#partitions.get(topic)
+    const own = this.#options.own.get(topic)
+    if (own !== undefined) return own
+    const known = this.#known.get(topic) ?? null
+    if (known === null) return undefined
+    const ageMs = this.#options.clock.elapsedMs() - known.atMs
+    if (known.partitions === null) return ageMs < missingMs ? null : undefined
+    if (ageMs >= thereMs) this.#lookSoon(topic)
+    return known.partitions
   }
 
   async look(topic: string): Promise<void> {
     const { log, clock } = this.#options
     try {
       const info = await log.topic(topic)
-      if (this.#partitions.size >= maxKnown) this.#partitions.clear()
-      this.#partitions.set(topic, info?.partitions ?? null)
-      if (info === null) clock.after(missingMs, () => this.#partitions.delete(topic))
+      this.#remember(topic, { partitions: info?.partitions ?? null, atMs: clock.elapsedMs() })
     } catch (cause) {
       throw new Unavailable('WAGGLE_LOG_UNREACHABLE', {
         message: `The reply topic ${topic} cannot be looked up: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -49,9 +64,39 @@ export class KnownReplyTopics implements ReplyTopics {
     }
   }
 
-  /** For the engine: which partition a reply goes to was decided, and looked at, where its request was accepted, perhaps by another process. */
-  readonly namedPartitions = (topic: string): number | null => (this.allows(topic) ? Number.MAX_SAFE_INTEGER : null)
+  /** One of them is said to be gone. */
+  async lookAgain(): Promise<void> {
+    await Promise.all([...this.#known.keys()].map((topic) => this.look(topic)))
+  }
+
+  /**
+   * For the engine: which partition a reply goes to was decided, and looked at, where its request was accepted, perhaps by another process. Null where
+   * it is known to be missing, undefined where it is none of these.
+   */
+  readonly namedPartitions = (topic: string): number | null | undefined => {
+    const { own } = this.#options
+    if (own.has(topic) || !this.allows(topic)) return own.get(topic)
+    const known = this.#known.get(topic)
+    if (known === undefined) this.#remember(topic, null)
+    else if (known !== null && this.partitionsOf(topic) === undefined) this.#lookSoon(topic)
+    return known === undefined || known === null ? Number.MAX_SAFE_INTEGER : known.partitions
+  }
+
+  #lookSoon(topic: string): void {
+    if (this.#looking.has(topic)) return
+    this.#looking.add(topic)
+    // What cannot be looked at stays as it was known.
+    void this.look(topic)
+      .catch(() => {})
+      .finally(() => this.#looking.delete(topic))
+  }
+
+  #remember(topic: string, known: Known | null): void {
+    if (this.#known.size >= maxKnown) this.#known.clear()
+    this.#known.set(topic, known)
+  }
 }
 
 const maxKnown = 10_000
 const missingMs = 5000
+const thereMs = 60_000

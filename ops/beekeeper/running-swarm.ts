@@ -109,7 +109,11 @@ export class RunningSwarm {
       onOpened,
       failures: swarmFailures(swarm.name),
       flights,
-      onFailure: (error) => say('', 'error', `${error.message}. ${error.next}`),
+      onFailure: (error) => {
+        if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
+        const more = error.code === 'WAGGLE_NO_CAPABLE_PROCESS' ? ' Or set WAGGLE_GPU=prefer, and it runs on the CPU.' : ''
+        say('', 'error', `${error.message}. ${error.next}${more}`)
+      },
       listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
       onNotice: (notice) => say('', 'warn', notice),
     })

@@ -19,7 +19,8 @@ export function swarmFailures(swarm: string): FailurePolicy {
   return {
     deserialization: afterThreeTries,
     processing: afterThreeTries,
-    production: afterThreeTries,
+    // A reply's topic that is gone comes back no sooner for trying.
+    production: (error, record) => (error.code === 'WAGGLE_MISSING_TOPIC' ? 'resume' : afterThreeTries(error, record)),
     deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, record.node, record) },
   }
 }

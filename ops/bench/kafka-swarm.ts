@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { brokerJars, startBrokers } from './kafka-broker/brokers.ts'
 import { load } from './load.ts'
@@ -88,11 +88,12 @@ async function compared(
   }
 }
 
-/** The same swarm under another name, since those of one name on one cluster are one. What lies beside its file is named by its whole path. */
+/** The same swarm under another name, since those of one name on one cluster are one. What lies beside its file is found from there. */
 function renamed({ file, gateway }: SwarmWorkload, directory: string, suffix: string): { readonly file: string; readonly gateway: string } {
+  const way = relative(directory, dirname(file))
   const beside = (value: unknown, of = ''): unknown => {
-    if (typeof value === 'string')
-      return value.startsWith('./') ? join(dirname(file), value) : of === 'name' && value === gateway ? `${gateway}${suffix}` : value
+    if (typeof value === 'string' && value.startsWith('./')) return `./${way}/${value.slice(2)}`
+    if (typeof value === 'string') return of === 'name' && value === gateway ? `${gateway}${suffix}` : value
     if (Array.isArray(value)) return value.map((one) => beside(one))
     return value !== null && typeof value === 'object'
       ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, beside(one, key)]))

@@ -8,14 +8,14 @@ export const kafkaSettings: readonly Setting[] = [
     variable: 'WAGGLE_PROCESSING',
     schema: Type.Enum(['at_least_once', 'exactly_once']),
     default: 'at_least_once',
-    about: 'exactly_once: transactions, which cost about one commit interval a sub-topology. Embedded it is exactly once always.',
+    about: 'exactly_once: transactions, which cost about one commit a sub-topology. Embedded it is exactly once always.',
   },
   {
     key: 'commit_interval_ms',
     variable: 'WAGGLE_COMMIT_INTERVAL_MS',
     schema: Type.Integer({ minimum: 1, maximum: 600_000 }),
     default: 100,
-    about: 'How often positions and state are committed at the least.',
+    about: 'How often positions and state are committed at the least. Exactly once, a quiet swarm commits as soon as it has written something.',
   },
   {
     key: 'linger_ms',

@@ -1,6 +1,7 @@
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { ApplicationOptions } from '../../processor/streams.ts'
 import { failurePolicy } from '../../processor/task/failures.ts'
+import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
@@ -31,6 +32,15 @@ export function applicationOptions(config: StreamsConfig, topology: Topology, to
     failures: failurePolicy(config),
   }
 }
+
+/** How tasks are spread over processes, on Kafka. */
+export function spreadOf(config: Pick<StreamsConfig, SpreadSetting>): Partial<SpreadOptions> {
+  const { instanceId = null, capabilities = {}, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = config
+  const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
+  return { instanceId, capabilities, settings: Object.fromEntries(given) }
+}
+
+type SpreadSetting = 'instanceId' | 'capabilities' | 'standbyReplicas' | 'acceptableRecoveryLag' | 'maxWarmupReplicas'
 
 /** As Kafka Streams' statestore.cache.max.bytes. */
 export const defaultCacheBytes = 10 * 1024 * 1024

@@ -8,12 +8,6 @@ export function checkConfig(config: StreamsConfig): void {
     throw invalid(`applicationId is ${JSON.stringify(applicationId)}`, 'Use letters, digits, dots, dashes and underscores, as in a topic’s name.')
   }
   if (log !== 'embedded') checkKafka(log)
-  if (log !== 'embedded' && config.module !== undefined) {
-    throw invalid(
-      'module gives threads workers on the embedded log alone',
-      'On Kafka start more processes, which share the work; or leave module out.',
-    )
-  }
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }

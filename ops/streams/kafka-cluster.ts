@@ -12,9 +12,13 @@ export interface ApplicationOnKafka {
 
 /**
  * What an application needs to run on a Kafka cluster: the log there, and a directory for state here. Transactions go by the directory's
- * id, so a process that comes back ends at once what it had left open. Loaded when it is wanted.
+ * id, so a process that comes back ends at once what it had left open. `stateName`: of that directory, where a process has several.
+ * Loaded when it is wanted.
  */
-export async function openOnKafka(config: StreamsConfig & { readonly log: Exclude<StreamsConfig['log'], 'embedded'> }): Promise<ApplicationOnKafka> {
+export async function openOnKafka(
+  config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing'> & { readonly log: Exclude<StreamsConfig['log'], 'embedded'> },
+  { stateName = config.applicationId }: { readonly stateName?: string } = {},
+): Promise<ApplicationOnKafka> {
   const { applicationId, stateDir = '.waggle', processing = 'at_least_once', log: wanted } = config
   const { brokers, ssl, sasl, client } = wanted.kafka
   const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
@@ -23,7 +27,7 @@ export async function openOnKafka(config: StreamsConfig & { readonly log: Exclud
       ? (await import('../../connectors/log/kafkajs/kafkajs-log.ts')).openKafkaJsLog
       : (await import('../../connectors/log/kafka/kafka-log.ts')).openKafkaLog
   const random = new SystemRandom()
-  const states = await openStateDirectory({ directory: join(stateDir, 'state', applicationId), random })
+  const states = await openStateDirectory({ directory: join(stateDir, 'state', stateName), random })
   try {
     const log = await open({
       brokers,

@@ -1,4 +1,4 @@
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Borrower, EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { ServedLog } from '../../connectors/log/remote/served-log.ts'
 import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
@@ -6,8 +6,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StarterCalls, StreamWorkerData, WorkerCalls } from './worker-protocol.ts'
 
 export interface RunningWorkerOptions {
-  readonly log: EmbeddedLog
-  readonly data: Omit<StreamWorkerData, 'log' | 'handle'>
+  /** Null: the worker opens a log of its own. */
+  readonly log: EmbeddedLog | null
+  readonly data: Omit<StreamWorkerData, 'lent'>
   readonly calls: Serving<StarterCalls>
 }
 
@@ -18,23 +19,25 @@ export interface RunningWorkerOptions {
  */
 export class RunningWorker {
   readonly peer: PortPeer<WorkerCalls>
-  /** Why it ended; settles when its partitions are free. */
+  /** Why it ended; settles when its partitions are free, where they are this process's to give. */
   readonly ended: Promise<WaggleError>
   readonly #worker: Worker
-  readonly #served: ServedLog
-  #endedByLog: boolean
+  readonly #served: ServedWorker | null
+  #endedByLog = false
 
-  private constructor({ log, data, calls }: RunningWorkerOptions, lent: Lent) {
-    const { port1, port2 } = new MessageChannel()
-    const workerData: StreamWorkerData = { ...data, log: port2, handle: lent.handle }
-    this.#worker = new Worker(new URL('./stream-worker.ts', import.meta.url), { workerData, transferList: [port2], name: data.threadName })
-    this.#served = new ServedLog(log, port1)
-    this.#endedByLog = false
+  private constructor({ data, calls }: RunningWorkerOptions, served: ServedWorker | null) {
+    const lent = served === null ? null : { log: served.port, handle: served.handle }
+    const workerData: StreamWorkerData = { ...data, lent }
+    const transferList = served === null ? [] : [served.port]
+    this.#worker = new Worker(new URL('./stream-worker.ts', import.meta.url), { workerData, transferList, name: data.threadName })
+    this.#served = served
     this.peer = new PortPeer(this.#worker, calls)
-    this.ended = this.#untilEnded(data.threadName, lent)
+    this.ended = this.#untilEnded(data.threadName, served)
   }
 
   static async start(options: RunningWorkerOptions): Promise<RunningWorker> {
+    const { log } = options
+    if (log === null) return new RunningWorker(options, null)
     for (;;) {
       let worker: RunningWorker | null = null
       let isTooLate = false
@@ -44,19 +47,19 @@ export class RunningWorker {
           if (worker !== null) await worker.#endForLog()
         },
       }
-      const lent = await options.log.lend(borrower)
+      const lent = await log.lend(borrower)
       // What was lent may have been closed by now.
       if (!isTooLate) {
-        worker = new RunningWorker(options, lent)
+        worker = new RunningWorker(options, serve(log, lent))
         return worker
       }
       lent.giveBack()
     }
   }
 
-  /** How often something of it became durable. */
-  get commits(): number {
-    return this.#served.commits
+  /** How often something of it became durable; null where only the worker knows. */
+  get commits(): number | null {
+    return this.#served?.commits ?? null
   }
 
   /** The log had to close its database: no failure of what runs here. */
@@ -74,13 +77,13 @@ export class RunningWorker {
     return this.end()
   }
 
-  async #untilEnded(name: string, { giveBack }: Lent): Promise<WaggleError> {
+  async #untilEnded(name: string, served: ServedWorker | null): Promise<WaggleError> {
     let cause: unknown = null
     this.#worker.on('error', (error) => {
       cause = error
     })
     const code = await new Promise<number>((resolve) => this.#worker.on('exit', resolve))
-    giveBack()
+    served?.giveBack()
     const why = cause instanceof Error ? cause.message : `it exited with ${code}`
     const error = new WaggleError('WAGGLE_WORKER_DIED', {
       message: `The worker of ${name} has ended: ${why}`,
@@ -88,12 +91,30 @@ export class RunningWorker {
       ...(cause === null ? {} : { cause }),
     })
     this.peer.close(error)
-    await this.#served.close()
+    await served?.close()
     return error
   }
 }
 
-interface Lent {
+/** What a worker works on that does not have a log of its own. */
+interface ServedWorker {
+  readonly port: MessagePort
   readonly handle: bigint
+  readonly commits: number
   giveBack(): void
+  close(): Promise<void>
+}
+
+function serve(log: EmbeddedLog, { handle, giveBack }: { readonly handle: bigint; giveBack(): void }): ServedWorker {
+  const { port1, port2 } = new MessageChannel()
+  const served = new ServedLog(log, port1)
+  return {
+    port: port2,
+    handle,
+    giveBack,
+    get commits() {
+      return served.commits
+    },
+    close: () => served.close(),
+  }
 }

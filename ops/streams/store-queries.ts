@@ -42,13 +42,12 @@ export class StoreQueries {
     const application = this.#application
     if (this.#server === null || !application.has(store)) return application.query(store, request, wanted)
     const partitions = wanted ?? Array.from({ length: application.partitionsOf(store) }, (_, partition) => partition)
-    const here = partitions.filter((partition) => application.runs(store, partition))
-    const there = partitions.filter((partition) => !here.includes(partition))
-    const answers = new Map(here.length === 0 ? [] : await application.query(store, request, here))
+    const answers = new Map(await application.queryKnown(store, request, partitions))
+    const there = partitions.filter((partition) => !answers.has(partition))
     const wire = this.#wire(store)
     await Promise.all(
       there.map(async (partition) => {
-        const { active } = application.hostsOf(store, partition)
+        const active = await application.hostOf(store, partition)
         if (active === null || active === this.#server?.address) throw onItsWay(store, partition)
         const question: Question = { store, partition, request: wire.writeRequest(request) }
         answers.set(

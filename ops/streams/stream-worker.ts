@@ -5,11 +5,13 @@ import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { packError } from '../../connectors/system/wire-error.ts'
 import { QueryWire, type WireRow } from '../../processor/query-wire.ts'
-import { Application } from '../../processor/streams.ts'
+import { Application, type ApplicationOptions } from '../../processor/streams.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
+import type { Sasl } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { applicationOptions } from './application-options.ts'
+import { applicationOptions, spreadOf } from './application-options.ts'
+import { openOnKafka } from './kafka-cluster.ts'
 import { loadStreamsModule } from './streams-module.ts'
 import { decisions, type SomeRows, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
 
@@ -22,6 +24,7 @@ class StreamWorker {
   #stores: ReadonlyMap<string, StoreSpec> = new Map()
   #application: Application | null = null
   #started: Promise<void> = Promise.resolve()
+  #close: () => Promise<void> = async () => {}
 
   constructor(port: NonNullable<typeof parentPort>, data: StreamWorkerData) {
     this.#data = data
@@ -36,11 +39,17 @@ class StreamWorker {
     pause: () => this.#application?.pause(),
     resume: () => this.#application?.resume(),
     stop: async (close) => {
-      await this.#started.catch(() => {})
+      // What restores may take its time: an application can be closed while it starts, once it is there.
+      if (this.#application === null || this.#data.lent !== null) await this.#started.catch(() => {})
       if (close === null && this.#application?.state === 'RUNNING') await this.#application.removeThread()
-      await this.#application?.close(close ?? { timeoutMs: 0 })
-      this.#measure()
+      try {
+        await this.#application?.close(close ?? { timeoutMs: 0 })
+      } finally {
+        this.#measure()
+        await this.#close()
+      }
     },
+    host: ({ store, partition }) => this.#application?.hostsOf(store, partition).active ?? null,
     query: ({ store, request, partitions }) => {
       const wire = this.#wireOf(store)
       const asked = wire.readRequest(request)
@@ -62,26 +71,42 @@ class StreamWorker {
   }
 
   async #start(isPaused: boolean): Promise<void> {
-    const { moduleUrl, threadName, settings, topics, log: port, handle } = this.#data
+    const { moduleUrl, threadName, settings, topics } = this.#data
     const { topology, handlers } = await loadStreamsModule(moduleUrl)
     const options = applicationOptions({ ...settings, ...handlers }, topology, topics)
     this.#stores = options.topology.stores
     const application = new Application({
       ...options,
       threads: 1,
-      log: new RemoteLog({ port, state: await openLentState(handle), clock: systemClock }),
+      ...(await this.#openLog()),
       isElsewhere: { threadName },
       onFailure: (error) => this.#starter.tell('failed', packError(error)),
       decide: (error) => this.#decide(error),
     })
     this.#application = application
     if (isPaused) application.pause()
-    await application.start()
+    try {
+      await application.start()
+    } catch (error) {
+      await this.#close()
+      throw error
+    }
     const tellIfStopped = () => application.state === 'ERROR' && this.#starter.tell('stopped', null)
     application.onStateChange(tellIfStopped)
     tellIfStopped()
     this.#measure()
     this.#measureAgain()
+  }
+
+  /** That of the thread that has started this one, or on Kafka one of its own, with a directory for the state of its tasks. */
+  async #openLog(): Promise<Pick<ApplicationOptions, 'log' | 'states' | 'spread'>> {
+    const { lent, threadName, settings, host, asksForTokens } = this.#data
+    if (lent !== null) return { log: new RemoteLog({ port: lent.log, state: await openLentState(lent.handle), clock: systemClock }) }
+    if (settings.log === 'embedded') throw new WaggleError('WAGGLE_INTERNAL', { message: 'No log was lent', next: 'Report this as a bug.' })
+    const sasl: { sasl?: Sasl } = asksForTokens ? { sasl: { mechanism: 'oauthbearer', token: () => this.#starter.call('token', null) } } : {}
+    const { log, states, close } = await openOnKafka({ ...settings, log: { kafka: { ...settings.log.kafka, ...sasl } } }, { stateName: threadName })
+    this.#close = close
+    return { log, states, spread: { ...spreadOf(settings), host } }
   }
 
   async #rows(number: number, limit: number): Promise<SomeRows> {

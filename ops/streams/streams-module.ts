@@ -38,7 +38,8 @@ export function withModule(config: StreamsConfig, topology: Topology, { topology
   }
   for (const name of topology.globalStores) {
     const kind = topology.stores.get(name)?.kind
-    if (kind !== 'keyValue') {
+    // On Kafka each worker keeps it for itself.
+    if (kind !== 'keyValue' && config.log === 'embedded') {
       throw invalid(
         `The global store ${name} cannot be read by workers, since it is a ${kind} store`,
         'Make it a key-value store, or leave module out.',

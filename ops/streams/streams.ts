@@ -7,7 +7,6 @@ import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { Application, type StreamsState } from '../../processor/streams.ts'
 import { isOfAnother } from '../../processor/task/failures.ts'
-import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
@@ -16,7 +15,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StandbyUpdateListener, StateRestoreListener } from '../../topology/state-listeners.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
-import { applicationOptions } from './application-options.ts'
+import { applicationOptions, spreadOf } from './application-options.ts'
 import { checkConfig } from './checked-config.ts'
 import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
@@ -121,10 +120,11 @@ export class Streams implements AsyncDisposable {
     const application = new Application({
       ...options,
       log,
-      ...(states === null ? {} : { states, spread: { ...this.#spread, host } }),
-      ...(module === undefined || embedded === null
+      // Workers on Kafka have states of their own.
+      ...(states === null || module !== undefined ? {} : { states, spread: { ...spreadOf(this.#config), host } }),
+      ...(module === undefined
         ? {}
-        : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, moduleUrl: urlOf(module) }) }),
+        : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, host, moduleUrl: urlOf(module) }) }),
       onFailure: (error) => this.#failed(error),
       listeners: { restore: this.#restoreListeners, standby: this.#standbyListeners },
       onNotice: (notice) => process.emitWarning(notice, 'WaggleWarning'),
@@ -249,12 +249,6 @@ export class Streams implements AsyncDisposable {
     if (log !== 'embedded') return { ...(await openOnKafka({ ...this.#config, log })), embedded: null }
     const shared = await shareEmbeddedLog(join(stateDir, 'log'))
     return { ...shared, states: null, embedded: shared.log }
-  }
-
-  get #spread(): Partial<SpreadOptions> {
-    const { instanceId = null, capabilities = {}, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = this.#config
-    const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
-    return { instanceId, capabilities, settings: Object.fromEntries(given) }
   }
 
   get #running(): Application {

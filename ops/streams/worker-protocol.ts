@@ -12,9 +12,12 @@ export interface StreamWorkerData {
   readonly settings: WorkerSettings
   /** Of the log, when the application started: what sources with patterns read. */
   readonly topics: readonly string[]
-  readonly log: MessagePort
-  /** Of the log's database. */
-  readonly handle: bigint
+  /** The log of the thread that has started it, and its database; null: it opens the log of its settings for itself. */
+  readonly lent: { readonly log: MessagePort; readonly handle: bigint } | null
+  /** Where its process answers interactive queries, `host:port`. */
+  readonly host: string | null
+  /** Its settings lack a function that gives tokens for Kafka: the thread that has started it has it. */
+  readonly asksForTokens: boolean
 }
 
 /** A configuration without its functions, which the worker takes from the module. */
@@ -27,6 +30,8 @@ export interface WorkerCalls {
   resume(argument: null): void
   /** Null: the thread is removed, and nothing that it has in hand is waited for. */
   stop(close: CloseOptions | null): void
+  /** Which process has that partition of a store, as its group was told last. */
+  host(argument: { readonly store: string; readonly partition: number }): string | null
   query(argument: { readonly store: string; readonly request: WireRequest; readonly partitions: readonly number[] | null }): readonly NumberedAnswer[]
   /** The next rows of an answer. */
   rows(answer: number): SomeRows
@@ -51,6 +56,7 @@ export interface StarterCalls {
   failed(error: WireError): void
   /** Answered in shared memory, since a thread asks in the middle of its work: see `decisions`. */
   decide(argument: { readonly error: WireError; readonly answer: Int32Array<SharedArrayBuffer> }): void
+  token(argument: null): string
   /** The thread has ended because that was decided. */
   stopped(argument: null): void
   measured(metrics: readonly Metric[]): void

@@ -15,7 +15,12 @@ import { RunningWorker } from './running-worker.ts'
 import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
 
 export interface WorkerThreadOptions extends ThreadElsewhereOptions {
-  readonly log: EmbeddedLog
+  /** Null: each worker opens the log of the settings for itself. */
+  readonly log: EmbeddedLog | null
+  /** Where the process answers interactive queries. */
+  readonly host: string | null
+  /** Gives a token for Kafka, where one signs in by tokens. */
+  readonly token: (() => Promise<string>) | null
   readonly moduleUrl: string
   readonly settings: WorkerSettings
   /** Those of the log when the application started. */
@@ -115,9 +120,15 @@ export class WorkerThread implements ThreadElsewhere {
     return new Map(await Promise.all(read))
   }
 
+  async hostOf(store: string, partition: number): Promise<string | null> {
+    return (await this.#worker?.peer.call('host', { store, partition }).catch(() => null)) ?? null
+  }
+
   async #startWorker(): Promise<RunningWorker> {
-    const { log, moduleUrl, name, settings, topics } = this.#options
-    const worker = await RunningWorker.start({ log, data: { moduleUrl, threadName: name, settings, topics }, calls: this.#calls })
+    const { log, host, token, moduleUrl, name: threadName, settings, topics } = this.#options
+    const data = { moduleUrl, threadName, settings, topics, host, asksForTokens: token !== null }
+    this.#metrics = []
+    const worker = await RunningWorker.start({ log, data, calls: this.#calls })
     this.#worker = worker
     try {
       if (this.#isStopping) throw this.#stopped()
@@ -140,7 +151,7 @@ export class WorkerThread implements ThreadElsewhere {
         worker ??= await this.#startWorker()
         this.#state = 'RUNNING'
         const error = await worker.ended
-        if (!worker.endedByLog && !(await this.#goesOnAfter(error, worker.commits))) return
+        if (!worker.endedByLog && !(await this.#goesOnAfter(error, worker.commits ?? commitsIn(this.#metrics)))) return
       } catch (error) {
         if (!(await this.#goesOnAfter(WaggleError.from('WAGGLE_WORKER_FAILED', error, { next: 'See the cause.' }), 0))) return
       }
@@ -188,6 +199,7 @@ export class WorkerThread implements ThreadElsewhere {
     measured: (metrics) => {
       this.#metrics = metrics
     },
+    token: async () => (await this.#options.token?.()) ?? '',
   }
 
   /** What comes first; nothing where none does in time. */
@@ -202,6 +214,11 @@ export class WorkerThread implements ThreadElsewhere {
   #stopped(): WaggleError {
     return new WaggleError('WAGGLE_NOT_RUNNING', { message: `${this.name} was stopped while it started`, next: 'Nothing.' })
   }
+}
+
+/** As it told last: a worker that dies within a second has told nothing. */
+function commitsIn(metrics: readonly Metric[]): number {
+  return metrics.find(({ group, name }) => group === 'stream-thread-metrics' && name === 'commit-total')?.value ?? 0
 }
 
 async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswer): AsyncIterable<WireRow> {

@@ -12,18 +12,30 @@ export function workerThreads({
   ...shared
 }: {
   readonly config: StreamsConfig
-  readonly log: EmbeddedLog
+  readonly log: EmbeddedLog | null
+  readonly host: string | null
   readonly topics: readonly string[]
   readonly topology: Topology
   readonly moduleUrl: string
 }): (options: ThreadElsewhereOptions) => ThreadElsewhere {
   const settings = settingsOf(config)
-  return (options) => new WorkerThread({ ...options, ...shared, settings })
+  const token = tokenOf(config)
+  return (options) => new WorkerThread({ ...options, ...shared, token, settings })
 }
 
 /** What can be cloned, and a thread's share of what threads share. */
 function settingsOf(config: StreamsConfig): WorkerSettings {
   const { deserializationHandler, processingHandler, productionHandler, uncaughtExceptionHandler, ...rest } = config
   const { timestampExtractor, defaultKeySerde, defaultValueSerde, module, cacheMaxBytes = defaultCacheBytes, ...settings } = rest
-  return { ...settings, cacheMaxBytes: Math.floor(cacheMaxBytes / (config.numThreads ?? 1)) }
+  return { ...settings, log: withoutToken(config.log), cacheMaxBytes: Math.floor(cacheMaxBytes / (config.numThreads ?? 1)) }
+}
+
+function withoutToken(log: StreamsConfig['log']): StreamsConfig['log'] {
+  if (log === 'embedded' || log.kafka.sasl?.mechanism !== 'oauthbearer') return log
+  const { sasl, ...kafka } = log.kafka
+  return { kafka }
+}
+
+function tokenOf({ log }: StreamsConfig): (() => Promise<string>) | null {
+  return log !== 'embedded' && log.kafka.sasl?.mechanism === 'oauthbearer' ? log.kafka.sasl.token : null
 }

@@ -13,13 +13,13 @@ export class RestoreMeters {
   readonly #remaining: (task: string) => number
 
   constructor(
-    applicationId: string,
+    name: string,
     clock: Clock,
     gauges: { readonly restoring: () => number; readonly updating: () => number; readonly remaining: (task: string) => number },
   ) {
     this.#clock = clock
     this.#time = { now: clock.now() }
-    this.#thread = `${applicationId}-StateUpdater`
+    this.#thread = `${name}-StateUpdater`
     this.#all = new Meters('stream-state-updater-metrics', { 'thread-id': this.#thread }, this.#time)
     this.#records = this.#all.sensor('restore-records', ['sumRate'])
     this.#all.gauge('active-restoring-tasks', gauges.restoring)

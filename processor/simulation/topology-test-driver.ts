@@ -1,4 +1,4 @@
-import type { AsyncStep } from '../../topology/async-step.ts'
+import type { AsyncWorker } from '../../topology/async-step.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
@@ -8,7 +8,7 @@ import { openSerdes } from '../../topology/serde-uses.ts'
 import type { KeyValueStore, SessionStore, StateStore, StoreKind, StoreSpec, WindowStore } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
-import { RowBatcher } from '../async/row-batcher.ts'
+import { Batchers } from '../async/batchers.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { type ChangelogRecord, Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
@@ -57,7 +57,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   #globalTasks: Task[] = []
   #waiting = new QueueHeap()
   #workers: OpenWorkers | null = null
-  readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
+  readonly #batchers: Batchers
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
   /** Of the topics that the topology makes for itself. */
@@ -80,6 +80,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#partitions = partitions ?? {}
     for (const [topic, count] of Object.entries(this.#partitions)) refuseCount(topic, count)
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
+    this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, flights: null })
     this.#open()
   }
 
@@ -111,7 +112,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   async advanceWallClockTime(ms: number): Promise<void> {
     // What was piped and not waited for has begun.
     await this.#clock.settle()
-    const calls = this.#calls
+    const calls = this.#batchers.calls
     await this.#clock.advance(ms)
     for (const task of this.#tasks) this.#unwrapped(() => task.punctuate(this.#clock.now()))
     this.#commit()
@@ -149,8 +150,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #open(): void {
-    for (const batcher of this.#batchers.values()) batcher.close()
-    this.#batchers.clear()
+    this.#batchers.closeAll()
     this.#tasks = []
     this.#globalTasks = []
     this.#waiting = new QueueHeap()
@@ -203,7 +203,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             maxNoteBytes: Number.POSITIVE_INFINITY,
             partitionsOf: (topic) => this.#partitionsOf(topic),
             emit: (record) => this.#emit(record),
-            batcher: (node) => this.#batcher(node),
+            batcher: (node, task) => this.#batchers.of(node, task),
             requestCommit() {},
             wake() {},
           },
@@ -245,13 +245,8 @@ export class TopologyTestDriver implements AsyncDisposable {
       this.#commit()
       this.#processAll()
       await this.#prepare()
-      if (!drained && this.#calls <= callsLeft) return
+      if (!drained && this.#batchers.calls <= callsLeft) return
     }
-  }
-
-  /** Calls in flight. */
-  get #calls(): number {
-    return [...this.#batchers.values()].reduce((sum, { calls }) => sum + calls, 0)
   }
 
   async #opened(): Promise<void> {
@@ -281,14 +276,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
   }
 
-  #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
-    const there = this.#batchers.get(node.name)
-    if (there !== undefined) return there
+  #workerOf(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> {
     if (this.#workers === null) throw new WaggleError('WAGGLE_INTERNAL', { message: `${node.name} is not open`, next: 'Report this as a bug.' })
-    const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
-    const batcher = new RowBatcher(step, this.#workers.of(node), this.#clock, null)
-    this.#batchers.set(node.name, batcher)
-    return batcher
+    return this.#workers.of(node)
   }
 
   /** What a handler let stand, as what it is. */

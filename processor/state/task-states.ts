@@ -20,6 +20,8 @@ export interface StatefulTask {
 
 export interface TaskStatesOptions {
   readonly applicationId: string
+  /** In metrics: other threads of the process may have states of their own. */
+  readonly name: string
   readonly directory: StateDirectory
   readonly log: Log
   readonly clock: Clock
@@ -80,7 +82,7 @@ export class TaskStates {
     this.#options = options
     this.#ends = new ChangelogEnds(options.log)
     this.#listening = new StateListening(options.listeners, options.onFailure)
-    this.#meters = new RestoreMeters(options.applicationId, options.clock, {
+    this.#meters = new RestoreMeters(options.name, options.clock, {
       restoring: () => [...this.#active.values()].filter(({ restoration }) => !restoration.isDone).length,
       updating: () => this.#standbys.size,
       remaining: (task) => [...this.#active.values()].find(({ id }) => id === task)?.restoration.remaining ?? 0,

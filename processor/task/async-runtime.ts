@@ -113,7 +113,7 @@ export class AsyncRuntime implements NodeRuntime {
     if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
     else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
     else {
-      waiting.entry = this.#surroundings.batcher(this.#node).add({
+      waiting.entry = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
         record,
         metadata: this.#place.toMetadata(),
         settled: (outcome) => this.#settle(waiting, outcome),

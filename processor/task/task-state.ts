@@ -46,7 +46,7 @@ export interface TaskSurroundings {
   readonly maxNoteBytes: number
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
-  batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown>
+  batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
   requestCommit(): void
   /** Something of this task can go on: an asynchronous outcome has come. */
   wake(): void

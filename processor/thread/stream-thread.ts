@@ -1,8 +1,6 @@
-import type { AsyncStep } from '../../topology/async-step.ts'
-import type { AsyncNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { Batchers } from '../async/batchers.ts'
 import type { Flights } from '../async/flights.ts'
-import { RowBatcher } from '../async/row-batcher.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import { nextTurn } from '../next-turn.ts'
@@ -85,7 +83,7 @@ export class StreamThread {
   readonly meters: ThreadMeters
   readonly #assignment: TaskAssignment
   readonly #cache: CacheBudget | null
-  readonly #batchers = new Map<string, RowBatcher<unknown, unknown, unknown, unknown>>()
+  readonly #batchers: Batchers
   readonly #paused = new Set<Task>()
   readonly #preparing: PreparingRuns
   /** Since when a task waits for an input that has nothing. */
@@ -118,6 +116,7 @@ export class StreamThread {
   constructor(options: StreamThreadOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.#batchers = new Batchers(options)
     this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
     this.#assignment = new TaskAssignment(options.plan, options.log, {
@@ -231,7 +230,7 @@ export class StreamThread {
     await this.#loop
     this.#preparing.clear()
     await this.#groups.close()
-    for (const batcher of this.#batchers.values()) batcher.close()
+    this.#batchers.closeAll()
     this.#assignment.closeAll()
     await this.#producer?.close()
     this.#ended = true
@@ -542,8 +541,7 @@ export class StreamThread {
   }
 
   #dropTasks(): void {
-    for (const batcher of this.#batchers.values()) batcher.close()
-    this.#batchers.clear()
+    this.#batchers.closeAll()
     this.#preparing.clear()
     this.#assignment.closeAll()
     this.#paused.clear()
@@ -587,6 +585,7 @@ export class StreamThread {
   #forgetGone(): void {
     const running = new Set(this.tasks)
     for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
+    this.#batchers.keep(this.tasks.map(({ id }) => id))
     for (const task of this.#idleSince.keys()) if (!running.has(task)) this.#idleSince.delete(task)
   }
 
@@ -637,21 +636,12 @@ export class StreamThread {
       maxNoteBytes: this.#options.log.traits.maxNoteBytes ?? Number.POSITIVE_INFINITY,
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#append(record),
-      batcher: (node) => this.#batcher(node),
+      batcher: (node, task) => this.#batchers.of(node, task),
       requestCommit: () => {
         this.#commitRequested = true
       },
       wake: () => this.#wake(),
     }
-  }
-
-  #batcher(node: AsyncNode): RowBatcher<unknown, unknown, unknown, unknown> {
-    const there = this.#batchers.get(node.name)
-    if (there !== undefined) return there
-    const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
-    const batcher = new RowBatcher(step, this.#options.workers.of(node), this.#clock, this.#options.flights)
-    this.#batchers.set(node.name, batcher)
-    return batcher
   }
 }
 

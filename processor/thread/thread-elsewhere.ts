@@ -15,6 +15,8 @@ export interface ThreadElsewhere {
   start(): Promise<void>
   /** Commits what is done. With `close` it first finishes what it has in hand, as `Application.close` says. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
+  /** Which process has that partition of a store, as it was told last; null where it does not know. */
+  hostOf(store: string, partition: number): Promise<string | null>
   /** Of the partitions that it has now. */
   query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>>
 }

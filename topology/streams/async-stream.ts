@@ -7,7 +7,7 @@ export interface AsyncCallOf<K> extends Omit<AsyncCall<K>, 'metadata'> {}
 
 /** Past `timeoutMs` a call is aborted and its record handled as WAGGLE_TIMEOUT. */
 export interface AsyncOptions {
-  /** Calls in flight. */
+  /** Calls in flight in a task. */
   concurrency: number
   timeoutMs: number
   /**
@@ -69,6 +69,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
       open: async () => ({ call }),
       batch: batch === null ? null : { size: batch.size, timeoutMs: batch.timeoutMs, release: batch.release ?? 'idle' },
       concurrency,
+      counts: 'task',
       maxInFlight: Math.max(64, concurrency * (batch?.size ?? 1) * 2),
       timeoutMs,
       ordered,

@@ -25,6 +25,7 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
     batch,
     // Two calls: the next batch is packed while the last one runs. Without batches, as many as a module or a process may overlap.
     concurrency: (batch === null ? 8 : 2) * bee.replicas,
+    counts: 'thread',
     maxInFlight: Math.max(64, (batch?.size ?? 8) * 4),
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     ordered: 'partition',

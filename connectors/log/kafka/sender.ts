@@ -138,11 +138,14 @@ export class Sender {
       if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
       else if (!batch.set.maySend || queue.isEnlisting) continue
       else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
-      else if (this.#options.enlistment?.isEnlisted(queue.topic, queue.partition) === false) unlisted.push(queue)
       else {
         const broker = this.#cluster.leaderOf(queue.topic, queue.partition)
         if (broker === null) {
           isLeaderMissing = true
+          continue
+        }
+        if (this.#options.enlistment?.isEnlisted(queue.topic, queue.partition) === false) {
+          unlisted.push(queue)
           continue
         }
         const name = `${broker.host}:${broker.port}`
@@ -279,6 +282,13 @@ export class Sender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
+      // One of them is not there any more, which keeps the others out as well: they try again, without it once that is known.
+      if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
+        const now = this.#cluster.clock.elapsedMs()
+        for (const queue of queues) if (this.#owns(queue)) this.#retry(queue, now)
+        void this.#findLeaders()
+        return
+      }
       const error = toWaggleError(thrown, 'Records cannot be written in a transaction')
       for (const queue of queues) {
         const batch = queue.head
@@ -321,10 +331,14 @@ export class Sender {
     const now = this.#cluster.clock.elapsedMs()
     for (const queue of queues) {
       const batch = queue.head
-      if (batch === undefined || queue.inFlight || now - batch.sinceMs <= this.#options.deliveryTimeoutMs) continue
-      const error = new BrokerError(this.#cluster.topicError(queue.topic))
+      if (batch === undefined || queue.inFlight) continue
+      const reason = this.#cluster.topicError(queue.topic)
+      const isGone = reason === 'UNKNOWN_TOPIC_OR_PARTITION'
+      const { deliveryTimeoutMs } = this.#options
+      if (now - batch.sinceMs <= (isGone ? Math.min(goneTopicMs, deliveryTimeoutMs) : deliveryTimeoutMs)) continue
       this.#settle(queue, batch)
-      batch.set.failed(batch, toWaggleError(error, `There is no leader for partition ${queue.partition} of ${queue.topic}`))
+      const what = `partition ${queue.partition} of ${queue.topic}`
+      batch.set.failed(batch, isGone ? goneError(what) : toWaggleError(new BrokerError(reason), `There is no leader for ${what}`))
     }
   }
 
@@ -347,8 +361,14 @@ function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
   return cluster.retry('A producer cannot be made', () => cluster.ask((at) => cluster.client.newProducerId(at)))
 }
 
+function goneError(what: string): WaggleError {
+  return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `There is no ${what} any more`, next: 'Create the topic again, or write to another.' })
+}
+
 const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
 const maxSpare = 16
+/** A topic that has just been made is known to all brokers by then. */
+const goneTopicMs = 3000
 const maxRequestBytes = 8 * 1024 * 1024
 const maxBackOffMs = 1000

@@ -107,16 +107,20 @@ export class KafkaTaskProducer implements TaskProducer {
     return receipt
   }
 
-  /** Positions go while records are on their way; the end of the transaction waits for both. */
+  /**
+   * Groups are enlisted while records are on their way. Positions wait for the records' acknowledgement: brokers ask the coordinator whether
+   * a transaction is open before they take either (KIP-890), and refuse one of two that ask at the same moment, to be tried again later.
+   */
   async #together(set: CommitSet, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
     if (set.isEmpty && point.positions.length === 0) return { ends: [] }
     const parts = byMember(point.positions, this.#memberOptions())
     const [receipt] = await Promise.all([
       set.acknowledged(),
       (async () => {
-        for (const part of parts) await commitAsMember(part, (member) => transaction.sendOffsets(part.group, member, part.positions))
+        for (const { group } of parts) await transaction.enlistGroup(group)
       })(),
     ])
+    for (const part of parts) await commitAsMember(part, (member) => transaction.sendOffsets(part.group, member, part.positions))
     await transaction.end()
     return receipt
   }

@@ -55,6 +55,7 @@ export class Transaction implements Enlistment {
       name,
       partitions: ones.map(({ partition }) => partition),
     }))
+    let isGone = false
     await this.#ask(async (broker) => {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
       const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
@@ -64,21 +65,29 @@ export class Transaction implements Enlistment {
         .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
         .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
       const error = refused.find((one) => one !== 'OPERATION_NOT_ATTEMPTED') ?? refused[0]
-      return error ?? null
+      isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
+      return isGone ? null : (error ?? null)
     })
+    // Whoever writes knows better than this for how long that may be.
+    if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
+  }
+
+  /** A group's positions may become part of the transaction. */
+  async enlistGroup(group: string): Promise<void> {
+    if (this.#groups.has(group)) return
+    const { producerId, epoch } = await this.identify()
+    await this.#ask(async (broker) =>
+      errorOf(await this.#connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
+    )
+    this.#groups.add(group)
   }
 
   /** A group's positions become part of the transaction, checked against the member that commits them. */
   async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
+    await this.enlistGroup(group)
     const { producerId, epoch } = await this.identify()
     const connections = this.#connections
-    if (!this.#groups.has(group)) {
-      await this.#ask(async (broker) =>
-        errorOf(await connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
-      )
-      this.#groups.add(group)
-    }
     const { memberId, generation, instanceId } = member
     await this.#retried('group', group, async (broker) => {
       const { topics } = await connections.call(

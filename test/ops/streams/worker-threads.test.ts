@@ -405,11 +405,6 @@ describe('A module', () => {
     await refused({ module: import.meta.filename }, /exports no topology/)
     await refused({ module: moduleOf('visits'), processingHandler: () => 'resume' }, /processingHandler is given/)
   })
-
-  it('is for the embedded log', () => {
-    const kafka = { kafka: { brokers: ['localhost:9092'] } }
-    assert.throws(() => new Streams(visits, { applicationId: 'a', log: kafka, module: moduleOf('visits') }), { code: 'WAGGLE_INVALID_CONFIG' })
-  })
 })
 
 async function taken<T>(records: AsyncIterable<T>, count = 50): Promise<T[]> {

@@ -39,6 +39,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
       open: async () => worker,
       batch: { size: 4, timeoutMs: 5, release: 'full' },
       concurrency: 2,
+      counts: 'task',
       maxInFlight: 100,
       ordered: 'partition',
       timeoutMs: 1000,

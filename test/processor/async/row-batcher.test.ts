@@ -49,6 +49,7 @@ async function run(
     open: async () => worker,
     batch,
     concurrency,
+    counts: 'task',
     maxInFlight: 1000,
     ordered: 'partition',
     timeoutMs: 60_000,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, it } from 'node:test'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { Log, TopicPartition } from '../../../../processor/ports.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
@@ -48,6 +49,25 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     const { ends } = await producer.commit({ positions: [], state: [] })
     assert.equal(ends.length, 24)
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
+  })
+
+  it('asks for one thing at a time that brokers verify, so that none is refused and waits to be tried again', async () => {
+    const waits: number[] = []
+    const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
+    function waited(delayMs: number, callback: () => void): () => void {
+      if (delayMs >= 15 && delayMs < 100) waits.push(delayMs)
+      return systemClock.after(delayMs, callback)
+    }
+    const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once', clock, heartbeatIntervalMs: 2000 })
+    const producer = await own.taskProducer({ group })
+    for (let at = 0; at < 60; at++) {
+      producer.append(record(topic, at % 24, String(at)))
+      await producer.commit({ positions: [{ topic, partition: 0, offset: at + 1, metadata: '' }], state: [] })
+      // The first ones find out who leads what.
+      if (at === 24) waits.length = 0
+    }
+    await own.close()
+    assert.deepEqual(waits, [])
   })
 
   it('follows the one before at once, many times over, in order', async () => {

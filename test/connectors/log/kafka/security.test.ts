@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
+import { Consumed, Produced, Serdes, Streams } from 'waggle-streams'
 import { type KafkaLogOptions, type KafkaSignIn, openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
 import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
+import { topology as visits } from '../../../ops/streams/worker-programs/visits.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
@@ -46,6 +48,35 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
       await log.close()
     })
   }
+
+  it('lets the workers of a program in, by tokens that the main thread gives', async () => {
+    const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
+    await owners.createTopics(['visits', 'counted'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
+    const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
+    let tokens = 0
+    const token = async () => {
+      tokens++
+      return unsignedToken(owner.name)
+    }
+    const kafka = {
+      brokers: cluster().brokers,
+      ssl: { ca: readFileSync(join(directory, 'broker.pem')) },
+      sasl: { mechanism: 'oauthbearer', token },
+    } as const
+    const module = new URL('../../../ops/streams/worker-programs/visits.ts', import.meta.url)
+    const streams = new Streams(visits, { applicationId: 'secret', log: { kafka }, stateDir, module, commitIntervalMs: 20 })
+    await streams.start()
+    const text = Serdes.string()
+    await streams.send('visits', { key: 'a', value: '{"page":"p"}' }, Produced.with(text, text))
+    for await (const { key, value } of streams.records('counted', Consumed.with(text, Serdes.long()))) {
+      assert.deepEqual([key, value], ['p', 1])
+      break
+    }
+    assert.ok(tokens > 1)
+    await streams.close({ timeoutMs: 20_000 })
+    await owners.close()
+    rmSync(stateDir, { recursive: true })
+  })
 
   it('says at start that a password is wrong', async () => {
     const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const

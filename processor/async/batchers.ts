@@ -1,0 +1,54 @@
+import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
+import type { AsyncNode } from '../../topology/graph.ts'
+import type { Clock } from '../ports.ts'
+import type { Flights } from './flights.ts'
+import { RowBatcher } from './row-batcher.ts'
+
+type AnyBatcher = RowBatcher<unknown, unknown, unknown, unknown>
+
+export interface BatchersOptions {
+  readonly workers: { of(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> }
+  readonly clock: Clock
+  readonly flights: Flights | null
+}
+
+/** What the asynchronous nodes of one thread's tasks call through: one a node, or one a node and task, as its step counts its calls. */
+export class Batchers {
+  readonly #options: BatchersOptions
+  readonly #batchers = new Map<string, { readonly batcher: AnyBatcher; readonly task: string | null }>()
+
+  constructor(options: BatchersOptions) {
+    this.#options = options
+  }
+
+  of(node: AsyncNode, task: string): AnyBatcher {
+    const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
+    const own = step.counts === 'task' ? task : null
+    const name = JSON.stringify([node.name, own])
+    const there = this.#batchers.get(name)
+    if (there !== undefined) return there.batcher
+    const { workers, clock, flights } = this.#options
+    const batcher = new RowBatcher(step, workers.of(node), clock, flights)
+    this.#batchers.set(name, { batcher, task: own })
+    return batcher
+  }
+
+  /** In flight now. */
+  get calls(): number {
+    return [...this.#batchers.values()].reduce((sum, { batcher }) => sum + batcher.calls, 0)
+  }
+
+  /** Lets go of what belongs to tasks that are none of these. */
+  keep(tasks: readonly string[]): void {
+    for (const [name, { batcher, task }] of this.#batchers) {
+      if (task === null || tasks.includes(task)) continue
+      batcher.close()
+      this.#batchers.delete(name)
+    }
+  }
+
+  closeAll(): void {
+    for (const { batcher } of this.#batchers.values()) batcher.close()
+    this.#batchers.clear()
+  }
+}

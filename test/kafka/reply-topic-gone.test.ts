@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Admin, Kafka, logLevel, type Producer } from 'kafkajs'
+import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
+import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import type { Log } from '../../processor/ports.ts'
+import { describeWithKafka } from '../support/kafka-cluster.ts'
+import { quickOptions, valuesBetween } from '../support/kafka-log.ts'
+import { SwarmProcesses } from '../support/swarm-processes.ts'
+
+describeWithKafka('A reply topic that is deleted while it is in use', {}, (cluster) => {
+  for (const processing of ['at_least_once', 'exactly_once']) {
+    describe(processing, () => {
+      const replies = `replies-${randomUUID()}`
+      let swarm: SwarmProcesses
+      let admin: Admin
+      let producer: Producer
+      let program: MeasuredProgram
+      let log: Log
+
+      before(async () => {
+        const kafka = new Kafka({ clientId: 'outsider', brokers: [...cluster().brokers], logLevel: logLevel.NOTHING })
+        admin = kafka.admin()
+        await admin.connect()
+        producer = kafka.producer({ allowAutoTopicCreation: false })
+        await producer.connect()
+        await admin.createTopics({ topics: [{ topic: replies, numPartitions: 1 }], waitForLeaders: false })
+        log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+        swarm = new SwarmProcesses({
+          bees: `  - {name: work, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: work}}
+  - {name: answer, type: respond, input: {name: work}}`,
+          functions: 'export const work = ({ number }) => ({ number })\n',
+          brokers: cluster().brokers,
+          env: { WAGGLE_PROCESSING: processing, WAGGLE_REPLY_TOPICS: 'replies-*' },
+        })
+        program = await swarm.start('one')
+      })
+      after(async () => {
+        assert.equal(await program.stop(), 0)
+        assert.equal((await swarm.waggle('one', ['reset', swarm.file, '--force', '--gateways'])).status, 0)
+        await swarm.close()
+        await log.close()
+        await producer.disconnect()
+        await admin.disconnect()
+      })
+
+      const send = (id: string) => {
+        const headers = { 'content-type': 'application/json', 'waggle-request-id': id, 'waggle-reply-topic': replies }
+        return producer.send({ topic: `waggle.gateway.${swarm.gateway}`, messages: [{ value: '{"number":1}', headers }] })
+      }
+      const lengthOf = async (topic: string) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0)
+      /** Those that are committed. */
+      const letters = async () => {
+        const topic = `waggle.${swarm.swarm}.dead-letters`
+        const offsets = (await log.topic(topic))?.offsets ?? []
+        const read = offsets.map(({ start, end }, partition) => valuesBetween(log, { topic, partition, from: start, to: end }))
+        return (await Promise.all(read)).flat().length
+      }
+      const until = async (happened: () => Promise<boolean>) => {
+        for (let attempt = 0; attempt < 600 && !(await happened()); attempt++) await pause(50)
+      }
+      const stateOf = async (id: string) =>
+        ((await (await fetch(`${program.ready.gateway}/v1/requests/${id}`)).json()) as { readonly state?: string }).state
+
+      it('costs the answers to it, each a dead letter that says why, and nothing else', async () => {
+        await send(randomUUID())
+        await until(async () => (await lengthOf(replies)) > 0)
+        await admin.deleteTopics({ topics: [replies] })
+        const lost = randomUUID()
+        await send(lost)
+        await until(async () => (await letters()) > 0)
+        assert.equal(await letters(), 1)
+        assert.equal((await swarm.ask(program, { number: 2 })).status, 200)
+        assert.equal(await stateOf(lost), 'answered')
+        assert.match(program.lastWords, new RegExp(`There is no partition 0 of ${replies} any more`))
+        const tailed = await swarm.waggle('one', ['topics', 'tail', `waggle.${swarm.swarm}.dead-letters`, '--from-beginning', '--max', '1', '--json'])
+        assert.match(tailed.out + tailed.err, /WAGGLE_MISSING_TOPIC/)
+        // Known to be gone by now: it costs no time any more.
+        const startedAt = performance.now()
+        await send(randomUUID())
+        await until(async () => (await letters()) > 1)
+        assert.ok(performance.now() - startedAt < 2900, 'no commit waited for it')
+        assert.equal(await letters(), 2)
+      })
+
+      it('gets answers again when it is made again', async () => {
+        await admin.createTopics({ topics: [{ topic: replies, numPartitions: 1 }], waitForLeaders: true })
+        await until(async () => {
+          await send(randomUUID())
+          await pause(500)
+          return (await lengthOf(replies)) > 0
+        })
+        assert.ok((await lengthOf(replies)) > 0)
+        await admin.deleteTopics({ topics: [replies] })
+      })
+    })
+  }
+})
