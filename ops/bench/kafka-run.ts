@@ -41,8 +41,9 @@ async function run() {
     done = streams.metrics.reduce((sum, one) => (one.name === total && one.group === group ? sum + Number(one.value) : sum), 0)
     if (done > 0 && done < records) first ??= { seconds: measured().seconds, done }
   }
-  const restored = measured().seconds
+  // What is read is not there before it is written: a start settles then.
   await starting
+  const restored = measured().seconds
   await streams.close({ timeoutMs: 60_000 })
   const { seconds, cpuMicros } = measured()
   const until = what === 'restore' ? restored : seconds

@@ -1,5 +1,7 @@
 import type { Log } from '../../processor/ports.ts'
+import { changelogTopic } from '../../topology/naming.ts'
 import { expectedJoin, keyAt } from './bench-keys.ts'
+import { streamsWorkloads } from './streams-workloads.ts'
 
 export type Workload = 'stateless' | 'count' | 'tumbling' | 'stream-stream join'
 
@@ -11,13 +13,42 @@ export async function fillInput(
   const { input, inputs, records, keys } = wish
   const topics = Array.from({ length: inputs }, (_, at) => `${input}${at}`)
   await log.createTopics(topics.map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
-  const producer = await log.producer()
   const value = Buffer.alloc(100, 'x')
+  await fill(log, records, (at) => ({ topic: topics[at % inputs] ?? '', key: keyAt(at, { keys, inputs }), value }))
+}
+
+/** As if an application had counted for a while, a record a count; the name of the topic. Its program has one store. */
+export async function fillChangelog(
+  log: Log,
+  wish: { readonly application: string; readonly name: Workload; readonly records: number; readonly keys: number },
+): Promise<string> {
+  const { application, name, records, keys } = wish
+  const [store = ''] =
+    streamsWorkloads
+      .find((one) => one.name === name)
+      ?.build()
+      .stores.keys() ?? []
+  const topic = changelogTopic(application, store)
+  const settings = { 'message.timestamp.type': 'CreateTime' }
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: 'compact', retentionMs: null, settings }])
+  await fill(log, records, (at) => {
+    const value = Buffer.alloc(8)
+    value.writeBigInt64BE(BigInt(at))
+    return { topic, key: keyAt(at, { keys }), value }
+  })
+  return topic
+}
+
+async function fill(
+  log: Log,
+  records: number,
+  recordAt: (at: number) => { readonly topic: string; readonly key: Uint8Array; readonly value: Uint8Array },
+): Promise<void> {
+  const producer = await log.producer()
   const firstAt = Date.now() - records
   for (let from = 0; from < records; from += 10_000) {
     const ats = Array.from({ length: Math.min(10_000, records - from) }, (_, index) => from + index)
-    const send = (at: number) => ({ partition: 0, key: keyAt(at, { keys, inputs }), value, timestamp: firstAt + at, headers: [] })
-    await Promise.all(ats.map((at) => producer.send({ ...send(at), topic: topics[at % inputs] ?? '' })))
+    await Promise.all(ats.map((at) => producer.send({ ...recordAt(at), partition: 0, timestamp: firstAt + at, headers: [] })))
   }
   await producer.close()
 }

@@ -9,7 +9,7 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log } from '../../processor/ports.ts'
 import { brokerJars, startBrokers } from './kafka-broker/brokers.ts'
 import { type KafkaStreamsProgram, withKafkaStreams } from './kafka-streams/java.ts'
-import { checkOutput, fillInput, type Workload } from './kafka-topics.ts'
+import { checkOutput, fillChangelog, fillInput, type Workload } from './kafka-topics.ts'
 import type { Measure } from './measure.ts'
 import type { Table } from './table.ts'
 
@@ -108,33 +108,32 @@ class Bench {
     return { title: `On a Kafka broker${this.#beside}`, columns: ['what', ...comparedColumns], rows: measured, peerColumns }
   }
 
-  /** As many records as keys: nothing of the changelog is old. */
+  /** Of a changelog in which each key is there once, and of one in which the same few come again and again. */
   async restore(): Promise<Table> {
-    const { log, records, java } = this.#options
-    await fillInput(log, { input: 'distinct', inputs: 1, records, keys: records })
-    const run = async (side: Side) => {
-      const application = this.#newName()
-      await log.createTopics([{ name: `${application}-out`, partitions: 1, cleanup: 'delete', retentionMs: null }])
-      const wish = { name: 'count', processing: 'at_least_once', cacheBytes: 0, application } as const
-      await this.#ran(side, 'run', { ...wish, input: 'distinct' })
-      const ran = await this.#ran(side, 'restore', { ...wish, input: 'distinct' })
-      process.stderr.write(`restore: ${side}, ${Math.round(ran.records / ran.seconds)} records/s\n`)
-      return { ran, application, wish }
+    const { log, records, keys, java } = this.#options
+    await log.createTopics([{ name: 'nothing0', partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const rows: (readonly (string | number)[])[] = []
+    for (const distinct of [records, keys]) {
+      const label = distinct === records ? 'each key once' : `${distinct.toLocaleString('en')} keys`
+      const run = async (side: Side, what: 'restore' | 'read') => {
+        const application = this.#newName()
+        const changelog = await fillChangelog(log, { application, name: 'count', records, keys: distinct })
+        await log.createTopics([{ name: `${application}-out`, partitions: 1, cleanup: 'delete', retentionMs: null }])
+        const wish = { name: 'count', processing: 'at_least_once', cacheBytes: 0, application } as const
+        const ran = await this.#ran(side, what, { ...wish, input: what === 'read' ? changelog : 'nothing' })
+        process.stderr.write(`restore, ${label}: ${side}, ${what}, ${Math.round(ran.records / ran.seconds)} records/s\n`)
+        return [ran.records / ran.seconds, ran.cpuMicros / records, mebibytes(ran)]
+      }
+      rows.push([label, 'Waggle restores', ...(await run('Waggle', 'restore'))])
+      rows.push([label, 'the client alone reads', ...(await run('Waggle', 'read'))])
+      if (!('missing' in java)) rows.push([label, 'Kafka Streams restores', ...(await run('Kafka Streams', 'restore'))])
     }
-    const { ran: waggle, application, wish } = await run('Waggle')
-    const peer = 'missing' in java ? null : (await run('Kafka Streams')).ran
-    const changelog = (await log.topics()).find((topic) => topic.startsWith(`${application}-`) && topic.endsWith('-changelog')) ?? ''
-    const client = await this.#ran('Waggle', 'read', { ...wish, input: changelog })
-    const figures = (ran: Ran | null) => (ran === null ? ['–', '–', '–'] : [ran.records / ran.seconds, ran.cpuMicros / records, mebibytes(ran)])
     return {
       title: `Restore of a changelog of ${records.toLocaleString('en')} records${this.#beside}`,
-      columns: ['what', 'records/s', 'CPU µs/record', 'peak MiB'],
+      columns: ['changelog', 'what', 'records/s', 'CPU µs/record', 'peak MiB'],
+      names: 2,
       floorRow: 'the client alone',
-      rows: [
-        ['Waggle restores', ...figures(waggle)],
-        ['the client alone reads', ...figures(client)],
-        ['Kafka Streams restores', ...figures(peer)],
-      ],
+      rows,
     }
   }
 

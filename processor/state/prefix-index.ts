@@ -16,6 +16,8 @@ export class PrefixIndex<V> {
     const prefix = this.#prefixOf(entry)
     const list = this.#lists.get(prefix)
     if (list === undefined) this.#lists.set(prefix, [entry])
+    // An array that is pushed to takes room for sixteen more, and most have a few rows.
+    else if (list.length < fewRows) this.#lists.set(prefix, inserted(list, entry))
     else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
     else list.splice(placeOf(list, entry.id), 0, entry)
   }
@@ -47,15 +49,24 @@ export class PrefixIndex<V> {
     const list = this.#lists.get(prefix)
     if (list === undefined) return []
     const at = prefix.length
-    let low = firstFrom(list, (entry) => longIn(entry.id, at) >= from)
+    let place = list.length <= fewRows ? 0 : firstFrom(list, (entry) => longIn(entry.id, at) >= from)
     const found: StoreEntry<V>[] = []
-    for (let entry = list[low]; entry !== undefined && longIn(entry.id, at) <= to; entry = list[++low]) found.push(entry)
+    for (let entry = list[place]; entry !== undefined; entry = list[++place]) {
+      const number = longIn(entry.id, at)
+      if (number > to) break
+      if (number >= from) found.push(entry)
+    }
     return found
   }
 
   #prefixOf({ id }: StoreEntry<V>): string {
     return id.slice(0, id.length - this.#tailLength)
   }
+}
+
+function inserted<V>(list: readonly StoreEntry<V>[], entry: StoreEntry<V>): StoreEntry<V>[] {
+  const place = placeOf(list, entry.id)
+  return place === list.length ? [...list, entry] : list.toSpliced(place, 0, entry)
 }
 
 /** Where it is or would be. */
@@ -74,3 +85,5 @@ function firstFrom<V>(list: readonly StoreEntry<V>[], holds: (entry: StoreEntry<
   }
   return low
 }
+
+const fewRows = 4

@@ -103,8 +103,11 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   put(key: K, value: V | null, windowStart: number): void {
     // Counted for null too: Kafka Streams' changelog does.
     if (this.#retainDuplicates) this.#sequence.value = (this.#sequence.value + 1) & 0x7fffffff
-    if (value === null && this.#retainDuplicates) return
-    if (this.admits(windowStart)) this.rows.put(this.#rowKey(this.#bytesOf(key), windowStart, this.#sequence.value), value)
+    if ((value === null && this.#retainDuplicates) || !this.admits(windowStart)) return
+    const row = this.#rowKey(this.#bytesOf(key), windowStart, this.#sequence.value)
+    // Its sequence makes it a row that there never was.
+    if (value !== null && this.#retainDuplicates) this.rows.add(row, value)
+    else this.rows.put(row, value)
   }
 
   fetch(key: K, windowStart: number): V | null

@@ -68,6 +68,14 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#set(this.#entryToWrite(this.#bytesOf(key)), value)
   }
 
+  /** As `put`, of a key that nothing was ever put under. */
+  add(key: K, value: V): void {
+    const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
+    // First refused, where it is to be, then remembered.
+    this.#set(entry, value)
+    this.#remember(entry)
+  }
+
   /** Takes away what has run out: no change of what the store says, so its changelog does not hear of it. */
   expire(key: K): void {
     const entry = this.#entryToWrite(this.#bytesOf(key))
