@@ -115,10 +115,11 @@ class Bench {
     const rows: (readonly (string | number)[])[] = []
     for (const distinct of [records, keys]) {
       const label = distinct === records ? 'each key once' : `${distinct.toLocaleString('en')} keys`
+      // The very same records for all three: how they came to lie in batches makes a difference of its own.
+      const application = this.#newName()
+      const changelog = await fillChangelog(log, { application, name: 'count', records, keys: distinct })
+      await log.createTopics([{ name: `${application}-out`, partitions: 1, cleanup: 'delete', retentionMs: null }])
       const run = async (side: Side, what: 'restore' | 'read') => {
-        const application = this.#newName()
-        const changelog = await fillChangelog(log, { application, name: 'count', records, keys: distinct })
-        await log.createTopics([{ name: `${application}-out`, partitions: 1, cleanup: 'delete', retentionMs: null }])
         const wish = { name: 'count', processing: 'at_least_once', cacheBytes: 0, application } as const
         const ran = await this.#ran(side, what, { ...wish, input: what === 'read' ? changelog : 'nothing' })
         process.stderr.write(`restore, ${label}: ${side}, ${what}, ${Math.round(ran.records / ran.seconds)} records/s\n`)

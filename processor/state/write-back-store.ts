@@ -5,6 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
 import { type RowChange, ranOut } from './changelog.ts'
 import { EntryCache } from './entry-cache.ts'
+import { mergedRows } from './merged-rows.ts'
 import { PrefixIndex } from './prefix-index.ts'
 import { SortedIds } from './sorted-ids.ts'
 import { compareIds, idOf, idOfLong, isHeld, keyOf, type StoreEntry, type StoreRow } from './store-entry.ts'
@@ -270,27 +271,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
   }
 
-  /** Those in memory, and what the disk has beside them; both in the order that is asked for. */
-  *#merged(inMemory: readonly StoreEntry<V>[], { from, to, reverse, length }: DiskRange): IterableIterator<StoreRow<V>> {
-    const order = reverse ? (a: string, b: string) => compareIds(b, a) : compareIds
-    let at = 0
-    for (const [key, bytes] of this.#disk.range(bytesOf(from), bytesOf(to), { reverse })) {
-      if (length > 0 && key.length !== length) continue
-      let shadowed = false
-      const id = idOf(key)
-      for (let entry = inMemory[at]; entry !== undefined; entry = inMemory[at]) {
-        const compared = order(entry.id, id)
-        if (compared > 0) break
-        at++
-        shadowed ||= compared === 0
-        yield entry
-      }
-      if (!shadowed) yield { id, value: this.#value.deserialize(this.#topic, bytes) }
-    }
-    for (; at < inMemory.length; at++) {
-      const entry = inMemory[at]
-      if (entry !== undefined) yield entry
-    }
+  #merged(inMemory: readonly StoreEntry<V>[], { from, to, reverse, length }: DiskRange): Iterable<StoreRow<V>> {
+    const onDisk = this.#disk.range(bytesOf(from), bytesOf(to), { reverse })
+    return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })
   }
 
   /** Entries that are held, in the order of their keys. */
