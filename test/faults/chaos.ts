@@ -60,7 +60,7 @@ async function run(): Promise<void> {
   const report = await throughKills({
     ordeals,
     seed,
-    brokers: cluster.nodes,
+    cluster,
     pauseMs: [2000, 6000],
     awayMs: [500, 4000],
     isOver: () => performance.now() > end,

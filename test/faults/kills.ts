@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { KafkaNode } from '../../ops/bench/kafka-broker/brokers.ts'
+import type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 import type { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
 /** Those of whom one at a time may be away. */
@@ -62,13 +62,17 @@ export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, on
   return killed
 }
 
-export function brokersAsVictims(nodes: readonly KafkaNode[]): Victims {
-  const byName = new Map(nodes.map((node) => [`broker ${node.id}`, node]))
+/** One is back when its replicas are. */
+export function brokersAsVictims(cluster: KafkaCluster): Victims {
+  const byName = new Map(cluster.nodes.map((node) => [`broker ${node.id}`, node]))
   return {
     kind: 'broker',
     names: [...byName.keys()],
     kill: async (name) => byName.get(name)?.kill(),
-    start: async (name) => byName.get(name)?.start(),
+    start: async (name) => {
+      await byName.get(name)?.start()
+      await cluster.inSync()
+    },
   }
 }
 

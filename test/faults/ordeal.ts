@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { KafkaNode } from '../../ops/bench/kafka-broker/brokers.ts'
+import type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 import { brokersAsVictims, type KillsOptions, killAtTurns, type Victims } from './kills.ts'
 import type { Progress, Recovery, Stop } from './progress.ts'
@@ -40,8 +40,8 @@ export interface Recovered {
 export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'pauseMs' | 'awayMs' | 'say'> {
   readonly ordeals: readonly Ordeal[]
   readonly seed: number
-  /** Those that may be killed too. */
-  readonly brokers?: readonly KafkaNode[]
+  /** Whose brokers may be killed too. */
+  readonly cluster?: KafkaCluster
   /** Aborted: it is rejected once all of them are back. */
   readonly signal?: AbortSignal
 }
@@ -53,9 +53,9 @@ export interface ThroughKillsReport {
 }
 
 /** Kills processes of all the ordeals, and brokers, and asks each ordeal what came of it; under load until everything goes on again. */
-export async function throughKills({ ordeals, seed, brokers = [], signal, ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
+export async function throughKills({ ordeals, seed, cluster, signal, ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
   const victims = ordeals.map((ordeal) => ordeal.victims)
-  if (brokers.length > 0) victims.push(brokersAsVictims(brokers))
+  if (cluster !== undefined) victims.push(brokersAsVictims(cluster))
   for (const { progress } of ordeals) progress.begin()
   const killed = await killAtTurns({
     ...options,

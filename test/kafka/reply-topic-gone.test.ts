@@ -62,6 +62,12 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         }
         return count
       }
+      /** At least once, what the commit that failed had sent is sent again. */
+      const expectLetters = async (id: string) => {
+        await until(async () => (await letters(id)) > 0)
+        const count = await letters(id)
+        assert.ok(processing === 'exactly_once' ? count === 1 : count > 0, `${count} dead letters`)
+      }
       const until = async (happened: () => Promise<boolean>) => {
         for (let attempt = 0; attempt < 600 && !(await happened()); attempt++) await pause(50)
       }
@@ -74,8 +80,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         await admin.deleteTopics({ topics: [replies] })
         const lost = randomUUID()
         await send(lost)
-        await until(async () => (await letters(lost)) > 0)
-        assert.equal(await letters(lost), 1)
+        await expectLetters(lost)
         assert.equal((await swarm.ask(program, { number: 2 })).status, 200)
         assert.equal(await stateOf(lost), 'answered')
         assert.match(program.lastWords, new RegExp(`There is no partition 0 of ${replies} any more`))
@@ -84,8 +89,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         // Known to be gone by now.
         const next = randomUUID()
         await send(next)
-        await until(async () => (await letters(next)) > 0)
-        assert.equal(await letters(next), 1)
+        await expectLetters(next)
       })
 
       it('gets answers again when it is made again', async () => {

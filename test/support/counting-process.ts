@@ -8,7 +8,7 @@ const { brokers, applicationId, input, stateDir, processing, standbyReplicas, pr
 
 const quick = { sessionTimeoutMs: 1500, transactionTimeoutMs: 2000 }
 const running = await KafkaApplication.make({
-  cluster: { brokers, nodes: [], close: async () => {} },
+  cluster: { brokers },
   applicationId,
   topology: program === 'everything' ? everythingOf(input) : countOf(input),
   stateDir,

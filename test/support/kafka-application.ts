@@ -14,7 +14,7 @@ import type { KafkaCluster } from './kafka-cluster.ts'
 import { quickOptions } from './kafka-log.ts'
 
 export interface KafkaApplicationOptions {
-  readonly cluster: KafkaCluster
+  readonly cluster: Pick<KafkaCluster, 'brokers'>
   readonly applicationId: string
   readonly topology: Topology
   readonly stateDir: string

@@ -1,5 +1,6 @@
 import { after, before, describe, it } from 'node:test'
 import { brokerJars, type ClusterWish, type KafkaCluster, startBrokers } from '../../ops/bench/kafka-broker/brokers.ts'
+import { untilInSync } from '../../ops/bench/kafka-broker/in-sync.ts'
 
 export type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 
@@ -39,5 +40,6 @@ function needsOwn({ own, nodes, settings, clientListener }: TestWish): boolean {
 }
 
 function somebodys(addresses: string): KafkaCluster {
-  return { brokers: addresses.split(','), nodes: [], close: async () => {} }
+  const brokers = addresses.split(',')
+  return { brokers, nodes: [], inSync: () => untilInSync(brokers), close: async () => {} }
 }

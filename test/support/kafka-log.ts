@@ -31,7 +31,7 @@ export async function kafkaUnderTest(cluster: KafkaCluster, open: OpenKafka): Pr
 }
 
 /** Rebalances that take no longer than a test should. */
-export function quickOptions(cluster: KafkaCluster): Omit<KafkaLogOptions, 'processing'> {
+export function quickOptions(cluster: Pick<KafkaCluster, 'brokers'>): Omit<KafkaLogOptions, 'processing'> {
   return {
     brokers: cluster.brokers,
     clientId: 'waggle-test',

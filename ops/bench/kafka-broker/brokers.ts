@@ -6,12 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { type MavenJars, mavenJars } from '../kafka-streams/maven-jars.ts'
+import { untilInSync } from './in-sync.ts'
 
 /** A real Kafka. */
 export interface KafkaCluster {
   readonly brokers: readonly string[]
   /** Those that this process started, to be killed and started again; empty where the cluster is somebody else's. */
   readonly nodes: readonly KafkaNode[]
+  /** See `untilInSync`. */
+  inSync(): Promise<void>
   close(): Promise<void>
 }
 
@@ -81,7 +84,8 @@ export async function startBrokers(libs: string, wish: ClusterWish): Promise<Kaf
     await close()
     throw error
   }
-  return { brokers: nodes.map(({ address }) => address), nodes, close }
+  const brokers = nodes.map(({ address }) => address)
+  return { brokers, nodes, inSync: () => untilInSync(brokers), close }
 }
 
 interface NodeOptions {

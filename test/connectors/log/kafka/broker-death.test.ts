@@ -56,10 +56,11 @@ async function valuesIn(log: Log, topic: string, partition: number): Promise<rea
   return valuesBetween(log, { topic, partition, from: 0, to: end })
 }
 
-async function killInTurn({ nodes }: KafkaCluster): Promise<void> {
-  for (const node of nodes) {
+async function killInTurn(cluster: KafkaCluster): Promise<void> {
+  for (const node of cluster.nodes) {
     await node.kill()
     await node.start()
+    await cluster.inSync()
   }
 }
 

@@ -83,7 +83,11 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
       { name: newName('both'), partitions: 1, cleanup: 'compact,delete', retentionMs: 120_000 },
     ] as const
     await log.createTopics(wanted)
-    for (const topic of wanted) assert.deepEqual(await log.topic(topic.name), { ...topic, offsets: [{ start: 0, end: 0 }] })
+    for (const topic of wanted) {
+      const { id, ...made } = (await log.topic(topic.name)) ?? assert.fail(`There is no ${topic.name}`)
+      assert.deepEqual(made, { ...topic, offsets: [{ start: 0, end: 0 }] })
+      assert.match(id ?? '', /^[\w-]{8,}$/)
+    }
   })
 
   withLog('several processes may make the same topics at once', async (log) => {
