@@ -27,11 +27,12 @@ export function describeWithKafka(name: string, wish: TestWish, tests: (cluster:
     before(async () => {
       cluster = jars === null ? somebodys(process.env.KAFKA_BROKERS ?? '') : await startBrokers(jars.libs, wish)
     })
-    after(() => cluster?.close())
     tests(() => {
       if (cluster === null) throw new Error('There is no cluster before the tests run')
       return cluster
     })
+    // Last: what tests clean up may need it.
+    after(() => cluster?.close())
   })
 }
 

@@ -64,9 +64,9 @@ export class Cluster {
     return [...new Set(this.#leaders.get(topic)?.flatMap((leader) => leader?.replicas ?? []))]
   }
 
-  /** Why nothing is known of it. */
+  /** Why nothing is known of it, or of a partition's leader. */
   topicError(topic: string): string {
-    return this.#topicErrors.get(topic) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
+    return this.#topicErrors.get(topic) ?? 'LEADER_NOT_AVAILABLE'
   }
 
   /** Asks a broker again who leads these and all topics that were asked for before; what is under way is shared. */
@@ -164,6 +164,7 @@ export class Cluster {
         if (errorName(errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#leaders.delete(name)
         continue
       }
+      this.#topicErrors.delete(name)
       // One that was made anew under its name counts from the start.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       this.#topicIds.set(name, id)

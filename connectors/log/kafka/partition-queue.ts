@@ -10,6 +10,8 @@ export class PartitionQueue {
   isEnlisting = false
   failures = 0
   retryAtMs = 0
+  /** Since when brokers have said that there is no such topic; null where they know it. */
+  unknownSinceMs: number | null = null
   #batches: Batch[] = []
   /** Less where the topic takes less. */
   #maxBatchBytes: number

@@ -333,9 +333,9 @@ export class Sender {
       const batch = queue.head
       if (batch === undefined || queue.inFlight) continue
       const reason = this.#cluster.topicError(queue.topic)
-      const isGone = reason === 'UNKNOWN_TOPIC_OR_PARTITION'
-      const { deliveryTimeoutMs } = this.#options
-      if (now - batch.sinceMs <= (isGone ? Math.min(goneTopicMs, deliveryTimeoutMs) : deliveryTimeoutMs)) continue
+      queue.unknownSinceMs = reason === 'UNKNOWN_TOPIC_OR_PARTITION' ? (queue.unknownSinceMs ?? now) : null
+      const isGone = queue.unknownSinceMs !== null && now - queue.unknownSinceMs > goneTopicMs
+      if (!isGone && now - batch.sinceMs <= this.#options.deliveryTimeoutMs) continue
       this.#settle(queue, batch)
       const what = `partition ${queue.partition} of ${queue.topic}`
       batch.set.failed(batch, isGone ? goneError(what) : toWaggleError(new BrokerError(reason), `There is no leader for ${what}`))

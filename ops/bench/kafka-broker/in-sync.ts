@@ -1,21 +1,23 @@
 import { setTimeout } from 'node:timers/promises'
-import { Admin } from '@platformatic/kafka'
+import { Connection, metadataV12 } from '@platformatic/kafka'
 
 /**
- * Settles when every replica has what its leader has. Until then the loss of one more broker is more than brokers promise to bear: where
- * the last one in sync dies, they choose one of those that are not (KIP-966), and what was acknowledged may be gone.
+ * Settles when every replica has what its leader has, by what each of the brokers knows. Until then the loss of one more is more than
+ * brokers promise to bear: where the last one in sync dies, they choose one of those that are not (KIP-966), and what was acknowledged may be gone.
  */
 export async function untilInSync(brokers: readonly string[]): Promise<void> {
-  const admin = new Admin({ clientId: 'waggle-in-sync', bootstrapBrokers: [...brokers], retries: 100, retryDelay: 50 })
+  for (const broker of brokers) while (!(await isInSync(broker))) await setTimeout(50)
+}
+
+async function isInSync(broker: string): Promise<boolean> {
+  const connection = new Connection('waggle-in-sync')
   try {
-    for (;;) {
-      const topics = await admin.listTopics({ includeInternals: true })
-      const metadata = await admin.metadata({ topics, forceUpdate: true })
-      const partitions = [...metadata.topics.values()].flatMap((topic) => topic.partitions)
-      if (partitions.every(({ isr, replicas }) => isr.length === replicas.length)) return
-      await setTimeout(50)
-    }
+    const [host = '', port = ''] = broker.split(':')
+    await connection.connect(host, Number(port))
+    const { topics } = await metadataV12.api.async(connection, null, false, false)
+    const partitions = topics.flatMap((topic) => topic.partitions)
+    return partitions.every(({ isrNodes, replicaNodes }) => isrNodes.length === replicaNodes.length)
   } finally {
-    await admin.close()
+    await connection.close()
   }
 }
