@@ -204,17 +204,26 @@ export class Streams implements AsyncDisposable {
 
   /**
    * Told of every store that is read from its changelog before its task runs; the last that is set counts. WAGGLE_ALREADY_STARTED after the
-   * start. On the embedded log stores are there, and nothing is told.
+   * start, WAGGLE_INVALID_CONFIG with a `module`. On the embedded log stores are there, and nothing is told.
    */
   setGlobalStateRestoreListener(listener: StateRestoreListener): void {
-    this.#refuseStarted()
+    this.#refuseListener()
     this.#restoreListeners = [listener]
   }
 
   /** The same of the copies that are kept here of other processes' tasks (KIP-988). */
   setStandbyUpdateListener(listener: StandbyUpdateListener): void {
-    this.#refuseStarted()
+    this.#refuseListener()
     this.#standbyListeners = [listener]
+  }
+
+  #refuseListener(): void {
+    this.#refuseStarted()
+    if (this.#config.module === undefined) return
+    throw new WaggleError('WAGGLE_INVALID_CONFIG', {
+      message: 'With a module stores are restored in workers, which a listener in this thread would not hear of',
+      next: 'Look at the metrics in its place, or leave the module out.',
+    })
   }
 
   /**

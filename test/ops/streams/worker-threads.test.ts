@@ -399,6 +399,13 @@ describe('A module', () => {
     assert.equal(streams.state, 'ERROR')
   }
 
+  it('takes no listeners of restores, which would hear of nothing', () => {
+    const streams = new Streams(visits, config('/nowhere', { module: moduleOf('visits') }))
+    for (const listen of [() => streams.setGlobalStateRestoreListener({}), () => streams.setStandbyUpdateListener({})]) {
+      assert.throws(listen, { code: 'WAGGLE_INVALID_CONFIG', message: /workers/ })
+    }
+  })
+
   it('is refused where it does not export what was given', async () => {
     await refused({ module: moduleOf('prices') }, /another than that of the module/)
     await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /cannot be imported/)
