@@ -58,11 +58,13 @@ export class DraftGraph {
       const at = this.#nodes.findIndex(({ node }) => node === changer)
       this.#nodes.splice(at + 1, 0, { node: merged, parents: new Map([[changer.output, changer.output]]) })
       for (const replaced of repartitions) {
+        const draft = this.#draftOf(replaced)
         const child = this.#above(replaced, ({ parents }) => [...parents.values()].includes(changer.output))
-        if (child !== null) replaceValue(child.parents, changer.output, merged.output)
-        const [above] = this.#draftOf(replaced)?.parents.values() ?? []
+        const [above] = child === draft ? [merged.output] : (draft?.parents.values() ?? [])
         this.#remove(replaced)
         if (above !== undefined) this.#replaceParent(replaced.output, above)
+        // After that: the merged one may bear the name of one that it replaces.
+        if (child !== null && child !== draft) replaceValue(child.parents, changer.output, merged.output)
       }
     }
   }
