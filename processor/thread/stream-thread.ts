@@ -4,19 +4,7 @@ import type { Flights } from '../async/flights.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import { nextTurn } from '../next-turn.ts'
-import type {
-  Clock,
-  CommitPoint,
-  CommitReceipt,
-  Consumer,
-  Log,
-  ProducerRecord,
-  RecordRun,
-  StoreChange,
-  TaskProducer,
-  TopicPartition,
-} from '../ports.ts'
-import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
+import type { Clock, Consumer, Log, RecordRun, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { CacheBudget } from '../task/table-cache.ts'
@@ -24,11 +12,10 @@ import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { PreparingRuns } from './preparing-runs.ts'
-import { RecordRate } from './record-rate.ts'
-import { RepartitionPurge } from './repartition-purge.ts'
 import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import { ThreadCommits } from './thread-commits.ts'
 import { ThreadGroups } from './thread-groups.ts'
 
 export interface StreamThreadOptions {
@@ -89,16 +76,7 @@ export class StreamThread {
   /** Since when a task waits for an input that has nothing. */
   readonly #idleSince = new Map<Task, number>()
   readonly #groups: ThreadGroups
-  readonly #purge: RepartitionPurge
-  #producer: TaskProducer | null = null
-  #appended = 0
-  /** Records processed since the last commit was closed. */
-  #processedAhead = 0
-  readonly #rate = new RecordRate(busyRecordsASecond)
-  #commitRequested = false
-  #committing = 0
-  #commitDone: Promise<void> = Promise.resolve()
-  #lastCommit = 0
+  readonly #commits: ThreadCommits
   #failure: unknown = null
   /** The failure of a commit that the log did not take. */
   #refusedCommit: unknown = null
@@ -110,8 +88,6 @@ export class StreamThread {
   #loop: Promise<void> | null = null
   #stopped: Promise<void> | null = null
   #ended = false
-  /** Of the turn of the loop that is running: what the thread spent on commits, not counting what goes on beside it. */
-  #commitMs = 0
 
   constructor(options: StreamThreadOptions) {
     this.#options = options
@@ -134,7 +110,19 @@ export class StreamThread {
       onProblem: options.onFailure,
       onReceived: options.onSettling,
     })
-    this.#purge = new RepartitionPurge({ ...options, topology: options.plan.topology, intervalMs: options.purgeIntervalMs })
+    this.#commits = new ThreadCommits({
+      ...options,
+      meters: this.meters,
+      assignment: this.#assignment,
+      onTaken: () => {
+        this.#failures = 0
+      },
+      onFailure: (error) => {
+        this.#failure ??= error
+        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
+      },
+      onEnded: () => this.#wake(),
+    })
     this.#preparing = new PreparingRuns({
       clock: options.clock,
       onUnavailable: options.onFailure,
@@ -173,7 +161,7 @@ export class StreamThread {
   get state(): ThreadState {
     if (this.#ended) return 'DEAD'
     if (this.#stopping) return 'PENDING_SHUTDOWN'
-    if (this.#producer === null) return 'CREATED'
+    if (!this.#commits.isOpen) return 'CREATED'
     return this.#loop === null ? 'STARTING' : 'RUNNING'
   }
 
@@ -194,9 +182,7 @@ export class StreamThread {
   }
 
   async #start(): Promise<void> {
-    const { log, plan } = this.#options
-    this.#producer = await log.taskProducer({ group: plan.applicationId })
-    this.#lastCommit = this.#clock.elapsedMs()
+    await this.#commits.open()
     await this.#groups.open()
     this.#loop = this.#run()
   }
@@ -232,7 +218,7 @@ export class StreamThread {
     await this.#groups.close()
     this.#batchers.closeAll()
     this.#assignment.closeAll()
-    await this.#producer?.close()
+    await this.#commits.close()
     this.#ended = true
   }
 
@@ -249,8 +235,7 @@ export class StreamThread {
       }
     }
     try {
-      this.#commit()
-      await this.#commitDone
+      await this.#commits.commitAll()
     } catch (error) {
       this.#options.onFailure(failureOf(error))
     }
@@ -274,14 +259,14 @@ export class StreamThread {
   async #turn(): Promise<void> {
     const start = this.#clock.elapsedMs()
     const punctuatedMs = this.meters.punctuate.sum
-    this.#commitMs = 0
+    const committedMs = this.#commits.spentMs
     this.#takeState()
     const worked = this.#work()
     const workedUntil = this.#clock.elapsedMs()
     await this.#poll(worked || this.#woken ? 0 : this.#idleMs())
     this.#woken = false
     const punctuateMs = this.meters.punctuate.sum - punctuatedMs
-    const commitMs = this.#commitMs
+    const commitMs = this.#commits.spentMs - committedMs
     this.meters.turned({
       pollMs: this.#clock.elapsedMs() - workedUntil,
       processMs: Math.max(0, workedUntil - start - punctuateMs - commitMs),
@@ -305,8 +290,7 @@ export class StreamThread {
     this.meters.time.now = now
     const begin = this.#clock.elapsedMs()
     const end = begin + sliceMs
-    // The commit on its way is slow: what would follow it must not pile up in memory.
-    const tooFarAhead = this.#committing > 0 && this.#appended >= maxAppendedAhead
+    const { isTooFarAhead } = this.#commits
     let more = false
     let processed = 0
     let at = begin
@@ -315,7 +299,7 @@ export class StreamThread {
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
       task.advance()
-      const done = !tooFarAhead && this.#mayChoose(task) ? task.process(recordsAPass) : 0
+      const done = !isTooFarAhead && this.#mayChoose(task) ? task.process(recordsAPass) : 0
       if (done === recordsAPass) more = true
       if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
       const then = this.#clock.elapsedMs()
@@ -329,15 +313,14 @@ export class StreamThread {
     }
     this.#processed(processed, at - begin)
     if (more) this.#assignment.rotate()
-    this.#commitIfDue({ isIdle: !more })
+    this.#commits.commitIfDue({ isIdle: !more })
     return more
   }
 
   #processed(records: number, ms: number): void {
     this.meters.processRecords.record(records)
-    this.#processedAhead += records
+    this.#commits.processed(records)
     if (records === 0) return
-    this.#rate.add(records, this.#clock.elapsedMs())
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
     for (const { meters } of this.#assignment.tasks) meters.endTurn(ms)
@@ -403,9 +386,7 @@ export class StreamThread {
   }
 
   #idleMs(): number {
-    const sinceCommit = this.#clock.elapsedMs() - this.#lastCommit
-    const mayCommit = this.#committing < maxCommitsOnTheirWay && (this.#appended > 0 || this.#assignment.hasUncommitted)
-    let wait = mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceCommit) : maxIdleMs
+    let wait = this.#commits.dueInMs ?? maxIdleMs
     // Copies that have come far enough are looked for.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
@@ -415,101 +396,13 @@ export class StreamThread {
     return wait
   }
 
-  // ── Commit ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
-    if (this.#committing >= maxCommitsOnTheirWay) return
-    const due = this.#clock.elapsedMs() - this.#lastCommit >= this.#options.commitIntervalMs
-    const isMuch = this.#options.states !== null && this.#processedAhead >= maxProcessedAhead
-    const isWaitedFor = isIdle && this.#options.commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
-    if (this.#commitRequested || due || isMuch || isWaitedFor) this.#commit()
-  }
-
-  #commit(): void {
-    const producer = this.#producer
-    if (producer === null) return
-    const positions: (TopicPartition & { offset: number; metadata: string; group: string })[] = []
-    const state: StoreChange[] = []
-    const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
-    /** Of each task first that of its last store, and so on. */
-    const changelogs: ProducerRecord[][] = []
-    const tasks = [...this.#assignment.tasks]
-    const start = this.#clock.elapsedMs()
-    let committing = 0
-    for (const task of tasks) {
-      const own: (TopicPartition & { offset: number; metadata: string })[] = []
-      const changes = state.length
-      task.takeCommit(own, state)
-      if (own.length > 0 || state.length > changes) committing++
-      const of = this.#assignment.stateOf(task)
-      if (of !== null) {
-        const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
-        part.changes.toReversed().forEach((change, at) => {
-          changelogs[at] ??= []
-          of.append([change], (record) => changelogs[at]?.push(record))
-        })
-        logged.push(part)
-      }
-      const group = this.#assignment.groupOf(task)
-      if (!this.#assignment.isGlobal(group) || of === null) for (const position of own) positions.push({ ...position, group })
-    }
-    this.#commitRequested = false
-    this.#processedAhead = 0
-    this.#lastCommit = this.#clock.elapsedMs()
-    if (committing === 0 && this.#appended === 0) {
-      for (const task of tasks) task.committed()
-      return
-    }
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelogs.some(({ length }) => length > 0)
-    this.#appended = 0
-    this.#committing++
-    const committed: Promise<CommitReceipt> = isLogged ? this.#committed(producer, { positions, state }, changelogs) : Promise.resolve({ ends: [] })
-    this.#commitDone = committed
-      .then(({ ends }) => {
-        this.meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
-        this.#failures = 0
-        for (const part of logged) part.of.write(part, ends)
-        for (const task of tasks) task.committed()
-        this.#purge.committed(positions)
-      })
-      .catch((error: unknown) => {
-        this.#failure ??= error
-        if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
-      })
-      .then(() => {
-        this.#committing--
-        // Another one may be due, or what would have followed this one too closely was held up.
-        this.#wake()
-      })
-    this.#commitMs += this.#clock.elapsedMs() - start
-  }
-
-  /**
-   * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
-   * before it, and so on, and its positions. After a crash in between, what is missing is done again, and what comes after it is there already. The
-   * other way round, a join or whoever else drops repeats would say that it has sent what nobody has got.
-   */
-  async #committed(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
-    const inTurn = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs.filter(({ length }) => length > 0)]
-    const ends: CommitReceipt['ends'][number][] = []
-    for (const [at, records] of inTurn.entries()) {
-      for (const record of records) producer.append(record)
-      const receipt = await producer.commit(at === inTurn.length - 1 ? point : nothingYet)
-      ends.push(...receipt.ends)
-    }
-    return { ends }
-  }
-
-  #append(record: ProducerRecord): void {
-    this.#appended++
-    this.#producer?.append(record)
-  }
+  // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #rollBack(error: unknown): Promise<void> {
     const failure = failureOf(error)
     this.#failures++
     this.#options.onFailure(failure)
-    await this.#commitDone
+    await this.#commits.done
     this.#dropTasks()
     // Where the log is away, going back fails as well: one more failure, which the loop finds.
     this.#failure = await this.#goBack({ isFenced: failure.code === 'WAGGLE_FENCED' }).then(
@@ -520,16 +413,8 @@ export class StreamThread {
   }
 
   async #goBack({ isFenced }: { readonly isFenced: boolean }): Promise<void> {
-    const { log, plan } = this.#options
-    const before = this.#producer
-    const told = (thrown: unknown) => this.#options.onFailure(failureOf(thrown))
-    if (isFenced) {
-      this.#producer = null
-      // What it has open would hold back those who read what these tasks wrote.
-      await before?.close().catch(told)
-    } else await before?.abort().catch(told)
-    this.#producer ??= await log.taskProducer({ group: plan.applicationId })
-    if (!log.traits.handsOn) await this.#reopen()
+    await this.#commits.abort({ isFenced, onFailure: (thrown) => this.#options.onFailure(failureOf(thrown)) })
+    if (!this.#options.log.traits.handsOn) await this.#reopen()
   }
 
   /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
@@ -546,8 +431,6 @@ export class StreamThread {
     this.#assignment.closeAll()
     this.#paused.clear()
     this.#idleSince.clear()
-    this.#appended = 0
-    this.#commitRequested = false
   }
 
   #pauseFor(delayMs: number): Promise<void> {
@@ -562,13 +445,13 @@ export class StreamThread {
     return {
       assigned: async (partitions: readonly TopicPartition[]) => {
         const consumer = this.#groups.consumerOf(group)
-        if (this.#assignment.changes(group, partitions)) await this.#commitAll()
+        if (this.#assignment.changes(group, partitions)) await this.#commits.commitAll()
         if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
         this.#forgetGone()
         this.#options.onSettling()
       },
       revoked: async (partitions: readonly TopicPartition[]) => {
-        await this.#commitAll()
+        await this.#commits.commitAll()
         this.#assignment.revoke(group, partitions)
         this.#forgetGone()
       },
@@ -576,7 +459,7 @@ export class StreamThread {
         this.#assignment.revoke(group, partitions)
         this.#forgetGone()
         // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
-        if (!this.#options.log.traits.handsOn && this.#appended > 0) this.#failure ??= lostError(group)
+        if (!this.#options.log.traits.handsOn && this.#commits.hasAppended) this.#failure ??= lostError(group)
       },
     }
   }
@@ -587,11 +470,6 @@ export class StreamThread {
     for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
     this.#batchers.keep(this.tasks.map(({ id }) => id))
     for (const task of this.#idleSince.keys()) if (!running.has(task)) this.#idleSince.delete(task)
-  }
-
-  async #commitAll(): Promise<void> {
-    this.#commit()
-    await this.#commitDone
   }
 
   // ── Back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -635,11 +513,9 @@ export class StreamThread {
       cache: this.#cache,
       maxNoteBytes: this.#options.log.traits.maxNoteBytes ?? Number.POSITIVE_INFINITY,
       partitionsOf: this.#options.partitionsOf,
-      emit: (record) => this.#append(record),
+      emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      requestCommit: () => {
-        this.#commitRequested = true
-      },
+      requestCommit: () => this.#commits.request(),
       wake: () => this.#wake(),
     }
   }
@@ -648,20 +524,11 @@ export class StreamThread {
 const states = ['CREATED', 'STARTING', 'PARTITIONS_REVOKED', 'PARTITIONS_ASSIGNED', 'RUNNING', 'PENDING_SHUTDOWN', 'DEAD'] as const
 export type ThreadState = (typeof states)[number]
 
-const nothingYet: CommitPoint = { positions: [], state: [] }
-
 const recordsAPass = 256
 const recordsAPoll = 2048
 /** How long the loop works before timers, sockets and workers get their turn. */
 const sliceMs = 5
 const maxIdleMs = 1000
-/** One being synced, and none behind it: what comes meanwhile shares the next. */
-const maxCommitsOnTheirWay = 1
-const maxAppendedAhead = 20_000
-/** Where commits are far apart: what they have to write is in memory until then. */
-const maxProcessedAhead = 100_000
-/** Past this rate a commit for each idle moment costs more than waiting for the interval is worth. */
-const busyRecordsASecond = 500
 const backOffMs = 50
 const maxBackOffMs = 5000
 

@@ -1,0 +1,239 @@
+import type { ThreadMeters } from '../metrics/thread-meters.ts'
+import type { Clock, CommitPoint, CommitReceipt, Log, Position, ProducerRecord, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
+import type { TaskStates } from '../state/task-states.ts'
+import { RecordRate } from './record-rate.ts'
+import { RepartitionPurge } from './repartition-purge.ts'
+import type { TaskAssignment } from './task-assignment.ts'
+import type { TaskPlan } from './task-plan.ts'
+
+export interface ThreadCommitsOptions {
+  readonly plan: TaskPlan
+  readonly log: Log
+  readonly clock: Clock
+  readonly meters: ThreadMeters
+  /** What is committed is what its tasks have done. */
+  readonly assignment: TaskAssignment
+  readonly states: TaskStates | null
+  readonly commitIntervalMs: number
+  readonly commitsWhenIdle: boolean
+  readonly purgeIntervalMs: number
+  readonly onNotice: (notice: string) => void
+  /** The log took one. */
+  readonly onTaken: () => void
+  /** One took no effect, or not all of it. */
+  readonly onFailure: (error: unknown) => void
+  /** Another one may be due, or what would have followed one too closely was held up. */
+  readonly onEnded: () => void
+}
+
+/** What the tasks of a thread write, and its commits: each is closed at once, with all that they have done by then, and sent beside the loop. */
+export class ThreadCommits {
+  readonly #options: ThreadCommitsOptions
+  readonly #clock: Clock
+  readonly #purge: RepartitionPurge
+  readonly #rate = new RecordRate(busyRecordsASecond)
+  #producer: TaskProducer | null = null
+  #appended = 0
+  /** Records processed since the last commit was closed. */
+  #processedAhead = 0
+  #isRequested = false
+  #onTheirWay = 0
+  #done: Promise<void> = Promise.resolve()
+  #lastAt = 0
+  #spentMs = 0
+
+  constructor(options: ThreadCommitsOptions) {
+    this.#options = options
+    this.#clock = options.clock
+    this.#purge = new RepartitionPurge({ ...options, topology: options.plan.topology, intervalMs: options.purgeIntervalMs })
+  }
+
+  async open(): Promise<void> {
+    this.#producer = await this.#newProducer()
+    this.#lastAt = this.#clock.elapsedMs()
+  }
+
+  get isOpen(): boolean {
+    return this.#producer !== null
+  }
+
+  append(record: ProducerRecord): void {
+    this.#appended++
+    this.#producer?.append(record)
+  }
+
+  /** Something was written since the last one was closed. */
+  get hasAppended(): boolean {
+    return this.#appended > 0
+  }
+
+  /** The one on its way is slow: what would follow it must not pile up in memory. */
+  get isTooFarAhead(): boolean {
+    return this.#onTheirWay > 0 && this.#appended >= maxAppendedAhead
+  }
+
+  /** The next one is not put off. */
+  request(): void {
+    this.#isRequested = true
+  }
+
+  processed(records: number): void {
+    this.#processedAhead += records
+    if (records > 0) this.#rate.add(records, this.#clock.elapsedMs())
+  }
+
+  commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
+    if (this.#onTheirWay >= maxOnTheirWay) return
+    const { commitIntervalMs, commitsWhenIdle, states } = this.#options
+    const due = this.#clock.elapsedMs() - this.#lastAt >= commitIntervalMs
+    const isMuch = states !== null && this.#processedAhead >= maxProcessedAhead
+    const isWaitedFor = isIdle && commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
+    if (this.#isRequested || due || isMuch || isWaitedFor) this.#close()
+  }
+
+  /** Until there has to be one; null where there is nothing to commit, or no room for one more on its way. */
+  get dueInMs(): number | null {
+    const sinceLast = this.#clock.elapsedMs() - this.#lastAt
+    const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.assignment.hasUncommitted)
+    return mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceLast) : null
+  }
+
+  /** Settles when all that is done by now is committed, or has failed. */
+  async commitAll(): Promise<void> {
+    this.#close()
+    await this.#done
+  }
+
+  /** Settles when nothing is on its way. */
+  get done(): Promise<void> {
+    return this.#done
+  }
+
+  /** What the thread has spent on them since it began, not counting what goes on beside it. */
+  get spentMs(): number {
+    return this.#spentMs
+  }
+
+  /** Forgets what was written since the last one. A producer that was fenced is replaced by another. */
+  async abort(options: { readonly isFenced: boolean; readonly onFailure: (error: unknown) => void }): Promise<void> {
+    this.#appended = 0
+    this.#isRequested = false
+    const before = this.#producer
+    if (options.isFenced) {
+      this.#producer = null
+      // What it has open would hold back those who read what these tasks wrote.
+      await before?.close().catch(options.onFailure)
+    } else await before?.abort().catch(options.onFailure)
+    this.#producer ??= await this.#newProducer()
+  }
+
+  async close(): Promise<void> {
+    await this.#producer?.close()
+  }
+
+  #newProducer(): Promise<TaskProducer> {
+    return this.#options.log.taskProducer({ group: this.#options.plan.applicationId })
+  }
+
+  #close(): void {
+    const producer = this.#producer
+    if (producer === null) return
+    const { assignment, meters } = this.#options
+    const tasks = [...assignment.tasks]
+    const start = this.#clock.elapsedMs()
+    const { positions, state, logged, changelogs, committing } = this.#take()
+    this.#isRequested = false
+    this.#processedAhead = 0
+    this.#lastAt = this.#clock.elapsedMs()
+    if (committing === 0 && this.#appended === 0) {
+      for (const task of tasks) task.committed()
+      return
+    }
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelogs.some(({ length }) => length > 0)
+    this.#appended = 0
+    this.#onTheirWay++
+    const sent: Promise<CommitReceipt> = isLogged ? this.#send(producer, { positions, state }, changelogs) : Promise.resolve({ ends: [] })
+    this.#done = sent
+      .then(({ ends }) => {
+        meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
+        this.#options.onTaken()
+        for (const part of logged) part.of.write(part, ends)
+        for (const task of tasks) task.committed()
+        this.#purge.committed(positions)
+      })
+      .catch(this.#options.onFailure)
+      .then(() => {
+        this.#onTheirWay--
+        this.#options.onEnded()
+      })
+    this.#spentMs += this.#clock.elapsedMs() - start
+  }
+
+  /** What the tasks have done since the last one. */
+  #take(): Taken {
+    const { assignment } = this.#options
+    const positions: GroupPosition[] = []
+    const state: StoreChange[] = []
+    const logged: LoggedPart[] = []
+    const changelogs: ProducerRecord[][] = []
+    let committing = 0
+    for (const task of assignment.tasks) {
+      const own: (TopicPartition & Position)[] = []
+      const changes = state.length
+      task.takeCommit(own, state)
+      if (own.length > 0 || state.length > changes) committing++
+      const of = assignment.stateOf(task)
+      if (of !== null) {
+        const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
+        part.changes.toReversed().forEach((change, at) => {
+          changelogs[at] ??= []
+          of.append([change], (record) => changelogs[at]?.push(record))
+        })
+        logged.push(part)
+      }
+      const group = assignment.groupOf(task)
+      if (!assignment.isGlobal(group) || of === null) for (const position of own) positions.push({ ...position, group })
+    }
+    return { positions, state, logged, changelogs, committing }
+  }
+
+  /**
+   * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
+   * before it, and so on, and its positions. After a crash in between, what is missing is done again, and what comes after it is there already. The
+   * other way round, a join or whoever else drops repeats would say that it has sent what nobody has got.
+   */
+  async #send(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
+    const inTurn = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs.filter(({ length }) => length > 0)]
+    const ends: CommitReceipt['ends'][number][] = []
+    for (const [at, records] of inTurn.entries()) {
+      for (const record of records) producer.append(record)
+      const receipt = await producer.commit(at === inTurn.length - 1 ? point : nothingYet)
+      ends.push(...receipt.ends)
+    }
+    return { ends }
+  }
+}
+
+type GroupPosition = TopicPartition & Position & { readonly group: string }
+type LoggedPart = LoggedChanges & { readonly of: LoggedState }
+
+interface Taken extends CommitPoint {
+  readonly positions: readonly GroupPosition[]
+  /** Of tasks whose state is not in the log's own commit. */
+  readonly logged: readonly LoggedPart[]
+  /** Of each of those first that of its last store, and so on. */
+  readonly changelogs: readonly (readonly ProducerRecord[])[]
+  /** Tasks that have something. */
+  readonly committing: number
+}
+
+const nothingYet: CommitPoint = { positions: [], state: [] }
+
+/** One being synced, and none behind it: what comes meanwhile shares the next. */
+const maxOnTheirWay = 1
+const maxAppendedAhead = 20_000
+/** Where commits are far apart: what they have to write is in memory until then. */
+const maxProcessedAhead = 100_000
+/** Past this rate a commit for each idle moment costs more than waiting for the interval is worth. */
+const busyRecordsASecond = 500
