@@ -5,12 +5,12 @@ import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import { ApplicationTopics } from './application-topics.ts'
 import type { TaskHost } from './assignment/task-hosts.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
 import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
-import { changelogTopics } from './state/changelog-topics.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import type { StateListeners } from './state/state-listening.ts'
 import { TaskMemory } from './state/task-memory.ts'
@@ -25,7 +25,6 @@ import { globalStateName } from './thread/task-assignment.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-plan.ts'
 import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from './thread/thread-elsewhere.ts'
-import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 /** In Kafka Streams' order, which its metrics count by. */
 export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
@@ -96,7 +95,7 @@ export class Application {
   readonly #options: ApplicationOptions
   readonly #plan: TaskPlan
   readonly #subtopologies: readonly Subtopology[]
-  readonly #partitions = new Map<string, number>()
+  readonly #topics: ApplicationTopics
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
   #hasStarted = false
@@ -134,6 +133,8 @@ export class Application {
         : null
     this.#spread = { host: null, capabilities: {}, settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
+    const deadLetterTopic = options.failures?.deadLetters?.topic ?? null
+    this.#topics = new ApplicationTopics({ ...options, subtopologies: this.#subtopologies, deadLetterTopic })
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
 
@@ -151,11 +152,11 @@ export class Application {
   async start(): Promise<void> {
     this.#enter('REBALANCING')
     try {
-      await this.#prepareTopics()
+      await this.#topics.prepare()
       await openSerdes(this.#options.topology, this.#options.applicationId)
       const { threadElsewhere, isElsewhere } = this.#options
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
-      await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#partitionsOf(topic)))
+      await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#topics.partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       const keepsState = this.#options.log.state !== null
       if (isElsewhere !== undefined && keepsState) this.#readGlobals()
@@ -260,7 +261,7 @@ export class Application {
   /** Of its tasks, which are as many as its changelog has partitions. */
   partitionsOf(store: string): number {
     const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    return subtopology === undefined || subtopology.isGlobal ? 1 : Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
+    return subtopology === undefined || subtopology.isGlobal ? 1 : Math.max(...subtopology.sources.map((source) => this.#topics.partitionsOf(source)))
   }
 
   /** Tasks whose state is kept up to date here, for others. */
@@ -329,7 +330,7 @@ export class Application {
       log,
       clock,
       workers: this.#workers,
-      partitionsOf: (topic) => this.#partitionsOf(topic),
+      partitionsOf: (topic) => this.#topics.partitionsOf(topic),
       flights: flights ?? null,
       failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
@@ -354,7 +355,7 @@ export class Application {
     return {
       onFailure: (error: WaggleError) => {
         // It may be there by now.
-        if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#knowAll().catch(() => {})
+        if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#topics.knowAll().catch(() => {})
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failedThreads++
         onFailure?.(error)
       },
@@ -558,7 +559,7 @@ export class Application {
     }
     const topic = changelogTopic(this.#options.applicationId, store)
     const bytes = (builder.key as unknown as { serialize(topic: string, key: K): Uint8Array }).serialize(topic, key)
-    const partitions = Math.max(...subtopology.sources.map((source) => this.#partitionsOf(source)))
+    const partitions = Math.max(...subtopology.sources.map((source) => this.#topics.partitionsOf(source)))
     const partition = partitionForKey(bytes, partitions)
     const disk = this.#options.log.state
     const rows =
@@ -573,53 +574,6 @@ export class Application {
     }
     const found = rows.get(bytes)
     return found === null ? null : (builder.value as unknown as { deserialize(topic: string, bytes: Uint8Array): V }).deserialize(topic, found)
-  }
-
-  async #prepareTopics(): Promise<void> {
-    const { log, topics } = this.#options
-    await log.createTopics(topics)
-    const deadLetters = this.#options.failures?.deadLetters
-    if (deadLetters) await this.#know(deadLetters.topic)
-    const { internalTopics: internal } = this.#options.topology
-    const named = this.#subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
-    for (const topic of named) if (!internal.has(topic)) await this.#know(topic)
-    const choosesTopics = this.#subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
-    if (choosesTopics) await this.#knowAll()
-    const own = internalTopics(this.#options.topology, this.#subtopologies, (topic) => this.#partitionsOf(topic))
-    await log.createTopics(own)
-    for (const { name, partitions } of own) this.#partitions.set(name, partitions)
-    if (log.state === null) {
-      await log.createTopics(changelogTopics(this.#options.applicationId, this.#subtopologies, (topic) => this.#partitionsOf(topic)))
-    }
-    refuseUnevenSources(this.#subtopologies, (topic) => this.#partitionsOf(topic))
-  }
-
-  /** For sinks that choose a topic for each record: of those that exist. */
-  async #knowAll(): Promise<void> {
-    // Those that records name come and go: how many partitions they have is not kept.
-    for (const topic of await this.#options.log.topics()) if (this.#options.namedPartitions?.(topic) === undefined) await this.#know(topic)
-  }
-
-  async #know(topic: string): Promise<void> {
-    if (this.#partitions.has(topic)) return
-    const { log, missingTopicPartitions } = this.#options
-    let info = await log.topic(topic)
-    if (info === null && missingTopicPartitions !== undefined) {
-      await log.createTopics([{ name: topic, partitions: missingTopicPartitions, cleanup: 'delete', retentionMs: null }])
-      info = await log.topic(topic)
-    }
-    if (info === null) {
-      throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
-    }
-    this.#partitions.set(topic, info.partitions)
-  }
-
-  #partitionsOf(topic: string): number {
-    const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
-    if (partitions === null) {
-      throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
-    }
-    return partitions
   }
 
   #enter(state: StreamsState): void {

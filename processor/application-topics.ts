@@ -1,0 +1,75 @@
+import type { Topology } from '../topology/graph.ts'
+import type { Subtopology } from '../topology/subtopology.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+import type { Log, TopicSpec } from './ports.ts'
+import { changelogTopics } from './state/changelog-topics.ts'
+import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
+
+export interface ApplicationTopicsOptions {
+  readonly applicationId: string
+  readonly topology: Topology
+  readonly subtopologies: readonly Subtopology[]
+  readonly log: Log
+  /** Made before anything runs; those of others must exist. */
+  readonly topics: readonly TopicSpec[]
+  /** Of topics that a record names itself: null where it is not there, undefined where it is none of these. */
+  readonly namedPartitions?: (topic: string) => number | null | undefined
+  /** Topics of others that do not exist are made with as many partitions. */
+  readonly missingTopicPartitions?: number
+  readonly deadLetterTopic: string | null
+}
+
+/** The topics that an application reads and writes: its own it makes, those of others it looks for. */
+export class ApplicationTopics {
+  readonly #options: ApplicationTopicsOptions
+  readonly #partitions = new Map<string, number>()
+
+  constructor(options: ApplicationTopicsOptions) {
+    this.#options = options
+  }
+
+  /** WAGGLE_MISSING_TOPIC, WAGGLE_NOT_COPARTITIONED. */
+  async prepare(): Promise<void> {
+    const { applicationId, topology, subtopologies, log, topics, deadLetterTopic } = this.#options
+    const partitionsOf = (topic: string) => this.partitionsOf(topic)
+    await log.createTopics(topics)
+    if (deadLetterTopic !== null) await this.#know(deadLetterTopic)
+    const named = subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
+    for (const topic of named) if (!topology.internalTopics.has(topic)) await this.#know(topic)
+    const choosesTopics = subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
+    if (choosesTopics) await this.knowAll()
+    const own = internalTopics(topology, subtopologies, partitionsOf)
+    await log.createTopics(own)
+    for (const { name, partitions } of own) this.#partitions.set(name, partitions)
+    if (log.state === null) await log.createTopics(changelogTopics(applicationId, subtopologies, partitionsOf))
+    refuseUnevenSources(subtopologies, partitionsOf)
+  }
+
+  /** For sinks that choose a topic for each record: of those that exist. */
+  async knowAll(): Promise<void> {
+    // Those that records name come and go: how many partitions they have is not kept.
+    for (const topic of await this.#options.log.topics()) if (this.#options.namedPartitions?.(topic) === undefined) await this.#know(topic)
+  }
+
+  partitionsOf(topic: string): number {
+    const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
+    if (partitions === null) throw missing(topic)
+    return partitions
+  }
+
+  async #know(topic: string): Promise<void> {
+    if (this.#partitions.has(topic)) return
+    const { log, missingTopicPartitions } = this.#options
+    let info = await log.topic(topic)
+    if (info === null && missingTopicPartitions !== undefined) {
+      await log.createTopics([{ name: topic, partitions: missingTopicPartitions, cleanup: 'delete', retentionMs: null }])
+      info = await log.topic(topic)
+    }
+    if (info === null) throw missing(topic)
+    this.#partitions.set(topic, info.partitions)
+  }
+}
+
+function missing(topic: string): WaggleError {
+  return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
+}
