@@ -1,22 +1,19 @@
 import { hasAll } from '../topology/capabilities.ts'
 import type { GraphNode, Topology } from '../topology/graph.ts'
 import { changelogTopic } from '../topology/naming.ts'
-import type { QueryRequest } from '../topology/queries.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import { ApplicationStores } from './application-stores.ts'
 import { ApplicationTopics } from './application-topics.ts'
-import type { TaskHost } from './assignment/task-hosts.ts'
 import type { Flights } from './async/flights.ts'
 import type { Metric } from './metrics/meters.ts'
-import { partitionForKey } from './partitioner.ts'
 import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import type { StateListeners } from './state/state-listening.ts'
 import { TaskMemory } from './state/task-memory.ts'
 import { TaskStates } from './state/task-states.ts'
 import { openStore } from './state/task-store.ts'
-import { answerQuery } from './store-query.ts'
 import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
@@ -92,6 +89,7 @@ export interface CloseOptions {
  *                             └──(a topic is missing, a worker cannot open, a failure stops it)──► PENDING_ERROR ──► ERROR
  */
 export class Application {
+  readonly stores: ApplicationStores
   readonly #options: ApplicationOptions
   readonly #plan: TaskPlan
   readonly #subtopologies: readonly Subtopology[]
@@ -135,6 +133,14 @@ export class Application {
     this.#subtopologies = options.topology.subtopologies()
     const deadLetterTopic = options.failures?.deadLetters?.topic ?? null
     this.#topics = new ApplicationTopics({ ...options, subtopologies: this.#subtopologies, deadLetterTopic })
+    this.stores = new ApplicationStores({
+      ...options,
+      subtopologies: this.#subtopologies,
+      states: this.#states,
+      partitionsOf: (topic) => this.#topics.partitionsOf(topic),
+      threads: () => ({ here: this.#threadsHere, elsewhere: this.#threadsElsewhere }),
+      state: () => this.#state,
+    })
     this.#plan = planTasks(options.applicationId, options.topology, this.#planOptions)
   }
 
@@ -237,31 +243,6 @@ export class Application {
   /** Read from changelogs since it started. */
   get restoredRecords(): number {
     return this.#states?.restoredRecords ?? 0
-  }
-
-  /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
-  hostsOf(store: string, partition: number): TaskHost {
-    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    const found = this.#threadsHere.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(`${subtopology?.id ?? -1}_${partition}`)))
-    return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
-  }
-
-  /** Which process runs that partition of a store, of what this one and its threads elsewhere were told. */
-  async hostOf(store: string, partition: number): Promise<string | null> {
-    const { active } = this.hostsOf(store, partition)
-    if (active !== null) return active
-    const told = await Promise.all(this.#threadsElsewhere.map((thread) => thread.hostOf(store, partition)))
-    return told.find((host) => host !== null) ?? null
-  }
-
-  has(store: string): boolean {
-    return this.#options.topology.stores.has(store)
-  }
-
-  /** Of its tasks, which are as many as its changelog has partitions. */
-  partitionsOf(store: string): number {
-    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    return subtopology === undefined || subtopology.isGlobal ? 1 : Math.max(...subtopology.sources.map((source) => this.#topics.partitionsOf(source)))
   }
 
   /** Tasks whose state is kept up to date here, for others. */
@@ -511,71 +492,6 @@ export class Application {
     return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
   }
 
-  /** One answer a partition of the store that is here. A global store is partition 0. */
-  async query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const answers = await this.queryKnown(store, request, partitions)
-    const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
-    if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
-    throw new WaggleError('WAGGLE_STORE_MIGRATED', {
-      message: `${missing.length > 0 ? `Partition ${missing.join(', ')} of the store ${store}` : `The store ${store}`} is not here now (${this.#state})`,
-      next: 'Ask again in a moment: its task is on its way from one thread to another.',
-    })
-  }
-
-  /** Of the partitions that this process has now. */
-  async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const here = this.queryHere(store, request, partitions)
-    const elsewhere = await Promise.all(this.#threadsElsewhere.map((thread) => thread.query(store, request, partitions)))
-    return new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
-  }
-
-  /** Of the tasks of this JavaScript thread alone. */
-  queryHere(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
-    const builder = this.#options.topology.stores.get(store)
-    if (builder === undefined || builder.kind === 'custom' || (generatedName.test(store) && !this.#options.topology.globalStores.has(store))) {
-      throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
-        message:
-          builder === undefined
-            ? `There is no store ${store} to ask`
-            : `The store ${store} is its maker’s own, or has a made-up name: nobody can ask it`,
-        next: 'Name a store of this topology: Materialized.as gives one a name.',
-      })
-    }
-    const answers = new Map<number, unknown>()
-    for (const task of this.tasks) {
-      const own = task.store(store)
-      if (own === null || (partitions !== null && !partitions.includes(task.partition))) continue
-      answers.set(task.partition, answerQuery(request, own, builder))
-    }
-    return answers
-  }
-
-  /** What the last commit has under this key of a key-value store; null where it has nothing. */
-  committed<K, V>(store: string, key: K): V | null {
-    const builder = this.#options.topology.stores.get(store)
-    const subtopology = this.#subtopologies.find(({ stores }) => stores.some(({ name }) => name === store))
-    if (builder === undefined || builder.kind === 'custom' || subtopology === undefined) {
-      throw new WaggleError('WAGGLE_STORE_UNKNOWN', { message: `There is no store ${store} to ask`, next: 'Name a store of this topology.' })
-    }
-    const topic = changelogTopic(this.#options.applicationId, store)
-    const bytes = (builder.key as unknown as { serialize(topic: string, key: K): Uint8Array }).serialize(topic, key)
-    const partitions = Math.max(...subtopology.sources.map((source) => this.#topics.partitionsOf(source)))
-    const partition = partitionForKey(bytes, partitions)
-    const disk = this.#options.log.state
-    const rows =
-      disk === null
-        ? this.#states?.stateOf(`${subtopology.id}_${partition}`)?.store(store)
-        : disk.open(`${this.#options.applicationId}/${partition}`, store)
-    if (rows === undefined) {
-      throw new WaggleError('WAGGLE_STORE_MIGRATED', {
-        message: `Partition ${partition} of the store ${store} is not here now`,
-        next: 'Ask the process that runs its task.',
-      })
-    }
-    const found = rows.get(bytes)
-    return found === null ? null : (builder.value as unknown as { deserialize(topic: string, bytes: Uint8Array): V }).deserialize(topic, found)
-  }
-
   #enter(state: StreamsState): void {
     const from = this.#state
     this.#state = state
@@ -586,9 +502,6 @@ export class Application {
 function stopped(): WaggleError {
   return new WaggleError('WAGGLE_NOT_RUNNING', { message: 'It was closed before it ran', next: 'Start another one.' })
 }
-
-/** As Kafka Streams makes names up. */
-const generatedName = /STATE-STORE-\d{10}$/
 
 const longestFinishMs = 5000
 /** What was given up in time is let go in less. */

@@ -49,11 +49,11 @@ class StreamWorker {
         await this.#close()
       }
     },
-    host: ({ store, partition }) => this.#application?.hostsOf(store, partition).active ?? null,
+    host: ({ store, partition }) => this.#application?.stores.hostsOf(store, partition).active ?? null,
     query: ({ store, request, partitions }) => {
       const wire = this.#wireOf(store)
       const asked = wire.readRequest(request)
-      const answers = [...this.#running.queryHere(store, asked, partitions)]
+      const answers = [...this.#running.stores.queryHere(store, asked, partitions)]
       const isShort = asked.kind === 'key' || asked.kind === 'windows-of-key'
       return Promise.all(
         answers.map(async ([partition, answer]) => {

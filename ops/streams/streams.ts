@@ -223,8 +223,8 @@ export class Streams implements AsyncDisposable {
    */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
-    const asked = this.#queries?.query(store, query.request, partitions ?? null) ?? this.#running.query(store, query.request, partitions ?? null)
-    return (await asked) as ReadonlyMap<number, R>
+    const answers = await (this.#queries ?? this.#running.stores).query(store, query.request, partitions ?? null)
+    return answers as ReadonlyMap<number, R>
   }
 
   /**
