@@ -1,24 +1,21 @@
 import { hasAll } from '../topology/capabilities.ts'
 import type { GraphNode, Topology } from '../topology/graph.ts'
-import { changelogTopic } from '../topology/naming.ts'
 import { openSerdes } from '../topology/serde-uses.ts'
 import type { Subtopology } from '../topology/subtopology.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { ApplicationStores } from './application-stores.ts'
 import { ApplicationTopics } from './application-topics.ts'
 import type { Flights } from './async/flights.ts'
+import { readGlobals, startGlobals } from './global-start.ts'
 import type { Metric } from './metrics/meters.ts'
-import type { Clock, Log, PartitionOffsets, StateDirectory, TopicSpec } from './ports.ts'
+import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
 import { GlobalStores } from './state/global-stores.ts'
 import type { StateListeners } from './state/state-listening.ts'
-import { TaskMemory } from './state/task-memory.ts'
 import { TaskStates } from './state/task-states.ts'
-import { openStore } from './state/task-store.ts'
 import { type FailurePolicy, failAlways, isOfAnother } from './task/failures.ts'
 import type { Task } from './task/task.ts'
 import { OpenWorkers } from './thread/open-workers.ts'
 import { StreamThread, type ThreadState } from './thread/stream-thread.ts'
-import { globalStateName } from './thread/task-assignment.ts'
 import { planGlobals, planTasks, type TaskPlan } from './thread/task-plan.ts'
 import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from './thread/thread-elsewhere.ts'
@@ -165,7 +162,7 @@ export class Application {
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#topics.partitionsOf(topic)))
       const globals = planGlobals(this.#options.applicationId, this.#options.topology, this.#planOptions)
       const keepsState = this.#options.log.state !== null
-      if (isElsewhere !== undefined && keepsState) this.#readGlobals()
+      if (isElsewhere !== undefined && keepsState) readGlobals({ ...this.#options, subtopologies: this.#subtopologies, globals: this.#globals })
       // Where each thread elsewhere has its own state, it has that of global stores too.
       else if (globals !== null && (keepsState || threadElsewhere === undefined)) await this.#startGlobals(globals)
       this.#refuseClosed()
@@ -351,47 +348,18 @@ export class Application {
     }
   }
 
-  /** Settles when they hold what their topics held when it was called. */
   async #startGlobals(plan: TaskPlan): Promise<void> {
     // As in Kafka Streams: what everybody has to have whole is not let pass.
     const thread = this.#newThread(plan, `${this.#options.applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#globalThread = thread
-    const there = new Map<string, readonly PartitionOffsets[]>()
-    for (const { topics } of plan.groups) {
-      for (const topic of topics) there.set(topic, (await this.#options.log.topic(topic))?.offsets ?? [])
-    }
-    await thread.start()
-    if (this.#states !== null) {
-      while (!thread.isCaughtUp) await this.#momentOfStart()
-      return
-    }
-    // Of a partition that is past its retention as a whole, nothing will ever be read.
-    const isBehind = (topic: string, partition: number, { start, end }: PartitionOffsets) =>
-      end > start && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
-    while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await this.#momentOfStart()
-    if (this.#options.threadElsewhere !== undefined) await this.#untilCommitted(thread)
-  }
-
-  /** Threads elsewhere see what is committed. */
-  async #untilCommitted(thread: StreamThread): Promise<void> {
-    while (thread.tasks.some(({ hasUncommitted }) => hasUncommitted)) await this.#momentOfStart()
-    // Commits of one process take effect in the order in which they were made.
-    const producer = await this.#options.log.taskProducer({ group: this.#options.applicationId })
-    await producer.commit({ positions: [], state: [] })
-    await producer.close()
-  }
-
-  /** Whose tasks run elsewhere: read here from the disk each time, since nobody tells of changes. */
-  #readGlobals(): void {
-    const { applicationId, log } = this.#options
-    for (const { isGlobal, stores } of this.#subtopologies) {
-      for (const store of isGlobal ? stores : []) {
-        const disk = log.state?.open(globalStateName(applicationId), store.name)
-        if (disk === undefined) continue
-        const memory = new TaskMemory()
-        this.#globals.set(openStore(store, disk, { topic: changelogTopic(applicationId, store.name), maxEntries: 0, memory }).store)
-      }
-    }
+    await startGlobals({
+      log: this.#options.log,
+      thread,
+      plan,
+      isAlone: this.#states !== null,
+      isReadElsewhere: this.#options.threadElsewhere !== undefined,
+      moment: () => this.#momentOfStart(),
+    })
   }
 
   async #momentOfStart(): Promise<void> {
