@@ -1,7 +1,7 @@
 import { askHost } from '../../connectors/queries/query-client.ts'
 import { type AnswerQuery, QueryServer } from '../../connectors/queries/query-server.ts'
+import type { Application } from '../../processor/application.ts'
 import { QueryWire, type WireRequest, type WireRow } from '../../processor/query-wire.ts'
-import type { Application } from '../../processor/streams.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { QueryRequest } from '../../topology/queries.ts'

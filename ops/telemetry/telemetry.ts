@@ -1,7 +1,7 @@
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
+import type { Application } from '../../processor/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Clock } from '../../processor/ports.ts'
-import type { Application } from '../../processor/streams.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { metricsOf } from '../streams/metrics.ts'
 import { engineFamilies } from './engine-families.ts'
