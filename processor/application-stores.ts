@@ -19,7 +19,7 @@ export interface ApplicationStoresOptions {
   readonly states: TaskStates | null
   readonly partitionsOf: (topic: string) => number
   /** Those that run now, in this JavaScript thread and in others. */
-  readonly threads: () => { readonly here: readonly StreamThread[]; readonly elsewhere: readonly ThreadElsewhere[] }
+  readonly threads: { readonly here: readonly StreamThread[]; readonly elsewhere: readonly ThreadElsewhere[] }
   /** What the application does now, for errors. */
   readonly state: () => string
 }
@@ -46,7 +46,7 @@ export class ApplicationStores {
   /** Of the partitions that this process has now. */
   async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
     const here = this.queryHere(store, request, partitions)
-    const elsewhere = await Promise.all(this.#options.threads().elsewhere.map((thread) => thread.query(store, request, partitions)))
+    const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.query(store, request, partitions)))
     return new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
   }
 
@@ -64,7 +64,7 @@ export class ApplicationStores {
       })
     }
     const answers = new Map<number, unknown>()
-    for (const task of threads().here.flatMap(({ tasks }) => tasks)) {
+    for (const task of threads.here.flatMap(({ tasks }) => tasks)) {
       const own = task.store(store)
       if (own === null || (partitions !== null && !partitions.includes(task.partition))) continue
       answers.set(task.partition, answerQuery(request, own, builder))
@@ -108,7 +108,7 @@ export class ApplicationStores {
   /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
   hostsOf(store: string, partition: number): TaskHost {
     const task = `${this.#keeperOf(store)?.id ?? -1}_${partition}` as const
-    const found = this.#options.threads().here.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(task)))
+    const found = this.#options.threads.here.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(task)))
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
@@ -116,7 +116,7 @@ export class ApplicationStores {
   async hostOf(store: string, partition: number): Promise<string | null> {
     const { active } = this.hostsOf(store, partition)
     if (active !== null) return active
-    const told = await Promise.all(this.#options.threads().elsewhere.map((thread) => thread.hostOf(store, partition)))
+    const told = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.hostOf(store, partition)))
     return told.find((host) => host !== null) ?? null
   }
 

@@ -66,7 +66,7 @@ async function throughLog() {
   const measured = measure()
   await application.start()
   const done = async () => {
-    while (application.tasks.reduce((sum, { meters }) => sum + meters.process.sum, 0) < records) {
+    while (application.threads.tasks.reduce((sum, { meters }) => sum + meters.process.sum, 0) < records) {
       await new Promise<void>((resolve) => {
         systemClock.after(1, resolve)
       })

@@ -20,7 +20,7 @@ describe('An application that is closed while it starts', () => {
       assert.equal(closed.code, null, step)
       assert.equal(application.state, 'NOT_RUNNING', step)
       assert.deepEqual(
-        application.threads.filter(({ state }) => state !== 'DEAD'),
+        application.threads.all.filter(({ state }) => state !== 'DEAD'),
         [],
         step,
       )

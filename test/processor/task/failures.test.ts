@@ -310,7 +310,7 @@ describe('What a log does not take', () => {
         [['', '', null]],
       )
       assert.equal(decisions.length, decided)
-      assert.equal(application.failedThreads, decided)
+      assert.equal(application.threads.failed, decided)
       assert.equal(world.disk.topics.get('out')?.partitions[0]?.records.length, 1)
     }
   })
