@@ -8,8 +8,8 @@ export {
   type SubjectOptions,
   schemaRegistry,
 } from '../connectors/schema-registry/schema-registry.ts'
+export type { StreamsState } from '../processor/application.ts'
 export type { Metric } from '../processor/metrics/meters.ts'
-export type { StreamsState } from '../processor/streams.ts'
 export type { FailedRecord, Handler } from '../topology/failed-record.ts'
 export { KeyQuery, Query, RangeQuery, WindowKeyQuery, WindowRangeQuery } from '../topology/queries.ts'
 export type { ListenedStore, StandbyUpdateListener, StateRestoreListener } from '../topology/state-listeners.ts'

@@ -10,15 +10,16 @@ export interface ApplicationTopicsOptions {
   readonly topology: Topology
   readonly subtopologies: readonly Subtopology[]
   readonly log: Log
-  /** Topics that are made before anything runs; those of others must exist. */
+  /** Made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
+  /** Of topics that a record names itself: null where it is not there, undefined where it is none of these. */
+  readonly namedPartitions?: (topic: string) => number | null | undefined
+  /** Topics of others that do not exist are made with as many partitions. */
+  readonly missingTopicPartitions?: number
   readonly deadLetterTopic: string | null
-  /** See `ApplicationOptions`. */
-  readonly namedPartitions: ((topic: string) => number | null | undefined) | null
-  readonly missingTopicPartitions: number | null
 }
 
-/** The topics that an application reads and writes, and how many partitions they have. */
+/** The topics that an application reads and writes: its own it makes, those of others it looks for. */
 export class ApplicationTopics {
   readonly #options: ApplicationTopicsOptions
   readonly #partitions = new Map<string, number>()
@@ -27,31 +28,30 @@ export class ApplicationTopics {
     this.#options = options
   }
 
-  /** Makes what is the application's own, and looks at what others have made. */
+  /** WAGGLE_MISSING_TOPIC, WAGGLE_NOT_COPARTITIONED. */
   async prepare(): Promise<void> {
     const { applicationId, topology, subtopologies, log, topics, deadLetterTopic } = this.#options
+    const partitionsOf = (topic: string) => this.partitionsOf(topic)
     await log.createTopics(topics)
     if (deadLetterTopic !== null) await this.#know(deadLetterTopic)
     const named = subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
     for (const topic of named) if (!topology.internalTopics.has(topic)) await this.#know(topic)
     const choosesTopics = subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
-    if (choosesTopics) await this.lookAgain()
-    const own = internalTopics(topology, subtopologies, this.partitionsOf)
+    if (choosesTopics) await this.knowAll()
+    const own = internalTopics(topology, subtopologies, partitionsOf)
     await log.createTopics(own)
     for (const { name, partitions } of own) this.#partitions.set(name, partitions)
-    if (log.state === null) await log.createTopics(changelogTopics(applicationId, subtopologies, this.partitionsOf))
-    refuseUnevenSources(subtopologies, this.partitionsOf)
+    if (log.state === null) await log.createTopics(changelogTopics(applicationId, subtopologies, partitionsOf))
+    refuseUnevenSources(subtopologies, partitionsOf)
   }
 
-  /** For sinks that choose a topic for each record: of those that exist by now. */
-  async lookAgain(): Promise<void> {
-    const { log, namedPartitions } = this.#options
+  /** For sinks that choose a topic for each record: of those that exist. */
+  async knowAll(): Promise<void> {
     // Those that records name come and go: how many partitions they have is not kept.
-    for (const topic of await log.topics()) if (namedPartitions?.(topic) === undefined) await this.#know(topic)
+    for (const topic of await this.#options.log.topics()) if (this.#options.namedPartitions?.(topic) === undefined) await this.#know(topic)
   }
 
-  /** Throws WAGGLE_MISSING_TOPIC. */
-  readonly partitionsOf = (topic: string): number => {
+  partitionsOf(topic: string): number {
     const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
     if (partitions === null) throw missing(topic)
     return partitions
@@ -61,7 +61,7 @@ export class ApplicationTopics {
     if (this.#partitions.has(topic)) return
     const { log, missingTopicPartitions } = this.#options
     let info = await log.topic(topic)
-    if (info === null && missingTopicPartitions !== null) {
+    if (info === null && missingTopicPartitions !== undefined) {
       await log.createTopics([{ name: topic, partitions: missingTopicPartitions, cleanup: 'delete', retentionMs: null }])
       info = await log.topic(topic)
     }

@@ -1,6 +1,6 @@
+import type { Application } from '../../processor/application.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
-import type { Application } from '../../processor/streams.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
 import type { NewRequest } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'

@@ -90,7 +90,7 @@ export class SwarmRequests implements Requests {
   async find(id: string): Promise<FoundRequest | null> {
     const applications = new Map(this.#options.routes.map((route) => [route.application, route.ledgerStore]))
     for (const [application, store] of applications) {
-      const entry = application.committed<string, RequestEntry>(store, id)
+      const entry = application.stores.committed<string, RequestEntry>(store, id)
       if (entry !== null) return entry
     }
     return this.#pending.get(id)
@@ -98,7 +98,7 @@ export class SwarmRequests implements Requests {
 
   /** Null: new. */
   #known(route: GatewayRoute, request: NewRequest): RequestOutcome | 'pending' | null {
-    const entry = this.#pending.get(request.id) ?? route.application.committed<string, RequestEntry>(route.ledgerStore, request.id)
+    const entry = this.#pending.get(request.id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, request.id)
     if (entry === null) return null
     refuseOtherBody(entry, request)
     return entry.state === 'pending' || entry.answer === null ? 'pending' : { id: request.id, state: entry.state, answer: entry.answer }

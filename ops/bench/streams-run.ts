@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { Application } from '../../processor/application.ts'
 import { TopologyTestDriver } from '../../processor/simulation/topology-test-driver.ts'
-import { Application } from '../../processor/streams.ts'
 import { decorated } from '../../topology/decorated.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import { keyAt } from './bench-keys.ts'
@@ -66,7 +66,7 @@ async function throughLog() {
   const measured = measure()
   await application.start()
   const done = async () => {
-    while (application.tasks.reduce((sum, { meters }) => sum + meters.process.sum, 0) < records) {
+    while (application.threads.tasks.reduce((sum, { meters }) => sum + meters.process.sum, 0) < records) {
       await new Promise<void>((resolve) => {
         systemClock.after(1, resolve)
       })

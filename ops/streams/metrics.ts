@@ -1,5 +1,5 @@
+import { type Application, streamsStates } from '../../processor/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
-import { type Application, streamsStates } from '../../processor/streams.ts'
 
 /** What an application measures, by Kafka Streams' names: of the client (KIP-444, KIP-1091), its threads, their tasks, nodes and stores. */
 export function metricsOf(
@@ -10,11 +10,11 @@ export function metricsOf(
   const { applicationId, processId } = client
   const group = 'stream-metrics'
   const tags = { 'client-id': applicationId }
-  const alive = application.threads.filter(({ state }) => state !== 'CREATED' && state !== 'DEAD').length
+  const alive = application.threads.all.filter(({ state }) => state !== 'CREATED' && state !== 'DEAD').length
   const ofProcess = { 'process-id': processId, ...tags }
   return [
     { group, name: 'alive-stream-threads', tags, value: alive },
-    { group, name: 'failed-stream-threads', tags, value: application.failedThreads },
+    { group, name: 'failed-stream-threads', tags, value: application.threads.failed },
     {
       group,
       name: 'client-state',

@@ -1,7 +1,7 @@
 import { askHost } from '../../connectors/queries/query-client.ts'
 import { type AnswerQuery, QueryServer } from '../../connectors/queries/query-server.ts'
+import type { Application } from '../../processor/application.ts'
 import { QueryWire, type WireRequest, type WireRow } from '../../processor/query-wire.ts'
-import type { Application } from '../../processor/streams.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { QueryRequest } from '../../topology/queries.ts'
@@ -39,15 +39,15 @@ export class StoreQueries {
   }
 
   async query(store: string, request: QueryRequest, wanted: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const application = this.#application
-    if (this.#server === null || !application.has(store)) return application.query(store, request, wanted)
-    const partitions = wanted ?? Array.from({ length: application.partitionsOf(store) }, (_, partition) => partition)
-    const answers = new Map(await application.queryKnown(store, request, partitions))
+    const { stores } = this.#application
+    if (this.#server === null || !stores.has(store)) return stores.query(store, request, wanted)
+    const partitions = wanted ?? Array.from({ length: stores.partitionsOf(store) }, (_, partition) => partition)
+    const answers = new Map(await stores.queryKnown(store, request, partitions))
     const there = partitions.filter((partition) => !answers.has(partition))
     const wire = this.#wire(store)
     await Promise.all(
       there.map(async (partition) => {
-        const active = await application.hostOf(store, partition)
+        const active = await stores.hostOf(store, partition)
         if (active === null || active === this.#server?.address) throw onItsWay(store, partition)
         const question: Question = { store, partition, request: wire.writeRequest(request) }
         answers.set(
@@ -66,9 +66,9 @@ export class StoreQueries {
 
   readonly #answer: AnswerQuery = async (asked) => {
     const { store, partition, request } = asked as Question
-    const application = this.#application
+    const { stores } = this.#application
     const wire = this.#wire(store)
-    const answers = await application.query(store, wire.readRequest(request), [partition])
+    const answers = await stores.query(store, wire.readRequest(request), [partition])
     return wire.writeAnswer(request.kind, answers.get(partition))
   }
 

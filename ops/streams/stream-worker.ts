@@ -4,8 +4,9 @@ import { RemoteLog } from '../../connectors/log/remote/remote-log.ts'
 import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { packError } from '../../connectors/system/wire-error.ts'
+import { Application } from '../../processor/application.ts'
+import type { ApplicationOptions } from '../../processor/application-options.ts'
 import { QueryWire, type WireRow } from '../../processor/query-wire.ts'
-import { Application, type ApplicationOptions } from '../../processor/streams.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Sasl } from '../../topology/streams-config.ts'
@@ -36,12 +37,12 @@ class StreamWorker {
       this.#started = this.#start(isPaused)
       return this.#started
     },
-    pause: () => this.#application?.pause(),
-    resume: () => this.#application?.resume(),
+    pause: () => this.#application?.threads.pause(),
+    resume: () => this.#application?.threads.resume(),
     stop: async (close) => {
       // What restores may take its time: an application can be closed while it starts, once it is there.
       if (this.#application === null || this.#data.lent !== null) await this.#started.catch(() => {})
-      if (close === null && this.#application?.state === 'RUNNING') await this.#application.removeThread()
+      if (close === null && this.#application?.state === 'RUNNING') await this.#application.threads.remove()
       try {
         await this.#application?.close(close ?? { timeoutMs: 0 })
       } finally {
@@ -49,11 +50,11 @@ class StreamWorker {
         await this.#close()
       }
     },
-    host: ({ store, partition }) => this.#application?.hostsOf(store, partition).active ?? null,
+    host: ({ store, partition }) => this.#application?.stores.hostsOf(store, partition).active ?? null,
     query: ({ store, request, partitions }) => {
       const wire = this.#wireOf(store)
       const asked = wire.readRequest(request)
-      const answers = [...this.#running.queryHere(store, asked, partitions)]
+      const answers = [...this.#running.stores.queryHere(store, asked, partitions)]
       const isShort = asked.kind === 'key' || asked.kind === 'windows-of-key'
       return Promise.all(
         answers.map(async ([partition, answer]) => {
@@ -84,7 +85,7 @@ class StreamWorker {
       decide: (error) => this.#decide(error),
     })
     this.#application = application
-    if (isPaused) application.pause()
+    if (isPaused) application.threads.pause()
     try {
       await application.start()
     } catch (error) {

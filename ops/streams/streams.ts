@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-
+import { Application, type StreamsState } from '../../processor/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
-import { Application, type StreamsState } from '../../processor/streams.ts'
 import { isOfAnother } from '../../processor/task/failures.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -86,7 +85,7 @@ export class Streams implements AsyncDisposable {
         })
       }
       this.#application = application
-      if (this.#startsPaused) this.#application.pause()
+      if (this.#startsPaused) this.#application.threads.pause()
       await this.#application.start()
     } catch (error) {
       this.#lastFailure = WaggleError.from('WAGGLE_NOT_STARTED', error, { next: 'See the cause.' })
@@ -172,18 +171,18 @@ export class Streams implements AsyncDisposable {
   /** Nothing new is processed until `resume` (KIP-834); what is not started yet starts paused. */
   pause(): void {
     this.#startsPaused = true
-    this.#application?.pause()
+    this.#application?.threads.pause()
   }
 
   resume(): void {
     this.#startsPaused = false
-    this.#application?.resume()
+    this.#application?.threads.resume()
   }
 
   /** The name of the new thread (KIP-663). */
   async addThread(): Promise<string> {
     const application = this.#running
-    if (application.state === 'RUNNING' || application.state === 'REBALANCING') return application.addThread()
+    if (application.state === 'RUNNING' || application.state === 'REBALANCING') return application.threads.add()
     throw new WaggleError('WAGGLE_NOT_RUNNING', {
       message: `${this.#config.applicationId} is ${application.state}: no thread can be added to it`,
       next: 'Make a new Streams.',
@@ -193,7 +192,7 @@ export class Streams implements AsyncDisposable {
   /** The name of the thread that was stopped; null where there was none left. */
   async removeThread(): Promise<string | null> {
     const application = this.#running
-    return application.state === 'RUNNING' || application.state === 'REBALANCING' ? application.removeThread() : null
+    return application.state === 'RUNNING' || application.state === 'REBALANCING' ? application.threads.remove() : null
   }
 
   /** Returns how to stop listening. */
@@ -232,8 +231,8 @@ export class Streams implements AsyncDisposable {
    */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
-    const asked = this.#queries?.query(store, query.request, partitions ?? null) ?? this.#running.query(store, query.request, partitions ?? null)
-    return (await asked) as ReadonlyMap<number, R>
+    const answers = await (this.#queries ?? this.#running.stores).query(store, query.request, partitions ?? null)
+    return answers as ReadonlyMap<number, R>
   }
 
   /**

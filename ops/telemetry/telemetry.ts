@@ -1,7 +1,7 @@
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
+import type { Application } from '../../processor/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Clock } from '../../processor/ports.ts'
-import type { Application } from '../../processor/streams.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { metricsOf } from '../streams/metrics.ts'
 import { engineFamilies } from './engine-families.ts'
@@ -53,8 +53,8 @@ export class Telemetry {
     return exposition([
       ...this.#requests.families,
       gauge('ready', '1 where the swarm answers.', ({ isReady }) => (isReady ? 1 : 0)),
-      gauge('tasks', 'Tasks of the swarm that run in this process.', ({ application }) => application.tasks.length),
-      gauge('records_in_hand', 'Records that wait in this process, in buffers and calls.', ({ application }) => application.recordsInHand),
+      gauge('tasks', 'Tasks of the swarm that run in this process.', ({ application }) => application.threads.tasks.length),
+      gauge('records_in_hand', 'Records that wait in this process, in buffers and calls.', ({ application }) => application.threads.recordsInHand),
       gauge(
         'restore_remaining_records',
         'Of changelogs, to be read before all tasks of this process run.',

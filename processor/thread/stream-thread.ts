@@ -10,8 +10,8 @@ import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from 
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
+import { InputFlow } from './input-flow.ts'
 import type { OpenWorkers } from './open-workers.ts'
-import { PreparingRuns } from './preparing-runs.ts'
 import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
@@ -71,10 +71,7 @@ export class StreamThread {
   readonly #assignment: TaskAssignment
   readonly #cache: CacheBudget | null
   readonly #batchers: Batchers
-  readonly #paused = new Set<Task>()
-  readonly #preparing: PreparingRuns
-  /** Since when a task waits for an input that has nothing. */
-  readonly #idleSince = new Map<Task, number>()
+  readonly #inputs: InputFlow
   readonly #groups: ThreadGroups
   readonly #commits: ThreadCommits
   #failure: unknown = null
@@ -123,15 +120,11 @@ export class StreamThread {
       },
       onEnded: () => this.#wake(),
     })
-    this.#preparing = new PreparingRuns({
-      clock: options.clock,
-      onUnavailable: options.onFailure,
+    this.#inputs = new InputFlow({
+      ...options,
+      consumerOf: (task) => this.#consumerOf(task),
       isOpen: (task) => !this.#stopping && this.#assignment.tasks.includes(task),
-      hold: (task, partition) => this.#consumerOf(task)?.pause([partition]),
-      letGo: (task, partition) => {
-        if (this.#hasRoom(task)) this.#consumerOf(task)?.resume([partition])
-        else this.#pause(task)
-      },
+      onUnavailable: options.onFailure,
       wake: () => this.#wake(),
     })
   }
@@ -214,7 +207,7 @@ export class StreamThread {
     this.#wake()
     await this.#started?.catch(() => {})
     await this.#loop
-    this.#preparing.clear()
+    this.#inputs.clear()
     await this.#groups.close()
     this.#batchers.closeAll()
     this.#assignment.closeAll()
@@ -299,9 +292,9 @@ export class StreamThread {
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
       task.advance()
-      const done = !isTooFarAhead && this.#mayChoose(task) ? task.process(recordsAPass) : 0
+      const done = !isTooFarAhead && this.#inputs.mayChoose(task) ? task.process(recordsAPass) : 0
       if (done === recordsAPass) more = true
-      if (this.#paused.has(task) && this.#hasRoom(task)) this.#resume(task)
+      this.#inputs.readOn(task)
       const then = this.#clock.elapsedMs()
       task.meters.passed(done, then - at)
       processed += done
@@ -326,36 +319,6 @@ export class StreamThread {
     for (const { meters } of this.#assignment.tasks) meters.endTurn(ms)
   }
 
-  /**
-   * Which of a task's records is the oldest can only be said when all its inputs have one: what is known to be there is waited for,
-   * what may still come for `maxTaskIdleMs` (KIP-695).
-   */
-  #mayChoose(task: Task): boolean {
-    const { maxTaskIdleMs } = this.#options
-    const empty = maxTaskIdleMs < 0 ? [] : task.emptyInputs
-    if (empty.length === 0) {
-      this.#idleSince.delete(task)
-      return true
-    }
-    const consumer = this.#consumerOf(task)
-    const coming = empty.filter((input) => consumer?.hasMore(input) && !this.#preparing.has(task, input))
-    if (coming.length > 0 || empty.some((input) => this.#preparing.has(task, input))) {
-      // They may have been paused when they had something, and what others have keeps the task full.
-      if (this.#paused.has(task)) consumer?.resume(coming)
-      return false
-    }
-    if (maxTaskIdleMs === 0) return this.#enforced(task)
-    const now = this.#clock.elapsedMs()
-    const since = this.#idleSince.get(task) ?? now
-    this.#idleSince.set(task, since)
-    return now - since >= maxTaskIdleMs && this.#enforced(task)
-  }
-
-  #enforced(task: Task): true {
-    task.meters.enforced.record(1)
-    return true
-  }
-
   async #poll(maxWaitMs: number): Promise<void> {
     const { consumers } = this.#groups
     if (maxWaitMs === 0) await nextTurn()
@@ -369,11 +332,7 @@ export class StreamThread {
       if (result.status === 'rejected') throw result.reason
       for (const run of result.value) {
         const task = group === undefined ? undefined : this.#assignment.taskOf(group, run)
-        if (task === undefined) continue
-        const source = task.preparingSource(run.topic, run.partition)
-        if (source === null) task.add(run.topic, run.partition, run.records)
-        else this.#preparing.add(task, source, run)
-        if (!this.#hasRoom(task)) this.#pause(task)
+        if (task !== undefined) this.#inputs.give(task, run)
       }
     })
   }
@@ -390,7 +349,7 @@ export class StreamThread {
     // Copies that have come far enough are looked for.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
-    for (const since of this.#idleSince.values()) wait = Math.min(wait, Math.max(1, since + this.#options.maxTaskIdleMs - this.#clock.elapsedMs()))
+    wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
     const now = this.#clock.now()
     for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
     return wait
@@ -427,10 +386,8 @@ export class StreamThread {
 
   #dropTasks(): void {
     this.#batchers.closeAll()
-    this.#preparing.clear()
+    this.#inputs.clear()
     this.#assignment.closeAll()
-    this.#paused.clear()
-    this.#idleSince.clear()
   }
 
   #pauseFor(delayMs: number): Promise<void> {
@@ -466,27 +423,8 @@ export class StreamThread {
 
   /** Nobody waits for tasks that do not run here any more, nor keeps what they hold. */
   #forgetGone(): void {
-    const running = new Set(this.tasks)
-    for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
+    this.#inputs.keep(this.tasks)
     this.#batchers.keep(this.tasks.map(({ id }) => id))
-    for (const task of this.#idleSince.keys()) if (!running.has(task)) this.#idleSince.delete(task)
-  }
-
-  // ── Back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #hasRoom(task: Task): boolean {
-    return task.bufferedRecords < this.#options.maxBufferedRecords && task.bufferedBytes < this.#options.maxBufferedBytes
-  }
-
-  #pause(task: Task): void {
-    this.#paused.add(task)
-    // The others may have the record that has to come first.
-    this.#consumerOf(task)?.pause(task.fullInputs)
-  }
-
-  #resume(task: Task): void {
-    this.#paused.delete(task)
-    this.#consumerOf(task)?.resume(task.inputs.filter((input) => !this.#preparing.has(task, input)))
   }
 
   #consumerOf(task: Task): Consumer | undefined {
@@ -496,10 +434,6 @@ export class StreamThread {
 
   #wake(): void {
     this.#woken = true
-    this.#wakeConsumers()
-  }
-
-  #wakeConsumers(): void {
     this.#groups.wakeup()
   }
 

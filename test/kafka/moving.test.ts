@@ -111,7 +111,7 @@ class Here {
   }
 
   get streamTime(): number {
-    return this.#running?.application.tasks[0]?.streamTime ?? -1
+    return this.#running?.application.threads.tasks[0]?.streamTime ?? -1
   }
 
   async stop(): Promise<void> {

@@ -196,9 +196,9 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     const two = [await started({ ...options, stateDir: directories.make() }), await started({ ...options, stateDir: directories.make() })]
     for (let round = 0; round < 4; round++) {
       // While the group is in the middle of a rebalance, a broker does not answer whom it throws out.
-      await until(() => two.every(({ application }) => application.tasks.length === 2))
+      await until(() => two.every(({ application }) => application.threads.tasks.length === 2))
       const sending = sendKeys(log, input, keys(3000))
-      await until(() => two.some(({ application }) => application.tasks.some(({ hasUncommitted }) => hasUncommitted)))
+      await until(() => two.some(({ application }) => application.threads.tasks.some(({ hasUncommitted }) => hasUncommitted)))
       await dismissMembers(cluster(), applicationId)
       await sending
     }
@@ -238,7 +238,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       two.push(await started({ cluster: cluster(), applicationId, topology: topology(), stateDir: directories.make(), application: { spread } }))
     const [first, second] = two
     assert.ok(first && second)
-    await until(() => two.every(({ application }) => application.tasks.length === 2 && application.standbys.length === 2))
+    await until(() => two.every(({ application }) => application.threads.tasks.length === 2 && application.standbys.length === 2))
     await sendKeys(log, input, keys(1000))
     const ends = (await log.topic(input))?.offsets.map(({ end }) => end) ?? []
     const copied = (id: string) =>
@@ -249,7 +249,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await until(() => second.application.standbys.every((id) => copied(id) === ends[Number(id.split('_')[1])]))
     const before = second.application.restoredRecords
     await first.close()
-    await until(() => second.application.tasks.length === 4)
+    await until(() => second.application.threads.tasks.length === 4)
     assert.equal(second.application.restoredRecords, before)
     assert.deepEqual([...first.failures, ...second.failures], [])
   })
@@ -296,7 +296,7 @@ function counts({ application }: KafkaApplication): ReadonlyMap<string, number> 
   const found = new Map<string, number>()
   for (let at = 0; at < 50; at++) {
     const key = `key-${at}`
-    for (const [, count] of application.queryHere('counts', KeyQuery.withKey<string, number>(key).request, null)) {
+    for (const [, count] of application.stores.queryHere('counts', KeyQuery.withKey<string, number>(key).request, null)) {
       if (typeof count === 'number') found.set(key, count)
     }
   }

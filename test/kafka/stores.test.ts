@@ -291,5 +291,5 @@ describeWithKafka('Each kind of store on Kafka', {}, (cluster) => {
 /** Settles when the record was processed. */
 async function process(log: Log, { application }: KafkaApplication, row: Row): Promise<void> {
   const offset = await sendRow(log, row)
-  while (!application.tasks.some((task) => task.positionOf(row[0], 0) > offset)) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (!application.threads.tasks.some((task) => task.positionOf(row[0], 0) > offset)) await new Promise((resolve) => setTimeout(resolve, 5))
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
+import { Application } from '../../processor/application.ts'
 import { commitSteps } from '../../processor/simulation/crash.ts'
-import { Application } from '../../processor/streams.ts'
 import { decorated } from '../../topology/decorated.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
+import { Application } from '../../processor/application.ts'
 import type { Consumer, Log, Subscription } from '../../processor/ports.ts'
-import { Application } from '../../processor/streams.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 import { read, toOut } from '../support/text-program.ts'
 
@@ -20,7 +20,7 @@ describe('An application that is closed while it starts', () => {
       assert.equal(closed.code, null, step)
       assert.equal(application.state, 'NOT_RUNNING', step)
       assert.deepEqual(
-        application.threads.filter(({ state }) => state !== 'DEAD'),
+        application.threads.all.filter(({ state }) => state !== 'DEAD'),
         [],
         step,
       )

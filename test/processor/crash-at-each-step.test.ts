@@ -90,7 +90,7 @@ async function finish(world: SimulatedWorld, rows: Rows, accepted: ReadonlySet<s
 }
 
 function isAnswered(swarm: FunctionSwarm, id: string): boolean {
-  const entry = swarm.application.committed<string, { readonly state: string }>('requests', id)
+  const entry = swarm.application.stores.committed<string, { readonly state: string }>('requests', id)
   return entry !== null && entry.state !== 'pending'
 }
 

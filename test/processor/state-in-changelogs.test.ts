@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { EmitStrategy, Grouped, Materialized, Serdes, StreamsBuilder, TimeWindows, type Topology, type WaggleError } from 'waggle-streams'
+import { Application } from '../../processor/application.ts'
+import type { ApplicationOptions } from '../../processor/application-options.ts'
 import type { LogTraits, TopicSpec } from '../../processor/ports.ts'
 import { commitSteps } from '../../processor/simulation/crash.ts'
 import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../processor/simulation/simulated-state-directory.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
-import { Application, type ApplicationOptions } from '../../processor/streams.ts'
 import { decorated } from '../../topology/decorated.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 import { read, tableToOut, text, toOut } from '../support/text-program.ts'
@@ -168,7 +169,7 @@ describe('State that is rebuilt from changelogs', () => {
     const again = life.world.boot()
     await life.send(again, ['a'])
     const second = await life.start(again)
-    await life.world.clock.until(() => second.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
+    await life.world.clock.until(() => second.threads.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
   })
 
   it('is begun anew by a standby that follows a changelog of which something goes that it has not read', async () => {
@@ -257,13 +258,13 @@ describe('State that is rebuilt from changelogs', () => {
     assert.equal(here.copies().size, 2)
     life.files = new SimulatedStateFiles('q')
     const second = await life.start(log, { spread: { settings: { acceptableRecoveryLag: 100 } } })
-    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1)
+    await life.world.clock.until(() => first.threads.tasks.length === 1 && second.threads.tasks.length === 1)
     await life.world.clock.advance(9 * 60_000)
     assert.equal(here.copies().size, 2)
     await life.world.clock.advance(3 * 60_000)
     assert.deepEqual(
       [...here.copies().keys()],
-      first.tasks.map(({ id }) => id),
+      first.threads.tasks.map(({ id }) => id),
     )
   })
 
@@ -291,11 +292,11 @@ describe('State that is rebuilt from changelogs', () => {
       listeners: { restore: [failing, restore], standby: [standby] },
       onFailure: ({ code }) => failures.push(code),
     })
-    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1 && second.standbys.length === 1)
+    await life.world.clock.until(() => first.threads.tasks.length === 1 && second.threads.tasks.length === 1 && second.standbys.length === 1)
     await life.world.clock.advance(2000)
     const of = (id: string | undefined, name: string) =>
       told.flatMap(([kind, what]) => (kind === name && 'taskId' in what && what.taskId === id ? [what] : []))
-    const active = second.tasks[0]?.id
+    const active = second.threads.tasks[0]?.id
     const copied = second.standbys[0]
     const changelog = (id: string | undefined) => ({
       store: 'counts',
@@ -331,7 +332,7 @@ describe('State that is rebuilt from changelogs', () => {
     await life.world.clock.until(() => life.recordsOut === keys.length)
     life.files = new SimulatedStateFiles('q')
     const second = await life.start(log, { topology: table(), spread: { settings } })
-    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1 && second.standbys.length === 1)
+    await life.world.clock.until(() => first.threads.tasks.length === 1 && second.threads.tasks.length === 1 && second.standbys.length === 1)
     await life.send(log, ['a', 'b', 'c'])
     await life.world.clock.until(() => life.recordsOut === keys.length + 3)
     await life.world.clock.advance(3000)
@@ -347,7 +348,7 @@ describe('State that is rebuilt from changelogs', () => {
     void first.close({ timeoutMs: 60_000 }).then(() => {
       isClosed = true
     })
-    await life.world.clock.until(() => isClosed && second.tasks.length === 2)
+    await life.world.clock.until(() => isClosed && second.threads.tasks.length === 2)
     assert.equal(second.restoredRecords, before)
   })
 
@@ -360,14 +361,14 @@ describe('State that is rebuilt from changelogs', () => {
     await life.world.clock.until(() => sum(life.outcome()) === keys.length)
     life.files = new SimulatedStateFiles('q')
     const second = await life.start(log, { spread: { settings } })
-    await life.world.clock.until(() => first.tasks.length === 1 && second.tasks.length === 1)
+    await life.world.clock.until(() => first.threads.tasks.length === 1 && second.threads.tasks.length === 1)
     await life.world.clock.until(() => first.standbys.length === 1 && second.standbys.length === 1)
     const before = second.restoredRecords
     let isClosed = false
     void first.close({ timeoutMs: 60_000 }).then(() => {
       isClosed = true
     })
-    await life.world.clock.until(() => isClosed && second.tasks.length === 2)
+    await life.world.clock.until(() => isClosed && second.threads.tasks.length === 2)
     assert.equal(second.restoredRecords, before)
     await life.send(log, ['a', 'b'])
     await life.finish(second, keys.length + 2)

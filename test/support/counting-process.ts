@@ -30,7 +30,7 @@ function repeat(): void {
 
 function say(): void {
   const { state, restoredRecords, standbys } = application
-  const tasks = application.tasks.map(({ id }) => id).sort()
+  const tasks = application.threads.tasks.map(({ id }) => id).sort()
   const failures = running.failures.map(({ code, message }) => `${code} ${message}`)
   writeSync(1, `${JSON.stringify({ state, restoredRecords, tasks, standbys, failures })}\n`)
 }

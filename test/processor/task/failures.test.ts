@@ -17,8 +17,8 @@ import {
   type WaggleError,
 } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
+import { Application } from '../../../processor/application.ts'
 import { partitionForKey } from '../../../processor/partitioner.ts'
-import { Application } from '../../../processor/streams.ts'
 import { failAlways } from '../../../processor/task/failures.ts'
 import { WaggleError as Failure } from '../../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
@@ -310,7 +310,7 @@ describe('What a log does not take', () => {
         [['', '', null]],
       )
       assert.equal(decisions.length, decided)
-      assert.equal(application.failedThreads, decided)
+      assert.equal(application.threads.failed, decided)
       assert.equal(world.disk.topics.get('out')?.partitions[0]?.records.length, 1)
     }
   })

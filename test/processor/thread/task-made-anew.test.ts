@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
+import { Application } from '../../../processor/application.ts'
 import type { Consumer, Log, Subscription, TopicPartition } from '../../../processor/ports.ts'
-import { Application } from '../../../processor/streams.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
 
@@ -27,7 +27,7 @@ it('A task that gets another input while it works loses nothing of what it had r
     topology: builder.build(),
     log: lateInput(log, 'b', () => {
       // Some of it is processed and not committed, and some of it waits.
-      const [task] = application.tasks
+      const [task] = application.threads.tasks
       left.push(task?.bufferedRecords ?? 0)
       return task?.hasUncommitted === true && task.bufferedRecords > 0
     }),

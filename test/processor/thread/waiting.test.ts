@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
+import { Application } from '../../../processor/application.ts'
+import type { ApplicationOptions } from '../../../processor/application-options.ts'
 import type { Consumer, Log, TaskProducer } from '../../../processor/ports.ts'
-import { Application, type ApplicationOptions } from '../../../processor/streams.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
@@ -36,7 +37,7 @@ describe('A thread’s loop', () => {
     await send(world, log, 'in', 1)
     await world.clock.until(() => commits === 1, 60_000)
     await send(world, log, 'in', 30_000)
-    const [task] = application.tasks
+    const [task] = application.threads.tasks
     const position = () => task?.positionOf('in', 0) ?? -1
     await aSecond(world)
     assert.ok(position() > 20_000 && position() < 25_000, `it waits at ${position()}`)
@@ -102,10 +103,10 @@ describe('A thread’s loop', () => {
     const { application, close } = await running(world, { topology: builder.build(), log: counted, maxTaskIdleMs: 5000 })
     await send(world, log, 'a', 1)
     await world.clock.advance(1000)
-    assert.equal(application.tasks[0]?.bufferedRecords, 1)
+    assert.equal(application.threads.tasks[0]?.bufferedRecords, 1)
     lose()
     await world.clock.advance(10_000)
-    assert.deepEqual(application.tasks, [])
+    assert.deepEqual(application.threads.tasks, [])
     polls = 0
     await world.clock.advance(10_000)
     assert.ok(polls < 100, `${polls} polls in ten idle seconds`)

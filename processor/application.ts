@@ -1,0 +1,276 @@
+import { hasAll } from '../topology/capabilities.ts'
+import type { GraphNode } from '../topology/graph.ts'
+import { openSerdes } from '../topology/serde-uses.ts'
+import type { Subtopology } from '../topology/subtopology.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+import type { ApplicationOptions, CloseOptions } from './application-options.ts'
+import { ApplicationStores } from './application-stores.ts'
+import { ApplicationThreads } from './application-threads.ts'
+import { ApplicationTopics } from './application-topics.ts'
+import type { Metric } from './metrics/meters.ts'
+import { TaskStates } from './state/task-states.ts'
+import { OpenWorkers } from './thread/open-workers.ts'
+import { type SpreadOptions, statefulTasks } from './thread/thread-assignor.ts'
+
+/** In Kafka Streams' order, which its metrics count by. */
+export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
+export type StreamsState = (typeof streamsStates)[number]
+
+/**
+ * The life of one application: a topology running on a log.
+ *
+ *     CREATED ──start──► REBALANCING ──► RUNNING ──close──► PENDING_SHUTDOWN ──► NOT_RUNNING
+ *                             │
+ *                             └──(a topic is missing, a worker cannot open, a failure stops it)──► PENDING_ERROR ──► ERROR
+ */
+export class Application {
+  readonly threads: ApplicationThreads
+  readonly stores: ApplicationStores
+  readonly #options: ApplicationOptions
+  readonly #subtopologies: readonly Subtopology[]
+  readonly #topics: ApplicationTopics
+  readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
+  #state: StreamsState = 'CREATED'
+  #hasStarted = false
+  #workers: OpenWorkers | null = null
+  readonly #states: TaskStates | null
+  readonly #spread: SpreadOptions
+  /** What waits for all threads to be settled at the start. */
+  #onSettled: (() => void) | null = null
+
+  constructor(options: ApplicationOptions) {
+    this.#options = options
+    const { applicationId, log, clock, states, isElsewhere } = options
+    const name = isElsewhere?.threadName ?? applicationId
+    const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
+    this.#states =
+      log.state === null && states !== undefined
+        ? new TaskStates({
+            applicationId,
+            name,
+            directory: states,
+            log,
+            clock,
+            onFailure,
+            onNotice: (notice) => options.onNotice?.(notice),
+            listeners: { restore: [], standby: [], ...options.listeners },
+          })
+        : null
+    this.#spread = { host: null, capabilities: {}, settings: {}, instanceId: null, ...options.spread }
+    this.#subtopologies = options.topology.subtopologies()
+    const deadLetterTopic = options.failures?.deadLetters?.topic ?? null
+    this.#topics = new ApplicationTopics({ ...options, subtopologies: this.#subtopologies, deadLetterTopic })
+    this.threads = new ApplicationThreads({
+      application: options,
+      subtopologies: this.#subtopologies,
+      topics: this.#topics,
+      states: this.#states,
+      spread: this.#spread,
+      onSettling: () => this.#settling(),
+      onStopped: () => void this.#fail(),
+    })
+    this.stores = new ApplicationStores({
+      ...options,
+      subtopologies: this.#subtopologies,
+      states: this.#states,
+      partitionsOf: (topic) => this.#topics.partitionsOf(topic),
+      threads: this.threads,
+      state: () => this.#state,
+    })
+  }
+
+  get state(): StreamsState {
+    return this.#state
+  }
+
+  /** Returns how to stop listening. */
+  onStateChange(listener: (to: StreamsState, from: StreamsState) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Settles when RUNNING. */
+  async start(): Promise<void> {
+    this.#enter('REBALANCING')
+    try {
+      await this.#topics.prepare()
+      await openSerdes(this.#options.topology, this.#options.applicationId)
+      const { threadElsewhere } = this.#options
+      this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
+      this.threads.use(this.#workers)
+      await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#topics.partitionsOf(topic)))
+      await this.threads.startGlobals(() => this.#momentOfStart())
+      this.#refuseClosed()
+      const count = this.#options.threads ?? 1
+      if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.threads.add()))
+      else {
+        for (let left = count; left > 0; left--) {
+          this.#refuseClosed()
+          await this.threads.add()
+        }
+      }
+      await this.#settled()
+    } catch (error) {
+      // Whoever closed it meanwhile says what state it is in; what was made since is there for nobody.
+      const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
+      if (!isClosed && this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
+      await this.#stopThreads().catch(() => {})
+      await this.#workers?.close()
+      if (!isClosed) this.#enter('ERROR')
+      throw error
+    }
+    this.#hasStarted = true
+    this.#enter('RUNNING')
+  }
+
+  /** Of the sub-topologies that may run here: what the others work with (a model that wants a GPU) is not opened where it cannot be. */
+  get nodesHere(): readonly GraphNode[] {
+    const { capabilities } = this.#spread
+    return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
+  }
+
+  /** On a log that spreads tasks over processes: every thread knows what it runs, and has the state of it. */
+  #settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onSettled = () => {
+        if (this.#state !== 'REBALANCING') reject(this.threads.failure ?? stopped())
+        else if (this.threads.isSettled) resolve()
+      }
+      this.#onSettled()
+    })
+  }
+
+  #settling(): void {
+    if (!this.#hasStarted) this.#onSettled?.()
+    else if (this.#state === 'RUNNING' && !this.threads.isSettled) this.#enter('REBALANCING')
+    else if (this.#state === 'REBALANCING' && this.threads.isSettled) this.#enter('RUNNING')
+  }
+
+  /** Read from changelogs since it started. */
+  get restoredRecords(): number {
+    return this.#states?.restoredRecords ?? 0
+  }
+
+  /** Tasks whose state is kept up to date here, for others. */
+  get standbys(): readonly string[] {
+    return this.#states?.standbys ?? []
+  }
+
+  /** In changelogs, still to be read before all tasks of this process can begin. */
+  get recordsToRestore(): number {
+    return this.#states?.remainingRecords ?? 0
+  }
+
+  /** Of all threads, that of the global stores among them, of their tasks, and of state that is read from changelogs. */
+  metrics(now: number): readonly Metric[] {
+    return [...this.threads.metrics(now), ...(this.#states?.metrics(now) ?? [])]
+  }
+
+  async #momentOfStart(): Promise<void> {
+    await this.#moment()
+    this.#refuseClosed()
+  }
+
+  #refuseClosed(): void {
+    if (this.#state !== 'REBALANCING') throw this.threads.failure ?? stopped()
+  }
+
+  #moment(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(finishCheckMs, resolve)
+    })
+  }
+
+  async #stopThreads(close?: CloseOptions): Promise<void> {
+    try {
+      await this.threads.stop(close)
+    } finally {
+      await this.#states?.stop()
+    }
+  }
+
+  /** A failure that is not to be tried again has stopped a thread. */
+  async #fail(): Promise<void> {
+    if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
+    this.#enter('PENDING_ERROR')
+    if (!this.#hasStarted) {
+      // `start` cleans up, and says why.
+      this.#onSettled?.()
+      return
+    }
+    await this.#stopThreads()
+    await this.#workers?.close()
+    this.#enter('ERROR')
+  }
+
+  /**
+   * Finishes what is in hand, for a moment, and commits what is done; past `timeoutMs` what is not committed is left to be done
+   * again: WAGGLE_CLOSE_TIMEOUT.
+   */
+  async close(options: CloseOptions): Promise<void> {
+    if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
+    this.#enter('PENDING_SHUTDOWN')
+    this.#onSettled?.()
+    const stopping = (async () => {
+      const isFinished = await (options.waitsForCalls ? this.#finishCalls(options.timeoutMs) : this.#finishInHand(options.timeoutMs / 2))
+      await this.#stopThreads(options)
+      await this.#workers?.close()
+      if (!isFinished) throw this.#tooLate(options)
+    })()
+    let cancel = () => {}
+    const late = new Promise<never>((_, reject) => {
+      const withinMs = options.timeoutMs + (options.waitsForCalls ? longestStopMs : 0)
+      cancel = this.#options.clock.after(withinMs, () => reject(this.#tooLate(options)))
+    })
+    try {
+      await Promise.race([stopping, late])
+    } finally {
+      cancel()
+      this.#enter('NOT_RUNNING')
+    }
+  }
+
+  #tooLate({ timeoutMs }: CloseOptions): WaggleError {
+    return new WaggleError('WAGGLE_CLOSE_TIMEOUT', {
+      message: `${this.#options.applicationId} did not finish what it had begun within ${timeoutMs} ms`,
+      next: 'What was not committed is done again at the next start.',
+    })
+  }
+
+  /** Begins nothing new. */
+  #finishCalls(withinMs: number): Promise<boolean> {
+    this.threads.pause()
+    return this.#until(() => this.threads.tasks.every(({ inFlight }) => inFlight === 0), withinMs)
+  }
+
+  /** What is not finished by then (a database that is away) is done again at the next start. */
+  async #finishInHand(withinMs: number): Promise<true> {
+    await this.#until(() => this.threads.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
+    return true
+  }
+
+  async #until(isDone: () => boolean, withinMs: number): Promise<boolean> {
+    const { clock } = this.#options
+    const end = clock.elapsedMs() + withinMs
+    while (!isDone()) {
+      if (clock.elapsedMs() >= end) return false
+      await this.#moment()
+    }
+    return true
+  }
+
+  #enter(state: StreamsState): void {
+    const from = this.#state
+    this.#state = state
+    for (const listener of this.#listeners) listener(state, from)
+  }
+}
+
+function stopped(): WaggleError {
+  return new WaggleError('WAGGLE_NOT_RUNNING', { message: 'It was closed before it ran', next: 'Start another one.' })
+}
+
+const longestFinishMs = 5000
+/** What was given up in time is let go in less. */
+const longestStopMs = 2000
+const finishCheckMs = 10

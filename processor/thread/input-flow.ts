@@ -1,0 +1,125 @@
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { Clock, Consumer, RecordRun } from '../ports.ts'
+import type { Task } from '../task/task.ts'
+import { PreparingRuns } from './preparing-runs.ts'
+
+export interface InputFlowOptions {
+  readonly clock: Clock
+  /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
+  readonly maxTaskIdleMs: number
+  /** Records buffered in one task past which its partitions are paused. */
+  readonly maxBufferedRecords: number
+  readonly maxBufferedBytes: number
+  readonly consumerOf: (task: Task) => Consumer | undefined
+  /** Whether this task still runs here. */
+  readonly isOpen: (task: Task) => boolean
+  /** Told each time that what a record needs is away. */
+  readonly onUnavailable: (error: WaggleError) => void
+  readonly wake: () => void
+}
+
+/**
+ * Records on their way from consumers into tasks: what has to be prepared waits, a task that has enough is left alone until it has room,
+ * and one whose next record is not yet known waits for the others.
+ */
+export class InputFlow {
+  readonly #options: InputFlowOptions
+  readonly #preparing: PreparingRuns
+  readonly #paused = new Set<Task>()
+  /** Since when a task waits for an input that has nothing. */
+  readonly #idleSince = new Map<Task, number>()
+
+  constructor(options: InputFlowOptions) {
+    this.#options = options
+    const { clock, onUnavailable, isOpen, wake, consumerOf } = options
+    this.#preparing = new PreparingRuns({
+      clock,
+      onUnavailable,
+      isOpen,
+      hold: (task, partition) => consumerOf(task)?.pause([partition]),
+      letGo: (task, partition) => {
+        if (this.#hasRoom(task)) consumerOf(task)?.resume([partition])
+        else this.#pause(task)
+      },
+      wake,
+    })
+  }
+
+  give(task: Task, run: RecordRun): void {
+    const source = task.preparingSource(run.topic, run.partition)
+    if (source === null) task.add(run.topic, run.partition, run.records)
+    else this.#preparing.add(task, source, run)
+    if (!this.#hasRoom(task)) this.#pause(task)
+  }
+
+  /**
+   * Which of a task's records is the oldest can only be said when all its inputs have one: what is known to be there is waited for,
+   * what may still come for `maxTaskIdleMs` (KIP-695).
+   */
+  mayChoose(task: Task): boolean {
+    const { maxTaskIdleMs, clock, consumerOf } = this.#options
+    const empty = maxTaskIdleMs < 0 ? [] : task.emptyInputs
+    if (empty.length === 0) {
+      this.#idleSince.delete(task)
+      return true
+    }
+    const consumer = consumerOf(task)
+    const coming = empty.filter((input) => consumer?.hasMore(input) && !this.#preparing.has(task, input))
+    if (coming.length > 0 || empty.some((input) => this.#preparing.has(task, input))) {
+      // They may have been paused when they had something, and what others have keeps the task full.
+      if (this.#paused.has(task)) consumer?.resume(coming)
+      return false
+    }
+    if (maxTaskIdleMs === 0) return enforced(task)
+    const now = clock.elapsedMs()
+    const since = this.#idleSince.get(task) ?? now
+    this.#idleSince.set(task, since)
+    return now - since >= maxTaskIdleMs && enforced(task)
+  }
+
+  /** Until a task has waited long enough for its other inputs; null where none waits. */
+  get chooseInMs(): number | null {
+    const now = this.#options.clock.elapsedMs()
+    let wait: number | null = null
+    for (const since of this.#idleSince.values()) {
+      const own = Math.max(1, since + this.#options.maxTaskIdleMs - now)
+      wait = Math.min(wait ?? own, own)
+    }
+    return wait
+  }
+
+  /** Reads on for a task that has room again. */
+  readOn(task: Task): void {
+    if (!this.#paused.has(task) || !this.#hasRoom(task)) return
+    this.#paused.delete(task)
+    this.#options.consumerOf(task)?.resume(task.inputs.filter((input) => !this.#preparing.has(task, input)))
+  }
+
+  /** Nobody waits for tasks that do not run here any more. */
+  keep(tasks: readonly Task[]): void {
+    const running = new Set(tasks)
+    for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
+    for (const task of this.#idleSince.keys()) if (!running.has(task)) this.#idleSince.delete(task)
+  }
+
+  clear(): void {
+    this.#preparing.clear()
+    this.#paused.clear()
+    this.#idleSince.clear()
+  }
+
+  #hasRoom(task: Task): boolean {
+    return task.bufferedRecords < this.#options.maxBufferedRecords && task.bufferedBytes < this.#options.maxBufferedBytes
+  }
+
+  #pause(task: Task): void {
+    this.#paused.add(task)
+    // The others may have the record that has to come first.
+    this.#options.consumerOf(task)?.pause(task.fullInputs)
+  }
+}
+
+function enforced(task: Task): true {
+  task.meters.enforced.record(1)
+  return true
+}
