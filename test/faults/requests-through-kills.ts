@@ -37,6 +37,8 @@ export class RequestsThroughKills implements Ordeal {
   readonly #clickhouse: EmbeddedClickHouse
   readonly #swarm: SwarmProcesses
   readonly #running = new Map<string, MeasuredProgram>()
+  /** Also those that have ended. */
+  readonly #last = new Map<string, MeasuredProgram>()
   readonly #clients: readonly RetryingClient[]
   readonly #broken: string[] = []
   #working: Promise<unknown> = Promise.resolve()
@@ -104,7 +106,7 @@ export class RequestsThroughKills implements Ordeal {
   }
 
   get lastWords(): string {
-    return [...this.#running].map(([name, { lastWords }]) => `${name}: ${lastWords}`).join('\n')
+    return [...this.#last].map(([name, { lastWords }]) => `${name}: ${lastWords}`).join('\n')
   }
 
   async finish(): Promise<Outcome> {
@@ -135,6 +137,7 @@ export class RequestsThroughKills implements Ordeal {
   async #start(name: string): Promise<void> {
     const program = await this.#swarm.start(name)
     this.#running.set(name, program)
+    this.#last.set(name, program)
     void program.gone.then(() => {
       if (this.#running.get(name) !== program) return
       this.#running.delete(name)
@@ -159,8 +162,8 @@ export class RequestsThroughKills implements Ordeal {
       for (let next = left.pop(); next !== undefined; next = left.pop()) {
         const [id, seen] = next
         const there = [...this.#running.values()]
-        const answer = await settled(`${there[at % there.length]?.ready.gateway}/v1/requests/${id}`)
-        if (answer === null) this.#broken.push(`${id} was accepted and has no answer`)
+        const { answer, said } = await settled(`${there[at % there.length]?.ready.gateway}/v1/requests/${id}`)
+        if (answer === null) this.#broken.push(`${id} was accepted, ${seen === null ? 'had no answer' : 'was answered'}, and is now ${said}`)
         else if (seen !== null && ++compared && canonical(answer) !== canonical(JSON.parse(seen)))
           this.#broken.push(`${id} had ${seen}, and now ${JSON.stringify(answer)}`)
       }
@@ -203,14 +206,17 @@ export class RequestsThroughKills implements Ordeal {
   }
 }
 
-async function settled(url: string): Promise<unknown> {
+/** Its answer when it has one, or null after a long time; and what was said of it last. */
+async function settled(url: string): Promise<{ readonly answer: unknown; readonly said: string }> {
+  let said = 'never asked for'
   for (const end = performance.now() + patienceMs; performance.now() < end; await pause(100)) {
     const response = await fetch(url)
-    const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown; readonly problem?: unknown }
-    if (entry.state === 'answered') return entry.answer
-    if (entry.state === 'failed') return entry.problem
+    said = `${response.status} ${await response.text()}`
+    const entry = JSON.parse(said.slice(said.indexOf(' '))) as { readonly state?: string; readonly answer?: unknown; readonly problem?: unknown }
+    if (entry.state === 'answered') return { answer: entry.answer, said }
+    if (entry.state === 'failed') return { answer: entry.problem, said }
   }
-  return null
+  return { answer: null, said }
 }
 
 const patienceMs = 120_000
