@@ -18,6 +18,7 @@ export interface LoggedChanges {
 export class LoggedState {
   readonly #disk: TaskDisk
   readonly #changelogs: readonly StoreChangelog[]
+  #isClosed = false
 
   constructor(disk: TaskDisk, changelogs: readonly StoreChangelog[]) {
     this.#disk = disk
@@ -46,8 +47,14 @@ export class LoggedState {
     }
   }
 
+  /** A commit that is still on its way is read from the changelogs by whoever has the task next: the disk may be theirs by then. */
+  close(): void {
+    this.#isClosed = true
+  }
+
   /** The commit took effect; its records end there. */
   write({ changes, positions, kept }: LoggedChanges, ends: readonly (TopicPartition & { readonly offset: number })[]): void {
+    if (this.#isClosed) return
     const offsets = this.#changelogs.flatMap(({ place, isSource, topicId = null }) => {
       const end = (isSource ? positions : ends).find(({ topic, partition }) => topic === place.topic && partition === place.partition)
       return end === undefined ? [] : [{ ...place, offset: end.offset, ...(topicId === null ? {} : { topicId }) }]

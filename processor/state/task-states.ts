@@ -121,7 +121,9 @@ export class TaskStates {
   open(task: StatefulTask, positions: SourcePositions): OpenedState {
     this.#standbys.get(task.id)?.close('PROMOTED')
     this.#standbys.delete(task.id)
-    this.#active.get(task.id)?.restoration.close()
+    const before = this.#active.get(task.id)
+    before?.restoration.close()
+    before?.state.close()
     const disk = this.#options.directory.open(task.id)
     const changelogs = this.#changelogsOf(task)
     const restoration = new Restoration({
@@ -183,6 +185,7 @@ export class TaskStates {
   /** It does not run here any more; what is on disk stays. */
   close(opened: OpenedState): void {
     opened.restoration.close()
+    opened.state.close()
     if (this.#active.get(opened.id) === opened) this.#active.delete(opened.id)
     this.#follow()
   }

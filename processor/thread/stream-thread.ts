@@ -412,11 +412,13 @@ export class StreamThread {
         this.#assignment.revoke(group, partitions)
         this.#forgetGone()
       },
-      lost: (partitions: readonly TopicPartition[]) => {
+      lost: async (partitions: readonly TopicPartition[]) => {
         this.#assignment.revoke(group, partitions)
         this.#forgetGone()
-        // What these tasks have written since the last commit must not ride on the next one. A log that hands on drops it by itself.
-        if (!this.#options.log.traits.handsOn && this.#commits.hasAppended) this.#failure ??= lostError(group)
+        // A log that hands on drops by itself what these tasks have written since the last commit.
+        if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
+        this.#failure ??= lostError(group)
+        await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
       },
     }
   }

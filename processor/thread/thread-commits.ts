@@ -38,6 +38,8 @@ export class ThreadCommits {
   /** Records processed since the last commit was closed. */
   #processedAhead = 0
   #isRequested = false
+  /** Until the tasks are back at their last commit, what they do counts for nothing. */
+  #isDropped = false
   #onTheirWay = 0
   #done: Promise<void> = Promise.resolve()
   #lastAt = 0
@@ -63,9 +65,9 @@ export class ThreadCommits {
     this.#producer?.append(record)
   }
 
-  /** Something was written since the last one was closed. */
-  get hasAppended(): boolean {
-    return this.#appended > 0
+  /** Something was written that is not committed. */
+  get isUnderWay(): boolean {
+    return this.#appended > 0 || this.#onTheirWay > 0
   }
 
   /** The one on its way is slow: what would follow it must not pile up in memory. */
@@ -115,10 +117,17 @@ export class ThreadCommits {
     return this.#spentMs
   }
 
+  /** Nothing that is not committed may be any more, from now on: others do it. To be followed by `abort`. */
+  async drop(): Promise<void> {
+    this.#isDropped = true
+    await this.#producer?.abort()
+  }
+
   /** Forgets what was written since the last one. A producer that was fenced is replaced by another. */
   async abort(options: { readonly isFenced: boolean; readonly onFailure: (error: unknown) => void }): Promise<void> {
     this.#appended = 0
     this.#isRequested = false
+    this.#isDropped = false
     const before = this.#producer
     if (options.isFenced) {
       this.#producer = null
@@ -138,7 +147,7 @@ export class ThreadCommits {
 
   #close(): void {
     const producer = this.#producer
-    if (producer === null) return
+    if (producer === null || this.#isDropped) return
     const { assignment, meters } = this.#options
     const tasks = [...assignment.tasks]
     const start = this.#clock.elapsedMs()

@@ -6,6 +6,7 @@ import type { Batch, BatchSet } from './batch.ts'
 export class CommitSet implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
+  #hasSent = false
   #isSealed = false
   #error: WaggleError | null = null
   #settle: (() => void) | null = null
@@ -16,7 +17,7 @@ export class CommitSet implements BatchSet {
   }
 
   get isEmpty(): boolean {
-    return this.#open.size === 0 && this.#ends.size === 0 && this.#error === null
+    return this.#open.size === 0 && !this.#hasSent && this.#error === null
   }
 
   add(batch: Batch): void {
@@ -39,9 +40,10 @@ export class CommitSet implements BatchSet {
     this.#open.delete(batch)
     const { topic, partition } = batch
     const name = `${partition} ${topic}`
-    const end = this.#ends.get(name) ?? { topic, partition, offset: -1 }
-    if (baseOffset >= 0) end.offset = Math.max(end.offset, baseOffset + batch.writer.count)
-    this.#ends.set(name, end)
+    const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
+    this.#hasSent = true
+    // Where one lies that was there already is not known.
+    if (baseOffset >= 0) this.#ends.set(name, { topic, partition, offset })
     if (this.#isSealed) this.#settle?.()
   }
 

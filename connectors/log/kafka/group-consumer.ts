@@ -35,6 +35,8 @@ export class GroupConsumer implements Consumer {
   #first = 0
   #pending: GroupAssignment | null = null
   #hasLost = false
+  /** Whoever works on what was lost is being told. */
+  #isLosing = false
   #failure: { readonly error: Error; readonly isFinal: boolean } | null = null
   readonly #resetting = new Set<FetchedPartition>()
   #wait: (() => void) | null = null
@@ -93,6 +95,11 @@ export class GroupConsumer implements Consumer {
   /** Who a position of this partition is committed as; null where this member does not own it. */
   memberOf(place: TopicPartition): GroupMembership | null {
     return this.#hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
+  }
+
+  /** Nobody else can have been given what it reads: what is written of that now comes before what others write. */
+  get isSure(): boolean {
+    return !this.#hasLost && !this.#isLosing && (this.#owned.size === 0 || this.#member.isSeated)
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
@@ -174,7 +181,12 @@ export class GroupConsumer implements Consumer {
   async #lose(): Promise<void> {
     const lost = this.#release([...this.#owned.values()])
     this.#hasLost = false
-    if (lost.length > 0) await this.#options.subscription.listener.lost(lost)
+    this.#isLosing = true
+    try {
+      if (lost.length > 0) await this.#options.subscription.listener.lost(lost)
+    } finally {
+      this.#isLosing = false
+    }
   }
 
   async #apply(assignment: GroupAssignment): Promise<void> {

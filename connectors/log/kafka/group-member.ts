@@ -56,6 +56,7 @@ export class GroupMember {
   #partitionCounts = ''
   #isLeader = false
   #lastCheckMs = 0
+  #seatUntilMs = 0
   #closed = false
   #loop: Promise<void>
 
@@ -77,6 +78,14 @@ export class GroupMember {
   /** A rebalance is under way: what is refused for its generation may be taken when it is over. */
   get isRebalancing(): boolean {
     return this.#mustJoin && !this.#closed
+  }
+
+  /**
+   * Its seat cannot have been given to another yet: the coordinator, which counts a session from what it hears, has answered something that
+   * was sent less than a session ago. False does not say that it has lost it.
+   */
+  get isSeated(): boolean {
+    return this.#cluster.clock.elapsedMs() < this.#seatUntilMs
   }
 
   /** When this member is of another generation than that. */
@@ -152,6 +161,7 @@ export class GroupMember {
     if (this.#generation >= 0) this.#options.onLost()
     this.#memberId = ''
     this.#generation = -1
+    this.#seatUntilMs = 0
     this.#isPending = false
     this.#mustJoin = true
   }
@@ -165,15 +175,15 @@ export class GroupMember {
     const owned = this.#memberId === '' ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
-    const joined = await this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish))
+    const joined = await this.#withHeartbeats(this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish)))
     this.#memberId = joined.memberId
     if (!joined.isKnown) return
     this.#isLeader = joined.leader === joined.memberId
     if (this.#isLeader) await this.#watch(topicsOf(joined.members))
     const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
     const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
-    const assignment = await this.#coordinated((broker) =>
-      client.syncGroup({ broker, lane: this.#syncLane }, group, { member, protocol: assignor.name, assignments }),
+    const assignment = await this.#heard(() =>
+      this.#coordinated((broker) => client.syncGroup({ broker, lane: this.#syncLane }, group, { member, protocol: assignor.name, assignments })),
     )
     if (this.#closed) return
     this.#generation = joined.generation
@@ -201,9 +211,45 @@ export class GroupMember {
   async #keepSeat(): Promise<void> {
     await this.#wait(this.#options.heartbeatIntervalMs)
     if (this.#closed || (this.#mustJoin && !this.#isPending)) return
-    const { client } = this.#cluster
-    await this.#coordinated((broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat))
+    await this.#heartbeat()
     await this.#checkTopics()
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { client } = this.#cluster
+    await this.#heard(() => this.#coordinated((broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)))
+  }
+
+  /** Others may be long in coming. */
+  async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
+    let isOver = false
+    const over = joining.finally(() => {
+      isOver = true
+      this.#nudge?.()
+    })
+    const ended = over.then(
+      () => {},
+      () => {},
+    )
+    while (!isOver && !this.#closed && this.#memberId !== '') {
+      await this.#wait(this.#options.heartbeatIntervalMs)
+      // What it is told, it is told by the answer to its joining.
+      if (!isOver && !this.#closed) await Promise.race([ended, this.#heartbeat().catch(() => {})])
+    }
+    return over
+  }
+
+  /** An answer that does not throw a member out, or that asks it to join, keeps its seat for another session. */
+  async #heard<T>(ask: () => Promise<T>): Promise<T> {
+    const untilMs = this.#cluster.clock.elapsedMs() + this.#options.sessionTimeoutMs
+    try {
+      const answer = await ask()
+      this.#seatUntilMs = untilMs
+      return answer
+    } catch (thrown) {
+      if (thrown instanceof BrokerError && thrown.error === 'REBALANCE_IN_PROGRESS') this.#seatUntilMs = untilMs
+      throw thrown
+    }
   }
 
   /** The leader sees to it that new partitions are read. */

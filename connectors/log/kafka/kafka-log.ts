@@ -199,6 +199,7 @@ class KafkaLog implements Log {
       maxBatchBytes: this.#maxBatchBytes,
       deliveryTimeoutMs,
       transaction,
+      mayWrite: () => transaction !== null || this.#isSure,
       consumers: (of) => [...this.#consumers].filter((consumer) => consumer.group === of),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })
@@ -240,6 +241,11 @@ class KafkaLog implements Log {
     this.#cluster.close()
     await this.#fetcher.close()
     await this.#client.close()
+  }
+
+  get #isSure(): boolean {
+    for (const consumer of this.#consumers) if (!consumer.isSure) return false
+    return true
   }
 
   get #maxBatchBytes(): number {

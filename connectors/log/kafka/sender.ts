@@ -22,6 +22,8 @@ export interface SenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
+  /** False while it is not known whether what it writes may still be written by it: it waits. */
+  readonly mayWrite: () => boolean
 }
 
 /**
@@ -133,10 +135,12 @@ export class Sender {
     const unlisted: PartitionQueue[] = []
     let retryAtMs = Number.POSITIVE_INFINITY
     let isLeaderMissing = false
+    const isHeld = !this.#options.mayWrite()
     for (const queue of this.#ready) {
       const batch = queue.head
       if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
       else if (!batch.set.maySend || queue.isEnlisting) continue
+      else if (isHeld) retryAtMs = now + heldMs
       else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
       else {
         const broker = this.#cluster.leaderOf(queue.topic, queue.partition)
@@ -368,6 +372,7 @@ function goneError(what: string): WaggleError {
 const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
 const maxSpare = 16
+const heldMs = 20
 /** A topic that has just been made is known to all brokers by then. */
 const goneTopicMs = 3000
 const maxRequestBytes = 8 * 1024 * 1024

@@ -18,6 +18,8 @@ export interface KafkaTaskProducerOptions {
   readonly deliveryTimeoutMs: number
   /** Null: records first, positions after them. */
   readonly transaction: Transaction | null
+  /** False while others may have been given the tasks: without transactions, no broker would keep what is late from coming after what they write. */
+  readonly mayWrite: () => boolean
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void
 }
@@ -34,10 +36,10 @@ export class KafkaTaskProducer implements TaskProducer {
   #broken: WaggleError | null = null
 
   constructor(options: KafkaTaskProducerOptions) {
-    const { cluster, name, lingerMs, maxBatchBytes, deliveryTimeoutMs, transaction } = options
+    const { transaction } = options
     this.#options = options
     this.#transaction = transaction
-    this.#sender = new Sender({ cluster, name, lingerMs, maxBatchBytes, deliveryTimeoutMs, enlistment: transaction })
+    this.#sender = new Sender({ ...options, enlistment: transaction })
   }
 
   get pendingBytes(): number {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, it } from 'node:test'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
+import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { AssignmentListener, Consumer, GroupAssignor, GroupMember, Log, Subscription, TopicPartition } from '../../../../processor/ports.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
-import { dismissMembers, kafkaUnderTest, newName, quickOptions, record } from '../../../support/kafka-log.ts'
+import { dismissMembers, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describeWithKafka('A group on Kafka', {}, (cluster) => {
   const open = () => openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
@@ -158,6 +159,53 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
       await other.close()
     } finally {
       await silent.close()
+    }
+  })
+
+  it('has nothing written, at least once, by a member that may have been replaced without knowing it', async () => {
+    const told: string[] = []
+    const silent = await openKafkaLog({
+      ...quickOptions(cluster()),
+      processing: 'at_least_once',
+      sessionTimeoutMs: 1000,
+      heartbeatIntervalMs: 3_600_000,
+    })
+    try {
+      const replaced = await subscribe([], { listener: listener(told, 'silent ') }, silent)
+      await until([replaced], () => told.length === 1)
+      const late = await silent.taskProducer({ group })
+      const other = await subscribe([], { listener: listener(told, 'other ') })
+      await until([other], () => told.length === 2)
+      late.append(record(topic, 0, 'late'))
+      const commit = late.commit({ positions: [], state: [] })
+      commit.catch(() => {})
+      const producer = await log.producer()
+      for (let at = 0; at < 50; at++) await producer.send(record(topic, 0, 'of its own'))
+      await late.abort()
+      await assert.rejects(commit, { code: 'WAGGLE_COMMIT_DROPPED' })
+      assert.deepEqual(new Set(await valuesBetween(log, { topic, partition: 0, from: 0, to: 50 })), new Set(['of its own']))
+      await other.close()
+    } finally {
+      await silent.close()
+    }
+  })
+
+  it('has a member go on writing that was held up, when its coordinator has answered it', async () => {
+    let heldUpMs = 0
+    const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + heldUpMs }
+    const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', clock })
+    try {
+      const told: string[] = []
+      const consumer = await subscribe(told, {}, own)
+      await until([consumer], () => told.length === 1)
+      heldUpMs = 60_000
+      const producer = await own.taskProducer({ group })
+      producer.append(record(topic, 0, 'after a while'))
+      await producer.commit({ positions: [{ topic, partition: 0, offset: 1, metadata: '' }], state: [] })
+      assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 1 }), ['after a while'])
+      assert.deepEqual(told, ['assigned 0,1,2,3,4,5'])
+    } finally {
+      await own.close()
     }
   })
 

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
+import { LoggedState } from '../../../processor/state/logged-state.ts'
+
+describe('A task’s state beside its changelogs', () => {
+  it('takes a commit that took effect, and none that ends when the task has gone: the disk may be another’s by then', () => {
+    const disk = new SimulatedStateDirectory(new SimulatedStateFiles('p')).open('0_0')
+    const key = Buffer.from('k')
+    const change = (value: string) => ({
+      changes: [{ task: '0_0', store: 'counts', entries: [[key, Buffer.from(value)]] as const, logged: null }],
+      positions: [],
+      kept: [],
+    })
+    const before = new LoggedState(disk, [])
+    before.write(change('1'), [])
+    before.close()
+    new LoggedState(disk, []).write(change('3'), [])
+    before.write(change('2'), [])
+    assert.equal(String(disk.store('counts').get(key)), '3')
+  })
+})
