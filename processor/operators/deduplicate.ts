@@ -14,7 +14,10 @@ export class DeduplicateProcessor implements Processor<string, unknown, string, 
 
   init(context: ProcessorContext<string, unknown>): void {
     const seen = context.getStateStore<KeyValueStore<string, number>>(this.#operator.store)
-    const expiry = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key) => seen.delete(key))
+    const expiry = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => {
+      const since = seen.get(key)
+      if (since !== null && isDue(since + this.#operator.retentionMs)) seen.delete(key)
+    })
     this.#bound = { context, seen, expiry }
   }
 

@@ -8,13 +8,18 @@ import type { KeyValueStore } from '../../topology/state-store.ts'
 export class DueIndex {
   readonly #store: KeyValueStore<string, string>
   readonly #context: ProcessorContext<never, never>
-  readonly #fire: (key: string, due: number) => void
+  readonly #fire: (key: string, isDue: (time: number) => boolean) => void
   #next = Number.POSITIVE_INFINITY
   /** Nothing is due before this: a scan that starts here does not step over what was deleted. */
   #floor = 0
   #timer: Cancellable | null = null
 
-  constructor(store: KeyValueStore<string, string>, context: ProcessorContext<never, never>, fire: (key: string, due: number) => void) {
+  /** `isDue` tells whether a time that was added is the one that has come: a crash may have left others of the same key behind. */
+  constructor(
+    store: KeyValueStore<string, string>,
+    context: ProcessorContext<never, never>,
+    fire: (key: string, isDue: (time: number) => boolean) => void,
+  ) {
     this.#store = store
     this.#context = context
     this.#fire = fire
@@ -33,14 +38,14 @@ export class DueIndex {
 
   #fireDue(now: number): void {
     const due: [string, number][] = []
-    for (const [indexed] of this.#store.range(dueKey(this.#floor, ''), dueKey(now + 1, ''))) {
-      due.push([indexed.slice(timeDigits), Number.parseInt(indexed.slice(0, timeDigits), 16)])
+    for (const [row] of this.#store.range(dueKey(this.#floor, ''), dueKey(now + 1, ''))) {
+      due.push([row.slice(timeDigits), Number.parseInt(row.slice(0, timeDigits), 16)])
       if (due.length === maxAtOnce) break
     }
     for (const [key, at] of due) {
       this.#floor = at
       this.#store.put(dueKey(at, key), null)
-      this.#fire(key, at)
+      this.#fire(key, (time) => indexed(time) === at)
     }
     this.#lookAhead()
   }
@@ -49,8 +54,8 @@ export class DueIndex {
     this.#timer?.cancel()
     this.#timer = null
     this.#next = Number.POSITIVE_INFINITY
-    for (const [indexed] of this.#store.range(dueKey(this.#floor, ''), null)) {
-      this.#wakeAt(Number.parseInt(indexed.slice(0, timeDigits), 16))
+    for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
+      this.#wakeAt(Number.parseInt(row.slice(0, timeDigits), 16))
       return
     }
   }
@@ -69,5 +74,10 @@ const maxAtOnce = 1000
 
 /** Epoch ms in hexadecimal, so that the order of the bytes is the order of time (good until the year 10889). */
 function dueKey(due: number, key: string): string {
-  return Math.max(0, Math.ceil(due)).toString(16).padStart(timeDigits, '0') + key
+  return indexed(due).toString(16).padStart(timeDigits, '0') + key
+}
+
+/** Whole milliseconds, none of them too early. */
+function indexed(due: number): number {
+  return Math.max(0, Math.ceil(due))
 }

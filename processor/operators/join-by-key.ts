@@ -17,7 +17,7 @@ export class JoinByKeyProcessor implements Processor<string, Payload, string, Pa
 
   init(context: ProcessorContext<string, Payload>): void {
     const entries = context.getStateStore<KeyValueStore<string, JoinEntry>>(this.#operator.store)
-    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key) => this.#due(key))
+    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => this.#due(key, isDue))
     this.#bound = { context, entries, dues }
   }
 
@@ -47,9 +47,9 @@ export class JoinByKeyProcessor implements Processor<string, Payload, string, Pa
     this.#send(key, entry)
   }
 
-  #due(key: string): void {
+  #due(key: string, isDue: (time: number) => boolean): void {
     const entry = this.#bound?.entries.get(key)
-    if (entry === null || entry === undefined) return
+    if (entry === null || entry === undefined || !isDue(entry.due)) return
     if (entry.sent) this.#bound?.entries.delete(key)
     else this.#send(key, entry)
   }

@@ -19,7 +19,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
 
   init(context: ProcessorContext<string, Payload | Reply>): void {
     const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#operator.store)
-    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (id, due) => this.#due(id, due))
+    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (id, isDue) => this.#due(id, isDue))
     this.#bound = { context, entries, dues }
   }
 
@@ -96,12 +96,12 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     context.commit()
   }
 
-  #due(id: string, due: number): void {
+  #due(id: string, isDue: (time: number) => boolean): void {
     if (this.#bound === null) return
     const { context, entries } = this.#bound
     const entry = entries.get(id)
     if (entry === null) return
-    if (entry.state !== 'pending' || entry.deadline !== due) {
+    if (entry.state !== 'pending' || entry.deadline === null || !isDue(entry.deadline)) {
       const expired = context.currentSystemTime - (entry.settledAt ?? entry.acceptedAt) >= this.#operator.retentionMs
       if (expired) entries.delete(id)
       return

@@ -75,6 +75,8 @@ export class Task implements TaskState {
   readonly #aheads: (Ahead | null)[] = []
   /** What the last commit says of numbers that operators and stores keep. */
   #committedKept: TaskMemory['numbers'] = []
+  /** Something fired that no commit holds yet. */
+  #hasPunctuated = false
   streamTime = -1
 
   constructor(options: TaskOptions, surroundings: TaskSurroundings) {
@@ -242,8 +244,9 @@ export class Task implements TaskState {
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
     const kept = this.memory.numbers
-    // A punctuation may have changed them, where no position has moved: one of those that stand has to say so.
-    let isTold = sameNumbers(kept, this.#committedKept)
+    // Where a punctuation did something, a position goes with it though none has moved: it tells those numbers, and only with positions
+    // does a log look whether the task is still this member's.
+    let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
     this.#consumed.forEach((consumed, index) => {
       const queue = this.#queues[index]
       // Until all is read again that is to be, what the last commit says of it holds.
@@ -253,6 +256,7 @@ export class Task implements TaskState {
       const said = ahead === null ? '' : JSON.stringify(ahead)
       if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) return
       isTold = true
+      this.#hasPunctuated = false
       this.#committedKept = kept
       this.#committed[index] = offset
       this.#committedAhead[index] = said
@@ -329,8 +333,10 @@ export class Task implements TaskState {
   #timed(punctuate: () => boolean): boolean {
     const start = this.clock.elapsedMs()
     const fired = punctuate()
-    if (fired) this.meters.punctuated(this.clock.elapsedMs() - start)
-    return fired
+    if (!fired) return false
+    this.#hasPunctuated = true
+    this.meters.punctuated(this.clock.elapsedMs() - start)
+    return true
   }
 
   /** Decodes the next record of a queue, and lets it wait for its turn. */

@@ -103,6 +103,8 @@ export class ThreadCommits {
 
   /** Settles when all that is done by now is committed, or has failed. */
   async commitAll(): Promise<void> {
+    // Positions go with the last turn of a commit: those of one with fewer turns would be there before what the one on its way has left.
+    while (this.#onTheirWay > 0) await this.#done
     this.#close()
     await this.#done
   }
@@ -151,7 +153,7 @@ export class ThreadCommits {
     const { assignment, meters } = this.#options
     const tasks = [...assignment.tasks]
     const start = this.#clock.elapsedMs()
-    const { positions, state, logged, changelogs, committing } = this.#take()
+    const { positions, state, logged, changelogs, removals, committing } = this.#take()
     this.#isRequested = false
     this.#processedAhead = 0
     this.#lastAt = this.#clock.elapsedMs()
@@ -159,10 +161,11 @@ export class ThreadCommits {
       for (const task of tasks) task.committed()
       return
     }
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || changelogs.some(({ length }) => length > 0)
+    const inTurn = [...changelogs, removals].filter(({ length }) => length > 0)
+    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || inTurn.length > 0
     this.#appended = 0
     this.#onTheirWay++
-    const sent: Promise<CommitReceipt> = isLogged ? this.#send(producer, { positions, state }, changelogs) : Promise.resolve({ ends: [] })
+    const sent: Promise<CommitReceipt> = isLogged ? this.#send(producer, { positions, state }, inTurn) : Promise.resolve({ ends: [] })
     this.#done = sent
       .then(({ ends }) => {
         meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
@@ -171,7 +174,10 @@ export class ThreadCommits {
         for (const task of tasks) task.committed()
         this.#purge.committed(positions)
       })
-      .catch(this.#options.onFailure)
+      .catch((error: unknown) => {
+        this.#isDropped = true
+        this.#options.onFailure(error)
+      })
       .then(() => {
         this.#onTheirWay--
         this.#options.onEnded()
@@ -186,6 +192,7 @@ export class ThreadCommits {
     const state: StoreChange[] = []
     const logged: LoggedPart[] = []
     const changelogs: ProducerRecord[][] = []
+    const removals: ProducerRecord[] = []
     let committing = 0
     for (const task of assignment.tasks) {
       const own: (TopicPartition & Position)[] = []
@@ -196,28 +203,30 @@ export class ThreadCommits {
       if (of !== null) {
         const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
         part.changes.toReversed().forEach((change, at) => {
-          changelogs[at] ??= []
-          of.append([change], (record) => changelogs[at]?.push(record))
+          const values: ProducerRecord[] = []
+          changelogs[at] ??= values
+          of.append([change], (record) => (record.value === null ? removals : (changelogs[at] ?? values)).push(record))
         })
         logged.push(part)
       }
       const group = assignment.groupOf(task)
       if (!assignment.isGlobal(group) || of === null) for (const position of own) positions.push({ ...position, group })
     }
-    return { positions, state, logged, changelogs, committing }
+    return { positions, state, logged, changelogs, removals, committing }
   }
 
   /**
    * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
-   * before it, and so on, and its positions. After a crash in between, what is missing is done again, and what comes after it is there already. The
-   * other way round, a join or whoever else drops repeats would say that it has sent what nobody has got.
+   * before it, and so on; what it has removed from any of them; and its positions. After a crash in between, what is missing is done again, and
+   * what comes after it is there already. The other way round, a join or whoever else drops repeats would say that it has sent what nobody has
+   * got, and what was due would be due no more though it was not done.
    */
   async #send(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
-    const inTurn = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs.filter(({ length }) => length > 0)]
+    const turns = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs]
     const ends: CommitReceipt['ends'][number][] = []
-    for (const [at, records] of inTurn.entries()) {
+    for (const [at, records] of turns.entries()) {
       for (const record of records) producer.append(record)
-      const receipt = await producer.commit(at === inTurn.length - 1 ? point : nothingYet)
+      const receipt = await producer.commit(at === turns.length - 1 ? point : nothingYet)
       ends.push(...receipt.ends)
     }
     return { ends }
@@ -233,6 +242,8 @@ interface Taken extends CommitPoint {
   readonly logged: readonly LoggedPart[]
   /** Of each of those first that of its last store, and so on. */
   readonly changelogs: readonly (readonly ProducerRecord[])[]
+  /** From any store. */
+  readonly removals: readonly ProducerRecord[]
   /** Tasks that have something. */
   readonly committing: number
 }

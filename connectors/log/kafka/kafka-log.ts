@@ -199,7 +199,7 @@ class KafkaLog implements Log {
       maxBatchBytes: this.#maxBatchBytes,
       deliveryTimeoutMs,
       transaction,
-      mayWrite: () => transaction !== null || this.#isSure,
+      mayWrite: () => this.#isSure,
       consumers: (of) => [...this.#consumers].filter((consumer) => consumer.group === of),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })

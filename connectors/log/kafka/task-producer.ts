@@ -18,7 +18,7 @@ export interface KafkaTaskProducerOptions {
   readonly deliveryTimeoutMs: number
   /** Null: records first, positions after them. */
   readonly transaction: Transaction | null
-  /** False while others may have been given the tasks: without transactions, no broker would keep what is late from coming after what they write. */
+  /** False while others may have been given the tasks: no broker would keep what is late from coming after what they write, but where it fences a transaction. */
   readonly mayWrite: () => boolean
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void

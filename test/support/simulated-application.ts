@@ -1,0 +1,47 @@
+import { Application } from '../../processor/application.ts'
+import type { ApplicationOptions } from '../../processor/application-options.ts'
+import type { Log } from '../../processor/ports.ts'
+import type { SimulatedWorld } from './simulated-world.ts'
+
+/** In steps, each with its turns of the loop. */
+export async function aSecond(world: SimulatedWorld): Promise<void> {
+  for (let step = 0; step < 200; step++) await world.clock.advance(5)
+}
+
+export async function withTopics(world: SimulatedWorld, names: readonly string[]): Promise<Log> {
+  const log = world.boot()
+  await log.createTopics(names.map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
+  return log
+}
+
+export async function send(world: SimulatedWorld, log: Log, topic: string, count: number, value = 'v'): Promise<void> {
+  const producer = await log.producer()
+  const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value), timestamp: 1, headers: [] }
+  // They become durable with the last one.
+  await done(world, Promise.all(Array.from({ length: count }, (_, at) => producer.send(record, { durable: at === count - 1 }))))
+}
+
+export async function running(world: SimulatedWorld, options: Pick<ApplicationOptions, 'topology' | 'log'> & Partial<ApplicationOptions>) {
+  const application = new Application({ applicationId: 'app', clock: world.clock, topics: [], ...options })
+  await done(world, application.start())
+  return { application, close: () => done(world, application.close({ timeoutMs: 60_000 })) }
+}
+
+/** In simulated time. */
+async function done(world: SimulatedWorld, promise: Promise<unknown>): Promise<void> {
+  let isDone = false
+  void promise.then(() => {
+    isDone = true
+  })
+  await world.clock.until(() => isDone)
+}
+
+/** As it is, but for these. */
+export function changed<T extends object>(whole: T, parts: Partial<T>): T {
+  return new Proxy(whole, {
+    get(target, property) {
+      const value: unknown = Reflect.get(parts, property) ?? Reflect.get(target, property)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
