@@ -57,6 +57,15 @@ export class MeasuredProgram {
     }
   }
 
+  /** It goes on where it was, when it thaws. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   /** Its exit status. */
   async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM')

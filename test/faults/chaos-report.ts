@@ -8,10 +8,10 @@ export interface ChaosReport extends ThroughKillsReport {
 }
 
 /** The report as people read it. */
-export function textOf({ seed, minutes, held, killedProcesses, killedBrokers, ordeals }: ChaosReport): string {
+export function textOf({ seed, minutes, held, killedProcesses, killedBrokers, frozenProcesses, ordeals }: ChaosReport): string {
   return [
     '',
-    `${minutes} minutes, seed ${seed}: ${killedProcesses} processes and ${killedBrokers} brokers killed`,
+    `${minutes} minutes, seed ${seed}: ${killedProcesses} processes and ${killedBrokers} brokers killed, ${frozenProcesses} processes frozen`,
     ...ordeals.flatMap(linesOf),
     held ? 'Everything held.' : 'NOT everything held.',
     '',

@@ -7,20 +7,24 @@ import { type Ordeal, throughKills } from './ordeal.ts'
 import { RequestsThroughKills } from './requests-through-kills.ts'
 
 /**
- * Three brokers, three processes of a DSL application and three of a swarm, under load, exactly once; one of them is killed every
- * few seconds. `--report` writes what is printed at the end as JSON. Exit status 1: something did not hold.
+ * Three brokers, three processes of a DSL application and three of a swarm, under load, exactly once; one of them is killed, or a process frozen
+ * until others have taken over, every few seconds. `--report` writes what is printed at the end as JSON. Exit status 1: something did not hold.
  */
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
+    processing: { type: 'string', default: 'exactly_once' },
     report: { type: 'string' },
   },
 })
 const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
-if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined].includes(values.only)) {
-  throw new Error('npm run chaos -- [--minutes 10] [--seed 1] [--only counts|swarm] [--report FILE.json]')
+const processing = values.processing === 'at_least_once' ? 'at_least_once' : 'exactly_once'
+// Counts are promised exactly once alone.
+const only = processing === 'at_least_once' ? 'swarm' : values.only
+if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined].includes(values.only) || values.processing !== processing) {
+  throw new Error('npm run chaos -- [--minutes 10] [--seed 1] [--only counts|swarm] [--processing exactly_once|at_least_once] [--report FILE.json]')
 }
 const jars = brokerJars()
 if ('missing' in jars) throw new Error(jars.missing)
@@ -53,9 +57,9 @@ try {
 
 async function run(): Promise<void> {
   const { signal } = interrupted
-  if (values.only !== 'swarm') ordeals.push(await CountsThroughKills.start(cluster))
+  if (only !== 'swarm') ordeals.push(await CountsThroughKills.start(cluster))
   signal.throwIfAborted()
-  if (values.only !== 'counts') ordeals.push(await RequestsThroughKills.start({ cluster, processing: 'exactly_once', processes: 3, pauseMs: 250 }))
+  if (only !== 'counts') ordeals.push(await RequestsThroughKills.start({ cluster, processing, processes: 3, pauseMs: 250 }))
   const end = performance.now() + minutes * 60_000
   const report = await throughKills({
     ordeals,

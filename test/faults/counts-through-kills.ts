@@ -29,6 +29,7 @@ export class CountsThroughKills implements Ordeal {
       await this.#processes.get(name)?.kill()
     },
     start: (name) => this.#start(name),
+    frozen: { freeze: (name) => this.#processes.get(name)?.freeze(), thaw: (name) => this.#processes.get(name)?.thaw() },
   }
   readonly #cluster: KafkaCluster
   readonly #log: Log

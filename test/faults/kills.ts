@@ -8,6 +8,8 @@ export interface Victims {
   readonly names: readonly string[]
   kill(name: string): Promise<void>
   start(name: string): Promise<void>
+  /** Where it can be: it is as if dead for a while, and then goes on in the middle of what it did. */
+  readonly frozen?: { freeze(name: string): void; thaw(name: string): void }
 }
 
 export interface KillsOptions {
@@ -25,36 +27,45 @@ export interface KillsOptions {
 export interface Killed {
   readonly processes: number
   readonly brokers: number
+  /** Processes that were frozen instead, until others had taken over. */
+  readonly frozen: number
 }
 
 /** Kills one after the other at random, each started again while the next is killed already; when it is over all of them are back. */
 export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, onKill, say = () => {} }: KillsOptions): Promise<Killed> {
   const away = new Map<Victims, Promise<void>>()
-  const killed = { processes: 0, brokers: 0 }
+  const killed = { processes: 0, brokers: 0, frozen: 0 }
   const failures: unknown[] = []
   for (;;) {
     await pause(between(random, pauseMs))
-    if (failures.length > 0 || isOver(killed.processes + killed.brokers)) break
+    if (failures.length > 0 || isOver(killed.processes + killed.brokers + killed.frozen)) break
     const there = victims.filter((one) => !away.has(one))
     // Drawn each time, so that what a seed gives depends as little as possible on how quick this machine is.
-    const [group, member, forMs] = [random.next(), random.next(), between(random, awayMs)]
+    const [group, member, forMs, fate] = [random.next(), random.next(), between(random, awayMs), random.next()]
     const chosen = there[Math.floor(group * there.length)]
     const name = chosen?.names[Math.floor(member * chosen.names.length)]
     if (chosen === undefined || name === undefined) continue
+    const { frozen } = chosen
+    const freezes = frozen !== undefined && fate < frozenShare
+    const freeze = async () => {
+      say(`froze ${name}, for ${((frozenMs + forMs) / 1000).toFixed(1)} s`)
+      frozen?.freeze(name)
+      await pause(frozenMs + forMs)
+      frozen?.thaw(name)
+      say(`${name} goes on`)
+    }
     const kill = async () => {
-      onKill(chosen.kind, name)
       say(`killed ${name}, for ${(forMs / 1000).toFixed(1)} s`)
       await chosen.kill(name)
       await pause(forMs)
       await chosen.start(name)
       say(`${name} is back`)
     }
-    killed[chosen.kind === 'broker' ? 'brokers' : 'processes']++
+    onKill(chosen.kind, name)
+    killed[freezes ? 'frozen' : chosen.kind === 'broker' ? 'brokers' : 'processes']++
     away.set(
       chosen,
-      kill()
-        .catch((error: unknown) => void failures.push(error))
-        .finally(() => away.delete(chosen)),
+      (freezes ? freeze() : kill()).catch((error: unknown) => void failures.push(error)).finally(() => away.delete(chosen)),
     )
   }
   await Promise.all(away.values())
@@ -75,6 +86,10 @@ export function brokersAsVictims(cluster: KafkaCluster): Victims {
     },
   }
 }
+
+const frozenShare = 0.25
+/** A session is over by then. */
+const frozenMs = 6000
 
 function between(random: SimulatedRandom, [from, to]: readonly [number, number]): number {
   return from + random.next() * (to - from)

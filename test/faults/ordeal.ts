@@ -49,6 +49,7 @@ export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'paus
 export interface ThroughKillsReport {
   readonly killedProcesses: number
   readonly killedBrokers: number
+  readonly frozenProcesses: number
   readonly ordeals: readonly OrdealReport[]
 }
 
@@ -79,7 +80,7 @@ export async function throughKills({ ordeals, seed, cluster, signal, ...options 
     const recovery = { process: recovered(recoveries, 'process'), broker: recovered(recoveries, 'broker') }
     reports.push({ name, counted, longestStop, recovery, broken: [...stands, ...broken] })
   }
-  return { killedProcesses: killed.processes, killedBrokers: killed.brokers, ordeals: reports }
+  return { killedProcesses: killed.processes, killedBrokers: killed.brokers, frozenProcesses: killed.frozen, ordeals: reports }
 }
 
 /** Whether it came about in time. */

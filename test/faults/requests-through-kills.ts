@@ -80,6 +80,7 @@ export class RequestsThroughKills implements Ordeal {
         await program?.kill('alone')
       },
       start: (name) => this.#start(name),
+      frozen: { freeze: (name) => this.#running.get(name)?.freeze(), thaw: (name) => this.#running.get(name)?.thaw() },
     }
   }
 

@@ -20,6 +20,23 @@ describeWithKafka('A swarm whose processes are killed', { own: true }, (cluster)
   }
 })
 
+describeWithKafka('A swarm whose processes are taken for dead, and go on in the middle of what they did', { own: true }, (cluster) => {
+  for (const processing of ['at_least_once', 'exactly_once'] as const) {
+    it(`under load answers every accepted request once in effect, with exactly its rows, ${processing}`, { timeout: 300_000 }, () =>
+      underLoad(cluster(), processing, async ({ victims: { names, frozen } }) => {
+        for (const name of names) {
+          await pause(1500)
+          frozen?.freeze(name)
+          // Longer than a session.
+          await pause(8000)
+          frozen?.thaw(name)
+          await pause(1000)
+        }
+      }),
+    )
+  }
+})
+
 describeWithKafka('A swarm whose broker is killed', { nodes: 3, own: true }, (cluster) => {
   it('under load answers every accepted request once in effect, with exactly its rows', { timeout: 300_000 }, () =>
     underLoad(cluster(), 'at_least_once', async () => {

@@ -65,6 +65,14 @@ export class CountingChild {
     await this.#ended
   }
 
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   async stop(): Promise<void> {
     this.#isTold = true
     this.#child.stdin?.end()
