@@ -8,6 +8,7 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
+import { transactionTimeoutOn } from '../streams/kafka-cluster.ts'
 
 /** The log that the settings name; on a cluster this process is known by its id where no name was given. WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED where it is a cluster that cannot be used. */
 export async function openLog(settings: Settings, processId: string | null = null): Promise<Log> {
@@ -37,6 +38,7 @@ export function kafkaOptions(settings: Settings): KafkaLogOptions {
     // A body that the gateway takes has to go through, with its headers.
     maxRecordBytes: settings.max_body_bytes + headerRoomBytes,
     lingerMs: settings.linger_ms,
+    transactionTimeoutMs: transactionTimeoutOn(settings.commit_interval_ms),
     sessionTimeoutMs: settings.session_timeout_ms,
     heartbeatIntervalMs: Math.min(3000, Math.floor(settings.session_timeout_ms / 3)),
     ...(settings.instance === null ? {} : { instance: settings.instance }),

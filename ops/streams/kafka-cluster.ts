@@ -16,7 +16,9 @@ export interface ApplicationOnKafka {
  * Loaded when it is wanted.
  */
 export async function openOnKafka(
-  config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing'> & { readonly log: Exclude<StreamsConfig['log'], 'embedded'> },
+  config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing' | 'commitIntervalMs'> & {
+    readonly log: Exclude<StreamsConfig['log'], 'embedded'>
+  },
   { stateName = config.applicationId }: { readonly stateName?: string } = {},
 ): Promise<ApplicationOnKafka> {
   const { applicationId, stateDir = '.waggle', processing = 'at_least_once', log: wanted } = config
@@ -36,6 +38,7 @@ export async function openOnKafka(
       clock: systemClock,
       random,
       instance: states.processId,
+      transactionTimeoutMs: transactionTimeoutOn(commitIntervalOn(config)),
       ...(ssl === undefined || ssl === false ? {} : { ssl: ssl === true ? {} : ssl }),
       ...(sasl === undefined ? {} : { sasl }),
     })
@@ -51,6 +54,15 @@ export async function openOnKafka(
 }
 
 /** As Kafka Streams': transactions are short, since nobody reads what they hold before they end. */
-export function commitIntervalOn({ processing, commitIntervalMs }: StreamsConfig): number {
+export function commitIntervalOn({ processing, commitIntervalMs }: Pick<StreamsConfig, 'processing' | 'commitIntervalMs'>): number {
   return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)
 }
+
+/** A transaction is open for an interval, and for as long as its commit takes; brokers take no longer one than this by themselves. */
+export function transactionTimeoutOn(commitIntervalMs: number): number {
+  return Math.min(longestTransactionMs, Math.max(usualTransactionMs, 3 * commitIntervalMs))
+}
+
+const usualTransactionMs = 10_000
+/** The default of `transaction.max.timeout.ms`. */
+const longestTransactionMs = 900_000

@@ -47,7 +47,7 @@ function causesOf(thrown: unknown): readonly Error[] {
 }
 
 /** Another try, perhaps elsewhere, may do. */
-export function isPassing(thrown: unknown): boolean {
+export function isPassing(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && passing.has(thrown.error)
 }
 

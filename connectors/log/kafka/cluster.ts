@@ -26,10 +26,13 @@ export class Cluster {
   readonly #leaders = new Map<string, readonly (Leader | null)[]>()
   readonly #topicIds = new Map<string, string>()
   readonly #topicErrors = new Map<string, string>()
+  /** Of topics that were there: since when brokers have said that there is no such topic, and how many partitions they had. */
+  readonly #missing = new Map<string, { readonly sinceMs: number; readonly partitions: number }>()
   readonly #coordinators = new Map<string, Broker>()
   readonly #wanted = new Set<string>()
   #controller = -1
-  #refreshing: Promise<void> | null = null
+  #refreshing: { readonly asked: ReadonlySet<string>; readonly done: Promise<void> } | null = null
+  #asks = 0
   #closed = false
 
   constructor({ brokers, client, clock, random }: ClusterOptions) {
@@ -54,6 +57,11 @@ export class Cluster {
     return this.#leaders.get(topic)?.length ?? null
   }
 
+  /** As long as a broker may not know it only because it has just started, it has as many as it had. */
+  lastPartitionsOf(topic: string): number {
+    return this.partitionsOf(topic) ?? this.#missing.get(topic)?.partitions ?? 0
+  }
+
   /** Another topic that is made under the same name has another; null where it is not known. */
   topicIdOf(topic: string): string | null {
     return this.#topicIds.get(topic) || null
@@ -71,16 +79,21 @@ export class Cluster {
 
   /** Asks a broker again who leads these and all topics that were asked for before; what is under way is shared. */
   async refresh(topics: Iterable<string> = []): Promise<void> {
-    const before = this.#wanted.size
-    for (const topic of topics) this.#wanted.add(topic)
-    if (this.#refreshing !== null) {
-      await this.#refreshing
-      if (this.#wanted.size === before) return
+    const own = [...topics]
+    for (const topic of own) this.#wanted.add(topic)
+    const underWay = this.#refreshing
+    if (underWay !== null) {
+      await underWay.done
+      if (own.every((topic) => underWay.asked.has(topic))) return
     }
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null
-    })
-    await this.#refreshing
+    if (this.#refreshing === null) {
+      const asked = new Set(this.#wanted)
+      const done = this.#refresh([...asked]).finally(() => {
+        this.#refreshing = null
+      })
+      this.#refreshing = { asked, done }
+    }
+    await this.#refreshing.done
   }
 
   async topicNames(): Promise<readonly string[]> {
@@ -88,10 +101,15 @@ export class Cluster {
     return topics.flatMap(({ name, isInternal }) => (isInternal ? [] : [name]))
   }
 
-  /** Any broker will do: those that are known, then those that were named at the start. */
+  /**
+   * Any broker will do: those that are known, then those that were named at the start. Each time another one first: one that has frozen, or
+   * is cut off from the others and does not know it, is not asked again and again.
+   */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
-    for (const broker of [...this.#nodes.values(), ...this.#bootstrap]) {
+    const nodes = [...this.#nodes.values()]
+    const first = nodes.length === 0 ? 0 : this.#asks++ % nodes.length
+    for (const broker of [...nodes.slice(first), ...nodes.slice(0, first), ...this.#bootstrap]) {
       try {
         return await request({ broker, lane: mainLane })
       } catch (thrown) {
@@ -152,8 +170,8 @@ export class Cluster {
     this.#closed = true
   }
 
-  async #refresh(): Promise<void> {
-    const wanted = [...this.#wanted]
+  async #refresh(wanted: readonly string[]): Promise<void> {
+    for (const topic of this.#topicErrors.keys()) if (!this.#wanted.has(topic)) this.#topicErrors.delete(topic)
     const { brokers, topics, controller } = await this.ask((at) => this.client.metadata(at, wanted))
     if (brokers.length > 0) this.#nodes.clear()
     for (const { id, host, port } of brokers) this.#nodes.set(id, { host, port })
@@ -161,10 +179,11 @@ export class Cluster {
     for (const { name, errorCode, id, partitions } of topics) {
       if (errorCode !== 0) {
         this.#topicErrors.set(name, errorName(errorCode))
-        if (errorName(errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#leaders.delete(name)
+        if (errorName(errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#miss(name)
         continue
       }
       this.#topicErrors.delete(name)
+      this.#missing.delete(name)
       // One that was made anew under its name counts from the start.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       this.#topicIds.set(name, id)
@@ -178,7 +197,24 @@ export class Cluster {
       this.#leaders.set(name, leaders)
     }
   }
+
+  /** Whoever still wants one that is gone asks for it by name: anybody may have named it, so it is not asked for by itself for ever. */
+  #miss(topic: string): void {
+    const now = this.clock.elapsedMs()
+    const partitions = this.partitionsOf(topic) ?? 0
+    this.#leaders.delete(topic)
+    const before = this.#missing.get(topic)
+    if (before === undefined) this.#missing.set(topic, { sinceMs: now, partitions })
+    else if (now - before.sinceMs > goneTopicMs) {
+      this.#missing.delete(topic)
+      this.#topicIds.delete(topic)
+      this.#wanted.delete(topic)
+    }
+  }
 }
+
+/** A topic that has just been made is known to all brokers by then. */
+export const goneTopicMs = 3000
 
 /** For what is answered at once. */
 export const mainLane: Lane = { name: 'main', requestTimeoutMs: 15_000 }

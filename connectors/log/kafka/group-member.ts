@@ -66,7 +66,8 @@ export class GroupMember {
     this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
     // Whoever is thrown out between joining and this is never answered; those who wait for a dead leader are, by the end of its session.
     this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
-    this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: options.sessionTimeoutMs }
+    // A coordinator that has frozen is given up while there is time to find the next one.
+    this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: Math.min(maxHeartbeatMs, options.sessionTimeoutMs / 3) }
     this.#loop = this.#run()
   }
 
@@ -116,7 +117,10 @@ export class GroupMember {
     // One with a name of its own comes back.
     if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
       const { client } = this.#cluster
-      await this.#coordinated((broker) => client.leaveGroup({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)).catch(() => {})
+      const { group } = this.#options
+      await this.#cluster
+        .withCoordinator('group', group, (broker) => client.leaveGroup({ broker, lane: this.#heartbeatLane }, group, this.#seat))
+        .catch(() => {})
     }
     await this.#closeLanes()
   }
@@ -172,7 +176,8 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    const owned = this.#memberId === '' ? [] : this.#options.owned()
+    // What it had before it was thrown out may be another's, also while nobody here has heard of it.
+    const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
     const joined = await this.#withHeartbeats(this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish)))
@@ -202,7 +207,7 @@ export class GroupMember {
   }
 
   #decide(members: Parameters<typeof assignCooperatively>[0]) {
-    const assigned = assignCooperatively(members, this.#options.assignor, (topic) => this.#cluster.partitionsOf(topic) ?? 0)
+    const assigned = assignCooperatively(members, this.#options.assignor, (topic) => this.#cluster.lastPartitionsOf(topic))
     return [...assigned].map(([memberId, assignment]) => ({ memberId, assignment: encodeAssignment(assignment) }))
   }
 
@@ -264,7 +269,7 @@ export class GroupMember {
   #countPartitions(topics: Iterable<string>): string {
     return [...topics]
       .sort()
-      .map((topic) => `${topic} ${this.#cluster.partitionsOf(topic)}`)
+      .map((topic) => `${topic} ${this.#cluster.lastPartitionsOf(topic)}`)
       .join('\n')
   }
 
@@ -273,7 +278,11 @@ export class GroupMember {
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
-    return this.#cluster.withCoordinator('group', this.#options.group, ask)
+    return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
+      // A round that it begins now would be waited for.
+      if (this.#closed) throw new BrokerError('NETWORK', 'The member is closed')
+      return ask(broker)
+    })
   }
 
   #wait(delayMs: number): Promise<void> {
@@ -299,3 +308,4 @@ export class GroupMember {
 }
 
 const topicCheckMs = 5000
+const maxHeartbeatMs = 10_000

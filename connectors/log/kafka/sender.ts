@@ -2,7 +2,7 @@ import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
@@ -62,6 +62,7 @@ export class Sender {
   }
 
   append(record: ProducerRecord, set: BatchSet): Batch {
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
     const queue = this.#queueOf(record)
     const before = queue.batches.at(-1)?.writer.size ?? 0
     const last = queue.appendToLast(record, set)
@@ -214,6 +215,7 @@ export class Sender {
     const isTransactional = this.#options.enlistment !== null
     const now = this.#cluster.clock.elapsedMs()
     const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
+    if (isPassing(thrown)) batch.mayBeWritten = true
     if (!isTransactional && forgotten.has(error) && !isOverdue) {
       // The leader does not know this producer any more, or not as far, so it has not got the batch: a new producer brings it.
       this.#newIdentity(queue.identity)
@@ -222,7 +224,6 @@ export class Sender {
     } else if (tooLarge.has(error) && batch.writer.count > 1) {
       this.#divide(queue)
     } else if (isPassing(thrown) && !isOverdue) {
-      batch.mayBeWritten = true
       this.#retry(queue, now)
       void this.#findLeaders()
     } else {
@@ -322,8 +323,8 @@ export class Sender {
       if (missing.length === 0) this.#failures = 0
       else this.#giveUpOverdue(missing)
       if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
-    } catch {
-      this.#giveUpOverdue([...this.#ready])
+    } catch (thrown) {
+      this.#giveUpOverdue([...this.#ready], thrown)
       await this.#cluster.backOff(this.#failures++)
     } finally {
       this.#isRefreshing = false
@@ -331,19 +332,27 @@ export class Sender {
     }
   }
 
-  #giveUpOverdue(queues: readonly PartitionQueue[]): void {
+  /** `thrown`: no broker could be asked. */
+  #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
     const now = this.#cluster.clock.elapsedMs()
     for (const queue of queues) {
       const batch = queue.head
       if (batch === undefined || queue.inFlight) continue
-      const reason = this.#cluster.topicError(queue.topic)
+      const reason = thrown === null ? this.#cluster.topicError(queue.topic) : ''
       queue.unknownSinceMs = reason === 'UNKNOWN_TOPIC_OR_PARTITION' ? (queue.unknownSinceMs ?? now) : null
       const isGone = queue.unknownSinceMs !== null && now - queue.unknownSinceMs > goneTopicMs
       if (!isGone && now - batch.sinceMs <= this.#options.deliveryTimeoutMs) continue
       this.#settle(queue, batch)
       const what = `partition ${queue.partition} of ${queue.topic}`
-      batch.set.failed(batch, isGone ? goneError(what) : toWaggleError(new BrokerError(reason), `There is no leader for ${what}`))
+      if (isGone) this.#forgetTopic(queue.topic)
+      const noLeader = () => toWaggleError(new BrokerError(reason), `There is no leader for ${what}`)
+      batch.set.failed(batch, isGone ? goneError(what) : thrown === null ? noLeader() : toWaggleError(thrown, `Records cannot be written to ${what}`))
     }
+  }
+
+  /** One that is gone, when nothing waits for it any more: records may name any number of them. */
+  #forgetTopic(topic: string): void {
+    if (this.#queues.get(topic)?.every(({ head }) => head === undefined)) this.#queues.delete(topic)
   }
 
   #queueOf(place: TopicPartition): PartitionQueue {
@@ -354,7 +363,6 @@ export class Sender {
     }
     const there = queues[place.partition]
     if (there !== undefined) return there
-    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
     const made = new PartitionQueue(place, this.#options.maxBatchBytes)
     queues[place.partition] = made
     return made
@@ -373,7 +381,5 @@ const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
 const maxSpare = 16
 const heldMs = 20
-/** A topic that has just been made is known to all brokers by then. */
-const goneTopicMs = 3000
 const maxRequestBytes = 8 * 1024 * 1024
 const maxBackOffMs = 1000

@@ -64,7 +64,13 @@ export class KafkaTaskProducer implements TaskProducer {
   async abort(): Promise<void> {
     this.#drop(dropped())
     await this.#last
-    await this.#transaction?.abort()
+    try {
+      await this.#transaction?.abort()
+    } catch (thrown) {
+      // Until it can: one that was fenced meanwhile (its transaction took too long) says so to whoever commits with it.
+      this.#broken = toWaggleError(thrown, `What ${this.#options.group} had written cannot be taken back`)
+      throw this.#broken
+    }
     this.#broken = null
     this.#sets = [new CommitSet({ maySend: true })]
   }

@@ -24,6 +24,8 @@ export class Transaction implements Enlistment {
   readonly #partitions = new Set<string>()
   readonly #groups = new Set<string>()
   #identity: ProducerIdentity | null = null
+  /** What was asked for in one that was aborted is no part of the next. */
+  #aborts = 0
   #identifying: Promise<ProducerIdentity> | null = null
 
   constructor({ cluster, connections, transactionalId, timeoutMs }: TransactionOptions) {
@@ -51,6 +53,7 @@ export class Transaction implements Enlistment {
 
   async enlist(places: readonly { readonly topic: string; readonly partition: number }[]): Promise<void> {
     const { producerId, epoch } = await this.identify()
+    const aborts = this.#aborts
     const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([name, ones]) => ({
       name,
       partitions: ones.map(({ partition }) => partition),
@@ -70,17 +73,18 @@ export class Transaction implements Enlistment {
     })
     // Whoever writes knows better than this for how long that may be.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
-    for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
+    if (aborts === this.#aborts) for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
   }
 
   /** A group's positions may become part of the transaction. */
   async enlistGroup(group: string): Promise<void> {
     if (this.#groups.has(group)) return
     const { producerId, epoch } = await this.identify()
+    const aborts = this.#aborts
     await this.#ask(async (broker) =>
       errorOf(await this.#connections.call(this.#lane, broker, addOffsetsToTxnV3.api, this.transactionalId, producerId, epoch, group)),
     )
-    this.#groups.add(group)
+    if (aborts === this.#aborts) this.#groups.add(group)
   }
 
   /** A group's positions become part of the transaction, checked against the member that commits them. */
@@ -114,16 +118,22 @@ export class Transaction implements Enlistment {
 
   /** Nothing of it counts. Another epoch, so that what is still on its way does not either. */
   async abort(): Promise<void> {
-    this.#partitions.clear()
-    this.#groups.clear()
+    this.#forget()
     if (this.#identity === null) return
     this.#identity = await this.#initialise(this.#identity)
+    this.#forget()
   }
 
   async close(): Promise<void> {
     // Else what was open would hold back readers until it times out.
     if (this.#partitions.size + this.#groups.size > 0) await this.#end({ isCommitted: false }).catch(() => {})
     await this.#connections.closeLanes((name) => name === this.#lane.name)
+  }
+
+  #forget(): void {
+    this.#aborts++
+    this.#partitions.clear()
+    this.#groups.clear()
   }
 
   async #end({ isCommitted }: { readonly isCommitted: boolean }): Promise<void> {
@@ -166,7 +176,7 @@ export class Transaction implements Enlistment {
         return await work(await this.#cluster.coordinator(kind, key))
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
-        const { error } = thrown as BrokerError
+        const { error } = thrown
         // Markers are about to be written, or a broker verifies records of this transaction at the same moment, and tells this one a group's
         // coordinator's error for it (KIP-890): as a rule that is a matter of a millisecond.
         const isAMoment = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)

@@ -135,6 +135,39 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
+  it('is fenced, and not dropped for ever, after an abort that came too late', async () => {
+    const old = await open({ instance: 'late' })
+    const fresh = await open({ instance: 'late' })
+    try {
+      const late = await old.taskProducer({ group })
+      late.append(record(topic, 0, 'late'))
+      await late.commit({ positions: [], state: [] })
+      // As the brokers do themselves with a transaction that takes too long.
+      const successor = await fresh.taskProducer({ group })
+      successor.append(record(topic, 0, 'of the next'))
+      await successor.commit({ positions: [], state: [] })
+      await assert.rejects(late.abort(), { code: 'WAGGLE_FENCED' })
+      late.append(record(topic, 0, 'later'))
+      await assert.rejects(late.commit({ positions: [], state: [] }), { code: 'WAGGLE_FENCED' })
+    } finally {
+      await old.close()
+      await fresh.close()
+    }
+  })
+
+  it('knows nothing of what was being made part of one that was aborted meanwhile', async () => {
+    const producer = await log.taskProducer({ group })
+    for (let round = 0; round < 24; round++) {
+      producer.append(record(topic, round, 'aborted'))
+      const commit = producer.commit({ positions: [{ topic, partition: 0, offset: round + 1, metadata: '' }], state: [] })
+      commit.catch(() => {})
+      for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve))
+      await producer.abort()
+      producer.append(record(topic, round, 'kept'))
+      await producer.commit({ positions: [], state: [] })
+    }
+  })
+
   it('is refused for a member that has lost its partitions to another', async () => {
     const other = await open()
     const told: string[] = []

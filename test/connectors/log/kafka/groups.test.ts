@@ -162,6 +162,29 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
+  it('does not hear from a member that was thrown out, and has not noticed, that it has what it had', async () => {
+    const rounds: (readonly (readonly TopicPartition[])[])[] = []
+    const assignor: GroupAssignor = {
+      name: 'listening',
+      memberData: () => Buffer.alloc(0),
+      received: () => {},
+      assign(members) {
+        rounds.push(members.map(({ owned }) => owned))
+        return new Map(members.map(({ id }) => [id, { partitions: [{ topic, partition: 0 }], data: Buffer.alloc(0) }]))
+      },
+    }
+    const told: string[] = []
+    const busy = await subscribe(told, { assignor })
+    await until([busy], () => told.length === 1)
+    const before = rounds.length
+    await dismissMembers(cluster(), group)
+    // It joins again by itself, and does not poll.
+    const other = await open()
+    while (rounds.length === before) await other.topic(topic)
+    await other.close()
+    assert.deepEqual(rounds.at(-1), [[]])
+  })
+
   it('has nothing written, at least once, by a member that may have been replaced without knowing it', async () => {
     const told: string[] = []
     const silent = await openKafkaLog({
