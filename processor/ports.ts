@@ -231,7 +231,10 @@ export interface Consumer {
   close(): Promise<void>
 }
 
-/** Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. */
+/**
+ * Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. It ends at `to`, or when it is closed; where the log is
+ * closed before, it does not end as if it had come there.
+ */
 export interface Reader extends AsyncIterable<RecordRun> {
   /** It is decided where it starts: with `from: -1`, what comes after this is read. */
   readonly ready: Promise<void>

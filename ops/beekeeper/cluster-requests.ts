@@ -1,4 +1,4 @@
-import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random, type Reader } from '../../processor/ports.ts'
+import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random, type Reader, type TopicPartition } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
@@ -138,16 +138,19 @@ export class ClusterRequests implements Requests {
   }
 
   async #open(topic: string, partition: number): Promise<void> {
-    const reader = this.#options.log.read({ topic, partition, from: -1 })
+    const { log } = this.#options
+    // Whatever fails before there is a record goes on from there.
+    const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0
+    const reader = log.read({ topic, partition, from })
     this.#readers.set(topic, reader)
     await reader.ready
-    void this.#follow(topic, partition, reader)
+    void this.#follow({ topic, partition, from }, reader)
   }
 
   /** For as long as this process lives: a reader that fails is followed by another, from where it was. */
-  async #follow(topic: string, partition: number, first: Reader): Promise<void> {
+  async #follow({ topic, partition, from }: TopicPartition & { readonly from: number }, first: Reader): Promise<void> {
     const { log, clock, onError } = this.#options
-    let next = -1
+    let next = from
     for (let reader = first; !this.#closed; ) {
       try {
         for await (const { records } of reader) {

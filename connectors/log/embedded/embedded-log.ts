@@ -87,7 +87,7 @@ export class EmbeddedLog implements Log {
   #broken = false
   #untilRepaired = Promise.withResolvers<void>()
   #closed = false
-  #cancelRetention: () => void
+  #cancelRetention = () => {}
   #cancelRepair = () => {}
 
   constructor(options: EmbeddedLogOptions, disk: Rocks) {
@@ -97,7 +97,7 @@ export class EmbeddedLog implements Log {
     this.#disk = disk
     this.#segments = new Segments(join(options.directory, 'segments'))
     this.#load()
-    this.#cancelRetention = this.#clock.after(retentionMs, () => this.#expire())
+    this.#expireLater()
   }
 
   get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
@@ -236,18 +236,22 @@ export class EmbeddedLog implements Log {
 
   /** What one producer drops others may have built on: the open commits of all go, and all handed consumers start again. */
   async abortAll(): Promise<void> {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const set of waiting) {
-      for (const { record } of set.appended) this.#pendingBytes -= record.bytes
-      set.reject(commitDropped())
-    }
+    this.#dropWaiting()
     await this.#cycle?.catch(() => {})
+    // What others have committed meanwhile may stand on what goes.
+    this.#dropWaiting()
     for (const producer of this.#taskProducers) {
       for (const { record } of producer.takeOpen()) this.#pendingBytes -= record.bytes
     }
     for (const { partitions } of this.#topics.values()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)
     for (const group of this.#groups.values()) for (const member of group.members) if (member.isHanded) member.lose()
+  }
+
+  #dropWaiting(): void {
+    for (const set of this.#waiting.splice(0)) {
+      for (const { record } of set.appended) this.#pendingBytes -= record.bytes
+      set.reject(commitDropped())
+    }
   }
 
   forget(producer: EmbeddedTaskProducer): void {
@@ -483,10 +487,22 @@ export class EmbeddedLog implements Log {
     return found
   }
 
+  #expireLater(): void {
+    this.#cancelRetention = this.#clock.after(retentionMs, () => {
+      // With a full disk it is tried again the next time.
+      void this.#expire()
+        .catch(() => {})
+        .then(() => {
+          if (!this.#closed) this.#expireLater()
+        })
+    })
+  }
+
   /** Deletes whole runs whose newest record is past its topic's retention, then the segments that nothing names any more. */
-  #expire(): void {
-    if (this.#closed) return
-    this.#cancelRetention = this.#clock.after(retentionMs, () => this.#expire())
+  async #expire(): Promise<void> {
+    // A commit on its way says where its partitions begin and end, and so does this.
+    while (this.#cycle !== null) await this.#cycle.catch(() => {})
+    if (this.#closed || this.#broken) return
     const changes: RocksChange[] = []
     let longest = 0
     for (const { spec, partitions } of this.#topics.values()) {

@@ -1,4 +1,5 @@
 import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseError } from '@platformatic/kafka'
+import type { TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /** What a broker answered in place of what was asked, by Kafka's name; `NETWORK` where it did not answer. */
@@ -59,6 +60,14 @@ export function isFencing(error: string): boolean {
 /** The coordinator is another one now, or none yet. */
 export function isCoordinatorMoved(error: string): boolean {
   return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
+}
+
+/** One that was there. */
+export function missingTopic({ topic, partition }: TopicPartition): WaggleError {
+  return new WaggleError('WAGGLE_MISSING_TOPIC', {
+    message: `There is no partition ${partition} of ${topic} any more`,
+    next: 'Create the topic again, or name another.',
+  })
 }
 
 /** In words, for whoever runs it. */

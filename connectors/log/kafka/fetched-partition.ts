@@ -18,6 +18,8 @@ export class FetchedPartition {
   isAsked = false
   failures = 0
   retryAtMs = 0
+  /** Since when brokers have said that there is no such topic. */
+  unknownSinceMs: number | null = null
 
   constructor(topic: string, partition: number) {
     this.topic = topic
@@ -59,17 +61,15 @@ export class FetchedPartition {
     this.retryAtMs = 0
   }
 
-  /** True where it brought records. */
-  add({ bytes, aborted, lastStableOffset }: FetchAnswer): boolean {
+  add({ bytes, aborted, lastStableOffset }: FetchAnswer): void {
     this.#end = lastStableOffset
-    if (bytes.length === 0 || this.#next === null) return false
+    if (bytes.length === 0 || this.#next === null) return
     const { batches, next } = readBatches({ bytes, aborted, from: this.#next })
     this.#next = next
     for (const batch of batches) {
       this.#batches.push(batch)
       this.#bytes += batch.bytes
     }
-    return batches.length > 0
   }
 
   /** The next records, at most `count`. */

@@ -1,6 +1,6 @@
 import type { LogRecord } from '../../../processor/ports.ts'
-import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
-import type { Cluster } from './cluster.ts'
+import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
+import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { type FetchAnswer, fetchRequest } from './fetch-request.ts'
 import type { FetchedPartition } from './fetched-partition.ts'
@@ -13,7 +13,10 @@ export interface FetcherOptions {
   readonly onAnswer: (partition: FetchedPartition) => void
   /** What it stands at is not there any more. */
   readonly onOutOfRange: (partition: FetchedPartition) => void
-  readonly onError: (error: Error) => void
+  /** These cannot be read, for now at least: they are tried again. */
+  readonly onError: (error: Error, partitions: readonly FetchedPartition[]) => void
+  /** There is no such topic any more, and has not been for a while. */
+  readonly onGone: (error: Error, partition: FetchedPartition) => void
 }
 
 /**
@@ -138,7 +141,7 @@ export class Fetcher {
     } catch (thrown) {
       for (const partition of partitions) partition.isAsked = false
       if (this.#closed) return
-      if (!isPassing(thrown)) this.#options.onError(toWaggleError(thrown, `${broker.host}:${broker.port} cannot be read from`))
+      if (!isPassing(thrown)) this.#options.onError(toWaggleError(thrown, `${broker.host}:${broker.port} cannot be read from`), partitions)
       for (const partition of partitions) this.#later(partition)
       void this.#findLeaders()
     } finally {
@@ -150,20 +153,34 @@ export class Fetcher {
   #add(partition: FetchedPartition, answer: FetchAnswer): void {
     const error = answer.errorCode === 0 ? null : errorName(answer.errorCode)
     if (error === null) {
-      partition.failures = 0
       const before = partition.bytes
-      partition.add(answer)
+      try {
+        partition.add(answer)
+      } catch (thrown) {
+        this.#cannotRead(partition, thrown)
+        return
+      }
+      partition.failures = 0
       this.#bytes += partition.bytes - before
       this.#options.onAnswer(partition)
     } else if (error === 'OFFSET_OUT_OF_RANGE') {
       this.#later(partition)
       this.#options.onOutOfRange(partition)
     } else {
-      this.#later(partition)
       const failure = new BrokerError(error)
-      if (isPassing(failure)) void this.#findLeaders()
-      else this.#options.onError(toWaggleError(failure, `Partition ${partition.partition} of ${partition.topic} cannot be read`))
+      if (isPassing(failure)) {
+        this.#later(partition)
+        void this.#findLeaders()
+      } else this.#cannotRead(partition, failure)
     }
+  }
+
+  /** What was damaged on its way comes whole the next time. */
+  #cannotRead(partition: FetchedPartition, thrown: unknown): void {
+    const isDamaged = thrown instanceof BrokerError && thrown.error === 'CORRUPT_MESSAGE'
+    this.#later(partition)
+    if (isDamaged && partition.failures < damagedTries) return
+    this.#options.onError(toWaggleError(thrown, `Partition ${partition.partition} of ${partition.topic} cannot be read`), [partition])
   }
 
   #later(partition: FetchedPartition): void {
@@ -176,8 +193,8 @@ export class Fetcher {
     this.#isRefreshing = true
     try {
       await this.#cluster.refresh([...this.#partitions].map(({ topic }) => topic))
-      const isAnyMissing = [...this.#partitions].some(({ topic, partition }) => this.#cluster.leaderOf(topic, partition) === null)
-      if (isAnyMissing) await this.#cluster.backOff(this.#failures++)
+      const missing = [...this.#partitions].filter((one) => this.#isMissing(one))
+      if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
     } catch {
       // No broker answers: the next round asks again.
       await this.#cluster.backOff(this.#failures++)
@@ -185,6 +202,16 @@ export class Fetcher {
       this.#isRefreshing = false
       this.poke()
     }
+  }
+
+  #isMissing(one: FetchedPartition): boolean {
+    const { topic, partition } = one
+    const now = this.#cluster.clock.elapsedMs()
+    const isLeaderless = this.#cluster.leaderOf(topic, partition) === null
+    const isUnknown = isLeaderless && this.#cluster.topicError(topic) === 'UNKNOWN_TOPIC_OR_PARTITION'
+    one.unknownSinceMs = isUnknown ? (one.unknownSinceMs ?? now) : null
+    if (one.unknownSinceMs !== null && now - one.unknownSinceMs > goneTopicMs) this.#options.onGone(missingTopic(one), one)
+    return isLeaderless
   }
 }
 
@@ -195,3 +222,4 @@ const maxPartitionBytes = 1024 * 1024
 /** What waits of one partition before no more is asked for. */
 const maxAheadBytes = 1024 * 1024
 const maxBackOffMs = 1000
+const damagedTries = 5

@@ -59,6 +59,8 @@ export class GroupConsumer implements Consumer {
       },
       onOutOfRange: (partition) => void this.#reset(partition),
       onError: (error) => this.#fail(error),
+      // Its group's leader sees it too, and takes it from whoever reads it.
+      onGone: () => {},
     })
     this.#member = new GroupMember({
       cluster,

@@ -117,9 +117,10 @@ class KafkaLog implements Log {
       maxBytes: options.maxAheadBytes ?? defaultAheadBytes,
       onAnswer: (fetched) => this.#readers.get(fetched)?.notify(),
       onOutOfRange: (fetched) => void this.#readers.get(fetched)?.outOfRange(),
-      onError: (error) => {
-        for (const reader of this.#readers.values()) reader.fail(error)
+      onError: (error, partitions) => {
+        for (const fetched of partitions) this.#readers.get(fetched)?.fail(error)
       },
+      onGone: (error, fetched) => this.#readers.get(fetched)?.fail(error),
     })
   }
 
@@ -235,7 +236,8 @@ class KafkaLog implements Log {
   }
 
   async close(): Promise<void> {
-    for (const reader of this.#readers.values()) await reader.close()
+    // What they were to read to its end is not read.
+    for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
     this.#cluster.close()
@@ -261,6 +263,10 @@ class KafkaLog implements Log {
 
 function notSupported(client: KafkaClient, what: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The Kafka client ${client.name} cannot do ${what}`, next })
+}
+
+function closedLog(): WaggleError {
+  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' })
 }
 
 function brokerOf(address: string): Broker {

@@ -50,8 +50,9 @@ export class PartitionReader implements Reader {
     this.notify()
   }
 
-  /** What it stood at is not kept: it goes on with what is, where it may. */
+  /** What it stood at is not kept: it goes on with what is, where it may, after what came before that. */
   async outOfRange(): Promise<void> {
+    if (!this.#fetched.isEmpty) return
     if (this.#whole !== null) return this.fail(recordsGone(this.#fetched))
     try {
       const [start = 0] = await edgeOffsets(this.#cluster, [this.#fetched], 'earliest')

@@ -1,4 +1,4 @@
-import { compressionsAlgorithmsByBitmask } from '@platformatic/kafka'
+import { compressionsAlgorithmsByBitmask, crc32c, Writer } from '@platformatic/kafka'
 import type { LogRecord } from '../../../processor/ports.ts'
 import { type Header, noHeaders } from '../../../topology/record.ts'
 import { BrokerError } from './broker-error.ts'
@@ -19,7 +19,7 @@ export interface FetchedBytes {
 
 /**
  * The batches that have records for a reader: what is aborted, control records and what was cut off are left out. `next` is the
- * offset to ask for next.
+ * offset to ask for next. CORRUPT_MESSAGE where a batch is not what its producer wrote.
  */
 export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly batches: readonly RecordBatchReader[]; readonly next: number } {
   const batches: RecordBatchReader[] = []
@@ -33,6 +33,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     const lastOffset = baseOffset + bytes.readInt32BE(at + 23)
     const attributes = bytes.readInt16BE(at + 21)
     if (lastOffset >= from) {
+      expectSound(bytes.subarray(at, end), baseOffset)
       next = lastOffset + 1
       let isDropped = (attributes & controlBit) !== 0
       if ((attributes & transactionalBit) !== 0 && (toCome.length > 0 || dropped.size > 0)) {
@@ -50,6 +51,12 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     at = end
   }
   return { batches, next }
+}
+
+/** By its checksum, which covers all behind it. */
+function expectSound(batch: Buffer, baseOffset: number): void {
+  const sum = crc32c(Writer.create().append(batch.subarray(21)).dynamicBuffer)
+  if (sum !== batch.readUInt32BE(17)) throw new BrokerError('CORRUPT_MESSAGE', `the batch at offset ${baseOffset} is damaged`)
 }
 
 /** Decodes the records of one batch as they are asked for. */
@@ -81,8 +88,8 @@ export class RecordBatchReader {
     return this.#left === 0
   }
 
-  /** Adds the next records, at most `count`; says how many. */
-  readInto(records: LogRecord[], count: number): number {
+  /** Adds the next records, at most `count`. */
+  readInto(records: LogRecord[], count: number): void {
     if (this.#at === headerBytes && this.#isCompressed !== 0) this.#decompress()
     const buffer = this.#buffer
     let taken = 0
@@ -105,7 +112,6 @@ export class RecordBatchReader {
       records.push({ offset, timestamp: this.#appendTime ?? timestamp, key, value, headers })
       taken++
     }
-    return taken
   }
 
   #decompress(): void {

@@ -1,7 +1,7 @@
 import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
-import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
+import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { PartitionQueue } from './partition-queue.ts'
@@ -346,7 +346,10 @@ export class Sender {
       const what = `partition ${queue.partition} of ${queue.topic}`
       if (isGone) this.#forgetTopic(queue.topic)
       const noLeader = () => toWaggleError(new BrokerError(reason), `There is no leader for ${what}`)
-      batch.set.failed(batch, isGone ? goneError(what) : thrown === null ? noLeader() : toWaggleError(thrown, `Records cannot be written to ${what}`))
+      batch.set.failed(
+        batch,
+        isGone ? missingTopic(queue) : thrown === null ? noLeader() : toWaggleError(thrown, `Records cannot be written to ${what}`),
+      )
     }
   }
 
@@ -371,10 +374,6 @@ export class Sender {
 
 function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
   return cluster.retry('A producer cannot be made', () => cluster.ask((at) => cluster.client.newProducerId(at)))
-}
-
-function goneError(what: string): WaggleError {
-  return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `There is no ${what} any more`, next: 'Create the topic again, or write to another.' })
 }
 
 const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])

@@ -49,6 +49,21 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(log.load.pendingBytes, 0)
   })
 
+  it('counts for nothing also where it was asked for while the one before was being written', async () => {
+    const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
+    one.append(record(Buffer.from('first')))
+    const first = one.commit(nothing)
+    await new Promise((resolve) => setImmediate(resolve))
+    const aborted = one.abort()
+    other.append(record(Buffer.from('built on what goes')))
+    const late = assert.rejects(other.commit({ positions: [{ topic: 'out', partition: 0, offset: 1, metadata: '' }], state: [] }), {
+      code: 'WAGGLE_COMMIT_DROPPED',
+    })
+    await Promise.all([first, aborted, late])
+    assert.deepEqual(await valuesIn(log), ['first'])
+    assert.equal(log.position('other', 'out', 0), null)
+  })
+
   it('fails where its serde does, and nothing else of the process does', async () => {
     const [bad, good] = [await log.taskProducer({ group: 'bad' }), await log.taskProducer({ group: 'good' })]
     bad.append(record(new Handed('out', 'x', failing, [])))
@@ -68,10 +83,7 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(log.load.pendingBytes, 0)
     good.append(record(Buffer.from('again')))
     await good.commit(nothing)
-    const values: string[] = []
-    for await (const { records } of log.read({ topic: 'out', partition: 0, from: 0, to: (await log.topic('out'))?.offsets[0]?.end ?? 0 }))
-      for (const { value } of records) values.push(String(value))
-    assert.deepEqual(values, ['stands for itself', 'again'])
+    assert.deepEqual(await valuesIn(log), ['stands for itself', 'again'])
   })
 
   it('is never begun by a sender whose value cannot be written', async () => {
@@ -81,3 +93,10 @@ describe('A commit that the embedded log drops', () => {
     assert.deepEqual((await log.topic('out'))?.offsets, [{ start: 0, end: 0 }])
   })
 })
+
+async function valuesIn(log: EmbeddedLog): Promise<readonly string[]> {
+  const values: string[] = []
+  for await (const { records } of log.read({ topic: 'out', partition: 0, from: 0, to: (await log.topic('out'))?.offsets[0]?.end ?? 0 }))
+    for (const { value } of records) values.push(String(value))
+  return values
+}

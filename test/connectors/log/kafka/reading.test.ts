@@ -4,7 +4,7 @@ import { type CompressionAlgorithmValue, Producer, stringSerializers } from '@pl
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
 import type { Consumer, Log } from '../../../../processor/ports.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
-import { deleteRecords, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
+import { deleteRecords, deleteTopic, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describeWithKafka('Reading from Kafka', {}, (cluster) => {
   let log: Log
@@ -41,6 +41,32 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     assert.deepEqual(await next(consumer, 1), ['c'])
     await consumer.close()
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 3 }), ['c'])
+  })
+
+  it('does not end as if all were read where the log is closed before', async () => {
+    const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+    const reader = own.read({ topic, partition: 0, from: 0, to: 10 })
+    await reader.ready
+    const first = reader[Symbol.asyncIterator]().next()
+    const failed = assert.rejects(first, { code: 'WAGGLE_CLOSED' })
+    await own.close()
+    await failed
+  })
+
+  it('fails for whoever reads a topic that has been gone for a while, and for nobody else', async () => {
+    const [gone, there] = [newName('gone'), log.read({ topic, partition: 0, from: 0 })]
+    await log.createTopics([{ name: gone, partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const reader = log.read({ topic: gone, partition: 0, from: 0 })
+    await reader.ready
+    const first = reader[Symbol.asyncIterator]().next()
+    const other = there[Symbol.asyncIterator]().next()
+    const failed = assert.rejects(first, { code: 'WAGGLE_MISSING_TOPIC' })
+    await deleteTopic(cluster(), gone)
+    await failed
+    const producer = await log.producer()
+    await producer.send(record(topic, 0, 'there'))
+    assert.equal((await other).done, false)
+    await there.close()
   })
 
   it('gives what comes to a partition while another gives nothing, at once', async () => {

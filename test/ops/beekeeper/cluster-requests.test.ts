@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { ClusterRequests } from '../../../ops/beekeeper/cluster-requests.ts'
+import type { Application } from '../../../processor/application.ts'
+import type { Reader, RecordRun } from '../../../processor/ports.ts'
+import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
+import { textHeader } from '../../../topology/record.ts'
+import type { RequestOutcome } from '../../../topology/swarm/requests.ts'
+import { newRequest } from '../../support/function-swarm.ts'
+import { changed } from '../../support/simulated-application.ts'
+import { SimulatedWorld } from '../../support/simulated-world.ts'
+
+it('An answer that comes while a gateway’s reader of answers has failed, and not begun again, is given all the same', async () => {
+  const world = new SimulatedWorld()
+  const log = world.boot()
+  const topic = (name: string) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })
+  await log.createTopics([topic('door'), topic('answers')])
+  const failed = Promise.withResolvers<void>()
+  let reads = 0
+  const failing = changed(log, {
+    read: (options) =>
+      reads++ === 0 ? changed<Reader>(log.read(options), { [Symbol.asyncIterator]: () => failingRuns(failed.promise) }) : log.read(options),
+  })
+  const errors: unknown[] = []
+  const requests = new ClusterRequests({
+    log: failing,
+    clock: world.clock,
+    random: new SimulatedRandom(1),
+    routes: [
+      {
+        gateway: 'door',
+        topic: 'door',
+        partitions: 1,
+        application: null as unknown as Application,
+        notReady: () => null,
+        ledgerStore: 'requests',
+        answers: { topic: 'answers', partitions: 1 },
+      },
+    ],
+    maxPending: 10,
+    onError: (error) => errors.push(error),
+  })
+  let hasStarted = false
+  void requests.start().then(() => {
+    hasStarted = true
+  })
+  await world.clock.until(() => hasStarted)
+  let outcome: RequestOutcome | null = null
+  void requests.request(newRequest('one')).then((settled) => {
+    outcome = settled
+  })
+  failed.resolve()
+  await world.clock.until(() => errors.length === 1)
+  const producer = await log.producer()
+  const headers = [textHeader('waggle-request-state', 'answered'), textHeader('content-type', 'application/json')]
+  void producer.send({ topic: 'answers', partition: 0, key: Buffer.from('one'), value: Buffer.from('"hello"'), timestamp: 1, headers })
+  await world.clock.until(() => outcome !== null, 10_000)
+  assert.deepEqual(outcome, { id: 'one', state: 'answered', answer: { kind: 'json', json: 'hello' } })
+  let isClosed = false
+  void requests.close().then(() => {
+    isClosed = true
+  })
+  await world.clock.until(() => isClosed)
+})
+
+async function* failingRuns(fails: Promise<void>): AsyncGenerator<RecordRun> {
+  await fails
+  yield* [] as RecordRun[]
+  throw new Error('The broker does not let this one read')
+}
