@@ -1,5 +1,6 @@
 import type { Topology } from '../topology/graph.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
+import type { NamedTopics } from './application-topics.ts'
 import type { Flights } from './async/flights.ts'
 import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
 import type { StateListeners } from './state/state-listening.ts'
@@ -15,8 +16,7 @@ export interface ApplicationOptions {
   readonly clock: Clock
   /** Topics that are made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
-  /** Topics that a record names itself, for a reply: within how many partitions it says where. Null: it is one of these, and is not there; undefined: it is none. */
-  readonly namedPartitions?: (topic: string) => number | null | undefined
+  readonly namedTopics?: NamedTopics
   /** Topics of others that do not exist are made with as many partitions, on a log that nobody else makes topics on. */
   readonly missingTopicPartitions?: number
   /** Where the state of tasks is kept, on a log that keeps none itself. */

@@ -35,7 +35,8 @@ export class ApplicationThreads {
   #workers: OpenWorkers | null = null
   #threads: (StreamThread | ThreadElsewhere)[] = []
   #global: StreamThread | null = null
-  #started = 0
+  /** Of those that run, or are being stopped. */
+  readonly #names = new Set<string>()
   #isPaused = false
   #failed = 0
   #failure: WaggleError | null = null
@@ -70,7 +71,8 @@ export class ApplicationThreads {
 
   /** One more loop over this application's tasks, which are shared out anew; its name. */
   async add(): Promise<string> {
-    const name = this.#options.isElsewhere?.threadName ?? `${this.#options.applicationId}-StreamThread-${++this.#started}`
+    const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
+    this.#names.add(name)
     const thread = this.#options.threadElsewhere?.({ name, ...this.#told }) ?? this.#newThread(this.#plan, name)
     this.#threads.push(thread)
     if (this.#isPaused) thread.pause()
@@ -78,6 +80,7 @@ export class ApplicationThreads {
       await thread.start()
     } catch (error) {
       this.#threads = this.#threads.filter((other) => other !== thread)
+      this.#names.delete(name)
       throw error
     }
     return name
@@ -86,8 +89,21 @@ export class ApplicationThreads {
   /** The name of the thread that was stopped; null where there was none. */
   async remove(): Promise<string | null> {
     const thread = this.#threads.pop()
-    await thread?.stop()
-    return thread?.name ?? null
+    if (thread === undefined) return null
+    try {
+      await thread.stop()
+    } finally {
+      this.#names.delete(thread.name)
+    }
+    return thread.name
+  }
+
+  /** One that comes after another has gone takes its number, and with it what that had on its disk. */
+  #freeName(): string {
+    for (let number = 1; ; number++) {
+      const name = `${this.#options.applicationId}-StreamThread-${number}`
+      if (!this.#names.has(name)) return name
+    }
   }
 
   /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
@@ -190,7 +206,7 @@ export class ApplicationThreads {
     return {
       onFailure: (error: WaggleError) => {
         // It may be there by now.
-        if (error.code === 'WAGGLE_MISSING_TOPIC') void this.#parts.topics.knowAll().catch(() => {})
+        if (error.code === 'WAGGLE_MISSING_TOPIC') this.#parts.topics.knowAllSoon()
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failed++
         onFailure?.(error)
       },

@@ -12,17 +12,25 @@ export interface ApplicationTopicsOptions {
   readonly log: Log
   /** Made before anything runs; those of others must exist. */
   readonly topics: readonly TopicSpec[]
-  /** Of topics that a record names itself: null where it is not there, undefined where it is none of these. */
-  readonly namedPartitions?: (topic: string) => number | null | undefined
+  readonly namedTopics?: NamedTopics
   /** Topics of others that do not exist are made with as many partitions. */
   readonly missingTopicPartitions?: number
   readonly deadLetterTopic: string | null
+}
+
+/** Topics that records name themselves, for their replies. */
+export interface NamedTopics {
+  /** Records may name it. */
+  allows(topic: string): boolean
+  /** Within how many partitions a record says where; null where it is known not to be there. */
+  partitionsOf(topic: string): number | null
 }
 
 /** The topics that an application reads and writes: its own it makes, those of others it looks for. */
 export class ApplicationTopics {
   readonly #options: ApplicationTopicsOptions
   readonly #partitions = new Map<string, number>()
+  #looking: Promise<void> | null = null
 
   constructor(options: ApplicationTopicsOptions) {
     this.#options = options
@@ -47,12 +55,23 @@ export class ApplicationTopics {
 
   /** For sinks that choose a topic for each record: of those that exist. */
   async knowAll(): Promise<void> {
+    const { log, namedTopics } = this.#options
     // Those that records name come and go: how many partitions they have is not kept.
-    for (const topic of await this.#options.log.topics()) if (this.#options.namedPartitions?.(topic) === undefined) await this.#know(topic)
+    for (const topic of await log.topics()) if (!namedTopics?.allows(topic)) await this.#know(topic)
+  }
+
+  /** One may be there by now that was missing: looked for once, however many miss it. */
+  knowAllSoon(): void {
+    this.#looking ??= this.knowAll()
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = null
+      })
   }
 
   partitionsOf(topic: string): number {
-    const partitions = this.#partitions.get(topic) ?? this.#options.namedPartitions?.(topic) ?? null
+    const { namedTopics } = this.#options
+    const partitions = this.#partitions.get(topic) ?? (namedTopics?.allows(topic) ? namedTopics.partitionsOf(topic) : null)
     if (partitions === null) throw missing(topic)
     return partitions
   }

@@ -1,3 +1,4 @@
+import type { NamedTopics } from '../../processor/application-topics.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { Unavailable } from '../../topology/waggle-error.ts'
@@ -9,6 +10,7 @@ export interface KnownReplyTopicsOptions {
   readonly allowed: string | null
   /** Those that this swarm's gateways read themselves, with their partitions. */
   readonly own: ReadonlyMap<string, number>
+  readonly maxKnown?: number
 }
 
 interface Known {
@@ -27,6 +29,7 @@ export class KnownReplyTopics implements ReplyTopics {
   /** Null: not looked at yet. */
   readonly #known = new Map<string, Known | null>()
   readonly #looking = new Set<string>()
+  #isListing = false
 
   constructor(options: KnownReplyTopicsOptions) {
     this.#options = options
@@ -64,18 +67,27 @@ export class KnownReplyTopics implements ReplyTopics {
     }
   }
 
-  /** One of them is said to be gone. */
+  /** One of them is said to be gone: which are there is asked once, however many say so. */
   async lookAgain(): Promise<void> {
-    await Promise.all([...this.#known.keys()].map((topic) => this.look(topic)))
+    if (this.#isListing) return
+    this.#isListing = true
+    const { log, clock } = this.#options
+    try {
+      const there = new Set(await log.topics())
+      for (const topic of this.#known.keys()) if (!there.has(topic)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
+    } finally {
+      this.#isListing = false
+    }
   }
 
-  /**
-   * For the engine: which partition a reply goes to was decided, and looked at, where its request was accepted, perhaps by another process. Null where
-   * it is known to be missing, undefined where it is none of these.
-   */
-  readonly namedPartitions = (topic: string): number | null | undefined => {
-    const { own } = this.#options
-    if (own.has(topic) || !this.allows(topic)) return own.get(topic)
+  /** For the engine: which partition a reply goes to was decided, and looked at, where its request was accepted, perhaps by another process. */
+  get named(): NamedTopics {
+    return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }
+  }
+
+  #namedPartitions(topic: string): number | null {
+    const own = this.#options.own.get(topic)
+    if (own !== undefined) return own
     const known = this.#known.get(topic)
     if (known === undefined) this.#remember(topic, null)
     else if (known !== null && this.partitionsOf(topic) === undefined) this.#lookSoon(topic)
@@ -92,7 +104,13 @@ export class KnownReplyTopics implements ReplyTopics {
   }
 
   #remember(topic: string, known: Known | null): void {
-    if (this.#known.size >= maxKnown) this.#known.clear()
+    if (!this.#known.has(topic) && this.#known.size >= (this.#options.maxKnown ?? maxKnown)) {
+      // The oldest.
+      for (const first of this.#known.keys()) {
+        this.#known.delete(first)
+        break
+      }
+    }
     this.#known.set(topic, known)
   }
 }

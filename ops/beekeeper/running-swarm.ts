@@ -100,7 +100,7 @@ export class RunningSwarm {
       // Nobody else makes topics on a log that nobody else has.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
       ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
-      namedPartitions: replyTopics.namedPartitions,
+      namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
       // The next bee reads nothing that is not committed.
       commitsWhenIdle: states !== null && settings.processing === 'exactly_once',

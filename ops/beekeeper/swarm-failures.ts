@@ -12,8 +12,13 @@ export function swarmFailures(swarm: string): FailurePolicy {
   const afterThreeTries = (_: unknown, { node, key }: FailedRecord) => {
     const name = `${node}/${String(key)}`
     const tried = (tries.get(name) ?? 0) + 1
-    if (tried >= maxTries) tries.delete(name)
-    else tries.set(name, tried)
+    // What went well at its second try is never heard of again: the oldest of many goes.
+    tries.delete(name)
+    if (tried < maxTries) tries.set(name, tried)
+    for (const oldest of tries.keys()) {
+      if (tries.size <= maxRemembered) break
+      tries.delete(oldest)
+    }
     return tried >= maxTries ? 'resume' : 'fail'
   }
   return {
@@ -26,3 +31,4 @@ export function swarmFailures(swarm: string): FailurePolicy {
 }
 
 const maxTries = 3
+const maxRemembered = 10_000

@@ -22,7 +22,10 @@ export function checkConfig(config: StreamsConfig): void {
     throw invalid(`applicationServer is ${JSON.stringify(applicationServer)}`, 'Write host:port.')
   }
   if (applicationServerSecret !== undefined && !/^[\x21-\x7e]{16,}$/.test(applicationServerSecret)) {
-    throw invalid('applicationServerSecret is none', 'Give at least 16 letters, digits and signs, the same to all processes.')
+    throw invalid(
+      'applicationServerSecret is too short, or has other signs than may stand in a header',
+      'Give at least 16 letters, digits and signs, the same to all processes.',
+    )
   }
   if (maxTaskIdleMs !== undefined && !(maxTaskIdleMs >= -1)) throw invalid(`maxTaskIdleMs is ${maxTaskIdleMs}`, 'Give milliseconds, or -1.')
   if (processing !== undefined && processing !== 'at_least_once' && processing !== 'exactly_once') {

@@ -43,8 +43,11 @@ export async function openOnKafka(
       ...(sasl === undefined ? {} : { sasl }),
     })
     const close = async () => {
-      await log.close()
-      await states.close()
+      try {
+        await log.close()
+      } finally {
+        await states.close()
+      }
     }
     return { log, states, close }
   } catch (error) {

@@ -89,7 +89,7 @@ class StreamWorker {
     try {
       await application.start()
     } catch (error) {
-      await this.#close()
+      await this.#close().catch(() => {})
       throw error
     }
     const tellIfStopped = () => application.state === 'ERROR' && this.#starter.tell('stopped', null)
@@ -106,7 +106,11 @@ class StreamWorker {
     if (settings.log === 'embedded') throw new WaggleError('WAGGLE_INTERNAL', { message: 'No log was lent', next: 'Report this as a bug.' })
     const sasl: { sasl?: Sasl } = asksForTokens ? { sasl: { mechanism: 'oauthbearer', token: () => this.#starter.call('token', null) } } : {}
     const { log, states, close } = await openOnKafka({ ...settings, log: { kafka: { ...settings.log.kafka, ...sasl } } }, { stateName: threadName })
-    this.#close = close
+    let closing: Promise<void> | null = null
+    this.#close = () => {
+      closing ??= close()
+      return closing
+    }
     return { log, states, spread: { ...spreadOf(settings), host } }
   }
 

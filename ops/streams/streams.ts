@@ -43,6 +43,8 @@ export class Streams implements AsyncDisposable {
   #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
+  /** By code. */
+  readonly #saidAt = new Map<string, number>()
   /** While there is no application: it was not started, or never will be. */
   #stateBefore: StreamsState = 'CREATED'
   #isStarted = false
@@ -133,10 +135,13 @@ export class Streams implements AsyncDisposable {
     return application
   }
 
-  /** What goes on failing is said once, on the channel that Node has for it. */
+  /** What goes on failing is said once a minute, on the channel that Node has for it. */
   #failed(error: WaggleError): void {
-    if (this.#lastFailure?.code !== error.code) process.emitWarning(error.message, { type: error.code, detail: error.next })
     this.#lastFailure = error
+    const now = systemClock.elapsedMs()
+    if (now - (this.#saidAt.get(error.code) ?? Number.NEGATIVE_INFINITY) < sayAgainMs) return
+    this.#saidAt.set(error.code, now)
+    process.emitWarning(error.message, { type: error.code, detail: error.next })
   }
 
   /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
@@ -301,6 +306,8 @@ interface OpenLog {
   readonly embedded: EmbeddedLog | null
   close(): Promise<void>
 }
+
+const sayAgainMs = 60_000
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

@@ -7,6 +7,12 @@ export interface Traffic {
   bytes: number
 }
 
+/**
+ * What stands for the topic where a sink chooses one for each record: whoever writes the records names those, a client its reply topic, and
+ * a series for each would have no end. No topic may have this name.
+ */
+export const chosenTopics = '(chosen)'
+
 /** Where a task is, for its metrics' tags. */
 interface Owner {
   readonly time: SampleTime

@@ -4,7 +4,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { Deserializer, Serde, Serializer } from '../../topology/serde.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
-import type { NodeMeters, TaskMeters, Traffic } from '../metrics/task-meters.ts'
+import { chosenTopics, type TaskMeters, type Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
@@ -180,11 +180,11 @@ export class SinkRuntime implements NodeRuntime {
   readonly #failures: TaskFailures
   /** Values may go on as they are, in memory. */
   readonly #handsOn: boolean
-  readonly #meters: NodeMeters
   readonly #dropped: Sensor
   readonly #ended: EndToEnd
-  /** Of the topic that was written last, since most sinks have one. */
-  #to = { topic: '', placeBytes: 0, traffic: { records: 0, bytes: 0 } as Traffic }
+  readonly #traffic: Traffic
+  /** The topic that was written last, since most sinks have one. */
+  #to = { topic: '', placeBytes: 0 }
 
   constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
     this.name = node.name
@@ -195,10 +195,9 @@ export class SinkRuntime implements NodeRuntime {
     this.#place = place
     this.#failures = failures
     this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
-    this.#meters = meters.node(node.name)
     this.#dropped = meters.dropped
     this.#ended = new EndToEnd(node.name, meters)
-    if (typeof node.topic === 'string') this.#to = this.#trafficTo(node.topic)
+    this.#traffic = meters.node(node.name).traffic(typeof node.topic === 'string' ? node.topic : chosenTopics, 'produced')
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -221,15 +220,12 @@ export class SinkRuntime implements NodeRuntime {
   close(): void {}
 
   #count(record: ProducerRecord): void {
-    if (record.topic !== this.#to.topic) this.#to = this.#trafficTo(record.topic)
-    const { traffic, placeBytes } = this.#to
+    const { topic } = record
+    if (topic !== this.#to.topic) this.#to = { topic, placeBytes: placeSize(topic) }
+    const traffic = this.#traffic
     traffic.records++
-    traffic.bytes += placeBytes + payloadSize(record)
+    traffic.bytes += this.#to.placeBytes + payloadSize(record)
     if (record.headers.length > 0) traffic.bytes += headerSize(record.headers)
-  }
-
-  #trafficTo(topic: string) {
-    return { topic, placeBytes: placeSize(topic), traffic: this.#meters.traffic(topic, 'produced') }
   }
 
   #toProduce(record: Record<unknown, unknown>): readonly ProducerRecord[] {

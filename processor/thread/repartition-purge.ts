@@ -26,6 +26,7 @@ export class RepartitionPurge {
   #lastAt: number
   #isRunning = false
   #mayNot = false
+  #cancel: (() => void) | null = null
 
   constructor(options: RepartitionPurgeOptions) {
     this.#options = options
@@ -37,10 +38,29 @@ export class RepartitionPurge {
   committed(positions: Positions): void {
     if (this.#topics.size === 0 || this.#options.log.deleteBefore === undefined || this.#mayNot) return
     for (const { topic, partition, offset } of positions) {
-      if (this.#topics.has(topic) && offset > 0) this.#due.set(`${partition} ${topic}`, { topic, partition, offset })
+      if (this.#topics.has(topic) && offset > 0) this.#due.set(nameOf({ topic, partition }), { topic, partition, offset })
     }
-    const now = this.#options.clock.elapsedMs()
-    if (this.#due.size === 0 || this.#isRunning || now - this.#lastAt < this.#options.intervalMs) return
+    this.#purgeSoon()
+  }
+
+  close(): void {
+    this.#cancel?.()
+    this.#mayNot = true
+  }
+
+  /** At once, or when the interval is over: nothing more may be committed until then. */
+  #purgeSoon(): void {
+    const { clock, intervalMs } = this.#options
+    if (this.#due.size === 0 || this.#isRunning || this.#mayNot) return
+    const now = clock.elapsedMs()
+    const dueMs = this.#lastAt + intervalMs - now
+    if (dueMs > 0) {
+      this.#cancel ??= clock.after(dueMs, () => {
+        this.#cancel = null
+        this.#purgeSoon()
+      })
+      return
+    }
     this.#lastAt = now
     void this.#purge()
   }
@@ -52,14 +72,21 @@ export class RepartitionPurge {
     try {
       await this.#options.log.deleteBefore?.(due)
     } catch (thrown) {
-      // The next commit that has something newer says it again, and all before that with it.
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
-      this.#mayNot = error.code === 'WAGGLE_NOT_PERMITTED'
-      this.#options.onNotice(`Repartition topics keep what is done: ${error.message}. ${error.next}`)
+      this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
+      // What was committed meanwhile is further.
+      for (const place of due) if (!this.#due.has(nameOf(place))) this.#due.set(nameOf(place), place)
+      const until = error.code === 'WAGGLE_NOT_PERMITTED' ? ' Until the next start it is not tried again.' : ''
+      this.#options.onNotice(`Repartition topics keep what is done: ${error.message}. ${error.next}${until}`)
     } finally {
       this.#isRunning = false
+      this.#purgeSoon()
     }
   }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
 }
 
 /** Those that one sub-topology reads, and that no store is rebuilt from. */

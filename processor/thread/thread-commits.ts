@@ -140,6 +140,7 @@ export class ThreadCommits {
   }
 
   async close(): Promise<void> {
+    this.#purge.close()
     await this.#producer?.close()
   }
 

@@ -108,7 +108,7 @@ export async function startSwarm(
     topics: ownTopics(plan),
     missingTopicPartitions: 2,
     ...(options.states === undefined ? {} : { states: options.states }),
-    namedPartitions: replyTopics.namedPartitions,
+    namedTopics: replyTopics.named,
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })

@@ -260,11 +260,12 @@ describe('The HTTP gateway', () => {
     await small.close()
   })
 
-  it('answers 429 past its rate limit', async () => {
+  it('answers 429 past its rate limit, but never to who watches it', async () => {
     const limited = await openHttpGateway(optionsFor(swarm.requests, { rateLimitPerSecond: 1 }))
     const statuses = []
     for (let at = 0; at < 5; at++) statuses.push((await fetch(`${limited.url}${entrance}`, { method: 'POST', body: '{}' })).status)
     assert.ok(statuses.includes(429), statuses.join())
+    for (const path of ['healthz', 'readyz', 'metrics', 'metrics']) assert.equal((await fetch(`${limited.url}/${path}`)).status, 200, path)
     await limited.close()
   })
 

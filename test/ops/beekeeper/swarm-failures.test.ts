@@ -22,6 +22,11 @@ it('A swarm tries a record three times before it makes a dead letter of it, each
     ['a', 'a', 'b', 'a', 'a'].map((key) => processing(error, failed(key))),
     ['fail', 'fail', 'fail', 'resume', 'fail'],
   )
+  // Many that go well at their second try push out the oldest, and nothing else.
+  for (let at = 0; at < 20_000; at++) processing(error, failed(`once-${at}`))
+  assert.equal(processing(error, failed('once-19999')), 'fail')
+  assert.equal(processing(error, failed('once-19999')), 'resume')
+  for (const answer of ['fail', 'fail', 'resume']) assert.equal(processing(error, failed('a')), answer, 'begun anew')
   assert.equal(deadLetters?.topic, 'waggle.teddy.dead-letters')
   const headers = deadLetters?.headers(error, failed('a')) ?? []
   assert.deepEqual(

@@ -176,7 +176,7 @@ describe('Threads', () => {
     )
     assert.equal(streams.state, 'RUNNING')
     await send(streams, 'a')
-    assert.equal(await streams.addThread(), 'life-StreamThread-3')
+    assert.equal(await streams.addThread(), 'life-StreamThread-1')
     assert.equal(await first(streams), 'A')
   })
 })

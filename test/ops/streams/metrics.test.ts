@@ -167,6 +167,23 @@ describe('What an application measures of itself', () => {
     assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
   })
 
+  it('is one series for all topics of a sink that chooses them by record, and names none of them', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).to((_, value) => value ?? '', written)
+    for (const topic of ['red', 'yellow']) builder.stream(topic, read).foreach(() => {})
+    await using streams = await running(builder.build())
+    await sent(streams, [
+      ['a', 'red', 1],
+      ['b', 'yellow', 2],
+    ])
+    const produced = (name: string) =>
+      streams.metrics.filter((one) => one.name === `${name}-produced-total`).map(({ tags, value }) => [tags.topic, value])
+    await until(() => produced('records')[0]?.[1] === 2)
+    assert.deepEqual(produced('records'), [['(chosen)', 2]])
+    // Key, value, timestamp, offset, partition and the name of each topic.
+    assert.deepEqual(produced('bytes'), [['(chosen)', 1 + 3 + 20 + 3 + (1 + 6 + 20 + 6)]])
+  })
+
   it('is what waits in a suppression and leaves it, and what closed windows give', async () => {
     const builder = new StreamsBuilder()
     const grouped = builder.stream('in', read).groupByKey(Grouped.with(text, text))

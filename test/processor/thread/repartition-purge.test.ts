@@ -22,7 +22,11 @@ function topology() {
 }
 
 /** Counts a word a second for `seconds`; where the repartition topic then begins and ends, and whatever was said. */
-async function purged(seconds: number, meddle: (log: Log) => Log = (log) => log, more: { readonly repartitionPurgeIntervalMs?: number } = {}) {
+async function purged(
+  seconds: number,
+  meddle: (log: Log) => Log = (log) => log,
+  { quietSeconds = 0, ...more }: { readonly repartitionPurgeIntervalMs?: number; readonly quietSeconds?: number } = {},
+) {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics(['in', 'out'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
@@ -44,6 +48,7 @@ async function purged(seconds: number, meddle: (log: Log) => Log = (log) => log,
     void producer.send({ topic: 'in', partition: 0, key: null, value: Buffer.from('word'), timestamp: at, headers: [] })
     await world.clock.advance(1000)
   }
+  for (let at = 0; at < quietSeconds; at++) await world.clock.advance(1000)
   const { start = -1, end = -1 } = (await log.topic(repartition))?.offsets[0] ?? {}
   return { start, end, inStart: (await log.topic('in'))?.offsets[0]?.start, notices }
 }
@@ -73,6 +78,22 @@ describe('A repartition topic', () => {
         },
       })
     const { start, notices } = await purged(45, refusing, { repartitionPurgeIntervalMs: 1000 })
-    assert.deepEqual([start, tries, notices], [0, 1, ['Repartition topics keep what is done: No. Give this user the right.']])
+    const said = 'Repartition topics keep what is done: No. Give this user the right. Until the next start it is not tried again.'
+    assert.deepEqual([start, tries, notices], [0, 1, [said]])
+  })
+
+  it('loses it as well when nothing more comes, and when it could not be deleted at first', async () => {
+    let tries = 0
+    const failingOnce = (log: Log) => {
+      const deleteBefore = log.deleteBefore?.bind(log)
+      return Object.assign(log, {
+        deleteBefore: async (places: Parameters<NonNullable<Log['deleteBefore']>>[0]) => {
+          if (tries++ === 0) throw new WaggleError('WAGGLE_LOG_UNREACHABLE', { message: 'Nobody answers', next: 'Wait.' })
+          await deleteBefore?.(places)
+        },
+      })
+    }
+    const { start, end, notices } = await purged(5, failingOnce, { quietSeconds: 65 })
+    assert.deepEqual([start, end, tries, notices.length], [5, 5, 2, 1])
   })
 })

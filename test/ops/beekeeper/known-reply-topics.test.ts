@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { KnownReplyTopics } from '../../../ops/beekeeper/known-reply-topics.ts'
+import { changed } from '../../support/simulated-application.ts'
+import { SimulatedWorld } from '../../support/simulated-world.ts'
+
+describe('The reply topics that a swarm knows', () => {
+  it('are looked at all together, and once, however many replies find that one is gone', async () => {
+    const scene = new Scene()
+    await scene.make(['replies-a', 'replies-b'])
+    for (const topic of ['replies-a', 'replies-b', 'replies-gone']) assert.equal(scene.topics.named.partitionsOf(topic), Number.MAX_SAFE_INTEGER)
+    await Promise.all([scene.topics.lookAgain(), scene.topics.lookAgain(), scene.topics.lookAgain()])
+    assert.deepEqual(scene.asked, { lists: 1, topics: 0 })
+    assert.deepEqual(
+      ['replies-a', 'replies-gone'].map((topic) => scene.topics.named.partitionsOf(topic)),
+      [Number.MAX_SAFE_INTEGER, null],
+    )
+  })
+
+  it('are not more than a bound: the oldest goes, and one that is known pushes out none', async () => {
+    const scene = new Scene({ maxKnown: 2 })
+    await scene.make(['replies-a', 'replies-b', 'replies-c'])
+    for (const topic of ['replies-a', 'replies-b', 'replies-a']) await scene.topics.look(topic)
+    assert.deepEqual([scene.topics.partitionsOf('replies-a'), scene.topics.partitionsOf('replies-b')], [1, 1])
+    await scene.topics.look('replies-c')
+    assert.deepEqual(
+      ['replies-a', 'replies-b', 'replies-c'].map((topic) => scene.topics.partitionsOf(topic)),
+      [undefined, 1, 1],
+    )
+  })
+
+  it('are none because somebody asked whether they may be', async () => {
+    const scene = new Scene({ maxKnown: 1 })
+    await scene.make(['replies-a'])
+    await scene.topics.look('replies-a')
+    assert.deepEqual(
+      ['replies-b', 'secrets', 'own'].map((topic) => scene.topics.named.allows(topic)),
+      [true, false, true],
+    )
+    assert.equal(scene.topics.partitionsOf('replies-a'), 1)
+  })
+})
+
+class Scene {
+  readonly world = new SimulatedWorld()
+  readonly #log = this.world.boot()
+  readonly asked = { lists: 0, topics: 0 }
+  readonly topics: KnownReplyTopics
+
+  constructor(options: { readonly maxKnown?: number } = {}) {
+    const log = changed(this.#log, {
+      topics: () => {
+        this.asked.lists++
+        return this.#log.topics()
+      },
+      topic: (name: string) => {
+        this.asked.topics++
+        return this.#log.topic(name)
+      },
+    })
+    this.topics = new KnownReplyTopics({ ...options, log, clock: this.world.clock, allowed: 'replies-*', own: new Map([['own', 3]]) })
+  }
+
+  make(names: readonly string[]): Promise<void> {
+    return this.#log.createTopics(names.map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
+  }
+}
