@@ -94,6 +94,11 @@ export class ChangelogCopy {
     void this.#reader?.close()
   }
 
+  /** It is there: what it read with is of no use any more. `begin` makes it anew. */
+  rest(): void {
+    this.#rows = null
+  }
+
   close(): void {
     this.#closed = true
     void this.#reader?.close()
@@ -123,6 +128,9 @@ export class ChangelogCopy {
     const rows = this.#rows
     const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
     this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
+    // A changelog is not told of what has run out.
+    const floor = rows?.floor ?? null
+    if (floor !== null) this.#disk.store(store.name).clearBefore?.(floor)
   }
 }
 

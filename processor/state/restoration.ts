@@ -71,7 +71,9 @@ export class Restoration {
     })
     this.#ends = new Map(this.#copies.map((copy, at) => [copy, found[at]?.end ?? 0]))
     await Promise.all([...this.#ends].map(([copy, end]) => this.#read(copy, end)))
-    this.#isDone = !this.#closed
+    if (this.#closed) return
+    this.#isDone = true
+    for (const copy of this.#copies) copy.rest()
   }
 
   async #read(copy: ChangelogCopy, end: number): Promise<void> {

@@ -1,8 +1,9 @@
 import { Serdes } from '../../topology/serdes.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import { Handed, type LogRecord, type StoreBytes } from '../ports.ts'
-import { Changelog, type RowChange } from './changelog.ts'
+import { Changelog, type RowChange, segmentMsOf } from './changelog.ts'
 import { LastOfEachKey } from './last-of-each-key.ts'
+import { segmentBound } from './segmented-store.ts'
 import { TaskMemory } from './task-memory.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { WriteBackStore } from './write-back-store.ts'
@@ -16,6 +17,8 @@ export interface RestoredRows {
   readonly isFull: boolean
   /** What the records since the last call change, to be written before there are more. */
   take(): Iterable<RowChange>
+  /** Rows before it have run out by what was read; null where none have, or where each goes by itself. */
+  readonly floor: Uint8Array | null
   /** By the names that the store keeps them under. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
@@ -30,6 +33,7 @@ class PlainRows implements RestoredRows {
   readonly #changelog: Changelog
   /** Only the last record of a key leaves a row. */
   readonly #last = new LastOfEachKey()
+  readonly #segmentMs: number
   #added = 0
   #time: number
   #sequence: number
@@ -37,6 +41,7 @@ class PlainRows implements RestoredRows {
   constructor(store: KeptStore, kept: ReadonlyMap<string, number>) {
     this.#store = store
     this.#changelog = new Changelog(store)
+    this.#segmentMs = segmentMsOf(store.retentionMs ?? Number.MAX_SAFE_INTEGER)
     this.#time = kept.get(`${store.name}.time`) ?? -1
     this.#sequence = kept.get(`${store.name}.sequence`) ?? -1
   }
@@ -71,12 +76,29 @@ class PlainRows implements RestoredRows {
 
   *take(): Iterable<RowChange> {
     this.#added = 0
-    for (const last of this.#last.take()) yield this.#changelog.rowOf(last)
+    const live = this.#live
+    for (const last of this.#last.take())
+      if (live <= 0 || this.#segmentOf(this.#changelog.timeOf(last.key)) >= live) yield this.#changelog.rowOf(last)
+  }
+
+  get floor(): Uint8Array | null {
+    return this.#live > 0 ? segmentBound(this.#live) : null
+  }
+
+  /** The oldest segment that is kept, as the store itself has it; 0 where all are. */
+  get #live(): number {
+    const { kind, retentionMs } = this.#store
+    return kind === 'keyValue' || retentionMs === null || this.#time < 0 ? 0 : Math.max(0, this.#segmentOf(this.#time - retentionMs))
+  }
+
+  #segmentOf(time: number): number {
+    return Math.floor(time / this.#segmentMs)
   }
 }
 
 /** Versions are put again, in their order. */
 class RestoredVersions implements RestoredRows {
+  readonly floor = null
   readonly #memory: TaskMemory
   readonly #rows: WriteBackStore<Uint8Array, Version>
   readonly #store: SegmentedVersionedStore<Uint8Array, Uint8Array>

@@ -248,7 +248,8 @@ function bytesOf(segment: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([longBytes(segment), ...parts])
 }
 
-function segmentBound(segment: number): Uint8Array {
+/** Rows of a segment come behind it, those of the segments before it before it. */
+export function segmentBound(segment: number): Uint8Array {
   return longBytes(segment)
 }
 

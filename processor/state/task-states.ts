@@ -194,7 +194,6 @@ export class TaskStates {
   keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)
-    this.#refreshLater()
   }
 
   /** By how many changelog records what is here of these tasks is behind; nothing where nothing is. */
@@ -241,6 +240,7 @@ export class TaskStates {
       this.#standbys.delete(id)
     }
     for (const [id, one] of wanted) if (!this.#standbys.has(id) && !this.#active.has(id)) this.#standbys.set(id, this.#standby(one))
+    this.#refreshLater()
   }
 
   #standby({ task, keeper }: Wanted): Copied {

@@ -146,8 +146,12 @@ export class TaskAssignment {
       if (opening.failure !== null) throw opening.failure.reason
       if (!opening.isReady) continue
       this.#openings.delete(opening.id)
-      const task = this.#make(opening, opening.opened.state)
-      this.#opened.set(task, opening.opened)
+      try {
+        this.#opened.set(this.#make(opening, opening.opened.state), opening.opened)
+      } catch (error) {
+        this.#abandon(opening)
+        throw error
+      }
       opening.consumer.resume(opening.inputs)
     }
   }
