@@ -31,6 +31,12 @@ export function checkConfig(config: StreamsConfig): void {
   if (processing !== undefined && processing !== 'at_least_once' && processing !== 'exactly_once') {
     throw invalid(`processing is ${JSON.stringify(processing)}`, 'Set at_least_once or exactly_once.')
   }
+  if (processing === 'exactly_once' && config.log !== 'embedded' && (config.commitIntervalMs ?? 0) > longestTransactionalMs) {
+    throw invalid(
+      `commitIntervalMs is ${config.commitIntervalMs}, and a transaction is open for as long`,
+      `Give at most ${longestTransactionalMs} exactly once: brokers end a transaction after 15 minutes.`,
+    )
+  }
   if (deadLetterTopic !== undefined && !/^[A-Za-z0-9._-]{1,249}$/.test(deadLetterTopic)) {
     throw invalid(`deadLetterTopic is ${JSON.stringify(deadLetterTopic)}`, 'Name a topic, of letters, digits, dots, dashes and underscores.')
   }
@@ -52,3 +58,5 @@ const handlers = ['deserializationHandler', 'processingHandler', 'productionHand
 function invalid(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_INVALID_CONFIG', { message, next })
 }
+
+const longestTransactionalMs = 600_000

@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../../../processor/ports.ts'
+import { backOffMs } from './back-off.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
 import type { At, KafkaClient } from './client.ts'
 import type { Broker, Lane } from './connections.ts'
@@ -162,7 +163,7 @@ export class Cluster {
   }
 
   backOff(attempt: number): Promise<void> {
-    const delayMs = Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(attempt, 10)) * (0.8 + this.#random.next() * 0.4)
+    const delayMs = backOffMs(attempt) * (0.8 + this.#random.next() * 0.4)
     return new Promise((resolve) => void this.clock.after(delayMs, resolve))
   }
 
@@ -178,8 +179,10 @@ export class Cluster {
     this.#controller = controller
     for (const { name, errorCode, id, partitions } of topics) {
       if (errorCode !== 0) {
-        this.#topicErrors.set(name, errorName(errorCode))
-        if (errorName(errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#miss(name)
+        const error = errorName(errorCode)
+        this.#topicErrors.set(name, error)
+        if (error === 'UNKNOWN_TOPIC_OR_PARTITION') this.#miss(name)
+        else if (!isPassing(new BrokerError(error))) this.#wanted.delete(name)
         continue
       }
       this.#topicErrors.delete(name)
@@ -219,6 +222,4 @@ export const goneTopicMs = 3000
 /** For what is answered at once. */
 export const mainLane: Lane = { name: 'main', requestTimeoutMs: 15_000 }
 
-const backOffMs = 20
-const maxBackOffMs = 1000
 const defaultRetryMs = 60_000

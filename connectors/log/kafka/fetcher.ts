@@ -1,4 +1,5 @@
 import type { LogRecord } from '../../../processor/ports.ts'
+import { backOffMs } from './back-off.ts'
 import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
@@ -184,8 +185,7 @@ export class Fetcher {
   }
 
   #later(partition: FetchedPartition): void {
-    const delayMs = Math.min(maxBackOffMs, 20 * 2 ** Math.min(partition.failures++, 10))
-    partition.retryAtMs = this.#cluster.clock.elapsedMs() + delayMs
+    partition.retryAtMs = this.#cluster.clock.elapsedMs() + backOffMs(partition.failures++)
   }
 
   async #findLeaders(): Promise<void> {
@@ -221,5 +221,4 @@ const maxAnswerBytes = 4 * 1024 * 1024
 const maxPartitionBytes = 1024 * 1024
 /** What waits of one partition before no more is asked for. */
 const maxAheadBytes = 1024 * 1024
-const maxBackOffMs = 1000
 const damagedTries = 5

@@ -228,6 +228,17 @@ export class GroupMember {
   /** Others may be long in coming. */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
+    let unheard = 0
+    const heartbeat = async () => {
+      try {
+        await this.#heartbeat()
+        unheard = 0
+      } catch (thrown) {
+        // A coordinator that has frozen never answers that it has joined: another one may be found.
+        if (!(thrown instanceof BrokerError) || thrown.error !== 'NETWORK' || ++unheard < maxUnheard) return
+        await this.#cluster.client.closeLanes((name) => name === this.#joinLane.name)
+      }
+    }
     const over = joining.finally(() => {
       isOver = true
       this.#nudge?.()
@@ -239,7 +250,7 @@ export class GroupMember {
     while (!isOver && !this.#closed && this.#memberId !== '') {
       await this.#wait(this.#options.heartbeatIntervalMs)
       // What it is told, it is told by the answer to its joining.
-      if (!isOver && !this.#closed) await Promise.race([ended, this.#heartbeat().catch(() => {})])
+      if (!isOver && !this.#closed) await Promise.race([ended, heartbeat()])
     }
     return over
   }
@@ -280,7 +291,7 @@ export class GroupMember {
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
       // A round that it begins now would be waited for.
-      if (this.#closed) throw new BrokerError('NETWORK', 'The member is closed')
+      if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })
   }
@@ -309,3 +320,5 @@ export class GroupMember {
 
 const topicCheckMs = 5000
 const maxHeartbeatMs = 10_000
+/** Heartbeats in turn, of which each may take a third of a session. */
+const maxUnheard = 3

@@ -38,7 +38,7 @@ export class PartitionQueue {
     return this.#identity
   }
 
-  /** True where the last batch took it; one that is full takes nothing more. */
+  /** The last batch where it took it; one that is full takes nothing more. */
   appendToLast(record: ProducerRecord, set: BatchSet): Batch | null {
     const last = this.#batches.at(-1)
     if (last === undefined || last.set !== set || last.isClosed) return null

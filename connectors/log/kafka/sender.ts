@@ -1,5 +1,6 @@
 import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { backOffMs } from './back-off.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
@@ -243,7 +244,7 @@ export class Sender {
   }
 
   #retry(queue: PartitionQueue, now: number): void {
-    queue.retryAtMs = now + Math.min(maxBackOffMs, 20 * 2 ** Math.min(queue.failures++, 10))
+    queue.retryAtMs = now + backOffMs(queue.failures++)
     this.#makeReady(queue)
   }
 
@@ -355,7 +356,11 @@ export class Sender {
 
   /** One that is gone, when nothing waits for it any more: records may name any number of them. */
   #forgetTopic(topic: string): void {
-    if (this.#queues.get(topic)?.every(({ head }) => head === undefined)) this.#queues.delete(topic)
+    const queues = this.#queues.get(topic)
+    if (queues === undefined || queues.some((queue) => queue?.head !== undefined)) return
+    // Were it there after all, the numbers that begin anew would be taken for repeats of those that were used.
+    if (this.#options.enlistment === null) for (const queue of queues) if (queue) this.#newIdentity(queue.identity)
+    this.#queues.delete(topic)
   }
 
   #queueOf(place: TopicPartition): PartitionQueue {
@@ -381,4 +386,3 @@ const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 
 const maxSpare = 16
 const heldMs = 20
 const maxRequestBytes = 8 * 1024 * 1024
-const maxBackOffMs = 1000

@@ -113,20 +113,26 @@ export class Transaction implements Enlistment {
 
   /** All of it counts now. */
   async end(): Promise<void> {
-    await this.#end({ isCommitted: true })
+    if (!this.#isOpen || this.#identity === null) return
+    await this.#endAs(this.#identity, { isCommitted: true })
+    this.#partitions.clear()
+    this.#groups.clear()
   }
 
   /** Nothing of it counts. Another epoch, so that what is still on its way does not either. */
   async abort(): Promise<void> {
+    const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
+    // Brokers as they were before KIP-890 take a new epoch in the middle of a transaction for another producer's. What has ended already needs none.
+    if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()
   }
 
   async close(): Promise<void> {
     // Else what was open would hold back readers until it times out.
-    if (this.#partitions.size + this.#groups.size > 0) await this.#end({ isCommitted: false }).catch(() => {})
+    if (this.#isOpen && this.#identity !== null) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     await this.#connections.closeLanes((name) => name === this.#lane.name)
   }
 
@@ -136,14 +142,14 @@ export class Transaction implements Enlistment {
     this.#groups.clear()
   }
 
-  async #end({ isCommitted }: { readonly isCommitted: boolean }): Promise<void> {
-    const identity = this.#identity
-    if (identity === null || this.#partitions.size + this.#groups.size === 0) return
-    await this.#ask(async (broker) =>
-      errorOf(await this.#connections.call(this.#lane, broker, endTxnV3.api, this.transactionalId, identity.producerId, identity.epoch, isCommitted)),
+  get #isOpen(): boolean {
+    return this.#partitions.size + this.#groups.size > 0
+  }
+
+  #endAs({ producerId, epoch }: ProducerIdentity, { isCommitted }: { readonly isCommitted: boolean }): Promise<void> {
+    return this.#ask(async (broker) =>
+      errorOf(await this.#connections.call(this.#lane, broker, endTxnV3.api, this.transactionalId, producerId, epoch, isCommitted)),
     )
-    this.#partitions.clear()
-    this.#groups.clear()
   }
 
   async #initialise({ producerId, epoch }: ProducerIdentity): Promise<ProducerIdentity> {
