@@ -30,6 +30,11 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** A partition as a key of maps. */
+export function placeName({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
+}
+
 /**
  * A value handed on in memory as what it is. Its bytes are made at most once, by whoever needs them first (as a rule the
  * commit). A reader takes `value` only if it would have decoded the bytes with the very serde that encodes them.

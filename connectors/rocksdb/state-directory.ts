@@ -1,4 +1,13 @@
-import type { ChangelogOffset, Random, StateDirectory, StoreBytes, StoreChange, TaskDisk, TopicPartition } from '../../processor/ports.ts'
+import {
+  type ChangelogOffset,
+  placeName,
+  type Random,
+  type StateDirectory,
+  type StoreBytes,
+  type StoreChange,
+  type TaskDisk,
+  type TopicPartition,
+} from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from './rocks.ts'
 
@@ -275,10 +284,6 @@ function keyOf(first: number, name: string): Buffer {
 
 function textOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset + 1, key.byteLength - 1).toString()
-}
-
-function placeName({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
 }
 
 function uint32(value: number): Buffer {

@@ -1,4 +1,4 @@
-import type { ChangelogOffset, StateDirectory, StoreBytes, TaskDisk, TopicPartition } from '../ports.ts'
+import { type ChangelogOffset, placeName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
 /** What survives of a process's copies of changelogs: pass it on, and the next process has what the last one had. */
@@ -60,8 +60,4 @@ export class SimulatedStateDirectory implements StateDirectory {
   async close(): Promise<void> {
     this.#open.clear()
   }
-}
-
-function placeName({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
 }

@@ -1,4 +1,4 @@
-import type { Log, PartitionOffsets, TopicInfo, TopicPartition } from '../ports.ts'
+import { type Log, type PartitionOffsets, placeName, type TopicInfo, type TopicPartition } from '../ports.ts'
 
 /** Where one lies. */
 export interface ChangelogEdges extends PartitionOffsets {
@@ -45,8 +45,4 @@ export class ChangelogEnds {
     this.#asked.set(topic, asking)
     return asking
   }
-}
-
-function placeName({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
 }

@@ -1,6 +1,6 @@
 import type { Topology } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Clock, Log, TopicPartition } from '../ports.ts'
+import { type Clock, type Log, placeName, type TopicPartition } from '../ports.ts'
 
 type Positions = readonly (TopicPartition & { readonly offset: number })[]
 
@@ -38,7 +38,7 @@ export class RepartitionPurge {
   committed(positions: Positions): void {
     if (this.#topics.size === 0 || this.#options.log.deleteBefore === undefined || this.#mayNot) return
     for (const { topic, partition, offset } of positions) {
-      if (this.#topics.has(topic) && offset > 0) this.#due.set(nameOf({ topic, partition }), { topic, partition, offset })
+      if (this.#topics.has(topic) && offset > 0) this.#due.set(placeName({ topic, partition }), { topic, partition, offset })
     }
     this.#purgeSoon()
   }
@@ -75,7 +75,7 @@ export class RepartitionPurge {
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
       this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
       // What was committed meanwhile is further.
-      for (const place of due) if (!this.#due.has(nameOf(place))) this.#due.set(nameOf(place), place)
+      for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
       const until = error.code === 'WAGGLE_NOT_PERMITTED' ? ' Until the next start it is not tried again.' : ''
       this.#options.onNotice(`Repartition topics keep what is done: ${error.message}. ${error.next}${until}`)
     } finally {
@@ -83,10 +83,6 @@ export class RepartitionPurge {
       this.#purgeSoon()
     }
   }
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
 }
 
 /** Those that one sub-topology reads, and that no store is rebuilt from. */

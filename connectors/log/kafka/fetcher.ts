@@ -1,4 +1,4 @@
-import type { LogRecord } from '../../../processor/ports.ts'
+import { type LogRecord, placeName } from '../../../processor/ports.ts'
 import { backOffMs } from './back-off.ts'
 import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
@@ -124,7 +124,7 @@ export class Fetcher {
 
   async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {
     busy.add(lane)
-    const asked = new Map(partitions.map((partition) => [`${partition.partition} ${partition.topic}`, { partition, epoch: partition.epoch }]))
+    const asked = new Map(partitions.map((partition) => [placeName(partition), { partition, epoch: partition.epoch }]))
     for (const partition of partitions) partition.isAsked = true
     try {
       const asks = partitions.map(({ topic, partition, next }) => ({ topic, partition, offset: next ?? 0 }))
@@ -133,7 +133,7 @@ export class Fetcher {
       if (errorCode !== 0) throw new BrokerError(errorName(errorCode))
       for (const partition of partitions) partition.isAsked = false
       for (const answer of answers) {
-        const of = asked.get(`${answer.partition} ${answer.topic}`)
+        const of = asked.get(placeName(answer))
         // Let go, or set to another place, while it was on its way.
         if (of === undefined || of.epoch !== of.partition.epoch || !this.#partitions.has(of.partition)) continue
         this.#add(of.partition, answer)

@@ -1,4 +1,12 @@
-import type { Consumer, GroupAssignment, Position, RecordRun, Subscription, TopicPartition } from '../../../processor/ports.ts'
+import {
+  type Consumer,
+  type GroupAssignment,
+  type Position,
+  placeName,
+  type RecordRun,
+  type Subscription,
+  type TopicPartition,
+} from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Cluster } from './cluster.ts'
 import { FetchedPartition } from './fetched-partition.ts'
@@ -336,8 +344,4 @@ export class GroupConsumer implements Consumer {
 
 function placeOf({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
-}
-
-function placeName({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
 }

@@ -4,7 +4,7 @@ import {
   encodeConsumerProtocolAssignment,
   encodeConsumerProtocolSubscription,
 } from '@platformatic/kafka'
-import type { GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../../../processor/ports.ts'
+import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName, type TopicPartition } from '../../../processor/ports.ts'
 import type { JoinedMember } from './client.ts'
 
 /** What a member says when it joins: Kafka's consumer protocol v3, so that tools show what a group does. */
@@ -95,8 +95,4 @@ function byTopic(partitions: readonly TopicPartition[]): { topic: string; partit
 
 function places(assigned: readonly { readonly topic: string; readonly partitions: readonly number[] }[]): readonly TopicPartition[] {
   return assigned.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })))
-}
-
-function placeName({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
 }

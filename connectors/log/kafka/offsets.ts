@@ -1,4 +1,4 @@
-import type { Position, TopicPartition } from '../../../processor/ports.ts'
+import { type Position, placeName, type TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
 import type { Edge } from './client.ts'
 import { type Cluster, mainLane } from './cluster.ts'
@@ -22,9 +22,9 @@ export function committedOffsets(cluster: Cluster, group: string, partitions: re
       const byPlace = new Map<string, Position>()
       for (const { topic, partition, offset, metadata, errorCode } of answers) {
         expectNone(errorCode, `${topic} ${partition}`)
-        if (offset >= 0) byPlace.set(`${partition} ${topic}`, { offset, metadata })
+        if (offset >= 0) byPlace.set(placeName({ topic, partition }), { offset, metadata })
       }
-      return partitions.map(({ topic, partition }) => byPlace.get(`${partition} ${topic}`) ?? null)
+      return partitions.map((place) => byPlace.get(placeName(place)) ?? null)
     }),
   )
 }

@@ -1,4 +1,4 @@
-import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts'
+import { type ProducerRecord, placeName, type TopicPartition } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { backOffMs } from './back-off.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
@@ -188,8 +188,8 @@ export class Sender {
       }))
       const request = produceRequest(parts, { transactionalId: enlistment?.transactionalId ?? null, timeoutMs: 15_000 })
       const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
-      const byPlace = new Map(answers.map((answer) => [`${answer.partition} ${answer.topic}`, answer]))
-      for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(`${batch.partition} ${batch.topic}`))
+      const byPlace = new Map(answers.map((answer) => [placeName(answer), answer]))
+      for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(placeName(batch)))
       // What waited for room in the request.
       this.pump()
     } catch (thrown) {

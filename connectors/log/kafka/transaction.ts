@@ -1,4 +1,5 @@
 import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
+import { placeName } from '../../../processor/ports.ts'
 import type { ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isCoordinatorMoved, isPassing } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
@@ -48,7 +49,7 @@ export class Transaction implements Enlistment {
   }
 
   isEnlisted(topic: string, partition: number): boolean {
-    return this.#partitions.has(`${partition} ${topic}`)
+    return this.#partitions.has(placeName({ topic, partition }))
   }
 
   async enlist(places: readonly { readonly topic: string; readonly partition: number }[]): Promise<void> {
@@ -73,7 +74,7 @@ export class Transaction implements Enlistment {
     })
     // Whoever writes knows better than this for how long that may be.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
-    if (aborts === this.#aborts) for (const { topic, partition } of places) this.#partitions.add(`${partition} ${topic}`)
+    if (aborts === this.#aborts) for (const place of places) this.#partitions.add(placeName(place))
   }
 
   /** A group's positions may become part of the transaction. */
