@@ -1,6 +1,7 @@
 import { noHeaders } from '../../topology/record.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
+import { readLong, writeLong } from './long.ts'
 
 /** A change of one row, and the time of the record that did it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
@@ -75,16 +76,6 @@ export class Changelog {
 /** As Kafka Streams': half of what is kept, a minute at the least. */
 export function segmentMsOf(retentionMs: number): number {
   return Math.max(Math.floor(retentionMs / 2), 60_000)
-}
-
-export function writeLong(bytes: Buffer, value: number, at: number): void {
-  bytes.writeInt32BE(Math.floor(value / 2 ** 32), at)
-  bytes.writeUInt32BE(value >>> 0, at + 4)
-}
-
-export function readLong(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }
 
 const segmentBytes = 8

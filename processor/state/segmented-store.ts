@@ -1,7 +1,8 @@
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, SessionStore, StateStore, WindowStore } from '../../topology/state-store.ts'
-import { readLong, segmentMsOf, writeLong } from './changelog.ts'
+import { segmentMsOf } from './changelog.ts'
+import { longBytes, readLong, writeLong } from './long.ts'
 import { idOf, idOfLong, longIn } from './store-entry.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
@@ -251,10 +252,4 @@ function bytesOf(segment: number, ...parts: readonly Uint8Array[]): Uint8Array {
 /** Rows of a segment come behind it, those of the segments before it before it. */
 export function segmentBound(segment: number): Uint8Array {
   return longBytes(segment)
-}
-
-function longBytes(value: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(8)
-  writeLong(bytes, value, 0)
-  return bytes
 }

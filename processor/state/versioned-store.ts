@@ -2,6 +2,7 @@ import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, ValueAndTimestamp, VersionedKeyValueStore } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
+import { longBytes, readLong } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -47,7 +48,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     this.#topic = topic
     this.#keepsLog = keepsLog
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
-    this.#segmentMs = segmentMsOf(this.#retentionMs)
+    this.#segmentMs = versionSegmentMsOf(this.#retentionMs)
     this.#streamTime = memory.kept(`${builder.name}.time`, 'learnt')
   }
 
@@ -201,21 +202,9 @@ function earlierPrefix(segment: number, key: Uint8Array): Uint8Array {
 }
 
 /** As Kafka Streams divides a retention: finer where it is shorter. */
-function segmentMsOf(retentionMs: number): number {
+function versionSegmentMsOf(retentionMs: number): number {
   if (retentionMs <= 60_000) return Math.max(Math.floor(retentionMs / 3), 2000)
   if (retentionMs <= 300_000) return Math.max(Math.floor(retentionMs / 5), 20_000)
   if (retentionMs <= 3_600_000) return Math.max(Math.floor(retentionMs / 12), 60_000)
   return Math.max(Math.floor(retentionMs / 24), 300_000)
-}
-
-function longBytes(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeInt32BE(Math.floor(value / 2 ** 32), 0)
-  bytes.writeUInt32BE(value >>> 0, 4)
-  return bytes
-}
-
-function readLong(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }
