@@ -500,8 +500,8 @@ export class EmbeddedLog implements Log {
 
   /** Deletes whole runs whose newest record is past its topic's retention, then the segments that nothing names any more. */
   async #expire(): Promise<void> {
-    // A commit on its way says where its partitions begin and end, and so does this.
-    while (this.#cycle !== null) await this.#cycle.catch(() => {})
+    // A commit on its way says where its partitions begin and end, and so does this. The next one has not begun yet.
+    await this.#cycle?.catch(() => {})
     if (this.#closed || this.#broken) return
     const changes: RocksChange[] = []
     let longest = 0
