@@ -21,7 +21,7 @@ export interface FetcherOptions {
 }
 
 /**
- * Reads ahead for many partitions. Each is in at most one request; those of one broker go together, and what becomes readable while
+ * Reads ahead for many partitions. Each is in at most one request, and a request has a partition once; those of one broker go together, and what becomes readable while
  * a request waits for records goes in another one, on a connection of its own, so nothing waits for what has nothing.
  */
 export class Fetcher {
@@ -89,8 +89,9 @@ export class Fetcher {
 
   #ask(): void {
     const now = this.#cluster.clock.elapsedMs()
-    const byBroker = new Map<string, { readonly broker: Broker; readonly partitions: FetchedPartition[] }>()
+    const byBroker = new Map<string, { readonly broker: Broker; readonly byPlace: Map<string, FetchedPartition> }>()
     let isLeaderMissing = false
+    let isPlaceTaken = false
     let retryAtMs = Number.POSITIVE_INFINITY
     for (const partition of this.#partitions) {
       if (partition.isAsked || partition.next === null || partition.bytes >= maxAheadBytes) continue
@@ -106,15 +107,21 @@ export class Fetcher {
       }
       const name = `${broker.host}:${broker.port}`
       const group = byBroker.get(name)
-      if (group === undefined) byBroker.set(name, { broker, partitions: [partition] })
-      else group.partitions.push(partition)
+      if (group === undefined) byBroker.set(name, { broker, byPlace: new Map([[placeName(partition), partition]]) })
+      else if (group.byPlace.has(placeName(partition))) isPlaceTaken = true
+      else group.byPlace.set(placeName(partition), partition)
     }
-    for (const [name, { broker, partitions }] of byBroker) {
+    let isAnyAsked = false
+    for (const [name, { broker, byPlace }] of byBroker) {
       const busy = this.#busy.get(name) ?? new Set()
       this.#busy.set(name, busy)
       const lane = this.#lanes.find((one) => !busy.has(one))
-      if (lane !== undefined) void this.#fetch(lane, broker, busy, partitions)
+      if (lane === undefined) continue
+      isAnyAsked = true
+      void this.#fetch(lane, broker, busy, [...byPlace.values()])
     }
+    // Whoever reads the same place too is asked for in a request of its own.
+    if (isPlaceTaken && isAnyAsked) this.poke()
     if (isLeaderMissing) void this.#findLeaders()
     if (retryAtMs < Number.POSITIVE_INFINITY) {
       this.#cancelRetry?.()
@@ -125,7 +132,12 @@ export class Fetcher {
   async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {
     busy.add(lane)
     const asked = new Map(partitions.map((partition) => [placeName(partition), { partition, epoch: partition.epoch }]))
-    for (const partition of partitions) partition.isAsked = true
+    for (const partition of partitions) {
+      partition.isAsked = true
+      // Others of the same place, for which there was no room beside it, come before it the next time.
+      this.#partitions.delete(partition)
+      this.#partitions.add(partition)
+    }
     try {
       const asks = partitions.map(({ topic, partition, next }) => ({ topic, partition, offset: next ?? 0 }))
       const request = fetchRequest(asks, { maxWaitMs, maxBytes: maxAnswerBytes, maxPartitionBytes })

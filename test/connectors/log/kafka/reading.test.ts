@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, it } from 'node:test'
 import { type CompressionAlgorithmValue, Producer, stringSerializers } from '@platformatic/kafka'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
-import type { Consumer, Log } from '../../../../processor/ports.ts'
+import type { Consumer, Log, LogRecord } from '../../../../processor/ports.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { deleteRecords, deleteTopic, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
@@ -41,6 +41,20 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     assert.deepEqual(await next(consumer, 1), ['c'])
     await consumer.close()
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 3 }), ['c'])
+  })
+
+  it('gives all readers of one partition the same, also where there are more of them than requests at a time', { timeout: 20_000 }, async () => {
+    const readers = Array.from({ length: 5 }, () => log.read({ topic, partition: 0, from: 0 }))
+    const runs = readers.map((reader) => reader[Symbol.asyncIterator]())
+    const producer = await log.producer()
+    for (const value of ['a', 'b']) {
+      const came = runs.map(async (one) =>
+        (await one.next()).value?.records.map((each: LogRecord) => Buffer.from(each.value as Uint8Array).toString()),
+      )
+      await producer.send(record(topic, 0, value))
+      assert.deepEqual(await Promise.all(came), Array(5).fill([value]))
+    }
+    for (const reader of readers) await reader.close()
   })
 
   it('does not end as if all were read where the log is closed before', async () => {
