@@ -260,38 +260,54 @@ export class SimulatedReader implements Reader {
   readonly #partition: SimulatedPartition
   readonly #to: number
   readonly #whole: NonNullable<ReadOptions['whole']> | null
-  readonly #topicId: () => string | null
+  readonly #log: { topicId(): string | null; closed(reader: SimulatedReader): void }
   #position: number
+  #failure: unknown = null
   #closed = false
 
-  constructor(partition: SimulatedPartition, { from, to, whole }: ReadOptions, topicId: () => string | null) {
+  constructor(
+    partition: SimulatedPartition,
+    { from, to, whole }: ReadOptions,
+    log: { topicId(): string | null; closed(reader: SimulatedReader): void },
+  ) {
     this.#partition = partition
     this.#whole = whole ?? null
-    this.#topicId = topicId
+    this.#log = log
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
   }
 
+  fail(error: unknown): void {
+    this.#failure ??= error
+    this.#partition.notify()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
+    this.#log.closed(this)
     this.#partition.notify()
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
-    while (!this.#closed && this.#position < this.#to) {
-      if (this.#whole !== null) this.#expectWhole(this.#whole.topicId)
-      const records = this.#partition.read(this.#position, Math.min(this.#to, this.#partition.durableEnd), 1000)
-      const last = records.at(-1)
-      if (last !== undefined) {
-        this.#position = last.offset + 1
-        yield { ...placeOf(this.#partition), records }
-      } else if (this.#partition.durableEnd >= this.#to) return
-      else await this.#changed()
+    try {
+      while (!this.#closed && this.#position < this.#to) {
+        if (this.#failure !== null) throw this.#failure
+        if (this.#whole !== null) this.#expectWhole(this.#whole.topicId)
+        const records = this.#partition.read(this.#position, Math.min(this.#to, this.#partition.durableEnd), 1000)
+        const last = records.at(-1)
+        if (last !== undefined) {
+          this.#position = last.offset + 1
+          yield { ...placeOf(this.#partition), records }
+        } else if (this.#partition.durableEnd >= this.#to) return
+        else await this.#changed()
+      }
+    } finally {
+      this.#log.closed(this)
     }
   }
 
   #expectWhole(topicId: string | null): void {
-    if (this.#position >= this.#partition.start && (topicId === null || topicId === this.#topicId())) return
+    if (this.#position >= this.#partition.start && (topicId === null || topicId === this.#log.topicId())) return
     throw new WaggleError('WAGGLE_RECORDS_GONE', {
       message: `Records of ${this.#partition.topic}, partition ${this.#partition.number}, are gone that were not read`,
       next: 'Read what is there from its start.',

@@ -50,12 +50,14 @@ export class SimulatedLog implements Log {
   readonly #partitions = new Map<string, SimulatedPartition[]>()
   readonly #groups = new Map<string, SimulatedGroup>()
   readonly #producers = new Set<SimulatedTaskProducer>()
+  readonly #readers = new Set<SimulatedReader>()
   #loose: (Appended & { readonly settle: () => void })[] = []
   #last: Promise<unknown> = Promise.resolve()
   #commits = 0
   /** Commits that began before an abort count as dropped. */
   #epoch = 0
   #crashed = false
+  #closed = false
   #cancelRetention: () => void
 
   constructor(options: SimulatedLogOptions) {
@@ -154,11 +156,12 @@ export class SimulatedLog implements Log {
   }
 
   read(options: ReadOptions): Reader {
-    return new SimulatedReader(
-      this.#partition(options.topic, options.partition),
-      options,
-      () => this.#options.disk.topics.get(options.topic)?.id ?? null,
-    )
+    const topicId = () => this.#options.disk.topics.get(options.topic)?.id ?? null
+    const closed = (reader: SimulatedReader) => void this.#readers.delete(reader)
+    const reader = new SimulatedReader(this.#partition(options.topic, options.partition), options, { topicId, closed })
+    if (this.#closed) reader.fail(closedLog())
+    else this.#readers.add(reader)
+    return reader
   }
 
   async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
@@ -242,6 +245,8 @@ export class SimulatedLog implements Log {
 
   async close(): Promise<void> {
     if (this.#crashed) return never()
+    this.#closed = true
+    for (const reader of this.#readers) reader.fail(closedLog())
     await this.#flushLoose()
     await this.#last
     this.#cancelRetention()
@@ -371,6 +376,10 @@ function fenced(group: string): WaggleError {
     message: `Another process writes for ${group} now`,
     next: 'Nothing: this one goes back to its last commit.',
   })
+}
+
+function closedLog(): WaggleError {
+  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' })
 }
 
 function dropped(): WaggleError {

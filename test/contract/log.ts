@@ -594,6 +594,22 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         )
         await reader.close()
       })
+
+      it('ends where it is closed, and fails where its log is, before or while it reads', async () => {
+        const range = { topic: 'in', partition: 0, from: 0, to: 10 }
+        const producer = await log.producer()
+        await producer.send(record('in', 0, 'a'))
+        const readers = [log.read(range), log.read(range)] as const
+        const [own, others] = readers.map((reader) => reader[Symbol.asyncIterator]())
+        for (const runs of [own, others]) assert.equal((await runs?.next())?.done, false)
+        const ended = own?.next()
+        await readers[0].close()
+        assert.equal((await ended)?.done, true)
+        const failed = assert.rejects(async () => others?.next(), { code: 'WAGGLE_CLOSED' })
+        await log.close()
+        await failed
+        await assert.rejects(log.read(range)[Symbol.asyncIterator]().next(), { code: 'WAGGLE_CLOSED' })
+      })
     })
   })
 }

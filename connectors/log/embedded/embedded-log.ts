@@ -72,6 +72,7 @@ export class EmbeddedLog implements Log {
   readonly #topics = new Map<string, Topic>()
   readonly #groups = new Map<string, Group>()
   readonly #taskProducers = new Set<EmbeddedTaskProducer>()
+  readonly #readers = new Set<PartitionReader>()
   readonly #storeNumbers = new Map<string, number>()
   readonly #borrowers = new Set<Borrower>()
   readonly #segments: Segments
@@ -167,7 +168,15 @@ export class EmbeddedLog implements Log {
   }
 
   read(options: ReadOptions): Reader {
-    return new PartitionReader(this, this.#partition(options.topic, options.partition), options)
+    const reader = new PartitionReader(
+      this,
+      this.#partition(options.topic, options.partition),
+      options,
+      (closed) => void this.#readers.delete(closed),
+    )
+    if (this.#closed) reader.fail(closedLog())
+    else this.#readers.add(reader)
+    return reader
   }
 
   /** By whole runs; payloads that lie in segments stay with them. */
@@ -260,6 +269,8 @@ export class EmbeddedLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
+    // What they were to read to its end is not read.
+    for (const reader of this.#readers) reader.fail(closedLog())
     this.#untilRepaired.resolve()
     this.#cancelRetention()
     this.#cancelRepair()
@@ -271,7 +282,7 @@ export class EmbeddedLog implements Log {
   }
 
   #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
-    if (this.#closed) return Promise.reject(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' }))
+    if (this.#closed) return Promise.reject(closedLog())
     try {
       // A record that nobody can write stands for itself: its sender is told before anybody has it.
       if (record.value instanceof Handed) void record.value.bytes
@@ -407,7 +418,7 @@ export class EmbeddedLog implements Log {
    */
   async lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
     while (this.#broken && !this.#closed) await this.#untilRepaired.promise
-    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' })
+    if (this.#closed) throw closedLog()
     this.#borrowers.add(borrower)
     return { handle: this.#disk.handle, giveBack: () => void this.#borrowers.delete(borrower) }
   }
@@ -565,6 +576,10 @@ export class EmbeddedTaskProducer implements TaskProducer {
 
 function unwritable(thrown: unknown): WaggleError {
   return WaggleError.from('WAGGLE_PRODUCTION_FAILED', thrown, { next: 'Give the sink a serde that takes this value.' })
+}
+
+function closedLog(): WaggleError {
+  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Start Waggle again.' })
 }
 
 function commitDropped(): WaggleError {

@@ -11,11 +11,14 @@ export class PartitionReader implements Reader, Watcher {
   readonly #to: number
   readonly #isWhole: boolean
   #position: number
+  readonly #onClosed: (reader: PartitionReader) => void
   #wake: (() => void) | null = null
+  #failure: unknown = null
   #closed = false
 
-  constructor(log: EmbeddedLog, partition: Partition, { from, to, whole }: ReadOptions) {
+  constructor(log: EmbeddedLog, partition: Partition, { from, to, whole }: ReadOptions, onClosed: (reader: PartitionReader) => void) {
     this.#log = log
+    this.#onClosed = onClosed
     this.#partition = partition
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
@@ -31,15 +34,22 @@ export class PartitionReader implements Reader, Watcher {
     this.#wake?.()
   }
 
+  fail(error: unknown): void {
+    this.#failure ??= error
+    this.notify()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#partition.watchers.delete(this)
+    this.#onClosed(this)
     this.notify()
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<RecordRun> {
     try {
       while (!this.#closed && this.#position < this.#to) {
+        if (this.#failure !== null) throw this.#failure
         if (this.#isWhole && this.#position < this.#partition.start) throw recordsGone(this.#partition)
         const records = this.#log.readPartition(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
         const last = records.at(-1)

@@ -102,6 +102,7 @@ class KafkaLog implements Log {
   readonly #readers = new Map<FetchedPartition, PartitionReader>()
   readonly #instance: string
   #made = 0
+  #closed = false
 
   constructor(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }) {
     const { clock, random, processing } = options
@@ -227,7 +228,8 @@ class KafkaLog implements Log {
       read: options,
       onClosed: (fetched) => void this.#readers.delete(fetched),
     })
-    this.#readers.set(reader.fetched, reader)
+    if (this.#closed) reader.fail(closedLog())
+    else this.#readers.set(reader.fetched, reader)
     return reader
   }
 
@@ -236,6 +238,7 @@ class KafkaLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     // What they were to read to its end is not read.
     for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))

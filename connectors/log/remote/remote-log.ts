@@ -20,6 +20,7 @@ import type {
   TopicSpec,
 } from '../../../processor/ports.ts'
 import { Handed } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
 import { PortPeer } from '../../system/port-peer.ts'
 import type { ConsumerPartitions, ListenerCalls, LogCalls } from './protocol.ts'
 import { PackedRecords, packState } from './record-wire.ts'
@@ -116,6 +117,7 @@ export class RemoteLog implements Log {
 
   /** The log itself stays open, where it is. */
   async close(): Promise<void> {
+    this.#peer.close(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' }))
     this.#port.close()
   }
 }
@@ -190,6 +192,7 @@ class RemoteReader implements Reader {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#peer.call('closeReader', await this.#number)
+    // Where the log is closed, or it was never opened, there is none.
+    await this.#number.then((number) => this.#peer.call('closeReader', number)).catch(() => {})
   }
 }
