@@ -68,7 +68,7 @@ export class ClusterRequests implements Requests {
     this.#closed = true
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
     await this.#producer?.close()
-    this.#pending.close()
+    this.#pending.failAll(stopping())
     for (const question of this.#questions.values()) question.fail(stopping())
   }
 

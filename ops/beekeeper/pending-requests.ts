@@ -62,8 +62,9 @@ export class PendingRequests {
     return this.#pending.has(id)
   }
 
-  close(): void {
-    for (const pending of this.#pending.values()) pending.fail(stopping())
+  /** None of them will have an outcome here. */
+  failAll(error: unknown): void {
+    for (const pending of this.#pending.values()) pending.fail(error)
     this.#pending.clear()
   }
 

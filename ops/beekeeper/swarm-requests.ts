@@ -50,7 +50,7 @@ export class SwarmRequests implements Requests {
       for (let partition = 0; partition < partitions; partition++) {
         const reader = log.read({ topic, partition, from: -1 })
         this.#readers.push(reader)
-        void this.#follow(topic, reader, payloads)
+        this.#follow(topic, reader, payloads).catch((error: unknown) => this.#pending.failAll(error))
       }
     }
     // An answer that comes before it is decided where reading starts would never be seen.
@@ -60,7 +60,7 @@ export class SwarmRequests implements Requests {
   async close(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.close()))
     await this.#producer?.close()
-    this.#pending.close()
+    this.#pending.failAll(stopping())
   }
 
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {

@@ -24,6 +24,8 @@ export interface GroupConsumerOptions {
   readonly rebalanceTimeoutMs: number
   readonly maxAheadBytes: number
   readonly onClosed: (consumer: GroupConsumer) => void
+  /** Others may have what it reads; whoever polls it hears of it then. */
+  readonly onLost: () => void
 }
 
 interface Owned extends TopicPartition {
@@ -88,6 +90,7 @@ export class GroupConsumer implements Consumer {
       onLost: () => {
         this.#hasLost = true
         this.#pending = null
+        options.onLost()
         this.#notify()
       },
       onError: (error, { isFinal }) => this.#fail(error, isFinal),
@@ -107,9 +110,14 @@ export class GroupConsumer implements Consumer {
     return this.#hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
   }
 
+  /** Others may have what it reads, and whoever polls it has not heard of it. */
+  get hasLost(): boolean {
+    return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
+  }
+
   /** Nobody else can have been given what it reads: what is written of that now comes before what others write. */
   get isSure(): boolean {
-    return !this.#hasLost && !this.#isLosing && (this.#owned.size === 0 || this.#member.isSeated)
+    return !this.hasLost && (this.#owned.size === 0 || this.#member.isSeated)
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {

@@ -181,6 +181,9 @@ class KafkaLog implements Log {
       rebalanceTimeoutMs,
       maxAheadBytes: this.#options.maxAheadBytes ?? defaultAheadBytes,
       onClosed: (closed) => void this.#consumers.delete(closed),
+      onLost: () => {
+        for (const producer of this.#taskProducers.keys()) producer.fenceWhatIsUnderWay()
+      },
     })
     this.#consumers.add(consumer)
     return consumer
@@ -202,6 +205,7 @@ class KafkaLog implements Log {
       deliveryTimeoutMs,
       transaction,
       mayWrite: () => this.#isSure,
+      hasLost: () => [...this.#consumers].some((consumer) => consumer.hasLost),
       consumers: (of) => [...this.#consumers].filter((consumer) => consumer.group === of),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })

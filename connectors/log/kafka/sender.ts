@@ -138,12 +138,15 @@ export class Sender {
     let retryAtMs = Number.POSITIVE_INFINITY
     let isLeaderMissing = false
     const isHeld = !this.#options.mayWrite()
+    const held: PartitionQueue[] = []
     for (const queue of this.#ready) {
       const batch = queue.head
       if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
       else if (!batch.set.maySend || queue.isEnlisting) continue
-      else if (isHeld) retryAtMs = now + heldMs
-      else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
+      else if (isHeld) {
+        if (now - batch.sinceMs > this.#options.deliveryTimeoutMs) held.push(queue)
+        else retryAtMs = now + heldMs
+      } else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
       else {
         const broker = this.#cluster.leaderOf(queue.topic, queue.partition)
         if (broker === null) {
@@ -163,6 +166,7 @@ export class Sender {
         this.#ready.delete(queue)
       }
     }
+    for (const queue of held) this.#giveUpHeld(queue)
     for (const { broker, queues } of byBroker.values()) void this.#send(broker, queues, identity)
     if (unlisted.length > 0) void this.#enlist(unlisted)
     if (isLeaderMissing) void this.#findLeaders()
@@ -234,6 +238,15 @@ export class Sender {
       this.#settle(queue, batch)
       batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
     }
+  }
+
+  #giveUpHeld(queue: PartitionQueue): void {
+    const batch = queue.head
+    if (batch === undefined) return
+    if (this.#options.enlistment === null) this.#newIdentity(queue.identity)
+    this.#settle(queue, batch)
+    const thrown = new BrokerError('NETWORK', 'the coordinator of the group does not answer')
+    batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
   }
 
   #divide(queue: PartitionQueue): void {

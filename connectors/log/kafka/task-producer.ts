@@ -20,6 +20,8 @@ export interface KafkaTaskProducerOptions {
   readonly transaction: Transaction | null
   /** False while others may have been given the tasks: no broker would keep what is late from coming after what they write, but where it fences a transaction. */
   readonly mayWrite: () => boolean
+  /** It is known that others may have been given tasks, and whoever runs them here has not been told. */
+  readonly hasLost: () => boolean
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void
 }
@@ -34,6 +36,7 @@ export class KafkaTaskProducer implements TaskProducer {
   #last: Promise<unknown> = Promise.resolve()
   /** What made a commit fail: nothing after it counts until all of it is dropped. */
   #broken: WaggleError | null = null
+  #closing: Promise<void> | null = null
 
   constructor(options: KafkaTaskProducerOptions) {
     const { transaction } = options
@@ -47,12 +50,15 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   append(record: ProducerRecord): void {
+    // It would count for nothing, and must not be there.
+    if (this.#broken !== null) return
     const open = this.#open
     open.add(this.#sender.append(record, open))
   }
 
   commit(point: CommitPoint): Promise<CommitReceipt> {
     if (this.#sets.length > maxWaitingCommits) return Promise.reject(tooMany(this.#options.group))
+    if (this.#options.hasLost()) this.#drop(lost(this.#options.group))
     const set = this.#open
     this.#sets.push(new CommitSet({ maySend: this.#transaction === null }))
     const committed = this.#last.then(() => this.#commit(set, point))
@@ -61,7 +67,14 @@ export class KafkaTaskProducer implements TaskProducer {
     return committed
   }
 
+  /** It may be another's by now: whoever waits for it is told, and does not wait for who polls. */
+  fenceWhatIsUnderWay(): void {
+    if (this.#sets.length > 1 || !this.#open.isEmpty) this.#drop(lost(this.#options.group))
+  }
+
   async abort(): Promise<void> {
+    // One that was fenced has closed itself.
+    if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
     try {
@@ -75,7 +88,12 @@ export class KafkaTaskProducer implements TaskProducer {
     this.#sets = [new CommitSet({ maySend: true })]
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#options.onClosed(this)
     this.#drop(dropped())
     await this.#last
@@ -157,6 +175,13 @@ export class KafkaTaskProducer implements TaskProducer {
   #memberOptions() {
     return { ownGroup: this.#options.group, consumers: this.#options.consumers }
   }
+}
+
+function lost(group: string): WaggleError {
+  return new WaggleError('WAGGLE_FENCED', {
+    message: `Another member of ${group} may have what this one read`,
+    next: 'Nothing: this one goes back to its last commit.',
+  })
 }
 
 function dropped(): WaggleError {

@@ -162,7 +162,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('does not hear from a member that was thrown out, and has not noticed, that it has what it had', async () => {
+  it('does not hear from a member that was thrown out that it has what it had, nor takes what it commits, though nobody has polled it since', async () => {
     const rounds: (readonly (readonly TopicPartition[])[])[] = []
     const assignor: GroupAssignor = {
       name: 'listening',
@@ -177,12 +177,24 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     const busy = await subscribe(told, { assignor })
     await until([busy], () => told.length === 1)
     const before = rounds.length
+    const underWay = await log.taskProducer({ group })
+    underWay.append(record(topic, 0, 'under way'))
     await dismissMembers(cluster(), group)
     // It joins again by itself, and does not poll.
     const other = await open()
     while (rounds.length === before) await other.topic(topic)
     await other.close()
     assert.deepEqual(rounds.at(-1), [[]])
+    // Nobody waits for what it commits until somebody polls.
+    const nothing = { positions: [], state: [] }
+    await assert.rejects(underWay.commit(nothing), { code: 'WAGGLE_FENCED' })
+    const later = await log.taskProducer({ group })
+    later.append(record(topic, 0, 'later'))
+    await assert.rejects(later.commit(nothing), { code: 'WAGGLE_FENCED' })
+    await until([busy], () => told.length === 3)
+    const producer = await log.taskProducer({ group })
+    producer.append(record(topic, 0, 'after'))
+    await producer.commit(nothing)
   })
 
   it('has nothing written, at least once, by a member that may have been replaced without knowing it', async () => {
