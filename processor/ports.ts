@@ -345,7 +345,11 @@ export interface Log {
   topic(name: string): Promise<TopicInfo | null>
   topics(): Promise<readonly string[]>
   subscribe(subscription: Subscription): Promise<Consumer>
-  taskProducer(options: { readonly group: string }): Promise<TaskProducer>
+  /**
+   * `consumers`: what the tasks read with that it writes for, where somebody knows; else all of the log. Where one of them may have lost its tasks
+   * to others, nothing that comes late counts.
+   */
+  taskProducer(options: { readonly group: string; readonly consumers?: () => readonly Consumer[] }): Promise<TaskProducer>
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**

@@ -75,6 +75,8 @@ export interface KeptStore {
   readonly timestamped?: boolean
   /** Of a table: where there is a cache, its updates go on when it is flushed. */
   readonly cached?: boolean
+  /** It says what is still to be done: where a commit is not atomic, what is removed from it is removed when all the rest of the commit is there. */
+  readonly removedLast?: boolean
   /** Of each record in its changelog that holds a value. */
   readonly changelogHeaders?: readonly Header[]
   /** The topic that it is the table of, where that stands for a changelog. */

@@ -39,11 +39,14 @@ export class LoggedState {
     return this.#disk.store(name)
   }
 
-  append(changes: readonly StoreChange[], append: (record: ProducerRecord) => void): void {
+  /** `isLast`: it belongs behind everything else of its commit. */
+  append(changes: readonly StoreChange[], append: (record: ProducerRecord, options: { readonly isLast: boolean }) => void): void {
     for (const { store, logged } of changes) {
       const changelog = this.#changelogs.find((one) => one.store.name === store && !one.isSource)
       if (logged === null || changelog === undefined) continue
-      for (const { key, value, timestamp, headers } of logged()) append({ ...changelog.place, key, value, timestamp, headers })
+      const { removedLast = false } = changelog.store
+      for (const { key, value, timestamp, headers } of logged())
+        append({ ...changelog.place, key, value, timestamp, headers }, { isLast: removedLast && value === null })
     }
   }
 

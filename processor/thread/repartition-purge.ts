@@ -26,6 +26,8 @@ export class RepartitionPurge {
   #lastAt: number
   #isRunning = false
   #mayNot = false
+  /** After a failure, however often it is to be. */
+  #pauseMs = 0
   #cancel: (() => void) | null = null
 
   constructor(options: RepartitionPurgeOptions) {
@@ -53,7 +55,7 @@ export class RepartitionPurge {
     const { clock, intervalMs } = this.#options
     if (this.#due.size === 0 || this.#isRunning || this.#mayNot) return
     const now = clock.elapsedMs()
-    const dueMs = this.#lastAt + intervalMs - now
+    const dueMs = this.#lastAt + Math.max(intervalMs, this.#pauseMs) - now
     if (dueMs > 0) {
       this.#cancel ??= clock.after(dueMs, () => {
         this.#cancel = null
@@ -62,6 +64,7 @@ export class RepartitionPurge {
       return
     }
     this.#lastAt = now
+    this.#pauseMs = 0
     void this.#purge()
   }
 
@@ -75,7 +78,8 @@ export class RepartitionPurge {
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
       this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
       // What was committed meanwhile is further.
-      for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
+      if (error.code !== 'WAGGLE_MISSING_TOPIC') for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
+      this.#pauseMs = failurePauseMs
       const until = error.code === 'WAGGLE_NOT_PERMITTED' ? ' Until the next start it is not tried again.' : ''
       this.#options.onNotice(`Repartition topics keep what is done: ${error.message}. ${error.next}${until}`)
     } finally {
@@ -92,3 +96,5 @@ function purgeableTopics(topology: Topology): ReadonlySet<string> {
   const readers = (topic: string) => subtopologies.filter(({ sources }) => sources.includes(topic)).length
   return new Set([...topology.internalTopics.keys()].filter((topic) => !kept.has(topic) && readers(topic) === 1))
 }
+
+const failurePauseMs = 10_000

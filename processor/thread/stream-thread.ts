@@ -111,6 +111,7 @@ export class StreamThread {
       ...options,
       meters: this.meters,
       assignment: this.#assignment,
+      consumers: () => this.#groups.consumers.map(({ consumer }) => consumer),
       onTaken: () => {
         this.#failures = 0
       },

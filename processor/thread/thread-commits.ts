@@ -1,5 +1,17 @@
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Clock, CommitPoint, CommitReceipt, Log, Position, ProducerRecord, StoreChange, TaskProducer, TopicPartition } from '../ports.ts'
+import {
+  type Clock,
+  type CommitPoint,
+  type CommitReceipt,
+  type Consumer,
+  type Log,
+  type Position,
+  type ProducerRecord,
+  placeName,
+  type StoreChange,
+  type TaskProducer,
+  type TopicPartition,
+} from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { RecordRate } from './record-rate.ts'
@@ -15,6 +27,8 @@ export interface ThreadCommitsOptions {
   /** What is committed is what its tasks have done. */
   readonly assignment: TaskAssignment
   readonly states: TaskStates | null
+  /** What the thread reads with. */
+  readonly consumers: () => readonly Consumer[]
   readonly commitIntervalMs: number
   readonly commitsWhenIdle: boolean
   readonly purgeIntervalMs: number
@@ -145,7 +159,8 @@ export class ThreadCommits {
   }
 
   #newProducer(): Promise<TaskProducer> {
-    return this.#options.log.taskProducer({ group: this.#options.plan.applicationId })
+    const { log, plan, consumers } = this.#options
+    return log.taskProducer({ group: plan.applicationId, consumers })
   }
 
   #close(): void {
@@ -204,9 +219,9 @@ export class ThreadCommits {
       if (of !== null) {
         const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
         part.changes.toReversed().forEach((change, at) => {
-          const values: ProducerRecord[] = []
-          changelogs[at] ??= values
-          of.append([change], (record) => (record.value === null ? removals : (changelogs[at] ?? values)).push(record))
+          const rest = changelogs[at] ?? []
+          changelogs[at] = rest
+          of.append([change], (record, { isLast }) => (isLast ? removals : rest).push(record))
         })
         logged.push(part)
       }
@@ -218,19 +233,20 @@ export class ThreadCommits {
 
   /**
    * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
-   * before it, and so on; what it has removed from any of them; and its positions. After a crash in between, what is missing is done again, and
+   * before it, and so on; what it has removed of what is due; and its positions. After a crash in between, what is missing is done again, and
    * what comes after it is there already. The other way round, a join or whoever else drops repeats would say that it has sent what nobody has
    * got, and what was due would be due no more though it was not done.
    */
   async #send(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
     const turns = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs]
-    const ends: CommitReceipt['ends'][number][] = []
+    // A later turn may write to the same place.
+    const ends = new Map<string, CommitReceipt['ends'][number]>()
     for (const [at, records] of turns.entries()) {
       for (const record of records) producer.append(record)
       const receipt = await producer.commit(at === turns.length - 1 ? point : nothingYet)
-      ends.push(...receipt.ends)
+      for (const end of receipt.ends) ends.set(placeName(end), end)
     }
-    return { ends }
+    return { ends: [...ends.values()] }
   }
 }
 
@@ -243,7 +259,7 @@ interface Taken extends CommitPoint {
   readonly logged: readonly LoggedPart[]
   /** Of each of those first that of its last store, and so on. */
   readonly changelogs: readonly (readonly ProducerRecord[])[]
-  /** From any store. */
+  /** From stores that say what is due. */
   readonly removals: readonly ProducerRecord[]
   /** Tasks that have something. */
   readonly committing: number

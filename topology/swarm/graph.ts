@@ -219,7 +219,7 @@ class SubtopologyBuilder {
 
   /** With the store that keeps its due times in order. */
   #stores(store: KeptStore): readonly KeptStore[] {
-    return [store, keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() })]
+    return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }
 
   #childrenOf(name: string): readonly string[] {

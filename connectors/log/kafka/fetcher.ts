@@ -181,7 +181,7 @@ export class Fetcher {
       this.#options.onOutOfRange(partition)
     } else {
       const failure = new BrokerError(error)
-      if (isPassing(failure)) {
+      if (isPassing(failure) && error !== 'CORRUPT_MESSAGE') {
         this.#later(partition)
         void this.#findLeaders()
       } else this.#cannotRead(partition, failure)

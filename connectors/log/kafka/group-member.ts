@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from './group-protocol.ts'
 import { type GroupMembership, noMember } from './offsets.ts'
+import { Seat } from './seat.ts'
 
 export interface GroupMemberOptions {
   readonly cluster: Cluster
@@ -41,6 +42,9 @@ export class GroupMember {
   readonly #joinLane: Lane
   readonly #syncLane: Lane
   readonly #heartbeatLane: Lane
+  readonly #place: Seat
+  /** Whom it has asked to let it join, and who has not answered. */
+  #joiningAt: Broker | null = null
   #memberId = ''
   #generation = -1
   /** Of what is read now: also when this member has joined since, or is none any more. */
@@ -56,7 +60,6 @@ export class GroupMember {
   #partitionCounts = ''
   #isLeader = false
   #lastCheckMs = 0
-  #seatUntilMs = 0
   #closed = false
   #loop: Promise<void>
 
@@ -68,6 +71,7 @@ export class GroupMember {
     this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
     // A coordinator that has frozen is given up while there is time to find the next one.
     this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: Math.min(maxHeartbeatMs, options.sessionTimeoutMs / 3) }
+    this.#place = new Seat({ ...options, clock: this.#cluster.clock })
     this.#loop = this.#run()
   }
 
@@ -81,12 +85,9 @@ export class GroupMember {
     return this.#mustJoin && !this.#closed
   }
 
-  /**
-   * Its seat cannot have been given to another yet: the coordinator, which counts a session from what it hears, has answered something that
-   * was sent less than a session ago. False does not say that it has lost it.
-   */
+  /** Its place cannot have been given to another yet. False does not say that it has. */
   get isSeated(): boolean {
-    return this.#cluster.clock.elapsedMs() < this.#seatUntilMs
+    return this.#place.isHeld
   }
 
   /** When this member is of another generation than that. */
@@ -165,7 +166,7 @@ export class GroupMember {
     if (this.#generation >= 0) this.#options.onLost()
     this.#memberId = ''
     this.#generation = -1
-    this.#seatUntilMs = 0
+    this.#place.lose()
     this.#isPending = false
     this.#mustJoin = true
   }
@@ -180,14 +181,19 @@ export class GroupMember {
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
-    const joined = await this.#withHeartbeats(this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish)))
+    const joined = await this.#withHeartbeats(
+      this.#coordinated((broker) => {
+        this.#joiningAt = broker
+        return client.joinGroup({ broker, lane: this.#joinLane }, wish)
+      }),
+    )
     this.#memberId = joined.memberId
     if (!joined.isKnown) return
     this.#isLeader = joined.leader === joined.memberId
     if (this.#isLeader) await this.#watch(topicsOf(joined.members))
     const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
     const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
-    const assignment = await this.#heard(() =>
+    const assignment = await this.#place.hears(() =>
       this.#coordinated((broker) => client.syncGroup({ broker, lane: this.#syncLane }, group, { member, protocol: assignor.name, assignments })),
     )
     if (this.#closed) return
@@ -220,27 +226,23 @@ export class GroupMember {
     await this.#checkTopics()
   }
 
-  async #heartbeat(): Promise<void> {
+  async #heartbeat({ isJoining = false } = {}): Promise<void> {
     const { client } = this.#cluster
-    await this.#heard(() => this.#coordinated((broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)))
+    const beat = (broker: Broker) => {
+      // The one that was asked to let it join does not know of it any more, or never answers.
+      const isMoved = this.#joiningAt !== null && (this.#joiningAt.host !== broker.host || this.#joiningAt.port !== broker.port)
+      if (isMoved) void client.closeLanes((name) => name === this.#joinLane.name)
+      return client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)
+    }
+    await this.#place.hears(() => this.#coordinated(beat), { isJoining })
   }
 
   /** Others may be long in coming. */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
-    let unheard = 0
-    const heartbeat = async () => {
-      try {
-        await this.#heartbeat()
-        unheard = 0
-      } catch (thrown) {
-        // A coordinator that has frozen never answers that it has joined: another one may be found.
-        if (!(thrown instanceof BrokerError) || thrown.error !== 'NETWORK' || ++unheard < maxUnheard) return
-        await this.#cluster.client.closeLanes((name) => name === this.#joinLane.name)
-      }
-    }
     const over = joining.finally(() => {
       isOver = true
+      this.#joiningAt = null
       this.#nudge?.()
     })
     const ended = over.then(
@@ -250,22 +252,9 @@ export class GroupMember {
     while (!isOver && !this.#closed && this.#memberId !== '') {
       await this.#wait(this.#options.heartbeatIntervalMs)
       // What it is told, it is told by the answer to its joining.
-      if (!isOver && !this.#closed) await Promise.race([ended, heartbeat()])
+      if (!isOver && !this.#closed) await Promise.race([ended, this.#heartbeat({ isJoining: true }).catch(() => {})])
     }
     return over
-  }
-
-  /** An answer that does not throw a member out, or that asks it to join, keeps its seat for another session. */
-  async #heard<T>(ask: () => Promise<T>): Promise<T> {
-    const untilMs = this.#cluster.clock.elapsedMs() + this.#options.sessionTimeoutMs
-    try {
-      const answer = await ask()
-      this.#seatUntilMs = untilMs
-      return answer
-    } catch (thrown) {
-      if (thrown instanceof BrokerError && thrown.error === 'REBALANCE_IN_PROGRESS') this.#seatUntilMs = untilMs
-      throw thrown
-    }
   }
 
   /** The leader sees to it that new partitions are read. */
@@ -320,5 +309,3 @@ export class GroupMember {
 
 const topicCheckMs = 5000
 const maxHeartbeatMs = 10_000
-/** Heartbeats in turn, of which each may take a third of a session. */
-const maxUnheard = 3

@@ -182,14 +182,14 @@ class KafkaLog implements Log {
       maxAheadBytes: this.#options.maxAheadBytes ?? defaultAheadBytes,
       onClosed: (closed) => void this.#consumers.delete(closed),
       onLost: () => {
-        for (const producer of this.#taskProducers.keys()) producer.fenceWhatIsUnderWay()
+        for (const producer of this.#taskProducers.keys()) producer.fenceWhatIsLost()
       },
     })
     this.#consumers.add(consumer)
     return consumer
   }
 
-  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+  async taskProducer({ group, consumers }: { readonly group: string; readonly consumers?: () => readonly Consumer[] }): Promise<TaskProducer> {
     const { processing, lingerMs = 5, deliveryTimeoutMs = 120_000, transactionTimeoutMs = 10_000 } = this.#options
     const name = `${group}-${this.#instance}-${this.#freeNumber(group)}`
     const transaction =
@@ -204,8 +204,7 @@ class KafkaLog implements Log {
       maxBatchBytes: this.#maxBatchBytes,
       deliveryTimeoutMs,
       transaction,
-      mayWrite: () => this.#isSure,
-      hasLost: () => [...this.#consumers].some((consumer) => consumer.hasLost),
+      reads: () => (consumers === undefined ? [...this.#consumers] : consumers().filter((consumer) => consumer instanceof GroupConsumer)),
       consumers: (of) => [...this.#consumers].filter((consumer) => consumer.group === of),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })
@@ -250,11 +249,6 @@ class KafkaLog implements Log {
     this.#cluster.close()
     await this.#fetcher.close()
     await this.#client.close()
-  }
-
-  get #isSure(): boolean {
-    for (const consumer of this.#consumers) if (!consumer.isSure) return false
-    return true
   }
 
   get #maxBatchBytes(): number {

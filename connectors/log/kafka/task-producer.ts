@@ -18,10 +18,8 @@ export interface KafkaTaskProducerOptions {
   readonly deliveryTimeoutMs: number
   /** Null: records first, positions after them. */
   readonly transaction: Transaction | null
-  /** False while others may have been given the tasks: no broker would keep what is late from coming after what they write, but where it fences a transaction. */
-  readonly mayWrite: () => boolean
-  /** It is known that others may have been given tasks, and whoever runs them here has not been told. */
-  readonly hasLost: () => boolean
+  /** What the tasks are read with. Without transactions, which brokers fence, nothing would keep what is late from coming after what others write. */
+  readonly reads: () => readonly GroupConsumer[]
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void
 }
@@ -42,7 +40,8 @@ export class KafkaTaskProducer implements TaskProducer {
     const { transaction } = options
     this.#options = options
     this.#transaction = transaction
-    this.#sender = new Sender({ ...options, enlistment: transaction })
+    const mayWrite = () => transaction !== null || options.reads().every(({ isSure }) => isSure)
+    this.#sender = new Sender({ ...options, enlistment: transaction, mayWrite })
   }
 
   get pendingBytes(): number {
@@ -58,7 +57,7 @@ export class KafkaTaskProducer implements TaskProducer {
 
   commit(point: CommitPoint): Promise<CommitReceipt> {
     if (this.#sets.length > maxWaitingCommits) return Promise.reject(tooMany(this.#options.group))
-    if (this.#options.hasLost()) this.#drop(lost(this.#options.group))
+    if (this.#hasLost) this.#drop(lost(this.#options.group))
     const set = this.#open
     this.#sets.push(new CommitSet({ maySend: this.#transaction === null }))
     const committed = this.#last.then(() => this.#commit(set, point))
@@ -67,9 +66,13 @@ export class KafkaTaskProducer implements TaskProducer {
     return committed
   }
 
-  /** It may be another's by now: whoever waits for it is told, and does not wait for who polls. */
-  fenceWhatIsUnderWay(): void {
-    if (this.#sets.length > 1 || !this.#open.isEmpty) this.#drop(lost(this.#options.group))
+  /** What is under way may be another's by now: whoever waits for it is told, and does not wait for who polls. */
+  fenceWhatIsLost(): void {
+    if (this.#hasLost && (this.#sets.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
+  }
+
+  get #hasLost(): boolean {
+    return this.#options.reads().some(({ hasLost }) => hasLost)
   }
 
   async abort(): Promise<void> {

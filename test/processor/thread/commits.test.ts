@@ -31,7 +31,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('write the last store before the others where they have turns, and what is removed after all of them', async () => {
+  it('write the last store before the others where they have turns, and what is removed of what is due after all of them', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -112,7 +112,7 @@ function steps(): Topology {
       },
     }
   }
-  const stores = ['first', 'second'].map((name) => keyValueStore({ name, key: text, value: text }))
+  const stores = ['first', 'second'].map((name) => ({ ...keyValueStore({ name, key: text, value: text }), removedLast: name === 'second' }))
   const topology = new Topology().addSource('source', 'in', read).addProcessor('steps', processor, ['source'])
   for (const store of stores) topology.addStateStore(store, ['steps'])
   return topology.addSink('sink', 'out', ['steps'], written)
