@@ -29,7 +29,8 @@ export class KnownReplyTopics implements ReplyTopics {
   /** Null: not looked at yet. */
   readonly #known = new Map<string, Known | null>()
   readonly #looking = new Set<string>()
-  #isListing = false
+  #listing: Promise<void> | null = null
+  #isAskedAgain = false
 
   constructor(options: KnownReplyTopicsOptions) {
     this.#options = options
@@ -67,17 +68,27 @@ export class KnownReplyTopics implements ReplyTopics {
     }
   }
 
-  /** One of them is said to be gone: which are there is asked once, however many say so. */
-  async lookAgain(): Promise<void> {
-    if (this.#isListing) return
-    this.#isListing = true
+  /** One of them is said to be gone: which are there is asked once, however many say so, and once more for those who say so meanwhile. */
+  lookAgain(): Promise<void> {
+    this.#isAskedAgain = this.#listing !== null
+    this.#listing ??= this.#list().finally(() => {
+      this.#listing = null
+    })
+    return this.#listing
+  }
+
+  async #list(): Promise<void> {
     const { log, clock } = this.#options
-    try {
+    do {
+      this.#isAskedAgain = false
+      const [asked, sinceMs] = [[...this.#known.keys()], clock.elapsedMs()]
       const there = new Set(await log.topics())
-      for (const topic of this.#known.keys()) if (!there.has(topic)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
-    } finally {
-      this.#isListing = false
-    }
+      for (const topic of asked) {
+        // It may have been made, and looked at, since.
+        const known = this.#known.get(topic) ?? null
+        if (!there.has(topic) && (known === null || known.atMs < sinceMs)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
+      }
+    } while (this.#isAskedAgain)
   }
 
   /** For the engine: which partition a reply goes to was decided, and looked at, where its request was accepted, perhaps by another process. */
@@ -105,12 +116,13 @@ export class KnownReplyTopics implements ReplyTopics {
 
   #remember(topic: string, known: Known | null): void {
     if (!this.#known.has(topic) && this.#known.size >= (this.#options.maxKnown ?? maxKnown)) {
-      // The oldest.
+      // The one that was not looked at for the longest time.
       for (const first of this.#known.keys()) {
         this.#known.delete(first)
         break
       }
     }
+    this.#known.delete(topic)
     this.#known.set(topic, known)
   }
 }

@@ -9,15 +9,16 @@ describe('The reply topics that a swarm knows', () => {
     const scene = new Scene()
     await scene.make(['replies-a', 'replies-b'])
     for (const topic of ['replies-a', 'replies-b', 'replies-gone']) assert.equal(scene.topics.named.partitionsOf(topic), Number.MAX_SAFE_INTEGER)
+    await scene.world.clock.advance(1)
     await Promise.all([scene.topics.lookAgain(), scene.topics.lookAgain(), scene.topics.lookAgain()])
-    assert.deepEqual(scene.asked, { lists: 1, topics: 0 })
+    assert.deepEqual(scene.asked, { lists: 2, topics: 0 }, 'one for the first, and one for those who came while it was on its way')
     assert.deepEqual(
       ['replies-a', 'replies-gone'].map((topic) => scene.topics.named.partitionsOf(topic)),
       [Number.MAX_SAFE_INTEGER, null],
     )
   })
 
-  it('are not more than a bound: the oldest goes, and one that is known pushes out none', async () => {
+  it('are not more than a bound: the one goes that was not looked at for the longest time, and one that is known pushes out none', async () => {
     const scene = new Scene({ maxKnown: 2 })
     await scene.make(['replies-a', 'replies-b', 'replies-c'])
     for (const topic of ['replies-a', 'replies-b', 'replies-a']) await scene.topics.look(topic)
@@ -25,8 +26,19 @@ describe('The reply topics that a swarm knows', () => {
     await scene.topics.look('replies-c')
     assert.deepEqual(
       ['replies-a', 'replies-b', 'replies-c'].map((topic) => scene.topics.partitionsOf(topic)),
-      [undefined, 1, 1],
+      [1, undefined, 1],
     )
+  })
+
+  it('are there when they were made, and looked at, while others were looked for', async () => {
+    const scene = new Scene()
+    await scene.topics.look('replies-a')
+    await scene.world.clock.advance(1)
+    const looking = scene.topics.lookAgain()
+    await scene.make(['replies-a'])
+    await scene.topics.look('replies-a')
+    await looking
+    assert.equal(scene.topics.named.partitionsOf('replies-a'), 1)
   })
 
   it('are none because somebody asked whether they may be', async () => {
@@ -49,9 +61,12 @@ class Scene {
 
   constructor(options: { readonly maxKnown?: number } = {}) {
     const log = changed(this.#log, {
-      topics: () => {
+      topics: async () => {
         this.asked.lists++
-        return this.#log.topics()
+        const names = await this.#log.topics()
+        // It takes longer than to look at one.
+        for (let turn = 0; turn < 10; turn++) await undefined
+        return names
       },
       topic: (name: string) => {
         this.asked.topics++
