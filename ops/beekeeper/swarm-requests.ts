@@ -32,6 +32,7 @@ export class SwarmRequests implements Requests {
   readonly #pending: PendingRequests
   #producer: Producer | null = null
   readonly #readers: Reader[] = []
+  #failure: string | null = null
 
   constructor(options: SwarmRequestsOptions) {
     this.#options = options
@@ -50,7 +51,7 @@ export class SwarmRequests implements Requests {
       for (let partition = 0; partition < partitions; partition++) {
         const reader = log.read({ topic, partition, from: -1 })
         this.#readers.push(reader)
-        this.#follow(topic, reader, payloads).catch((error: unknown) => this.#pending.failAll(error))
+        this.#follow(topic, reader, payloads).catch((error: unknown) => this.#failed(error))
       }
     }
     // An answer that comes before it is decided where reading starts would never be seen.
@@ -65,6 +66,7 @@ export class SwarmRequests implements Requests {
 
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
+    if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
     return this.#routes.refusal(gateway, { load: log.load, waiting: this.#pending.waiting, maxPending })
   }
 
@@ -107,6 +109,12 @@ export class SwarmRequests implements Requests {
   async #send(route: GatewayRoute, request: NewRequest, durable: boolean): Promise<void> {
     if (this.#producer === null) throw stopping()
     await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
+  }
+
+  /** Nobody would hear of what is accepted from now on. */
+  #failed(error: unknown): void {
+    this.#failure = error instanceof Error ? error.message : String(error)
+    this.#pending.failAll(error)
   }
 
   async #follow(topic: string, reader: Reader, payloads: HandingSerde<Payload>): Promise<void> {

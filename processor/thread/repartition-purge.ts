@@ -80,6 +80,7 @@ export class RepartitionPurge {
       // What was committed meanwhile is further.
       if (error.code !== 'WAGGLE_MISSING_TOPIC') for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
       this.#pauseMs = failurePauseMs
+      this.#lastAt = this.#options.clock.elapsedMs()
       const until = error.code === 'WAGGLE_NOT_PERMITTED' ? ' Until the next start it is not tried again.' : ''
       this.#options.onNotice(`Repartition topics keep what is done: ${error.message}. ${error.next}${until}`)
     } finally {

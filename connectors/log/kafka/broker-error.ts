@@ -110,12 +110,12 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
       cause: thrown,
     })
   }
-  if (passing.has(error)) {
-    return new WaggleError('WAGGLE_LOG_UNREACHABLE', { message, next: 'See that the brokers run and can be reached from here.', cause: thrown })
-  }
   if (error === 'CORRUPT_MESSAGE') {
     const next = 'See to the disk of the broker that leads the partition; another replica may be whole.'
     return new WaggleError('WAGGLE_LOG_DAMAGED', { message, next, cause: thrown })
+  }
+  if (passing.has(error)) {
+    return new WaggleError('WAGGLE_LOG_UNREACHABLE', { message, next: 'See that the brokers run and can be reached from here.', cause: thrown })
   }
   return new WaggleError('WAGGLE_LOG_REFUSED', { message, next: 'Look at what the broker says of it.', cause: thrown })
 }

@@ -93,7 +93,10 @@ export class GroupConsumer implements Consumer {
         options.onLost()
         this.#notify()
       },
-      onError: (error, { isFinal }) => this.#fail(error, isFinal),
+      onError: (error, { isFinal }) => {
+        this.#fail(error, isFinal)
+        if (isFinal) options.onLost()
+      },
     })
   }
 
@@ -107,7 +110,7 @@ export class GroupConsumer implements Consumer {
 
   /** Who a position of this partition is committed as; null where this member does not own it. */
   memberOf(place: TopicPartition): GroupMembership | null {
-    return this.#hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
+    return this.hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
   }
 
   /** Others may have what it reads, and whoever polls it has not heard of it. */

@@ -43,8 +43,6 @@ export class GroupMember {
   readonly #syncLane: Lane
   readonly #heartbeatLane: Lane
   readonly #place: Seat
-  /** Whom it has asked to let it join, and who has not answered. */
-  #joiningAt: Broker | null = null
   #memberId = ''
   #generation = -1
   /** Of what is read now: also when this member has joined since, or is none any more. */
@@ -181,12 +179,7 @@ export class GroupMember {
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
-    const joined = await this.#withHeartbeats(
-      this.#coordinated((broker) => {
-        this.#joiningAt = broker
-        return client.joinGroup({ broker, lane: this.#joinLane }, wish)
-      }),
-    )
+    const joined = await this.#withHeartbeats(this.#coordinated((broker) => client.joinGroup({ broker, lane: this.#joinLane }, wish)))
     this.#memberId = joined.memberId
     if (!joined.isKnown) return
     this.#isLeader = joined.leader === joined.memberId
@@ -228,31 +221,40 @@ export class GroupMember {
 
   async #heartbeat({ isJoining = false } = {}): Promise<void> {
     const { client } = this.#cluster
-    const beat = (broker: Broker) => {
-      // The one that was asked to let it join does not know of it any more, or never answers.
-      const isMoved = this.#joiningAt !== null && (this.#joiningAt.host !== broker.host || this.#joiningAt.port !== broker.port)
-      if (isMoved) void client.closeLanes((name) => name === this.#joinLane.name)
-      return client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)
-    }
+    const beat = (broker: Broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)
     await this.#place.hears(() => this.#coordinated(beat), { isJoining })
   }
 
-  /** Others may be long in coming. */
+  /** Others may be long in coming. What the coordinator says of the member, it says in its answer to the joining. */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
     const over = joining.finally(() => {
       isOver = true
-      this.#joiningAt = null
       this.#nudge?.()
     })
     const ended = over.then(
       () => {},
       () => {},
     )
+    let mayBeForgotten = false
+    const beat = async () => {
+      const refused = await this.#heartbeat({ isJoining: true }).then(
+        () => null,
+        (thrown: unknown) => thrown,
+      )
+      // A coordinator that was away, or is another one now, may never answer what it was asked before.
+      if (isPassing(refused)) {
+        mayBeForgotten = true
+        return
+      }
+      if (refused instanceof BrokerError && refused.error === 'UNKNOWN_MEMBER_ID' && this.#generation >= 0) mayBeForgotten = true
+      if (!mayBeForgotten) return
+      mayBeForgotten = false
+      await this.#cluster.client.closeLanes((name) => name === this.#joinLane.name)
+    }
     while (!isOver && !this.#closed && this.#memberId !== '') {
       await this.#wait(this.#options.heartbeatIntervalMs)
-      // What it is told, it is told by the answer to its joining.
-      if (!isOver && !this.#closed) await Promise.race([ended, this.#heartbeat({ isJoining: true }).catch(() => {})])
+      if (!isOver && !this.#closed) await Promise.race([ended, beat()])
     }
     return over
   }

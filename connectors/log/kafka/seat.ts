@@ -15,6 +15,8 @@ export class Seat {
   readonly #options: SeatOptions
   #untilMs = 0
   #joinByMs = Number.POSITIVE_INFINITY
+  /** When that was asked which was answered last without a word of a round: none had begun before. */
+  #quietMs = 0
   /** What was asked before it was lost says nothing of the next one. */
   #losses = 0
 
@@ -46,13 +48,15 @@ export class Seat {
       if (isOfNow()) {
         keep()
         this.#joinByMs = Number.POSITIVE_INFINITY
+        this.#quietMs = askedMs
       }
       return answer
     } catch (thrown) {
-      if (isOfNow() && thrown instanceof BrokerError && thrown.error === 'REBALANCE_IN_PROGRESS') {
+      const error = thrown instanceof BrokerError && isOfNow() ? thrown.error : ''
+      if (error === 'REBALANCE_IN_PROGRESS') {
         keep()
-        if (!isJoining) this.#joinByMs = Math.min(this.#joinByMs, askedMs + rebalanceTimeoutMs)
-      }
+        if (!isJoining) this.#joinByMs = Math.min(this.#joinByMs, this.#quietMs + rebalanceTimeoutMs)
+      } else if (error === 'UNKNOWN_MEMBER_ID' || error === 'FENCED_INSTANCE_ID') this.#untilMs = 0
       throw thrown
     }
   }

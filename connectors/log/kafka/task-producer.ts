@@ -80,6 +80,11 @@ export class KafkaTaskProducer implements TaskProducer {
     if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
+    // What it waited for was fenced: another producer takes its place, which the next commit is told.
+    if (this.#closing !== null) {
+      this.#broken = lost(this.#options.group)
+      return this.#closing
+    }
     try {
       await this.#transaction?.abort()
     } catch (thrown) {
@@ -161,6 +166,7 @@ export class KafkaTaskProducer implements TaskProducer {
         await cluster.withCoordinator('group', group, (broker) => commitOffsets(cluster, { broker, group, member }, positions))
         return
       } catch (thrown) {
+        if (this.#broken !== null) throw this.#broken
         const isMoved = thrown instanceof BrokerError && (isCoordinatorMoved(thrown.error) || thrown.error === 'REQUEST_TIMED_OUT')
         if (!isMoved || attempt > maxAttempts || cluster.isClosed) throw thrown
         await cluster.backOff(attempt)
