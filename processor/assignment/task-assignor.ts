@@ -189,7 +189,7 @@ function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly
 function differs(own: string, leaders: string): WaggleError {
   return new WaggleError('WAGGLE_TOPOLOGY_DIFFERS', {
     message: `Another topology runs under this application id: it ${leaders}; this one ${own}. This process runs nothing while processes with the other one are there`,
-    next: 'Give one of the two applications an id of its own. Where the topology has changed, replace the other processes: this one then begins by itself.',
+    next: 'Give one of the two applications an id of its own. Where the topology has changed, replace all processes that have the old one, be it this one or the others: those that have the new one begin by themselves.',
   })
 }
 
