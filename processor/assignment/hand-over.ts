@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../ports.ts'
+import { placeName, type TopicPartition } from '../ports.ts'
 import type { TaskShare } from './assign-tasks.ts'
 
 /**
@@ -13,20 +13,16 @@ export function handOver(
   const owners = new Map<string, Set<string>>()
   for (const [member, partitions] of owned) {
     for (const partition of partitions) {
-      const place = placeOf(partition)
+      const place = placeName(partition)
       owners.set(place, (owners.get(place) ?? new Set()).add(member))
     }
   }
   const isFree = (place: string, member: string) => [...(owners.get(place) ?? [])].every((owner) => owner === member)
   return new Map(
     [...wanted].map(([member, share]) => {
-      const active = share.active.filter(({ inputs }) => inputs.every((input) => isFree(placeOf(input), member)))
+      const active = share.active.filter(({ inputs }) => inputs.every((input) => isFree(placeName(input), member)))
       const withheld = share.active.filter((task) => task.isStateful && !active.includes(task))
       return [member, { ...share, active, standbys: [...share.standbys, ...withheld] }]
     }),
   )
-}
-
-export function placeOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

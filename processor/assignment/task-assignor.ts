@@ -1,11 +1,11 @@
 import type { Capabilities } from '../../topology/capabilities.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { GroupAssignment, GroupAssignor, GroupMember } from '../ports.ts'
+import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName } from '../ports.ts'
 import { type AssignmentSettings, assignTasks, type GroupProcess, type TaskShare } from './assign-tasks.ts'
 import { type AssignmentData, decodeAssignmentData, encodeAssignmentData, encodeOtherTopology, encodeRefusal, nothing } from './assignment-data.ts'
 import { type GroupTask, numbersOf, type TaskId, tasksOf } from './group-task.ts'
-import { handOver, placeOf } from './hand-over.ts'
+import { handOver } from './hand-over.ts'
 import { decodeMemberData, encodeMemberData, type MemberData } from './member-data.ts'
 import { type TaskHost, TaskHosts } from './task-hosts.ts'
 import { shareAmongThreads } from './thread-shares.ts'
@@ -134,9 +134,9 @@ function threadsOf(
   known: readonly { readonly member: GroupMember; readonly data: MemberData }[],
   tasks: readonly GroupTask[],
 ): readonly KnownThread[] {
-  const byPlace = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [placeOf(input), id])))
+  const byPlace = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [placeName(input), id])))
   const threads = known.map(({ member: { id, topics, owned }, data }) => {
-    const active = new Set(owned.flatMap((partition) => byPlace.get(placeOf(partition)) ?? []))
+    const active = new Set(owned.flatMap((partition) => byPlace.get(placeName(partition)) ?? []))
     return { id, topics, active, planned: new Set(data.plan.active), copies: new Set([...data.standbys, ...data.warmups]), data }
   })
   return threads.sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -189,7 +189,7 @@ function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly
 function differs(own: string, leaders: string): WaggleError {
   return new WaggleError('WAGGLE_TOPOLOGY_DIFFERS', {
     message: `Another topology runs under this application id: it ${leaders}; this one ${own}. This process runs nothing while processes with the other one are there`,
-    next: 'Give one of the two applications an id of its own. Where the topology has changed, replace the other processes: this one then begins by itself.',
+    next: 'Give one of the two applications an id of its own. Where the topology has changed, replace all processes that have the old one, be it this one or the others: those that have the new one begin by themselves.',
   })
 }
 

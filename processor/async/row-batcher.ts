@@ -160,12 +160,14 @@ export class RowBatcher<K, V, R, W> {
     const finishedAt = this.#clock.now()
     if (results instanceof WaggleError) this.#failed(batch, results, startedAt, finishedAt)
     else {
-      batch.forEach((row, at) => {
-        const result = results[at] as W | WaggleError
+      for (const [at, result] of results.entries()) {
+        const row = batch[at]
+        // There are as many rows as results.
+        if (row === undefined) break
         const report = { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt }
         if (result instanceof WaggleError) row.entry.fail(result, report)
         else row.entry.rowDone(row.index, result, report)
-      })
+      }
     }
     this.#dispatch()
   }

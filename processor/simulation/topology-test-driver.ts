@@ -10,7 +10,16 @@ import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { Batchers } from '../async/batchers.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { type ChangelogRecord, Handed, type LogRecord, type Position, type ProducerRecord, type StoreChange, type TopicPartition } from '../ports.ts'
+import {
+  type ChangelogRecord,
+  Handed,
+  type LogRecord,
+  type Position,
+  type ProducerRecord,
+  placeName,
+  type StoreChange,
+  type TopicPartition,
+} from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import { openStore, type TaskStore } from '../state/task-store.ts'
@@ -211,7 +220,7 @@ export class TopologyTestDriver implements AsyncDisposable {
         this.#tasks.push(task)
         if (subtopology.isGlobal) this.#globalTasks.push(task)
         for (const input of inputs) {
-          this.#readers.set(placeOf(input), [...(this.#readers.get(placeOf(input)) ?? []), task])
+          this.#readers.set(placeName(input), [...(this.#readers.get(placeName(input)) ?? []), task])
           this.#redeliver(task, input)
         }
       }
@@ -220,7 +229,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** What was read and not committed when the tasks were killed. */
   #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
-    const records = this.#log.get(placeOf({ topic, partition }))?.slice(position?.offset ?? 0) ?? []
+    const records = this.#log.get(placeName({ topic, partition }))?.slice(position?.offset ?? 0) ?? []
     for (const record of records) this.#deliver(task, { topic, partition }, record)
   }
 
@@ -329,7 +338,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #append({ topic, partition, key, value, timestamp, headers }: ProducerRecord): LogRecord {
-    const place = placeOf({ topic, partition })
+    const place = placeName({ topic, partition })
     const partitionLog = this.#log.get(place) ?? []
     this.#log.set(place, partitionLog)
     const record: LogRecord = { offset: partitionLog.length, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
@@ -338,7 +347,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #handOut({ topic, partition }: TopicPartition, record: LogRecord): void {
-    for (const task of this.#readers.get(placeOf({ topic, partition })) ?? []) this.#deliver(task, { topic, partition }, record)
+    for (const task of this.#readers.get(placeName({ topic, partition })) ?? []) this.#deliver(task, { topic, partition }, record)
   }
 
   #deliver(task: Task, { topic, partition }: TopicPartition, record: LogRecord): void {
@@ -479,9 +488,5 @@ function refuseCount(topic: string, count: number): void {
 const maxCachedEntries = 100_000
 
 function readerOf(task: string, input: TopicPartition): string {
-  return `${task}\n${placeOf(input)}`
-}
-
-function placeOf({ topic, partition }: TopicPartition): string {
-  return `${topic}\n${partition}`
+  return `${task}\n${placeName(input)}`
 }

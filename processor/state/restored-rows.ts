@@ -17,8 +17,8 @@ export interface RestoredRows {
   readonly isFull: boolean
   /** What the records since the last call change, to be written before there are more. */
   take(): Iterable<RowChange>
-  /** Rows before it have run out by what was read; null where none have, or where each goes by itself. */
-  readonly floor: Uint8Array | null
+  /** Rows before it have run out by what was read since the last call; null where none have, or where each goes by itself. */
+  takeFloor(): Uint8Array | null
   /** By the names that the store keeps them under. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
@@ -35,6 +35,8 @@ class PlainRows implements RestoredRows {
   readonly #last = new LastOfEachKey()
   readonly #segmentMs: number
   #added = 0
+  /** The oldest segment that was kept when its floor was taken last. */
+  #dropped = 0
   #time: number
   #sequence: number
 
@@ -81,8 +83,11 @@ class PlainRows implements RestoredRows {
       if (live <= 0 || this.#segmentOf(this.#changelog.timeOf(last.key)) >= live) yield this.#changelog.rowOf(last)
   }
 
-  get floor(): Uint8Array | null {
-    return this.#live > 0 ? segmentBound(this.#live) : null
+  takeFloor(): Uint8Array | null {
+    const live = this.#live
+    if (live <= this.#dropped) return null
+    this.#dropped = live
+    return segmentBound(live)
   }
 
   /** The oldest segment that is kept, as the store itself has it; 0 where all are. */
@@ -98,7 +103,6 @@ class PlainRows implements RestoredRows {
 
 /** Versions are put again, in their order. */
 class RestoredVersions implements RestoredRows {
-  readonly floor = null
   readonly #memory: TaskMemory
   readonly #rows: WriteBackStore<Uint8Array, Version>
   readonly #store: SegmentedVersionedStore<Uint8Array, Uint8Array>
@@ -135,6 +139,10 @@ class RestoredVersions implements RestoredRows {
     const changes = this.#rows.takeChanges()
     this.#rows.committed()
     return changes
+  }
+
+  takeFloor(): null {
+    return null
   }
 }
 

@@ -5,18 +5,17 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
 import { type RowChange, ranOut } from './changelog.ts'
 import { EntryCache } from './entry-cache.ts'
+import { HeldEntries } from './held-entries.ts'
 import { mergedRows } from './merged-rows.ts'
 import { PrefixIndex } from './prefix-index.ts'
-import { SortedIds } from './sorted-ids.ts'
-import { compareIds, idOf, idOfLong, isHeld, keyOf, type StoreEntry, type StoreRow } from './store-entry.ts'
+import { idOf, idOfLong, keyOf, type StoreEntry, type StoreRow } from './store-entry.ts'
 import type { TaskMemory } from './task-memory.ts'
 
 /**
  * A task's key-value store: values stay what they are in memory and become bytes in the commit, so what is put and deleted
  * between two commits is never serialised and never touches a disk. Reads go to memory first, then to the last commit's bytes.
  *
- * An entry changed since the last commit, or in a commit on its way, is *held*: memory is then the only right place to read
- * it. Entries not held are a cache.
+ * Entries that are not held (`HeldEntries`) are a cache.
  *
  * From some key on, everything that the disk has is in memory too: from the first key where the store was empty when it was opened, else from behind
  * the last one that was there, and behind what the cache has let go of. Where time comes first in the keys, that is nearly all that is asked
@@ -38,14 +37,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #completeFrom: string | null
   /** There once somebody has asked for rows by their prefix. */
   #byPrefix: PrefixIndex<V> | null = null
-  /** Changed since the last commit was closed. */
-  #dirty: StoreEntry<V>[] = []
-  /** One a commit on its way, oldest first. */
-  readonly #committing: { readonly held: readonly StoreEntry<V>[]; readonly floor: string }[] = []
+  readonly #held: HeldEntries<V>
   #clearedTo = ''
-  /** Ids of held entries in their order: there while the store is scanned, since one that is only asked by key needs none. */
-  #heldIds: SortedIds | null = null
-  #wasScanned = false
 
   constructor(builder: KeptStore, disk: StoreBytes, options: StoreOptions) {
     this.name = builder.name
@@ -59,6 +52,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#maxEntries = options.maxEntries
     this.#completeFrom = options.maxEntries > 0 ? null : pastAll
     this.#cache = new EntryCache(options.maxEntries, (gone) => this.#letGo(gone))
+    this.#held = new HeldEntries((entry) => {
+      if (entry.value === null) this.#forget(entry)
+    })
   }
 
   get(key: K): V | null {
@@ -146,34 +142,13 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
    * that commit took effect, in the order of the calls.
    */
   takeChanges(): readonly RowChange[] {
-    const changes: RowChange[] = []
-    const held: StoreEntry<V>[] = []
-    const { floor } = this.#cache
-    for (const entry of this.#dirty) {
-      entry.dirty = false
-      if ((entry.value === null && entry.below === 'absent') || entry.id < floor) {
-        if (entry.commits === 0) this.#release(entry)
-        continue
-      }
-      changes.push([keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value), entry.timestamp])
-      // Commits apply in order, or the task is gone: from here on this is what lies below.
-      entry.below = entry.value === null ? 'absent' : 'present'
-      entry.commits++
-      held.push(entry)
-    }
-    this.#dirty = []
-    this.#committing.push({ held, floor })
-    if (!this.#wasScanned) this.#heldIds = null
-    this.#wasScanned = false
-    return changes
+    return this.#held
+      .take(this.#cache.floor)
+      .map((entry) => [keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value), entry.timestamp])
   }
 
   committed(): void {
-    const { held, floor } = this.#committing.shift() ?? { held: [], floor: '' }
-    for (const entry of held) {
-      entry.commits--
-      if (!isHeld(entry)) this.#release(entry)
-    }
+    const floor = this.#held.committed()
     if (floor <= this.#clearedTo) return
     this.#clearedTo = floor
     // Only now: had the commit failed, they would be asked for again.
@@ -228,10 +203,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     if (value !== null) this.#tryType(value)
     entry.value = value
     entry.timestamp = this.#memory.now
-    if (entry.dirty) return
-    if (entry.commits === 0) this.#hold(entry)
-    entry.dirty = true
-    this.#dirty.push(entry)
+    this.#held.add(entry)
   }
 
   /** The first value of a type is serialised at once, so that one of a wrong type fails in the node that made it. */
@@ -256,12 +228,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#byPrefix?.deleteAll(gone)
     const { floor } = this.#cache
     let last = this.#completeFrom ?? this.#pastLastOnDisk()
-    for (const { id, value } of gone) {
-      if (id < floor) this.#heldIds?.delete(id)
-      else if (value !== null && id >= last) last = after(id)
-    }
+    for (const { id, value } of gone) if (value !== null && id >= floor && id >= last) last = after(id)
     this.#completeFrom = last
-    this.#dirty = this.#dirty.filter(({ id }) => id >= floor)
+    this.#held.forget(
+      gone.filter(({ id }) => id < floor),
+      floor,
+    )
   }
 
   *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
@@ -278,23 +250,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   /** Entries that are held, in the order of their keys. */
   #heldBetween(from: string | null, to: string | null): StoreEntry<V>[] {
-    this.#wasScanned = true
-    this.#heldIds ??= new SortedIds(this.#sortedHeldIds())
-    return this.#heldIds.between(from, to).flatMap((id) => this.#cache.peek(id) ?? [])
-  }
-
-  #sortedHeldIds(): string[] {
-    const held = new Set([...this.#committing.map((commit) => commit.held), this.#dirty].flat())
-    return [...held].map(({ id }) => id).sort(compareIds)
-  }
-
-  #hold(entry: StoreEntry<V>): void {
-    this.#heldIds?.add(entry.id)
-  }
-
-  #release(entry: StoreEntry<V>): void {
-    this.#heldIds?.delete(entry.id)
-    if (entry.value === null) this.#forget(entry)
+    return this.#held.idsBetween(from, to).flatMap((id) => this.#cache.peek(id) ?? [])
   }
 
   #pair(key: Uint8Array, value: V): KeyValue<K, V> {

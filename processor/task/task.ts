@@ -1,25 +1,23 @@
-import type { GraphNode, SourceNode } from '../../topology/graph.ts'
+import type { SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
-import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
 import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
-import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
 import { nameCode } from '../state/name-code.ts'
 import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
-import { nearestAsync } from './async-paths.ts'
-import { AsyncRuntime } from './async-runtime.ts'
+import type { AsyncRuntime } from './async-runtime.ts'
 import { TaskFailures } from './failures.ts'
-import { NodeContext } from './node-context.ts'
-import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
-import { placesOf, readPositionNote, refuseWhatCannotFit, writePositionNote } from './position-note.ts'
+import type { SourceRuntime } from './node-runtime.ts'
+import { readPositionNote, refuseWhatCannotFit, writePositionNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
 import { TableCache } from './table-cache.ts'
+import { TaskNodes } from './task-nodes.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
@@ -60,10 +58,10 @@ export class Task implements TaskState {
   readonly #waiting: QueueHeap
   /** Queues whose first record is not decoded yet. */
   readonly #fresh: RecordQueue[] = []
-  readonly #sources: SourceRuntime[] = []
+  readonly #sources: readonly SourceRuntime[]
   readonly #place: RecordPlace
-  readonly #async: AsyncRuntime[] = []
-  readonly #nodes: NodeRuntime[] = []
+  readonly #nodes: TaskNodes
+  readonly #async: readonly AsyncRuntime[]
   readonly #shared = new Map<object, unknown>()
   /** By store, in the order in which they are flushed: a table before those made of it. */
   readonly #caches = new Map<string, TableCache>()
@@ -94,7 +92,17 @@ export class Task implements TaskState {
     this.#place = new RecordPlace(options.partition, this.#queues)
     this.#makeCaches()
     this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters)
-    this.#build()
+    this.#open()
+    this.#nodes = new TaskNodes({
+      subtopology: options.subtopology,
+      task: this,
+      surroundings,
+      place: this.#place,
+      aheads: this.#aheads,
+      storesOf: (node) => this.#storesOf(node),
+    })
+    this.#async = this.#nodes.async
+    this.#sources = this.#queues.flatMap(({ source }) => this.#nodes.source(source.name) ?? [])
     // As the nodes have found them.
     this.#committedKept = options.memory.numbers
     refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
@@ -286,7 +294,7 @@ export class Task implements TaskState {
 
   close(): void {
     for (const cache of this.#caches.values()) cache.discard()
-    for (const node of this.#nodes) node.close()
+    this.#nodes.close()
   }
 
   tableCache(store: string): TableCache | null {
@@ -372,22 +380,9 @@ export class Task implements TaskState {
     return false
   }
 
-  #build(): void {
-    const { subtopology, inputs, stores, usersOf, globals } = this.#options
-    const contexts = new Map<string, NodeContext>()
-    const children = new Map<string, NodeRuntime[]>()
-    const sources = new Map<string, SourceRuntime>()
-    for (const node of subtopology.nodes) {
-      const own = new Map<string, StateStore>([
-        ...globals,
-        ...[...stores].flatMap(([name, { store }]) => (usersOf(name).has(node.name) ? [[name, store] as const] : [])),
-      ])
-      const context = new NodeContext(node.name, this, own)
-      const below: NodeRuntime[] = []
-      context.children = below
-      contexts.set(node.name, context)
-      children.set(node.name, below)
-    }
+  /** What it reads, each from where the last commit stands. */
+  #open(): void {
+    const { subtopology, inputs } = this.#options
     for (const input of inputs) {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
       if (source === undefined) continue
@@ -403,60 +398,12 @@ export class Task implements TaskState {
       this.#aheads.push(ahead)
       this.#committedAhead.push(ahead === null ? '' : JSON.stringify(ahead))
     }
-    const asyncNodes = this.#buildAsync(contexts)
-    for (const node of subtopology.nodes) {
-      const context = contexts.get(node.name)
-      if (context === undefined) continue
-      const runtime = asyncNodes.get(node.name) ?? this.#runtime(node, context)
-      if (runtime instanceof SourceRuntime) sources.set(node.name, runtime)
-      this.#nodes.push(runtime)
-      for (const parent of parentsOf(node)) children.get(parent)?.push(runtime)
-    }
-    if (asyncNodes.size > 0) {
-      const nearest = nearestAsync(subtopology.nodes)
-      for (const context of contexts.values())
-        context.leads = context.children.filter(({ name }) => asyncNodes.has(name) || nearest.get(name)?.length)
-    }
-    for (const node of this.#nodes) if (node instanceof ProcessorRuntime && children.get(node.name)?.length === 0) node.endsWith(this.meters)
-    for (const queue of this.#queues) {
-      const source = sources.get(queue.source.name)
-      if (source !== undefined) this.#sources.push(source)
-    }
   }
 
-  /** From the last to the first, since each knows those that it leads to. */
-  #buildAsync(contexts: ReadonlyMap<string, NodeContext>): ReadonlyMap<string, AsyncRuntime> {
-    const { nodes } = this.#options.subtopology
-    const nearest = nearestAsync(nodes)
-    const made = new Map<string, AsyncRuntime>()
-    const places = placesOf(nodes.filter(({ kind }) => kind === 'async').length)
-    for (const node of nodes.toReversed()) {
-      const context = contexts.get(node.name)
-      if (node.kind !== 'async' || context === undefined) continue
-      const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
-      const runtime = new AsyncRuntime(node, { context, surroundings: this.#surroundings, place: this.#place, below, places })
-      for (const [index, ahead] of this.#aheads.entries()) {
-        const unfinished = ahead?.nodes.find(([code]) => code === nameCode(node.name))?.[1]
-        if (unfinished !== undefined) runtime.resume(index, unfinished)
-      }
-      made.set(node.name, runtime)
-      this.#async.unshift(runtime)
-    }
-    return made
-  }
-
-  #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
-    switch (node.kind) {
-      case 'source':
-        return new SourceRuntime(node, context, this.meters)
-      case 'sink':
-        return new SinkRuntime(node, this.#surroundings, this.#place, this.failures, this.meters)
-      case 'async':
-        throw new Error('An asynchronous node is made before the others')
-      case 'operator':
-        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, this.memory)
-      case 'processor':
-        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, this.memory)
-    }
+  /** A node's own stores, and those that all may read. */
+  #storesOf(node: string): ReadonlyMap<string, StateStore> {
+    const { stores, usersOf, globals } = this.#options
+    const own = [...stores].flatMap(([name, { store }]) => (usersOf(name).has(node) ? [[name, store] as const] : []))
+    return new Map([...globals, ...own])
   }
 }

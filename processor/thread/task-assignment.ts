@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskId } from '../assignment/group-task.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Consumer, Log, Position, StoreBytes, TopicPartition } from '../ports.ts'
+import { type Consumer, type Log, type Position, placeName, type StoreBytes, type TopicPartition } from '../ports.ts'
 import type { LoggedState } from '../state/logged-state.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import type { OpenedState, TaskStates } from '../state/task-states.ts'
@@ -67,8 +67,8 @@ export class TaskAssignment {
     return this.#tasks.some((task) => task.hasUncommitted)
   }
 
-  taskOf(group: string, { topic, partition }: TopicPartition): Task | undefined {
-    return this.#byPartition.get(placeOf(group, topic, partition))
+  taskOf(group: string, place: TopicPartition): Task | undefined {
+    return this.#byPartition.get(placeIn(group, place))
   }
 
   groupOf(task: Task): string {
@@ -121,17 +121,17 @@ export class TaskAssignment {
   }
 
   revoke(group: string, partitions: readonly TopicPartition[]): void {
-    const gone = new Set(partitions.map(({ topic, partition }) => placeOf(group, topic, partition)))
+    const gone = new Set(partitions.map((place) => placeIn(group, place)))
     for (const place of gone) {
       const task = this.#byPartition.get(place)
       if (task !== undefined) this.#drop(task)
     }
     for (const opening of [...this.#openings.values()]) {
-      if (opening.group === group && opening.inputs.some(({ topic, partition }) => gone.has(placeOf(group, topic, partition)))) this.#abandon(opening)
+      if (opening.group === group && opening.inputs.some((input) => gone.has(placeIn(group, input)))) this.#abandon(opening)
     }
     this.#partitions.set(
       group,
-      this.partitionsOf(group).filter(({ topic, partition }) => !gone.has(placeOf(group, topic, partition))),
+      this.partitionsOf(group).filter((place) => !gone.has(placeIn(group, place))),
     )
   }
 
@@ -168,12 +168,12 @@ export class TaskAssignment {
     consumer: Consumer,
     seek: boolean,
   ): Promise<void> {
-    const before = new Set(inputs.flatMap((input) => this.#byPartition.get(placeOf(group, input.topic, input.partition)) ?? []))
+    const before = new Set(inputs.flatMap((input) => this.#byPartition.get(placeIn(group, input)) ?? []))
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     for (const input of positioned) {
       const reset = resetOf(subtopology, input.topic)
       // What a task that is made anew has buffered goes with it.
-      const isAgain = seek || this.#byPartition.has(placeOf(group, input.topic, input.partition))
+      const isAgain = seek || this.#byPartition.has(placeIn(group, input))
       if (input.position === null && reset !== 'earliest') {
         consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, { ...input, was: null }, reset))
       } else if (isAgain) consumer.seek(input, input.position?.offset ?? 0)
@@ -241,7 +241,7 @@ export class TaskAssignment {
     this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
     if (logged !== null) this.#logged.set(task, logged)
-    for (const input of inputs) this.#byPartition.set(placeOf(group, input.topic, input.partition), task)
+    for (const input of inputs) this.#byPartition.set(placeIn(group, input), task)
     return task
   }
 
@@ -306,6 +306,6 @@ export function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
   return source?.kind === 'source' ? source.offsetReset : 'earliest'
 }
 
-function placeOf(group: string, topic: string, partition: number): string {
-  return `${group}\n${topic}\n${partition}`
+function placeIn(group: string, place: TopicPartition): string {
+  return `${group}\n${placeName(place)}`
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import type { AssignmentSettings } from '../../../processor/assignment/assign-tasks.ts'
 import { numbersOf, type TaskId, tasksOf } from '../../../processor/assignment/group-task.ts'
-import { placeOf } from '../../../processor/assignment/hand-over.ts'
 import { TaskAssignor } from '../../../processor/assignment/task-assignor.ts'
-import type { GroupAssignor, GroupMember, TopicPartition } from '../../../processor/ports.ts'
+import { type GroupAssignor, type GroupMember, placeName, type TopicPartition } from '../../../processor/ports.ts'
 import type { Capabilities } from '../../../topology/capabilities.ts'
 import type { Subtopology } from '../../../topology/subtopology.ts'
 
@@ -60,7 +59,7 @@ export class SimulatedGroup {
   get running(): ReadonlyMap<TaskId, readonly string[]> {
     return new Map(
       this.tasks.map((task) => {
-        const runs = ({ owned }: Member) => task.inputs.every((input) => owned.some((one) => placeOf(one) === placeOf(input)))
+        const runs = ({ owned }: Member) => task.inputs.every((input) => owned.some((one) => placeName(one) === placeName(input)))
         return [task.id, [...this.#processes.values()].filter(({ isUp, members }) => isUp && members.some(runs)).map(({ name }) => name)]
       }),
     )
@@ -150,19 +149,19 @@ export class SimulatedGroup {
     const said = members.map(({ id, topics, owned, assignor }) => ({ id, instanceId: null, topics, owned, data: assignor.memberData() }))
     const decided = (leader.assignor as GroupAssignor).assign([...said, ...this.#strangers], () => this.#partitions)
     for (const { id } of this.#strangers) this.#told.set(id, decided.get(id)?.data ?? new Uint8Array())
-    const readBefore = new Map(members.flatMap(({ id, owned }) => owned.map((one) => [placeOf(one), id] as const)))
+    const readBefore = new Map(members.flatMap(({ id, owned }) => owned.map((one) => [placeName(one), id] as const)))
     let hasLetGo = false
     for (const member of members) {
       const { partitions, data } = decided.get(member.id) ?? assert.fail(`The leader forgot ${member.id}`)
       member.assignor.received(data)
       this.#told.set(member.id, data)
       for (const one of partitions) {
-        const owner = readBefore.get(placeOf(one))
-        assert.ok(owner === undefined || owner === member.id, `${placeOf(one)} is given to ${member.id} while ${owner} reads it`)
+        const owner = readBefore.get(placeName(one))
+        assert.ok(owner === undefined || owner === member.id, `${placeName(one)} is given to ${member.id} while ${owner} reads it`)
         if (owner === undefined) this.taken += 1
       }
-      const kept = new Set(partitions.map(placeOf))
-      hasLetGo ||= member.owned.some((one) => !kept.has(placeOf(one)))
+      const kept = new Set(partitions.map(placeName))
+      hasLetGo ||= member.owned.some((one) => !kept.has(placeName(one)))
       member.owned = partitions
     }
     for (const process of this.#up()) this.#settle(process)

@@ -178,6 +178,22 @@ describe('A group whose leader assigns tasks', () => {
     assert.deepEqual(other.problems, [])
   })
 
+  it('goes by its own topology however many have another one, and tells those to be replaced', () => {
+    const leader = new TaskAssignor({ ...alone, subtopologies: program({ counts: 'new-counts' }) })
+    const old = ['a', 'b'].map((id) => ({ id, assignor: new TaskAssignor({ ...alone, processId: id, subtopologies: program() }) }))
+    const member = { instanceId: null, topics: ['clicks', 'visits', 'words'], owned: [] }
+    const members = [{ id: 'leader', assignor: leader }, ...old].map(({ id, assignor }) => ({ ...member, id, data: assignor.memberData() }))
+    const assignments = leader.assign(members, () => partitions)
+    assert.deepEqual(
+      members.map(({ id }) => assignments.get(id)?.partitions.length),
+      [3 * partitions, 0, 0],
+    )
+    for (const { id, assignor } of old) {
+      assignor.received(assignments.get(id)?.data ?? assert.fail('The member was told nothing'))
+      assert.match(assignor.problems[0]?.next ?? '', /replace all processes that have the old one, be it this one or the others/)
+    }
+  })
+
   it('takes functions for the same that bear the same names, so that a rolling restart may change them', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')

@@ -1,0 +1,84 @@
+import { SortedIds } from './sorted-ids.ts'
+import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
+
+/**
+ * A store's entries that are *held*: changed since the last commit was closed, or in a commit on its way. Memory is the only right place
+ * to read them until then.
+ */
+export class HeldEntries<V> {
+  readonly #onRelease: (entry: StoreEntry<V>) => void
+  /** Changed since the last commit was closed. */
+  #dirty: StoreEntry<V>[] = []
+  /** One a commit on its way, oldest first. */
+  readonly #committing: { readonly entries: readonly StoreEntry<V>[]; readonly floor: string }[] = []
+  /** In their order: there while the store is scanned, since one that is only asked by key needs none. */
+  #ids: SortedIds | null = null
+  #wasScanned = false
+
+  /** `onRelease` hears of each that is held no more. */
+  constructor(onRelease: (entry: StoreEntry<V>) => void) {
+    this.#onRelease = onRelease
+  }
+
+  /** It is changed now. */
+  add(entry: StoreEntry<V>): void {
+    if (entry.dirty) return
+    if (entry.commits === 0) this.#ids?.add(entry.id)
+    entry.dirty = true
+    this.#dirty.push(entry)
+  }
+
+  /** Closes the changes since the last call into a commit: those that it has to write. Rows before `floor` go with it, changed or not. */
+  take(floor: string): readonly StoreEntry<V>[] {
+    const entries: StoreEntry<V>[] = []
+    for (const entry of this.#dirty) {
+      entry.dirty = false
+      if ((entry.value === null && entry.below === 'absent') || entry.id < floor) {
+        if (entry.commits === 0) this.#release(entry)
+        continue
+      }
+      // Commits apply in order, or the task is gone: from here on this is what lies below.
+      entry.below = entry.value === null ? 'absent' : 'present'
+      entry.commits++
+      entries.push(entry)
+    }
+    this.#dirty = []
+    this.#committing.push({ entries, floor })
+    if (!this.#wasScanned) this.#ids = null
+    this.#wasScanned = false
+    return entries
+  }
+
+  /** The oldest commit on its way took effect. The floor that it was closed with. */
+  committed(): string {
+    const { entries, floor } = this.#committing.shift() ?? { entries: [], floor: '' }
+    for (const entry of entries) {
+      entry.commits--
+      if (!isHeld(entry)) this.#release(entry)
+    }
+    return floor
+  }
+
+  /** These went, held or not, since they lie before the floor. */
+  forget(gone: readonly StoreEntry<V>[], floor: string): void {
+    for (const { id } of gone) this.#ids?.delete(id)
+    this.#dirty = this.#dirty.filter(({ id }) => id >= floor)
+  }
+
+  /** Their ids, in order: `from` inclusive, `to` exclusive, null is open. */
+  idsBetween(from: string | null, to: string | null): string[] {
+    this.#wasScanned = true
+    this.#ids ??= new SortedIds(this.#sorted())
+    return this.#ids.between(from, to)
+  }
+
+  #sorted(): string[] {
+    const held = new Set([...this.#committing.map(({ entries }) => entries), this.#dirty].flat())
+    return [...held].map(({ id }) => id).sort(compareIds)
+  }
+
+  #release(entry: StoreEntry<V>): void {
+    this.#ids?.delete(entry.id)
+    this.#onRelease(entry)
+  }
+}

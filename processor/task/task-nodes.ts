@@ -1,0 +1,111 @@
+import type { GraphNode } from '../../topology/graph.ts'
+import type { StateStore } from '../../topology/state-store.ts'
+import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
+import type { Ahead } from '../async/unfinished.ts'
+import { type OperatorProcessor, operatorProcessor } from '../operators/operator-processor.ts'
+import { nameCode } from '../state/name-code.ts'
+import { nearestAsync } from './async-paths.ts'
+import { AsyncRuntime } from './async-runtime.ts'
+import { NodeContext } from './node-context.ts'
+import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
+import { placesOf } from './position-note.ts'
+import type { RecordPlace } from './record-place.ts'
+import type { TaskState, TaskSurroundings } from './task-state.ts'
+
+export interface TaskNodesOptions {
+  readonly subtopology: Subtopology
+  /** As they see it. */
+  readonly task: TaskState
+  readonly surroundings: TaskSurroundings
+  readonly place: RecordPlace
+  /** What the last commit says of asynchronous nodes, by queue. */
+  readonly aheads: readonly (Ahead | null)[]
+  /** What a node may reach, by its name. */
+  storesOf(node: string): ReadonlyMap<string, StateStore>
+}
+
+/** A task's nodes, open and wired as its sub-topology says. What one of them throws as it is opened is thrown. */
+export class TaskNodes {
+  readonly all: readonly NodeRuntime[]
+  /** In the order of the graph. */
+  readonly async: readonly AsyncRuntime[]
+  readonly #options: TaskNodesOptions
+  readonly #contexts = new Map<string, NodeContext>()
+  readonly #children = new Map<string, NodeRuntime[]>()
+
+  constructor(options: TaskNodesOptions) {
+    this.#options = options
+    const { subtopology, task } = options
+    for (const { name } of subtopology.nodes) {
+      const context = new NodeContext(name, task, options.storesOf(name))
+      const below: NodeRuntime[] = []
+      context.children = below
+      this.#contexts.set(name, context)
+      this.#children.set(name, below)
+    }
+    const async = this.#openAsync()
+    this.async = subtopology.nodes.flatMap(({ name }) => async.get(name) ?? [])
+    this.all = this.#open(async)
+    if (async.size > 0) {
+      const nearest = nearestAsync(subtopology.nodes)
+      for (const context of this.#contexts.values())
+        context.leads = context.children.filter(({ name }) => async.has(name) || nearest.get(name)?.length)
+    }
+    for (const node of this.all) if (node instanceof ProcessorRuntime && this.#children.get(node.name)?.length === 0) node.endsWith(task.meters)
+  }
+
+  source(name: string): SourceRuntime | null {
+    return this.all.find((node): node is SourceRuntime => node instanceof SourceRuntime && node.name === name) ?? null
+  }
+
+  close(): void {
+    for (const node of this.all) node.close()
+  }
+
+  #open(async: ReadonlyMap<string, AsyncRuntime>): readonly NodeRuntime[] {
+    return this.#options.subtopology.nodes.flatMap((node) => {
+      const context = this.#contexts.get(node.name)
+      if (context === undefined) return []
+      const runtime = async.get(node.name) ?? this.#runtime(node, context)
+      for (const parent of parentsOf(node)) this.#children.get(parent)?.push(runtime)
+      return [runtime]
+    })
+  }
+
+  /** From the last to the first, since each knows those that it leads to. */
+  #openAsync(): ReadonlyMap<string, AsyncRuntime> {
+    const { subtopology, surroundings, place, aheads } = this.#options
+    const { nodes } = subtopology
+    const nearest = nearestAsync(nodes)
+    const made = new Map<string, AsyncRuntime>()
+    const places = placesOf(nodes.filter(({ kind }) => kind === 'async').length)
+    for (const node of nodes.toReversed()) {
+      const context = this.#contexts.get(node.name)
+      if (node.kind !== 'async' || context === undefined) continue
+      const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
+      const runtime = new AsyncRuntime(node, { context, surroundings, place, below, places })
+      for (const [index, ahead] of aheads.entries()) {
+        const unfinished = ahead?.nodes.find(([code]) => code === nameCode(node.name))?.[1]
+        if (unfinished !== undefined) runtime.resume(index, unfinished)
+      }
+      made.set(node.name, runtime)
+    }
+    return made
+  }
+
+  #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
+    const { task, surroundings, place } = this.#options
+    switch (node.kind) {
+      case 'source':
+        return new SourceRuntime(node, context, task.meters)
+      case 'sink':
+        return new SinkRuntime(node, surroundings, place, task.failures, task.meters)
+      case 'async':
+        throw new Error('An asynchronous node is made before the others')
+      case 'operator':
+        return new ProcessorRuntime(node, operatorProcessor(node.operator), context, task.memory)
+      case 'processor':
+        return new ProcessorRuntime(node, (node.supplier as () => OperatorProcessor)(), context, task.memory)
+    }
+  }
+}
