@@ -8,6 +8,9 @@ import { dismissMembers, kafkaUnderTest, newName, quickOptions, record, valuesBe
 
 describeWithKafka('A group on Kafka', {}, (cluster) => {
   const open = () => openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+  /** Its members join, and never say that they live. */
+  const openSilent = (options: { readonly sessionTimeoutMs: number }) =>
+    openKafkaLog({ ...quickOptions(cluster()), ...options, processing: 'at_least_once', heartbeatIntervalMs: 3_600_000 })
   let log: Log
   let close: () => Promise<void>
   let topic: string
@@ -29,12 +32,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
 
   it('goes on reading what a member keeps while others join', async () => {
     // It joins, and then hears nothing: a rebalance waits for it until its session is over.
-    const deaf = await openKafkaLog({
-      ...quickOptions(cluster()),
-      processing: 'at_least_once',
-      heartbeatIntervalMs: 3_600_000,
-      sessionTimeoutMs: 2000,
-    })
+    const deaf = await openSilent({ sessionTimeoutMs: 2000 })
     try {
       const told: string[] = []
       const first = await subscribe(told)
@@ -143,13 +141,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
 
   it('is left by a member that went silent, and what it had goes to others', async () => {
     const told: string[] = []
-    const silent = await openKafkaLog({
-      ...quickOptions(cluster()),
-      processing: 'at_least_once',
-      sessionTimeoutMs: 1000,
-      // It never says that it lives.
-      heartbeatIntervalMs: 3_600_000,
-    })
+    const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
       const held = await subscribe([], { listener: listener(told, 'silent ') }, silent)
       await until([held], () => told.length === 1)
@@ -199,12 +191,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
 
   it('has nothing written, at least once, by a member that may have been replaced without knowing it', async () => {
     const told: string[] = []
-    const silent = await openKafkaLog({
-      ...quickOptions(cluster()),
-      processing: 'at_least_once',
-      sessionTimeoutMs: 1000,
-      heartbeatIntervalMs: 3_600_000,
-    })
+    const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
       const replaced = await subscribe([], { listener: listener(told, 'silent ') }, silent)
       await until([replaced], () => told.length === 1)
