@@ -21,8 +21,9 @@ export interface FetcherOptions {
 }
 
 /**
- * Reads ahead for many partitions. Each is in at most one request, and a request has a partition once; those of one broker go together, and what becomes readable while
- * a request waits for records goes in another one, on a connection of its own, so nothing waits for what has nothing.
+ * Reads ahead for many partitions. Each is in at most one request, and a request has a partition once; those of one broker go together,
+ * and what becomes readable while a request waits for records goes in another one, on a connection of its own, so nothing waits for what
+ * has nothing.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
