@@ -1,0 +1,15 @@
+/**
+ * One parser that strangers reach, as the fuzzer sees it. A target lives in `test/fuzz/NAME-target.ts`; `test/fuzz/corpus/NAME/` keeps each input
+ * that once broke it, and `npm test` tries those again.
+ */
+export interface FuzzTarget {
+  /** Kebab-case; names the folder of its corpus. */
+  readonly name: string
+  /** Well-formed inputs, which the fuzzer mutates. */
+  readonly seeds: readonly Uint8Array[]
+  /** Byte strings that mean something to the parser: magic numbers, field names, limits. */
+  readonly dictionary?: readonly Uint8Array[]
+  /** Gives one input to the parser. Throws when a promise breaks; an input that the parser refuses with a proper error is fine. */
+  attempt(input: Uint8Array): Promise<void> | void
+  close?(): Promise<void>
+}
