@@ -36,27 +36,25 @@ export function placeName({ topic, partition }: TopicPartition): string {
 }
 
 /**
- * A value handed on in memory as what it is. Its bytes are made at most once, by whoever needs them first (as a rule the
- * commit). A reader takes `value` only if it would have decoded the bytes with the very serde that encodes them.
+ * A value handed on in memory, with its bytes. The constructor serialises it, once: a value that its serde cannot write fails here, in the node
+ * that sends it and with the record that it came of, and never in a commit, which belongs to many records. A reader takes `value` only if it would
+ * have decoded the bytes with the very serde that encoded them.
  */
 export class Handed {
   readonly value: unknown
   readonly serde: object
-  readonly #topic: string
-  readonly #headers: readonly Header[]
-  #bytes: Uint8Array | null = null
+  readonly bytes: Uint8Array
 
   constructor(topic: string, value: unknown, serde: Serializer<never>, headers: readonly Header[]) {
     this.value = value
     this.serde = serde
-    this.#topic = topic
-    this.#headers = headers
+    this.bytes = (serde as Serializer<unknown>).serialize(topic, value, headers)
   }
+}
 
-  get bytes(): Uint8Array {
-    this.#bytes ??= (this.serde as Serializer<unknown>).serialize(this.#topic, this.value, this.#headers)
-    return this.#bytes
-  }
+/** Bytes of a record's value; 0 without one. */
+export function valueBytes(value: Uint8Array | Handed | null): number {
+  return value === null ? 0 : value instanceof Handed ? value.bytes.length : value.length
 }
 
 /** A record as it lies in the log. Offsets only grow within a partition; there may be gaps (aborted commits). */

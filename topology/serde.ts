@@ -26,7 +26,7 @@ export interface SerdeUse {
   readonly part: 'key' | 'value'
 }
 
-/** A serde whose values never change and can always be serialised: they may be handed on as they are, their bytes made later. */
+/** A serde whose values never change once they are sent: readers in the same process take them as they are, beside their bytes. */
 export interface HandingSerde<in out T> extends Serde<T> {
   readonly handsOn: true
 }

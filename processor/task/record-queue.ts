@@ -2,8 +2,7 @@ import type { SourceNode } from '../../topology/graph.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import { Fifo } from '../fifo.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
-import type { LogRecord } from '../ports.ts'
-import { Handed } from '../ports.ts'
+import { type LogRecord, valueBytes } from '../ports.ts'
 
 /** The next record of a queue, as it lies in the log and as its source reads it. */
 export interface QueueHead {
@@ -114,9 +113,7 @@ export function headerSize(headers: readonly Header[]): number {
   return bytes
 }
 
-/** Of key and value; a value handed on is not serialised for this. */
+/** Bytes of key and value. */
 export function payloadSize({ key, value }: Pick<LogRecord, 'key' | 'value'>): number {
-  return (key === null ? 0 : key.length) + (value === null ? 0 : value instanceof Handed ? handedSize : value.length)
+  return (key === null ? 0 : key.length) + valueBytes(value)
 }
-
-const handedSize = 1024

@@ -8,6 +8,7 @@ import { Topology } from '../../topology/graph.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
 import { textHeader } from '../../topology/record.ts'
+import type { HandingSerde, Serde } from '../../topology/serde.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
@@ -30,13 +31,13 @@ const small = {
 }
 
 /** `in` → times ten, 7 throws → `out`. What `inputs` leave in `out` and in `letters`, and whom the handlers were asked about. */
-async function run(inputs: readonly string[], failures: FailurePolicy) {
+async function run(inputs: readonly string[], failures: FailurePolicy, results: Serde<number> = small) {
   const world = new SimulatedWorld()
   const log = world.boot()
   const topology = new Topology()
     .addSource('numbers', 'in', Consumed.with(Serdes.string(), numbers))
     .addProcessor('times-ten', () => timesTen, ['numbers'])
-    .addSink('results', 'out', ['times-ten'], Produced.with(Serdes.string(), small))
+    .addSink('results', 'out', ['times-ten'], Produced.with(Serdes.string(), results))
   const rolledBack: WaggleError[] = []
   const application = new Application({
     applicationId: 'test',
@@ -109,5 +110,24 @@ describe('A record that cannot be done', () => {
     )
     assert.deepEqual(Buffer.from(asked[0]?.record.value as Uint8Array).toString(), 'x')
     assert.equal(asked[1]?.record.value, 7)
+  })
+
+  it('fails in the sink that sends it, also where values are handed on before their commit', async () => {
+    const handing: HandingSerde<number> = { ...small, handsOn: true }
+    const asked: FailedRecord[] = []
+    const policy: FailurePolicy = {
+      ...failAlways,
+      production: (_, record) => {
+        asked.push(record)
+        return 'resume'
+      },
+    }
+    const { out, rolledBack } = await run(['1', '10', '2'], policy, handing)
+    assert.deepEqual(out, ['10', '20'])
+    assert.deepEqual(rolledBack, [])
+    assert.deepEqual(
+      asked.map(({ node, topic, offset }) => [node, topic, offset]),
+      [['results', 'in', 1n]],
+    )
   })
 })

@@ -20,6 +20,7 @@ import {
   type TopicInfo,
   type TopicPartition,
   type TopicSpec,
+  valueBytes,
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
@@ -229,9 +230,7 @@ export class EmbeddedLog implements Log {
     const partition = this.#partition(record.topic, record.partition)
     const appended = { partition, record: partition.append(record, owner) }
     this.#pendingBytes += appended.record.bytes
-    const { value } = record
-    // Only what may be large is looked at ahead: the rest is written with the commit.
-    if (value !== null && (!(value instanceof Uint8Array) || value.length > inlineBytes)) this.#putAheadSoon(appended)
+    if (valueBytes(record.value) > inlineBytes) this.#putAheadSoon(appended)
     partition.notify()
     return appended
   }
@@ -283,12 +282,6 @@ export class EmbeddedLog implements Log {
 
   #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
     if (this.#closed) return Promise.reject(closedLog())
-    try {
-      // A record that nobody can write stands for itself: its sender is told before anybody has it.
-      if (record.value instanceof Handed) void record.value.bytes
-    } catch (thrown) {
-      return Promise.reject(unwritable(thrown))
-    }
     const appended = this.append(record, null)
     return new Promise((resolve, reject) => {
       this.#loose.push({ ...appended, durable, resolve: () => resolve({ offset: appended.record.offset }), reject })
@@ -329,8 +322,7 @@ export class EmbeddedLog implements Log {
     }
     try {
       await this.#repair()
-      sets = this.#refuseUnwritable(sets)
-      if (sets.length === 0) return
+      for (const { appended } of sets) for (const one of appended) this.#putAhead(one)
       await commitTogether(sets, {
         disk: this.#disk,
         segments: this.#segments,
@@ -360,25 +352,6 @@ export class EmbeddedLog implements Log {
       partition.notify()
     }
     for (const set of sets) set.resolve()
-  }
-
-  /**
-   * A value that its serde cannot write fails the commit that has it, and nothing is wrong with the disk. Tasks may have built on each
-   * other's records, so their other commits are dropped with it, and all of them go back. What is left may be written.
-   */
-  #refuseUnwritable(sets: readonly CommitSet[]): readonly CommitSet[] {
-    for (const set of sets) {
-      try {
-        for (const one of set.appended) this.#putAhead(one)
-      } catch (thrown) {
-        this.#cycleFailed([set], unwritable(thrown))
-        const ofTasks = sets.filter((one) => one !== set && one.point !== null)
-        this.#cycleFailed(ofTasks, commitDropped())
-        void this.abortAll()
-        return sets.filter((one) => one !== set && one.point === null)
-      }
-    }
-    return sets
   }
 
   #cycleFailed(sets: readonly CommitSet[], error: unknown): void {
@@ -435,23 +408,18 @@ export class EmbeddedLog implements Log {
       const ahead = this.#ahead
       this.#ahead = []
       for (const one of ahead) {
-        if (one.record.durable || one.record.dropped) continue
-        try {
-          this.#putAhead(one)
-        } catch {
-          // Its commit finds the same, and tells whoever makes it.
-        }
+        if (!one.record.durable && !one.record.dropped) this.#putAhead(one)
       }
     })
   }
 
   /** Large payloads go to segments ahead of the commit, so that it has only the write-ahead log to wait for. */
-  #putAhead({ partition, record }: Appended): void {
-    if (record.value === null || (record.ref !== null && !this.#segments.isLost(record.ref))) return
+  #putAhead({ record }: Appended): void {
+    if (record.ref !== null && !this.#segments.isLost(record.ref)) return
     record.ref = null
-    const bytes = record.value instanceof Handed ? record.value.bytes : record.value
-    this.#pendingBytes += partition.weigh(record, bytes.length)
-    if (bytes.length > inlineBytes) record.ref = this.#segments.append(bytes)
+    const { value } = record
+    if (value === null || valueBytes(value) <= inlineBytes) return
+    record.ref = this.#segments.append(value instanceof Handed ? value.bytes : value)
   }
 
   #storeNumber(task: string, store: string, changes: RocksChange[]): number {
@@ -572,10 +540,6 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#open = []
     return open
   }
-}
-
-function unwritable(thrown: unknown): WaggleError {
-  return WaggleError.from('WAGGLE_PRODUCTION_FAILED', thrown, { next: 'Give the sink a serde that takes this value.' })
 }
 
 function closedLog(): WaggleError {

@@ -1,4 +1,4 @@
-import { Handed, type LogRecord, type ProducerRecord } from '../../../processor/ports.ts'
+import { type LogRecord, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import { offsetOfRunKey, runKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
@@ -11,7 +11,7 @@ export interface TailRecord extends LogRecord {
   durable: boolean
   /** Taken back: it will never be durable. */
   dropped: boolean
-  bytes: number
+  readonly bytes: number
   /** Where a large value was put ahead of the commit. */
   ref: SegmentRef | null
 }
@@ -54,21 +54,12 @@ export class Partition {
   }
 
   append(record: ProducerRecord, owner: object | null): TailRecord {
-    const bytes = 96 + (record.key?.length ?? 0) + (record.value === null || record.value instanceof Handed ? 512 : record.value.length)
+    const bytes = 96 + (record.key?.length ?? 0) + valueBytes(record.value)
     const { timestamp, key, value, headers } = record
     const tail: TailRecord = { offset: this.next++, timestamp, key, value, headers, owner, durable: false, dropped: false, bytes, ref: null }
     this.#tail.push(tail)
     this.#tailBytes += bytes
     return tail
-  }
-
-  /** Corrects what a record counts for once its bytes are known; returns the difference. */
-  weigh(record: TailRecord, valueBytes: number): number {
-    const bytes = 96 + (record.key?.length ?? 0) + valueBytes
-    const more = bytes - record.bytes
-    record.bytes = bytes
-    this.#tailBytes += more
-    return more
   }
 
   notify(): void {
@@ -143,7 +134,7 @@ export class Partition {
           return
         }
         records.push(record)
-        bytes += record.value === null || record.value instanceof Handed ? 0 : record.value.length
+        bytes += valueBytes(record.value)
       }
     }
     if (rest !== undefined) take(rest)

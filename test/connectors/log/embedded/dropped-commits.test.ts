@@ -6,15 +6,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
 import { Handed, type ProducerRecord } from '../../../../processor/ports.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
-import { WaggleError } from '../../../../topology/waggle-error.ts'
 
 const nothing = { positions: [], state: [] } as const
-const failing = {
-  serialize(): Uint8Array {
-    throw new WaggleError('WAGGLE_INVALID_VALUE', { message: 'no bytes for this', next: 'none' })
-  },
-}
-
 function record(value: ProducerRecord['value']): ProducerRecord {
   return { topic: 'out', partition: 0, key: null, value, timestamp: 1, headers: [] }
 }
@@ -62,35 +55,6 @@ describe('A commit that the embedded log drops', () => {
     await Promise.all([first, aborted, late])
     assert.deepEqual(await valuesIn(log), ['first'])
     assert.equal(log.position('other', 'out', 0), null)
-  })
-
-  it('fails where its serde does, and nothing else of the process does', async () => {
-    const [bad, good] = [await log.taskProducer({ group: 'bad' }), await log.taskProducer({ group: 'good' })]
-    bad.append(record(new Handed('out', 'x', failing, [])))
-    // It is put ahead of the commit here.
-    await new Promise((resolve) => setImmediate(resolve))
-    await new Promise((resolve) => setImmediate(resolve))
-    good.append(record(Buffer.from('built on it')))
-    const producer = await log.producer()
-    const sent = producer.send(record(Buffer.from('stands for itself')))
-    const commits = await Promise.allSettled([bad.commit(nothing), good.commit(nothing)])
-    assert.deepEqual(
-      commits.map((commit) => (commit.status === 'rejected' ? commit.reason.code : 'fulfilled')),
-      ['WAGGLE_INVALID_VALUE', 'WAGGLE_COMMIT_DROPPED'],
-    )
-    await sent
-    await bad.abort()
-    assert.equal(log.load.pendingBytes, 0)
-    good.append(record(Buffer.from('again')))
-    await good.commit(nothing)
-    assert.deepEqual(await valuesIn(log), ['stands for itself', 'again'])
-  })
-
-  it('is never begun by a sender whose value cannot be written', async () => {
-    const producer = await log.producer()
-    await assert.rejects(producer.send(record(new Handed('out', 'x', failing, []))), { code: 'WAGGLE_INVALID_VALUE' })
-    assert.equal(log.load.pendingBytes, 0)
-    assert.deepEqual((await log.topic('out'))?.offsets, [{ start: 0, end: 0 }])
   })
 })
 
