@@ -152,6 +152,11 @@ export class ApplicationThreads {
     return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
   }
 
+  /** The longest that one of them has had something to commit, or to go back for, without a commit that was taken. */
+  get unsettledMs(): number {
+    return Math.max(0, ...this.here.map((thread) => thread.unsettledMs))
+  }
+
   /** Failures since it started that ended a thread, or sent it back to its last commit. */
   get failed(): number {
     return this.#failed

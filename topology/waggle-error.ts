@@ -44,5 +44,8 @@ export class Refused extends WaggleError {
   }
 }
 
+/** A log or a store's serde refuses one record, and with it the commit that holds it. Tried again, it is refused again. */
+export class RecordRefused extends WaggleError {}
+
 /** Something that a record needs is away: nothing is wrong with the record, and nobody decides about it. It waits, and is tried again. */
 export class Unavailable extends WaggleError {}

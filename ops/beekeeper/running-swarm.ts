@@ -49,11 +49,13 @@ export class RunningSwarm {
   readonly application: Application
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
+  readonly #lastFailure: () => WaggleError | null
 
-  private constructor(plan: SwarmPlan, application: Application, payloads: HandingSerde<Payload>) {
+  private constructor(plan: SwarmPlan, application: Application, payloads: HandingSerde<Payload>, lastFailure: () => WaggleError | null) {
     this.plan = plan
     this.application = application
     this.#payloads = payloads
+    this.#lastFailure = lastFailure
     application.onStateChange((to) => {
       if (to === 'RUNNING') this.#hasRun = true
     })
@@ -61,8 +63,12 @@ export class RunningSwarm {
 
   /** Why it answers nobody now; null where it does. Tasks that move from one process to another leave requests waiting in the log. */
   get notReady(): string | null {
-    const { state } = this.application
-    return state === 'RUNNING' || (state === 'REBALANCING' && this.#hasRun) ? null : `${this.plan.swarm} is ${state}`
+    const { state, threads } = this.application
+    if (state !== 'RUNNING' && !(state === 'REBALANCING' && this.#hasRun)) return `${this.plan.swarm} is ${state}`
+    const { unsettledMs } = threads
+    if (unsettledMs < maxUnsettledMs) return null
+    const cause = this.#lastFailure()
+    return `${this.plan.swarm} has committed nothing for ${Math.floor(unsettledMs / 1000)} s${cause === null ? '' : `: ${cause.message}`}`
   }
 
   /** Nothing runs before `application.start()`. */
@@ -91,6 +97,7 @@ export class RunningSwarm {
       predictions,
       replyTopics,
     })
+    let lastFailure: WaggleError | null = null
     const application = new Application({
       applicationId: plan.applicationId,
       topology,
@@ -110,6 +117,7 @@ export class RunningSwarm {
       failures: swarmFailures(swarm.name),
       flights,
       onFailure: (error) => {
+        lastFailure = error
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
         const more = error.code === 'WAGGLE_NO_CAPABLE_PROCESS' ? ' Or set WAGGLE_GPU=prefer, and it runs on the CPU.' : ''
         say('', 'error', `${error.message}. ${error.next}${more}`)
@@ -118,7 +126,7 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     if (states !== null) tellOfElsewhere(bees, settings, say)
-    return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde)
+    return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde, () => lastFailure)
   }
 
   get routes(): readonly GatewayRoute[] {
@@ -149,6 +157,9 @@ export class RunningSwarm {
     return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
   }
 }
+
+/** Without a commit for this long, with something to commit, a swarm says that it is not ready. */
+const maxUnsettledMs = 10_000
 
 export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
   return topics.filter(({ isForeign }) => !isForeign)

@@ -1,34 +1,32 @@
 import type { FailurePolicy } from '../../processor/task/failures.ts'
-import type { FailedRecord } from '../../topology/failed-record.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
+import { beeError } from '../../topology/swarm/bee-error.ts'
+import { outputRecord } from '../../topology/swarm/bee-step.ts'
 import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
 
 /**
- * What a swarm does with a record that Waggle's own steps cannot do (what a bee throws never comes here): it is tried three
- * times, since a disk may be well again by then, and put aside as a dead letter, since nothing may stop a partition for good.
+ * What a swarm does with a record that Waggle's own steps cannot do. (A bee that throws never comes here.) The record becomes a dead letter at once:
+ * a step gives the same result each time, so another try would only hold up the other records of the thread. An error record takes its place, so
+ * that a join completes and the caller hears of it. What a record needs and cannot have now (a disk that fails, a registry that is away) is an
+ * `Unavailable`, which no handler is asked about: the record waits.
  */
 export function swarmFailures(swarm: string): FailurePolicy {
-  const tries = new Map<string, number>()
-  const afterThreeTries = (_: unknown, { node, key }: FailedRecord) => {
-    const name = `${node}/${String(key)}`
-    const tried = (tries.get(name) ?? 0) + 1
-    // What went well at its second try is never heard of again: the oldest of many goes.
-    tries.delete(name)
-    if (tried < maxTries) tries.set(name, tried)
-    for (const oldest of tries.keys()) {
-      if (tries.size <= maxRemembered) break
-      tries.delete(oldest)
-    }
-    return tried >= maxTries ? 'resume' : 'fail'
-  }
+  const resume = () => 'resume' as const
   return {
-    deserialization: afterThreeTries,
-    processing: afterThreeTries,
-    // A reply's topic that is gone comes back no sooner for trying.
-    production: (error, record) => (error.code === 'WAGGLE_MISSING_TOPIC' ? 'resume' : afterThreeTries(error, record)),
+    deserialization: resume,
+    processing: resume,
+    production: resume,
     deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, record.node, record) },
+    standIn(error, { key, value, timestamp, headers, node }) {
+      if ((typeof key !== 'string' && key !== null) || !isPayload(value) || value.kind === 'error') return null
+      return outputRecord({ key, value, timestamp, headers }, beeError(error, node), null)
+    },
   }
 }
 
-const maxTries = 3
-const maxRemembered = 10_000
+function isPayload(value: unknown): value is Payload {
+  return value !== null && typeof value === 'object' && 'kind' in value && typeof value.kind === 'string' && kinds.has(value.kind)
+}
+
+const kinds: ReadonlySet<string> = new Set<Payload['kind']>(['json', 'bytes', 'tensors', 'joined', 'error'])

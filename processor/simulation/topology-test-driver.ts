@@ -27,6 +27,7 @@ import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/fail
 import type { SourceRuntime } from '../task/node-runtime.ts'
 import { readPositionNote } from '../task/position-note.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
+import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import { Task } from '../task/task.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
@@ -207,6 +208,7 @@ export class TopologyTestDriver implements AsyncDisposable {
             clock: this.#clock,
             handsOn: false,
             failures: this.#failures,
+            refused: new RefusedInputs(),
             emitIntervalMs: this.#emitIntervalMs,
             cache: this.#cache,
             maxNoteBytes: Number.POSITIVE_INFINITY,
@@ -250,7 +252,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#prepare()
     while (this.#tasks.some((task) => task.inFlight > 0)) {
       await this.#clock.settle()
-      const drained = this.#tasks.filter((task) => this.#unwrapped(() => task.drain())).length > 0
+      const drained = this.#tasks.filter((task) => this.#unwrapped(() => task.drain() > 0)).length > 0
       this.#commit()
       this.#processAll()
       await this.#prepare()

@@ -121,15 +121,18 @@ export class AsyncRuntime implements NodeRuntime {
     }
   }
 
-  /** Forwards the outcomes whose turn it is, each with its record's own context. `mayGo`: not of a partition that is still read again. True where there was one. */
-  drain(mayGo: (partition: number) => boolean): boolean {
-    if (this.#ready.length === 0) return false
+  /**
+   * Forwards up to `limit` outcomes whose turn it is, each with its record's own context, and returns how many. `mayGo` is false for a partition that
+   * is still read again.
+   */
+  drain(mayGo: (partition: number) => boolean, limit: number): number {
+    if (this.#ready.length === 0) return 0
     const ready = this.#ready
     this.#ready = []
-    let drained = false
+    let drained = 0
     for (const [at, first] of ready.entries()) {
       try {
-        if (this.#drainChain(first.order, mayGo)) drained = true
+        drained += this.#drainChain(first.order, mayGo, limit - drained)
       } catch (thrown) {
         this.#ready.push(...ready.slice(at))
         throw thrown
@@ -167,17 +170,17 @@ export class AsyncRuntime implements NodeRuntime {
     }
   }
 
-  #drainChain(order: unknown, mayGo: (partition: number) => boolean): boolean {
+  #drainChain(order: unknown, mayGo: (partition: number) => boolean, limit: number): number {
     const chain = this.#chains.get(order)
-    let drained = false
+    let drained = 0
     for (let head = chain?.head; head !== undefined && head.outcome !== null; head = chain?.head) {
-      if (!mayGo(head.partition)) {
+      if (drained >= limit || !mayGo(head.partition)) {
         this.#ready.push(head)
         break
       }
       this.#forward(head, head.outcome)
       chain?.shift()
-      drained = true
+      drained++
     }
     if (chain?.size === 0) this.#chains.delete(order)
     return drained

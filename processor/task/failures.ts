@@ -18,6 +18,8 @@ export interface FailurePolicy {
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
+  /** A record that goes on in place of one that a handler let go, so that whoever waits for it hears of the failure; null: none does. */
+  readonly standIn?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
 }
 
 export interface DeadLetters {
@@ -62,7 +64,7 @@ export function isOfAnother({ code }: WaggleError): boolean {
   return code === 'WAGGLE_FENCED' || code === 'WAGGLE_COMMIT_DROPPED'
 }
 
-/** Whether what a commit was refused for is to be tried again. */
+/** Whether a commit that was refused for no record of its own is to be tried again. */
 export function retriesCommit({ production }: FailurePolicy, error: WaggleError): boolean {
   return ask(production, error, { ...nothing, topic: '', partition: -1, offset: -1n, node: '', taskId: '' }) === 'retry'
 }
@@ -97,36 +99,63 @@ export class TaskFailures {
   }
 
   /**
-   * Returns where the record is to be dropped, throws where the failure stands. `record` is null in a punctuation, which has a time.
-   * `isRefusal`: it was the log that did not take it.
+   * Asks the handler about a record that failed. Where it lets the record go, returns what goes on in its place, or null; throws where the failure
+   * stands. `record` is null in a punctuation, which has a time. `isRefusal`: the log did not take it.
    */
-  handle(step: FailedStep, node: string, thrown: unknown, record: Record<unknown, unknown> | null, { time = -1, isRefusal = false } = {}): void {
+  handle(
+    step: FailedStep,
+    node: string,
+    thrown: unknown,
+    record: Record<unknown, unknown> | null,
+    { time = -1, isRefusal = false } = {},
+  ): Record<unknown, unknown> | null {
     if (thrown instanceof StandingFailure) throw thrown
     if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
     // It failed when it was read first, and what was to be done about it was done.
-    if (this.#place.isReplay) return
+    if (this.#place.isReplay) return null
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
-    const failed: FailedRecord = { ...(record ?? { ...nothing, timestamp: time }), ...this.#place.toMetadata(), node, taskId: this.#taskId }
+    return this.#decide(step, error, this.#failed(node, record ?? { ...nothing, timestamp: time }), { isRefusal, letter: 'whole' })
+  }
+
+  /** As `handle`, about an input whose commit was refused. Its dead letter becomes smaller with the times that this happened, and goes in the end. */
+  refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
+    const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
+    const standIn = this.#decide('production', error, this.#failed(node, record), { isRefusal: true, letter })
+    return times <= 2 ? standIn : null
+  }
+
+  #failed(node: string, record: Record<unknown, unknown>): FailedRecord {
+    return { ...record, ...this.#place.toMetadata(), node, taskId: this.#taskId }
+  }
+
+  #decide(
+    step: FailedStep,
+    error: WaggleError,
+    failed: FailedRecord,
+    { isRefusal, letter }: { readonly isRefusal: boolean; readonly letter: 'whole' | 'bare' | 'none' },
+  ): Record<unknown, unknown> | null {
     const { failures } = this.#surroundings
     const response = ask<string>(failures[step], error, failed)
     if (response !== 'resume') throw new StandingFailure(error, isRefusal && response === 'retry')
     this.#meters.dropped.record(1)
-    if (failures.deadLetters !== null) this.#deadLetter(failures.deadLetters, error, failed)
+    if (failures.deadLetters !== null && letter !== 'none') this.#deadLetter(failures.deadLetters, error, failed, letter)
+    return failures.standIn?.(error, failed) ?? null
   }
 
-  /** Key and value as they were read, time and headers as they were where it failed; none of a punctuation. */
-  #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord): void {
+  /** Key and value as they were read, time and headers as they were where it failed; none of a punctuation. A bare one has neither value nor the record's own headers. */
+  #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord, letter: 'whole' | 'bare'): void {
     this.#meters.deadLetters.record(1)
     const read = this.#place.record
     const partitions = this.#surroundings.partitionsOf(letters.topic)
     const key = read?.key ?? null
+    const isWhole = letter === 'whole'
     this.#surroundings.emit({
       topic: letters.topic,
       partition: key === null ? this.#place.partition % partitions : partitionForKey(key, partitions),
       key,
-      value: read?.value ?? null,
+      value: isWhole ? (read?.value ?? null) : null,
       timestamp: failed.timestamp,
-      headers: [...failed.headers, ...letters.headers(error, failed)],
+      headers: [...(isWhole ? failed.headers : noHeaders), ...letters.headers(error, failed)],
     })
   }
 }

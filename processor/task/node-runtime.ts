@@ -201,6 +201,14 @@ export class SinkRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
+    const standIn = this.#produce(record)
+    // Where even that cannot be written, nothing is.
+    if (standIn !== null) this.#produce(standIn)
+    this.#ended.record(record)
+  }
+
+  /** Null where the record is written or dropped, else what is written in its place. */
+  #produce(record: Record<unknown, unknown>): Record<unknown, unknown> | null {
     let produced: readonly ProducerRecord[] | null = null
     try {
       produced = this.#toProduce(record)
@@ -210,11 +218,11 @@ export class SinkRuntime implements NodeRuntime {
         this.#surroundings.emit(one)
         this.#count(one)
       }
+      return null
     } catch (thrown) {
       const isRefusal = produced !== null || (thrown instanceof WaggleError && thrown.code === 'WAGGLE_MISSING_TOPIC')
-      this.#failures.handle('production', this.name, thrown, record, { isRefusal })
+      return this.#failures.handle('production', this.name, thrown, record, { isRefusal })
     }
-    this.#ended.record(record)
   }
 
   close(): void {}

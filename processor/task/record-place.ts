@@ -14,6 +14,9 @@ export class RecordPlace {
   record: LogRecord | null = null
   /** It is read again for an asynchronous node that had not finished it: nothing else is to hear of it. */
   isReplay = false
+  /** The record in hand, or the last one that was: index of its queue, and offset. */
+  lastIndex = -1
+  lastOffset = -1
   /** What is said instead of where the record in hand was read: it goes on for one that waited. */
   standIn: RecordMetadata | null = null
 
@@ -25,6 +28,8 @@ export class RecordPlace {
   enter(partitionIndex: number, record: LogRecord, isReplay: boolean): void {
     this.partitionIndex = partitionIndex
     this.offset = record.offset
+    this.lastIndex = partitionIndex
+    this.lastOffset = record.offset
     this.record = record
     this.isReplay = isReplay
   }

@@ -6,6 +6,7 @@ import type { Clock, ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { FailurePolicy, TaskFailures } from './failures.ts'
 import type { Punctuations } from './punctuations.ts'
+import type { RefusedInputs } from './refused-inputs.ts'
 import type { CacheBudget, TableCache } from './table-cache.ts'
 
 /** The part of a task that its nodes see. */
@@ -38,6 +39,8 @@ export interface TaskSurroundings {
   /** Values may be handed on in memory instead of being serialised at the sink. */
   readonly handsOn: boolean
   readonly failures: FailurePolicy
+  /** Input records whose results cannot be committed. */
+  readonly refused: RefusedInputs
   /** See `OperatorContext`. */
   readonly emitIntervalMs: number
   /** Null where no table's updates are held back. */

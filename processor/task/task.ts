@@ -16,6 +16,7 @@ import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
+import type { InputPlace, RefusedInput } from './refused-inputs.ts'
 import { TableCache } from './table-cache.ts'
 import { TaskNodes } from './task-nodes.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
@@ -128,6 +129,10 @@ export class Task implements TaskState {
     return bytes
   }
 
+  get isAsync(): boolean {
+    return this.#async.length > 0
+  }
+
   /** Records that wait in asynchronous nodes. */
   get inFlight(): number {
     let size = 0
@@ -231,11 +236,17 @@ export class Task implements TaskState {
     return true
   }
 
-  /** Sends on what asynchronous nodes have finished. */
-  drain(): boolean {
-    let drained = false
-    for (const node of this.#async) if (node.drain(this.#mayGo)) drained = true
+  /** Sends on up to `limit` outcomes of asynchronous nodes, and returns how many. */
+  drain(limit = Number.POSITIVE_INFINITY): number {
+    let drained = 0
+    for (const node of this.#async) drained += node.drain(this.#mayGo, limit - drained)
     return drained
+  }
+
+  /** The input record that was worked on last; null where none was. */
+  get lastInput(): InputPlace | null {
+    const queue = this.#queues[this.#place.lastIndex]
+    return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#place.lastOffset }
   }
 
   punctuate(now: number): boolean {
@@ -332,10 +343,25 @@ export class Task implements TaskState {
     if (lateMs < 0 && !isReplay) this.streamTime = timestamp
     this.meters.lateness.record(Math.max(0, lateMs))
     source.meet(timestamp, this.meters)
-    source.process(record)
+    const refused = this.#surroundings.refused.find(this.id, queue, read.offset)
+    if (refused === null) source.process(record)
+    else this.#setAside(source, record, refused)
     this.#consume(queue, read)
     this.#place.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
+  }
+
+  /** Nothing that came of this record could be committed. Where its handler lets it go, what stands in for it is processed in its place. */
+  #setAside(source: SourceRuntime, record: Record<unknown, unknown>, { error, times }: RefusedInput): void {
+    const place = this.lastInput
+    try {
+      const standIn = this.failures.refused(source.name, error, record, times)
+      if (standIn !== null) source.process(standIn)
+    } catch (thrown) {
+      // Whoever lets it stand may have it tried again once the log would take it.
+      if (place !== null) this.#surroundings.refused.forget(place)
+      throw thrown
+    }
   }
 
   #timed(punctuate: () => boolean): boolean {

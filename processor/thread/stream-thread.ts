@@ -7,6 +7,7 @@ import { nextTurn } from '../next-turn.ts'
 import type { Clock, Consumer, Log, RecordRun, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
+import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
@@ -74,6 +75,7 @@ export class StreamThread {
   readonly #inputs: InputFlow
   readonly #groups: ThreadGroups
   readonly #commits: ThreadCommits
+  readonly #refused = new RefusedInputs()
   #failure: unknown = null
   /** The failure of a commit that the log did not take. */
   #refusedCommit: unknown = null
@@ -109,6 +111,7 @@ export class StreamThread {
     })
     this.#commits = new ThreadCommits({
       ...options,
+      refused: this.#refused,
       meters: this.meters,
       assignment: this.#assignment,
       consumers: () => this.#groups.consumers.map(({ consumer }) => consumer),
@@ -187,6 +190,11 @@ export class StreamThread {
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
+  /** How long it has had something to commit, or to go back for, without a commit that was taken; 0 where all is well. */
+  get unsettledMs(): number {
+    return this.#commits.unsettledMs
+  }
+
   /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
   get isCaughtUp(): boolean {
     return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
@@ -222,8 +230,9 @@ export class StreamThread {
         if (this.#failure === null) await this.#turn()
         if (this.#failure !== null) throw this.#failure
       } catch (error) {
-        await this.#rollBack(error)
-        if (this.#stopping || this.#goesOn(error)) continue
+        const isSearching = this.#commits.goBack(error)
+        await this.#rollBack(error, { isSearching })
+        if (this.#stopping || isSearching || this.#goesOn(error)) continue
         this.#stopping = true
         this.#options.onStopped()
       }
@@ -289,12 +298,18 @@ export class StreamThread {
     let processed = 0
     let at = begin
     for (const task of this.#assignment.tasks) {
-      if (task.drain()) more = true
+      const drained = task.drain(this.#commits.room)
+      if (drained > 0) more = true
+      this.#commits.did(drained, () => task.lastInput)
       if (this.#isPaused) continue
       if (task.punctuate(now)) more = true
       task.advance()
-      const done = !isTooFarAhead && this.#inputs.mayChoose(task) ? task.process(recordsAPass) : 0
-      if (done === recordsAPass) more = true
+      const limit = isTooFarAhead ? 0 : Math.min(recordsAPass, this.#commits.room)
+      const { appended } = this.#commits
+      const done = limit > 0 && this.#inputs.mayChoose(task) ? task.process(limit) : 0
+      if (limit > 0 && done === limit) more = true
+      // A record that only waits for an asynchronous node has no part in the commit yet.
+      this.#commits.did(task.isAsync ? this.#commits.appended - appended : done, () => task.lastInput)
       this.#inputs.readOn(task)
       const then = this.#clock.elapsedMs()
       task.meters.passed(done, then - at)
@@ -358,10 +373,13 @@ export class StreamThread {
 
   // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #rollBack(error: unknown): Promise<void> {
+  /** `isSearching`: one record is looked for that the commit was refused for, and its failure is told when it is found. */
+  async #rollBack(error: unknown, { isSearching }: { readonly isSearching: boolean }): Promise<void> {
     const failure = failureOf(error)
-    this.#failures++
-    this.#options.onFailure(failure)
+    if (!isSearching) {
+      this.#failures++
+      this.#options.onFailure(failure)
+    }
     await this.#commits.done
     this.#dropTasks()
     // Where the log is away, going back fails as well: one more failure, which the loop finds.
@@ -369,7 +387,7 @@ export class StreamThread {
       () => null,
       (thrown: unknown) => thrown,
     )
-    await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
+    if (!isSearching) await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
   }
 
   async #goBack({ isFenced }: { readonly isFenced: boolean }): Promise<void> {
@@ -446,6 +464,7 @@ export class StreamThread {
       clock: this.#options.clock,
       handsOn: this.#options.log.traits.handsOn,
       failures: this.#options.failures,
+      refused: this.#refused,
       emitIntervalMs: this.#options.emitIntervalMs,
       cache: this.#cache,
       maxNoteBytes: this.#options.log.traits.maxNoteBytes ?? Number.POSITIVE_INFINITY,

@@ -1,3 +1,4 @@
+import { RecordRefused, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import {
   type Clock,
@@ -14,6 +15,9 @@ import {
 } from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import type { TaskStates } from '../state/task-states.ts'
+import { StandingFailure } from '../task/failures.ts'
+import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
+import { CommitSearch } from './commit-search.ts'
 import { RecordRate } from './record-rate.ts'
 import { RepartitionPurge } from './repartition-purge.ts'
 import type { TaskAssignment } from './task-assignment.ts'
@@ -29,6 +33,8 @@ export interface ThreadCommitsOptions {
   readonly states: TaskStates | null
   /** What the thread reads with. */
   readonly consumers: () => readonly Consumer[]
+  /** Inputs whose commits were refused. */
+  readonly refused: RefusedInputs
   readonly commitIntervalMs: number
   readonly commitsWhenIdle: boolean
   readonly purgeIntervalMs: number
@@ -58,10 +64,15 @@ export class ThreadCommits {
   #done: Promise<void> = Promise.resolve()
   #lastAt = 0
   #spentMs = 0
+  /** Since when there is something that no commit has taken; null where there is nothing. */
+  #unsettledSinceMs: number | null = null
+  #wentBackAtMs = Number.NEGATIVE_INFINITY
+  readonly #search: CommitSearch
 
   constructor(options: ThreadCommitsOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.#search = new CommitSearch(options.refused)
     this.#purge = new RepartitionPurge({ ...options, topology: options.plan.topology, intervalMs: options.purgeIntervalMs })
   }
 
@@ -76,7 +87,13 @@ export class ThreadCommits {
 
   append(record: ProducerRecord): void {
     this.#appended++
+    this.#unsettledSinceMs ??= this.#clock.elapsedMs()
     this.#producer?.append(record)
+  }
+
+  /** Records that the open commit holds. */
+  get appended(): number {
+    return this.#appended
   }
 
   /** Something was written that is not committed. */
@@ -99,13 +116,34 @@ export class ThreadCommits {
     if (records > 0) this.#rate.add(records, this.#clock.elapsedMs())
   }
 
+  /** Steps that may be done before the next commit: one input processed, or one outcome sent on. Without a bound unless a record is looked for that commits are refused for. */
+  get room(): number {
+    return this.#search.isActive && this.#onTheirWay > 0 ? 0 : this.#search.room
+  }
+
+  did(steps: number, last: () => InputPlace | null): void {
+    this.#search.did(steps, last)
+  }
+
+  /** The tasks go back, for whatever reason. True where one record is at fault for which the commit was refused: it is looked for, or was found. */
+  goBack(error: unknown): boolean {
+    this.#wentBackAtMs = this.#clock.elapsedMs()
+    this.#unsettledSinceMs ??= this.#wentBackAtMs
+    return this.#search.failed(error)
+  }
+
+  /** How long there has been something to commit, or to go back for, without a commit that was taken. */
+  get unsettledMs(): number {
+    return this.#unsettledSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#unsettledSinceMs
+  }
+
   commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
     if (this.#onTheirWay >= maxOnTheirWay) return
     const { commitIntervalMs, commitsWhenIdle, states } = this.#options
     const due = this.#clock.elapsedMs() - this.#lastAt >= commitIntervalMs
     const isMuch = states !== null && this.#processedAhead >= maxProcessedAhead
     const isWaitedFor = isIdle && commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
-    if (this.#isRequested || due || isMuch || isWaitedFor) this.#close()
+    if (this.#isRequested || due || isMuch || isWaitedFor || this.#search.room <= 0) this.#close()
   }
 
   /** Until there has to be one; null where there is nothing to commit, or no room for one more on its way. */
@@ -169,14 +207,19 @@ export class ThreadCommits {
     const { assignment, meters } = this.#options
     const tasks = [...assignment.tasks]
     const start = this.#clock.elapsedMs()
+    this.#search.close()
     const { positions, state, logged, changelogs, removals, committing } = this.#take()
     this.#isRequested = false
     this.#processedAhead = 0
     this.#lastAt = this.#clock.elapsedMs()
     if (committing === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
+      this.#search.taken()
+      // Right after it went back a thread has nothing to commit either.
+      if (start - this.#wentBackAtMs >= calmMs) this.#unsettledSinceMs = null
       return
     }
+    this.#unsettledSinceMs ??= this.#clock.elapsedMs()
     const inTurn = [...changelogs, removals].filter(({ length }) => length > 0)
     const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || inTurn.length > 0
     this.#appended = 0
@@ -185,6 +228,8 @@ export class ThreadCommits {
     this.#done = sent
       .then(({ ends }) => {
         meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
+        this.#search.taken()
+        this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
         this.#options.onTaken()
         for (const part of logged) part.of.write(part, ends)
         for (const task of tasks) task.committed()
@@ -201,7 +246,7 @@ export class ThreadCommits {
     this.#spentMs += this.#clock.elapsedMs() - start
   }
 
-  /** What the tasks have done since the last one. */
+  /** What the tasks have done since the last one. A store whose serde cannot write a value is a refusal. */
   #take(): Taken {
     const { assignment } = this.#options
     const positions: GroupPosition[] = []
@@ -213,7 +258,7 @@ export class ThreadCommits {
     for (const task of assignment.tasks) {
       const own: (TopicPartition & Position)[] = []
       const changes = state.length
-      task.takeCommit(own, state)
+      refusing(() => task.takeCommit(own, state))
       if (own.length > 0 || state.length > changes) committing++
       const of = assignment.stateOf(task)
       if (of !== null) {
@@ -221,7 +266,7 @@ export class ThreadCommits {
         part.changes.toReversed().forEach((change, at) => {
           const rest = changelogs[at] ?? []
           changelogs[at] = rest
-          of.append([change], (record, { isLast }) => (isLast ? removals : rest).push(record))
+          refusing(() => of.append([change], (record, { isLast }) => (isLast ? removals : rest).push(record)))
         })
         logged.push(part)
       }
@@ -265,11 +310,27 @@ interface Taken extends CommitPoint {
   readonly committing: number
 }
 
+/** Its user's serde threw: nothing says for which input, so it is looked for. */
+function refusing(write: () => void): void {
+  try {
+    write()
+  } catch (thrown) {
+    if (thrown instanceof StandingFailure || thrown instanceof Unavailable || thrown instanceof RecordRefused) throw thrown
+    const { code, message, next, cause } = WaggleError.from('WAGGLE_RECORD_REFUSED', thrown, {
+      message: 'A store cannot write a value',
+      next: 'Give the store a serde that takes this value.',
+    })
+    throw new RecordRefused(code, { message, next, cause: cause ?? thrown })
+  }
+}
+
 const nothingYet: CommitPoint = { positions: [], state: [] }
 
 /** One being synced, and none behind it: what comes meanwhile shares the next. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
+/** A thread that keeps failing goes back more often than this. */
+const calmMs = 6_000
 /** Where commits are far apart: what they have to write is in memory until then. */
 const maxProcessedAhead = 100_000
 /** Past this rate a commit for each idle moment costs more than waiting for the interval is worth. */

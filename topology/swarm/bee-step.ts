@@ -61,7 +61,7 @@ export function deadlineOf(headers: readonly Header[]): number | null {
 }
 
 /** The input's record with another value: what belongs to the request stays, what was said of the old value goes. */
-export function outputRecord(input: Record<string, Payload>, value: Payload, report: CallReport | null): Record<string, Payload> {
+export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {
   const headers = input.headers.filter(({ key }) => !ofOneValue.has(key))
   headers.push(...payloadHeaders(value))
   if (report !== null) {

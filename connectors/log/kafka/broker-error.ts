@@ -1,6 +1,6 @@
 import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseError } from '@platformatic/kafka'
 import type { TopicPartition } from '../../../processor/ports.ts'
-import { WaggleError } from '../../../topology/waggle-error.ts'
+import { RecordRefused, WaggleError } from '../../../topology/waggle-error.ts'
 
 /** What a broker answered in place of what was asked, by Kafka's name; `NETWORK` where it did not answer. */
 export class BrokerError extends Error {
@@ -90,16 +90,23 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
     return new WaggleError('WAGGLE_NOT_PERMITTED', { message, next: 'Correct the user and password (or token) for Kafka.', cause: thrown })
   }
   if (error === 'MESSAGE_TOO_LARGE' || error === 'RECORD_LIST_TOO_LARGE') {
-    return new WaggleError('WAGGLE_RECORD_TOO_LARGE', {
+    return new RecordRefused('WAGGLE_RECORD_TOO_LARGE', {
       message,
       next: 'Raise max.message.bytes of the topic, or send less in one record.',
       cause: thrown,
     })
   }
   if (error === 'INVALID_TIMESTAMP') {
-    return new WaggleError('WAGGLE_TIME_REFUSED', {
+    return new RecordRefused('WAGGLE_TIME_REFUSED', {
       message,
       next: 'Correct the clock of this machine or the time of the record, or raise message.timestamp.after.max.ms (or before.max.ms) of the topic.',
+      cause: thrown,
+    })
+  }
+  if (error === 'INVALID_RECORD') {
+    return new RecordRefused('WAGGLE_RECORD_REFUSED', {
+      message,
+      next: 'Look at what the topic asks of its records: a compacted one takes none without a key.',
       cause: thrown,
     })
   }

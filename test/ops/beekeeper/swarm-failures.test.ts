@@ -1,36 +1,45 @@
 import assert from 'node:assert/strict'
-import { it } from 'node:test'
+import { describe, it } from 'node:test'
 import { swarmFailures } from '../../../ops/beekeeper/swarm-failures.ts'
-import { headerText } from '../../../topology/record.ts'
+import { headerText, textHeader } from '../../../topology/record.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-it('A swarm tries a record three times before it makes a dead letter of it, each record for itself', () => {
-  const { processing, deadLetters } = swarmFailures('teddy')
-  const error = new WaggleError('WAGGLE_PROCESSING_FAILED', { message: 'No.', next: 'Look.' })
-  const failed = (key: string) => ({
-    key,
-    value: null,
-    timestamp: 0,
-    headers: [],
-    topic: 'in',
-    partition: 1,
-    offset: 7n,
-    node: 'join',
-    taskId: '0_1',
+const error = new WaggleError('WAGGLE_PROCESSING_FAILED', { message: 'No.', next: 'Look.' })
+const place = { topic: 'in', partition: 1, offset: 7n, node: 'join', taskId: '0_1' }
+const record = (value: unknown, key: unknown = 'id') => ({ key, value, timestamp: 3, headers: [textHeader('content-type', 'text/plain')], ...place })
+
+describe('What a swarm does with a record that its own steps cannot do', () => {
+  it('is to put it aside at once: another try would only hold up its neighbours', () => {
+    const { deserialization, processing, production } = swarmFailures('teddy')
+    for (const handler of [deserialization, processing, production]) assert.equal(handler(error, record(null)), 'resume')
   })
-  assert.deepEqual(
-    ['a', 'a', 'b', 'a', 'a'].map((key) => processing(error, failed(key))),
-    ['fail', 'fail', 'fail', 'resume', 'fail'],
-  )
-  // Many that go well at their second try push out the oldest, and nothing else.
-  for (let at = 0; at < 20_000; at++) processing(error, failed(`once-${at}`))
-  assert.equal(processing(error, failed('once-19999')), 'fail')
-  assert.equal(processing(error, failed('once-19999')), 'resume')
-  for (const answer of ['fail', 'fail', 'resume']) assert.equal(processing(error, failed('a')), answer, 'begun anew')
-  assert.equal(deadLetters?.topic, 'waggle.teddy.dead-letters')
-  const headers = deadLetters?.headers(error, failed('a')) ?? []
-  assert.deepEqual(
-    ['bee', 'code', 'detail', 'topic', 'partition', 'offset'].map((name) => headerText(headers, `waggle-dead-letter-${name}`)),
-    ['join', 'WAGGLE_PROCESSING_FAILED', 'No. Look.', 'in', '1', '7'],
-  )
+
+  it('is to say in the dead letter where the record was, and why', () => {
+    const { deadLetters } = swarmFailures('teddy')
+    assert.equal(deadLetters?.topic, 'waggle.teddy.dead-letters')
+    const headers = deadLetters?.headers(error, record(null)) ?? []
+    assert.deepEqual(
+      ['bee', 'code', 'detail', 'topic', 'partition', 'offset'].map((name) => headerText(headers, `waggle-dead-letter-${name}`)),
+      ['join', 'WAGGLE_PROCESSING_FAILED', 'No. Look.', 'in', '1', '7'],
+    )
+  })
+
+  it('is to send an error on in its place, so that whoever waits for it hears of it', () => {
+    const { standIn } = swarmFailures('teddy')
+    const sent = standIn?.(error, record({ kind: 'bytes', bytes: new Uint8Array(0), contentType: 'text/plain' }))
+    assert.deepEqual(sent?.value, {
+      kind: 'error',
+      error: { code: 'WAGGLE_PROCESSING_FAILED', status: 502, title: 'A bee failed', detail: 'No.', bee: 'join' },
+    })
+    assert.equal(sent?.key, 'id')
+    assert.equal(headerText(sent?.headers ?? [], 'waggle-error'), 'WAGGLE_PROCESSING_FAILED')
+    assert.equal(headerText(sent?.headers ?? [], 'content-type'), 'application/json')
+  })
+
+  it('is to send nothing on in place of an error, or of what is no request', () => {
+    const { standIn } = swarmFailures('teddy')
+    const failed = { kind: 'error', error: { code: 'WAGGLE_REFUSED', status: 422, title: '', detail: '', bee: '' } }
+    for (const value of [null, 'text', { kind: 'other' }, { to: { topic: 'replies' } }, failed]) assert.equal(standIn?.(error, record(value)), null)
+    assert.equal(standIn?.(error, record({ kind: 'json', json: 1 }, 7)), null)
+  })
 })

@@ -4,6 +4,7 @@ import { ThreadMeters } from '../../../processor/metrics/thread-meters.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
 import { GlobalStores } from '../../../processor/state/global-stores.ts'
 import { TaskStates } from '../../../processor/state/task-states.ts'
+import { RefusedInputs } from '../../../processor/task/refused-inputs.ts'
 import { TaskAssignment } from '../../../processor/thread/task-assignment.ts'
 import { planTasks } from '../../../processor/thread/task-plan.ts'
 import { Topology } from '../../../topology/graph.ts'
@@ -40,6 +41,7 @@ it('A task that cannot be made when its state is there is not here any more, and
       applicationId: 'app',
       clock: world.clock,
       handsOn: false,
+      refused: new RefusedInputs(),
       failures: { deserialization: () => 'fail', processing: () => 'fail', production: () => 'fail', deadLetters: null },
       emitIntervalMs: 0,
       cache: null,

@@ -1,0 +1,48 @@
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import { placeName, type TopicPartition } from '../ports.ts'
+
+/** An input record, and why nothing that comes of it can be committed. */
+export interface RefusedInput {
+  readonly error: WaggleError
+  /** How often its commit was refused. From the second time on even its dead letter was too much for the log. */
+  readonly times: number
+}
+
+/** One input record of one task. */
+export interface InputPlace extends TopicPartition {
+  readonly taskId: string
+  readonly offset: number
+}
+
+/** Input records whose results the log or a store refuses. A task asks for each record that it reads, so an empty list costs a comparison. */
+export class RefusedInputs {
+  readonly #inputs = new Map<string, RefusedInput>()
+
+  add(place: InputPlace, error: WaggleError): void {
+    const name = nameOf(place)
+    const times = (this.#inputs.get(name)?.times ?? 0) + 1
+    this.#inputs.delete(name)
+    this.#inputs.set(name, { error, times })
+    for (const oldest of this.#inputs.keys()) {
+      if (this.#inputs.size <= maxInputs) break
+      this.#inputs.delete(oldest)
+    }
+  }
+
+  find(taskId: string, { topic, partition }: TopicPartition, offset: number): RefusedInput | null {
+    if (this.#inputs.size === 0) return null
+    return this.#inputs.get(nameOf({ taskId, topic, partition, offset })) ?? null
+  }
+
+  /** The record is to be tried again. */
+  forget(place: InputPlace): void {
+    this.#inputs.delete(nameOf(place))
+  }
+}
+
+function nameOf({ taskId, offset, ...place }: InputPlace): string {
+  return `${taskId} ${offset} ${placeName(place)}`
+}
+
+/** A record is set aside in the commit after the one that was refused, so only a few are remembered at a time. */
+const maxInputs = 1000

@@ -1,0 +1,84 @@
+import { RecordRefused } from '../../topology/waggle-error.ts'
+import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
+
+/**
+ * Finds the input record that keeps a commit from being taken. A log or a store refuses a commit for one of its records and cannot say which input
+ * that record came of. After each refusal the tasks go back to their last commit, and the next commits hold an eighth of the steps:
+ *
+ *     any number ──refused──► an eighth ──refused──► … ──refused──► one step ──refused──► found
+ *         ▲                       └── as many steps were taken as the refused commit held ──┐
+ *         └─────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * A step is one input record processed, or one outcome of an asynchronous node sent on. The steps need not come in the same order again, so a search
+ * that ends without a finding begins anew with the next refusal.
+ */
+export class CommitSearch {
+  readonly #refused: RefusedInputs
+  /** Steps a commit while something is looked for. */
+  #allowed = Number.POSITIVE_INFINITY
+  /** Steps to take until what was looked for must have come by. */
+  #left = 0
+  #open = 0
+  #closed = 0
+  #last: InputPlace | null = null
+
+  constructor(refused: RefusedInputs) {
+    this.#refused = refused
+  }
+
+  get isActive(): boolean {
+    return this.#allowed !== Number.POSITIVE_INFINITY
+  }
+
+  /** Steps that the open commit still has room for. */
+  get room(): number {
+    return this.#allowed - this.#open
+  }
+
+  /** The open commit holds these steps too. `last` is asked for only while something is looked for. */
+  did(steps: number, last: () => InputPlace | null): void {
+    this.#open += steps
+    if (this.isActive && steps > 0) this.#last = last()
+  }
+
+  /** The open commit is on its way, and another one is open. */
+  close(): void {
+    this.#closed = this.#open
+    this.#open = 0
+  }
+
+  taken(): void {
+    if (!this.isActive) return
+    this.#left -= this.#closed
+    if (this.#left <= 0) this.#end()
+  }
+
+  /** The tasks went back for another reason: what was open is gone. */
+  reset(): void {
+    this.#open = 0
+  }
+
+  /** True where the search goes on or has found the record; false where the commit failed for another reason, or for a record that is no input's. */
+  failed(error: unknown): boolean {
+    const steps = this.#closed
+    this.#open = 0
+    this.#closed = 0
+    if (!(error instanceof RecordRefused)) return false
+    if (this.isActive && steps <= 1) {
+      const place = this.#last
+      this.#end()
+      if (steps === 0 || place === null) return false
+      this.#refused.add(place, error)
+      return true
+    }
+    if (steps === 0) return false
+    this.#left = steps * 2
+    this.#allowed = Math.max(1, Math.floor(steps / 8))
+    return true
+  }
+
+  #end(): void {
+    this.#allowed = Number.POSITIVE_INFINITY
+    this.#last = null
+  }
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { RefusedInputs } from '../../../processor/task/refused-inputs.ts'
+import { CommitSearch } from '../../../processor/thread/commit-search.ts'
+import { RecordRefused, WaggleError } from '../../../topology/waggle-error.ts'
+
+const refusal = new RecordRefused('WAGGLE_RECORD_TOO_LARGE', { message: 'too large', next: 'send less' })
+const place = (offset: number) => ({ taskId: '0_0', topic: 'in', partition: 0, offset })
+
+/** Commits records from 0 on until `count` are taken; the log refuses each commit that holds `poison`. How many were refused. */
+function committed(count: number, poison: number, refused: RefusedInputs): number {
+  const search = new CommitSearch(refused)
+  let refusals = 0
+  for (let from = 0; from < count; ) {
+    const to = Math.min(count, from + search.room)
+    search.did(to - from, () => place(to - 1))
+    search.close()
+    const isSetAside = refused.find('0_0', place(0), poison) !== null
+    if (poison >= from && poison < to && !isSetAside) {
+      assert.equal(search.failed(refusal), true)
+      refusals++
+    } else {
+      search.taken()
+      from = to
+    }
+  }
+  assert.equal(search.isActive, false)
+  return refusals
+}
+
+describe('The search for a record that commits are refused for', () => {
+  it('finds it wherever it is, in a handful of refused commits', () => {
+    for (const count of [1, 2, 7, 8, 9, 64, 1000, 4096]) {
+      for (const poison of [0, 1, Math.floor(count / 2), count - 1].filter((offset) => offset < count)) {
+        const refused = new RefusedInputs()
+        const refusals = committed(count, poison, refused)
+        assert.ok(refusals <= 6, `${refusals} refused commits for record ${poison} of ${count}`)
+        assert.equal(refused.find('0_0', place(0), poison)?.error, refusal)
+      }
+    }
+  })
+
+  it('ends without a finding when as much was taken again, as if nothing had been', () => {
+    const search = new CommitSearch(new RefusedInputs())
+    search.did(100, () => place(99))
+    search.close()
+    assert.equal(search.failed(refusal), true)
+    assert.equal(search.room, 12)
+    for (let commits = 0; commits < 17; commits++) {
+      search.did(12, () => place(0))
+      search.close()
+      search.taken()
+    }
+    assert.equal(search.room, Number.POSITIVE_INFINITY)
+  })
+
+  it('is not begun for a failure that is no record’s, nor for a commit without any', () => {
+    const search = new CommitSearch(new RefusedInputs())
+    search.did(100, () => place(99))
+    search.close()
+    assert.equal(search.failed(new WaggleError('WAGGLE_LOG_UNREACHABLE', { message: 'away', next: 'wait' })), false)
+    search.close()
+    assert.equal(search.failed(refusal), false)
+    assert.equal(search.isActive, false)
+  })
+})
+
+describe('Inputs that are refused', () => {
+  it('are told apart by task, topic, partition and offset, and only the last thousand are remembered', () => {
+    const refused = new RefusedInputs()
+    refused.add(place(7), refusal)
+    refused.add(place(7), refusal)
+    assert.equal(refused.find('0_0', place(0), 7)?.times, 2)
+    assert.equal(refused.find('0_1', place(0), 7), null)
+    assert.equal(refused.find('0_0', { topic: 'in', partition: 1 }, 7), null)
+    assert.equal(refused.find('0_0', place(0), 8), null)
+    refused.forget(place(7))
+    assert.equal(refused.find('0_0', place(0), 7), null)
+    for (let offset = 0; offset < 1001; offset++) refused.add(place(offset), refusal)
+    assert.equal(refused.find('0_0', place(0), 0), null)
+    assert.notEqual(refused.find('0_0', place(0), 1), null)
+  })
+})
