@@ -1,5 +1,5 @@
 import { crc32c, Writer } from '@platformatic/kafka'
-import { Handed, type ProducerRecord } from '../../../processor/ports.ts'
+import { Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { writeInt64 } from './wire.ts'
 
 /** Who wrote a batch, and as which of its batches to that partition. */
@@ -52,8 +52,7 @@ export class RecordBatchWriter {
     const delta = timestamp - this.#baseTimestamp
     const keyLength = key === null ? -1 : key.length
     const valueLength = value === null ? -1 : value.length
-    let length = 1 + sizeOf(delta) + sizeOf(this.#count) + sizeOf(keyLength) + Math.max(0, keyLength) + sizeOf(valueLength) + Math.max(0, valueLength)
-    length += headers.length === 0 ? 1 : headersSize(headers)
+    const length = recordLength(record, delta, this.#count)
     const size = sizeOf(length) + length
     if (this.#count > 0 && this.#at + size > maxBytes) return false
     if (this.#at + size > this.#bytes.length) this.#grow(this.#at + size)
@@ -137,6 +136,20 @@ const firstBytes = 4096
 const transactionalBit = 1 << 4
 const copiedByHand = 32
 const small = 2 ** 30
+
+/** Bytes of a batch that holds this record alone. */
+export function batchBytesOf(record: ProducerRecord): number {
+  const length = recordLength(record, 0, 0)
+  return headerBytes + sizeOf(length) + length
+}
+
+/** Bytes of a record behind its length, in a batch that begins `delta` milliseconds earlier and has `index` records before it. */
+function recordLength({ key, value, headers }: ProducerRecord, delta: number, index: number): number {
+  const keyLength = key === null ? -1 : key.length
+  const valueLength = value === null ? -1 : valueBytes(value)
+  const length = 1 + sizeOf(delta) + sizeOf(index) + sizeOf(keyLength) + Math.max(0, keyLength) + sizeOf(valueLength) + Math.max(0, valueLength)
+  return length + (headers.length === 0 ? 1 : headersSize(headers))
+}
 
 /** Of a zigzag varint. */
 function sizeOf(value: number): number {

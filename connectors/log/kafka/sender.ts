@@ -7,6 +7,7 @@ import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
+import { RefusedSizes } from './refused-sizes.ts'
 
 /** Makes partitions part of the transaction that is open, before anything is written to them. */
 export interface Enlistment {
@@ -35,6 +36,7 @@ export class Sender {
   readonly #options: SenderOptions
   readonly #cluster: Cluster
   readonly #lane: Lane
+  readonly #refusedSizes: RefusedSizes
   #queues = new Map<string, PartitionQueue[]>()
   #ready = new Set<PartitionQueue>()
   #identity: ProducerIdentity | null = null
@@ -54,6 +56,7 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#options = options
     this.#cluster = options.cluster
+    this.#refusedSizes = new RefusedSizes(options.cluster.clock)
     this.#lane = { name: `${options.name} produce`, requestTimeoutMs: 30_000 }
   }
 
@@ -64,6 +67,7 @@ export class Sender {
 
   append(record: ProducerRecord, set: BatchSet): Batch {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
+    this.#refusedSizes.check(record)
     const queue = this.#queueOf(record)
     const before = queue.batches.at(-1)?.writer.size ?? 0
     const last = queue.appendToLast(record, set)
@@ -235,6 +239,7 @@ export class Sender {
       if (!batch.mayBeWritten && !isPassing(thrown)) queue.unnumber()
       // What follows cannot be numbered after what may be in the log or not.
       else if (!isTransactional) this.#newIdentity(queue.identity)
+      if (tooLarge.has(error)) this.#refusedSizes.add(batch.topic, batch.writer.size)
       this.#settle(queue, batch)
       batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
     }

@@ -1,0 +1,40 @@
+import type { Clock, ProducerRecord } from '../../../processor/ports.ts'
+import { RecordRefused } from '../../../topology/waggle-error.ts'
+import { batchBytesOf } from './record-batch-writer.ts'
+
+/**
+ * Sizes that the brokers have just refused, a topic each. A record that is as large is refused where it is appended, which says whose it is; a
+ * broker would refuse its batch, and with it a commit that belongs to many records. Forgotten after a minute: the topic may take more by then.
+ */
+export class RefusedSizes {
+  readonly #clock: Clock
+  readonly #byTopic = new Map<string, { bytes: number; untilMs: number }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The brokers refused a batch of this size that held one record. */
+  add(topic: string, bytes: number): void {
+    this.#byTopic.set(topic, { bytes, untilMs: this.#clock.elapsedMs() + keptMs })
+  }
+
+  /** Throws `RecordRefused` where the record's topic has just refused one that was no larger. */
+  check(record: ProducerRecord): void {
+    if (this.#byTopic.size === 0) return
+    const refused = this.#byTopic.get(record.topic)
+    if (refused === undefined) return
+    if (this.#clock.elapsedMs() >= refused.untilMs) {
+      this.#byTopic.delete(record.topic)
+      return
+    }
+    const bytes = batchBytesOf(record)
+    if (bytes < refused.bytes) return
+    throw new RecordRefused('WAGGLE_RECORD_TOO_LARGE', {
+      message: `A record of ${bytes} bytes cannot be written to ${record.topic}: it has just refused one of ${refused.bytes}`,
+      next: 'Raise max.message.bytes of the topic, or send less in one record.',
+    })
+  }
+}
+
+const keptMs = 60_000

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { batchBytesOf, RecordBatchWriter } from '../../../../connectors/log/kafka/record-batch-writer.ts'
+import { RefusedSizes } from '../../../../connectors/log/kafka/refused-sizes.ts'
+import type { ProducerRecord } from '../../../../processor/ports.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import { textHeader } from '../../../../topology/record.ts'
+
+const record = (length: number, topic = 'out'): ProducerRecord => ({
+  topic,
+  partition: 0,
+  key: Buffer.from('key'),
+  value: Buffer.alloc(length),
+  timestamp: 7,
+  headers: [textHeader('name', 'value')],
+})
+
+it('A record is refused at once that is as large as one that its topic has just refused, for a minute', () => {
+  const clock = new SimulatedClock()
+  const sizes = new RefusedSizes(clock)
+  sizes.check(record(1000))
+  sizes.add('out', batchBytesOf(record(1000)))
+  assert.throws(() => sizes.check(record(1000)), { code: 'WAGGLE_RECORD_TOO_LARGE', message: /to out: it has just refused/ })
+  assert.throws(() => sizes.check(record(1001)), { code: 'WAGGLE_RECORD_TOO_LARGE' })
+  sizes.check(record(999))
+  sizes.check(record(1000, 'other'))
+  void clock.advance(60_000)
+  return clock.settle().then(() => sizes.check(record(1000)))
+})
+
+it('A batch of one record has the size that is foretold, whatever is null in it', () => {
+  for (const one of [
+    record(0),
+    record(1),
+    record(70_000),
+    { ...record(1), key: null },
+    { ...record(1), value: null },
+    { ...record(1), headers: [] },
+  ]) {
+    const writer = new RecordBatchWriter()
+    writer.append(one, 1_000_000)
+    assert.equal(writer.size, batchBytesOf(one))
+  }
+})
