@@ -8,7 +8,7 @@ export {
   type SubjectOptions,
   schemaRegistry,
 } from '../connectors/schema-registry/schema-registry.ts'
-export type { StreamsState } from '../processor/application.ts'
+export type { StreamsState } from '../processor/application/application.ts'
 export type { Metric } from '../processor/metrics/meters.ts'
 export type { FailedRecord, Handler } from '../topology/failed-record.ts'
 export { KeyQuery, Query, RangeQuery, WindowKeyQuery, WindowRangeQuery } from '../topology/queries.ts'

@@ -1,4 +1,4 @@
-import type { Application } from '../../processor/application.ts'
+import type { Application } from '../../processor/application/application.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'

@@ -1,4 +1,4 @@
-import type { NamedTopics } from '../../processor/application-topics.ts'
+import type { NamedTopics } from '../../processor/application/topics.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { Unavailable } from '../../topology/waggle-error.ts'

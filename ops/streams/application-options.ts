@@ -1,5 +1,5 @@
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import type { ApplicationOptions } from '../../processor/application-options.ts'
+import type { ApplicationOptions } from '../../processor/application/options.ts'
 import { failurePolicy } from '../../processor/task/failures.ts'
 import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import { decorated } from '../../topology/decorated.ts'

@@ -1,4 +1,4 @@
-import { type Application, streamsStates } from '../../processor/application.ts'
+import { type Application, streamsStates } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 
 /** What an application measures, by Kafka Streams' names: of the client (KIP-444, KIP-1091), its threads, their tasks, nodes and stores. */

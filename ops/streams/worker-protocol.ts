@@ -1,8 +1,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { WireError } from '../../connectors/system/wire-error.ts'
-import type { CloseOptions } from '../../processor/application-options.ts'
+import type { CloseOptions } from '../../processor/application/options.ts'
+import type { WireRequest, WireRow } from '../../processor/application/query-wire.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
-import type { WireRequest, WireRow } from '../../processor/query-wire.ts'
 import type { StreamsConfig, StreamsHandlers } from '../../topology/streams-config.ts'
 
 /** What a worker is started with. */

@@ -1,5 +1,5 @@
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
-import type { Application } from '../../processor/application.ts'
+import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'

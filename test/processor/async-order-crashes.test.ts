@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
-import { Application } from '../../processor/application.ts'
+import { Application } from '../../processor/application/application.ts'
 import { commitSteps } from '../../processor/simulation/crash.ts'
 import { decorated } from '../../topology/decorated.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Application } from '../../processor/application.ts'
+import { Application } from '../../processor/application/application.ts'
 import { type FailurePolicy, failAlways } from '../../processor/task/failures.ts'
 import { Consumed } from '../../topology/consumed.ts'
 import type { FailedRecord } from '../../topology/failed-record.ts'

@@ -1,5 +1,5 @@
-import { Application } from '../../processor/application.ts'
-import type { ApplicationOptions } from '../../processor/application-options.ts'
+import { Application } from '../../processor/application/application.ts'
+import type { ApplicationOptions } from '../../processor/application/options.ts'
 import type { Log } from '../../processor/ports.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 

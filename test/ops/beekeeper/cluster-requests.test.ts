@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { ClusterRequests } from '../../../ops/beekeeper/cluster-requests.ts'
-import type { Application } from '../../../processor/application.ts'
+import type { Application } from '../../../processor/application/application.ts'
 import type { Reader, RecordRun } from '../../../processor/ports.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import { textHeader } from '../../../topology/record.ts'

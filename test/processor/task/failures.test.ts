@@ -17,7 +17,7 @@ import {
   type WaggleError,
 } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
-import { Application } from '../../../processor/application.ts'
+import { Application } from '../../../processor/application/application.ts'
 import { partitionForKey } from '../../../processor/partitioner.ts'
 import { failAlways } from '../../../processor/task/failures.ts'
 import { WaggleError as Failure } from '../../../topology/waggle-error.ts'

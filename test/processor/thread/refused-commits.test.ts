@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Application } from '../../../processor/application.ts'
+import { Application } from '../../../processor/application/application.ts'
 import { Handed, type Log, type LogTraits, type ProducerRecord, type TaskProducer } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
 import { type FailurePolicy, failAlways } from '../../../processor/task/failures.ts'

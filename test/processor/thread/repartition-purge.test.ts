@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
-import { Application } from '../../../processor/application.ts'
+import { Application } from '../../../processor/application/application.ts'
 import type { Log } from '../../../processor/ports.ts'
 import { decorated } from '../../../topology/decorated.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'

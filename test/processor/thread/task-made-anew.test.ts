@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
-import { Application } from '../../../processor/application.ts'
+import { Application } from '../../../processor/application/application.ts'
 import type { Consumer, Log, Subscription, TopicPartition } from '../../../processor/ports.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { SimulatedDisk } from '../../processor/simulation/simulated-disk.ts'
-import { TaskMemory } from '../../processor/state/task-memory.ts'
-import { WriteBackStore } from '../../processor/state/write-back-store.ts'
-import { answerQuery } from '../../processor/store-query.ts'
-import { Serdes } from '../../topology/serdes.ts'
-import { keyValueStore } from '../../topology/state-store.ts'
+import { answerQuery } from '../../../processor/application/store-query.ts'
+import { SimulatedDisk } from '../../../processor/simulation/simulated-disk.ts'
+import { TaskMemory } from '../../../processor/state/task-memory.ts'
+import { WriteBackStore } from '../../../processor/state/write-back-store.ts'
+import { Serdes } from '../../../topology/serdes.ts'
+import { keyValueStore } from '../../../topology/state-store.ts'
 
 it('A long answer gives way to what else the process has to do', async () => {
   const builder = keyValueStore({ name: 'store', key: Serdes.integer(), value: Serdes.string() })

@@ -1,7 +1,7 @@
-import type { QueryRequest } from '../topology/queries.ts'
-import type { KeptStore, KeyValueStore, StateStore, ValueAndTimestamp, VersionedKeyValueStore, WindowStore } from '../topology/state-store.ts'
-import { WaggleError } from '../topology/waggle-error.ts'
-import { nextTurn } from './next-turn.ts'
+import type { QueryRequest } from '../../topology/queries.ts'
+import type { KeptStore, KeyValueStore, StateStore, ValueAndTimestamp, VersionedKeyValueStore, WindowStore } from '../../topology/state-store.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { nextTurn } from '../next-turn.ts'
 
 /** Answers a query from one task's store, as it stands now. */
 export function answerQuery(request: QueryRequest, store: StateStore, builder: KeptStore): unknown {

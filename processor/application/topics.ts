@@ -1,8 +1,8 @@
-import type { Topology } from '../topology/graph.ts'
-import type { Subtopology } from '../topology/subtopology.ts'
-import { WaggleError } from '../topology/waggle-error.ts'
-import type { Log, TopicSpec } from './ports.ts'
-import { changelogTopics } from './state/changelog-topics.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Log, TopicSpec } from '../ports.ts'
+import { changelogTopics } from '../state/changelog-topics.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 export interface ApplicationTopicsOptions {

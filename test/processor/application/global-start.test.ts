@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Materialized, StreamsBuilder } from 'waggle-streams'
-import { Application } from '../../processor/application.ts'
-import type { Log } from '../../processor/ports.ts'
-import { decorated } from '../../topology/decorated.ts'
-import { SimulatedWorld } from '../support/simulated-world.ts'
-import { read, text, toOut } from '../support/text-program.ts'
+import { Application } from '../../../processor/application/application.ts'
+import type { Log } from '../../../processor/ports.ts'
+import { decorated } from '../../../topology/decorated.ts'
+import { SimulatedWorld } from '../../support/simulated-world.ts'
+import { read, text, toOut } from '../../support/text-program.ts'
 
 it('An application starts where all of its global table’s topic is past its retention', async () => {
   const world = new SimulatedWorld()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
-import { Application } from '../../processor/application.ts'
-import type { Consumer, Log, Subscription } from '../../processor/ports.ts'
-import { SimulatedWorld } from '../support/simulated-world.ts'
-import { read, toOut } from '../support/text-program.ts'
+import { Application } from '../../../processor/application/application.ts'
+import type { Consumer, Log, Subscription } from '../../../processor/ports.ts'
+import { SimulatedWorld } from '../../support/simulated-world.ts'
+import { read, toOut } from '../../support/text-program.ts'
 
 describe('An application that is closed while it starts', () => {
   it('runs no thread afterwards, however far it had come', async () => {

@@ -1,12 +1,12 @@
-import type { Topology } from '../topology/graph.ts'
-import type { WaggleError } from '../topology/waggle-error.ts'
-import type { NamedTopics } from './application-topics.ts'
-import type { Flights } from './async/flights.ts'
-import type { Clock, Log, StateDirectory, TopicSpec } from './ports.ts'
-import type { StateListeners } from './state/state-listening.ts'
-import type { FailurePolicy } from './task/failures.ts'
-import type { SpreadOptions } from './thread/thread-assignor.ts'
-import type { ThreadElsewhere, ThreadElsewhereOptions } from './thread/thread-elsewhere.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { Flights } from '../async/flights.ts'
+import type { Clock, Log, StateDirectory, TopicSpec } from '../ports.ts'
+import type { StateListeners } from '../state/state-listening.ts'
+import type { FailurePolicy } from '../task/failures.ts'
+import type { SpreadOptions } from '../thread/thread-assignor.ts'
+import type { ThreadElsewhere, ThreadElsewhereOptions } from '../thread/thread-elsewhere.ts'
+import type { NamedTopics } from './topics.ts'
 
 /** What an application runs, on what, and how. */
 export interface ApplicationOptions {

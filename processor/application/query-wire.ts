@@ -1,7 +1,7 @@
-import type { QueryRequest } from '../topology/queries.ts'
-import type { Windowed } from '../topology/record.ts'
-import type { Serde } from '../topology/serde.ts'
-import type { KeptStore } from '../topology/state-store.ts'
+import type { QueryRequest } from '../../topology/queries.ts'
+import type { Windowed } from '../../topology/record.ts'
+import type { Serde } from '../../topology/serde.ts'
+import type { KeptStore } from '../../topology/state-store.ts'
 
 /** A question as it travels to the process that has the store: keys as the store's own bytes, in base64. */
 export type WireRequest =

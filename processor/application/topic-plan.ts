@@ -1,7 +1,7 @@
-import type { Topology } from '../topology/graph.ts'
-import type { Subtopology } from '../topology/subtopology.ts'
-import { WaggleError } from '../topology/waggle-error.ts'
-import type { TopicSpec } from './ports.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { TopicSpec } from '../ports.ts'
 
 /**
  * The topics that an application makes for itself. One that says no number of partitions gets as many as the topics that it meets in
