@@ -314,9 +314,10 @@ export class TopologyTestDriver implements AsyncDisposable {
   #commit(): void {
     const state: StoreChange[] = []
     for (const task of this.#tasks) {
-      const positions: (TopicPartition & Position)[] = []
-      task.takeCommit(positions, state)
-      for (const position of positions) this.#positions.set(readerOf(task.id, position), position)
+      task.flush()
+      const taken = task.takeCommit()
+      state.push(...taken.state)
+      for (const position of taken.positions) this.#positions.set(readerOf(task.id, position), position)
     }
     for (const { task, store, entries, logged } of state) {
       const rows = this.#disk.store(task, store)

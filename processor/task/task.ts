@@ -255,9 +255,15 @@ export class Task implements TaskState {
     return this.#timed(() => this.punctuations.punctuateWallClock(now))
   }
 
-  /** Adds what a commit made now has to hold. `committed` is due once for each call, when it took effect. */
-  takeCommit(positions: (TopicPartition & Position)[], state: StoreChange[]): void {
+  /** Sends on the updates of tables that waited for the commit. */
+  flush(): void {
     for (const cache of this.#caches.values()) cache.flush()
+  }
+
+  /** What a commit made now has to hold, after `flush`. `committed` is due once for each call, when the commit took effect. */
+  takeCommit(): { readonly positions: readonly (TopicPartition & Position)[]; readonly state: readonly StoreChange[] } {
+    const positions: (TopicPartition & Position)[] = []
+    const state: StoreChange[] = []
     for (const [name, { rows, logged }] of this.#options.stores) {
       const entries = rows.takeChanges()
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
@@ -286,6 +292,7 @@ export class Task implements TaskState {
         metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept, ahead }, this.#surroundings.maxNoteBytes),
       })
     })
+    return { positions, state }
   }
 
   readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)

@@ -1,6 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Batchers } from '../async/batchers.ts'
 import type { Flights } from '../async/flights.ts'
+import { ThreadCommits } from '../commit/thread-commits.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import { nextTurn } from '../next-turn.ts'
@@ -16,7 +17,6 @@ import type { OpenWorkers } from './open-workers.ts'
 import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
-import { ThreadCommits } from './thread-commits.ts'
 import { ThreadGroups } from './thread-groups.ts'
 
 export interface StreamThreadOptions {

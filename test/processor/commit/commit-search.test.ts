@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CommitSearch } from '../../../processor/commit/commit-search.ts'
 import { RefusedInputs } from '../../../processor/task/refused-inputs.ts'
-import { CommitSearch } from '../../../processor/thread/commit-search.ts'
 import { RecordRefused, WaggleError } from '../../../topology/waggle-error.ts'
 
 const refusal = new RecordRefused('WAGGLE_RECORD_TOO_LARGE', { message: 'too large', next: 'send less' })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { RecordRate } from '../../../processor/thread/record-rate.ts'
+import { RecordRate } from '../../../processor/commit/record-rate.ts'
 
 it('A thread is busy from the record that makes it so, for a second or two', () => {
   const rate = new RecordRate(10)

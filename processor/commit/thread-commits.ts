@@ -1,27 +1,15 @@
-import { RecordRefused, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
-import {
-  type Clock,
-  type CommitPoint,
-  type CommitReceipt,
-  type Consumer,
-  type Log,
-  type Position,
-  type ProducerRecord,
-  placeName,
-  type StoreChange,
-  type TaskProducer,
-  type TopicPartition,
-} from '../ports.ts'
-import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
+import type { Clock, CommitReceipt, Consumer, Log, ProducerRecord, TaskProducer } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import { StandingFailure } from '../task/failures.ts'
 import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
+import type { Task } from '../task/task.ts'
+import type { TaskAssignment } from '../thread/task-assignment.ts'
+import type { TaskPlan } from '../thread/task-plan.ts'
+import { type CommitContent, takeContent } from './commit-content.ts'
+import { hasRecords, sendInOrder } from './commit-order.ts'
 import { CommitSearch } from './commit-search.ts'
 import { RecordRate } from './record-rate.ts'
 import { RepartitionPurge } from './repartition-purge.ts'
-import type { TaskAssignment } from './task-assignment.ts'
-import type { TaskPlan } from './task-plan.ts'
 
 export interface ThreadCommitsOptions {
   readonly plan: TaskPlan
@@ -47,7 +35,14 @@ export interface ThreadCommitsOptions {
   readonly onEnded: () => void
 }
 
-/** What the tasks of a thread write, and its commits: each is closed at once, with all that they have done by then, and sent beside the loop. */
+/**
+ * The commits of one stream thread, and the records that its tasks send. A commit is closed at once, with everything that the tasks have done by then
+ * (`commit-content.ts`), and sent beside the loop in an order that a crash cannot turn into a lie (`commit-order.ts`):
+ *
+ *     append ─► append ─► close ─► sent ─► took effect: stores, disks and the thread are told
+ *                           │         └──► refused: the tasks go back to their last commit
+ *                           └─► append ─► … (the next one)
+ */
 export class ThreadCommits {
   readonly #options: ThreadCommitsOptions
   readonly #clock: Clock
@@ -208,11 +203,11 @@ export class ThreadCommits {
     const tasks = [...assignment.tasks]
     const start = this.#clock.elapsedMs()
     this.#search.close()
-    const { positions, state, logged, changelogs, removals, committing } = this.#take()
+    const content = takeContent(assignment)
     this.#isRequested = false
     this.#processedAhead = 0
     this.#lastAt = this.#clock.elapsedMs()
-    if (committing === 0 && this.#appended === 0) {
+    if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.taken()
       // Right after it went back a thread has nothing to commit either.
@@ -220,20 +215,16 @@ export class ThreadCommits {
       return
     }
     this.#unsettledSinceMs ??= this.#clock.elapsedMs()
-    const inTurn = [...changelogs, removals].filter(({ length }) => length > 0)
-    const isLogged = positions.length > 0 || state.length > 0 || this.#appended > 0 || inTurn.length > 0
+    const { positions, state } = content
+    const isForLog = positions.length > 0 || state.length > 0 || this.#appended > 0 || hasRecords(content)
     this.#appended = 0
     this.#onTheirWay++
-    const sent: Promise<CommitReceipt> = isLogged ? this.#send(producer, { positions, state }, inTurn) : Promise.resolve({ ends: [] })
+    const isAtomic = this.#options.log.traits.atomicCommit
+    const sent: Promise<CommitReceipt> = isForLog ? sendInOrder(producer, content, { isAtomic }) : Promise.resolve({ ends: [] })
     this.#done = sent
-      .then(({ ends }) => {
-        meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, committing))
-        this.#search.taken()
-        this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
-        this.#options.onTaken()
-        for (const part of logged) part.of.write(part, ends)
-        for (const task of tasks) task.committed()
-        this.#purge.committed(positions)
+      .then((receipt) => {
+        meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, content.tasks))
+        this.#tookEffect(content, receipt, tasks)
       })
       .catch((error: unknown) => {
         this.#isDropped = true
@@ -246,85 +237,16 @@ export class ThreadCommits {
     this.#spentMs += this.#clock.elapsedMs() - start
   }
 
-  /** What the tasks have done since the last one. A store whose serde cannot write a value is a refusal. */
-  #take(): Taken {
-    const { assignment } = this.#options
-    const positions: GroupPosition[] = []
-    const state: StoreChange[] = []
-    const logged: LoggedPart[] = []
-    const changelogs: ProducerRecord[][] = []
-    const removals: ProducerRecord[] = []
-    let committing = 0
-    for (const task of assignment.tasks) {
-      const own: (TopicPartition & Position)[] = []
-      const changes = state.length
-      refusing(() => task.takeCommit(own, state))
-      if (own.length > 0 || state.length > changes) committing++
-      const of = assignment.stateOf(task)
-      if (of !== null) {
-        const part = { of, changes: state.splice(changes), positions: own, kept: task.memory.numbers }
-        part.changes.toReversed().forEach((change, at) => {
-          const rest = changelogs[at] ?? []
-          changelogs[at] = rest
-          refusing(() => of.append([change], (record, { isLast }) => (isLast ? removals : rest).push(record)))
-        })
-        logged.push(part)
-      }
-      const group = assignment.groupOf(task)
-      if (!assignment.isGlobal(group) || of === null) for (const position of own) positions.push({ ...position, group })
-    }
-    return { positions, state, logged, changelogs, removals, committing }
-  }
-
-  /**
-   * Where a commit is not atomic, it is done in turn, from the end of a task to its beginning: what it has sent, its last store, the one
-   * before it, and so on; what it has removed of what is due; and its positions. After a crash in between, what is missing is done again, and
-   * what comes after it is there already. The other way round, a join or whoever else drops repeats would say that it has sent what nobody has
-   * got, and what was due would be due no more though it was not done.
-   */
-  async #send(producer: TaskProducer, point: CommitPoint, changelogs: readonly (readonly ProducerRecord[])[]): Promise<CommitReceipt> {
-    const turns = this.#options.log.traits.atomicCommit ? [changelogs.flat()] : [[], ...changelogs]
-    // A later turn may write to the same place.
-    const ends = new Map<string, CommitReceipt['ends'][number]>()
-    for (const [at, records] of turns.entries()) {
-      for (const record of records) producer.append(record)
-      const receipt = await producer.commit(at === turns.length - 1 ? point : nothingYet)
-      for (const end of receipt.ends) ends.set(placeName(end), end)
-    }
-    return { ends: [...ends.values()] }
+  /** Tells everybody who waited for it: the search, the thread, the disks of tasks, their stores, and what deletes what is done. */
+  #tookEffect({ logged, positions }: CommitContent, { ends }: CommitReceipt, tasks: readonly Task[]): void {
+    this.#search.taken()
+    this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
+    this.#options.onTaken()
+    for (const part of logged) part.of.write(part, ends)
+    for (const task of tasks) task.committed()
+    this.#purge.committed(positions)
   }
 }
-
-type GroupPosition = TopicPartition & Position & { readonly group: string }
-type LoggedPart = LoggedChanges & { readonly of: LoggedState }
-
-interface Taken extends CommitPoint {
-  readonly positions: readonly GroupPosition[]
-  /** Of tasks whose state is not in the log's own commit. */
-  readonly logged: readonly LoggedPart[]
-  /** Of each of those first that of its last store, and so on. */
-  readonly changelogs: readonly (readonly ProducerRecord[])[]
-  /** From stores that say what is due. */
-  readonly removals: readonly ProducerRecord[]
-  /** Tasks that have something. */
-  readonly committing: number
-}
-
-/** Its user's serde threw: nothing says for which input, so it is looked for. */
-function refusing(write: () => void): void {
-  try {
-    write()
-  } catch (thrown) {
-    if (thrown instanceof StandingFailure || thrown instanceof Unavailable || thrown instanceof RecordRefused) throw thrown
-    const { code, message, next, cause } = WaggleError.from('WAGGLE_RECORD_REFUSED', thrown, {
-      message: 'A store cannot write a value',
-      next: 'Give the store a serde that takes this value.',
-    })
-    throw new RecordRefused(code, { message, next, cause: cause ?? thrown })
-  }
-}
-
-const nothingYet: CommitPoint = { positions: [], state: [] }
 
 /** One being synced, and none behind it: what comes meanwhile shares the next. */
 const maxOnTheirWay = 1
