@@ -4,8 +4,8 @@ import type { Log, PartitionOffsets } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
 import { TaskMemory } from '../state/task-memory.ts'
 import { openStore } from '../state/task-store.ts'
+import { globalStateName } from '../task/open-task.ts'
 import type { StreamThread } from '../thread/stream-thread.ts'
-import { globalStateName } from '../thread/task-assignment.ts'
 import type { TaskPlan } from '../thread/task-plan.ts'
 
 export interface GlobalStartOptions {

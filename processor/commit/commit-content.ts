@@ -2,7 +2,7 @@ import { RecordRefused, Unavailable, WaggleError } from '../../topology/waggle-e
 import type { CommitPoint, Position, ProducerRecord, StoreChange, TopicPartition } from '../ports.ts'
 import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import { StandingFailure } from '../task/failures.ts'
-import type { TaskAssignment } from '../thread/task-assignment.ts'
+import type { Task } from '../task/task.ts'
 
 /** What the tasks of a thread have done since the last commit, beside the records that they have sent. */
 export interface CommitContent extends CommitPoint {
@@ -19,6 +19,18 @@ export interface CommitContent extends CommitPoint {
   readonly tasks: number
 }
 
+/** The tasks whose work a commit holds. */
+export interface CommittingTasks {
+  readonly tasks: readonly Task[]
+  /** Something was processed that no commit holds yet. */
+  readonly hasUncommitted: boolean
+  groupOf(task: Task): string
+  /** Null where the log's own commit holds the task's state. */
+  stateOf(task: Task): LoggedState | null
+  /** The group keeps a global store, which every process has for itself. */
+  isGlobal(group: string): boolean
+}
+
 /** Changelog records of one store of one task. */
 export interface StoreRecords {
   readonly store: string
@@ -28,19 +40,19 @@ export interface StoreRecords {
 }
 
 /** Flushes the tasks, which may send records, and takes what they have done. Throws `RecordRefused` where a store cannot write a value. */
-export function takeContent(assignment: TaskAssignment): CommitContent {
-  for (const task of assignment.tasks) task.flush()
+export function takeContent(source: CommittingTasks): CommitContent {
+  for (const task of source.tasks) task.flush()
   const positions: (TopicPartition & Position & { readonly group: string })[] = []
   const state: StoreChange[] = []
   const changelogs: StoreRecords[] = []
   const removals: ProducerRecord[] = []
   const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
   let tasks = 0
-  for (const task of assignment.tasks) {
+  for (const task of source.tasks) {
     const { positions: own, state: changes } = refusing(() => task.takeCommit())
     if (own.length > 0 || changes.length > 0) tasks++
-    const group = assignment.groupOf(task)
-    const of = assignment.stateOf(task)
+    const group = source.groupOf(task)
+    const of = source.stateOf(task)
     if (of === null) state.push(...changes)
     else {
       changes.forEach((change, at) => {
@@ -51,7 +63,7 @@ export function takeContent(assignment: TaskAssignment): CommitContent {
       logged.push({ of, changes, positions: own, kept: task.memory.numbers })
     }
     // A global store's positions lie with its rows, where the log keeps no state.
-    if (of === null || !assignment.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
+    if (of === null || !source.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
   }
   return { positions, state, changelogs, removals, logged, tasks }
 }

@@ -1,23 +1,23 @@
+import type { Topology } from '../../topology/graph.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, CommitReceipt, Consumer, Log, ProducerRecord, TaskProducer } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
 import type { Task } from '../task/task.ts'
-import type { TaskAssignment } from '../thread/task-assignment.ts'
-import type { TaskPlan } from '../thread/task-plan.ts'
-import { type CommitContent, takeContent } from './commit-content.ts'
+import { type CommitContent, type CommittingTasks, takeContent } from './commit-content.ts'
 import { hasRecords, sendInOrder } from './commit-order.ts'
 import { CommitSearch } from './commit-search.ts'
 import { RecordRate } from './record-rate.ts'
 import { RepartitionPurge } from './repartition-purge.ts'
 
 export interface ThreadCommitsOptions {
-  readonly plan: TaskPlan
+  readonly applicationId: string
+  readonly topology: Topology
   readonly log: Log
   readonly clock: Clock
   readonly meters: ThreadMeters
-  /** What is committed is what its tasks have done. */
-  readonly assignment: TaskAssignment
+  /** The tasks whose work is committed. */
+  readonly source: CommittingTasks
   readonly states: TaskStates | null
   /** What the thread reads with. */
   readonly consumers: () => readonly Consumer[]
@@ -68,7 +68,7 @@ export class ThreadCommits {
     this.#options = options
     this.#clock = options.clock
     this.#search = new CommitSearch(options.refused)
-    this.#purge = new RepartitionPurge({ ...options, topology: options.plan.topology, intervalMs: options.purgeIntervalMs })
+    this.#purge = new RepartitionPurge({ ...options, intervalMs: options.purgeIntervalMs })
   }
 
   async open(): Promise<void> {
@@ -144,7 +144,7 @@ export class ThreadCommits {
   /** Until there has to be one; null where there is nothing to commit, or no room for one more on its way. */
   get dueInMs(): number | null {
     const sinceLast = this.#clock.elapsedMs() - this.#lastAt
-    const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.assignment.hasUncommitted)
+    const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
     return mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceLast) : null
   }
 
@@ -192,18 +192,18 @@ export class ThreadCommits {
   }
 
   #newProducer(): Promise<TaskProducer> {
-    const { log, plan, consumers } = this.#options
-    return log.taskProducer({ group: plan.applicationId, consumers })
+    const { log, applicationId, consumers } = this.#options
+    return log.taskProducer({ group: applicationId, consumers })
   }
 
   #close(): void {
     const producer = this.#producer
     if (producer === null || this.#isDropped) return
-    const { assignment, meters } = this.#options
-    const tasks = [...assignment.tasks]
+    const { source, meters } = this.#options
+    const tasks = [...source.tasks]
     const start = this.#clock.elapsedMs()
     this.#search.close()
-    const content = takeContent(assignment)
+    const content = takeContent(source)
     this.#isRequested = false
     this.#processedAhead = 0
     this.#lastAt = this.#clock.elapsedMs()

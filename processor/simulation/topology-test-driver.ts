@@ -22,15 +22,14 @@ import {
   type TopicPartition,
 } from '../ports.ts'
 import { GlobalStores } from '../state/global-stores.ts'
-import { TaskMemory } from '../state/task-memory.ts'
-import { openStore, type TaskStore } from '../state/task-store.ts'
 import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/failures.ts'
 import type { SourceRuntime } from '../task/node-runtime.ts'
-import { readPositionNote } from '../task/position-note.ts'
+import { openTask } from '../task/open-task.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
-import { Task } from '../task/task.ts'
+import type { Task } from '../task/task.ts'
+import type { TaskSurroundings } from '../task/task-state.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
@@ -180,45 +179,23 @@ export class TopologyTestDriver implements AsyncDisposable {
       for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
         const id = `${subtopology.id}_${partition}`
         const inputs = read.map((input) => ({ ...input, position: this.#positions.get(readerOf(id, input)) ?? null }))
-        const stateName = `${this.#applicationId}/${subtopology.isGlobal ? 'global' : partition}`
-        const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
-        const stores = new Map<string, TaskStore>()
-        for (const builder of subtopology.stores) {
-          const topic = changelogTopic(this.#applicationId, builder.name)
-          const store = openStore(builder, this.#disk.store(stateName, builder.name), { topic, maxEntries: maxCachedEntries, memory, keepsLog: true })
-          stores.set(builder.name, store)
-          if (subtopology.isGlobal) globals.set(store.store)
-          this.#stores.push({ task: stateName, store: store.store })
-        }
-        const task = new Task(
+        const { task, stateName, stores } = openTask(
           {
             id,
+            applicationId: this.#applicationId,
+            topology: this.#topology,
             subtopology,
             partition,
-            memory,
             inputs,
-            stores,
-            globals: subtopology.isGlobal ? new Map() : globals.views,
-            usersOf: (store) => this.#topology.usersOf(store),
-            stateName,
+            bytesOf: (name, store) => this.#disk.store(name, store),
+            globals,
+            maxCachedEntries,
+            keepsLog: true,
             waiting: subtopology.isGlobal ? new QueueHeap() : this.#waiting,
           },
-          {
-            applicationId: this.#applicationId,
-            clock: this.#clock,
-            handsOn: false,
-            failures: this.#failures,
-            refused: new RefusedInputs(),
-            emitIntervalMs: this.#emitIntervalMs,
-            cache: this.#cache,
-            maxNoteBytes: Number.POSITIVE_INFINITY,
-            partitionsOf: (topic) => this.#partitionsOf(topic),
-            emit: (record) => this.#emit(record),
-            batcher: (node, task) => this.#batchers.of(node, task),
-            requestCommit() {},
-            wake() {},
-          },
+          this.#surroundings,
         )
+        for (const { store } of stores.values()) this.#stores.push({ task: stateName, store })
         this.#tasks.push(task)
         if (subtopology.isGlobal) this.#globalTasks.push(task)
         for (const input of inputs) {
@@ -226,6 +203,24 @@ export class TopologyTestDriver implements AsyncDisposable {
           this.#redeliver(task, input)
         }
       }
+    }
+  }
+
+  get #surroundings(): TaskSurroundings {
+    return {
+      applicationId: this.#applicationId,
+      clock: this.#clock,
+      handsOn: false,
+      failures: this.#failures,
+      refused: new RefusedInputs(),
+      emitIntervalMs: this.#emitIntervalMs,
+      cache: this.#cache,
+      maxNoteBytes: Number.POSITIVE_INFINITY,
+      partitionsOf: (topic) => this.#partitionsOf(topic),
+      emit: (record) => this.#emit(record),
+      batcher: (node, task) => this.#batchers.of(node, task),
+      requestCommit() {},
+      wake() {},
     }
   }
 

@@ -14,10 +14,10 @@ import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { InputFlow } from './input-flow.ts'
 import type { OpenWorkers } from './open-workers.ts'
-import { TaskAssignment } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
 import { ThreadGroups } from './thread-groups.ts'
+import { ThreadTasks } from './thread-tasks.ts'
 
 export interface StreamThreadOptions {
   readonly name: string
@@ -69,7 +69,7 @@ export class StreamThread {
   readonly #options: StreamThreadOptions
   readonly #clock: Clock
   readonly meters: ThreadMeters
-  readonly #assignment: TaskAssignment
+  readonly #threadTasks: ThreadTasks
   readonly #cache: CacheBudget | null
   readonly #batchers: Batchers
   readonly #inputs: InputFlow
@@ -94,7 +94,7 @@ export class StreamThread {
     this.#batchers = new Batchers(options)
     this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
-    this.#assignment = new TaskAssignment(options.plan, options.log, {
+    this.#threadTasks = new ThreadTasks(options.plan, options.log, {
       surroundings: this.#surroundings(),
       meters: this.meters,
       states: options.states,
@@ -103,8 +103,8 @@ export class StreamThread {
       ...options,
       listenerOf: (group) => this.#listener(group),
       positionOf: (group, input) => {
-        const task = this.#assignment.taskOf(group, input)
-        return task === undefined ? null : (this.#assignment.stateOf(task)?.offset(input) ?? null)
+        const task = this.#threadTasks.taskOf(group, input)
+        return task === undefined ? null : (this.#threadTasks.stateOf(task)?.offset(input) ?? null)
       },
       onProblem: options.onFailure,
       onReceived: options.onSettling,
@@ -112,8 +112,10 @@ export class StreamThread {
     this.#commits = new ThreadCommits({
       ...options,
       refused: this.#refused,
+      applicationId: options.plan.applicationId,
+      topology: options.plan.topology,
       meters: this.meters,
-      assignment: this.#assignment,
+      source: this.#threadTasks,
       consumers: () => this.#groups.consumers.map(({ consumer }) => consumer),
       onTaken: () => {
         this.#failures = 0
@@ -127,14 +129,14 @@ export class StreamThread {
     this.#inputs = new InputFlow({
       ...options,
       consumerOf: (task) => this.#consumerOf(task),
-      isOpen: (task) => !this.#stopping && this.#assignment.tasks.includes(task),
+      isOpen: (task) => !this.#stopping && this.#threadTasks.tasks.includes(task),
       onUnavailable: options.onFailure,
       wake: () => this.#wake(),
     })
   }
 
   get tasks(): readonly Task[] {
-    return this.#assignment.tasks
+    return this.#threadTasks.tasks
   }
 
   get name(): string {
@@ -219,7 +221,7 @@ export class StreamThread {
     this.#inputs.clear()
     await this.#groups.close()
     this.#batchers.closeAll()
-    this.#assignment.closeAll()
+    this.#threadTasks.closeAll()
     await this.#commits.close()
     this.#ended = true
   }
@@ -281,9 +283,9 @@ export class StreamThread {
   /** Tasks whose state has come begin; a copy that has come far enough is told to the group. */
   #takeState(): void {
     if (this.#options.states === null) return
-    const wasRestoring = this.#assignment.isRestoring
-    this.#assignment.takeReady()
-    if (wasRestoring && !this.#assignment.isRestoring) this.#options.onSettling()
+    const wasRestoring = this.#threadTasks.isRestoring
+    this.#threadTasks.takeReady()
+    if (wasRestoring && !this.#threadTasks.isRestoring) this.#options.onSettling()
     this.#groups.rejoinWhereReady()
   }
 
@@ -297,7 +299,7 @@ export class StreamThread {
     let more = false
     let processed = 0
     let at = begin
-    for (const task of this.#assignment.tasks) {
+    for (const task of this.#threadTasks.tasks) {
       const drained = task.drain(this.#commits.room)
       if (drained > 0) more = true
       this.#commits.did(drained, () => task.lastInput)
@@ -321,7 +323,7 @@ export class StreamThread {
       }
     }
     this.#processed(processed, at - begin)
-    if (more) this.#assignment.rotate()
+    if (more) this.#threadTasks.rotate()
     this.#commits.commitIfDue({ isIdle: !more })
     return more
   }
@@ -332,7 +334,7 @@ export class StreamThread {
     if (records === 0) return
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
-    for (const { meters } of this.#assignment.tasks) meters.endTurn(ms)
+    for (const { meters } of this.#threadTasks.tasks) meters.endTurn(ms)
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
@@ -347,7 +349,7 @@ export class StreamThread {
       const group = consumers[index]?.group
       if (result.status === 'rejected') throw result.reason
       for (const run of result.value) {
-        const task = group === undefined ? undefined : this.#assignment.taskOf(group, run)
+        const task = group === undefined ? undefined : this.#threadTasks.taskOf(group, run)
         if (task !== undefined) this.#inputs.give(task, run)
       }
     })
@@ -367,7 +369,7 @@ export class StreamThread {
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
     const now = this.#clock.now()
-    for (const task of this.#assignment.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
+    for (const task of this.#threadTasks.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
     return wait
   }
 
@@ -398,15 +400,15 @@ export class StreamThread {
   /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
   async #reopen(): Promise<void> {
     for (const { group, consumer } of this.#groups.consumers) {
-      const partitions = this.#assignment.partitionsOf(group)
-      await this.#assignment.assign(group, consumer, partitions, { seek: true })
+      const partitions = this.#threadTasks.partitionsOf(group)
+      await this.#threadTasks.assign(group, consumer, partitions, { seek: true })
     }
   }
 
   #dropTasks(): void {
     this.#batchers.closeAll()
     this.#inputs.clear()
-    this.#assignment.closeAll()
+    this.#threadTasks.closeAll()
   }
 
   #pauseFor(delayMs: number): Promise<void> {
@@ -421,18 +423,18 @@ export class StreamThread {
     return {
       assigned: async (partitions: readonly TopicPartition[]) => {
         const consumer = this.#groups.consumerOf(group)
-        if (this.#assignment.changes(group, partitions)) await this.#commits.commitAll()
-        if (consumer !== undefined) await this.#assignment.assign(group, consumer, partitions, { seek: false })
+        if (this.#threadTasks.changes(group, partitions)) await this.#commits.commitAll()
+        if (consumer !== undefined) await this.#threadTasks.assign(group, consumer, partitions, { seek: false })
         this.#forgetGone()
         this.#options.onSettling()
       },
       revoked: async (partitions: readonly TopicPartition[]) => {
         await this.#commits.commitAll()
-        this.#assignment.revoke(group, partitions)
+        this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
       },
       lost: async (partitions: readonly TopicPartition[]) => {
-        this.#assignment.revoke(group, partitions)
+        this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
         // A log that hands on drops by itself what these tasks have written since the last commit.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
@@ -449,7 +451,7 @@ export class StreamThread {
   }
 
   #consumerOf(task: Task): Consumer | undefined {
-    const group = this.#assignment.groupOf(task)
+    const group = this.#threadTasks.groupOf(task)
     return this.#groups.consumerOf(group)
   }
 

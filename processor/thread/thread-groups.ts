@@ -3,9 +3,9 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { AssignmentListener, Clock, Consumer, Log, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { startOffset } from './start-offset.ts'
-import { resetOf } from './task-assignment.ts'
 import type { TaskPlan } from './task-plan.ts'
 import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import { resetOf } from './thread-tasks.ts'
 import { UngroupedConsumer } from './ungrouped-consumer.ts'
 
 export interface ThreadGroupsOptions {

@@ -1,29 +1,21 @@
 import type { OffsetReset } from '../../topology/consumed.ts'
-import { changelogTopic } from '../../topology/naming.ts'
-import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskId } from '../assignment/group-task.ts'
+import type { CommittingTasks } from '../commit/commit-content.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import { type Consumer, type Log, type Position, placeName, type StoreBytes, type TopicPartition } from '../ports.ts'
 import type { LoggedState } from '../state/logged-state.ts'
-import { TaskMemory } from '../state/task-memory.ts'
 import type { OpenedState, TaskStates } from '../state/task-states.ts'
-import { openStore, type TaskStore } from '../state/task-store.ts'
-import { readPositionNote } from '../task/position-note.ts'
-import { Task } from '../task/task.ts'
+import { openTask } from '../task/open-task.ts'
+import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
 import type { TaskPlan } from './task-plan.ts'
 
-/** What the state of global stores lies under: once a process. */
-export function globalStateName(applicationId: string): string {
-  return `${applicationId}/global`
-}
-
 /** The tasks that this thread runs now, made and let go as partitions come and go. */
-export class TaskAssignment {
+export class ThreadTasks implements CommittingTasks {
   readonly #plan: TaskPlan
   readonly #log: Log
   readonly #surroundings: TaskSurroundings
@@ -41,7 +33,7 @@ export class TaskAssignment {
   readonly #openings = new Map<string, Opening>()
   #tasks: Task[] = []
 
-  constructor(plan: TaskPlan, log: Log, parts: AssignmentParts) {
+  constructor(plan: TaskPlan, log: Log, parts: ThreadTasksParts) {
     this.#plan = plan
     this.#log = log
     this.#surroundings = parts.surroundings
@@ -212,28 +204,23 @@ export class TaskAssignment {
   }
 
   #make({ id, group, subtopology, partition, inputs }: TaskParts, logged: LoggedState | null): Task {
-    const { applicationId, topology, globals } = this.#plan
-    const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
-    const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
-    // What another program, or a commit that this position is not of, has brought the stores to.
-    for (const [name, value] of logged?.kept ?? []) memory.learn(name, value)
-    const open = (store: string) => logged?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes
-    const stores = new Map(subtopology.stores.map((store) => [store.name, this.#store(store, open(store.name), memory)]))
-    if (subtopology.isGlobal) for (const { store } of stores.values()) globals.set(store)
+    const { applicationId, topology, globals, maxCachedEntries } = this.#plan
     const meters = this.#taskMeters.get(id) ?? new TaskMeters(id, this.#meters)
     this.#taskMeters.set(id, meters)
-    const task = new Task(
+    const { task } = openTask(
       {
         id,
-        meters,
-        memory,
+        applicationId,
+        topology,
         subtopology,
         partition,
         inputs,
-        stores,
-        globals: subtopology.isGlobal ? new Map() : globals.views,
-        usersOf: (store) => topology.usersOf(store),
-        stateName,
+        bytesOf: (stateName, store) => logged?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes,
+        globals,
+        maxCachedEntries,
+        keepsLog: this.#log.state === null,
+        ...(logged === null ? {} : { kept: logged.kept }),
+        meters,
       },
       this.#surroundings,
     )
@@ -243,11 +230,6 @@ export class TaskAssignment {
     if (logged !== null) this.#logged.set(task, logged)
     for (const input of inputs) this.#byPartition.set(placeIn(group, input), task)
     return task
-  }
-
-  #store(builder: StoreSpec, bytes: StoreBytes, memory: TaskMemory): TaskStore {
-    const topic = changelogTopic(this.#plan.applicationId, builder.name)
-    return openStore(builder, bytes, { topic, maxEntries: this.#plan.maxCachedEntries, memory, keepsLog: this.#log.state === null })
   }
 
   #abandon(opening: Opening): void {
@@ -284,7 +266,7 @@ interface Opening extends TaskParts {
   failure: { readonly reason: unknown } | null
 }
 
-export interface AssignmentParts {
+export interface ThreadTasksParts {
   readonly surroundings: TaskSurroundings
   readonly meters: ThreadMeters
   /** Null where the log keeps state itself, or nobody else does. */

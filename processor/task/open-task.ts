@@ -1,0 +1,76 @@
+import type { Topology } from '../../topology/graph.ts'
+import { changelogTopic } from '../../topology/naming.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
+import type { TaskMeters } from '../metrics/task-meters.ts'
+import type { Position, StoreBytes, TopicPartition } from '../ports.ts'
+import type { GlobalStores } from '../state/global-stores.ts'
+import { TaskMemory } from '../state/task-memory.ts'
+import { openStore, type TaskStore } from '../state/task-store.ts'
+import { readPositionNote } from './position-note.ts'
+import type { QueueHeap } from './queue-heap.ts'
+import { Task } from './task.ts'
+import type { TaskSurroundings } from './task-state.ts'
+
+export interface OpenTaskOptions {
+  readonly id: string
+  readonly applicationId: string
+  readonly topology: Topology
+  readonly subtopology: Subtopology
+  readonly partition: number
+  /** The partitions that it reads, each with where the last commit stands. */
+  readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
+  /** What the last commit has of a store, by the name that the task's state lies under and the store's own. */
+  readonly bytesOf: (stateName: string, store: string) => StoreBytes
+  readonly globals: GlobalStores
+  readonly maxCachedEntries: number
+  /** Changes of stores are wanted as changelogs have them. */
+  readonly keepsLog: boolean
+  /** Numbers that the task's own disk knows, where a position does not say them. */
+  readonly kept?: ReadonlyMap<string, number>
+  readonly meters?: TaskMeters
+  readonly waiting?: QueueHeap
+}
+
+export interface OpenedTask {
+  readonly task: Task
+  readonly stateName: string
+  readonly stores: ReadonlyMap<string, TaskStore>
+}
+
+/** Opens a task with its stores, as the last commit left it. A global task's stores become readable for all tasks of `globals`. */
+export function openTask(options: OpenTaskOptions, surroundings: TaskSurroundings): OpenedTask {
+  const { id, applicationId, topology, subtopology, partition, inputs, bytesOf, globals, keepsLog, kept, meters, waiting } = options
+  const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
+  const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
+  // Another program, or a commit that this position is not part of, may have brought the stores further.
+  for (const [name, value] of kept ?? []) memory.learn(name, value)
+  const stores = new Map<string, TaskStore>()
+  for (const builder of subtopology.stores) {
+    const topic = changelogTopic(applicationId, builder.name)
+    const store = openStore(builder, bytesOf(stateName, builder.name), { topic, maxEntries: options.maxCachedEntries, memory, keepsLog })
+    stores.set(builder.name, store)
+    if (subtopology.isGlobal) globals.set(store.store)
+  }
+  const task = new Task(
+    {
+      id,
+      subtopology,
+      partition,
+      inputs,
+      memory,
+      stores,
+      stateName,
+      globals: subtopology.isGlobal ? new Map() : globals.views,
+      usersOf: (store) => topology.usersOf(store),
+      ...(meters === undefined ? {} : { meters }),
+      ...(waiting === undefined ? {} : { waiting }),
+    },
+    surroundings,
+  )
+  return { task, stateName, stores }
+}
+
+/** The name that the state of global stores lies under: one for the whole process. */
+export function globalStateName(applicationId: string): string {
+  return `${applicationId}/global`
+}
