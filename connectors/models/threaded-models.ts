@@ -85,6 +85,7 @@ class ThreadedModel implements OpenModel {
           this.device = message.device
           resolve(message.warning)
         } else if (message.kind === 'broken') {
+          this.#worker = null
           reject(new WaggleError(message.code, message))
           void worker.terminate()
         } else this.#answer(message)
