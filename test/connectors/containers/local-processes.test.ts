@@ -458,6 +458,42 @@ describe('A bee in a process of its own', () => {
     })
   })
 
+  it('that dies while the machine has no descriptors left is started again when there are some', async () => {
+    const bee = join(directory, 'descriptors-bee.mjs')
+    writeFileSync(bee, withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
+    const program = join(directory, 'descriptors.mjs')
+    writeFileSync(
+      program,
+      `import { closeSync, openSync } from 'node:fs'
+       import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/containers/local-processes.ts', import.meta.url).href)}
+       import { systemClock } from ${JSON.stringify(new URL('../../../connectors/system/system-clock.ts', import.meta.url).href)}
+       const taken = []
+       let hungry = false
+       const eat = () => {
+         try { while (hungry) taken.push(openSync('/dev/null')) } catch {}
+       }
+       // Right before the process is started again, all descriptors are taken.
+       const clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms, () => { eat(); callback() }) }
+       const log = (_, line) => {
+         console.log(line)
+         if (line.includes('cannot be started')) {
+           hungry = false
+           for (const one of taken.splice(0)) closeSync(one)
+         }
+       }
+       const opened = await new LocalProcesses({ clock }).open({ swarm: 's', bee: 'b', command: [process.execPath, ${JSON.stringify(bee)}], env: {}, log })
+       hungry = true
+       const outcome = await opened.call([{ id: 'one', payload: { kind: 'json', json: 'die' }, deadline: null, signal: new AbortController().signal }])
+       console.log('outcome ' + JSON.stringify(outcome[0]))
+       await opened.close()`,
+    )
+    const run = spawn('/bin/sh', ['-c', 'ulimit -n 64; exec "$0" "$1"', process.execPath, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    for await (const chunk of run.stdout) text += chunk
+    assert.match(text, /cannot be started/)
+    assert.match(text, /outcome .*die/)
+  })
+
   for (const ignores of [false, true]) {
     it(`ends when Waggle is killed${ignores ? ', though it ignores the end of its input and SIGTERM' : ''}`, async () => {
       const file = join(directory, `orphan-${ignores}.mjs`)
