@@ -1,5 +1,6 @@
 import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random, type Reader, type TopicPartition } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
+import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import {
@@ -10,10 +11,10 @@ import {
   replyTopicHeader,
   requestStateHeader,
 } from '../../topology/swarm/reply.ts'
-import type { FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type GatewayRoute, GatewayRoutes, gatewayRecord, placeOf } from './gateway-routes.ts'
-import { PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
@@ -78,22 +79,30 @@ export class ClusterRequests implements Requests {
     return this.#routes.refusal(gateway, { load: log.load, waiting, maxPending })
   }
 
-  async submit(request: NewRequest): Promise<void> {
+  /** Of two that come at once with one key and different bodies the ledger takes the first: only it can say which body that is. */
+  async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
+    const accepted = await whenWritten({ id: request.id }, this.#send(route, request, []))
     // Without a key nobody else has this id.
-    const known = request.bodyHash === '' ? null : await this.#ask(route, request.id)
-    if (known === null) await this.#send(route, request, [])
-    else refuseOtherBody(known, request)
-  }
-
-  async request(request: NewRequest): Promise<RequestOutcome> {
-    const route = this.#routes.of(request.gateway)
-    const known = this.#pending.get(request.id)
+    if (request.bodyHash === '') return accepted
+    const known = await this.#ask(route, request.id)
     if (known !== null) refuseOtherBody(known, request)
-    return this.#pending.outcomeOf(request, known === null ? () => this.#send(route, request, this.#replyTo(route)) : null)
+    return accepted
   }
 
-  async find(id: string): Promise<FoundRequest | null> {
+  async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    const { id } = request
+    const route = this.#routes.of(request.gateway)
+    const known = this.#pending.isWaitedFor(id) ? this.#pending.get(id) : null
+    if (known === null) {
+      void this.#pending.remember(request, () => this.#send(route, request, this.#replyTo(route)))
+      return this.#pending.ownOutcomeOf(request)
+    }
+    if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#pending.written(id)), request)
+    return this.#pending.outcomeOf(request)
+  }
+
+  async find(id: string): Promise<Durable<FoundRequest> | null> {
     // An id does not say by which gateway it came.
     const found = await Promise.all(this.#routes.all.map((route) => this.#ask(route, id)))
     return found.find((one) => one !== null) ?? null
@@ -104,7 +113,7 @@ export class ClusterRequests implements Requests {
   }
 
   /** What the ledger says of a request; null where it does not know it. */
-  async #ask(route: GatewayRoute, id: string): Promise<FoundRequest | null> {
+  async #ask(route: GatewayRoute, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`
     const headers = [
@@ -115,7 +124,7 @@ export class ClusterRequests implements Requests {
     ]
     let cancel = () => {}
     try {
-      return await new Promise<FoundRequest | null>((resolve, reject) => {
+      return await new Promise<Durable<FoundRequest> | null>((resolve, reject) => {
         this.#questions.set(question, { answer: resolve, fail: reject })
         cancel = clock.after(longestAskMs, () => reject(unanswered(id)))
         this.#toSend.send({ ...placeOf(route, id), value: null, headers, timestamp: clock.now() }).catch(reject)
@@ -179,13 +188,13 @@ export class ClusterRequests implements Requests {
     if (question === undefined && !(isOutcome && this.#pending.has(id))) return
     const answer = isOutcome ? payloadOf(topic, value, headers) : null
     if (state === 'unknown' || state === null) question?.answer(null)
-    else question?.answer({ state, answer, bodyHash: headerText(headers, 'waggle-body-hash') ?? '' })
-    if (answer !== null && isOutcome) this.#pending.settle({ id, state, answer })
+    else question?.answer(readBack({ state, answer, bodyHash: headerText(headers, 'waggle-body-hash') ?? '' }))
+    if (answer !== null && isOutcome) this.#pending.settle(readBack({ id, state, answer }))
   }
 }
 
 interface Question {
-  answer(found: FoundRequest | null): void
+  answer(found: Durable<FoundRequest> | null): void
   fail(error: unknown): void
 }
 

@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
+import type { Durable } from '../../../topology/swarm/durable.ts'
 import type { Payload } from '../../../topology/swarm/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-serde.ts'
-import type { FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
@@ -40,8 +41,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       const made = await newRequest(request, reply, options, null)
-      await requests.submit(made)
-      return reply.code(202).send({ request_id: made.id })
+      return sendAccepted(reply, await requests.submit(made))
     },
   )
 
@@ -118,6 +118,11 @@ function timeoutOf(header: string | string[] | undefined): number | null {
   throw new ProblemError(400, 'WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
 }
 
+/** A 202 is a promise: there is none without a durable input. */
+function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyReply {
+  return reply.code(202).send({ request_id: id })
+}
+
 function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyReply {
   if (answer.kind !== 'error') throw new ProblemError(502, 'WAGGLE_BEE_FAILED', 'A bee failed')
   return sendProblem(reply, problemOfBee(answer.error, id))
@@ -128,7 +133,7 @@ function bytesOf(answer: Payload): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function stateOf(id: string, { state, answer }: FoundRequest): object {
+function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
   return {
     request_id: id,
     state,
