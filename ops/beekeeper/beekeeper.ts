@@ -17,6 +17,7 @@ import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
+import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
@@ -169,6 +170,8 @@ export class Beekeeper {
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+      maxConnections: settings.max_connections ?? usualMaxConnections(),
+      names: (settings.hosts ?? '').split(',').map((name) => name.trim()),
       rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,

@@ -6,11 +6,13 @@ import type { Payload } from '../../../topology/swarm/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-serde.ts'
 import type { Accepted, FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import type { Bodies } from './bodies.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
 
 export interface RequestRoutesOptions {
   readonly requests: Requests
+  readonly bodies: Bodies
   readonly identity: RequestIdentity
   readonly clock: Clock
   readonly requestTimeoutMs: number
@@ -57,6 +59,8 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       const { id } = request.params
+      // Only what a header can carry may be an id.
+      if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
       if (entry === null) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
@@ -82,7 +86,7 @@ interface GatewayRoute {
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests }: RequestRoutesOptions,
+  { identity, clock, requests, bodies }: RequestRoutesOptions,
   usualTimeoutMs: number | null,
 ): Promise<NewRequest> {
   const { gateway } = request.params
@@ -90,7 +94,7 @@ async function newRequest(
   const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
   const id = typeof key === 'string' && key !== '' ? identity.derived(gateway, callerOf(request), key) : request.id
   reply.header('x-request-id', id)
-  const { bytes, contentType } = await readBody(request)
+  const { bytes, contentType } = await readBody(request, reply, bodies)
   const refusal = requests.refusal(gateway)
   if (refusal !== null) throw new ProblemError(503, 'WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
   const { traceparent } = request.headers

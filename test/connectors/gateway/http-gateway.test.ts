@@ -63,6 +63,8 @@ describe('The HTTP gateway', () => {
       requestTimeoutMs: 20_000,
       maxBodyBytes,
       maxBodiesBytes: 4 * maxBodyBytes,
+      maxConnections: 1000,
+      names: [],
       rateLimitPerSecond: null,
       notReady: () => null,
       onError: () => {},
@@ -195,7 +197,7 @@ describe('The HTTP gateway', () => {
     form.set('photo', new Blob([large]), 'a')
     assert.equal((await problem(await post(entrance, form))).status, 413)
     const { hostname, port } = new URL(gateway.url)
-    const chunked = `POST ${entrance} HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ntransfer-encoding: chunked\r\n\r\n`
+    const chunked = `POST ${entrance} HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/jpeg\r\ntransfer-encoding: chunked\r\n\r\n`
     const heard = await new Promise<string>((resolve) => {
       const socket = connect(Number(port), hostname, () => {
         socket.write(chunked)
