@@ -17,10 +17,12 @@ import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
+import { idSecretOf } from './id-secret.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
+import { watchClock } from './watch-clock.ts'
 
 /** A swarm, and what is set beside its file. */
 export interface ConfiguredSwarm {
@@ -89,6 +91,8 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, say } = this.#options
     refuseBeyondLoopback(settings.host)
+    const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
+    this.#closeLater('clock', async () => unwatch())
     const random = new SystemRandom()
     // Before the log: what this process was before is known by what it has on its disk.
     const states = new Map<string, StateDirectory>()
@@ -165,6 +169,7 @@ export class Beekeeper {
       requests,
       clock: systemClock,
       random,
+      idSecret: await idSecretOf(log, { clock: systemClock, random }),
       host: settings.host,
       port: settings.http_port,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,

@@ -20,6 +20,8 @@ export interface HttpGatewayOptions {
   readonly requests: Requests
   readonly clock: Clock
   readonly random: Random
+  /** Request ids are derived with it. */
+  readonly idSecret: Uint8Array
   readonly host: string
   /** 0: any free one. */
   readonly port: number
@@ -107,7 +109,7 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
 
 /** The application, not listening yet. */
 async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise<FastifyInstance> {
-  const identity = new RequestIdentity(options.clock, options.random)
+  const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
   const { headersMs, requestMs, idleMs } = options.patience ?? usualPatience
   const app = fastify({
     genReqId: () => identity.fresh(),

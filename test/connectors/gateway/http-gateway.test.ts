@@ -58,6 +58,7 @@ describe('The HTTP gateway', () => {
       requests,
       clock: systemClock,
       random: new SystemRandom(),
+      idSecret: new Uint8Array(32),
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 20_000,
@@ -149,6 +150,20 @@ describe('The HTTP gateway', () => {
     assert.equal(again.headers.get('x-request-id'), first.headers.get('x-request-id'))
     assert.deepEqual(await again.json(), await first.json())
     assert.equal(calls, before + 1)
+  })
+
+  it('derives an id from a key with its secret: the same one after a restart, and another one for who does not know it', async () => {
+    const idOf = async (idSecret: Uint8Array) => {
+      const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
+      const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })
+      await open.close()
+      return response.headers.get('x-request-id')
+    }
+    const secret = new SystemRandom().bytes(32)
+    const id = await idOf(secret)
+    assert.match(id ?? '', uuid)
+    assert.equal(await idOf(secret), id)
+    assert.notEqual(await idOf(new SystemRandom().bytes(32)), id)
   })
 
   it('answers 422 where a key comes again with another body', async () => {

@@ -44,6 +44,7 @@ describe('A stranger at the HTTP gateway', () => {
       requests: echo,
       clock: systemClock,
       random: new SystemRandom(),
+      idSecret: new Uint8Array(32),
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 5000,
