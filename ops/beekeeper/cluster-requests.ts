@@ -1,4 +1,4 @@
-import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random, type Reader, type TopicPartition } from '../../processor/ports.ts'
+import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
@@ -13,6 +13,7 @@ import {
 } from '../../topology/swarm/reply.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayRoute, GatewayRoutes, gatewayRecord, placeOf } from './gateway-routes.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
@@ -38,7 +39,7 @@ export class ClusterRequests implements Requests {
   readonly #questions = new Map<string, Question>()
   /** By answers topic. */
   readonly #partitions: ReadonlyMap<string, number>
-  readonly #readers = new Map<string, Reader>()
+  #answers: readonly FollowedPartition[] = []
   /** Tells this process's questions from those of others that read the same partition. */
   readonly #name: string
   #asked = 0
@@ -62,12 +63,15 @@ export class ClusterRequests implements Requests {
   /** Settles when no answer can be missed. */
   async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
-    await Promise.all([...this.#partitions].map(([topic, partition]) => this.#open(topic, partition)))
+    const { log, clock, onError } = this.#options
+    const open = ([topic, partition]: readonly [string, number]) =>
+      FollowedPartition.open({ log, clock, topic, partition, onRecord: (record) => this.#received(topic, record), onFailure: onError })
+    this.#answers = await Promise.all([...this.#partitions].map(open))
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
+    await Promise.all(this.#answers.map((followed) => followed.close()))
     await this.#producer?.close()
     this.#pending.failAll(stopping())
     for (const question of this.#questions.values()) question.fail(stopping())
@@ -146,39 +150,6 @@ export class ClusterRequests implements Requests {
     return this.#producer
   }
 
-  async #open(topic: string, partition: number): Promise<void> {
-    const { log } = this.#options
-    // Whatever fails before there is a record goes on from there.
-    const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0
-    const reader = log.read({ topic, partition, from })
-    this.#readers.set(topic, reader)
-    await reader.ready
-    void this.#follow({ topic, partition, from }, reader)
-  }
-
-  /** For as long as this process lives: a reader that fails is followed by another, from where it was. */
-  async #follow({ topic, partition, from }: TopicPartition & { readonly from: number }, first: Reader): Promise<void> {
-    const { log, clock, onError } = this.#options
-    let next = from
-    for (let reader = first; !this.#closed; ) {
-      try {
-        for await (const { records } of reader) {
-          for (const record of records) {
-            next = record.offset + 1
-            this.#received(topic, record)
-          }
-        }
-        if (this.#closed) return
-      } catch (error) {
-        onError(error)
-      }
-      await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
-      if (this.#closed) return
-      reader = log.read({ topic, partition, from: next })
-      this.#readers.set(topic, reader)
-    }
-  }
-
   #received(topic: string, { key, value, headers }: LogRecord): void {
     if (key === null) return
     const state = headerText(headers, requestStateHeader) as RequestState | null
@@ -210,4 +181,3 @@ function unanswered(id: string): WaggleError {
 }
 
 const longestAskMs = 15_000
-const retryMs = 1000

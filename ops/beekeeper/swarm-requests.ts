@@ -1,8 +1,9 @@
-import { type Clock, Handed, type Log, type Producer, type Reader } from '../../processor/ports.ts'
+import { type Clock, Handed, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-routes.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
@@ -32,8 +33,9 @@ export class SwarmRequests implements Requests {
   readonly #routes: GatewayRoutes
   readonly #pending: PendingRequests
   #producer: Producer | null = null
-  readonly #readers: Reader[] = []
+  #outcomes: readonly FollowedPartition[] = []
   #failure: string | null = null
+  #forgiveFailure = () => {}
 
   constructor(options: SwarmRequestsOptions) {
     this.#options = options
@@ -45,22 +47,23 @@ export class SwarmRequests implements Requests {
     return this.#routes.names
   }
 
+  /** Settles when no outcome can be missed. */
   async start(): Promise<void> {
-    const { log, outcomes } = this.#options
+    const { log, clock, outcomes } = this.#options
     this.#producer = await log.producer()
-    for (const { topic, partitions, payloads } of outcomes) {
-      for (let partition = 0; partition < partitions; partition++) {
-        const reader = log.read({ topic, partition, from: -1 })
-        this.#readers.push(reader)
-        this.#follow(topic, reader, payloads).catch((error: unknown) => this.#failed(error))
-      }
-    }
-    // An answer that comes before it is decided where reading starts would never be seen.
-    await Promise.all(this.#readers.map(({ ready }) => ready))
+    const places = outcomes.flatMap(({ topic, partitions, payloads }) =>
+      Array.from({ length: partitions }, (_, partition) => ({
+        topic,
+        partition,
+        onRecord: (record: LogRecord) => this.#received(topic, record, payloads),
+      })),
+    )
+    const onFailure = (error: unknown) => this.#failed(error)
+    this.#outcomes = await Promise.all(places.map((place) => FollowedPartition.open({ ...place, log, clock, onFailure })))
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#readers.map((reader) => reader.close()))
+    await Promise.all(this.#outcomes.map((followed) => followed.close()))
     await this.#producer?.close()
     this.#pending.failAll(stopping())
   }
@@ -124,24 +127,27 @@ export class SwarmRequests implements Requests {
     await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
   }
 
-  /** Nobody would hear of what is accepted from now on. */
+  /** Callers would wait for outcomes that nobody reads: until one is read again, no more come in. */
   #failed(error: unknown): void {
+    const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
-    this.#pending.failAll(error)
+    this.#forgiveFailure()
+    this.#forgiveFailure = clock.after(refusingMs, () => {
+      this.#failure = null
+    })
   }
 
-  async #follow(topic: string, reader: Reader, payloads: HandingSerde<Payload>): Promise<void> {
-    for await (const run of reader) {
-      for (const { key, value, headers } of run.records) {
-        if (key === null || value === null) continue
-        const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
-        if (!this.#pending.has(id)) continue
-        const answer =
-          value instanceof Handed && value.serde === payloads
-            ? (value.value as Payload)
-            : payloads.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
-        this.#pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
-      }
-    }
+  #received(topic: string, { key, value, headers }: LogRecord, payloads: HandingSerde<Payload>): void {
+    if (key === null || value === null) return
+    const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
+    if (!this.#pending.has(id)) return
+    const answer =
+      value instanceof Handed && value.serde === payloads
+        ? (value.value as Payload)
+        : payloads.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
+    this.#pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
   }
 }
+
+/** A reader that fails is tried again each second. */
+const refusingMs = 2000

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { steadyClock } from '../../../connectors/system/system-clock.ts'
-import { watchClock } from '../../../ops/beekeeper/watch-clock.ts'
 
 const startMs = 1_700_000_000_000
 const hourMs = 3_600_000
@@ -51,26 +50,5 @@ describe('The system clock', () => {
       last = clock.now()
     }
     assert.equal(clock.wallAheadMs(), 0)
-  })
-
-  it('that was set is told of once', () => {
-    const { clock, set } = machine()
-    const told: string[] = []
-    const timers: (() => void)[] = []
-    clock.after = (_, callback) => {
-      timers.push(callback)
-      return () => {}
-    }
-    watchClock(clock, (message) => told.push(message))
-    assert.deepEqual(told, [])
-    set(hourMs)
-    for (let look = 0; look < 3; look++) timers.shift()?.()
-    assert.equal(told.length, 1)
-    assert.match(told[0] ?? '', /set 3600\.0 s ahead/)
-    set(-hourMs)
-    timers.shift()?.()
-    set(-hourMs)
-    timers.shift()?.()
-    assert.match(told[1] ?? '', /set 3600\.0 s back/)
   })
 })

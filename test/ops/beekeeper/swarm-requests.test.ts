@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Log } from '../../../processor/ports.ts'
+import type { Log, Reader, RecordRun } from '../../../processor/ports.ts'
 import type { RequestOutcome, Requests } from '../../../topology/swarm/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type FunctionSwarm, type FunctionSwarmOptions, newRequest, startSwarm } from '../../support/function-swarm.ts'
@@ -147,6 +147,33 @@ describe('A caller whose request another one has sent a moment ago', () => {
     await end()
   })
 })
+
+it('An answer comes also where its reader has failed a moment, and meanwhile the gateway refuses and says why', async () => {
+  const failing = Promise.withResolvers<void>()
+  let reads = 0
+  const { world, swarm, end } = await open({}, (log) =>
+    changed(log, {
+      read: (options) => {
+        reads++
+        return reads > 2 ? log.read(options) : changed<Reader>(log.read(options), { [Symbol.asyncIterator]: () => failingRuns(failing.promise) })
+      },
+    }),
+  )
+  const asked = told<RequestOutcome>(swarm.requests.request(keyed()))
+  failing.resolve()
+  await world.clock.until(() => swarm.requests.refusal('door') !== null)
+  assert.match(swarm.requests.refusal('door')?.reason ?? '', /EMFILE/)
+  await world.clock.until(() => asked.isOver)
+  assert.equal(asked.value?.state, 'answered')
+  assert.equal(swarm.requests.refusal('door'), null)
+  await end()
+})
+
+async function* failingRuns(fails: Promise<void>): AsyncGenerator<RecordRun> {
+  await fails
+  yield* [] as RecordRun[]
+  throw new Error('EMFILE: too many open files')
+}
 
 for (const { where, options } of [
   { where: 'In one process', options: {} },
