@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { Clock } from '../../../processor/ports.ts'
@@ -22,6 +23,7 @@ export interface BodiesOptions {
 export class Bodies {
   readonly #options: BodiesOptions
   readonly #arriving = new Set<ArrivingBody>()
+  readonly #bySocket = new WeakMap<Socket, Set<ArrivingBody>>()
   #heldBytes = 0
   #sweptAtMs = 0
 
@@ -37,7 +39,7 @@ export class Bodies {
   refuseAhead({ headers }: IncomingMessage): void {
     const { maxBodyBytes, maxBodiesBytes } = this.#options
     if (Number(headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
-    if (this.#heldBytes >= maxBodiesBytes && hasBody(headers)) throw this.#overloaded()
+    if (this.#heldBytes >= maxBodiesBytes && this.#oldest() === null && hasBody(headers)) throw this.#overloaded()
   }
 
   /** The decoded body. Rejects with a ProblemError: 400 where it breaks off, 408 where it is too slow, 413, 415, 503. */
@@ -46,11 +48,16 @@ export class Bodies {
     // Unless the client hangs up, it waits for this with its body.
     if (request.headers.expect !== undefined) response.writeContinue()
     const body = new ArrivingBody(request, decoderOf(request), clock.elapsedMs(), (bytes) => this.#take(body, bytes))
+    const { socket } = request
     response.once('close', () => this.#release(body))
+    this.#releaseWith(socket, body)
     if (this.#arriving.size === 0) this.#sweepLater()
     this.#arriving.add(body)
     try {
-      return await body.whole
+      const whole = await body.whole
+      // The connection may have ended before: while the last bytes were decoded, or ahead of this call.
+      if (response.destroyed || socket.destroyed) this.#release(body)
+      return whole
     } catch (error) {
       this.#release(body)
       throw error
@@ -66,32 +73,44 @@ export class Bodies {
       return
     }
     while (this.#heldBytes + bytes > maxBodiesBytes) {
-      const older = this.#older(body)
-      if (older === null) {
+      const oldest = this.#oldest()
+      if (oldest === null || oldest === body) {
         body.fail(this.#overloaded())
         return
       }
-      this.#arriving.delete(older)
-      this.#release(older)
-      older.fail(this.#overloaded())
+      this.#arriving.delete(oldest)
+      this.#release(oldest)
+      oldest.fail(this.#overloaded())
     }
     body.heldBytes += bytes
     this.#heldBytes += bytes
+  }
+
+  /** A response that waits behind another of its connection is not told when that closes. */
+  #releaseWith(socket: Socket, body: ArrivingBody): void {
+    const known = this.#bySocket.get(socket)
+    if (known !== undefined) {
+      known.add(body)
+      return
+    }
+    const bodies = new Set([body])
+    this.#bySocket.set(socket, bodies)
+    socket.once('close', () => {
+      for (const one of bodies) this.#release(one)
+    })
   }
 
   /** A body counts until its request is answered, or its bytes are let go. */
   #release(body: ArrivingBody): void {
     this.#heldBytes -= body.heldBytes
     body.heldBytes = 0
+    this.#bySocket.get(body.socket)?.delete(body)
   }
 
-  /** The arriving body that holds something and has been on its way for longer than this one. */
-  #older(than: ArrivingBody): ArrivingBody | null {
+  /** The body that holds something and has been arriving for longest; null where there is none. */
+  #oldest(): ArrivingBody | null {
     // In the order in which they began.
-    for (const body of this.#arriving) {
-      if (body === than) return null
-      if (body.heldBytes > 0) return body
-    }
+    for (const body of this.#arriving) if (body.heldBytes > 0) return body
     return null
   }
 
@@ -124,6 +143,7 @@ export class Bodies {
 /** One body on its way, from its first byte to its last. */
 class ArrivingBody {
   readonly whole: Promise<Buffer<ArrayBuffer>>
+  readonly socket: Socket
   heldBytes = 0
   windowStartMs: number
   windowBytes = 0
@@ -132,6 +152,7 @@ class ArrivingBody {
   /** `take` is told of decoded bytes before they are kept, and may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
+    this.socket = request.socket
     this.whole = new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       let isOver = false
@@ -151,6 +172,8 @@ class ArrivingBody {
         this.windowBytes += chunk.length
       }
       const decoded = (chunk: Buffer) => {
+        // Node throws the rest of an unread body away by reading it.
+        if (isOver) return
         take(chunk.length)
         if (!isOver) chunks.push(chunk)
       }

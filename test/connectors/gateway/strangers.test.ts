@@ -162,6 +162,13 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(await neighbour(), 200)
   })
 
+  it('that sends requests one behind the other and breaks off leaves nothing behind', async () => {
+    const one = head({ 'content-length': 5, 'content-type': 'image/png', connection: 'keep-alive' })
+    for (let time = 0; time < 50; time++) await talk(gateway.url, `${one}photo${one}photo${one}photononsense`)
+    for (let turn = 0; turn < 1000 && gateway.heldBytes > 0; turn++) await new Promise(setImmediate)
+    assert.equal(gateway.heldBytes, 0)
+  })
+
   it('is refused before its body is read: too large, or where it expects to be asked for it', async () => {
     const large = await talk(gateway.url, head({ 'content-length': maxBodyBytes + 1, 'content-type': 'image/png' }))
     assert.equal(problemIn(large[0], 413), 'WAGGLE_BODY_TOO_LARGE')
