@@ -1,7 +1,7 @@
 import { Session } from 'chdb'
 import type { Query, QueryResult } from './chdb-queries.ts'
 import { QueryRefused } from './query-refused.ts'
-import { quotedText, readerStatement } from './reader-statement.ts'
+import { bound, quotedText, readerStatement } from './reader-statement.ts'
 
 export interface ReaderQueriesOptions {
   readonly directory: string
@@ -75,12 +75,12 @@ export class ReaderQueries {
     for (const [setting, value] of chosen) if (!mayChoose.test(setting)) await set(setting, quotedText(value))
     const statement = await readerStatement(session, text, parameters)
     if (signal.aborted) throw left()
-    const form = { format: statement.format ?? format }
-    const result =
-      Object.keys(parameters).length === 0
-        ? await session.queryAsync(statement.sql, form)
-        : await session.queryBindAsync(statement.sql, parameters, form)
-    return { bytes: result.bytes(), format: statement.format ?? format, rowsRead: result.rowsRead, bytesRead: result.bytesRead }
+    const written = statement.format ?? format
+    const result = await bound(session, statement.sql, parameters, written)
+    const bytes = result.bytes()
+    if (bytes.length > maxResultBytes)
+      throw new QueryRefused(396, 'TOO_MANY_ROWS_OR_BYTES', `The answer has more than ${maxResultBytes} bytes: ask for less`)
+    return { bytes, format: written, rowsRead: result.rowsRead, bytesRead: result.bytesRead }
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -114,6 +114,8 @@ const maxRunning = 2
 const maxWaiting = 16
 const maxSeconds = 30
 const graceMs = 30_000
+/** Beyond the engine's own limit, which counts before the answer is written in its format. */
+const maxResultBytes = 64 * 1024 * 1024
 
 /** By name of the setting, as SET takes it. */
 const limits: { readonly [setting: string]: string } = {
@@ -122,7 +124,7 @@ const limits: { readonly [setting: string]: string } = {
   max_memory_usage: String(256 * 1024 * 1024),
   max_threads: '1',
   max_result_rows: '1000000',
-  max_result_bytes: String(64 * 1024 * 1024),
+  max_result_bytes: String(maxResultBytes),
   result_overflow_mode: "'throw'",
   max_bytes_before_external_group_by: '0',
   max_bytes_before_external_sort: '0',

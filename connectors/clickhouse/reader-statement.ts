@@ -1,4 +1,4 @@
-import type { Session } from 'chdb'
+import type { ChdbResult, Session } from 'chdb'
 import { QueryRefused } from './query-refused.ts'
 
 /** One statement that only reads, as ClickHouse itself writes it: no comments, names in one form, text in single quotes. */
@@ -14,8 +14,8 @@ export interface ReaderStatement {
  * subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws QueryRefused, or the parser's error.
  */
 export async function readerStatement(session: Session, text: string, parameters: { readonly [name: string]: string }): Promise<ReaderStatement> {
-  const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`)
-  const tree = await answer(session, `EXPLAIN AST ${formatted}`)
+  const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
+  const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
   const kind = /^\w+/.exec(tree)?.[0] ?? ''
   if (!readingKinds.has(kind)) throw readonly(`Cannot execute ${kind === '' ? 'this query' : kind} in readonly mode`)
   if (/^ *Set$/m.test(tree)) throw readonly('Cannot change settings in readonly mode')
@@ -32,8 +32,13 @@ export function quotedText(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }
 
-async function answer(session: Session, sql: string): Promise<string> {
-  return (await session.queryAsync(sql, { format: 'TSVRaw' })).text().replace(/\n$/, '')
+/** chDB binds parameters of one query at a time, so a query without any does not wait for those of others. */
+export function bound(session: Session, sql: string, parameters: { readonly [name: string]: string }, format: string): Promise<ChdbResult> {
+  return Object.keys(parameters).length === 0 ? session.queryAsync(sql, { format }) : session.queryBindAsync(sql, parameters, { format })
+}
+
+async function answer(session: Session, sql: string, parameters: { readonly [name: string]: string }): Promise<string> {
+  return (await bound(session, sql, parameters, 'TSVRaw')).text().replace(/\n$/, '')
 }
 
 function readonly(message: string): QueryRefused {
