@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { Session } from 'chdb'
 
 export interface Query {
@@ -5,15 +6,18 @@ export interface Query {
   readonly format: string
   readonly database: string
   readonly parameters: { readonly [name: string]: string }
+  /** Of the call: everything in its URL that is no parameter of the interface. */
+  readonly settings: { readonly [name: string]: string }
 }
 
 export interface QueryResult {
   readonly bytes: Uint8Array
+  readonly format: string
   readonly rowsRead: number
   readonly bytesRead: number
 }
 
-/** One chDB session: queries one after the other, since the session itself would. */
+/** The connection that writes: queries one after the other, since the connection itself would. Its queries come from Waggle alone. */
 export class ChdbQueries {
   readonly #session: Session
   #last: Promise<unknown> = Promise.resolve()
@@ -23,8 +27,8 @@ export class ChdbQueries {
   }
 
   static async open(directory: string): Promise<ChdbQueries> {
-    const queries = new ChdbQueries(new Session(directory))
-    await queries.run({ sql: 'SELECT 1', format: 'TabSeparated', database: 'default', parameters: {} })
+    const queries = new ChdbQueries(new Session(directory, { connectionArgs: engineArguments }))
+    await queries.run({ sql: 'SELECT 1', format: 'TabSeparated', database: 'default', parameters: {}, settings: {} })
     return queries
   }
 
@@ -52,10 +56,17 @@ export class ChdbQueries {
   async #execute(sql: string, format: string, parameters: Query['parameters']): Promise<QueryResult> {
     const hasParameters = Object.keys(parameters).length > 0
     const result = hasParameters ? await this.#session.queryBindAsync(sql, parameters, { format }) : await this.#session.queryAsync(sql, { format })
-    return { bytes: result.bytes(), rowsRead: result.rowsRead, bytesRead: result.bytesRead }
+    return { bytes: result.bytes(), format, rowsRead: result.rowsRead, bytesRead: result.bytesRead }
   }
 }
 
 function quotedName(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
+}
+
+/** Memory bounds and the user's grants. */
+const engineArguments = [`--config-file=${pathOf('config.xml')}`, `--users_config=${pathOf('users.xml')}`]
+
+function pathOf(file: string): string {
+  return fileURLToPath(new URL(`./engine/${file}`, import.meta.url))
 }

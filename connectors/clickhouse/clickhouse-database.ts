@@ -1,3 +1,4 @@
+import { Agent, type AgentOptions } from 'node:http'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
@@ -7,6 +8,8 @@ import { ClickHouseTable } from './clickhouse-table.ts'
 export interface ClickHouseDatabaseOptions {
   /** As `@clickhouse/client` takes it, with user and password where it wants them. */
   readonly url: string
+  /** Null: the server listens at `url`. Else the connections go through this Unix socket. */
+  readonly socketPath: string | null
   readonly clock: Clock
   readonly random: Random
 }
@@ -21,7 +24,10 @@ export class ClickHouseDatabase implements Database {
     this.#client = createClient({
       url: options.url,
       request_timeout: 60_000,
-      max_open_connections: 8,
+      max_open_connections: connections,
+      ...(options.socketPath === null
+        ? {}
+        : { http_agent: new Agent({ keepAlive: true, maxSockets: connections, socketPath: options.socketPath } as AgentOptions) }),
       application: 'waggle',
       // What it would print, once a try, is said once by the table.
       log: { level: ClickHouseLogLevel.OFF },
@@ -50,3 +56,5 @@ function namesOf(table: string): readonly [database: string | null, name: string
   }
   return [match[1] ?? null, match[2]]
 }
+
+const connections = 8

@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -15,7 +17,10 @@ export interface EmbeddedClickHouseOptions {
 }
 
 export interface EmbeddedClickHouse {
+  /** Takes one statement a call, which only reads. */
   readonly url: string
+  /** Takes Waggle's own writes: HTTP on a Unix socket. */
+  readonly writerSocket: string
   /** Of the process that has the database now; null between a death and the restart. */
   readonly pid: number | null
   close(): Promise<void>
@@ -28,13 +33,19 @@ export interface EmbeddedClickHouse {
 export async function startEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
   mkdirSync(options.directory, { recursive: true })
   const server = new WatchedServer(options)
-  await server.start()
+  try {
+    await server.start()
+  } catch (error) {
+    await server.close()
+    throw error
+  }
   return server
 }
 
 class WatchedServer implements EmbeddedClickHouse {
   readonly #options: EmbeddedClickHouseOptions
   #child: ChildProcess | null = null
+  readonly writerSocket: string
   #port: number
   #deaths = 0
   #closed = false
@@ -43,6 +54,8 @@ class WatchedServer implements EmbeddedClickHouse {
   constructor(options: EmbeddedClickHouseOptions) {
     this.#options = options
     this.#port = options.port
+    // A folder that only this user may enter; in the directory itself a path could be longer than a socket's name may be.
+    this.writerSocket = join(mkdtempSync(join(tmpdir(), 'waggle-')), 'w')
   }
 
   get url(): string {
@@ -57,12 +70,12 @@ class WatchedServer implements EmbeddedClickHouse {
   /** Settles when it answers. */
   start(): Promise<void> {
     const { directory, host } = this.#options
-    const told: ServerOptions = { directory, host, port: this.#port }
+    const told: ServerOptions = { directory, host, port: this.#port, writerSocket: this.writerSocket }
     // A group of its own: a terminal's Ctrl-C is for us, and we end it after what still writes to it.
     const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(told)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TZ: process.env.TZ ?? '' },
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TZ: process.env.TZ ?? '', UV_THREADPOOL_SIZE: '16' },
     })
     this.#child = child
     let words = ''
@@ -94,7 +107,11 @@ class WatchedServer implements EmbeddedClickHouse {
     this.#closed = true
     this.#cancelRestart()
     const child = this.#child
-    if (child === null) return
+    if (child !== null) await this.#end(child)
+    rmSync(dirname(this.writerSocket), { recursive: true, force: true })
+  }
+
+  async #end(child: ChildProcess): Promise<void> {
     // `exit`, not `close`: Node does not count a channel that this side disconnected as closed.
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const cancel = this.#options.clock.after(closeMs, () => child.kill('SIGKILL'))

@@ -3,6 +3,8 @@ export interface ServerOptions {
   readonly directory: string
   readonly host: string
   readonly port: number
+  /** A Unix socket in a folder that only this user may enter: the one way by which rows come in. */
+  readonly writerSocket: string
 }
 
 /** What it says to the process that started it. */

@@ -1,35 +1,85 @@
-import { createServer } from 'node:http'
+import { rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { Worker } from 'node:worker_threads'
+import { ownNames, siteRefusal } from '../http/same-site.ts'
 import { ChdbQueries } from './chdb-queries.ts'
 import { answerHttp } from './http-interface.ts'
+import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
 /** The embedded ClickHouse's process: started by embedded-clickhouse.ts, ends with the process that started it. */
-const { directory, host, port } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
+const { directory, host, port, writerSocket } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
 
-let queries: ChdbQueries
+// This thread waits while the engine reads a query, and a query in native code outlives process.exit(): only a signal ends both.
+new Worker(new URL('./parent-watch.ts', import.meta.url), { workerData: { parent: process.ppid } }).unref()
+
+let writer: ChdbQueries
+let readers: ReaderQueries
 try {
-  queries = await ChdbQueries.open(directory)
+  writer = await ChdbQueries.open(directory)
+  readers = new ReaderQueries({ directory, stuck: end })
 } catch (error) {
   fail('', error)
 }
 
-const server = createServer((request, response) => void answerHttp(queries, request, response))
-server.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
-server.listen(port, host, () => {
-  const address = server.address()
-  say({ kind: 'ready', port: address !== null && typeof address === 'object' ? address.port : port })
+const privateServer = createServer((request, response) => {
+  void answerHttp({ run: (query) => writer.run(query), maxBodyBytes: 256 * 1024 * 1024, writesSettings: true }, request, response)
+})
+const publicServer = createServer({ maxHeaderSize: 64 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 })
+publicServer.maxConnections = 64
+// No byte for this long: longer than a query may wait and run.
+publicServer.timeout = 300_000
+
+privateServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
+publicServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
+// A socket file that a killed process left; the database's lock says that none other uses it.
+rmSync(writerSocket, { force: true })
+privateServer.listen(writerSocket, () => {
+  publicServer.listen(port, host, () => {
+    const actualPort = portOf(publicServer)
+    const own = ownNames({ host, port: actualPort, names: [] })
+    publicServer.on('request', (request, response) => {
+      const refusal = siteRefusal(request, own)
+      if (refusal === null)
+        return void answerHttp(
+          { run: (query, signal) => readers.run(query, signal), maxBodyBytes: 1024 * 1024, writesSettings: false },
+          request,
+          response,
+        )
+      response.writeHead(refusal.status, { 'content-type': 'text/plain; charset=UTF-8', connection: 'close' })
+      response.end(`${refusal.detail} (${refusal.code})\n`)
+    })
+    say({ kind: 'ready', port: actualPort })
+  })
 })
 
 process.on('disconnect', () => {
-  server.close()
-  server.closeIdleConnections()
-  queries.close().finally(() => process.exit(0))
+  publicServer.close()
+  privateServer.close()
+  publicServer.closeIdleConnections()
+  privateServer.closeIdleConnections()
+  setTimeout(end, closeMs)
+  writer.close().finally(end)
 })
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return address !== null && typeof address === 'object' ? address.port : port
+}
+
+/** process.exit() waits for native threads, so a query that runs would keep this process for ever. */
+function end(): never {
+  rmSync(writerSocket, { force: true })
+  process.kill(process.pid, 'SIGKILL')
+  throw new Error('The process is killed')
+}
 
 function fail(code: string, error: unknown): never {
   say({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error) })
   process.disconnect()
   process.exit(1)
 }
+
+const closeMs = 5_000

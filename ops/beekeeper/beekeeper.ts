@@ -196,6 +196,7 @@ export class Beekeeper {
     const random = new SystemRandom()
     const saves = swarms.some(({ swarm }) => swarm.bees.some(({ type }) => type.role === 'sink'))
     let url = settings.clickhouse_url
+    let socketPath: string | null = null
     if (url === null && saves) {
       const embedded: EmbeddedClickHouse = await startEmbeddedClickHouse({
         directory: join(settings.data_dir, 'clickhouse'),
@@ -206,9 +207,10 @@ export class Beekeeper {
       })
       this.#closeLater('clickhouse', () => embedded.close())
       url = embedded.url
+      socketPath = embedded.writerSocket
     }
     this.#clickhouseUrl = saves ? url : null
-    const database = new ClickHouseDatabase({ url: url ?? 'http://127.0.0.1:8123', clock: systemClock, random })
+    const database = new ClickHouseDatabase({ url: url ?? 'http://127.0.0.1:8123', socketPath, clock: systemClock, random })
     this.#closeLater('database', () => database.close())
     return database
   }

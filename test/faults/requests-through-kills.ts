@@ -2,9 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
-import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { canonical } from '../support/canonical-json.ts'
 import { readWhole } from '../support/followed-topic.ts'
@@ -12,6 +10,7 @@ import type { KafkaCluster } from '../support/kafka-cluster.ts'
 import { quickOptions } from '../support/kafka-log.ts'
 import { RetryingClient } from '../support/retrying-client.ts'
 import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
+import { startWritableClickHouse, type WritableClickHouse } from '../support/writable-clickhouse.ts'
 import type { Victims } from './kills.ts'
 import { type Ordeal, type Outcome, waitFor } from './ordeal.ts'
 import { Progress } from './progress.ts'
@@ -34,7 +33,7 @@ export class RequestsThroughKills implements Ordeal {
   readonly victims: Victims
   readonly #options: RequestsOptions
   readonly #directory: string
-  readonly #clickhouse: EmbeddedClickHouse
+  readonly #clickhouse: WritableClickHouse
   readonly #swarm: SwarmProcesses
   readonly #running = new Map<string, MeasuredProgram>()
   /** Also those that have ended. */
@@ -44,7 +43,7 @@ export class RequestsThroughKills implements Ordeal {
   #working: Promise<unknown> = Promise.resolve()
   #isOver = false
 
-  private constructor(options: RequestsOptions, directory: string, clickhouse: EmbeddedClickHouse) {
+  private constructor(options: RequestsOptions, directory: string, clickhouse: WritableClickHouse) {
     const { cluster, processing, pauseMs } = options
     this.#options = options
     this.#directory = directory
@@ -87,7 +86,7 @@ export class RequestsThroughKills implements Ordeal {
   /** When all of its processes are ready, and each client has had an answer. */
   static async start(options: RequestsOptions): Promise<RequestsThroughKills> {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-requests-'))
-    const clickhouse = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
+    const clickhouse = await startWritableClickHouse(directory)
     const ordeal = new RequestsThroughKills(options, directory, clickhouse)
     try {
       for (const name of ordeal.victims.names) await ordeal.#start(name)

@@ -6,21 +6,20 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
-import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
-import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { quickOptions } from '../support/kafka-log.ts'
 import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
+import { startWritableClickHouse, type WritableClickHouse } from '../support/writable-clickhouse.ts'
 
 describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once']) {
     describe(processing, () => {
       const directory = mkdtempSync(join(tmpdir(), 'waggle-swarm-'))
       const replies = `replies-${randomUUID()}`
-      let clickhouse: EmbeddedClickHouse
+      let clickhouse: WritableClickHouse
       let swarm: SwarmProcesses
       let kafka: Kafka
       let admin: Admin
@@ -32,7 +31,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         admin = kafka.admin()
         await admin.connect()
         await admin.createTopics({ topics: [{ topic: replies, numPartitions: 2 }], waitForLeaders: false })
-        clickhouse = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
+        clickhouse = await startWritableClickHouse(directory)
         swarm = new SwarmProcesses({
           ...threeFunctions,
           brokers: cluster().brokers,

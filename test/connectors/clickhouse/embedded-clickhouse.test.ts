@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { fork } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +24,7 @@ describe('The embedded ClickHouse', () => {
   before(async () => {
     server = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
     client = createClient({ url: server.url, log: { level: ClickHouseLogLevel.OFF } })
-    database = new ClickHouseDatabase({ url: server.url, clock: systemClock, random: new SystemRandom() })
+    database = new ClickHouseDatabase({ url: server.url, socketPath: server.writerSocket, clock: systemClock, random: new SystemRandom() })
   })
 
   after(async () => {
@@ -53,6 +55,26 @@ describe('The embedded ClickHouse', () => {
     const found = await client.query({ query: `SELECT count() AS count FROM ${table}`, format: 'JSONEachRow' })
     const [first] = await found.json<{ count: string | number }>()
     return Number(first?.count)
+  }
+
+  /** By the private way. */
+  function written(sql: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath: server.writerSocket, method: 'POST', path: '/' }, (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (part: string) => {
+          text += part
+        })
+        response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(text))))
+      })
+      asked.on('error', reject).end(sql)
+    })
+  }
+
+  /** Status, ClickHouse's code and text. */
+  async function asked(sql: string, path = '/?'): Promise<{ status: number; code: string | null; text: string }> {
+    const answer = await get(path, { method: 'POST', body: sql })
+    return { status: answer.status, code: answer.headers.get('x-clickhouse-exception-code'), text: await answer.text() }
   }
 
   function get(path: string, init: RequestInit = {}): Promise<Response> {
@@ -86,7 +108,7 @@ describe('The embedded ClickHouse', () => {
   })
 
   it('refuses a table whose columns do not fit, naming the column', async () => {
-    await client.command({ query: 'CREATE TABLE theirs (swarm String, bee Int32) ENGINE = MergeTree ORDER BY swarm' })
+    await written('CREATE TABLE theirs (swarm String, bee Int32) ENGINE = ReplacingMergeTree ORDER BY swarm')
     await assert.rejects(database.openTable({ table: 'theirs', log: () => {} }), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_TABLE_MISMATCH')
@@ -111,7 +133,7 @@ describe('The embedded ClickHouse', () => {
 
   it('waits for a server that is away, and gives up when it is told to', async () => {
     const lines: string[] = []
-    const nowhere = new ClickHouseDatabase({ url: 'http://127.0.0.1:9', clock: systemClock, random: new SystemRandom() })
+    const nowhere = new ClickHouseDatabase({ url: 'http://127.0.0.1:9', socketPath: null, clock: systemClock, random: new SystemRandom() })
     const table = await nowhere.openTable({ table: 'later', log: (_, line) => lines.push(line) })
     assert.match(lines[0] ?? '', /ClickHouse is away .*predictions wait in the log/)
     const abort = new AbortController()
@@ -128,16 +150,155 @@ describe('The embedded ClickHouse', () => {
     const json = await get(`/?query=${encodeURIComponent('SELECT 1 AS one FORMAT JSON')}`)
     assert.match(json.headers.get('content-type') ?? '', /^application\/json/)
     assert.equal(((await json.json()) as { rows: number }).rows, 1)
-    const body = await get('/?query=INSERT%20INTO%20bodies%20FORMAT%20JSONEachRow', { method: 'POST', body: '{"a":1}' })
-    assert.equal(body.status, 404)
-    await get('/', { method: 'POST', body: 'CREATE TABLE bodies (a Int32) ENGINE = MergeTree ORDER BY a' })
-    await get('/?query=INSERT%20INTO%20bodies%20FORMAT%20JSONEachRow', { method: 'POST', body: '{"a":1}\n{"a":2}' })
-    assert.equal(await count('bodies'), 2)
     const zipped = await get('/?enable_http_compression=1', { method: 'POST', body: 'SELECT 7', headers: { 'accept-encoding': 'gzip' } })
     assert.equal(await zipped.text(), '7\n')
-    const readOnly = await get(`/?query=${encodeURIComponent('DROP TABLE bodies')}`)
-    assert.deepEqual([readOnly.status, readOnly.headers.get('x-clickhouse-exception-code')], [500, '164'])
-    assert.equal((await get('/', { method: 'POST', body: 'SELECT 1', headers: { origin: 'http://evil.example' } })).status, 403)
+    assert.equal((await get('/', { method: 'PUT', body: 'SELECT 1' })).status, 405)
+    assert.equal((await get('/play')).status, 404)
+  })
+
+  it('gives SHOW, DESCRIBE, EXISTS and EXPLAIN, and an answer in the form that a call chooses', async () => {
+    await database.openTable({ table: 'shown', log: () => {} })
+    assert.match((await asked('SHOW TABLES')).text, /^shown$/m)
+    assert.match((await asked('DESCRIBE shown')).text, /^swarm\tString/)
+    assert.equal((await asked('EXISTS TABLE shown')).text, '1\n')
+    assert.equal((await asked('EXPLAIN SELECT 1')).status, 200)
+    const rows = await client.query({
+      query: 'SELECT toUInt64(7) AS seven, {list:Array(String)} AS list',
+      query_params: { list: ['teddy', 'bear'] },
+      format: 'JSONEachRow',
+      clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+    })
+    assert.deepEqual(await rows.json(), [{ seven: '7', list: ['teddy', 'bear'] }])
+  })
+
+  it('takes nothing that writes, changes a setting or stops a query, and keeps every table', async () => {
+    const table = await database.openTable({ table: 'kept', log: () => {} })
+    await table.insert([row(1)], signal)
+    const writes = [
+      ['INSERT INTO kept_rows (swarm) VALUES (1)', '164'],
+      ['INSERT INTO kept_rows (swarm) SELECT 1', '164'],
+      ['CREATE TABLE x (a Int32) ENGINE = Memory', '164'],
+      ['CREATE TEMPORARY TABLE x (a Int32)', '164'],
+      ['DROP TABLE kept', '164'],
+      ['TRUNCATE TABLE kept_rows', '164'],
+      ['ALTER TABLE kept_rows DELETE WHERE 1', '164'],
+      ['DELETE FROM kept_rows WHERE 1', '164'],
+      ['OPTIMIZE TABLE kept_rows FINAL', '164'],
+      ['ATTACH TABLE x', '164'],
+      ['DETACH TABLE kept_rows', '164'],
+      ["BACKUP TABLE kept_rows TO File('/tmp/x')", '164'],
+      ['SYSTEM STOP MERGES', '164'],
+      ['KILL QUERY WHERE 1', '164'],
+      ['SET max_threads = 4', '164'],
+      ['SET ROLE NONE', '164'],
+      ['USE system', '164'],
+      ['SELECT 1 SETTINGS readonly = 0', '164'],
+      ['SELECT * FROM (SELECT 1 SETTINGS readonly = 0)', '164'],
+      ["SELECT 1 INTO OUTFILE '/tmp/waggle-never'", '164'],
+      ["SELECT 1 INTO/**/OUTFILE '/tmp/waggle-never' TRUNCATE FORMAT CSV", '164'],
+      ["SHOW TABLES INTO OUTFILE '/tmp/waggle-never'", '164'],
+      ['SELECT 1; DROP TABLE kept', '62'],
+      ['SELECT 1 /* ; */; SELECT 2', '62'],
+    ]
+    for (const [sql = '', code] of writes) {
+      const answer = await asked(sql)
+      assert.notEqual(answer.status, 200, sql)
+      assert.equal(answer.code, code, `${sql}: ${answer.text}`)
+    }
+    for (const sql of ['exit', '\\! id', '\\i /etc/passwd', 'source /etc/passwd']) assert.notEqual((await asked(sql)).status, 200, sql)
+    assert.equal((await asked('SELECT 1', '/?readonly=0')).code, '164')
+    assert.equal((await asked('SELECT 1', '/?max_memory_usage=0')).code, '164')
+    assert.equal((await asked('DROP TABLE kept', '/?query=SELECT%201%3B')).code, '62')
+    assert.equal((await asked("SELECT ';', '--' AS `;`")).text, ';\t--\n')
+    assert.equal(existsSync('/tmp/waggle-never'), false)
+    assert.equal(await count('kept'), 1)
+  })
+
+  it('reads no file, host, server or program', async () => {
+    const sources = [
+      "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+      "INSERT INTO FUNCTION file('/tmp/waggle-never', 'CSV', 'a Int32') SELECT 1",
+      "SELECT file('/etc/passwd')",
+      "SELECT `file`('/etc/passwd')",
+      "SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS a)",
+      "SELECT arrayMap(file, ['/etc/passwd'])",
+      'SELECT * FROM `/etc/passwd`',
+      "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+      "SELECT * FROM s3('http://127.0.0.1:1/abc/def', 'LineAsString')",
+      "SELECT * FROM remote('127.0.0.1', 'system', 'one')",
+      "SELECT * FROM mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+      "SELECT * FROM postgresql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+      "SELECT * FROM executable('id', 'TSV', 'a String')",
+      "SELECT * FROM python('x')",
+      "SELECT * FROM jdbc('x', 'y')",
+      "SELECT * FROM hdfs('hdfs://127.0.0.1:1/x', 'CSV')",
+      "SELECT * FROM sqlite('/tmp/x', 'y')",
+      "SELECT * FROM input('a Int32')",
+      "SELECT * FROM filesystem('/etc')",
+      "DESCRIBE file('/etc/passwd', 'LineAsString')",
+      "EXPLAIN SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+      'SELECT * FROM system.users',
+    ]
+    for (const sql of sources) {
+      const answer = await asked(sql)
+      assert.notEqual(answer.status, 200, `${sql}: ${answer.text}`)
+      assert.doesNotMatch(answer.text, /root:/)
+    }
+    const named = await asked("SELECT arrayMap({f:Identifier}, ['/etc/passwd'])", '/?param_f=file')
+    assert.notEqual(named.status, 200, named.text)
+  })
+
+  it('saves rows while endless queries run, and cancels a query whose client leaves', async () => {
+    const table = await database.openTable({ table: 'beside', log: () => {} })
+    const leave = new AbortController()
+    const endless = Array.from({ length: 6 }, () =>
+      get('/?query=SELECT%20count()%20FROM%20system.numbers', { signal: leave.signal }).then(
+        () => 'answered',
+        () => 'left',
+      ),
+    )
+    while (!(await written('SELECT query FROM system.processes')).includes('FROM system.numbers')) await turn()
+    await table.insert([row(1)], signal)
+    assert.equal(await written('SELECT count() FROM beside'), '1\n')
+    leave.abort()
+    assert.deepEqual([...new Set(await Promise.all(endless))], ['left'])
+    while ((await written('SELECT query FROM system.processes')).includes('FROM system.numbers')) await turn()
+    assert.equal((await asked('SELECT 1')).text, '1\n')
+  })
+
+  it('bounds the memory of a query and the bytes of its answer', async () => {
+    assert.equal((await asked('SELECT groupArray(number) FROM system.numbers')).code, '241')
+    assert.equal((await asked("SELECT repeat('x', 1000) FROM numbers(2000000)")).code, '241')
+    assert.equal((await asked("SELECT repeat('x', 1000) FROM numbers(100000)")).code, '396')
+    assert.equal((await asked('SELECT number FROM numbers(2000000)')).code, '396')
+  })
+
+  it('refuses pages of other sites, foreign names, and a page that shows it as a picture', async () => {
+    const { port } = new URL(server.url)
+    for (const [headers, status] of [
+      [{ 'sec-fetch-site': 'cross-site' }, 403],
+      [{ origin: 'http://evil.example' }, 403],
+      [{ host: `evil.example:${port}` }, 421],
+    ] as const) {
+      const got = await new Promise<number | undefined>((resolve, reject) =>
+        request(`${server.url}/?query=SELECT%201`, { headers }, (response) => resolve(response.resume().statusCode))
+          .on('error', reject)
+          .end(),
+      )
+      assert.equal(got, status)
+    }
+  })
+
+  it('ends with the process that started it, even while a query runs', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'waggle-clickhouse-'))
+    const parent = fork(new URL('./clickhouse-parent.ts', import.meta.url), [other])
+    const { url, pid } = await new Promise<{ url: string; pid: number }>((resolve) => parent.once('message', resolve as () => void))
+    const asking = fetch(`${url}/?query=SELECT%20count()%20FROM%20system.numbers%20WHERE%20NOT%20ignore(sipHash64(number))`).catch(() => null)
+    while (!(await (await fetch(`${url}/?query=SELECT%20query%20FROM%20system.processes`)).text()).includes('sipHash64(number)')) await turn()
+    parent.kill('SIGKILL')
+    await asking
+    while (isAlive(pid)) await turn()
+    rmSync(other, { recursive: true })
   })
 
   it('says what is wrong with a query with ClickHouse’s own code and words', async () => {
@@ -170,3 +331,16 @@ describe('The embedded ClickHouse', () => {
     await new Promise((resolve) => taken.close(resolve))
   })
 })
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

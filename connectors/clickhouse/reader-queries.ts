@@ -1,0 +1,139 @@
+import { Session } from 'chdb'
+import type { Query, QueryResult } from './chdb-queries.ts'
+import { QueryRefused } from './query-refused.ts'
+import { bound, quotedText, readerStatement } from './reader-statement.ts'
+
+export interface ReaderQueriesOptions {
+  readonly directory: string
+  /** A query went on for `graceMs` after it was cancelled: only the end of the process ends it. */
+  readonly stuck: () => void
+}
+
+/**
+ * Queries of strangers: each on a connection of its own, which is set to `readonly = 1` and to its limits before it sees their text, and
+ * which is closed after it. Two run at a time and sixteen wait, so that the sink, whose connection is another, always finds room.
+ */
+export class ReaderQueries {
+  readonly #options: ReaderQueriesOptions
+  /** Cancels queries of the others: a connection does one thing at a time. */
+  readonly #canceller: Session
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+  #count = 0
+
+  constructor(options: ReaderQueriesOptions) {
+    this.#options = options
+    this.#canceller = new Session(options.directory, { connectionArgs: [] })
+  }
+
+  /** `signal`: the client left. */
+  async run(query: Query, signal: AbortSignal): Promise<QueryResult> {
+    await this.#turn(signal)
+    const name = `waggle-reader-${++this.#count}`
+    const session = new Session(this.#options.directory, { connectionArgs: [] })
+    let stuck: NodeJS.Timeout | null = null
+    let again: NodeJS.Timeout | null = null
+    // Asked again and again: chDB binds parameters of one query at a time, so a cancelled one may not have begun.
+    const cancel = () => {
+      stuck ??= setTimeout(this.#options.stuck, graceMs)
+      again ??= setInterval(cancel, 500)
+      void this.#canceller.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${name}' ASYNC`).catch(() => {})
+    }
+    const limit = setTimeout(cancel, maxSeconds * 1000 + 1000)
+    signal.addEventListener('abort', cancel)
+    try {
+      return await this.#run(session, name, query, signal)
+    } finally {
+      clearTimeout(limit)
+      if (stuck !== null) clearTimeout(stuck)
+      if (again !== null) clearInterval(again)
+      signal.removeEventListener('abort', cancel)
+      session.close()
+      this.#running--
+      this.#waiting.shift()?.()
+    }
+  }
+
+  close(): void {
+    this.#canceller.close()
+  }
+
+  async #run(
+    session: Session,
+    name: string,
+    { sql: text, format, database, parameters, settings }: Query,
+    signal: AbortSignal,
+  ): Promise<QueryResult> {
+    const set = (setting: string, value: string) => session.queryAsync(`SET ${setting} = ${value}`)
+    if (database !== 'default') await session.queryAsync(`USE \`${database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``)
+    const chosen = Object.entries(settings)
+    for (const [setting, value] of chosen) if (mayChoose.test(setting)) await set(setting, quotedText(value))
+    for (const [setting, value] of Object.entries(limits)) await set(setting, value)
+    await set('log_comment', quotedText(name))
+    await set('readonly', '1')
+    // The engine refuses these, in its own words.
+    for (const [setting, value] of chosen) if (!mayChoose.test(setting)) await set(setting, quotedText(value))
+    const statement = await readerStatement(session, text, parameters)
+    if (signal.aborted) throw left()
+    const written = statement.format ?? format
+    const result = await bound(session, statement.sql, parameters, written)
+    const bytes = result.bytes()
+    if (bytes.length > maxResultBytes)
+      throw new QueryRefused(396, 'TOO_MANY_ROWS_OR_BYTES', `The answer has more than ${maxResultBytes} bytes: ask for less`)
+    return { bytes, format: written, rowsRead: result.rowsRead, bytesRead: result.bytesRead }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#running < maxRunning) {
+      this.#running++
+      return
+    }
+    if (this.#waiting.length >= maxWaiting)
+      throw new QueryRefused(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', `Too many queries: ${maxRunning} run and ${maxWaiting} wait`, 503)
+    await new Promise<void>((resolve, reject) => {
+      const go = () => {
+        signal.removeEventListener('abort', leave)
+        this.#running++
+        resolve()
+      }
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(go), 1)
+        reject(left())
+      }
+      this.#waiting.push(go)
+      signal.addEventListener('abort', leave, { once: true })
+    })
+  }
+}
+
+function left(): QueryRefused {
+  return new QueryRefused(394, 'QUERY_WAS_CANCELLED', 'The client left')
+}
+
+const maxRunning = 2
+const maxWaiting = 16
+const maxSeconds = 30
+const graceMs = 30_000
+/** Beyond the engine's own limit, which counts before the answer is written in its format. */
+const maxResultBytes = 64 * 1024 * 1024
+
+/** By name of the setting, as SET takes it. */
+const limits: { readonly [setting: string]: string } = {
+  max_execution_time: String(maxSeconds),
+  timeout_before_checking_execution_speed: '0',
+  max_memory_usage: String(256 * 1024 * 1024),
+  max_threads: '1',
+  max_result_rows: '1000000',
+  max_result_bytes: String(maxResultBytes),
+  result_overflow_mode: "'throw'",
+  max_bytes_before_external_group_by: '0',
+  max_bytes_before_external_sort: '0',
+  max_temporary_data_on_disk_size_for_query: '1',
+  max_query_size: '1048576',
+  use_query_cache: '0',
+  allow_introspection_functions: '0',
+  allow_ddl: '0',
+}
+
+/** Settings of a call that say how an answer is written. `output_format_schema` would write a file, so names are chosen one family at a time. */
+const mayChoose = /^(?:date_time_output_format|output_format_(?:json|csv|tsv|pretty|write|decimal|bool)_[a-z0-9_]+|output_format_write_statistics)$/
