@@ -1,4 +1,4 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import type { WaggleError } from '../waggle-error.ts'
 import { mistakeAt, type Path, type SwarmDocument } from './document.ts'
@@ -8,7 +8,6 @@ import { didYouMean } from './nearest-name.ts'
 export class SchemaChecker {
   readonly #document: SwarmDocument
   readonly #mistakes: WaggleError[]
-  readonly #ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true })
 
   constructor(document: SwarmDocument, mistakes: WaggleError[]) {
     this.#document = document
@@ -17,7 +16,7 @@ export class SchemaChecker {
 
   /** `at` is where in the file the value stands. */
   check(schema: TSchema, value: unknown, at: Path): boolean {
-    const validate = this.#ajv.compile(schema)
+    const validate = validatorOf(schema)
     if (validate(value)) return true
     for (const error of validate.errors ?? []) this.#add(error, at)
     return false
@@ -68,6 +67,17 @@ export class SchemaChecker {
     }
   }
 }
+
+const validators = new WeakMap<TSchema, ValidateFunction>()
+
+/** To compile a schema takes some ten milliseconds, and a file's bees share a few. */
+function validatorOf(schema: TSchema): ValidateFunction {
+  const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
+  validators.set(schema, validate)
+  return validate
+}
+
+const ajvOptions = { allErrors: true, strict: false, verbose: true }
 
 function unescaped(step: string): string | number {
   const name = step.replaceAll('~1', '/').replaceAll('~0', '~')

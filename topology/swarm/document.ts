@@ -17,11 +17,20 @@ export class SwarmDocument {
     this.#lines = lines
   }
 
+  /** As `parse`, of the bytes of a file: bytes that are not UTF-8 are a mistake at their place. */
+  static read(bytes: Uint8Array, file: string): SwarmDocument {
+    if (bytes.length > maxBytes) throw tooLarge(file)
+    try {
+      return SwarmDocument.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), file)
+    } catch (thrown) {
+      if (thrown instanceof WaggleError) throw thrown
+      throw invalidSwarm(file, [mistakeAt(firstOddByte(bytes, file), 'the file is not UTF-8 here', 'Save it as UTF-8.')])
+    }
+  }
+
   /** Everything that makes the text unreadable is thrown at once: WAGGLE_INVALID_SWARM. */
   static parse(text: string, file: string): SwarmDocument {
-    if (Buffer.byteLength(text) > maxBytes) {
-      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxBytes} bytes`, 'Split the swarm, or move data out of it.')])
-    }
+    if (Buffer.byteLength(text) > maxBytes) throw tooLarge(file)
     const lines = new LineCounter()
     const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, strict: true, merge: false, customTags: [] })
     const placeOf = (offset: number) => {
@@ -102,6 +111,7 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
   })
 }
 
+/** A swarm file, or waggle.yaml, holds no more. */
 const maxBytes = 1024 * 1024
 const maxAliases = 100
 /** The tags that YAML's own values have, which nobody writes. */
@@ -114,6 +124,19 @@ const plainTags = new Set([
   'tag:yaml.org,2002:bool',
   'tag:yaml.org,2002:null',
 ])
+
+function tooLarge(file: string): WaggleError {
+  return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxBytes} bytes`, 'Split the swarm, or move data out of it.')])
+}
+
+/** A decoder puts a replacement character in the place of each byte that is not UTF-8. */
+function firstOddByte(bytes: Uint8Array, file: string): string {
+  const lines = new TextDecoder('utf-8').decode(bytes).split('\n')
+  const line = lines.findIndex((text) => text.includes(replacement))
+  return `${file}:${line + 1}:${(lines[line]?.indexOf(replacement) ?? 0) + 1}`
+}
+
+const replacement = '\u{FFFD}'
 
 function firstLine(message: string): string {
   return (message.split('\n', 1)[0] ?? message).replace(/ at line \d+, column \d+:?$/, '')
