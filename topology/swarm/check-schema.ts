@@ -77,7 +77,7 @@ function validatorOf(schema: TSchema): ValidateFunction {
   return validate
 }
 
-const ajvOptions = { allErrors: true, strict: false, verbose: true }
+const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true }
 
 function unescaped(step: string): string | number {
   const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
@@ -92,5 +92,6 @@ function article(type: unknown): string {
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value !== null && typeof value === 'object') return 'a map'
-  return JSON.stringify(value) ?? 'nothing'
+  // JSON has no word for a number that is none, or that is infinite.
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing')
 }
