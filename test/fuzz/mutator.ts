@@ -1,7 +1,7 @@
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
 /** Inputs never grow beyond this: the parsers' own limits lie below it. */
-export const maxInputBytes = 2 * 1024 * 1024
+const maxInputBytes = 2 * 1024 * 1024
 
 /** Makes inputs out of a pool of others. Input number N depends on pool, dictionary, seed and N alone. */
 export class Mutator {

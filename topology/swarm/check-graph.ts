@@ -1,7 +1,7 @@
 import type { WaggleError } from '../waggle-error.ts'
 import type { BeeCatalog, BeeRole, BeeTypeInfo } from './bee-type.ts'
 import { inputOf, type RawBee } from './check.ts'
-import { mistakeAt, type Path, type SwarmDocument } from './document.ts'
+import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'
 import { misfit } from './payload-fit.ts'
@@ -17,7 +17,9 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
     bee,
   }))
   const byName = new Map(nodes.map((node) => [node.name, node]))
-  const add: Add = (path, message, next, options) => mistakes.push(mistakeAt(document.place(path, options), message, next))
+  const add: Add = (path, message, next, options) => {
+    if (mistakes.length < enoughMistakes) mistakes.push(mistakeAt(document.place(path, options), message, next))
+  }
   const feeders = new Feeders(byName)
 
   for (const { index, name, type, role, input, bee } of nodes) {
@@ -45,6 +47,11 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
       })
       if (input.kind !== 'name' && role === 'batch') add([...at, 'input'], `${name} is a batch and reads one bee`, 'Use input: { name: <bee> }.')
     }
+    checkInputKeys(bee.spec, type, input?.bees ?? [], (key, setting) => {
+      const hint = didYouMean(setting, input?.bees ?? [])
+      const inputs = enumerated(input?.bees ?? [], input?.bees.length ?? 0)
+      add([...at, 'spec', key, setting], `${setting} is no input of ${name}`, hint === '' ? `Use its inputs: ${inputs}.` : hint, { key: true })
+    })
     const joins = input?.kind === 'join'
     if (bee.on_timeout !== undefined && !joins)
       add([...at, 'on_timeout'], `${name} does not join, so on_timeout means nothing`, 'Remove it, or use input: { join: […] }.')
@@ -60,6 +67,16 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   for (const { index, name, role } of nodes) {
     if (role === null || name === '' || reached.has(name) || cyclic.has(name)) continue
     add(['bees', index, 'name'], `nothing reaches ${name}: no way leads to it from a gateway`, 'Feed it from a bee that a gateway reaches.')
+  }
+}
+
+/** A setting whose schema says `keysAre: 'inputs'` is by the bees that this one reads. */
+function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonly string[], found: (key: string, setting: string) => void): void {
+  const { properties = {} } = (type?.spec ?? {}) as { properties?: { readonly [key: string]: { readonly keysAre?: unknown } } }
+  for (const [key, { keysAre }] of Object.entries(properties)) {
+    const value = (spec as { readonly [key: string]: unknown } | null | undefined)?.[key]
+    if (keysAre !== 'inputs' || value === null || typeof value !== 'object') continue
+    for (const setting of Object.keys(value)) if (!inputs.includes(setting)) found(key, setting)
   }
 }
 

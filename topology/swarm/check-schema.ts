@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import type { WaggleError } from '../waggle-error.ts'
-import { mistakeAt, type Path, type SwarmDocument } from './document.ts'
+import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** Holds values of a file against JSON Schemas and says what is wrong in words, at the place where it stands. */
@@ -17,8 +17,9 @@ export class SchemaChecker {
   /** `at` is where in the file the value stands. */
   check(schema: TSchema, value: unknown, at: Path): boolean {
     const validate = validatorOf(schema)
+    if (this.#mistakes.length >= enoughMistakes) return false
     if (validate(value)) return true
-    for (const error of validate.errors ?? []) this.#add(error, at)
+    for (const error of (validate.errors ?? []).slice(0, enoughMistakes)) this.#add(error, at)
     return false
   }
 

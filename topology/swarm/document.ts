@@ -1,4 +1,17 @@
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments, type YAMLMap } from 'yaml'
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  type YAMLMap,
+} from 'yaml'
 import { WaggleError } from '../waggle-error.ts'
 
 export type Path = readonly (string | number)[]
@@ -44,11 +57,13 @@ export class SwarmDocument {
     const mistakes = list.flatMap((one) =>
       // A tag that YAML does not know is told below, with every other one.
       [...one.errors, ...one.warnings]
-        .filter(({ code }) => code !== 'TAG_RESOLVE_FAILED')
+        .filter(({ code, message }) => code !== 'TAG_RESOLVE_FAILED' && !stackIsFull.test(message))
         .map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
     )
     if (list.length > 1) mistakes.push(mistakeAt(placeOf(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
     mistakes.push(...nodeMistakes(document, placeOf))
+    if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message))))
+      throw tooDeep(`${file}:1:1`, file)
     if (mistakes.length > 0) throw invalidSwarm(file, mistakes)
     let value: unknown
     try {
@@ -106,10 +121,10 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
     .map((mistake) => ({ mistake, place: lineAndColumn(mistake.place ?? '') }))
     .sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1])
     .map(({ mistake }) => mistake)
-  const count = sorted.length === 1 ? 'a mistake' : `${sorted.length} mistakes`
+  const number = mistakes.length < enoughMistakes ? String(mistakes.length) : `${enoughMistakes} or more`
+  const count = sorted.length === 1 ? 'a mistake' : `${number} mistakes`
   const [next] = sorted.splice(maxMistakes)
-  if (next !== undefined)
-    sorted.push(mistakeAt(next.place ?? `${file}:1:1`, `${mistakes.length - maxMistakes} more mistakes begin here`, 'Correct those above first.'))
+  if (next !== undefined) sorted.push(mistakeAt(next.place ?? `${file}:1:1`, 'more mistakes begin here', 'Correct those above first.'))
   return new WaggleError('WAGGLE_INVALID_SWARM', {
     message: `${file} has ${count}:\n${sorted.map((mistake) => `${mistake.place}: ${mistake.message}; ${mistake.next}`).join('\n')}`,
     next: 'Correct each and run `waggle validate` again.',
@@ -122,9 +137,13 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
 export const maxSwarmBytes = 1024 * 1024
 const maxAliases = 100
 const maxDepth = 64
+/** A check that has found so many looks for no more: a file may be wrong throughout. */
+export const enoughMistakes = 1000
 /** Mistakes that are told; and characters of each text that may quote a file. */
 const maxMistakes = 100
 const maxTextLength = 500
+/** The parser's own word for a file that is nested too deeply for it. */
+const stackIsFull = /call stack size|Stack overflow/
 const control = /\p{Cc}/gu
 /** The tags that YAML's own values have, which nobody writes. */
 const plainTags = new Set([
@@ -183,7 +202,7 @@ function tooDeep(place: string, file: string): WaggleError {
 /** Walked without recursion, as the file may be nested as deeply as it is long. */
 function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
-  let aliases = 0
+  const aliases: Alias[] = []
   const waiting: { readonly node: unknown; readonly depth: number }[] = [{ node: document.contents, depth: 1 }]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { node, depth } = next
@@ -195,10 +214,7 @@ function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => st
       continue
     }
     if (isAlias(node)) {
-      if (++aliases === maxAliases + 1) add(`there are more than ${maxAliases} aliases`, 'Write the values out.')
-      const anchor = aliases > maxAliases ? undefined : node.resolve(document)
-      if (anchor?.range && anchor.range[0] <= at && at < anchor.range[2])
-        add(`*${node.source} stands inside &${node.source}: the value would hold itself`, 'Take the alias away.')
+      aliases.push(node)
       continue
     }
     if (node.tag !== undefined && !plainTags.has(node.tag)) add(`the tag ${node.tag} is not allowed`, 'Write plain YAML values.')
@@ -217,7 +233,22 @@ function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => st
       else keys.add(key.value)
     }
   }
+  mistakes.push(...aliasMistakes(document, aliases, placeOf))
   return mistakes
+}
+
+/** To resolve an alias, yaml looks through the whole document: a file of nothing else would take minutes. */
+function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], placeOf: (offset: number) => string): readonly WaggleError[] {
+  const offsetOf = (alias: Alias) => alias.range?.[0] ?? 0
+  if (aliases.length > maxAliases) {
+    const first = aliases.reduce((least, alias) => Math.min(least, offsetOf(alias)), Number.POSITIVE_INFINITY)
+    return [mistakeAt(placeOf(first), `there are more than ${maxAliases} aliases`, 'Write the values out.')]
+  }
+  return aliases.flatMap((alias) => {
+    const [at, anchor] = [offsetOf(alias), alias.resolve(document)]
+    if (!anchor?.range || anchor.range[0] > at || at >= anchor.range[2]) return []
+    return [mistakeAt(placeOf(at), `*${alias.source} stands inside &${alias.source}: the value would hold itself`, 'Take the alias away.')]
+  })
 }
 
 /** No operating system takes a NUL in a path, a command or its environment, and half a surrogate pair has no bytes. */
