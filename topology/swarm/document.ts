@@ -52,12 +52,13 @@ export class SwarmDocument {
     }
     const list = parsedDocuments(text, file, lines)
     const document = list[0]
-    if (document === undefined || document.contents === null)
+    if (document === undefined || (document.contents === null && document.errors.length === 0))
       throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
     const mistakes = list.flatMap((one) =>
       // A tag that YAML does not know is told below, with every other one.
       [...one.errors, ...one.warnings]
         .filter(({ code, message }) => code !== 'TAG_RESOLVE_FAILED' && !stackIsFull.test(message))
+        .slice(0, enoughMistakes)
         .map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
     )
     if (list.length > 1) mistakes.push(mistakeAt(placeOf(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
@@ -186,7 +187,7 @@ function quotable(text: string): string {
 function parsedDocuments(text: string, file: string, lineCounter: LineCounter): readonly Document.Parsed[] {
   try {
     // Keys that are there twice are found below: yaml compares each with each.
-    const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], logLevel: 'error' })
+    const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
     return 'empty' in documents ? [] : documents
   } catch (thrown) {
     // The parser calls itself for each level, until the stack is full.
