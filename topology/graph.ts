@@ -298,10 +298,7 @@ export class Topology {
       if (this.#globalStores.has(store)) continue
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)
-      this.#given.set(
-        processor,
-        [...(this.#given.get(processor) ?? []), store].filter((name, at, all) => all.indexOf(name) === at),
-      )
+      this.#given.set(processor, [...new Set([...(this.#given.get(processor) ?? []), store])])
       this.#users.set(store, users)
     }
     return this
@@ -335,8 +332,8 @@ export class Topology {
 
   #known(name: string, named: readonly string[]): readonly string[] {
     const order = [...this.#parents.keys()]
-    const inOrder = named.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
-    const parents = inOrder.map((parent) => this.#parents.get(parent) ?? parent).filter((parent, at, all) => all.indexOf(parent) === at)
+    const inOrder = order.length === 0 ? named : named.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
+    const parents = [...new Set(inOrder.map((parent) => this.#parents.get(parent) ?? parent))]
     if (parents.length === 0) throw mistake(`Node ${name} has no parent`, 'Name at least one node that feeds it.')
     for (const parent of parents) {
       const kind = this.#nodes.get(parent)?.kind

@@ -36,9 +36,17 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
     if (members === undefined) byRoot.set(root, [node])
     else members.push(node)
   }
-  return [...byRoot.values()].map((nodes, id) => {
-    const names = new Set(nodes.map((node) => node.name))
-    const stores = [...topology.stores.values()].filter((store) => [...topology.usersOf(store.name)].some((user) => names.has(user)))
+  const storesByRoot = new Map<string, StoreSpec[]>()
+  for (const store of topology.stores.values()) {
+    const [user] = topology.usersOf(store.name)
+    if (user === undefined) continue
+    const root = groups.find(user)
+    const members = storesByRoot.get(root)
+    if (members === undefined) storesByRoot.set(root, [store])
+    else members.push(store)
+  }
+  return [...byRoot].map(([root, nodes], id) => {
+    const stores = storesByRoot.get(root) ?? []
     refuseAsyncAfterState(nodes, new Set(stores.flatMap((store) => [...topology.usersOf(store.name)])))
     return {
       id,
@@ -81,16 +89,16 @@ function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySe
 class Groups {
   readonly #parent = new Map<string, string>()
 
+  /** Every other name on the way is hung one higher, so that ways stay short. */
   find(name: string): string {
-    const parent = this.#parent.get(name)
-    if (parent === undefined) {
-      this.#parent.set(name, name)
-      return name
+    let at = name
+    for (;;) {
+      const parent = this.#parent.get(at) ?? at
+      const grandparent = this.#parent.get(parent) ?? parent
+      this.#parent.set(at, grandparent)
+      if (parent === grandparent) return parent
+      at = grandparent
     }
-    if (parent === name) return name
-    const root = this.find(parent)
-    this.#parent.set(name, root)
-    return root
   }
 
   join(a: string, b: string): void {

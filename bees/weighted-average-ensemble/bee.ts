@@ -23,6 +23,7 @@ export default defineBee({
     {
       weights: Type.Optional(
         Type.Record(Type.String(), Type.Number({ minimum: 0 }), {
+          keysAre: 'inputs',
           description: 'By bee. A bee without one weighs as much as the average of those named; with none named all are equal.',
         }),
       ),

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
+import { redactedHost } from '../../bees/redacted-host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
@@ -16,10 +17,12 @@ import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/prediction-serde.ts'
 import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
+import { Redaction } from '../../topology/swarm/redaction.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { GatewayRoute } from './gateway-routes.ts'
 import { KnownReplyTopics } from './known-reply-topics.ts'
@@ -91,7 +94,7 @@ export class RunningSwarm {
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
-    const topology = swarmTopology({ ...plan, bees }, host, {
+    const topology = swarmTopology({ ...plan, bees }, redactedHost(host, new Redaction(hiddenValues(config))), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,

@@ -2,8 +2,11 @@ import { readdirSync } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { checkTogether } from '../../topology/swarm/check-together.ts'
+import { Redaction } from '../../topology/swarm/redaction.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import { loadConfig } from '../config/config.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { Console } from './console.ts'
 import { exitStatus } from './exit-status.ts'
@@ -16,15 +19,19 @@ export async function run(files: readonly string[], { log, json }: { readonly lo
     swarm: readSwarm(file, registry),
     config: loadConfig({ directories: [dirname(file), process.cwd()], env }),
   }))
+  checkTogether(swarms.map(({ swarm }) => swarm))
   const [first] = swarms
   if (first === undefined) return exitStatus.usage
   const out = new Console({ json, stdout: process.stdout, stderr: process.stderr })
   const stopping = stopSignal(() => out.stopping())
+  const redaction = new Redaction(new Map(swarms.flatMap(({ config }) => [...hiddenValues(config)])))
   const beekeeper = await Beekeeper.open({
     settings: first.config.settings,
     swarms,
-    say: (bee, level, message) => out.log(bee, level, message),
+    say: (bee, level, message) => out.log(bee, level, redaction.text(message)),
     onProgress: (what, done, all) => out.progress(what, done, all),
+  }).catch((thrown: unknown) => {
+    throw redaction.error(thrown)
   })
   out.ready({
     gateway: beekeeper.url,

@@ -2,6 +2,8 @@ import { dirname } from 'node:path'
 import { checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { checkTogether } from '../../topology/swarm/check-together.ts'
+import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { readSwarm } from '../config/swarm-file.ts'
@@ -11,9 +13,13 @@ import { exitStatus, mistakesOf, reportError, shown } from './exit-status.ts'
 export async function validate(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
   let status: number = exitStatus.done
   const results = []
+  const swarms: CheckedSwarm[] = []
   for (const file of files) {
     try {
-      const { name, bees } = await checked(file)
+      const swarm = await checked(file)
+      checkTogether([...swarms, swarm])
+      swarms.push(swarm)
+      const { name, bees } = swarm
       if (!json) process.stdout.write(`${file}: ${name}, ${bees.length} bees, no mistakes\n`)
       results.push({ file, valid: true, mistakes: [] })
     } catch (thrown) {

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { SchemaChecker } from '../../topology/swarm/check-schema.ts'
-import { invalidSwarm, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
+import { invalidSwarm, maxSwarmBytes, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { readBounded } from './bounded-file.ts'
 import { checkSettings } from './check-settings.ts'
 import { type Resolution, ResolveMap } from './resolve-map.ts'
 import { configSchema, type Setting, type Settings, settings } from './settings.ts'
@@ -60,9 +61,9 @@ function placeOf(key: keyof Settings, { values, document }: Written, env: Config
 }
 
 function readFile(file: string, mistakes: WaggleError[]): Written {
-  const text = readFileSync(file, 'utf8')
-  if (text.replace(/#.*$/gm, '').trim() === '') return nothingWritten
-  const document = SwarmDocument.parse(text, file)
+  const bytes = readBounded(file, { maxBytes: maxSwarmBytes, next: 'Correct waggle.yaml, or take it away.' })
+  if (isBlank(bytes)) return nothingWritten
+  const document = SwarmDocument.read(bytes, file)
   if (!new SchemaChecker(document, mistakes).check(configSchema, document.value, [])) return nothingWritten
   const value = document.value as { readonly [key: string]: unknown; readonly resolve?: { readonly [prefix: string]: unknown } }
   for (const [prefix, target] of Object.entries(value.resolve ?? {})) {
@@ -73,6 +74,10 @@ function readFile(file: string, mistakes: WaggleError[]): Written {
     )
   }
   return { values: value, document }
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes).toString().replace(/#.*$/gm, '').trim() === ''
 }
 
 /** Undefined where nobody has set it. */

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, constants, realpath, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -44,15 +44,30 @@ export class ResolveMap {
   }
 
   async #existing(uri: string, path: string): Promise<string> {
-    try {
-      await access(path)
-      return path
-    } catch (cause) {
-      throw new WaggleError('WAGGLE_FILE_NOT_FOUND', {
-        message: `There is no file ${path}${path.endsWith(uri) ? '' : ` (for ${uri})`}`,
-        next: 'Correct the path in the swarm, or the resolve: map of waggle.yaml.',
-        cause,
-      })
-    }
+    const why = await unusable(path)
+    if (why === null) return path
+    throw new WaggleError('WAGGLE_FILE_NOT_FOUND', {
+      message: `${why} ${path}${path.endsWith(uri) ? '' : ` (for ${uri})`}`,
+      next: 'Correct the path in the swarm, or the resolve: map of waggle.yaml.',
+    })
   }
 }
+
+/** Null where the path is a regular file that can be read. A device or a pipe would give bytes for ever, or none. */
+async function unusable(path: string): Promise<string | null> {
+  try {
+    const stats = await stat(path)
+    if (stats.isDirectory()) return 'A file is needed, and this is a directory:'
+    // Files of the kernel say that they are empty, whatever they give.
+    if (!stats.isFile() || /^\/(proc|sys)\//.test(await realpath(path))) return 'A regular file is needed, and this is none:'
+    if (stats.size > maxFileBytes) return `A file of at most ${maxFileBytes} bytes is needed, and this is larger:`
+    await access(path, constants.R_OK)
+    return null
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'There is no file' : `A file cannot be read (${code}):`
+  }
+}
+
+/** As much as ONNX and TensorFlow keep in one file. */
+const maxFileBytes = 4 * 1024 ** 3

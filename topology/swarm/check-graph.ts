@@ -1,7 +1,8 @@
 import type { WaggleError } from '../waggle-error.ts'
 import type { BeeCatalog, BeeRole, BeeTypeInfo } from './bee-type.ts'
 import { inputOf, type RawBee } from './check.ts'
-import { mistakeAt, type SwarmDocument } from './document.ts'
+import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
+import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'
 import { misfit } from './payload-fit.ts'
 
@@ -16,7 +17,10 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
     bee,
   }))
   const byName = new Map(nodes.map((node) => [node.name, node]))
-  const add = (path: readonly (string | number)[], message: string, next: string) => mistakes.push(mistakeAt(document.place(path), message, next))
+  const add: Add = (path, message, next, options) => {
+    if (mistakes.length < enoughMistakes) mistakes.push(mistakeAt(document.place(path, options), message, next))
+  }
+  const feeders = new Feeders(byName)
 
   for (const { index, name, type, role, input, bee } of nodes) {
     const at = ['bees', index] as const
@@ -31,17 +35,23 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
         seen.add(from)
         const source = byName.get(from)
         if (source === undefined) {
-          const hint = didYouMean(from, byName.keys())
-          add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${[...byName.keys()].join(', ')}.` : hint)
+          // To compare every unknown name with every bee would take minutes in a file that is wrong throughout.
+          const hint = mistakes.length < maxHinted ? didYouMean(from, byName.keys()) : ''
+          add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${enumerated(byName.keys(), byName.size)}.` : hint)
         } else {
           refuseRoles(source.role, role, from, name, (message, next) => add(path, message, next))
-          const feeder = behindBatches(source, byName)
+          const feeder = feeders.behindBatches(source)
           const wrong = input.kind === 'join' || !feeder?.type?.output || !type?.input ? null : misfit(feeder.type.output, type.input)
           if (wrong !== null) add(path, `${feeder?.name} ${wrong} by ${name}`, `Put a bee between them that makes of the one what ${name} takes.`)
         }
       })
       if (input.kind !== 'name' && role === 'batch') add([...at, 'input'], `${name} is a batch and reads one bee`, 'Use input: { name: <bee> }.')
     }
+    checkInputKeys(bee.spec, type, input?.bees ?? [], (key, setting) => {
+      const hint = didYouMean(setting, input?.bees ?? [])
+      const inputs = enumerated(input?.bees ?? [], input?.bees.length ?? 0)
+      add([...at, 'spec', key, setting], `${setting} is no input of ${name}`, hint === '' ? `Use its inputs: ${inputs}.` : hint, { key: true })
+    })
     const joins = input?.kind === 'join'
     if (bee.on_timeout !== undefined && !joins)
       add([...at, 'on_timeout'], `${name} does not join, so on_timeout means nothing`, 'Remove it, or use input: { join: […] }.')
@@ -49,7 +59,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
       add([...at, 'max_replicas'], `max_replicas ${bee.max_replicas} is less than replicas ${bee.replicas}`, 'Raise it.')
     }
   }
-  checkGateways(document, nodes, mistakes)
+  checkGateways(nodes, add)
   const [, second] = nodes.filter(({ role }) => role === 'respond')
   if (second !== undefined) add(['bees', second.index, 'type'], 'a second bee answers the caller', 'Keep one respond bee: a request has one answer.')
   const cyclic = checkCycles(nodes, byName, add)
@@ -60,15 +70,41 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   }
 }
 
-/** A batch gives on what it gathers. */
-function behindBatches(node: GraphBee, byName: ReadonlyMap<string, GraphBee>): GraphBee | null {
-  const seen = new Set<GraphBee>()
-  let at: GraphBee | undefined = node
-  while (at?.role === 'batch' && !seen.has(at)) {
-    seen.add(at)
-    at = byName.get(at.input?.bees[0] ?? '')
+/** A setting whose schema says `keysAre: 'inputs'` is by the bees that this one reads. */
+function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonly string[], found: (key: string, setting: string) => void): void {
+  const { properties = {} } = (type?.spec ?? {}) as { properties?: { readonly [key: string]: { readonly keysAre?: unknown } } }
+  for (const [key, { keysAre }] of Object.entries(properties)) {
+    const value = (spec as { readonly [key: string]: unknown } | null | undefined)?.[key]
+    if (keysAre !== 'inputs' || value === null || typeof value !== 'object') continue
+    for (const setting of Object.keys(value)) if (!inputs.includes(setting)) found(key, setting)
   }
-  return at ?? null
+}
+
+type Add = (path: Path, message: string, next: string, options?: { readonly key: boolean }) => void
+
+/** Mistakes that a near name is looked for. */
+const maxHinted = 100
+
+/** A batch gives on what it gathers: the bee behind it is what its readers are fed by. */
+class Feeders {
+  readonly #byName: ReadonlyMap<string, GraphBee>
+  readonly #known = new Map<GraphBee, GraphBee | null>()
+
+  constructor(byName: ReadonlyMap<string, GraphBee>) {
+    this.#byName = byName
+  }
+
+  behindBatches(node: GraphBee): GraphBee | null {
+    const way = new Set<GraphBee>()
+    let at: GraphBee | null = node
+    while (at?.role === 'batch' && !this.#known.has(at) && !way.has(at)) {
+      way.add(at)
+      at = this.#byName.get(at.input?.bees[0] ?? '') ?? null
+    }
+    const found = at?.role === 'batch' ? (this.#known.get(at) ?? null) : at
+    for (const batch of way) this.#known.set(batch, found)
+    return found
+  }
 }
 
 interface GraphBee {
@@ -88,65 +124,87 @@ function refuseRoles(from: BeeRole | null, to: BeeRole | null, source: string, r
     add(`${reader} cannot be fed batches`, `Let ${reader} read what ${source} reads.`)
 }
 
-function checkGateways(document: SwarmDocument, nodes: readonly GraphBee[], mistakes: WaggleError[]): void {
+function checkGateways(nodes: readonly GraphBee[], add: Add): void {
   const names = new Map<string, string>()
   for (const { index, name, role, bee } of nodes) {
     if (role !== 'gateway') continue
-    const gateway = (bee.spec as { name?: unknown } | undefined)?.name
-    if (typeof gateway !== 'string') continue
+    // A gateway without a name of its own goes by its bee's.
+    const given = (bee.spec as { name?: unknown } | null | undefined)?.name
+    const gateway = typeof given === 'string' ? given : name
     const other = names.get(gateway)
     if (other !== undefined)
-      mistakes.push(
-        mistakeAt(
-          document.place(['bees', index, 'spec', 'name']),
-          `${other} has the gateway ${gateway} already`,
-          'Give one of the two another name.',
-        ),
+      add(
+        ['bees', index, ...(typeof given === 'string' ? ['spec', 'name'] : ['name'])],
+        `${other} has the gateway ${gateway} already`,
+        'Give one of the two another name.',
       )
     names.set(gateway, name)
   }
-  if (nodes.length > 0 && nodes.every(({ role }) => role !== null && role !== 'gateway')) {
-    mistakes.push(mistakeAt(document.place(['bees'], { key: true }), 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.'))
-  }
+  if (nodes.length > 0 && nodes.every(({ role }) => role !== null && role !== 'gateway'))
+    add(['bees'], 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.', { key: true })
 }
 
-function checkCycles(
-  nodes: readonly GraphBee[],
-  byName: ReadonlyMap<string, GraphBee>,
-  add: (path: readonly (string | number)[], message: string, next: string) => void,
-): ReadonlySet<string> {
-  const done = new Set<string>()
+/** Every bee that lies on a cycle. A bee is visited once, and with a stack of its own: a chain may be longer than the call stack is deep. */
+function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: Add): ReadonlySet<string> {
   const cyclic = new Set<string>()
-  const walk = (node: GraphBee, path: readonly string[]): void => {
-    const start = path.indexOf(node.name)
-    if (start >= 0) {
-      const ring = path.slice(start)
-      if (ring.every((name) => !cyclic.has(name))) {
-        const first = nodes.find(({ name }) => ring.includes(name)) ?? node
-        add(['bees', first.index, 'input'], `a cycle: ${[...ring, node.name].reverse().join(' → ')}`, 'Take one of these inputs away.')
+  const done = new Set<GraphBee>()
+  for (const root of nodes) {
+    if (done.has(root)) continue
+    /** The bees from the root to where the walk is, and where in each one's inputs it is. */
+    const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
+    const places = new Map([[root, 0]])
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const from = top.node.input?.bees[top.input++]
+      if (from === undefined) {
+        path.pop()
+        places.delete(top.node)
+        done.add(top.node)
+        continue
       }
-      for (const name of ring) cyclic.add(name)
-      return
-    }
-    if (done.has(node.name)) return
-    for (const from of node.input?.bees ?? []) {
       const source = byName.get(from)
-      if (source !== undefined) walk(source, [...path, node.name])
+      if (source === undefined || done.has(source)) continue
+      const start = places.get(source)
+      if (start === undefined) {
+        places.set(source, path.length)
+        path.push({ node: source, input: 0 })
+      } else
+        addRing(
+          path.slice(start).map(({ node }) => node),
+          cyclic,
+          add,
+        )
     }
-    done.add(node.name)
   }
-  for (const node of nodes) walk(node, [])
   return cyclic
 }
+
+/** Two rings that share a bee are told as one mistake: to mend the first shows the other. */
+function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void {
+  if (ring.every(({ name }) => !cyclic.has(name))) {
+    const first = ring.reduce((least, node) => (node.index < least.index ? node : least))
+    const names = [...ring, ...ring.slice(0, 1)].map(({ name }) => name).reverse()
+    const shown = names.length > maxRing ? [...names.slice(0, maxRing), '…'] : names
+    add(['bees', first.index, 'input'], `a cycle: ${shown.join(' → ')}`, 'Take one of these inputs away.')
+  }
+  for (const { name } of ring) cyclic.add(name)
+}
+
+const maxRing = 20
 
 /** A bee whose input is missing or unknown has its own mistake and counts as reached. */
 function reachedFrom(nodes: readonly GraphBee[]): ReadonlySet<string> {
   const known = new Set(nodes.map(({ name }) => name))
+  const readers = new Map<string, string[]>()
+  for (const { name, input } of nodes) {
+    for (const from of input?.bees ?? []) {
+      const others = readers.get(from)
+      if (others === undefined) readers.set(from, [name])
+      else others.push(name)
+    }
+  }
   const roots = nodes.filter(({ role, input }) => role === 'gateway' || input === null || input.bees.some((from) => !known.has(from)))
   const reached = new Set(roots.map(({ name }) => name))
-  for (let before = -1; before !== reached.size; ) {
-    before = reached.size
-    for (const { name, input } of nodes) if (input?.bees.some((from) => reached.has(from))) reached.add(name)
-  }
+  // A set gives what is added while it is walked.
+  for (const name of reached) for (const reader of readers.get(name) ?? []) reached.add(reader)
   return reached
 }

@@ -1,14 +1,13 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import type { WaggleError } from '../waggle-error.ts'
-import { mistakeAt, type Path, type SwarmDocument } from './document.ts'
+import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** Holds values of a file against JSON Schemas and says what is wrong in words, at the place where it stands. */
 export class SchemaChecker {
   readonly #document: SwarmDocument
   readonly #mistakes: WaggleError[]
-  readonly #ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true })
 
   constructor(document: SwarmDocument, mistakes: WaggleError[]) {
     this.#document = document
@@ -17,9 +16,10 @@ export class SchemaChecker {
 
   /** `at` is where in the file the value stands. */
   check(schema: TSchema, value: unknown, at: Path): boolean {
-    const validate = this.#ajv.compile(schema)
+    const validate = validatorOf(schema)
+    if (this.#mistakes.length >= enoughMistakes) return false
     if (validate(value)) return true
-    for (const error of validate.errors ?? []) this.#add(error, at)
+    for (const error of (validate.errors ?? []).slice(0, enoughMistakes)) this.#add(error, at)
     return false
   }
 
@@ -69,6 +69,17 @@ export class SchemaChecker {
   }
 }
 
+const validators = new WeakMap<TSchema, ValidateFunction>()
+
+/** To compile a schema takes some ten milliseconds, and a file's bees share a few. */
+function validatorOf(schema: TSchema): ValidateFunction {
+  const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
+  validators.set(schema, validate)
+  return validate
+}
+
+const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true }
+
 function unescaped(step: string): string | number {
   const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
   return /^\d+$/.test(name) ? Number(name) : name
@@ -82,5 +93,6 @@ function article(type: unknown): string {
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value !== null && typeof value === 'object') return 'a map'
-  return JSON.stringify(value) ?? 'nothing'
+  // JSON has no word for a number that is none, or that is infinite.
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing')
 }

@@ -2,6 +2,7 @@ import { WaggleError } from '../waggle-error.ts'
 import type { BeeCatalog } from './bee-type.ts'
 import { checkGraph } from './check-graph.ts'
 import { SchemaChecker } from './check-schema.ts'
+import { topicMistakes } from './check-topics.ts'
 import type { BeeInput, CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 import { invalidSwarm, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
@@ -36,7 +37,10 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
   checkGraph(document, beesOf(raw), catalog, mistakes)
   if (mistakes.length > 0) throw invalidSwarm(document.file, unique(mistakes))
   if (!isShaped) throw new WaggleError('WAGGLE_INTERNAL', { message: 'A swarm failed its schema without a mistake', next: 'Report this as a bug.' })
-  return { name: String(raw.name), document, bees }
+  const swarm: CheckedSwarm = { name: String(raw.name), document, bees }
+  const topics = topicMistakes(swarm)
+  if (topics.length > 0) throw invalidSwarm(document.file, topics)
+  return swarm
 }
 
 /** As it stands in the file: anything may be missing or of another type. */

@@ -1,4 +1,17 @@
-import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, visit } from 'yaml'
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  type YAMLMap,
+} from 'yaml'
 import { WaggleError } from '../waggle-error.ts'
 
 export type Path = readonly (string | number)[]
@@ -9,6 +22,7 @@ export class SwarmDocument {
   readonly value: unknown
   readonly #root: Node | null
   readonly #lines: LineCounter
+  readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>()
 
   private constructor(file: string, root: Node | null, value: unknown, lines: LineCounter) {
     this.file = file
@@ -17,40 +31,40 @@ export class SwarmDocument {
     this.#lines = lines
   }
 
+  /** As `parse`, of the bytes of a file: bytes that are not UTF-8 are a mistake at their place. */
+  static read(bytes: Uint8Array, file: string): SwarmDocument {
+    if (bytes.length > maxSwarmBytes) throw tooLarge(file)
+    try {
+      return SwarmDocument.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), file)
+    } catch (thrown) {
+      if (thrown instanceof WaggleError) throw thrown
+      throw invalidSwarm(file, [mistakeAt(firstOddByte(bytes, file), 'the file is not UTF-8 here', 'Save it as UTF-8.')])
+    }
+  }
+
   /** Everything that makes the text unreadable is thrown at once: WAGGLE_INVALID_SWARM. */
   static parse(text: string, file: string): SwarmDocument {
-    if (Buffer.byteLength(text) > maxBytes) {
-      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxBytes} bytes`, 'Split the swarm, or move data out of it.')])
-    }
+    if (Buffer.byteLength(text) > maxSwarmBytes) throw tooLarge(file)
     const lines = new LineCounter()
-    const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, strict: true, merge: false, customTags: [] })
     const placeOf = (offset: number) => {
-      const { line, col } = lines.linePos(offset)
+      const { line, col } = lines.linePos(Math.min(offset, text.length))
       return `${file}:${line || 1}:${col || 1}`
     }
-    const list = 'empty' in documents ? [] : documents
+    const list = parsedDocuments(text, file, lines)
     const document = list[0]
-    if (document === undefined) throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
+    if (document === undefined || (document.contents === null && document.errors.length === 0))
+      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
     const mistakes = list.flatMap((one) =>
       // A tag that YAML does not know is told below, with every other one.
       [...one.errors, ...one.warnings]
-        .filter(({ code }) => code !== 'TAG_RESOLVE_FAILED')
+        .filter(({ code, message }) => code !== 'TAG_RESOLVE_FAILED' && !stackIsFull.test(message))
+        .slice(0, enoughMistakes)
         .map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
     )
     if (list.length > 1) mistakes.push(mistakeAt(placeOf(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
-    visit(document, {
-      Node(_, node) {
-        const at = placeOf(node.range?.[0] ?? 0)
-        if (node.tag !== undefined && !plainTags.has(node.tag))
-          mistakes.push(mistakeAt(at, `the tag ${node.tag} is not allowed`, 'Write plain YAML values.'))
-      },
-      Pair(_, pair) {
-        if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
-          const node = pair.key as Node | null
-          mistakes.push(mistakeAt(placeOf(node?.range?.[0] ?? 0), 'a key must be a string', 'Quote it, or use a name.'))
-        }
-      },
-    })
+    mistakes.push(...nodeMistakes(document, placeOf))
+    if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message))))
+      throw tooDeep(`${file}:1:1`, file)
     if (mistakes.length > 0) throw invalidSwarm(file, mistakes)
     let value: unknown
     try {
@@ -60,6 +74,8 @@ export class SwarmDocument {
         mistakeAt(`${file}:1:1`, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`),
       ])
     }
+    // Aliases may put a value inside another many times over.
+    if (depthOf(value) > maxDepth) throw tooDeep(`${file}:1:1`, file)
     return new SwarmDocument(file, document.contents, value, lines)
   }
 
@@ -70,7 +86,7 @@ export class SwarmDocument {
     path.forEach((step, index) => {
       const isLast = index === path.length - 1
       if (isMap(node)) {
-        const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === step)
+        const pair = this.#pairsOf(node).get(step)
         const key = pair?.key as Node | undefined
         const value = (pair?.value ?? null) as Node | null
         if (key !== undefined) offset = (isLast && options.key) || value === null ? (key.range?.[0] ?? offset) : (value.range?.[0] ?? offset)
@@ -84,16 +100,32 @@ export class SwarmDocument {
     const { line, col } = this.#lines.linePos(offset)
     return `${this.file}:${line || 1}:${col || 1}`
   }
+
+  /** By key; made once a map, as thousands of mistakes may be in one. */
+  #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
+    const known = this.#pairs.get(map)
+    if (known !== undefined) return known
+    const pairs = new Map(map.items.map((pair) => [isScalar(pair.key) ? pair.key.value : pair.key, pair]))
+    this.#pairs.set(map, pairs)
+    return pairs
+  }
 }
 
+/** The texts may quote a file: they are cut where they are long, and control characters are written as escapes. */
 export function mistakeAt(place: string, message: string, next: string): WaggleError {
-  return new WaggleError('WAGGLE_SWARM_MISTAKE', { message, next, place })
+  return new WaggleError('WAGGLE_SWARM_MISTAKE', { message: quotable(message), next: quotable(next), place })
 }
 
-/** All mistakes of a file as one error, in the order of their places. */
+/** The mistakes of a file as one error, in the order of their places; of more than a hundred the first ones, and how many there are. */
 export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): WaggleError {
-  const sorted = [...mistakes].sort((a, b) => comparePlaces(a.place ?? '', b.place ?? ''))
-  const count = sorted.length === 1 ? 'a mistake' : `${sorted.length} mistakes`
+  const sorted = mistakes
+    .map((mistake) => ({ mistake, place: lineAndColumn(mistake.place ?? '') }))
+    .sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1])
+    .map(({ mistake }) => mistake)
+  const number = mistakes.length < enoughMistakes ? String(mistakes.length) : `${enoughMistakes} or more`
+  const count = sorted.length === 1 ? 'a mistake' : `${number} mistakes`
+  const [next] = sorted.splice(maxMistakes)
+  if (next !== undefined) sorted.push(mistakeAt(next.place ?? `${file}:1:1`, 'more mistakes begin here', 'Correct those above first.'))
   return new WaggleError('WAGGLE_INVALID_SWARM', {
     message: `${file} has ${count}:\n${sorted.map((mistake) => `${mistake.place}: ${mistake.message}; ${mistake.next}`).join('\n')}`,
     next: 'Correct each and run `waggle validate` again.',
@@ -102,8 +134,18 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
   })
 }
 
-const maxBytes = 1024 * 1024
+/** A swarm file, or waggle.yaml, holds no more. */
+export const maxSwarmBytes = 1024 * 1024
 const maxAliases = 100
+const maxDepth = 64
+/** A check that has found so many looks for no more: a file may be wrong throughout. */
+export const enoughMistakes = 1000
+/** Mistakes that are told; and characters of each text that may quote a file. */
+const maxMistakes = 100
+const maxTextLength = 500
+/** The parser's own word for a file that is nested too deeply for it. */
+const stackIsFull = /call stack size|Stack overflow/
+const control = /\p{Cc}/gu
 /** The tags that YAML's own values have, which nobody writes. */
 const plainTags = new Set([
   'tag:yaml.org,2002:map',
@@ -115,13 +157,118 @@ const plainTags = new Set([
   'tag:yaml.org,2002:null',
 ])
 
+function tooLarge(file: string): WaggleError {
+  return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxSwarmBytes} bytes`, 'Split the swarm, or move data out of it.')])
+}
+
+/** A decoder puts a replacement character in the place of each byte that is not UTF-8. */
+function firstOddByte(bytes: Uint8Array, file: string): string {
+  const lines = new TextDecoder('utf-8').decode(bytes).split('\n')
+  const line = lines.findIndex((text) => text.includes(replacement))
+  return `${file}:${line + 1}:${(lines[line]?.indexOf(replacement) ?? 0) + 1}`
+}
+
+const replacement = '\u{FFFD}'
+
 function firstLine(message: string): string {
   return (message.split('\n', 1)[0] ?? message).replace(/ at line \d+, column \d+:?$/, '')
 }
 
-function comparePlaces(a: string, b: string): number {
-  const numbers = (place: string) => place.split(':').slice(-2).map(Number)
-  const [lineA = 0, columnA = 0] = numbers(a)
-  const [lineB = 0, columnB = 0] = numbers(b)
-  return lineA - lineB || columnA - columnB
+function lineAndColumn(place: string): readonly [number, number] {
+  const [line = 0, column = 0] = place.split(':').slice(-2).map(Number)
+  return [line || 0, column || 0]
+}
+
+function quotable(text: string): string {
+  const cut = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text
+  return cut.toWellFormed().replace(control, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+function parsedDocuments(text: string, file: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+  try {
+    // Keys that are there twice are found below: yaml compares each with each.
+    const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
+    return 'empty' in documents ? [] : documents
+  } catch (thrown) {
+    // The parser calls itself for each level, until the stack is full.
+    if (thrown instanceof RangeError) throw tooDeep(`${file}:1:1`, file)
+    throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file cannot be parsed (${String(thrown)})`, 'Correct the YAML.')])
+  }
+}
+
+function tooDeep(place: string, file: string): WaggleError {
+  return invalidSwarm(file, [mistakeAt(place, `values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')])
+}
+
+/** Walked without recursion, as the file may be nested as deeply as it is long. */
+function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => string): readonly WaggleError[] {
+  const mistakes: WaggleError[] = []
+  const aliases: Alias[] = []
+  const waiting: { readonly node: unknown; readonly depth: number }[] = [{ node: document.contents, depth: 1 }]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { node, depth } = next
+    if (!isNode(node)) continue
+    const at = node.range?.[0] ?? 0
+    const add = (message: string, step: string) => mistakes.push(mistakeAt(placeOf(at), message, step))
+    if (depth > maxDepth) {
+      add(`values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')
+      continue
+    }
+    if (isAlias(node)) {
+      aliases.push(node)
+      continue
+    }
+    if (node.tag !== undefined && !plainTags.has(node.tag)) add(`the tag ${node.tag} is not allowed`, 'Write plain YAML values.')
+    if (isScalar(node) && typeof node.value === 'string') {
+      const wrong = wrongCharacter(node.value)
+      if (wrong !== null) add(`a string holds ${wrong}`, 'Take it away: no name, command or setting can have it.')
+    }
+    if (isSeq(node)) for (const item of node.items) waiting.push({ node: item, depth: depth + 1 })
+    if (!isMap(node)) continue
+    const keys = new Set<string>()
+    for (const { key, value } of node.items) {
+      waiting.push({ node: key, depth: depth + 1 }, { node: value, depth: depth + 1 })
+      const place = placeOf(isNode(key) ? (key.range?.[0] ?? at) : at)
+      if (!isScalar(key) || typeof key.value !== 'string') mistakes.push(mistakeAt(place, 'a key must be a string', 'Quote it, or use a name.'))
+      else if (keys.has(key.value)) mistakes.push(mistakeAt(place, `the key ${key.value} is a duplicate`, 'Keep one of the two.'))
+      else keys.add(key.value)
+    }
+  }
+  mistakes.push(...aliasMistakes(document, aliases, placeOf))
+  return mistakes
+}
+
+/** To resolve an alias, yaml looks through the whole document: a file of nothing else would take minutes. */
+function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], placeOf: (offset: number) => string): readonly WaggleError[] {
+  const offsetOf = (alias: Alias) => alias.range?.[0] ?? 0
+  if (aliases.length > maxAliases) {
+    const first = aliases.reduce((least, alias) => Math.min(least, offsetOf(alias)), Number.POSITIVE_INFINITY)
+    return [mistakeAt(placeOf(first), `there are more than ${maxAliases} aliases`, 'Write the values out.')]
+  }
+  return aliases.flatMap((alias) => {
+    const [at, anchor] = [offsetOf(alias), alias.resolve(document)]
+    if (!anchor?.range || anchor.range[0] > at || at >= anchor.range[2]) return []
+    return [mistakeAt(placeOf(at), `*${alias.source} stands inside &${alias.source}: the value would hold itself`, 'Take the alias away.')]
+  })
+}
+
+/** No operating system takes a NUL in a path, a command or its environment, and half a surrogate pair has no bytes. */
+function wrongCharacter(text: string): string | null {
+  if (text.includes('\0')) return 'the character NUL'
+  return text.isWellFormed() ? null : 'half a surrogate pair'
+}
+
+function depthOf(value: unknown): number {
+  const depths = new Map<object, number>()
+  let deepest = 0
+  const waiting: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 1 }]
+  for (let next = waiting.pop(); next !== undefined && deepest <= maxDepth; next = waiting.pop()) {
+    const { value, depth } = next
+    // What an anchor names is looked into again only where it lies deeper.
+    if (value === null || typeof value !== 'object' || (depths.get(value) ?? 0) >= depth) continue
+    depths.set(value, depth)
+    deepest = Math.max(deepest, depth)
+    for (const inner of Object.values(value)) waiting.push({ value: inner, depth: depth + 1 })
+  }
+  return deepest
 }

@@ -49,6 +49,8 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
   readonly #payloads: HandingSerde<Payload>
+  /** By step, in their order: the steps that it feeds. */
+  readonly #children = new Map<string, string[]>()
 
   constructor(
     topology: Topology,
@@ -64,8 +66,9 @@ class SubtopologyBuilder {
     this.#bees = bees
     this.#host = host
     this.#settings = settings
-    this.#deadLetters = `dead-letters-${subtopology.id}`
+    this.#deadLetters = `dead-letters.${subtopology.id}`
     this.#payloads = settings.predictions?.serde ?? payloadSerde
+    for (const { name, parents } of subtopology.steps) for (const parent of parents) this.#childrenOf(parent).push(name)
   }
 
   build(): void {
@@ -86,7 +89,7 @@ class SubtopologyBuilder {
         this.#addSink(name, step.topic, parents)
         return
       case 'accept': {
-        const acceptedChild = `${name}-accepted`
+        const acceptedChild = `${name}.accepted`
         const requestChildren = children.filter((child) => child !== acceptedChild)
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
@@ -104,10 +107,10 @@ class SubtopologyBuilder {
       case 'output':
         this.#topology.addOperator(
           name,
-          { op: 'transform', apply: (record) => outgoing(record as Record<string, Payload>, `${name}-topic`) },
+          { op: 'transform', apply: (record) => outgoing(record as Record<string, Payload>, `${name}.topic`) },
           parents,
         )
-        this.#topology.addSink(`${name}-topic`, step.topic, [name], this.#written)
+        this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
         return
       case 'value':
         this.#topology.addOperator(name, this.#value(this.#bee(step.bee), children), parents)
@@ -145,7 +148,7 @@ class SubtopologyBuilder {
       case 'ledger': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: requestEntrySerde }))
         const { store, waitsFor } = step
-        const replyChild = `${name}-replies`
+        const replyChild = `${name}.replies`
         this.#topology.addOperator(
           name,
           {
@@ -171,7 +174,7 @@ class SubtopologyBuilder {
       this.#topology.addSink(name, topic, parents, this.#written)
       return
     }
-    const child = `${name}-topic`
+    const child = `${name}.topic`
     this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: markedPrediction(record), child }] }, parents)
     this.#topology.addSink(child, topic, [name], this.#written)
   }
@@ -222,8 +225,10 @@ class SubtopologyBuilder {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }
 
-  #childrenOf(name: string): readonly string[] {
-    return this.#subtopology.steps.flatMap((step) => (step.parents.includes(name) ? [step.name] : []))
+  #childrenOf(name: string): string[] {
+    const children = this.#children.get(name) ?? []
+    this.#children.set(name, children)
+    return children
   }
 
   #bee(name: string): SwarmBee {

@@ -2,7 +2,11 @@
 function nearestName(name: string, candidates: Iterable<string>): string | null {
   let nearest: string | null = null
   let least = Math.max(2, Math.floor(name.length / 3)) + 1
+  if (name.length > maxCompared) return null
+  let compared = 0
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - name.length) >= least) continue
+    if (++compared > maxCandidates) break
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < least) {
       least = distance
@@ -11,6 +15,9 @@ function nearestName(name: string, candidates: Iterable<string>): string | null 
   }
   return nearest
 }
+
+/** The right name is no longer than this, and a near one is found among these many or not at all: to compare takes time. */
+const [maxCompared, maxCandidates] = [128, 1000]
 
 /** ` Did you mean X?` or nothing, to end a sentence with. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {

@@ -1,6 +1,7 @@
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../naming.ts'
 import type { TopicSpec } from '../topic.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
+import { enumerated } from './enumerated.ts'
 
 /** What a swarm compiles to: which bees share a sub-topology, what goes over topics, where it was cut and why. Pure. */
 export interface SwarmPlan {
@@ -84,6 +85,12 @@ interface Chain {
   readonly needsGpu: boolean
 }
 
+interface Beginning {
+  /** Null: it is fused with what feeds it. */
+  readonly cut: string | null
+  readonly chain: Chain
+}
+
 const nothingBefore: Chain = { isGateway: false, hasState: false, needsGpu: false }
 
 class Planner {
@@ -93,11 +100,18 @@ class Planner {
   readonly #applicationId: string
   readonly #accepted: string
   readonly #topics = new Map<string, { writers: Set<string>; readers: Set<string> }>()
+  /** By bee, in the file's order: what names it as its input. */
+  readonly #namedBy: ReadonlyMap<string, readonly SwarmBee[]>
+  /** By bee. */
+  readonly #readers = new Map<string, readonly Reader[]>()
+  /** By bee: why a sub-topology begins there, and what lies before and at it in its own one. */
+  readonly #beginnings = new Map<string, Beginning>()
 
   constructor(swarm: CheckedSwarm, settings: PlanSettings) {
     this.#swarm = swarm
     this.#settings = settings
     this.#byName = new Map(swarm.bees.map((bee) => [bee.name, bee]))
+    this.#namedBy = namedBy(swarm.bees)
     this.#applicationId = applicationIdOf(swarm.name)
     this.#accepted = repartitionTopic(this.#applicationId, 'accepted')
   }
@@ -111,6 +125,7 @@ class Planner {
     const { answerPartitions } = this.#settings
     const answersTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
     if (answersTopic !== null) this.#writes(answersTopic, respond?.name ?? 'ledger')
+    const foreign = new Set(bees.map(topicOf))
     return {
       swarm,
       applicationId: this.#applicationId,
@@ -123,7 +138,7 @@ class Planner {
         retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
         writers: [...writers],
         readers: [...readers],
-        isForeign: bees.some((bee) => topicOf(bee) === name),
+        isForeign: foreign.has(name),
       })),
       gateways: bees
         .filter((bee) => bee.type.role === 'gateway' && topicOf(bee) === null)
@@ -142,9 +157,9 @@ class Planner {
     if (bee.input?.kind === 'join' && (bee.type.role === 'call' || bee.type.role === 'sink')) {
       const topic = repartitionTopic(this.#applicationId, `${bee.name}-join`)
       this.#join(draft, bee)
-      this.#sink(draft, topic, bee.name)
+      this.#sink(draft, topic, bee.name, `${bee.name}.join-sink`)
       const after = new Draft()
-      this.#source(after, [topic], bee.name)
+      this.#source(after, [topic], bee.name, `${bee.name}.joined`)
       this.#chain(after, bee, null)
       return [draft.done(cut), after.done(`in front of ${bee.name}, which takes time and would have its join’s state before it`)]
     }
@@ -154,7 +169,7 @@ class Planner {
       this.#writes(topic, 'producers')
       draft.add(bee.name, { kind: 'accept', gateway: gatewayOf(bee), bee: bee.name })
       this.#writes(this.#accepted, bee.name)
-      draft.also(`${bee.name}-accepted`, bee.name, { kind: 'sink', topic: this.#accepted })
+      draft.also(`${bee.name}.accepted`, bee.name, { kind: 'sink', topic: this.#accepted })
       this.#follow(draft, bee, { isGateway: true, hasState: false, needsGpu: false })
     } else if (bee.input?.kind === 'join') {
       this.#join(draft, bee)
@@ -169,7 +184,7 @@ class Planner {
 
   /** The bee's own step, then what is fused behind it. */
   #chain(draft: Draft, bee: SwarmBee, batch: SwarmBee | null): void {
-    if (batch !== null) draft.bees.unshift(batch.name)
+    if (batch !== null) draft.bees.add(batch.name)
     this.#step(draft, bee, batch)
     this.#follow(draft, bee, { isGateway: false, hasState: draft.hasState, needsGpu: bee.gpu > 0 })
   }
@@ -206,16 +221,21 @@ class Planner {
       next = this.#fusedAfter(bee, chain)
     }
     if (givesNothingOn.has(bee.type.role)) return
-    if (chain.isGateway) draft.add(`${from.name}-deduplicate`, { kind: 'deduplicate', store: `${from.name}-seen` })
+    if (chain.isGateway) draft.add(`${from.name}.deduplicate`, { kind: 'deduplicate', store: `${from.name}-seen` })
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
 
+  /** Those behind a batch read the bee in front of it. A batch never reads a batch. */
   #readersOf(bee: SwarmBee): readonly Reader[] {
-    return this.#swarm.bees.flatMap((reader): Reader[] => {
-      if (!reader.input?.bees.includes(bee.name)) return []
-      if (reader.type.role !== 'batch') return [{ bee: reader, batch: null }]
-      return this.#readersOf(reader).map((behind) => ({ bee: behind.bee, batch: reader }))
-    })
+    const known = this.#readers.get(bee.name)
+    if (known !== undefined) return known
+    const readers = (this.#namedBy.get(bee.name) ?? []).flatMap((reader): readonly Reader[] =>
+      reader.type.role === 'batch'
+        ? (this.#namedBy.get(reader.name) ?? []).map((behind) => ({ bee: behind, batch: reader }))
+        : [{ bee: reader, batch: null }],
+    )
+    this.#readers.set(bee.name, readers)
+    return readers
   }
 
   #fusedAfter(bee: SwarmBee, chain: Chain): SwarmBee | null {
@@ -226,10 +246,14 @@ class Planner {
 
   /** Null: they may share a sub-topology. */
   #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): string | null {
-    if (bee.input?.kind === 'join') return `at a join: ${bee.name} waits for ${bee.input.bees.join(', ')}`
-    if (bee.input?.kind === 'stack') return `at a stack: ${bee.name} takes each of ${bee.input.bees.join(', ')} as it comes`
+    if (bee.input?.kind === 'join') return `at a join: ${bee.name} waits for ${enumerated(bee.input.bees, bee.input.bees.length)}`
+    if (bee.input?.kind === 'stack') return `at a stack: ${bee.name} takes each of ${enumerated(bee.input.bees, bee.input.bees.length)} as it comes`
     const readers = this.#readersOf(from)
-    if (readers.length > 1) return `at a fan-out: ${readers.map((reader) => reader.bee.name).join(', ')} read ${from.name}, each at its own pace`
+    if (readers.length > 1)
+      return `at a fan-out: ${enumerated(
+        readers.slice(0, 100).map((reader) => reader.bee.name),
+        readers.length,
+      )} read ${from.name}, each at its own pace`
     if (batch !== null) return `in front of a batch: ${batch.name} fills ${bee.name}’s batches from what waits`
     if (bee.gpu > 0) return `in front of ${bee.name}, which goes only where a GPU is`
     if (bee.type.role === 'sink') return `in front of a sink: ${bee.name} may wait without holding up what feeds it`
@@ -242,23 +266,36 @@ class Planner {
 
   /** Why a sub-topology begins at this bee, or null where it is fused with what feeds it. */
   #cutBefore(bee: SwarmBee): string | null {
-    if (bee.type.role === 'gateway') return `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}`
-    const feeder = bee.input?.bees[0]
-    if (bee.input === null || feeder === undefined) return null
-    const { source, batch } = this.#behindBatch(feeder)
-    if (source === null) return null
-    if (bee.input.kind !== 'name') return this.#reasonToCut(source, { bee, batch }, nothingBefore)
-    return this.#reasonToCut(source, { bee, batch }, this.#chainOf(source))
+    return this.#beginningOf(bee).cut
   }
 
-  /** What lies before and at a bee in its own sub-topology. */
-  #chainOf(bee: SwarmBee): Chain {
-    if (bee.type.role === 'gateway') return { isGateway: true, hasState: false, needsGpu: false }
-    if (bee.input?.kind === 'join') return { isGateway: false, hasState: bee.type.role !== 'call', needsGpu: bee.gpu > 0 }
-    const feeder = bee.input?.bees[0]
-    if (feeder === undefined || this.#cutBefore(bee) !== null) return { ...nothingBefore, needsGpu: bee.gpu > 0 }
-    const { source } = this.#behindBatch(feeder)
-    return source === null ? nothingBefore : this.#chainOf(source)
+  /** Each bee is looked at once, and after its feeder: chains are longer than the call stack is deep. */
+  #beginningOf(bee: SwarmBee): Beginning {
+    const unknown: SwarmBee[] = []
+    for (let at: SwarmBee | null = bee; at !== null && !this.#beginnings.has(at.name); at = this.#feederOf(at).source) unknown.push(at)
+    for (const one of unknown.reverse()) this.#beginnings.set(one.name, this.#beginning(one))
+    return this.#beginnings.get(bee.name) ?? { cut: null, chain: nothingBefore }
+  }
+
+  /** The feeder's beginning is known. */
+  #beginning(bee: SwarmBee): Beginning {
+    if (bee.type.role === 'gateway') {
+      const cut = `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}`
+      return { cut, chain: { isGateway: true, hasState: false, needsGpu: false } }
+    }
+    const { source, batch } = this.#feederOf(bee)
+    const needsGpu = bee.gpu > 0
+    if (source === null || bee.input === null) return { cut: null, chain: { ...nothingBefore, needsGpu } }
+    const before = bee.input.kind === 'name' ? (this.#beginnings.get(source.name)?.chain ?? nothingBefore) : nothingBefore
+    const cut = this.#reasonToCut(source, { bee, batch }, before)
+    if (bee.input.kind === 'join') return { cut, chain: { isGateway: false, hasState: bee.type.role !== 'call', needsGpu } }
+    return { cut, chain: cut === null ? before : { ...nothingBefore, needsGpu } }
+  }
+
+  /** The bee that its first input comes from, and the batch that lies between the two. */
+  #feederOf(bee: SwarmBee): { readonly source: SwarmBee | null; readonly batch: SwarmBee | null } {
+    const first = bee.input?.bees[0]
+    return first === undefined ? { source: null, batch: null } : this.#behindBatch(first)
   }
 
   #behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {
@@ -285,8 +322,8 @@ class Planner {
       inputs.map(({ topic }) => topic),
       bee.name,
     )
-    draft.bees.push(bee.name)
-    draft.add(`${bee.name}-join`, { kind: 'join', bee: bee.name, store: `${bee.name}-join`, inputs })
+    draft.bees.add(bee.name)
+    draft.add(`${bee.name}.join`, { kind: 'join', bee: bee.name, store: `${bee.name}-join`, inputs })
   }
 
   #ledger(draft: Draft, respond: SwarmBee): void {
@@ -294,27 +331,34 @@ class Planner {
     const waitsFor =
       before?.kind === 'join' ? before.inputs.map(({ name }) => name) : draft.sourceTopics.map((topic) => topic.slice(topic.lastIndexOf('.') + 1))
     this.#reads(this.#accepted, respond.name)
-    draft.beside(`${respond.name}-accepted`, { kind: 'source', topics: [this.#accepted] })
-    draft.add(respond.name, { kind: 'ledger', store: ledgerStore, waitsFor }, [`${respond.name}-accepted`])
+    draft.beside(`${respond.name}.accepted`, { kind: 'source', topics: [this.#accepted] })
+    draft.add(respond.name, { kind: 'ledger', store: ledgerStore, waitsFor }, [`${respond.name}.accepted`])
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
   }
 
   /** A swarm that answers nobody still knows which requests it has. */
   #ledgerAlone(): SubtopologyPlan {
     const draft = new Draft()
-    this.#source(draft, [this.#accepted], 'ledger')
-    draft.add('ledger', { kind: 'ledger', store: ledgerStore, waitsFor: [] })
+    const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
+    this.#source(draft, [this.#accepted], 'ledger', this.#sourceOf(name))
+    draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [] })
     return { ...draft.done('the ledger of requests, kept by request id'), bees: [] }
   }
 
-  #source(draft: Draft, topics: readonly string[], reader: string): void {
+  #source(draft: Draft, topics: readonly string[], reader: string, step = this.#sourceOf(reader)): void {
     for (const topic of topics) this.#reads(topic, reader)
-    draft.add(`${reader}-source`, { kind: 'source', topics })
+    draft.add(step, { kind: 'source', topics })
   }
 
-  #sink(draft: Draft, topic: string, writer: string): void {
+  /** The name of a consumer group too, so it stays as it was. Every other step's name has a dot, which no bee's name has. */
+  #sourceOf(reader: string): string {
+    const name = `${reader}-source`
+    return this.#byName.has(name) ? `${reader}.source` : name
+  }
+
+  #sink(draft: Draft, topic: string, writer: string, step = `${writer}.sink`): void {
     this.#writes(topic, writer)
-    draft.add(`${writer}-sink`, { kind: 'sink', topic })
+    draft.add(step, { kind: 'sink', topic })
   }
 
   #reads(topic: string, reader: string): void {
@@ -336,7 +380,7 @@ type StepBody = Step extends infer S ? (S extends Step ? Omit<S, 'name' | 'paren
 
 /** A sub-topology while it is put together: each step goes behind the last one. */
 class Draft {
-  readonly bees: string[] = []
+  readonly bees = new Set<string>()
   readonly steps: Step[] = []
   #last: string | null = null
 
@@ -352,8 +396,8 @@ class Draft {
     const parents = [...(this.#last === null || body.kind === 'source' ? [] : [this.#last]), ...alsoFrom]
     this.steps.push({ ...body, name, parents } as Step)
     this.#last = name
-    if ('bee' in body && !this.bees.includes(body.bee)) this.bees.push(body.bee)
-    if (body.kind === 'ledger' && !this.bees.includes(name)) this.bees.push(name)
+    if ('bee' in body) this.bees.add(body.bee)
+    if (body.kind === 'ledger') this.bees.add(name)
   }
 
   /** Hangs off `parent`; what is added next goes on behind the last step as before. */
@@ -368,7 +412,7 @@ class Draft {
   done(cut: string): SubtopologyPlan {
     return {
       id: 0,
-      bees: this.bees,
+      bees: [...this.bees],
       sources: [...new Set(this.sourceTopics)],
       sinks: [...new Set(this.steps.flatMap((step) => (step.kind === 'sink' || step.kind === 'output' ? [step.topic] : [])))],
       stores: this.steps.flatMap((step) => ('store' in step ? [step.store] : [])),
@@ -376,6 +420,18 @@ class Draft {
       steps: this.steps,
     }
   }
+}
+
+function namedBy(bees: readonly SwarmBee[]): ReadonlyMap<string, readonly SwarmBee[]> {
+  const readers = new Map<string, SwarmBee[]>()
+  for (const bee of bees) {
+    for (const name of new Set(bee.input?.bees)) {
+      const known = readers.get(name)
+      if (known === undefined) readers.set(name, [bee])
+      else known.push(bee)
+    }
+  }
+  return readers
 }
 
 const givesNothingOn: ReadonlySet<string> = new Set(['sink', 'respond', 'output'])

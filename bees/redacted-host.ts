@@ -1,0 +1,49 @@
+import type { AsyncWorker } from '../topology/async-step.ts'
+import type { BeeHost } from '../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import type { Payload } from '../topology/swarm/payload.ts'
+import type { Redaction } from '../topology/swarm/redaction.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+
+/** A host whose errors quote no secret: they go to callers, dead letters, logs and the console. */
+export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
+  return {
+    open: async (bee) => redactedWorker(await told(redaction, () => host.open(bee)), redaction),
+    valueOf: (bee: SwarmBee) => {
+      const compute = host.valueOf(bee)
+      return (input, request) => {
+        try {
+          return compute(input, request)
+        } catch (thrown) {
+          throw redaction.error(thrown)
+        }
+      }
+    },
+    batchOf: (bee) => host.batchOf(bee),
+  }
+}
+
+type Worker = AsyncWorker<string, Payload, Payload, Payload>
+
+function redactedWorker(worker: Worker, redaction: Redaction): Worker {
+  return {
+    ...worker,
+    async call(rows, calls) {
+      const outcomes = await told(redaction, () => worker.call(rows, calls))
+      return outcomes.map((outcome) => (outcome instanceof WaggleError ? redactedError(outcome, redaction) : outcome))
+    },
+  }
+}
+
+function redactedError(error: WaggleError, redaction: Redaction): WaggleError {
+  const redacted = redaction.error(error)
+  return redacted instanceof WaggleError ? redacted : error
+}
+
+async function told<T>(redaction: Redaction, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (thrown) {
+    throw redaction.error(thrown)
+  }
+}

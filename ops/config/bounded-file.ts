@@ -1,0 +1,33 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/**
+ * Reads a file that a person named. Devices, pipes and directories are refused before a byte is read, as one of them may give bytes for ever, or
+ * none; so is more than `maxBytes`. WAGGLE_FILE_NOT_FOUND, with `next`.
+ */
+export function readBounded(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
+  let descriptor: number | null = null
+  try {
+    // Without O_NONBLOCK, to open a pipe waits for somebody who writes to it.
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stats = fstatSync(descriptor)
+    if (!stats.isFile()) throw unreadable(file, stats.isDirectory() ? 'is a directory' : 'is no regular file', next)
+    // The size is no bound: files of /proc say that they are empty.
+    const bytes = Buffer.alloc(Math.min(Math.max(stats.size, smallestRead), maxBytes) + 1)
+    let length = 0
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) read = readSync(descriptor, bytes, length, bytes.length - length, null)
+    if (length === bytes.length) throw unreadable(file, `is larger than ${maxBytes} bytes`, next)
+    return bytes.subarray(0, length)
+  } catch (cause) {
+    if (cause instanceof WaggleError) throw cause
+    throw unreadable(file, `cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, next, cause)
+  } finally {
+    if (descriptor !== null) closeSync(descriptor)
+  }
+}
+
+const smallestRead = 64 * 1024
+
+function unreadable(file: string, why: string, next: string, cause?: unknown): WaggleError {
+  return new WaggleError('WAGGLE_FILE_NOT_FOUND', { message: `${file} ${why}`, next, place: `${file}:1:1`, cause })
+}

@@ -1,0 +1,66 @@
+import { keep, type TargetFiles } from './target-files.ts'
+import { type AttemptBounds, type Finding, WatchedTarget } from './target-watchdog.ts'
+
+export interface FuzzOptions {
+  readonly seed: number
+  readonly durationMs: number
+  /** Most attempts, whatever the time. */
+  readonly attempts?: number
+  readonly bounds?: AttemptBounds
+}
+
+export interface FuzzReport {
+  readonly target: string
+  readonly attempts: number
+  readonly elapsedMs: number
+  readonly finding: KeptFinding | null
+}
+
+/** A finding whose input is as short as could be made, and the file that keeps it. */
+export interface KeptFinding extends Finding {
+  readonly file: string
+  /** False: it takes more than this input alone, as where a target keeps state. */
+  readonly isRepeatable: boolean
+}
+
+export const attemptBounds: AttemptBounds = { attemptMs: 10_000, attemptBytes: 256 * 1024 * 1024, heapBytes: 1024 * 1024 * 1024 }
+
+/** Mutates the target's seeds and corpus until the time is over or an input breaks a promise; that input is shortened and added to the corpus. */
+export async function fuzz(
+  files: TargetFiles,
+  { seed, durationMs, attempts = Number.MAX_SAFE_INTEGER, bounds = attemptBounds }: FuzzOptions,
+): Promise<FuzzReport> {
+  const target = new WatchedTarget(files, bounds)
+  try {
+    const startedAt = performance.now()
+    const finding = await target.fuzz({ seed, durationMs, attempts })
+    const report = { target: files.name, attempts: target.attempts, elapsedMs: performance.now() - startedAt }
+    return { ...report, finding: finding === null ? null : await kept(files, target, finding) }
+  } finally {
+    await target.close()
+  }
+}
+
+async function kept(files: TargetFiles, target: WatchedTarget, found: Finding): Promise<KeptFinding> {
+  const isRepeatable = (await target.try(found.input))?.kind === found.kind
+  const finding = isRepeatable ? await shortened(target, found) : found
+  return { ...finding, isRepeatable, file: keep(files, finding.input) }
+}
+
+/** Takes pieces away, halves first, single bytes last, as long as the finding stays. Hangs cost their whole bound each, so time is bounded too. */
+async function shortened(target: WatchedTarget, found: Finding): Promise<Finding> {
+  const endMs = performance.now() + shorteningMs
+  let finding = found
+  for (let size = Math.ceil(found.input.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let at = 0; at < finding.input.length; ) {
+      if (performance.now() > endMs) return finding
+      const shorter = Buffer.concat([finding.input.subarray(0, at), finding.input.subarray(at + size)])
+      const again = await target.try(shorter)
+      if (again?.kind === found.kind) finding = again
+      else at += size
+    }
+  }
+  return finding
+}
+
+const shorteningMs = 60_000

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, describe, it } from 'node:test'
+
+const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+const secret = 'hunter2/"hunter2'
+
+/** Commands that end before they have said that they are ready. */
+const commands = {
+  'is not there': '[/nowhere/program, "--key={{ secrets.KEY }}"]',
+  'is a secret itself': '["/nowhere/{{ secrets.KEY }}"]',
+  'quotes a secret and ends': `[node, -e, "console.error('my key is ' + process.env.KEY); process.exit(3)"]`,
+}
+
+describe('A run that fails', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-secrets-'))
+  after(() => rmSync(directory, { recursive: true }))
+
+  for (const [what, command] of Object.entries(commands)) {
+    it(`because a command ${what} tells the place and no secret`, () => {
+      const file = join(directory, 'swarm.yaml')
+      writeFileSync(
+        file,
+        `name: s
+bees:
+  - { name: g, type: gateway-input, spec: { name: g } }
+  - { name: c, type: container, input: { name: g }, spec: { command: ${command}, env: { KEY: "{{ secrets.KEY }}" } } }
+  - { name: r, type: respond, input: { name: c } }
+`,
+      )
+      const env = { WAGGLE_SECRET_KEY: secret, WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0' }
+      const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'run', file], { env: { ...process.env, ...env }, encoding: 'utf8' })
+      assert.equal(status, 1, stderr)
+      assert.match(stderr, /swarm\.yaml:4:\d+: /)
+      assert.doesNotMatch(stdout + stderr, /hunter2|^\s+at .*:\d+:\d+\)?$/m)
+    })
+  }
+})

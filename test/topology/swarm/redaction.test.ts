@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Redaction } from '../../../topology/swarm/redaction.ts'
+import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
+
+const redaction = new Redaction(
+  new Map([
+    ['secrets.KEY', 'p@ss "word"/+$1'],
+    ['secrets.LONG', 'first line\nsecond line'],
+  ]),
+)
+
+test('a secret is hidden as it is, as JSON, in a URL, and line by line', () => {
+  for (const told of ['p@ss "word"/+$1', 'p@ss \\"word\\"/+$1', encodeURIComponent('p@ss "word"/+$1')])
+    assert.equal(redaction.text(`a ${told} b`), 'a {{ secrets.KEY }} b')
+  assert.equal(redaction.text('it said: second line'), 'it said: {{ secrets.LONG }}')
+})
+
+test('an error keeps its code, its class and its place, and tells no secret in any of its texts', () => {
+  const cause = new Error('spawn p@ss "word"/+$1 ENOENT')
+  const thrown = new WaggleError('WAGGLE_BEE_DIED', {
+    message: 'The command p@ss "word"/+$1',
+    next: 'Not p@ss "word"/+$1',
+    place: 'a.yaml:1:1',
+    cause,
+  })
+  const told = redaction.error(thrown)
+  assert.ok(told instanceof WaggleError)
+  assert.deepEqual([told.code, told.place, told.message], ['WAGGLE_BEE_DIED', 'a.yaml:1:1', 'The command {{ secrets.KEY }}'])
+  assert.doesNotMatch([told.message, told.next, told.stack, (told.cause as Error).message, (told.cause as Error).stack].join(), /word/)
+  assert.ok(redaction.error(new Refused('no p@ss "word"/+$1')) instanceof Refused)
+})
+
+test('an error that quotes no secret stays the same object', () => {
+  const thrown = new WaggleError('WAGGLE_BEE_FAILED', { message: 'It failed', next: 'Look.' })
+  assert.equal(redaction.error(thrown), thrown)
+})
+
+test('mistakes that are gathered in a cause are looked through each', () => {
+  const mistake = new WaggleError('WAGGLE_SWARM_MISTAKE', { message: 'no p@ss "word"/+$1', next: 'Correct it.' })
+  const told = redaction.error(new WaggleError('WAGGLE_INVALID_SWARM', { message: 'all', next: '', cause: new AggregateError([mistake]) }))
+  assert.equal(((told.cause as AggregateError).errors[0] as Error).message, 'no {{ secrets.KEY }}')
+})

@@ -1,0 +1,66 @@
+import { WaggleError } from '../waggle-error.ts'
+
+/**
+ * Takes secret values out of everything that is told: errors, log lines, notices. Specs hold secrets in clear, as processes and databases need
+ * them so, and any library may quote one in what it throws; so texts are looked through where they leave, and not where they are made.
+ */
+export class Redaction {
+  readonly #names: ReadonlyMap<string, string>
+  readonly #pattern: RegExp | null
+
+  /** `secrets` by name; a text shows `{{ NAME }}` in the place of the value. */
+  constructor(secrets: ReadonlyMap<string, string>) {
+    const forms = [...secrets].flatMap(([name, value]) => formsOf(value).map((form) => [form, `{{ ${name} }}`] as const))
+    this.#names = new Map(forms)
+    // The longest first: one secret may begin with another.
+    const values = [...this.#names.keys()].sort((a, b) => b.length - a.length)
+    this.#pattern = values.length === 0 ? null : new RegExp(values.map((value) => value.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
+  }
+
+  text(text: string): string {
+    return this.#pattern === null ? text : text.replace(this.#pattern, (value) => this.#names.get(value) ?? '')
+  }
+
+  /** The error itself where nothing is to be hidden; else one with its code, or of its kind, that says the same without the secrets. */
+  error<E>(thrown: E): E | Error {
+    if (this.#pattern === null || !(thrown instanceof Error)) return thrown
+    return this.#without(thrown, 0)
+  }
+
+  #without(error: Error, depth: number): Error {
+    const cause = this.#causeOf(error, depth)
+    const words = [error.message, error.stack ?? '', error instanceof WaggleError ? `${error.next}${error.place}` : ''].join('\n')
+    if (cause === error.cause && this.text(words) === words) return error
+    // Keeps the class, by which the engine tells a refusal from a failure.
+    const copy: Error = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error))
+    const replaced: { [key: string]: unknown } = { message: this.text(error.message), stack: this.text(error.stack ?? ''), cause }
+    if (error instanceof WaggleError) {
+      replaced.next = this.text(error.next)
+      if (error.place !== undefined) replaced.place = this.text(error.place)
+    }
+    for (const [key, value] of Object.entries(replaced)) Object.defineProperty(copy, key, { value, writable: true, configurable: true })
+    return copy
+  }
+
+  #causeOf({ cause }: Error, depth: number): unknown {
+    if (depth === maxCauses) return undefined
+    if (cause instanceof AggregateError) {
+      const errors = cause.errors.map((one) => (one instanceof Error ? this.#without(one, depth + 1) : one))
+      return errors.every((one, at) => one === cause.errors[at]) ? cause : new AggregateError(errors, this.text(cause.message))
+    }
+    if (cause instanceof Error) return this.#without(cause, depth + 1)
+    return typeof cause === 'string' ? this.text(cause) : cause
+  }
+}
+
+/** A chain of causes that is longer ends here: it may be a ring. */
+const maxCauses = 8
+/** Shorter values stand in most texts by chance, and hide nothing. */
+const leastLength = 4
+
+/** A value as it is, as JSON and URLs write it, and each of its longer lines, as a log line holds one. */
+function formsOf(value: string): readonly string[] {
+  const lines = value.split(/\r?\n/).filter((line) => line.length >= 2 * leastLength)
+  const encoded = value.isWellFormed() ? [encodeURIComponent(value), encodeURI(value)] : []
+  return [value, JSON.stringify(value).slice(1, -1), ...encoded, ...lines].filter((form) => form.length >= leastLength)
+}
