@@ -94,6 +94,11 @@ class Count {
     if (++this.#values > this.#bounds.maxValues) throw tooMany(this.#refuse, this.#bounds)
   }
 
+  /** A list of holes is refused before anybody walks over them. */
+  list(length: number): void {
+    if (length > this.#bounds.maxValues - this.#values) throw tooMany(this.#refuse, this.#bounds)
+  }
+
   text(text: string): void {
     this.#characters += text.length
     if (this.#characters > this.#bounds.maxCharacters) throw this.#refuse(`its strings have more than ${this.#bounds.maxCharacters} characters`)
@@ -177,6 +182,7 @@ class JsonCopy {
   #list(list: readonly unknown[], depth: number): unknown {
     const copy: unknown[] = []
     const { length } = list
+    this.#count.list(length)
     for (let at = 0; at < length; at++) copy.push(this.#visit(list[at], String(at), depth + 1) ?? null)
     return copy
   }
