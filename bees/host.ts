@@ -98,7 +98,7 @@ async function callBee(
     const outputs: unknown = await made.processBatch(rows.map(given), requests)
     if (!Array.isArray(outputs)) throw noList(bee)
     // A hole of the list is a result that is not there.
-    return Array.from(outputs, (output: unknown) => (output instanceof WaggleError ? output : safely(() => payloadOf(output, bee))))
+    return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : payloadOf(output, bee))))
   }
   return Promise.all(
     rows.map(async (row, at) => {
@@ -115,7 +115,7 @@ function noList(bee: string): WaggleError {
   return new WaggleError('WAGGLE_BEE_OUTPUT', { message: `${bee} gave no list of results`, next: 'Give one result a row, in order.' })
 }
 
-function safely(make: () => Payload): Payload | WaggleError {
+function safely(make: () => Payload | WaggleError): Payload | WaggleError {
   try {
     return make()
   } catch (thrown) {

@@ -4,7 +4,7 @@ import { saidBy, type WaggleError } from './waggle-error.ts'
 
 /** What Kafka Streams says of a record beside it in a dead-letter topic (KIP-1034). Each text has a bound, and a hostile cause keeps none from being written. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
-  const cause = error.cause instanceof Error ? error.cause : error
+  const cause = causeOf(error)
   return [
     header(
       'exception',
@@ -19,6 +19,15 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
     header('partition', String(partition)),
     header('offset', String(offset)),
   ]
+}
+
+/** A proxy may throw when it is asked what it is. */
+function causeOf(error: WaggleError): Error {
+  try {
+    return error.cause instanceof Error ? error.cause : error
+  } catch {
+    return error
+  }
 }
 
 function said(read: () => string): string {

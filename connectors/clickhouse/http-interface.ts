@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { ownMember } from '../../topology/own-member.ts'
 import type { ChdbQueries, Query } from './chdb-queries.ts'
 
 /**
@@ -37,7 +38,7 @@ export async function answerHttp(queries: ChdbQueries, request: IncomingMessage,
     }
     const { bytes, rowsRead, bytesRead } = await queries.run(query)
     response.setHeader('X-ClickHouse-Format', format)
-    response.setHeader('Content-Type', contentTypes[format] ?? 'text/plain; charset=UTF-8')
+    response.setHeader('Content-Type', ownMember(contentTypes, format) ?? 'text/plain; charset=UTF-8')
     response.setHeader(
       'X-ClickHouse-Summary',
       JSON.stringify({ read_rows: String(rowsRead), read_bytes: String(bytesRead), written_rows: '0', written_bytes: '0', result_rows: '0' }),

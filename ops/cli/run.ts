@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { ownMember } from '../../topology/own-member.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import { loadConfig } from '../config/config.ts'
 import { readSwarm } from '../config/swarm-file.ts'
@@ -70,8 +71,8 @@ function exampleOf(directory: string): { readonly path: string; readonly content
       const name = readdirSync(join(directory, folder))
         .sort()
         .reverse()
-        .find((file) => extname(file) in contentTypes)
-      if (name !== undefined) return { path: resolve(directory, folder, name), contentType: contentTypes[extname(name)] ?? '' }
+        .find((file) => Object.hasOwn(contentTypes, extname(file)))
+      if (name !== undefined) return { path: resolve(directory, folder, name), contentType: ownMember(contentTypes, extname(name)) ?? '' }
     } catch {
       // There is no such folder.
     }
