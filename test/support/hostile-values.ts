@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
 
 /** Names that an object has without being told. */
-export const prototypeNames = ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'isPrototypeOf'] as const
+const prototypeNames = ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'isPrototypeOf'] as const
 
-export const hostileName: fc.Arbitrary<string> = fc.oneof(
+const hostileName: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(...prototypeNames, '', 'length', '0', '-1', 'a\ud800', '\udfff', '\u0000', '\ufeff', 'a.b', 'x'.repeat(70_000)),
   fc.string({ maxLength: 8 }),
 )
@@ -15,7 +15,7 @@ function objectOf(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
 }
 
 /** JSON texts, some of which no swarm takes. */
-export const hostileJsonText: fc.Arbitrary<string> = fc.oneof(
+const hostileJsonText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     '1e999',
     '-1e999',
