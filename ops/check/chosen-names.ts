@@ -45,7 +45,7 @@ function isLoop(code: string, index: number): boolean {
 function statementAt(code: string, index: number): string {
   const start = code.lastIndexOf('\n', code.lastIndexOf('\n', index) - 1)
   const end = code.indexOf('\n', index)
-  return code.slice(start < 0 ? 0 : start, end < 0 ? code.length : end)
+  return code.slice(Math.max(start, 0), end < 0 ? code.length : end)
 }
 
 const commentOrString = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g
