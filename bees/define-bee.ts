@@ -96,6 +96,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   output?: PayloadType
   /** Looks at what the spec names (a model's shapes) before anything runs, and throws what does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<void>
+  /** It changes nothing of what it is given, ever, so it needs no copy of its own. */
+  keepsInput?: true
   /** Not for `gateway` and `batch`, which the planner itself understands. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>
 }

@@ -4,9 +4,10 @@ import type { BeeHost } from '../topology/swarm/bee-host.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/bee-step.ts'
 import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
+import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType } from './define-bee.ts'
-import { contentTypeOf, inputOf, payloadOf } from './payload-input.ts'
+import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
 
 export interface HostOptions {
@@ -53,9 +54,10 @@ export class SwarmHost implements BeeHost {
         next: 'Let create give { process }.',
       })
     }
+    const given = inputs(typeOf(this.#options, bee))
     return (input, { id, headers, place }) => {
       const request = requestOf(id, headers, place ?? nowhere, contentTypeOf(input), neverAborted, 1, 0)
-      const output = made.process(inputOf(input), request)
+      const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
           message: `${bee.type.type} has the role value and gave a promise`,
@@ -67,8 +69,9 @@ export class SwarmHost implements BeeHost {
 
   async open(bee: SwarmBee): Promise<AsyncWorker<string, Payload, Payload, Payload>> {
     const made = await createBee(this.#options, bee)
+    const given = inputs(typeOf(this.#options, bee))
     return {
-      call: (rows, calls) => callBee(made, bee.name, rows, calls),
+      call: (rows, calls) => callBee(made, bee.name, given, rows, calls),
       close: async () => {
         await made.close?.()
       },
@@ -76,9 +79,15 @@ export class SwarmHost implements BeeHost {
   }
 }
 
+/** A bee that might change its input has one of its own: its neighbours, and its dead letter, have the same input. */
+function inputs({ definition }: BeeType): (payload: Payload) => unknown {
+  return definition.keepsInput === true ? inputOf : ownInputOf
+}
+
 async function callBee(
   made: Bee<unknown, unknown>,
   bee: string,
+  given: (payload: Payload) => unknown,
   rows: readonly Payload[],
   calls: readonly AsyncCall<string>[],
 ): Promise<readonly (Payload | WaggleError)[]> {
@@ -86,13 +95,15 @@ async function callBee(
     requestOf(call.key, call.headers, call.metadata, contentTypeOf(rows[at] as Payload), call.signal, call.attempt, call.timestamp),
   )
   if ('processBatch' in made) {
-    const outputs = await made.processBatch(rows.map(inputOf), requests)
-    return outputs.map((output) => (output instanceof WaggleError ? output : safely(() => payloadOf(output, bee))))
+    const outputs: unknown = await made.processBatch(rows.map(given), requests)
+    if (!Array.isArray(outputs)) throw noList(bee)
+    // A hole of the list is a result that is not there.
+    return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : payloadOf(output, bee))))
   }
   return Promise.all(
     rows.map(async (row, at) => {
       try {
-        return payloadOf(await made.process(inputOf(row), requests[at] as BeeRequest), bee)
+        return payloadOf(await made.process(given(row), requests[at] as BeeRequest), bee)
       } catch (thrown) {
         return WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `See the log of ${bee}.` })
       }
@@ -100,7 +111,11 @@ async function callBee(
   )
 }
 
-function safely(make: () => Payload): Payload | WaggleError {
+function noList(bee: string): WaggleError {
+  return new WaggleError('WAGGLE_BEE_OUTPUT', { message: `${bee} gave no list of results`, next: 'Give one result a row, in order.' })
+}
+
+function safely(make: () => Payload | WaggleError): Payload | WaggleError {
   try {
     return make()
   } catch (thrown) {
@@ -119,11 +134,14 @@ function requestOf(
 ): BeeRequest {
   const number = (key: string) => {
     const text = headerText(headers, key)
-    return text === null ? null : Number(text)
+    const value = text === null ? Number.NaN : Number(text)
+    return Number.isSafeInteger(value) && value >= 0 ? value : null
   }
   return {
     id,
-    headers,
+    get headers() {
+      return headers.map(({ key, value }) => ({ key, value: value?.slice() ?? null }))
+    },
     contentType,
     deadline: deadlineOf(headers),
     signal,

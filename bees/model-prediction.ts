@@ -103,9 +103,11 @@ function predictionOf(
   { output, labels }: { readonly output: string; readonly labels: readonly string[] },
   model: string,
 ): ModelPrediction {
-  const values = outputs[output] ?? []
+  const values = Object.hasOwn(outputs, output) ? (outputs[output] ?? []) : []
   const best = values.reduce((top, value, at) => (value > (values[top] ?? Number.NEGATIVE_INFINITY) ? at : top), 0)
-  const others = Object.entries(outputs).flatMap(([name, other]) => (name === output ? [] : [[name, other.length === 1 ? other[0] : other] as const]))
+  const others = Object.entries(outputs).flatMap(([name, other]) =>
+    name === output || ownWords.has(name) ? [] : [[name, other.length === 1 ? other[0] : other] as const],
+  )
   return {
     label: labels[best] ?? '',
     scores: Object.fromEntries(labels.map((label, at) => [label, values[at] ?? 0])),
@@ -113,6 +115,9 @@ function predictionOf(
     ...Object.fromEntries(others),
   }
 }
+
+/** No other output may take their place. */
+const ownWords: ReadonlySet<string> = new Set(['label', 'scores', 'model'])
 
 /** A picture ({ tensors: { image } }, [h, w, 3] of UINT8), a tensor of the model's own shape, or its values as JSON lists. */
 function rowOf(input: unknown, model: OpenModel): ModelRow {

@@ -1,6 +1,8 @@
+import { jsonCopy } from '../topology/swarm/json-value.ts'
 import type { Payload, Tensor } from '../topology/swarm/payload.ts'
-import { contentTypeOf, joinedType } from '../topology/swarm/payload-serde.ts'
-import { WaggleError } from '../topology/waggle-error.ts'
+import { joinedType, payloadOfBytes } from '../topology/swarm/payload-serde.ts'
+import { checkTensor } from '../topology/swarm/tensor-codec.ts'
+import { saidBy, WaggleError } from '../topology/waggle-error.ts'
 import { ErrorInput } from './define-bee.ts'
 
 /** What a bee's function is given for a payload: see `TensorsInput` and `Bee`. */
@@ -19,25 +21,78 @@ export function inputOf(payload: Payload): unknown {
   }
 }
 
-export { contentTypeOf }
-
-/** What a bee's function gave, as a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can hold. */
-export function payloadOf(output: unknown, bee: string): Payload {
-  if (output instanceof Uint8Array) return { kind: 'bytes', bytes: output, contentType: 'application/octet-stream' }
-  if (output !== null && typeof output === 'object') {
-    if ('tensors' in output && areTensors(output.tensors)) return { kind: 'tensors', tensors: output.tensors }
-    if ('bytes' in output && output.bytes instanceof Uint8Array && 'contentType' in output && typeof output.contentType === 'string') {
-      return { kind: 'bytes', bytes: output.bytes, contentType: output.contentType }
-    }
+/** As `inputOf`, of which a bee may change whatever it likes: nobody else has it. */
+export function ownInputOf(payload: Payload): unknown {
+  switch (payload.kind) {
+    case 'json':
+      return jsonCopy(payload.json)
+    case 'bytes':
+      return payload.bytes.slice()
+    case 'tensors':
+      return { kind: 'tensors', tensors: copied(payload.tensors) }
+    case 'joined':
+      return Object.fromEntries([...payload.parts].map(([bee, part]) => [bee, ownInputOf(part)]))
+    case 'error':
+      return new ErrorInput({ ...payload.error })
   }
-  if (!isJson(output)) {
+}
+
+/**
+ * What a bee's function gave, as a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can hold. The payload is a copy, checked once, here:
+ * it can be written, the bee cannot change it later, and read again it is the same. Throws WAGGLE_BEE_OUTPUT for anything else.
+ */
+export function payloadOf(output: unknown, bee: string): Payload {
+  try {
+    if (output instanceof Uint8Array) return { kind: 'bytes', bytes: bounded(output).slice(), contentType: 'application/octet-stream' }
+    if (output !== null && typeof output === 'object') {
+      if ('tensors' in output) {
+        const { tensors } = output
+        if (areTensors(tensors)) return { kind: 'tensors', tensors: copied(tensors) }
+      }
+      if ('bytes' in output && 'contentType' in output) {
+        const { bytes, contentType } = output
+        if (bytes instanceof Uint8Array && typeof contentType === 'string') return bytesOutput(bytes, contentType)
+      }
+    }
+    return { kind: 'json', json: jsonCopy(output) }
+  } catch (thrown) {
     throw new WaggleError('WAGGLE_BEE_OUTPUT', {
-      message: `${bee} gave ${output === undefined ? 'nothing' : `a ${typeof output} that JSON cannot hold`}`,
+      message: `${bee} gave what cannot be passed on: ${saidBy(thrown)}`,
       next: 'Return a JSON value, bytes, { contentType, bytes } or { tensors }.',
+      cause: thrown,
     })
   }
-  return { kind: 'json', json: output }
 }
+
+/** Bytes of a type that Waggle reads itself are what they say, or an error of the bee: the next bee has the same of them in memory and after a restart. */
+function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
+  const payload = payloadOfBytes(bounded(bytes).slice(), contentType)
+  if (payload.kind === 'joined') throw new TypeError(`${joinedType} is what only a join gives`)
+  return payload
+}
+
+function copied(tensors: { readonly [name: string]: Tensor }): { readonly [name: string]: Tensor } {
+  let left = maxBytes
+  const entries = Object.entries(tensors).map(([name, { datatype, shape, data }]) => {
+    const size = data.byteLength
+    left -= size
+    if (left < 0) throw new RangeError(`its tensors have more than ${maxBytes} bytes`)
+    const tensor: Tensor = { datatype, shape: Array.from(shape), data: data.slice() }
+    checkTensor(name, tensor)
+    return [name, tensor] as const
+  })
+  if (entries.length > maxTensors) throw new RangeError(`it has more than ${maxTensors} tensors`)
+  return Object.fromEntries(entries)
+}
+
+function bounded(bytes: Uint8Array): Uint8Array {
+  if (bytes.byteLength > maxBytes) throw new RangeError(`it has more than ${maxBytes} bytes`)
+  return bytes
+}
+
+/** In one payload. */
+const maxBytes = 64 * 1024 * 1024
+const maxTensors = 10_000
 
 /** The payload that `inputOf` made this from. */
 export function payloadOfInput(input: unknown, contentType: string): Payload {
@@ -57,20 +112,21 @@ export function outputOf(payload: Payload): unknown {
   return payload.kind === 'bytes' ? { contentType: payload.contentType, bytes: payload.bytes } : inputOf(payload)
 }
 
-/** No JSON value looks like this: `data` is an array in memory. */
+/** No JSON value looks like this: `data` is an array in memory. No tensors at all are the JSON value {}. */
 function areTensors(value: unknown): value is { readonly [name: string]: Tensor } {
   if (value === null || typeof value !== 'object') return false
-  return Object.values(value).every(
-    (tensor) => tensor !== null && typeof tensor === 'object' && ArrayBuffer.isView(tensor.data) && Array.isArray(tensor.shape),
-  )
+  const tensors: readonly unknown[] = Object.values(value)
+  return tensors.length > 0 && tensors.every(isTensor)
 }
 
-function isJson(value: unknown): boolean {
-  if (value === undefined || typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint') return false
-  if (value === null || typeof value !== 'object') return true
-  try {
-    return JSON.stringify(value) !== undefined
-  } catch {
-    return false
-  }
+function isTensor(tensor: unknown): tensor is Tensor {
+  return (
+    tensor !== null &&
+    typeof tensor === 'object' &&
+    'data' in tensor &&
+    'shape' in tensor &&
+    ArrayBuffer.isView(tensor.data) &&
+    !(tensor.data instanceof DataView) &&
+    Array.isArray(tensor.shape)
+  )
 }

@@ -1,18 +1,41 @@
 import type { FailedRecord } from './failed-record.ts'
 import type { Header } from './record.ts'
-import type { WaggleError } from './waggle-error.ts'
+import { saidBy, type WaggleError } from './waggle-error.ts'
 
-/** What Kafka Streams says of a record beside it in a dead-letter topic (KIP-1034). */
+/** What Kafka Streams says of a record beside it in a dead-letter topic (KIP-1034). Each text has a bound, and a hostile cause keeps none from being written. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
-  const cause = error.cause instanceof Error ? error.cause : error
+  const cause = causeOf(error)
   return [
-    header('exception', cause.name === 'WaggleError' ? error.code : cause.name),
-    header('message', cause.message),
-    header('stacktrace', cause.stack ?? ''),
+    header(
+      'exception',
+      said(() => (cause.name === 'WaggleError' ? error.code : cause.name)),
+    ),
+    header('message', saidBy(cause)),
+    header(
+      'stacktrace',
+      said(() => cause.stack ?? ''),
+    ),
     topic === '' ? { key: nameOf('topic'), value: null } : header('topic', topic),
     header('partition', String(partition)),
     header('offset', String(offset)),
   ]
+}
+
+/** A proxy may throw when it is asked what it is. */
+function causeOf(error: WaggleError): Error {
+  try {
+    return error.cause instanceof Error ? error.cause : error
+  } catch {
+    return error
+  }
+}
+
+function said(read: () => string): string {
+  try {
+    return saidBy(read())
+  } catch (thrown) {
+    return saidBy(thrown)
+  }
 }
 
 function header(name: string, value: string): Header {

@@ -28,10 +28,10 @@ export class WaggleError extends Error {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
 
-  /** Wraps what a library or a user's function threw; a WaggleError stays itself. */
+  /** Wraps what a library or a user's function threw, whatever it is; a WaggleError stays itself. */
   static from(code: ErrorCode, thrown: unknown, words: { next: string; message?: string }): WaggleError {
-    if (thrown instanceof WaggleError) return thrown
-    const said = thrown instanceof Error ? thrown.message : String(thrown)
+    if (isWaggleError(thrown)) return thrown
+    const said = saidBy(thrown)
     return new WaggleError(code, { message: words.message ? `${words.message}: ${said}` : said, next: words.next, cause: thrown })
   }
 }
@@ -49,3 +49,28 @@ export class RecordRefused extends WaggleError {}
 
 /** Something that a record needs is away: nothing is wrong with the record, and nobody decides about it. It waits, and is tried again. */
 export class Unavailable extends WaggleError {}
+
+/** The message of what was thrown, for people: at most 4,000 characters. Never throws, whatever its getters, its `toString` or its proxy do. */
+export function saidBy(thrown: unknown): string {
+  try {
+    return clipped(String(thrown instanceof Error ? thrown.message : thrown))
+  } catch {
+    return 'it threw a value that cannot be shown'
+  }
+}
+
+/** At most 4,000 characters, and no half of a surrogate pair: text that every log, header and database takes. */
+export function clipped(text: string): string {
+  return (text.length <= maxSaid ? text : `${text.slice(0, maxSaid)} … (${text.length} characters)`).toWellFormed()
+}
+
+const maxSaid = 4_000
+
+/** A proxy may throw here. */
+function isWaggleError(thrown: unknown): thrown is WaggleError {
+  try {
+    return thrown instanceof WaggleError && typeof thrown.message === 'string' && typeof thrown.next === 'string' && typeof thrown.code === 'string'
+  } catch {
+    return false
+  }
+}

@@ -7,6 +7,7 @@ import { outputOf, payloadOfInput } from '../payload-input.ts'
 export default defineBee({
   type: 'container',
   role: 'call',
+  keepsInput: true,
   summary: 'Your own program in any language: a process that speaks bees/PROTOCOL.md on its standard streams.',
   delivery: 'Sent again, with its attempt, for what no commit holds after a crash: keep effects idempotent by request_id.',
   spec: Type.Object(

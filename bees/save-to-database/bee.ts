@@ -5,6 +5,7 @@ import { type BeeRequest, defineBee } from '../define-bee.ts'
 export default defineBee({
   type: 'save-to-database',
   role: 'sink',
+  keepsInput: true,
   summary: 'Saves every prediction as a row in ClickHouse.',
   delivery:
     'A row is identified by (swarm, bee, request_id): written again after a crash it is still one row. While ClickHouse is away rows wait in the log.',
@@ -34,32 +35,38 @@ export default defineBee({
 /** A prediction's own words where it has them; anything else is saved as its payload alone. */
 function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): PredictionRow {
   const said = input !== null && typeof input === 'object' ? (input as { readonly [key: string]: unknown }) : {}
-  const label = typeof said.label === 'string' ? said.label : ''
+  const label = typeof said.label === 'string' ? said.label.toWellFormed() : ''
   const scores = scoresOf(said.scores)
   return {
     swarm,
     bee: source.bee,
     request_id: id,
-    model: typeof said.model === 'string' ? said.model : '',
+    model: typeof said.model === 'string' ? said.model.toWellFormed() : '',
     label,
-    score: scores[label] ?? 0,
-    scores,
+    score: scores.get(label) ?? 0,
+    scores: Object.fromEntries(scores),
     payload: jsonOf(input),
     latency_ms: source.startedAt === null || source.finishedAt === null ? 0 : source.finishedAt - source.startedAt,
     batch_size: source.batchSize ?? 1,
-    predicted_at: source.finishedAt ?? source.timestamp,
+    predicted_at: Math.min(Math.max(source.finishedAt ?? source.timestamp, 0), latestMs),
     topic: source.topic,
     partition: source.partition,
     offset: source.offset,
   }
 }
 
-function scoresOf(scores: unknown): { readonly [label: string]: number } {
-  if (scores === null || typeof scores !== 'object') return {}
-  return Object.fromEntries(
-    Object.entries(scores).filter((entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1])),
+/** ClickHouse refuses a whole block for half of a surrogate pair in it. */
+function scoresOf(scores: unknown): ReadonlyMap<string, number> {
+  if (scores === null || typeof scores !== 'object') return new Map()
+  return new Map(
+    Object.entries(scores).flatMap(([label, score]) =>
+      typeof score === 'number' && Number.isFinite(score) ? [[label.toWellFormed(), score] as const] : [],
+    ),
   )
 }
+
+/** The year 2286: a DateTime64 holds nothing much later, and a record's time is its writer's word. */
+const latestMs = 9_999_999_999_999
 
 function jsonOf(input: unknown): string {
   if (input instanceof Uint8Array) return JSON.stringify({ bytes: input.length })

@@ -16,6 +16,7 @@ export default defineBee({
   examples: [{ model: 's3://bytewax/teddy-bear-detector.onnx', labels: ['bear', 'teddy'] }],
   input: { tensors: {} },
   output: predictionType,
+  keepsInput: true,
   check: (context) => checkModel(context, 'onnx'),
   create: (context) => modelBee(context, 'onnx'),
 })

@@ -14,6 +14,7 @@ export default defineBee({
   examples: [{ model: 's3://bytewax/teddy-bear-detector.pb', labels: ['bear', 'teddy'] }],
   input: { tensors: {} },
   output: predictionType,
+  keepsInput: true,
   check: (context) => checkModel(context, 'tensorflow'),
   create: (context) => modelBee(context, 'tensorflow'),
 })

@@ -17,6 +17,7 @@ export interface Ensemble {
 export default defineBee({
   type: 'weighted-average-ensemble',
   role: 'value',
+  keepsInput: true,
   summary: 'Averages the scores of several predictions by weight.',
   delivery: 'Computed again after a crash, from the same predictions, to the same answer.',
   spec: Type.Object(
@@ -33,31 +34,49 @@ export default defineBee({
   examples: [{ weights: { 'inference-tensorflow': 0.4, 'inference-pytorch': 0.4, 'inference-svm': 0.2 } }],
   output: predictionType,
   create: ({ spec }) => ({
-    process: (input: { readonly [bee: string]: unknown }): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
+    process: (input: unknown): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
   }),
 })
 
-/** Weights are scaled to a sum of 1 over the predictions that are there; a label that a model does not score counts 0 there. */
+/**
+ * Weights are scaled to a sum of 1 over the predictions that are there; a label that a model does not score counts 0 there. Throws WAGGLE_NO_PREDICTION where no
+ * weight is above 0, and WAGGLE_NOT_FINITE where weights or scores are too large for a finite answer.
+ */
 export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights: { readonly [bee: string]: number }): Ensemble {
-  const named = Object.values(weights)
+  const weightOf = new Map(Object.entries(weights))
+  const named = [...weightOf.values()]
   const usual = named.length === 0 ? 1 : named.reduce((sum, weight) => sum + weight, 0) / named.length
-  const bees = [...predictions].map(([bee, { scores }]) => ({ bee, scores, weight: weights[bee] ?? usual }))
+  const bees = [...predictions].map(([bee, { scores }]) => ({ bee, scores, weight: weightOf.get(bee) ?? usual }))
   const total = bees.reduce((sum, { weight }) => sum + weight, 0)
-  if (total <= 0)
+  if (total === 0)
     throw new WaggleError('WAGGLE_NO_PREDICTION', {
       message: 'No prediction with a weight above 0 is there',
       next: 'See why the models failed, or give them weights.',
     })
-  const scores: { [label: string]: number } = {}
+  const scores = new Map<string, number>()
   for (const { scores: own, weight } of bees)
-    for (const [label, score] of Object.entries(own)) scores[label] = (scores[label] ?? 0) + (score * weight) / total
-  const [label] = Object.entries(scores).reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['', Number.NEGATIVE_INFINITY])
-  return { label, scores, models: Object.fromEntries(bees.map(({ bee, scores: own, weight }) => [bee, { scores: own, weight: weight / total }])) }
+    for (const [label, score] of Object.entries(own)) scores.set(label, (scores.get(label) ?? 0) + (score * weight) / total)
+  // Weights are not below 0, so a total that is no finite number is too large.
+  if (!(total > 0 && total < Number.POSITIVE_INFINITY && [...scores.values()].every(Number.isFinite))) throw notFinite()
+  const [label] = [...scores].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['', Number.NEGATIVE_INFINITY])
+  return {
+    label,
+    scores: Object.fromEntries(scores),
+    models: Object.fromEntries(bees.map(({ bee, scores: own, weight }) => [bee, { scores: own, weight: weight / total }])),
+  }
 }
 
-function predictionsOf(input: { readonly [bee: string]: unknown }): ReadonlyMap<string, Prediction> {
+function notFinite(): WaggleError {
+  return new WaggleError('WAGGLE_NOT_FINITE', {
+    message: 'The weighted average is no finite number: the weights or the scores are too large, or a weight is below 0',
+    next: 'Give weights that add up to 1, and scores between 0 and 1.',
+  })
+}
+
+/** Of a join: an object by bee. */
+function predictionsOf(input: unknown): ReadonlyMap<string, Prediction> {
   const predictions = new Map<string, Prediction>()
-  for (const [bee, value] of Object.entries(input)) {
+  for (const [bee, value] of Object.entries(input ?? {})) {
     if (value instanceof ErrorInput) continue
     if (!isPrediction(value)) {
       throw new WaggleError('WAGGLE_NO_PREDICTION', {
@@ -71,7 +90,7 @@ function predictionsOf(input: { readonly [bee: string]: unknown }): ReadonlyMap<
 }
 
 function isPrediction(value: unknown): value is Prediction {
-  if (value === null || typeof value !== 'object' || !('scores' in value)) return false
+  if (value === null || typeof value !== 'object' || !('scores' in value) || !Object.hasOwn(value, 'scores')) return false
   const { scores } = value
   return scores !== null && typeof scores === 'object' && Object.values(scores).every((score) => typeof score === 'number' && Number.isFinite(score))
 }

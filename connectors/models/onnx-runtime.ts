@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { ownMember } from '../../topology/own-member.ts'
 import type { Datatype } from '../../topology/swarm/payload.ts'
 import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -57,7 +58,7 @@ function signatureOf(value: InferenceSession.ValueMetadata): TensorSignature {
   if (!value.isTensor) return { name: value.name, datatype: 'FP32', shape: [] }
   return {
     name: value.name,
-    datatype: datatypes[value.type] ?? 'FP32',
+    datatype: ownMember(datatypes, value.type) ?? 'FP32',
     shape: value.shape.map((size) => (typeof size === 'number' && size >= 0 ? size : -1)),
   }
 }

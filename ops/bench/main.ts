@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { ownMember } from '../../topology/own-member.ts'
 import { exitStatus } from '../cli/exit-status.ts'
 import { comparison, type Kept } from './comparison.ts'
 import { keep, keptNumbers } from './kept-numbers.ts'
@@ -62,7 +63,7 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
 }
 
 const [what] = positionals
-const benchmark = what === undefined ? undefined : benchmarks[what]
+const benchmark = what === undefined ? undefined : ownMember(benchmarks, what)
 if (what !== undefined && benchmark !== undefined && !(values.keep && values.only !== '')) process.exit(await run(what, benchmark))
 else if (what === undefined && values.compare) process.exit(compareKept())
 else usage()

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { ownMember } from '../../topology/own-member.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { exitStatus } from './exit-status.ts'
 
@@ -47,7 +48,7 @@ async function inputOf({
   try {
     return {
       body: Uint8Array.from(await readFile(file)),
-      contentType: contentType ?? contentTypes[extname(file).toLowerCase()] ?? 'application/octet-stream',
+      contentType: contentType ?? ownMember(contentTypes, extname(file).toLowerCase()) ?? 'application/octet-stream',
     }
   } catch (cause) {
     throw new WaggleError('WAGGLE_FILE_NOT_FOUND', {

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { ownMember } from '../../topology/own-member.ts'
 import { checkTogether } from '../../topology/swarm/check-together.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
@@ -77,8 +78,8 @@ function exampleOf(directory: string): { readonly path: string; readonly content
       const name = readdirSync(join(directory, folder))
         .sort()
         .reverse()
-        .find((file) => extname(file) in contentTypes)
-      if (name !== undefined) return { path: resolve(directory, folder, name), contentType: contentTypes[extname(name)] ?? '' }
+        .find((file) => Object.hasOwn(contentTypes, extname(file)))
+      if (name !== undefined) return { path: resolve(directory, folder, name), contentType: ownMember(contentTypes, extname(name)) ?? '' }
     } catch {
       // There is no such folder.
     }

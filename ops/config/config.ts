@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { ownMember } from '../../topology/own-member.ts'
 import { SchemaChecker } from '../../topology/swarm/check-schema.ts'
 import { invalidSwarm, maxSwarmBytes, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -49,14 +50,14 @@ function withDefaults(given: { readonly [key: string]: unknown }): Settings {
   const isKafka = given.log === 'kafka'
   const values = settings.map(({ key, default: fallback, defaultOnKafka }) => {
     const usual = isKafka && defaultOnKafka !== undefined ? defaultOnKafka : fallback
-    return [key, given[key] ?? usual] as const
+    return [key, ownMember(given, key) ?? usual] as const
   })
   return Object.fromEntries(values) as unknown as Settings
 }
 
 function placeOf(key: keyof Settings, { values, document }: Written, env: ConfigSource['env']): string {
   const variable = settings.find((setting) => setting.key === key)?.variable ?? key
-  const isOfFile = document !== null && key in values && !env[variable]
+  const isOfFile = document !== null && Object.hasOwn(values, key) && !ownMember(env, variable)
   return isOfFile ? document.place([key]) : variable
 }
 
@@ -87,8 +88,8 @@ function settingValue(
   env: ConfigSource['env'],
   mistakes: WaggleError[],
 ): unknown {
-  const text = env[variable]
-  if (text === undefined || text === '') return written[key]
+  const text = ownMember(env, variable)
+  if (text === undefined || text === '') return ownMember(written, key)
   const isNumber = 'type' in schema && (schema.type === 'integer' || schema.type === 'number')
   const value = isNumber && text.trim() !== '' ? Number(text) : text
   const document = SwarmDocument.parse(`${variable}: ${JSON.stringify(value)}`, 'environment')

@@ -11,6 +11,7 @@ import {
 } from '../../topology/operators/accept.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
+import { ofOneValue } from '../../topology/swarm/bee-step.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
@@ -59,16 +60,22 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
       body_hash: headerText(record.headers, bodyHashHeader) ?? '',
       reply_to,
     })
-    const request = { key, value: payload, timestamp, headers: [...withoutReply(record.headers), textHeader(gatewayHeader, gateway)] }
+    const request = { key, value: payload, timestamp, headers: [...requestHeaders(record.headers, payload), textHeader(gatewayHeader, gateway)] }
     for (const child of requestChildren) context.forward(request, child)
   }
 }
 
 const acceptedMark = textHeader(acceptedHeader, '1')
 
-/** The ledger knows where the answer goes: what passes through bees says it no more. */
-function withoutReply(headers: readonly Header[]): readonly Header[] {
-  return headers.filter(({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && key !== correlationHeader)
+/**
+ * The ledger knows where the answer goes: what passes through bees says it no more. What bees say of their values is nothing that a caller may say; the content type
+ * is the payload's own, which may be an error in place of what was sent.
+ */
+function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
+  const kept = headers.filter(
+    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && key !== correlationHeader && !ofOneValue.has(key),
+  )
+  return [...kept, ...payloadHeaders(payload)]
 }
 
 /** The same record has the same id however often it is read: a UUID of version 8 (RFC 9562) made from its place. */

@@ -2,6 +2,7 @@ import type { AsyncWorker } from '../../topology/async-step.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
+import { ownMember } from '../../topology/own-member.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import { openSerdes } from '../../topology/serde-uses.ts'
@@ -168,7 +169,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#readers = new Map()
     const globals = new GlobalStores()
     const subtopologies = this.#topology.subtopologies()
-    const own = internalTopics(this.#topology, subtopologies, (topic) => this.#partitions[topic] ?? 1)
+    const own = internalTopics(this.#topology, subtopologies, (topic) => ownMember(this.#partitions, topic) ?? 1)
     this.#ownPartitions = new Map(own.map(({ name, partitions }) => [name, partitions]))
     refuseUnevenSources(subtopologies, (topic) => this.#partitionsOf(topic))
     for (const subtopology of [...subtopologies.filter(({ isGlobal }) => isGlobal), ...subtopologies.filter(({ isGlobal }) => !isGlobal)]) {
@@ -367,7 +368,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #partitionsOf(topic: string): number {
-    return this.#ownPartitions.get(topic) ?? this.#partitions[topic] ?? 1
+    return this.#ownPartitions.get(topic) ?? ownMember(this.#partitions, topic) ?? 1
   }
 
   #storesOf(name: string, kind: StoreKind): readonly [StoreSpec, readonly StateStore[]] {

@@ -13,6 +13,7 @@ import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
+import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Requests } from '../../topology/swarm/requests.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
@@ -39,6 +40,8 @@ export interface FunctionSwarmOptions {
   /** Gateways as other processes have them; theirs choose by another die. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
+  /** With one, `save-to-database` is there too. */
+  readonly database?: Database
   /** On a log that keeps no state. */
   readonly states?: StateDirectory
 }
@@ -53,7 +56,7 @@ export async function startSwarm(
   options: FunctionSwarmOptions = {},
 ): Promise<FunctionSwarm> {
   const answerPartitions = options.answerPartitions ?? null
-  const builtIn = new BeeRegistry().types.filter(({ role }) => role !== 'sink' && role !== 'call')
+  const builtIn = new BeeRegistry().types.filter(({ role }) => (role !== 'sink' || options.database !== undefined) && role !== 'call')
   const call = defineBee({
     type: 'function',
     summary: 'A function of the test.',
@@ -84,7 +87,7 @@ export async function startSwarm(
   const host = await SwarmHost.create({
     swarm: plan.swarm,
     registry,
-    ports: {} as BeePorts,
+    ports: { database: options.database } as BeePorts,
     bees: plan.bees,
     placeOf: () => 'swarm.yaml:1:1',
     now: () => clock.now(),

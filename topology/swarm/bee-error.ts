@@ -1,10 +1,10 @@
-import { WaggleError } from '../waggle-error.ts'
+import { clipped, WaggleError } from '../waggle-error.ts'
 import type { BeeError, ErrorPayload } from './payload.ts'
 
 /** What a failure at a bee is to the caller: whose fault it is decides the status. */
 export function beeError(error: WaggleError, bee: string): ErrorPayload {
-  const { status, title } = kinds[error.code] ?? { status: 502, title: 'A bee failed' }
-  return { kind: 'error', error: { code: error.code, status, title, detail: error.message, bee } }
+  const { status, title } = kinds.get(error.code) ?? { status: 502, title: 'A bee failed' }
+  return { kind: 'error', error: { code: error.code, status, title, detail: clipped(error.message), bee } }
 }
 
 /** Refusals and deadlines are outcomes; anything else is a failure that somebody should look at. */
@@ -16,8 +16,8 @@ export function deadlinePassed(detail: string): WaggleError {
   return new WaggleError('WAGGLE_DEADLINE', { message: detail, next: 'Send it again with a longer X-Timeout-Seconds.' })
 }
 
-const kinds: { readonly [code: string]: { readonly status: number; readonly title: string } | undefined } = {
-  WAGGLE_REFUSED: { status: 422, title: 'The input was refused' },
-  WAGGLE_DEADLINE: { status: 504, title: 'The deadline passed' },
-  WAGGLE_JOIN_TIMEOUT: { status: 504, title: 'Not all inputs came in time' },
-}
+const kinds: ReadonlyMap<string, { readonly status: number; readonly title: string }> = new Map([
+  ['WAGGLE_REFUSED', { status: 422, title: 'The input was refused' }],
+  ['WAGGLE_DEADLINE', { status: 504, title: 'The deadline passed' }],
+  ['WAGGLE_JOIN_TIMEOUT', { status: 504, title: 'Not all inputs came in time' }],
+])

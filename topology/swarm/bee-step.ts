@@ -77,7 +77,8 @@ export function outputRecord<K>(input: Record<K, Payload>, value: Payload, repor
 export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
-const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
+/** Headers that say what a record's value is and how it was made. */
+export const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
 
 /** A sink retries until its database is back: the log is where its input waits. */
 const foreverMs = 2 ** 31 - 1

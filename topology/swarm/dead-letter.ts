@@ -1,5 +1,5 @@
 import { type Header, type Record, type RecordMetadata, textHeader } from '../record.ts'
-import type { WaggleError } from '../waggle-error.ts'
+import { clipped, type WaggleError } from '../waggle-error.ts'
 import type { Payload } from './payload.ts'
 
 /** The input as it was, with its cause: what one needs to look into it and to send it again. */
@@ -15,8 +15,8 @@ export function deadLetter(
 export function deadLetterHeaders(cause: WaggleError, bee: string, place: RecordMetadata | null): readonly Header[] {
   return [
     textHeader('waggle-dead-letter-bee', bee),
-    textHeader('waggle-dead-letter-code', cause.code),
-    textHeader('waggle-dead-letter-detail', `${cause.message} ${cause.next}`),
+    textHeader('waggle-dead-letter-code', clipped(cause.code)),
+    textHeader('waggle-dead-letter-detail', clipped(`${cause.message} ${cause.next}`)),
     textHeader('waggle-dead-letter-topic', place?.topic ?? ''),
     textHeader('waggle-dead-letter-partition', String(place?.partition ?? -1)),
     textHeader('waggle-dead-letter-offset', String(place?.offset ?? -1n)),

@@ -15,7 +15,7 @@ import type { SwarmBee } from './checked-swarm.ts'
 import { deadLetter } from './dead-letter.ts'
 import { joinEntrySerde, requestEntrySerde } from './entry-serdes.ts'
 import type { Payload } from './payload.ts'
-import { payloadSerde } from './payload-serde.ts'
+import { edgePayload, payloadSerde } from './payload-serde.ts'
 import type { Step, SubtopologyPlan, SwarmPlan } from './plan.ts'
 import { markedPrediction } from './prediction-serde.ts'
 import { namedReplyTopic, type Reply, replySerde } from './reply.ts'
@@ -179,13 +179,16 @@ class SubtopologyBuilder {
     this.#topology.addSink(child, topic, [name], this.#written)
   }
 
-  /** At a gateway, what is not known of a topic that a record wants its answer on is found out before the record is read. */
+  /**
+   * A gateway reads what strangers wrote. What is not known of a topic that a record wants its answer on is found out before the record is read.
+   */
   #read(source: string): HandingSerde<Payload> {
     const isEntrance = this.#subtopology.steps.some(({ kind, parents }) => kind === 'accept' && parents.includes(source))
     if (!isEntrance) return this.#payloads
     const { replyTopics } = this.#settings
     return {
       ...this.#payloads,
+      deserialize: (_, data, headers = []) => edgePayload(data, headers),
       prepare(_, __, headers = []) {
         const topic = namedReplyTopic(headers)
         return topic === null || !replyTopics.allows(topic) || replyTopics.partitionsOf(topic) !== undefined ? null : replyTopics.look(topic)

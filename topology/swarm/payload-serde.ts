@@ -1,10 +1,13 @@
 import { type Header, headerText, textHeader } from '../record.ts'
 import type { HandingSerde } from '../serde.ts'
+import { saidBy, WaggleError } from '../waggle-error.ts'
+import { edgeJson, insideJson } from './json-value.ts'
 import type { BeeError, Payload } from './payload.ts'
 import { decodeTensors, encodeTensors } from './tensor-codec.ts'
 
 export const contentTypeHeader = 'content-type'
 export const errorHeader = 'waggle-error'
+const bytesType = 'application/octet-stream'
 export const jsonType = 'application/json'
 export const tensorsType = 'application/vnd.waggle.tensors'
 export const joinedType = 'application/vnd.waggle.joined'
@@ -35,18 +38,55 @@ export const payloadSerde: HandingSerde<Payload> = {
   },
 }
 
+/** As `payloadSerde`, of records that come from outside: JSON within the bounds of a caller, and none of the forms that only bees make. */
+export function edgePayload(data: Uint8Array, headers: readonly Header[]): Payload {
+  const contentType = headerText(headers, contentTypeHeader) ?? bytesType
+  try {
+    if (mediaTypeOf(contentType) === joinedType) throw badPayload(`${joinedType} is not accepted from outside`)
+    return payloadOfBytes(data, contentType, edgeJson)
+  } catch (thrown) {
+    return unreadable(thrown)
+  }
+}
+
+/** The payload that bytes of this content type are. Throws where they are not what it says. */
+export function payloadOfBytes(data: Uint8Array, contentType: string, json: (bytes: Uint8Array) => unknown = insideJson): Payload {
+  const mediaType = mediaTypeOf(contentType)
+  if (mediaType === jsonType) return { kind: 'json', json: json(data) }
+  if (mediaType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
+  if (mediaType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
+  if (!headerCharacters.test(contentType)) throw badPayload('the content type is no text of at most 255 printable characters')
+  return { kind: 'bytes', bytes: data, contentType }
+}
+
+/** An HTTP response can carry it as a header. */
+const headerCharacters = /^[\t\x20-\x7e]{1,255}$/
+
 function read(data: Uint8Array, headers: readonly Header[]): Payload {
-  const contentType = headerText(headers, contentTypeHeader) ?? 'application/octet-stream'
-  if (headerText(headers, errorHeader) !== null) return { kind: 'error', error: parse(data) as BeeError }
-  if (contentType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
-  if (contentType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
-  if (mediaTypeOf(contentType) !== jsonType) return { kind: 'bytes', bytes: data, contentType }
-  return { kind: 'json', json: parse(data) }
+  if (headerText(headers, errorHeader) !== null) return { kind: 'error', error: errorOf(insideJson(data)) }
+  return payloadOfBytes(data, headerText(headers, contentTypeHeader) ?? bytesType)
+}
+
+function errorOf(json: unknown): BeeError {
+  const error = json as BeeError | null
+  const isError =
+    typeof error === 'object' &&
+    error !== null &&
+    [error.code, error.title, error.detail, error.bee].every((text) => typeof text === 'string') &&
+    Number.isInteger(error.status) &&
+    error.status >= 400 &&
+    error.status < 600
+  if (!isError) throw badPayload('the error has no code, status, title, detail and bee')
+  return error
+}
+
+function badPayload(why: string): WaggleError {
+  return new WaggleError('WAGGLE_BAD_PAYLOAD', { message: why, next: 'Send a value of the type that the content type names.' })
 }
 
 /** Bytes that are not what their header says stop no partition: they are an error of their request, like any other. */
 export function unreadable(thrown: unknown): Payload {
-  const detail = `The payload is not what its content type says: ${thrown instanceof Error ? thrown.message : String(thrown)}`
+  const detail = `The payload is not what its content type says: ${saidBy(thrown)}`
   return { kind: 'error', error: { code: 'WAGGLE_BAD_PAYLOAD', status: 400, title: 'The body is wrong', detail, bee: '' } }
 }
 
@@ -71,10 +111,6 @@ export function contentTypeOf(payload: Payload): string {
 
 function mediaTypeOf(contentType: string): string {
   return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
-}
-
-function parse(data: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString())
 }
 
 interface PartHead {
@@ -107,7 +143,7 @@ function encodeParts(parts: ReadonlyMap<string, Payload>): Uint8Array {
 
 function decodeParts(data: Uint8Array): ReadonlyMap<string, Payload> {
   const headLength = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true)
-  const heads = parse(data.subarray(4, 4 + headLength)) as readonly PartHead[]
+  const heads = insideJson(data.subarray(4, 4 + headLength)) as readonly PartHead[]
   let at = align8(4 + headLength)
   return new Map(
     heads.map(({ name, content_type, error, length }) => {

@@ -1,4 +1,7 @@
-/** What travels in a swarm. On a topic the header `content-type` says which it is; in one process it is handed on as this. */
+/**
+ * What travels in a swarm. On a topic the header `content-type` says which it is; in one process it is handed on as this. A payload can always be written, and is
+ * the same when it is read again: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check it where it is made. Nobody changes it.
+ */
 export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
 
 export interface JsonPayload {

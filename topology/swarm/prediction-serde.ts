@@ -1,6 +1,7 @@
 import { type Header, headerText, type Record, textHeader } from '../record.ts'
 import type { HandingSerde, Serde } from '../serde.ts'
 import { Unavailable } from '../waggle-error.ts'
+import { jsonCopy } from './json-value.ts'
 import type { Payload } from './payload.ts'
 import { contentTypeHeader, payloadSerde, unreadable } from './payload-serde.ts'
 
@@ -52,7 +53,7 @@ export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlyS
     deserialize(topic, data, headers = []) {
       if (!isMarked(headers)) return payloadSerde.deserialize(topic, data, headers)
       try {
-        return { kind: 'json', json: jsonOf(avro.deserialize(topic, data, headers)) }
+        return { kind: 'json', json: jsonCopy(jsonOf(avro.deserialize(topic, data, headers))) }
       } catch (thrown) {
         throwIfUnavailable(thrown)
         return unreadable(thrown)
@@ -72,11 +73,13 @@ function isMarked(headers: readonly Header[]): boolean {
   return headerText(headers, contentTypeHeader) === avroType
 }
 
-/** Null where it does not have the words of one. */
+/** Null where it does not have the words of one, or has a name that Avro's maps cannot hold: it is written as JSON then. */
 function predictionOf(payload: Payload): PredictionRecord | null {
   if (payload.kind !== 'json' || typeof payload.json !== 'object' || payload.json === null) return null
   const { label, scores, model = null, ...others } = payload.json as { readonly [key: string]: unknown }
   if (typeof label !== 'string' || !(model === null || typeof model === 'string') || !isScores(scores)) return null
+  // avsc fills a map by assignment, and an assignment to __proto__ adds nothing.
+  if (Object.hasOwn(scores, '__proto__') || Object.hasOwn(others, '__proto__')) return null
   const outputs = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [[name, JSON.stringify(value)] as const]))
   return { label, scores, model, outputs: Object.fromEntries(outputs) }
 }

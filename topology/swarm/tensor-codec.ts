@@ -40,17 +40,44 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
   return bytes
 }
 
+/**
+ * Throws WAGGLE_MALFORMED_TENSORS where `encodeTensors` could not write a tensor such that `decodeTensors` reads the very same one: its name, datatype, shape, and
+ * the data that they ask for.
+ */
+export function checkTensor(name: string, { datatype, shape, data }: Tensor): void {
+  const width = datatypeBytes(datatype)
+  if (width === undefined) throw malformed(`the datatype of ${shortName(name)} is unknown`)
+  if (!name.isWellFormed() || Buffer.byteLength(name) > maxNameBytes)
+    throw malformed(`the name ${shortName(name)} is no UTF-8 of at most ${maxNameBytes} bytes`)
+  if (shape.length > maxRank) throw malformed(`the tensor ${shortName(name)} has more than ${maxRank} dimensions`)
+  // A hole of a list is undefined, which `every` passes over.
+  for (let at = 0; at < shape.length; at++) {
+    const size = shape[at]
+    if (!Number.isInteger(size) || size === undefined || size < 0 || size > maxSize)
+      throw malformed(`the shape of ${shortName(name)} holds ${String(size)}`)
+  }
+  if (!(data instanceof arrays[datatype])) throw malformed(`the data of ${shortName(name)} is no ${arrays[datatype].name}, as ${datatype} needs`)
+  if (elementsOf(shape) * width !== data.byteLength)
+    throw malformed(`the tensor ${shortName(name)} has ${data.byteLength} bytes for the shape [${shape.slice(0, 8)}] of ${datatype}`)
+}
+
+/** Values in a tensor of this shape; NaN where a product is beyond what a double holds. */
+function elementsOf(shape: readonly number[]): number {
+  return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1)
+}
+
 /** Views of `bytes` where their place in memory allows, else copies. Anything malformed is WAGGLE_MALFORMED_TENSORS. */
 export function decodeTensors(bytes: Uint8Array): { readonly [name: string]: Tensor } {
   const reader = new HeaderReader(bytes)
-  const tensors: { [name: string]: Tensor } = {}
+  const tensors = new Map<string, Tensor>()
   for (let left = reader.count; left > 0; left--) {
     const { name, datatype, shape, position, length } = reader.next()
-    const elements = shape.reduce((product, size) => product * size, 1)
-    if (elements * bytesOf(datatype) !== length) throw malformed(`tensor ${name} has ${length} bytes for the shape [${shape}] of ${datatype}`)
-    tensors[name] = { datatype, shape, data: dataAt(bytes, position, length, datatype) }
+    if (elementsOf(shape) * bytesOf(datatype) !== length)
+      throw malformed(`tensor ${shortName(name)} has ${length} bytes for the shape [${shape.slice(0, 8)}] of ${datatype}`)
+    if (tensors.has(name)) throw malformed(`there are two tensors ${shortName(name)}`)
+    tensors.set(name, { datatype, shape, data: dataAt(bytes, position, length, datatype) })
   }
-  return tensors
+  return Object.fromEntries(tensors)
 }
 
 export function tensorData(datatype: Datatype, buffer: ArrayBufferLike, byteOffset: number, byteLength: number): TensorData {
@@ -58,6 +85,14 @@ export function tensorData(datatype: Datatype, buffer: ArrayBufferLike, byteOffs
 }
 
 const magic = 'WGT1'
+/** What the fields of the layout hold. */
+const maxNameBytes = 2 ** 16 - 1
+const maxRank = 2 ** 8 - 1
+const maxSize = 2 ** 32 - 1
+
+function shortName(name: string): string {
+  return JSON.stringify(name.slice(0, 40))
+}
 
 /** A datatype's number on the wire is its place here. */
 const datatypes: readonly Datatype[] = ['BOOL', 'UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64', 'FP32', 'FP64']
@@ -115,7 +150,7 @@ class HeaderReader {
     const position = this.#bytes.readUInt32LE(after)
     const length = this.#bytes.readUInt32LE(after + 4)
     const name = this.#bytes.toString('utf8', after + 8, after + 8 + nameLength)
-    if (position + length > this.#bytes.length) throw malformed(`tensor ${name} reaches past the end`)
+    if (position + length > this.#bytes.length) throw malformed(`tensor ${shortName(name)} reaches past the end`)
     this.#at = align(after + 8 + nameLength, 4)
     return { name, datatype, shape, position, length }
   }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
+import { ownMember } from '../../../topology/own-member.ts'
 import type { BeeError } from '../../../topology/swarm/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
@@ -70,11 +71,11 @@ export function problemOf(thrown: unknown, requestId: string): Problem & { reado
   })
   if (thrown instanceof ProblemError) return problem(thrown.status, thrown.code, thrown.message, thrown.retryAfterSeconds)
   if (thrown instanceof WaggleError) {
-    const status = statuses[thrown.code] ?? 500
+    const status = ownMember(statuses, thrown.code) ?? 500
     return problem(status, thrown.code, `${thrown.message}. ${thrown.next}`, status === 503 ? 2 : null)
   }
   const { code, statusCode, message } = thrown as { readonly code?: string; readonly statusCode?: number; readonly message?: string }
-  const own = code === undefined ? undefined : ofFastify[code]
+  const own = code === undefined ? undefined : ownMember(ofFastify, code)
   if (own !== undefined) return problem(own.status, own.code, own.detail)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return problem(statusCode, 'WAGGLE_BAD_REQUEST', message ?? '')
   if (statusCode === 503) return problem(503, 'WAGGLE_OVERLOADED', 'This process has more to do than it can at once', 1)

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { edgeJson, withoutMark } from '../../../topology/swarm/json-value.ts'
 import { joinedType, jsonType, tensorsType } from '../../../topology/swarm/payload-serde.ts'
 import { decodeTensors } from '../../../topology/swarm/tensor-codec.ts'
 import type { Bodies } from './bodies.ts'
@@ -23,8 +24,8 @@ function checked(bytes: Uint8Array, contentType: string): RequestBody {
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
   if (mediaType === joinedType) throw new ProblemError(415, 'WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
   if (mediaType === jsonType) {
-    attempt('The body is no JSON', () => JSON.parse(utf8.decode(bytes)))
-    return { bytes, contentType: jsonType }
+    attempt('The body is no JSON', () => edgeJson(bytes))
+    return { bytes: withoutMark(bytes), contentType: jsonType }
   }
   if (mediaType === tensorsType) {
     attempt('The body holds no tensors', () => decodeTensors(bytes))
@@ -38,8 +39,6 @@ async function readMultipart(bytes: Buffer<ArrayBuffer>, contentType: string): P
   if (form.kind === 'file') return checked(form.bytes, form.contentType)
   return checked(Buffer.from(JSON.stringify(Object.fromEntries(form.fields))), jsonType)
 }
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 function attempt(what: string, parse: () => unknown): void {
   try {

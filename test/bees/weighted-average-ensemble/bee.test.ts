@@ -61,4 +61,42 @@ describe('The weighted average', () => {
       }),
     )
   })
+
+  it('answers with labels and bees that are named like members of each object', () => {
+    const scores = Object.fromEntries([
+      ['constructor', 0.75],
+      ['__proto__', 0.25],
+      ['toString', 0],
+    ])
+    const {
+      label,
+      scores: average,
+      models,
+    } = averageOf(
+      new Map([
+        ['constructor', { scores }],
+        ['valueOf', { scores }],
+      ]),
+      {},
+    )
+    assert.equal(label, 'constructor')
+    assert.deepEqual(Object.entries(average), Object.entries(scores))
+    assert.deepEqual(
+      Object.entries(models).map(([bee, { weight }]) => [bee, weight]),
+      [
+        ['constructor', 0.5],
+        ['valueOf', 0.5],
+      ],
+    )
+  })
+
+  it('fails where its answer would be no finite number', () => {
+    const two = new Map([
+      ['a', { scores: { bear: 1e308 } }],
+      ['b', { scores: { bear: 1e308 } }],
+    ])
+    for (const weights of [{ a: 1.7e308, b: 1.7e308 }, { a: Number.NaN }, { a: Number.POSITIVE_INFINITY }, { a: -2, b: 1 }])
+      assert.throws(() => averageOf(two, weights), { code: 'WAGGLE_NOT_FINITE' })
+    assert.throws(() => averageOf(two, { a: 0, b: 0 }), { code: 'WAGGLE_NO_PREDICTION' })
+  })
 })

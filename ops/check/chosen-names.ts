@@ -1,0 +1,64 @@
+import { globSync, readFileSync } from 'node:fs'
+import { resolve, sep } from 'node:path'
+
+/** A place where a name that a user chose may meet `Object.prototype`. */
+export interface UnsafeName {
+  readonly file: string
+  readonly line: number
+  readonly message: string
+}
+
+/**
+ * An object that is filled or read by name has more names than it was given: `constructor`, `toString`, `__proto__`. So names that users choose are kept in a `Map`,
+ * or made into an object by `Object.fromEntries` at once. These forms are refused:
+ *
+ * 1. a dictionary that starts as `{}` and is filled later;
+ * 2. `name in object` with a name that is no literal;
+ * 3. `dictionary[name]`, where `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows it.
+ */
+export function unsafeNames(file: string, source: string): readonly UnsafeName[] {
+  const code = withoutText(source)
+  const found: UnsafeName[] = []
+  const complain = (index: number, message: string) => found.push({ file, line: code.slice(0, index).split('\n').length, message })
+  for (const { index } of code.matchAll(emptyDictionary))
+    complain(index, 'a dictionary that starts as {} has the names of Object.prototype: use a Map')
+  for (const { index, 1: name = '', 2: object = '' } of code.matchAll(inObject))
+    if (!isLoop(code, index)) complain(index, `"${name} in ${object}" is true for the names of Object.prototype: use Object.hasOwn or a Set`)
+  const dictionaries = new Set([...code.matchAll(dictionary)].map(({ 1: name = '' }) => name))
+  for (const { index, 1: object = '', 2: name = '' } of code.matchAll(access)) {
+    if (!dictionaries.has(object) || statementAt(code, index).includes('Object.hasOwn')) continue
+    complain(index, `${object}[${name}] may be a member of Object.prototype: use a Map, or ask Object.hasOwn in the same statement`)
+  }
+  return found
+}
+
+/** Strings and comments as spaces, so that words in them are no code; line breaks stay. What a template holds between ${ and } stays code. */
+function withoutText(source: string): string {
+  return source.replace(commentOrString, (piece) => piece.replace(/[^\n]/g, ' ')).replace(templateText, (piece) => piece.replace(/[^\n]/g, ' '))
+}
+
+/** `for (const name in object)` and the mapped types of TypeScript ask nothing. */
+function isLoop(code: string, index: number): boolean {
+  return /(\bfor \((const|let)|\[)\s*$/.test(code.slice(Math.max(0, index - 20), index))
+}
+
+function statementAt(code: string, index: number): string {
+  const start = code.lastIndexOf('\n', code.lastIndexOf('\n', index) - 1)
+  const end = code.indexOf('\n', index)
+  return code.slice(Math.max(start, 0), end < 0 ? code.length : end)
+}
+
+const commentOrString = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g
+const templateText = /(?<=[`}])[^`{}]*(?=\$\{|`)/g
+const emptyDictionary = /\{ (?:readonly )?\[\w+: string\]: [^={}]*(?:\{[^{}]*\}[^={}]*)?\} = \{\}/g
+const inObject = /\b([a-z]\w*) in ([a-z]\w*)\b/g
+const dictionary = /\b(\w+)\??: (?:\{ (?:readonly )?\[\w+: string\])/g
+const access = /(?<![\w.])(\w+)\[([a-z]\w*(?:\.\w+)*(?:\([^()]*\))?)\]/g
+
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '..', '..')
+  const files = globSync('{topology,processor,bees,connectors,ops}/**/*.ts', { cwd: root, exclude: ['**/node_modules/**', '**/*.d.ts'] })
+  const unsafe = files.flatMap((file) => unsafeNames(file.split(sep).join('/'), readFileSync(resolve(root, file), 'utf8')))
+  for (const { file, line, message } of unsafe) process.stderr.write(`${file}:${line}: ${message}\n`)
+  process.exitCode = unsafe.length === 0 ? 0 : 1
+}

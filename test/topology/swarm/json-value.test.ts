@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { edgeBounds, edgeJson, insideBounds, insideJson, jsonCopy, withoutMark } from '../../../topology/swarm/json-value.ts'
+
+const bytes = (text: string) => Buffer.from(text)
+const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+const badJson = { code: 'WAGGLE_BAD_JSON' }
+const notJson = { code: 'WAGGLE_NOT_JSON' }
+
+describe('JSON from a caller', () => {
+  it('comes as JSON.parse gives it', () => {
+    fc.assert(
+      fc.property(
+        fc.json().filter((text) => !/\d{16}/.test(text)),
+        (text) => {
+          assert.deepEqual(edgeJson(bytes(text)), JSON.parse(text))
+        },
+      ),
+    )
+  })
+
+  it('is refused where it is nested deeper than the bound, and taken at the bound', () => {
+    assert.deepEqual(edgeJson(bytes(nested(edgeBounds.maxDepth))), JSON.parse(nested(edgeBounds.maxDepth)))
+    for (const depth of [edgeBounds.maxDepth + 1, 5_000, 1_000_000]) assert.throws(() => edgeJson(bytes(nested(depth))), badJson)
+    assert.throws(() => edgeJson(bytes(`${'{"a":'.repeat(5_000)}0${'}'.repeat(5_000)}`)), badJson)
+  })
+
+  it('is refused where it holds more values than the bound', () => {
+    for (const item of ['0', '[]', '{}', '""']) assert.throws(() => edgeJson(bytes(`[${`${item},`.repeat(edgeBounds.maxValues)}${item}]`)), badJson)
+  })
+
+  it('is refused where a number is beyond what a double carries', () => {
+    for (const text of ['1e999', '-1e999', '[1e309]', '{"a":[{"b":1e400}]}']) assert.throws(() => edgeJson(bytes(text)), badJson)
+  })
+
+  it('is refused where an integer is beyond what a double tells from its neighbours', () => {
+    for (const text of [
+      '12345678901234567890',
+      '-9007199254740992',
+      '[1,9007199254740993]',
+      '{"1e5":18446744073709551615}',
+      '[1.5e3,100000000000000000000]',
+    ])
+      assert.throws(() => edgeJson(bytes(text)), badJson, text)
+  })
+
+  it('keeps large numbers that are written as decimals, and digits in strings', () => {
+    for (const text of [
+      '1e300',
+      '[1.5e22,2.5E+22]',
+      '9007199254740991',
+      '-9007199254740991',
+      '[1e20,"12345678901234567890"]',
+      '["\\\\",1e20,"\\"99999999999999999999"]',
+    ])
+      assert.deepEqual(edgeJson(bytes(text)), JSON.parse(text))
+  })
+
+  it('loses a byte order mark', () => {
+    const marked = Buffer.from('\ufeff{"a":1}')
+    assert.deepEqual(edgeJson(marked), { a: 1 })
+    assert.deepEqual(insideJson(marked), { a: 1 })
+    assert.equal(Buffer.from(withoutMark(marked)).toString(), '{"a":1}')
+  })
+
+  it('is refused where it is not UTF-8, and keeps U+FFFD that was sent as such', () => {
+    assert.throws(() => edgeJson(Buffer.from([0x22, 0xff, 0x22])), badJson)
+    assert.equal(edgeJson(bytes('"\ufffd"')), '\ufffd')
+  })
+})
+
+describe('What a function gave, as JSON', () => {
+  it('is what JSON.parse makes of JSON.stringify, for all that JSON can hold', () => {
+    fc.assert(
+      fc.property(fc.anything({ withDate: true, withNullPrototype: true, withSparseArray: true, withBoxedValues: true }), (value) => {
+        let copy: unknown
+        try {
+          copy = jsonCopy(value)
+        } catch {
+          return
+        }
+        assert.deepEqual(copy, JSON.parse(JSON.stringify(value)))
+        assert.deepEqual(insideJson(bytes(JSON.stringify(copy))), copy)
+      }),
+    )
+  })
+
+  it('has __proto__ and constructor as names like others', () => {
+    const text = '{"__proto__":{"a":1},"constructor":2,"toString":"x"}'
+    assert.equal(JSON.stringify(jsonCopy(JSON.parse(text))), text)
+  })
+
+  it('shares nothing with the value', () => {
+    const value = { list: [{ a: 1 }] }
+    const copy = jsonCopy(value)
+    value.list.push({ a: 2 })
+    assert.deepEqual(copy, { list: [{ a: 1 }] })
+  })
+
+  it('is refused where JSON would lose it', () => {
+    const cyclic: unknown[] = []
+    cyclic.push(cyclic)
+    const twice: unknown[] = []
+    for (let at = 0, list = twice; at < 100; at++) {
+      const next: unknown[] = []
+      list.push(next, next)
+      list = next
+    }
+    const long = 'x'.repeat(2 ** 20)
+    const hostile = [
+      Number.NaN,
+      [Number.POSITIVE_INFINITY],
+      { a: -Infinity },
+      1n,
+      [1n],
+      undefined,
+      () => 1,
+      Symbol('a'),
+      new Map([[1, 2]]),
+      { scores: new Float32Array(2) },
+      Buffer.from('x'),
+      new Date(Number.NaN).getTime(),
+      cyclic,
+      twice,
+      JSON.parse(nested(insideBounds.maxDepth + 1)),
+      JSON.parse(nested(5_000)),
+      new Array(4_000_000_000),
+      Array.from({ length: 65 }, () => long),
+    ]
+    for (const value of hostile) assert.throws(() => jsonCopy(value), notJson)
+  })
+
+  it('passes on the error of a getter, a proxy or a toJSON', () => {
+    const own = new Error('mine')
+    const fail = () => {
+      throw own
+    }
+    for (const value of [Object.defineProperty({}, 'a', { get: fail, enumerable: true }), { toJSON: fail }, [new Proxy({}, { ownKeys: fail })]])
+      assert.throws(() => jsonCopy(value), own)
+  })
+})

@@ -1,0 +1,301 @@
+import { WaggleError } from '../waggle-error.ts'
+
+/** How much one JSON value may hold. Past a bound it is an error of its request, because recursion and memory are bounded too. */
+export interface JsonBounds {
+  /** Objects and lists inside each other. */
+  readonly maxDepth: number
+  /** Members of objects and items of lists, all together. */
+  readonly maxValues: number
+  /** Characters of strings and names, all together. */
+  readonly maxCharacters: number
+}
+
+/** A value inside a swarm: bees may wrap what a caller sent. `JSON.stringify` overflows the stack at some 5,000 levels. */
+export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxCharacters: 64 * 1024 * 1024 }
+
+/** A value from a caller. */
+export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128 }
+
+/**
+ * The JSON value of a request's body or of a record at a gateway. UTF-8; a byte order mark is skipped. Throws WAGGLE_BAD_JSON where the bytes are no JSON, hold
+ * more than `edgeBounds`, or hold a number that a double cannot carry: beyond its range, or written as an integer outside ±(2^53 - 1) (RFC 7493, 2.2).
+ */
+export function edgeJson(bytes: Uint8Array): unknown {
+  const text = utf8Text(bytes)
+  // Each value takes two bytes at least, so a short text needs no count before it is parsed.
+  if (text.length > 2 * edgeBounds.maxValues) refuseManyValues(text)
+  const value = parsed(text)
+  if (new BoundedWalk(edgeBounds).check(value)) refuseUnsafeInteger(text)
+  return value
+}
+
+/** The JSON value of bytes that Waggle wrote itself, or that a process of the swarm wrote: as `edgeJson`, with wider bounds and integers as doubles. */
+export function insideJson(bytes: Uint8Array): unknown {
+  const value = parsed(utf8Text(bytes))
+  new BoundedWalk(insideBounds).check(value)
+  return value
+}
+
+/** The same bytes without a byte order mark. */
+export function withoutMark(bytes: Uint8Array): Uint8Array {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+}
+
+/**
+ * A copy of what a function gave, as `JSON.parse(JSON.stringify(value))` makes it: `toJSON` is called, undefined members are left out, undefined items are null.
+ * Nobody else holds the copy, and it can always be written. Throws WAGGLE_NOT_JSON for what JSON would lose or cannot hold: NaN, ±Infinity, bigint, a function,
+ * a Map, a Set, a typed array, a cycle, or more than `insideBounds`. What a getter, a proxy or a `toJSON` throws passes through.
+ */
+export function jsonCopy(value: unknown): unknown {
+  const copy = new JsonCopy(insideBounds).of(value)
+  if (copy === undefined) throw notJson(`${kindOf(value)} is no JSON value`)
+  return copy
+}
+
+function utf8Text(bytes: Uint8Array): string {
+  const { buffer, byteOffset, byteLength } = withoutMark(bytes)
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString()
+  // `toString` writes U+FFFD for bytes that are no UTF-8; the text may hold it rightly too.
+  if (text.includes('\ufffd')) {
+    try {
+      strictUtf8.decode(bytes)
+    } catch {
+      throw badJson('they are not UTF-8')
+    }
+  }
+  return text
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (thrown) {
+    throw badJson(thrown instanceof Error ? thrown.message : 'they cannot be parsed')
+  }
+}
+
+/** Counts against the bounds. One walk counts one value with all that it holds. */
+class Count {
+  readonly #bounds: JsonBounds
+  readonly #refuse: (why: string) => WaggleError
+  #values = 0
+  #characters = 0
+
+  constructor(bounds: JsonBounds, refuse: (why: string) => WaggleError) {
+    this.#bounds = bounds
+    this.#refuse = refuse
+  }
+
+  enter(depth: number): void {
+    if (depth > this.#bounds.maxDepth) throw this.#refuse(`it is nested more than ${this.#bounds.maxDepth} levels deep`)
+  }
+
+  value(): void {
+    if (++this.#values > this.#bounds.maxValues) throw tooMany(this.#refuse, this.#bounds)
+  }
+
+  /** A list of holes is refused before anybody walks over them. */
+  list(length: number): void {
+    if (length > this.#bounds.maxValues - this.#values) throw tooMany(this.#refuse, this.#bounds)
+  }
+
+  text(text: string): void {
+    this.#characters += text.length
+    if (this.#characters > this.#bounds.maxCharacters) throw this.#refuse(`its strings have more than ${this.#bounds.maxCharacters} characters`)
+  }
+}
+
+/** Looks through a value that `JSON.parse` gave. */
+class BoundedWalk {
+  readonly #count: Count
+  #isUnsafe = false
+
+  constructor(bounds: JsonBounds) {
+    this.#count = new Count(bounds, badJson)
+  }
+
+  /** True where a number is an integer that doubles cannot tell from its neighbours. */
+  check(value: unknown): boolean {
+    this.#visit(value, 1)
+    return this.#isUnsafe
+  }
+
+  #visit(value: unknown, depth: number): void {
+    this.#count.value()
+    if (typeof value === 'string') this.#count.text(value)
+    else if (typeof value === 'number') this.#number(value)
+    else if (Array.isArray(value)) {
+      this.#count.enter(depth)
+      for (let at = 0; at < value.length; at++) this.#visit(value[at], depth + 1)
+    } else if (value !== null && typeof value === 'object') {
+      this.#count.enter(depth)
+      for (const name of Object.keys(value)) {
+        this.#count.text(name)
+        this.#visit((value as { readonly [name: string]: unknown })[name], depth + 1)
+      }
+    }
+  }
+
+  #number(value: number): void {
+    if (!Number.isFinite(value)) throw badJson('a number is beyond what a double holds (1.8e308)')
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) this.#isUnsafe = true
+  }
+}
+
+/** Depth is bounded, so plain recursion is safe; a cycle ends at the bound. */
+class JsonCopy {
+  readonly #count: Count
+
+  constructor(bounds: JsonBounds) {
+    this.#count = new Count(bounds, notJson)
+  }
+
+  /** Undefined for what JSON leaves out. */
+  of(value: unknown): unknown {
+    return this.#visit(value, '', 1)
+  }
+
+  #visit(given: unknown, name: string, depth: number): unknown {
+    this.#count.value()
+    const value = plainOf(given, name)
+    switch (typeof value) {
+      case 'string':
+        this.#count.text(value)
+        return value
+      case 'number':
+        if (!Number.isFinite(value)) throw notJson(`${value} is no JSON number`)
+        // JSON has no -0: a bee behind a restart would see 0.
+        return value === 0 ? 0 : value
+      case 'boolean':
+        return value
+      case 'object':
+        if (value === null) return null
+        this.#count.enter(depth)
+        return Array.isArray(value) ? this.#list(value, depth) : this.#object(value, depth)
+      case 'bigint':
+        throw notJson('a bigint is no JSON number: give a string, or a number')
+      default:
+        return undefined
+    }
+  }
+
+  #list(list: readonly unknown[], depth: number): unknown {
+    const copy: unknown[] = []
+    const { length } = list
+    this.#count.list(length)
+    for (let at = 0; at < length; at++) copy.push(this.#visit(list[at], String(at), depth + 1) ?? null)
+    return copy
+  }
+
+  #object(object: object, depth: number): unknown {
+    if (losesContent(object)) throw notJson(`${kindOf(object)} is no JSON value: give a list or a plain object`)
+    const copy = {}
+    for (const name of Object.keys(object)) {
+      const value = this.#visit((object as { readonly [name: string]: unknown })[name], name, depth + 1)
+      if (value === undefined) continue
+      this.#count.text(name)
+      // An assignment to __proto__ would set the prototype.
+      if (name === '__proto__') Object.defineProperty(copy, name, { value, enumerable: true, writable: true, configurable: true })
+      else (copy as { [name: string]: unknown })[name] = value
+    }
+    return copy
+  }
+}
+
+/** With `toJSON` and boxed primitives as `JSON.stringify` takes them. Typed arrays are refused later, Buffer's own `toJSON` or not. */
+function plainOf(given: unknown, name: string): unknown {
+  if (given === null || (typeof given !== 'object' && typeof given !== 'bigint')) return given
+  if (ArrayBuffer.isView(given)) return given
+  const { toJSON } = given as { readonly toJSON?: unknown }
+  const value: unknown = typeof toJSON === 'function' ? toJSON.call(given, name) : given
+  if (value instanceof Number) return Number(value)
+  if (value instanceof String) return String(value)
+  return value instanceof Boolean || value instanceof BigInt ? value.valueOf() : value
+}
+
+/** `JSON.stringify` writes {} for these, or an object by index. */
+function losesContent(object: object): boolean {
+  return (
+    ArrayBuffer.isView(object) ||
+    object instanceof Map ||
+    object instanceof Set ||
+    object instanceof WeakMap ||
+    object instanceof WeakSet ||
+    object instanceof ArrayBuffer ||
+    object instanceof SharedArrayBuffer ||
+    object instanceof Promise ||
+    object instanceof RegExp ||
+    object instanceof Error
+  )
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return value === undefined ? 'nothing' : `a ${typeof value}`
+  return Object.prototype.toString.call(value).slice('[object '.length, -1)
+}
+
+/** Commas and opening brackets outside of strings: one more than these, a text has values at the most. */
+function refuseManyValues(text: string): void {
+  let values = 1
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) at = endOfString(text, at)
+    else if (code === comma || code === openList || code === openObject) values++
+    if (values > edgeBounds.maxValues) throw tooMany(badJson, edgeBounds)
+  }
+}
+
+/** A double holds a large number that is written with a fraction or an exponent as well as any other; an integer is meant exactly. */
+function refuseUnsafeInteger(text: string): void {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) at = endOfString(text, at)
+    else if (isDigit(code)) {
+      const start = at
+      while (isDigit(text.charCodeAt(at + 1))) at++
+      const token = text.slice(start, at + 1)
+      if (!hasFraction.has(text.charAt(at + 1)) && !Number.isSafeInteger(Number(token)))
+        throw badJson(`an integer that starts with ${token.slice(0, 20)} is beyond ±${Number.MAX_SAFE_INTEGER}: send it as a string`)
+      // The digits of a fraction and of an exponent are no integers.
+      while (isDigit(text.charCodeAt(at + 1)) || hasFraction.has(text.charAt(at + 1)) || exponentSigns.has(text.charAt(at + 1))) at++
+    }
+  }
+}
+
+/** Where the string that starts here ends. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === backslash) at++
+    else if (code === quote) return at
+  }
+  return text.length
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
+}
+
+const hasFraction: ReadonlySet<string> = new Set('.eE')
+const exponentSigns: ReadonlySet<string> = new Set('+-')
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+const quote = 0x22
+const backslash = 0x5c
+const comma = 0x2c
+const openList = 0x5b
+const openObject = 0x7b
+
+function tooMany(refuse: (why: string) => WaggleError, { maxValues }: JsonBounds): WaggleError {
+  return refuse(`it has more than ${maxValues} values`)
+}
+
+function badJson(why: string): WaggleError {
+  return new WaggleError('WAGGLE_BAD_JSON', {
+    message: `The bytes are no JSON that a swarm takes: ${why}`,
+    next: 'Send JSON within the bounds of docs/security.md.',
+  })
+}
+
+function notJson(why: string): WaggleError {
+  return new WaggleError('WAGGLE_NOT_JSON', { message: why, next: 'Return a JSON value, bytes, { contentType, bytes } or { tensors }.' })
+}
