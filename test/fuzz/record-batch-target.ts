@@ -6,7 +6,7 @@ import type { LogRecord } from '../../processor/ports.ts'
 import type { FuzzTarget } from './target.ts'
 
 /** Record batches as a broker sends them. The checksum is made right again, so that mutations reach what lies behind it. */
-export const recordBatchTarget: FuzzTarget = {
+export const target: FuzzTarget = {
   name: 'record-batch',
   seeds: seeds(),
   dictionary: [Buffer.from([255, 255, 255, 255, 15]), Buffer.from([127, 255, 255, 255]), Buffer.from([128, 0, 0, 0])],

@@ -35,6 +35,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
     if (end > bytes.length) break
     const lastOffset = baseOffset + bytes.readInt32BE(at + 23)
+    if (lastOffset < baseOffset) throw damaged(baseOffset, `its last offset is ${lastOffset}`)
     const attributes = bytes.readInt16BE(at + 21)
     if (lastOffset >= from) {
       expectSound(bytes.subarray(at, end), baseOffset)
@@ -64,7 +65,7 @@ function expectSound(batch: Buffer, baseOffset: number): void {
   if (sum !== batch.readUInt32BE(17)) throw damaged(baseOffset, 'its checksum is wrong')
   const lastDelta = batch.readInt32BE(23)
   const count = batch.readInt32BE(57)
-  if (lastDelta < 0 || count < 0 || count > lastDelta + 1 || !Number.isSafeInteger(baseOffset + lastDelta + 1) || baseOffset < 0) {
+  if (count < 0 || count > lastDelta + 1 || !Number.isSafeInteger(baseOffset + lastDelta + 1) || baseOffset < 0) {
     throw damaged(baseOffset, `it announces ${count} records up to ${lastDelta} after its first`)
   }
 }
