@@ -1,4 +1,5 @@
 import type { LogRecord } from '../../../processor/ports.ts'
+import { toWaggleError } from './broker-error.ts'
 import type { FetchAnswer } from './fetch-request.ts'
 import { Fifo } from './fifo.ts'
 import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
@@ -76,7 +77,13 @@ export class FetchedPartition {
   take(count: number): LogRecord[] {
     const records: LogRecord[] = []
     for (let batch = this.#batches.head; batch !== undefined && records.length < count; batch = this.#batches.head) {
-      batch.readInto(records, count - records.length)
+      try {
+        batch.readInto(records, count - records.length)
+      } catch (thrown) {
+        // Records in front of the damage are given out first.
+        if (records.length > 0) break
+        throw toWaggleError(thrown, `Partition ${this.partition} of ${this.topic} cannot be read`)
+      }
       if (!batch.isDone) break
       this.#batches.shift()
       this.#bytes -= batch.bytes

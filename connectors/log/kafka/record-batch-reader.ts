@@ -1,6 +1,7 @@
-import { compressionsAlgorithmsByBitmask, crc32c, Writer } from '@platformatic/kafka'
+import { crc32c, Writer } from '@platformatic/kafka'
 import type { LogRecord } from '../../../processor/ports.ts'
 import { type Header, noHeaders } from '../../../topology/record.ts'
+import { inflate } from './batch-compression.ts'
 import { BrokerError } from './broker-error.ts'
 import { readInt64 } from './wire.ts'
 
@@ -28,9 +29,13 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
   let next = from
   for (let at = 0; at + 12 <= bytes.length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8)
-    if (end > bytes.length) break
     const baseOffset = readInt64(bytes, at)
+    if (end < at + headerBytes) throw damaged(baseOffset, 'it is shorter than its header')
+    // Brokers send the first batch whole: asking again would give the same part for ever.
+    if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
+    if (end > bytes.length) break
     const lastOffset = baseOffset + bytes.readInt32BE(at + 23)
+    if (lastOffset < baseOffset) throw damaged(baseOffset, `its last offset is ${lastOffset}`)
     const attributes = bytes.readInt16BE(at + 21)
     if (lastOffset >= from) {
       expectSound(bytes.subarray(at, end), baseOffset)
@@ -53,10 +58,20 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
   return { batches, next }
 }
 
-/** By its checksum, which covers all behind it. */
+/** Checks the magic byte, the checksum and the counts of the header. */
 function expectSound(batch: Buffer, baseOffset: number): void {
+  if (batch.readInt8(16) !== 2) throw damaged(baseOffset, `its format is version ${batch.readInt8(16)}`)
   const sum = crc32c(Writer.create().append(batch.subarray(21)).dynamicBuffer)
-  if (sum !== batch.readUInt32BE(17)) throw new BrokerError('CORRUPT_MESSAGE', `the batch at offset ${baseOffset} is damaged`)
+  if (sum !== batch.readUInt32BE(17)) throw damaged(baseOffset, 'its checksum is wrong')
+  const lastDelta = batch.readInt32BE(23)
+  const count = batch.readInt32BE(57)
+  if (count < 0 || count > lastDelta + 1 || !Number.isSafeInteger(baseOffset + lastDelta + 1) || baseOffset < 0) {
+    throw damaged(baseOffset, `it announces ${count} records up to ${lastDelta} after its first`)
+  }
+}
+
+function damaged(baseOffset: number, detail: string, cause?: unknown): BrokerError {
+  return new BrokerError('CORRUPT_MESSAGE', `the batch at offset ${baseOffset} is damaged: ${detail}`, cause)
 }
 
 /** Decodes the records of one batch as they are asked for. */
@@ -96,6 +111,7 @@ export class RecordBatchReader {
     while (this.#left > 0 && taken < count) {
       const length = this.#varint()
       const end = this.#at + length
+      if (length < 0 || end > buffer.length) throw damaged(this.#baseOffset, 'a record ends outside of it')
       this.#at++
       const timestamp = this.#varint() + this.#baseTimestamp
       const offset = this.#varint() + this.#baseOffset
@@ -104,10 +120,11 @@ export class RecordBatchReader {
         this.#at = end
         continue
       }
-      const key = this.#bytes(buffer)
-      const value = this.#bytes(buffer)
+      const key = this.#bytes(buffer, end)
+      const value = this.#bytes(buffer, end)
       const headerCount = this.#varint()
-      const headers = headerCount === 0 ? noHeaders : this.#headers(buffer, headerCount)
+      const headers = headerCount === 0 ? noHeaders : this.#headers(buffer, headerCount, end)
+      if (this.#at > end) throw damaged(this.#baseOffset, 'a record is longer than it says')
       this.#at = end
       records.push({ offset, timestamp: this.#appendTime ?? timestamp, key, value, headers })
       taken++
@@ -115,25 +132,33 @@ export class RecordBatchReader {
   }
 
   #decompress(): void {
-    const algorithm = (compressionsAlgorithmsByBitmask as { readonly [bits: number]: { decompressSync(data: Buffer): Buffer } })[this.#isCompressed]
-    if (algorithm === undefined) throw new BrokerError('UNSUPPORTED_COMPRESSION_TYPE')
-    this.#buffer = Buffer.concat([this.#buffer.subarray(0, headerBytes), algorithm.decompressSync(this.#buffer.subarray(headerBytes))])
+    try {
+      const records = inflate(this.#buffer.subarray(headerBytes), this.#isCompressed)
+      this.#buffer = Buffer.concat([this.#buffer.subarray(0, headerBytes), records])
+    } catch (thrown) {
+      if (thrown instanceof BrokerError && thrown.error === 'UNSUPPORTED_COMPRESSION_TYPE') throw thrown
+      throw damaged(this.#baseOffset, thrown instanceof Error ? thrown.message : String(thrown), thrown)
+    }
   }
 
-  #bytes(buffer: Buffer): Uint8Array | null {
+  #bytes(buffer: Buffer, end: number): Uint8Array | null {
     const length = this.#varint()
     if (length < 0) return null
     this.#at += length
+    if (this.#at > end) throw damaged(this.#baseOffset, 'a record is longer than it says')
     return buffer.subarray(this.#at - length, this.#at)
   }
 
-  #headers(buffer: Buffer, count: number): Header[] {
+  #headers(buffer: Buffer, count: number, end: number): Header[] {
+    // Each header takes two bytes at the least.
+    if (count < 0 || count > (end - this.#at) / 2) throw damaged(this.#baseOffset, `a record announces ${count} headers`)
     const headers: Header[] = []
     for (let left = count; left > 0; left--) {
       const length = this.#varint()
+      if (length < 0 || this.#at + length > end) throw damaged(this.#baseOffset, 'a header is longer than its record')
       this.#at += length
       const key = buffer.toString('utf8', this.#at - length, this.#at)
-      headers.push({ key, value: this.#bytes(buffer) })
+      headers.push({ key, value: this.#bytes(buffer, end) })
     }
     return headers
   }
@@ -151,6 +176,7 @@ export class RecordBatchReader {
     }
     let factor = 2 ** 28
     do {
+      if (factor > maxVarintFactor) throw damaged(this.#baseOffset, 'a number takes more than ten bytes')
       byte = buffer[this.#at++] ?? 0
       value += (byte & 127) * factor
       factor *= 128
@@ -160,6 +186,7 @@ export class RecordBatchReader {
 }
 
 const headerBytes = 61
+const maxVarintFactor = 2 ** 63
 const compressionBits = 0b111
 const appendTimeBit = 1 << 3
 const transactionalBit = 1 << 4
