@@ -334,6 +334,16 @@ export interface PartitionOffsets {
   readonly written?: number
 }
 
+/** What a log keeps on a disk of this process. */
+export interface LogStorage {
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Readers that have not read all of a partition, the furthest behind first. Ages are in milliseconds. */
+  readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
+  /** Why nothing more may be taken in, with the reader that is behind; null where there is room. */
+  readonly refusal: string | null
+}
+
 export interface Log {
   readonly traits: LogTraits
   /** Where state lies in the log's own commit; null where it is rebuilt from changelogs. */
@@ -357,5 +367,7 @@ export interface Log {
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /** Bytes that wait to be written, against their bound: a gateway refuses what comes when it is full. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
+  /** As measured some seconds ago; absent where others keep the records. */
+  readonly storage?: LogStorage
   close(): Promise<void>
 }

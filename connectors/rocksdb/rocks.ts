@@ -1,11 +1,13 @@
 import rocksdb, { type RocksLevel } from '@nxtedition/rocksdb'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
 
 export interface RangeOptions {
   readonly reverse?: boolean
+  /** Without them keys come alone, each with an empty value. */
+  readonly values?: boolean
 }
 
 /**
@@ -53,6 +55,11 @@ export class Rocks {
     return this.#db.handle
   }
 
+  /** Grows with each change that is written, over restarts too. */
+  get sequence(): number {
+    return this.#db.sequence
+  }
+
   /** The binding itself would end the process when it is used after it was closed. */
   get #db(): RocksLevel {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
@@ -60,11 +67,19 @@ export class Rocks {
   }
 
   get(key: Uint8Array): Uint8Array | null {
-    return this.#db._getManySync([key], binary)[0] ?? null
+    return this.#read([key])[0] ?? null
   }
 
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[] {
-    return this.#db._getManySync(keys, binary).map((value) => value ?? null)
+    return this.#read(keys).map((value) => value ?? null)
+  }
+
+  #read(keys: readonly Uint8Array[]): (Uint8Array | undefined)[] {
+    try {
+      return this.#db._getManySync(keys, binary)
+    } catch (thrown) {
+      throw readError(this.directory, thrown)
+    }
   }
 
   /** One atomic write. Later changes of a key win. */
@@ -104,14 +119,14 @@ export class Rocks {
       ...(to === null ? {} : { lt: to }),
       reverse: options.reverse ?? false,
       keys: true,
-      values: true,
+      values: options.values ?? true,
       limit: -1,
       highWaterMarkBytes: 256 * 1024,
     })
     try {
       for (let size = 1; ; size = Math.min(size * 8, 1024)) {
         if (this.#closed) return
-        const { rows, finished } = iterator._nextvSync(size, none)
+        const { rows, finished } = this.#next(iterator, size)
         for (let at = 0; at < rows.length; at += 2) yield [rows[at] as Uint8Array, rows[at + 1] as Uint8Array]
         if (finished) return
       }
@@ -120,6 +135,19 @@ export class Rocks {
         iterator._closeSync()
         this.#level.detachResource(iterator)
       }
+    }
+  }
+
+  /** Reads everything, so that each block's checksum is looked at: WAGGLE_LOG_CORRUPT where one is wrong. */
+  verify(): void {
+    for (const _ of this.range(null, null, { values: false }));
+  }
+
+  #next(iterator: ReturnType<RocksLevel['_iterator']>, size: number): ReturnType<typeof iterator._nextvSync> {
+    try {
+      return iterator._nextvSync(size, none)
+    } catch (thrown) {
+      throw readError(this.directory, thrown)
     }
   }
 
@@ -163,8 +191,41 @@ function openError(directory: string, thrown: unknown): WaggleError {
       cause: thrown,
     })
   }
+  const said = cause.message ?? String(thrown)
+  if (isDamage(cause.code, said)) return damaged(directory, said, thrown)
   return WaggleError.from('WAGGLE_DATA_DIR_UNREADABLE', new Error(cause.message ?? String(thrown), { cause: thrown }), {
     message: `${directory} cannot be opened`,
     next: 'See that it is writable and has room, or set WAGGLE_DATA_DIR to another.',
   })
 }
+
+/** The state of a table or a log that is being read cannot be had now: whoever asks waits, and nothing is decided about the record that asks. */
+function readError(directory: string, thrown: unknown): WaggleError {
+  if (thrown instanceof WaggleError) return thrown
+  const { code, message } = thrown as { readonly code?: string; readonly message?: string }
+  const said = message ?? String(thrown)
+  if (isDamage(code, said)) return damaged(directory, said, thrown)
+  return new Unavailable('WAGGLE_LOG_READ_FAILED', {
+    message: `${directory} cannot be read: ${said.trim()}`,
+    next: 'See that the disk is healthy, and that the process may open enough files (ulimit -n).',
+    cause: thrown,
+  })
+}
+
+/** A file that is missing or holds something else; not a file that may not be opened, or of which too many are open. */
+function isDamage(code: string | undefined, said: string): boolean {
+  if (/Too many open files|Permission denied|Input\/output error|No space left|Cannot allocate memory/i.test(said)) return false
+  return code === 'LEVEL_CORRUPTION' || /Corruption|No such file/.test(said)
+}
+
+function damaged(directory: string, said: string, cause: unknown): Unavailable {
+  return new Unavailable('WAGGLE_LOG_CORRUPT', {
+    message: `${directory} is damaged: ${said.trim().replaceAll(/\s*\n\s*/g, '; ')}`,
+    next: damageNext,
+    cause,
+  })
+}
+
+/** The step to take after damage, whatever found it. */
+export const damageNext =
+  'Restore the data directory from a copy, or start once with `waggle run --accept-loss`: it goes on with what is left, and lists what is gone.'
