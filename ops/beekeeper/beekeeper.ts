@@ -5,6 +5,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
@@ -32,6 +33,8 @@ export interface BeekeeperOptions {
   readonly settings: Settings
   readonly swarms: readonly ConfiguredSwarm[]
   readonly say: LogLine
+  /** Goes on with what is left of a damaged log. */
+  readonly acceptLoss?: boolean
   /** Of what takes time at the start: `done` of `all` are there. */
   readonly onProgress: (what: string, done: number, all: number) => void
 }
@@ -93,9 +96,10 @@ export class Beekeeper {
     const states = new Map<string, StateDirectory>()
     if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
     const [first] = states.values()
-    const log = await openLog(settings, first?.processId ?? null)
+    const onNotice = (notice: string) => say('', 'warn', notice)
+    const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
-    const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'))
+    const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
     const flights = new Flights(recorder)
     const database = await this.#openDatabase()
@@ -136,6 +140,7 @@ export class Beekeeper {
   }
 
   async #openStates(swarm: string, random: SystemRandom): Promise<StateDirectory> {
+    checkDataFormat(this.#options.settings.data_dir)
     const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
     const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationIdOf(swarm)), random })
     this.#closeLater('state', () => states.close())
@@ -158,7 +163,7 @@ export class Beekeeper {
         : new ClusterRequests({ ...common, random, onError })
     for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
     await requests.start()
-    const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms })
+    const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms, log })
     this.#closeLater('requests', () => requests.close())
     this.#gateway = await openHttpGateway({
       requests,

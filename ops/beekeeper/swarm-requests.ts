@@ -67,7 +67,7 @@ export class SwarmRequests implements Requests {
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
-    return this.#routes.refusal(gateway, { load: log.load, waiting: this.#pending.waiting, maxPending })
+    return this.#routes.refusal(gateway, { log, waiting: this.#pending.waiting, maxPending })
   }
 
   async submit(request: NewRequest): Promise<void> {

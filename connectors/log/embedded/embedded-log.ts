@@ -26,7 +26,7 @@ import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
 import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, writeError } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
-import { endsKey, positionKey, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
+import { endsKey, positionKey, positionsOf, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
 import { endsOf, type OpenedDirectory, openLogDirectory, storedTopics, writeTopics } from './log-directory.ts'
 import { Partition, type TailRecord } from './partition.ts'
 import { PartitionReader } from './partition-reader.ts'
@@ -242,6 +242,17 @@ export class EmbeddedLog implements Log {
     if (bytes === null) return null
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     return { offset: buffer.readDoubleBE(), metadata: buffer.toString('utf8', 8) }
+  }
+
+  hasPositions(group: string): boolean {
+    for (const _ of this.#disk.range(...positionsOf(group), { values: false })) return true
+    return false
+  }
+
+  /** Gives up what a group has not read. It must not run. */
+  async forgetPositions(group: string): Promise<void> {
+    this.#disk.write([...this.#disk.range(...positionsOf(group))].map(([key]) => [key, null]))
+    await this.#disk.sync()
   }
 
   // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,11 @@ export function positionKey(group: string, topic: string, partition: number): Bu
   return named(prefix.position, `${group}\0${topic}\0${partition}`)
 }
 
+/** All positions of a group: from, to. */
+export function positionsOf(group: string): readonly [from: Buffer, to: Buffer] {
+  return [named(prefix.position, `${group}\0`), named(prefix.position, `${group}\x01`)]
+}
+
 export function storeNumberKey(task: string, store: string): Buffer {
   return named(prefix.storeNumber, `${task}\0${store}`)
 }
