@@ -5,6 +5,7 @@
 import type { Header } from '../topology/record.ts'
 import type { Serializer } from '../topology/serde.ts'
 import type { TopicSpec } from '../topology/topic.ts'
+import type { WaggleError } from '../topology/waggle-error.ts'
 
 export type { TopicSpec }
 
@@ -49,6 +50,16 @@ export class Handed {
     this.value = value
     this.serde = serde
     this.bytes = (serde as Serializer<unknown>).serialize(topic, value, headers)
+  }
+}
+
+/** A value whose bytes are damaged where they lie. Its record can be passed, and whoever reads the value gets `error`: it has no bytes of its own. */
+export class DamagedValue extends Handed {
+  readonly error: WaggleError
+
+  constructor(error: WaggleError) {
+    super('', undefined, { serialize: () => new Uint8Array(0) }, [])
+    this.error = error
   }
 }
 

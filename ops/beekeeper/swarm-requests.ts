@@ -1,4 +1,4 @@
-import { type Clock, Handed, type Log, type Producer, type Reader } from '../../processor/ports.ts'
+import { type Clock, DamagedValue, Handed, type Log, type Producer, type Reader } from '../../processor/ports.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { FoundRequest, NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
@@ -120,7 +120,7 @@ export class SwarmRequests implements Requests {
   async #follow(topic: string, reader: Reader, payloads: HandingSerde<Payload>): Promise<void> {
     for await (const run of reader) {
       for (const { key, value, headers } of run.records) {
-        if (key === null || value === null) continue
+        if (key === null || value === null || value instanceof DamagedValue) continue
         const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
         if (!this.#pending.has(id)) continue
         const answer =

@@ -152,7 +152,7 @@ export class Partition {
     if (rest !== undefined) take(rest)
     if (full) return records
     const from = rest === undefined ? this.#runAt(offset, disk) : runKey(this.topicNumber, this.number, (rest.at(-1)?.offset ?? offset - 1) + 1)
-    const payload = (ref: SegmentRef) => segments.read(ref)
+    const payload = (ref: SegmentRef) => segments.payload(ref)
     for (const [key, run] of disk.range(from, runKey(this.topicNumber, this.number, end))) {
       take(decodeRun(offsetOfRunKey(key), run, payload))
       if (full) return records

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { DamagedValue } from '../../../processor/ports.ts'
 import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext } from '../../rocksdb/rocks.ts'
 
@@ -93,8 +94,17 @@ export class Segments {
     return new Map(this.#numbers().map((number) => [number, statSync(this.#path(number)).size]))
   }
 
-  /** WAGGLE_LOG_CORRUPT where its bytes are not what was written; an `Unavailable` where they can only not be had now. */
-  read({ segment, position, length, crc }: SegmentRef): Uint8Array {
+  /** What is damaged fails when its value is read, and nothing else does; an `Unavailable` where the bytes can only not be had now. */
+  payload(ref: SegmentRef): Uint8Array | DamagedValue {
+    try {
+      return this.#read(ref)
+    } catch (thrown) {
+      if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_LOG_CORRUPT') return new DamagedValue(thrown)
+      throw thrown
+    }
+  }
+
+  #read({ segment, position, length, crc }: SegmentRef): Uint8Array {
     const bytes = Buffer.allocUnsafe(length)
     const path = this.#path(segment)
     let got = 0
