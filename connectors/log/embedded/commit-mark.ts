@@ -9,6 +9,14 @@ export interface Marked {
   readonly ends: readonly { readonly topic: number; readonly partition: number; readonly end: number }[]
   /** Segment files, and how many bytes of each are durable. */
   readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
+  /** RocksDB's list of tables; null where none was marked. One that is cut short still opens, with fewer tables. */
+  readonly manifest: Manifest | null
+}
+
+/** A manifest file by its number, and how long it is at the least. */
+export interface Manifest {
+  readonly number: number
+  readonly bytes: number
 }
 
 /**
@@ -38,6 +46,7 @@ export class CommitMark {
     if (bytes === null) return null
     if (bytes.length === 0 || bytes.length % slotBytes !== 0) return 'damaged'
     let sequence: number | null = null
+    let manifest: Manifest | null = null
     const ends: Marked['ends'][number][] = []
     const segments: Marked['segments'][number][] = []
     for (let at = 0; at < bytes.length; at += slotBytes) {
@@ -46,18 +55,20 @@ export class CommitMark {
       if (kind === kinds.sequence) sequence = value
       else if (kind === kinds.end) ends.push({ topic: a, partition: b, end: value })
       else if (kind === kinds.segment) segments.push({ segment: a, bytes: value })
+      else if (kind === kinds.manifest) manifest = { number: a, bytes: value }
     }
-    return sequence === null ? 'damaged' : { sequence, ends, segments }
+    return sequence === null ? 'damaged' : { sequence, ends, segments, manifest }
   }
 
   /** Writes the file anew, with what is so now: before the first commit of a process. */
-  begin({ sequence, ends, segments }: Marked): void {
+  begin({ sequence, ends, segments, manifest }: Marked): void {
     this.#slots.clear()
     this.#free.length = 0
     this.#used = 0
     this.#set(kinds.sequence, 0, 0, sequence)
     for (const { topic, partition, end } of ends) this.end(topic, partition, end)
     for (const { segment, bytes } of segments) this.segment(segment, bytes)
+    if (manifest !== null) this.manifest(manifest)
     const next = `${this.#file}.next`
     writeFileSync(next, this.#bytes.subarray(0, this.#used), { flush: true })
     renameSync(next, this.#file)
@@ -68,6 +79,10 @@ export class CommitMark {
 
   end(topic: number, partition: number, end: number): void {
     this.#set(kinds.end, topic, partition, end)
+  }
+
+  manifest({ number, bytes }: Manifest): void {
+    this.#fill(this.#slot(kinds.manifest, 0, 0), kinds.manifest, number, 0, bytes)
   }
 
   segment(segment: number, bytes: number): void {
@@ -113,13 +128,17 @@ export class CommitMark {
   }
 
   #set(kind: number, a: number, b: number, value: number): void {
+    this.#fill(this.#slot(kind, a, b), kind, a, b, value)
+  }
+
+  #slot(kind: number, a: number, b: number): number {
     const name = nameOf(kind, a, b)
     let slot = this.#slots.get(name)
     if (slot === undefined) {
       slot = this.#free.pop() ?? this.#nextSlot()
       this.#slots.set(name, slot)
     }
-    this.#fill(slot, kind, a, b, value)
+    return slot
   }
 
   #nextSlot(): number {
@@ -146,7 +165,7 @@ export class CommitMark {
   }
 }
 
-const kinds = { none: 0, sequence: 1, end: 2, segment: 3 } as const
+const kinds = { none: 0, sequence: 1, end: 2, segment: 3, manifest: 4 } as const
 const slotBytes = 32
 
 function crcOf(bytes: Buffer, slot: number): number {

@@ -4,7 +4,7 @@ import type { TopicSpec } from '../../../topology/topic.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext, Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
 import { endsBytes, writeError } from './commit-cycle.ts'
-import { CommitMark, type Marked } from './commit-mark.ts'
+import { CommitMark, type Manifest, type Marked } from './commit-mark.ts'
 import { endsKey, prefix, topicKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
 import { SegmentUses } from './segment-uses.ts'
@@ -41,6 +41,13 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
   const before = keepLinks(directory)
   let disk: Rocks | null = null
   const found: string[] = []
+  /** Whether all tables can be read, so that what is left is worth keeping. */
+  let isWhole = true
+  const manifest = manifestOf(place)
+  if (marked?.manifest != null && manifest !== null && isShorter(manifest, marked.manifest)) {
+    isWhole = false
+    found.push(`${place}/MANIFEST-${manifest.number} has ${manifest.bytes} bytes, where at least ${marked.manifest.bytes} were written`)
+  }
   try {
     disk = await Rocks.open(place)
     if (marked !== null && disk.sequence < marked.sequence) {
@@ -56,8 +63,7 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
       throw thrown
     }
     found.push(thrown.message)
-    await disk?.close()
-    disk = null
+    isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
   const damagedSegments = damagedFiles(segments, marked, found)
@@ -70,8 +76,8 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
     }
     throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${directory} is damaged. ${found.join('. ')}`, next: damageNext })
   }
-  const isReadable = disk !== null
-  if (disk === null) {
+  if (disk === null || !isWhole) {
+    await disk?.close()
     rmSync(place, { recursive: true, force: true })
     disk = await Rocks.open(place)
   }
@@ -79,14 +85,15 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
   if (found.length > 0) {
     const kept = keepDamaged(directory, before)
     onNotice(`${found.join('. ')}. Going on without it (--accept-loss).${kept === null ? '' : ` The database as it was is kept in ${kept}.`}`)
-    for (const loss of accept({ disk, isReadable, marked, topics: topics ?? storedTopics(disk), damagedSegments })) onNotice(`Lost: ${loss}`)
+    for (const loss of accept({ disk, isWhole, marked, topics: topics ?? storedTopics(disk), damagedSegments })) onNotice(`Lost: ${loss}`)
     await disk.sync()
   } else if (before !== null) removeLinks(directory)
   uses.load(disk)
   dropOrphans(disk, segments, uses)
   try {
     writeTopics(directory, storedTopics(disk))
-    mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes })) })
+    const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
+    mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
   } catch (thrown) {
     await disk.close()
     throw writeError(directory, thrown)
@@ -125,6 +132,22 @@ function markedBefore(mark: CommitMark, hasTopics: boolean, onNotice: (notice: s
   return marked === 'damaged' ? null : marked
 }
 
+/** The manifest that RocksDB's file CURRENT names; null where it names none. */
+export function manifestOf(place: string): Manifest | null {
+  try {
+    const name = readFileSync(join(place, 'CURRENT'), 'utf8').trim()
+    const number = Number(/^MANIFEST-(\d+)$/.exec(name)?.[1])
+    return Number.isFinite(number) ? { number, bytes: statSync(join(place, name)).size } : null
+  } catch {
+    return null
+  }
+}
+
+/** A later manifest begins with all tables; an earlier one does not know those of later. */
+function isShorter(found: Manifest, marked: Manifest): boolean {
+  return found.number < marked.number || (found.number === marked.number && found.bytes < marked.bytes)
+}
+
 /** Files that are shorter than what was durable in them. */
 function damagedFiles(segments: Segments, marked: Marked | null, found: string[]): ReadonlySet<number> {
   const sizes = segments.sizes()
@@ -143,21 +166,19 @@ function damagedFiles(segments: Segments, marked: Marked | null, found: string[]
 interface Accepted {
   readonly disk: Rocks
   /** False: the database is a new one, and all that it had is gone. */
-  readonly isReadable: boolean
+  readonly isWhole: boolean
   readonly marked: Marked | null
   readonly topics: readonly StoredTopic[]
   readonly damagedSegments: ReadonlySet<number>
 }
 
 /** Makes the database agree with what is gone, and gives a line for each loss. No offset is given out twice. */
-function accept({ disk, isReadable, marked, topics, damagedSegments }: Accepted): readonly string[] {
+function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): readonly string[] {
   const losses: string[] = []
   const changes: RocksChange[] = []
   const names = new Map(topics.map(({ number, name }) => [number, name]))
-  if (!isReadable) {
-    losses.push('positions and stores of all swarms, with the answers and idempotency keys in them')
-    for (const topic of topics) changes.push([topicKey(topic.name), Buffer.from(JSON.stringify(topic))])
-  }
+  if (!isWhole) losses.push('positions and stores of all swarms, with the answers and idempotency keys in them')
+  for (const topic of topics) if (disk.get(topicKey(topic.name)) === null) changes.push([topicKey(topic.name), Buffer.from(JSON.stringify(topic))])
   for (const { topic, partition, end } of marked?.ends ?? []) {
     const { start, end: from } = endsOf(disk.get(endsKey(topic, partition)))
     if (from >= end) continue

@@ -7,6 +7,7 @@ import { endsBytes } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import type { Group } from './group-consumer.ts'
 import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
+import { manifestOf } from './log-directory.ts'
 import type { Partition } from './partition.ts'
 import { Readers } from './readers.ts'
 import { decodeRun } from './record-run.ts'
@@ -167,9 +168,12 @@ export class Retention {
   }
 
   #measure(): void {
-    const { directory, clock, onNotice } = this.#options
+    const { directory, clock, onNotice, mark } = this.#options
     const disk = this.#options.disk()
     if (disk !== null) {
+      const manifest = manifestOf(join(directory, 'db'))
+      if (manifest !== null) mark.manifest(manifest)
+      mark.flush()
       const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
       const behind = this.#behind(disk)
       const [furthest] = behind
