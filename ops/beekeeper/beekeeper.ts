@@ -18,6 +18,7 @@ import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
+import { saveMissingRows } from './missing-rows.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
@@ -127,6 +128,7 @@ export class Beekeeper {
         }),
       ),
     )
+    await this.#saveMissingRows(log, database)
     await this.#openGateway(log, random)
     await Promise.all(
       this.#swarms.map(async ({ application }) => {
@@ -208,6 +210,15 @@ export class Beekeeper {
     const database = new ClickHouseDatabase({ url: url ?? 'http://127.0.0.1:8123', clock: systemClock, random })
     this.#closeLater('database', () => database.close())
     return database
+  }
+
+  /** Where both the log and the database are in the data directory, and one may be older than the other. */
+  async #saveMissingRows(log: Log, database: ClickHouseDatabase): Promise<void> {
+    const { settings, say } = this.#options
+    if (settings.log !== 'embedded' || settings.clickhouse_url !== null || this.#clickhouseUrl === null) return
+    const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
+    if (!(log instanceof EmbeddedLog)) return
+    for (const { plan, topology } of this.#swarms) await saveMissingRows({ plan, topology, log, database, say })
   }
 
   #closeLater(what: string, close: () => Promise<void>): void {

@@ -105,7 +105,7 @@ function stored(record: TailRecord): StoredRecord {
   return { offset, timestamp, key, headers, value: ref ?? (value instanceof Handed ? value.bytes : value) }
 }
 
-function positionBytes(offset: number, metadata: string): Buffer {
+export function positionBytes(offset: number, metadata: string): Buffer {
   const bytes = Buffer.alloc(8 + Buffer.byteLength(metadata))
   bytes.writeDoubleBE(offset)
   bytes.write(metadata, 8)

@@ -23,7 +23,7 @@ import {
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
-import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, writeError } from './commit-cycle.ts'
+import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, positionBytes, writeError } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
 import { endsKey, positionKey, positionsOf, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
@@ -247,6 +247,12 @@ export class EmbeddedLog implements Log {
   hasPositions(group: string): boolean {
     for (const _ of this.#disk.range(...positionsOf(group), { values: false })) return true
     return false
+  }
+
+  /** A group reads again from here on. It must not run. */
+  async rewind(group: string, { topic, partition, offset }: TopicPartition & { readonly offset: number }): Promise<void> {
+    this.#disk.write([[positionKey(group, topic, partition), positionBytes(offset, '')]])
+    await this.#disk.sync()
   }
 
   /** Gives up what a group has not read. It must not run. */
