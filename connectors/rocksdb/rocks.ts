@@ -4,6 +4,9 @@ import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
 
+/** The log of this process, or copies of what changelogs on a cluster say. */
+type Use = 'log' | 'state'
+
 export interface RangeOptions {
   readonly reverse?: boolean
   /** Without them keys come alone, each with an empty value. */
@@ -24,20 +27,23 @@ export class Rocks {
   /** Written again and again: the database holds on to each that is made, and all that was written with it, until it is told to let go. */
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
-  private constructor(directory: string, db: RocksLevel, wal: WalSync | null) {
+  readonly #use: Use
+
+  private constructor(directory: string, db: RocksLevel, wal: WalSync | null, use: Use) {
     this.directory = directory
+    this.#use = use
     this.#level = db
     this.#wal = wal
   }
 
-  static async open(directory: string, { use = 'log' }: { readonly use?: 'log' | 'state' } = {}): Promise<Rocks> {
+  static async open(directory: string, { use = 'log' }: { readonly use?: Use } = {}): Promise<Rocks> {
     const db = new rocksdb.RocksLevel(directory, {})
     try {
       await db.open({ createIfMissing: true, ...settings[use] })
     } catch (thrown) {
-      throw openError(directory, thrown)
+      throw openError(directory, thrown, use)
     }
-    return new Rocks(directory, db, new WalSync(directory))
+    return new Rocks(directory, db, new WalSync(directory), use)
   }
 
   /**
@@ -47,7 +53,7 @@ export class Rocks {
   static async borrow(handle: bigint): Promise<Rocks> {
     const db = new rocksdb.RocksLevel(handle, {})
     await db.open({})
-    return new Rocks('', db, null)
+    return new Rocks('', db, null, 'log')
   }
 
   /** For another thread to `borrow`. */
@@ -78,7 +84,7 @@ export class Rocks {
     try {
       return this.#db._getManySync(keys, binary)
     } catch (thrown) {
-      throw readError(this.directory, thrown)
+      throw readError(this.directory, thrown, this.#use)
     }
   }
 
@@ -147,7 +153,7 @@ export class Rocks {
     try {
       return iterator._nextvSync(size, none)
     } catch (thrown) {
-      throw readError(this.directory, thrown)
+      throw readError(this.directory, thrown, this.#use)
     }
   }
 
@@ -182,7 +188,7 @@ const maxKeptBatchBytes = 8 * 1024 * 1024
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const none = {}
 
-function openError(directory: string, thrown: unknown): WaggleError {
+function openError(directory: string, thrown: unknown, use: Use): WaggleError {
   const cause = (thrown as { cause?: { code?: string; message?: string } }).cause ?? (thrown as { code?: string; message?: string })
   if (cause.code === 'LEVEL_LOCKED') {
     return new WaggleError('WAGGLE_DATA_DIR_IN_USE', {
@@ -192,7 +198,7 @@ function openError(directory: string, thrown: unknown): WaggleError {
     })
   }
   const said = cause.message ?? String(thrown)
-  if (isDamage(cause.code, said)) return damaged(directory, said, thrown)
+  if (isDamage(cause.code, said)) return damaged(directory, said, thrown, use)
   return WaggleError.from('WAGGLE_DATA_DIR_UNREADABLE', new Error(cause.message ?? String(thrown), { cause: thrown }), {
     message: `${directory} cannot be opened`,
     next: 'See that it is writable and has room, or set WAGGLE_DATA_DIR to another.',
@@ -200,11 +206,11 @@ function openError(directory: string, thrown: unknown): WaggleError {
 }
 
 /** The state of a table or a log that is being read cannot be had now: whoever asks waits, and nothing is decided about the record that asks. */
-function readError(directory: string, thrown: unknown): WaggleError {
+function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const { code, message } = thrown as { readonly code?: string; readonly message?: string }
   const said = message ?? String(thrown)
-  if (isDamage(code, said)) return damaged(directory, said, thrown)
+  if (isDamage(code, said)) return damaged(directory, said, thrown, use)
   return new Unavailable('WAGGLE_LOG_READ_FAILED', {
     message: `${directory} cannot be read: ${said.trim()}`,
     next: 'See that the disk is healthy, and that the process may open enough files (ulimit -n).',
@@ -218,10 +224,10 @@ function isDamage(code: string | undefined, said: string): boolean {
   return code === 'LEVEL_CORRUPTION' || /Corruption|No such file/.test(said)
 }
 
-function damaged(directory: string, said: string, cause: unknown): Unavailable {
-  return new Unavailable('WAGGLE_LOG_CORRUPT', {
+function damaged(directory: string, said: string, cause: unknown, use: Use): Unavailable {
+  return new Unavailable(use === 'log' ? 'WAGGLE_LOG_CORRUPT' : 'WAGGLE_STATE_CORRUPT', {
     message: `${directory} is damaged: ${said.trim().replaceAll(/\s*\n\s*/g, '; ')}`,
-    next: damageNext,
+    next: use === 'log' ? damageNext : 'Delete the directory: its state is read again from the changelogs.',
     cause,
   })
 }

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
 import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
+const main = join(root, 'ops', 'cli', 'main.ts')
 
 function start(data: string, env: { readonly [variable: string]: string } = {}): Promise<MeasuredProgram> {
-  const argv = [join(root, 'ops', 'cli', 'main.ts'), 'run', join(root, 'swarms', 'hello-world', 'swarm.yaml'), '--json']
+  const argv = [main, 'run', join(root, 'swarms', 'hello-world', 'swarm.yaml'), '--json']
   return MeasuredProgram.start(argv, { WAGGLE_DATA_DIR: data, WAGGLE_HTTP_PORT: '0', ...env })
 }
 
@@ -30,20 +33,19 @@ async function prepare(data: string, records: readonly { readonly topic: string;
 }
 
 describe('Records that nobody has read', () => {
-  it('make a gateway refuse at the bound of the disk, with the reader that is behind, and metrics tell of it', async () => {
+  it('make a gateway refuse at the bound of the disk, with the reader that is behind, until that is given up', async () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
     const rows = Array.from({ length: 20 }, (_, at) => ({ topic: 'rows', key: String(at), value: Buffer.alloc(100_000, at) }))
     await prepare(data, rows)
     const log = await openEmbeddedLog({ directory: join(data, 'log'), clock: systemClock })
     await log.rewind('absent-sink', { topic: 'rows', partition: 0, offset: 3 })
     await log.close()
-    const program = await start(data, { WAGGLE_LOG_MAX_BYTES: String(1024 * 1024) })
+    const bound = { WAGGLE_LOG_MAX_BYTES: String(1024 * 1024) }
+    const send = ({ ready }: MeasuredProgram) =>
+      fetch(`${ready.gateway}/v1/gateways/hello/request`, { method: 'POST', body: '{"name":"x"}', headers: { 'content-type': 'application/json' } })
+    let program = await start(data, bound)
     try {
-      const response = await fetch(`${program.ready.gateway}/v1/gateways/hello/request`, {
-        method: 'POST',
-        body: '{"name":"x"}',
-        headers: { 'content-type': 'application/json' },
-      })
+      const response = await send(program)
       const { detail } = (await response.json()) as { readonly detail: string }
       assert.equal(response.status, 503)
       assert.match(detail, /reader absent-sink is 17 records of rows, partition 0, behind/)
@@ -52,6 +54,12 @@ describe('Records that nobody has read', () => {
       assert.match(metrics, /waggle_log_reader_behind_records\{group="absent-sink",topic="rows",partition="0"\} 17\n/)
       assert.match(metrics, /waggle_log_refuses 1\n/)
       assert.match(program.lastWords, /WAGGLE_LOG_MAX_BYTES.*absent-sink.*waggle reset --reader absent-sink/)
+      await program.stop()
+      const reset = ['reset', '--reader', 'absent-sink', '--force', '--json']
+      const { stdout } = await promisify(execFile)(process.execPath, [main, ...reset], { env: { ...process.env, WAGGLE_DATA_DIR: data } })
+      assert.deepEqual((JSON.parse(stdout) as { readonly groups: unknown }).groups, ['absent-sink'])
+      program = await start(data, bound)
+      assert.equal((await send(program)).status, 200)
     } finally {
       await program.stop()
       rmSync(data, { recursive: true })
