@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { it } from 'node:test'
@@ -14,7 +14,7 @@ bees:
   - { name: answer, type: respond, input: { name: model } }
 `
 
-it('A database directory that is deleted gets its rows again from the log', async () => {
+it('A database directory that is an older copy, or deleted, gets its rows again from the log', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-rows-'))
   writeFileSync(join(directory, 'small.onnx'), smallModel({ features: 4, labels: 2 }))
   writeFileSync(join(directory, 'swarm.yaml'), swarm)
@@ -34,19 +34,35 @@ it('A database directory that is deleted gets its rows again from the log', asyn
     }
     return text
   }
-  let program = await start()
-  try {
-    for (let sent = 0; sent < 20; sent++) {
-      const response = await fetch(`${program.ready.gateway}/v1/gateways/door/request`, {
+  const send = async ({ ready }: MeasuredProgram, count: number) => {
+    for (let sent = 0; sent < count; sent++) {
+      const response = await fetch(`${ready.gateway}/v1/gateways/door/request`, {
         method: 'POST',
         body: `[${sent},0,9,9]`,
         headers: { 'content-type': 'application/json' },
       })
       assert.equal(response.status, 200, await response.text())
     }
+  }
+  const place = join(directory, 'data', 'clickhouse')
+  const old = join(directory, 'old')
+  let program = await start()
+  try {
+    await send(program, 10)
+    assert.equal(await rows(program, 10), '10')
+    await program.stop()
+    cpSync(place, old, { recursive: true })
+    program = await start()
+    await send(program, 10)
     assert.equal(await rows(program, 20), '20')
     await program.stop()
-    rmSync(join(directory, 'data', 'clickhouse'), { recursive: true })
+    rmSync(place, { recursive: true })
+    cpSync(old, place, { recursive: true })
+    program = await start()
+    assert.equal(await rows(program, 20), '20', program.lastWords)
+    assert.match(program.lastWords, /no rows of the last 10 records of waggle\.small\.model/)
+    await program.stop()
+    rmSync(place, { recursive: true })
     program = await start()
     assert.equal(await rows(program, 20), '20', program.lastWords)
     assert.match(program.lastWords, /no rows of the last 20 records of waggle\.small\.model/)
