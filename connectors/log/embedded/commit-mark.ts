@@ -13,10 +13,11 @@ export interface Marked {
   readonly manifest: Manifest | null
 }
 
-/** A manifest file by its number, and how long it is at the least. */
+/** A manifest file by its number, how long it is at the least, and the checksum of so much of it. */
 export interface Manifest {
   readonly number: number
   readonly bytes: number
+  readonly crc: number
 }
 
 /**
@@ -55,7 +56,7 @@ export class CommitMark {
       if (kind === kinds.sequence) sequence = value
       else if (kind === kinds.end) ends.push({ topic: a, partition: b, end: value })
       else if (kind === kinds.segment) segments.push({ segment: a, bytes: value })
-      else if (kind === kinds.manifest) manifest = { number: a, bytes: value }
+      else if (kind === kinds.manifest) manifest = { number: a, bytes: value, crc: b }
     }
     return sequence === null ? 'damaged' : { sequence, ends, segments, manifest }
   }
@@ -81,8 +82,8 @@ export class CommitMark {
     this.#set(kinds.end, topic, partition, end)
   }
 
-  manifest({ number, bytes }: Manifest): void {
-    this.#fill(this.#slot(kinds.manifest, 0, 0), kinds.manifest, number, 0, bytes)
+  manifest({ number, bytes, crc }: Manifest): void {
+    this.#fill(this.#slot(kinds.manifest, 0, 0), kinds.manifest, number, crc, bytes)
   }
 
   segment(segment: number, bytes: number): void {

@@ -1,5 +1,6 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import type { TopicSpec } from '../../../topology/topic.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext, Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
@@ -43,10 +44,10 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
   const found: string[] = []
   /** Whether all tables can be read, so that what is left is worth keeping. */
   let isWhole = true
-  const manifest = manifestOf(place)
-  if (marked?.manifest != null && manifest !== null && isShorter(manifest, marked.manifest)) {
+  const manifest = manifestOf(place, marked?.manifest?.bytes)
+  if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {
     isWhole = false
-    found.push(`${place}/MANIFEST-${manifest.number} has ${manifest.bytes} bytes, where at least ${marked.manifest.bytes} were written`)
+    found.push(`${place}/MANIFEST-${manifest.number} does not begin with the ${marked.manifest.bytes} bytes that were written`)
   }
   try {
     disk = await Rocks.open(place)
@@ -132,20 +133,22 @@ function markedBefore(mark: CommitMark, hasTopics: boolean, onNotice: (notice: s
   return marked === 'damaged' ? null : marked
 }
 
-/** The manifest that RocksDB's file CURRENT names; null where it names none. */
-export function manifestOf(place: string): Manifest | null {
+/** The manifest that RocksDB's file CURRENT names, or no more than the first `upTo` bytes of it; null where it names none. */
+export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
   try {
     const name = readFileSync(join(place, 'CURRENT'), 'utf8').trim()
     const number = Number(/^MANIFEST-(\d+)$/.exec(name)?.[1])
-    return Number.isFinite(number) ? { number, bytes: statSync(join(place, name)).size } : null
+    if (!Number.isFinite(number)) return null
+    const bytes = readFileSync(join(place, name)).subarray(0, Math.min(upTo, Number.MAX_SAFE_INTEGER))
+    return { number, bytes: bytes.length, crc: crc32(bytes) }
   } catch {
     return null
   }
 }
 
 /** A later manifest begins with all tables; an earlier one does not know those of later. */
-function isShorter(found: Manifest, marked: Manifest): boolean {
-  return found.number < marked.number || (found.number === marked.number && found.bytes < marked.bytes)
+function isOther(found: Manifest, marked: Manifest): boolean {
+  return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
 }
 
 /** Files that are shorter than what was durable in them. */
