@@ -119,8 +119,7 @@ function rowOf(input: unknown, model: OpenModel): ModelRow {
   if (isTensors(input)) {
     const tensors = Object.values(input.tensors)
     const picture = tensors.find(({ datatype, shape }) => datatype === 'UINT8' && shape.length === 3 && shape[2] === 3)
-    if (picture !== undefined && picture.data instanceof Uint8Array)
-      return { kind: 'picture', height: picture.shape[0] ?? 0, width: picture.shape[1] ?? 0, pixels: picture.data }
+    if (picture !== undefined && picture.data instanceof Uint8Array) return pictureRow(picture.data, picture.shape)
     const values = tensors.find(({ datatype, data }) => datatype === 'FP32' && data.length === model.rowSize)
     if (values?.data instanceof Float32Array) return { kind: 'values', values: values.data }
     throw new Refused(`The tensors ${tensors.map(({ datatype, shape }) => `${datatype} [${shape}]`).join(', ')} do not fit: ${wanted(model)}`)
@@ -131,6 +130,14 @@ function rowOf(input: unknown, model: OpenModel): ModelRow {
       return { kind: 'values', values: Float32Array.from(values as number[]) }
   }
   throw new Refused(`The input does not fit: ${wanted(model)}`)
+}
+
+function pictureRow(pixels: Uint8Array, [height = 0, width = 0]: readonly number[]): ModelRow {
+  if (Math.min(height, width) < 1 || Math.max(height, width) > maxPictureSide)
+    throw new Refused(`The picture has ${height} × ${width} pixels; each side may have 1 to ${maxPictureSide}`)
+  if (pixels.length !== height * width * 3)
+    throw new Refused(`The picture of ${height} × ${width} pixels has ${pixels.length} bytes, where ${height * width * 3} are needed`)
+  return { kind: 'picture', height, width, pixels }
 }
 
 function wanted({ signature, rowSize }: OpenModel): string {
@@ -149,4 +156,6 @@ function attempt<T>(make: () => T): T | WaggleError {
   }
 }
 
+/** The resampler's memory grows with the sides, and not with the pixels alone. */
+const maxPictureSide = 8192
 const neverAborted = new AbortController().signal

@@ -376,6 +376,11 @@ export interface Log {
    * keeps it until its retention has passed.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
+  /**
+   * Settles when everything that could be read of this log before the call is durable, state included; rejects where its write fails. A log
+   * without this gives nothing to read before it is durable.
+   */
+  durable?(): Promise<void>
   /** Bytes that wait to be written, against their bound: a gateway refuses what comes when it is full. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
   /** As measured some seconds ago; absent where others keep the records. */

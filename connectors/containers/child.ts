@@ -1,86 +1,127 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { Guardian } from './guardian.ts'
+import { ProcessLog } from './process-log.ts'
 
 export interface ChildEvents {
   stdout(chunk: Buffer): void
-  stderr(line: string): void
-  /** Once, when it is gone or never came. `why` ends the sentence "it …". */
+  /** Once, when the process is gone or could not be started. `why` ends the sentence "it …". */
   gone(why: string): void
 }
 
-/** One run of a bee's program, in a process group of its own: a terminal's Ctrl-C is for us, and we tell it in order. */
+/**
+ * One run of a bee's program, in a process group of its own: a terminal's Ctrl-C is for Waggle, which tells its processes in order.
+ * The group ends with the program, so that nothing which the program started outlives it or holds its pipes.
+ */
 export class Child {
-  readonly #process: ChildProcessWithoutNullStreams
+  readonly #clock: Clock
+  readonly #events: ChildEvents
+  readonly #process: ChildProcess | null
+  readonly #log: ProcessLog | null
+  readonly #guardian: Guardian
   #isGone = false
+  #cancelTimer = () => {}
 
-  constructor({ command, env, swarm, bee }: ProcessOptions, events: ChildEvents) {
+  constructor({ command, env, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: ChildEvents) {
+    this.#clock = clock
+    this.#events = events
+    this.#guardian = guardian
     const [program = '', ...argv] = command
-    this.#process = spawn(program, argv, {
-      detached: true,
-      env: { ...inherited(), ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee },
-      stdio: 'pipe',
-    })
-    const gone = (why: string) => {
-      if (this.#isGone) return
-      this.#isGone = true
-      events.gone(why)
-    }
-    this.#process.on('error', (error: NodeJS.ErrnoException) =>
-      gone(error.code === 'ENOENT' ? `cannot be found: ${program}` : `cannot be started: ${error.message}`),
+    this.#process = spawned(program, argv, { ...inherited(), ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }, (why) =>
+      this.#gone(why),
     )
-    // `close`, not `exit`: what it wrote last is still on its way.
-    this.#process.on('close', (code, signal) => gone(signal === null ? `ended with status ${code}` : `was ended by ${signal}`))
-    this.#process.stdin.on('error', () => {})
-    this.#process.stdout.on('data', events.stdout)
-    eachLine(this.#process.stderr, events.stderr)
+    const { pid, stdin, stdout, stderr } = this.#process ?? {}
+    this.#log = stderr == null ? null : new ProcessLog(stderr, clock, (line) => log('info', line))
+    // A write to a process that has just died fails; `exit` tells of the death.
+    stdin?.on('error', () => {})
+    stdout?.on('error', () => {})
+    stdout?.on('data', (chunk: Buffer) => events.stdout(chunk))
+    stdout?.on('end', () => this.#exitSoon())
+    if (pid !== undefined) guardian.watch(pid)
+    this.#process?.on('exit', (code, signal) => this.#exited(signal === null ? `ended with status ${code}` : `was ended by ${signal}`))
+  }
+
+  /** The last lines that it wrote to its log. */
+  get lastWords(): readonly string[] {
+    return this.#log?.lastLines ?? []
   }
 
   write(bytes: Buffer): void {
-    this.#process.stdin.write(bytes)
+    this.#process?.stdin?.write(bytes)
   }
 
-  /** Bytes that it has not read yet. */
+  /** Bytes that the process has not read yet. */
   get unreadBytes(): number {
-    return this.#process.stdin.writableLength
+    return this.#process?.stdin?.writableLength ?? 0
   }
 
   onDrain(callback: () => void): void {
-    this.#process.stdin.once('drain', callback)
+    this.#process?.stdin?.on('drain', callback)
   }
 
   end(): void {
-    this.#process.stdin.end()
+    this.#process?.stdin?.end()
   }
 
+  /** Signals the whole group. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
-    const { pid } = this.#process
+    const pid = this.#process?.pid
     if (this.#isGone || pid === undefined) return
     try {
       process.kill(-pid, signal)
     } catch {
-      this.#process.kill(signal)
+      this.#process?.kill(signal)
     }
+  }
+
+  /** A process without its standard output can answer nothing: it has a moment to exit by itself. */
+  #exitSoon(): void {
+    if (this.#isGone || this.#process?.exitCode !== null || this.#process.signalCode !== null) return
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
+  }
+
+  /** What the program wrote last is still in its pipes: they are read to their end, for a bounded time, since a process outside of the group may hold them. */
+  #exited(why: string): void {
+    this.kill('SIGKILL')
+    this.#log?.drain()
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(drainMs, () => this.#gone(why))
+    this.#process?.on('close', () => this.#gone(why))
+  }
+
+  #gone(why: string): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#cancelTimer()
+    if (this.#process?.pid !== undefined) this.#guardian.forget(this.#process.pid)
+    this.#process?.stdin?.destroy()
+    this.#process?.stdout?.destroy()
+    this.#log?.end()
+    this.#events.gone(why)
   }
 }
 
-/** Nothing of ours that could hold a secret. */
+/** `failed` is called in a later turn, and instead of `exit`. Where the machine has no descriptors left, the process has no pipes. */
+function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEnv, failed: (why: string) => void): ChildProcess | null {
+  try {
+    const child: ChildProcess = spawn(program, argv, { detached: true, env, stdio: 'pipe' })
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (child.pid === undefined) failed(error.code === 'ENOENT' ? `cannot be found: ${program}` : `cannot be started: ${error.message}`)
+    })
+    return child
+  } catch (thrown) {
+    setImmediate(failed, `cannot be started: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+    return null
+  }
+}
+
+/** Nothing of Waggle's own environment that could hold a secret. */
 function inherited(): { [name: string]: string } {
   return Object.fromEntries(
     ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   )
 }
 
-function eachLine(stream: NodeJS.ReadableStream, found: (line: string) => void): void {
-  let rest = ''
-  stream.setEncoding('utf8')
-  stream.on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = (lines.pop() ?? '').slice(0, maxLineCharacters)
-    for (const line of lines) if (line.trim() !== '') found(line.slice(0, maxLineCharacters))
-  })
-  stream.on('end', () => {
-    if (rest.trim() !== '') found(rest)
-  })
-}
-
-const maxLineCharacters = 8192
+const drainMs = 1000

@@ -2,27 +2,41 @@ import { decodeHello, decodeResult, type Form, protocolError, type Result } from
 
 export type Heard = { readonly kind: 'hello'; readonly form: Form } | ({ readonly kind: 'result' } & Result)
 
-/** A process's standard output, cut into messages: a hello, then lines or frames as it said. */
+/** A process's standard output, cut into messages: a hello, then lines or frames as the hello said. */
 export class MessageStream {
   readonly #bee: string
   readonly #maxBytes: number
   #form: Form | null = null
   #chunks: Buffer[] = []
   #length = 0
+  /** Blank lines since the last message. */
+  #blankLines = 0
 
   constructor(bee: string, maxBytes: number) {
     this.#bee = bee
     this.#maxBytes = maxBytes
   }
 
-  /** What has come whole. Throws WAGGLE_BEE_PROTOCOL; the stream is of no use any more then. */
+  /** Bytes of a message that has not come whole. */
+  get heldBytes(): number {
+    return this.#length
+  }
+
+  /** The messages that have come whole. Throws WAGGLE_BEE_PROTOCOL; the stream is of no use any more then. */
   *push(chunk: Buffer): IterableIterator<Heard> {
-    this.#chunks.push(chunk)
-    this.#length += chunk.length
+    this.#add(chunk)
     for (let heard = this.#next(chunk); heard !== null; heard = this.#next(null)) yield heard
   }
 
-  /** `added`: only this is new since the last look. */
+  /** Small chunks are joined: a message that comes byte by byte takes no more memory than one that comes at once. */
+  #add(chunk: Buffer): void {
+    const last = this.#chunks.at(-1)
+    if (last !== undefined && last.length + chunk.length <= smallChunkBytes) this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk])
+    else this.#chunks.push(chunk)
+    this.#length += chunk.length
+  }
+
+  /** `added`: nothing else is new since the last look. */
   #next(added: Buffer | null): Heard | null {
     return this.#form === 'binary' ? this.#frame() : this.#line(added)
   }
@@ -33,14 +47,21 @@ export class MessageStream {
       return null
     }
     const all = this.#all()
-    const end = all.indexOf(newline)
+    let start = 0
+    let end = all.indexOf(newline)
+    for (; end === start; end = all.indexOf(newline, start)) {
+      start++
+      if (++this.#blankLines > maxBlankLines) throw protocolError(this.#bee, `${maxBlankLines} blank lines without a message between them`)
+    }
     if (end < 0) {
-      this.#bound(all.length)
+      this.#keep(all.subarray(start))
+      this.#bound(this.#length)
       return null
     }
-    const line = all.subarray(0, end)
+    const line = all.subarray(start, end)
+    this.#bound(line.length)
     this.#keep(all.subarray(end + 1))
-    if (line.length === 0) return this.#line(null)
+    this.#blankLines = 0
     if (this.#form !== null) return { kind: 'result', ...decodeResult(line, empty, this.#bee) }
     this.#form = decodeHello(line, this.#bee)
     return { kind: 'hello', form: this.#form }
@@ -64,15 +85,21 @@ export class MessageStream {
     return this.#chunks[0] ?? empty
   }
 
+  /** A small rest is copied, so that it does not keep a large message in memory. */
   #keep(rest: Buffer): void {
-    this.#chunks = rest.length === 0 ? [] : [rest]
-    this.#length = rest.length
+    const kept = rest.length <= smallChunkBytes && rest.buffer.byteLength > 16 * smallChunkBytes ? Buffer.from(rest) : rest
+    this.#chunks = kept.length === 0 ? [] : [kept]
+    this.#length = kept.length
   }
 
   #bound(bytes: number): void {
-    if (bytes > this.#maxBytes) throw protocolError(this.#bee, `a message of more than ${this.#maxBytes} bytes`)
+    const maxBytes = this.#form === null ? Math.min(maxHelloBytes, this.#maxBytes) : this.#maxBytes
+    if (bytes > maxBytes) throw protocolError(this.#bee, `a message of more than ${maxBytes} bytes`)
   }
 }
 
 const newline = 0x0a
 const empty = Buffer.alloc(0)
+const smallChunkBytes = 4096
+const maxHelloBytes = 64 * 1024
+const maxBlankLines = 1000

@@ -4,7 +4,7 @@ import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import { datatypeBytes, tensorData } from '../../topology/swarm/tensor-codec.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 
-/** Messages of bees/PROTOCOL.md. */
+/** The messages of bees/PROTOCOL.md. */
 export type Form = 'json' | 'binary'
 
 export interface Result {
@@ -12,25 +12,47 @@ export interface Result {
   readonly outcome: Payload | WaggleError
 }
 
-export function encodeRequest(id: number, { id: requestId, payload, deadline }: ProcessCall, attempt: number, form: Form): Buffer {
+/** A message of at most `maxMessageBytes`. Throws WAGGLE_BEE_INPUT for a payload that JSON cannot hold, or that is too large. */
+export function encodeRequest(id: number, call: ProcessCall, attempt: number, form: Form): Buffer {
+  try {
+    return encoded(id, call, attempt, form)
+  } catch (thrown) {
+    throw WaggleError.from('WAGGLE_BEE_INPUT', thrown, {
+      message: 'The input cannot be written as a message of the bee protocol',
+      next: 'Send a smaller or flatter input.',
+    })
+  }
+}
+
+function encoded(id: number, { id: requestId, payload, deadline }: ProcessCall, attempt: number, form: Form): Buffer {
   const body = new Body(form)
   const head = { id, request_id: requestId, attempt, deadline, ...valueFields(payload, body) }
-  if (form === 'json') return Buffer.from(`${JSON.stringify(head)}\n`)
-  const text = Buffer.from(JSON.stringify(head))
+  const text = Buffer.from(form === 'json' ? `${JSON.stringify(head)}\n` : JSON.stringify(head))
+  const length = text.length + body.length
+  if (length > maxMessageBytes) throw new RangeError(`it has ${length} bytes, where at most ${maxMessageBytes} are allowed`)
+  if (form === 'json') return text
   const lengths = Buffer.alloc(8)
   lengths.writeUInt32LE(text.length)
   lengths.writeUInt32LE(body.length, 4)
   return Buffer.concat([lengths, text, ...body.pieces])
 }
 
-/** `body` is empty in the form json. Throws WAGGLE_BEE_PROTOCOL for what is no result. */
+/**
+ * `body` is empty in the form json. Throws WAGGLE_BEE_PROTOCOL where the message does not say which request it belongs to; a message that says so
+ * and holds no proper result is an error of that request alone.
+ */
 export function decodeResult(head: Buffer, body: Buffer, bee: string): Result {
   const message = parse(head, bee)
   const { id, refuse, error } = message
   if (typeof id !== 'number') throw protocolError(bee, `a message without the id of its request: ${clipped(head)}`)
-  if (typeof refuse === 'string') return { id, outcome: new Refused(refuse) }
-  if (typeof error === 'string') return { id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: error, next: `See the log of ${bee}.` }) }
-  return { id, outcome: payloadOf(message, body, bee) }
+  if (typeof refuse === 'string') return { id, outcome: new Refused(sentence(refuse)) }
+  if (typeof error === 'string')
+    return { id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: sentence(error), next: `See the log of ${bee}.` }) }
+  try {
+    return { id, outcome: payloadOf(message, body, bee) }
+  } catch (thrown) {
+    return { id, outcome: WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' }) }
+  }
 }
 
 export function decodeHello(line: Buffer, bee: string): Form {
@@ -97,17 +119,21 @@ function payloadOf(message: { readonly [field: string]: unknown }, body: Buffer,
   const { json, tensors, content_type: contentType } = message
   if (json !== undefined) return { kind: 'json', json }
   if (Array.isArray(tensors)) return { kind: 'tensors', tensors: Object.fromEntries(tensors.map((tensor: unknown) => tensorOf(tensor, body, bee))) }
-  if (typeof contentType === 'string' && (message.base64 !== undefined || message.at !== undefined))
+  if (typeof contentType === 'string' && (message.base64 !== undefined || message.at !== undefined)) {
+    if (!mediaType.test(contentType)) throw protocolError(bee, `the content type ${clipped(Buffer.from(contentType))}`)
     return { kind: 'bytes', contentType, bytes: bytesOf(message, body, bee) }
-  throw protocolError(bee, `a result without json, tensors, bytes, refuse or error (it has ${Object.keys(message).join(', ')})`)
+  }
+  const fields = Buffer.from(Object.keys(message).slice(0, 10).join(', '))
+  throw protocolError(bee, `a result without json, tensors, bytes, refuse or error (it has ${clipped(fields)})`)
 }
 
 function tensorOf(tensor: unknown, body: Buffer, bee: string): readonly [string, Tensor] {
   const fields = tensor !== null && typeof tensor === 'object' ? (tensor as { readonly [field: string]: unknown }) : {}
   const { name, datatype, shape } = fields
   const width = typeof datatype === 'string' ? datatypeBytes(datatype) : undefined
-  const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0)
-  if (typeof name !== 'string' || width === undefined || !isShape) throw protocolError(bee, 'a tensor without name, datatype or shape')
+  const isShape = Array.isArray(shape) && shape.length <= maxRank && shape.every((size) => Number.isInteger(size) && size >= 0 && size <= maxSize)
+  if (typeof name !== 'string' || name.length > maxNameCharacters || width === undefined || !isShape)
+    throw protocolError(bee, 'a tensor without name, datatype or shape')
   const bytes = bytesOf(fields, body, bee)
   const wanted = (shape as readonly number[]).reduce((product, size) => product * size, width)
   if (bytes.length !== wanted)
@@ -121,9 +147,12 @@ function tensorOf(tensor: unknown, body: Buffer, bee: string): readonly [string,
 
 function bytesOf({ base64, at, length }: { readonly [field: string]: unknown }, body: Buffer, bee: string): Uint8Array {
   if (typeof base64 === 'string') return Uint8Array.from(Buffer.from(base64, 'base64'))
-  if (typeof at === 'number' && typeof length === 'number' && at >= 0 && length >= 0 && at + length <= body.length)
-    return body.subarray(at, at + length)
+  if (isCount(at) && isCount(length) && at + length <= body.length) return body.subarray(at, at + length)
   throw protocolError(bee, 'bytes that are neither base64 nor a range of the body')
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function parse(text: Buffer, bee: string): { readonly [field: string]: unknown } {
@@ -131,7 +160,7 @@ function parse(text: Buffer, bee: string): { readonly [field: string]: unknown }
     const value: unknown = JSON.parse(text.toString())
     if (value !== null && typeof value === 'object') return value as { readonly [field: string]: unknown }
   } catch {
-    // Said below, with what it was.
+    // The error below says what the text was.
   }
   throw protocolError(bee, `no JSON object: ${clipped(text)}`)
 }
@@ -140,5 +169,19 @@ function clipped(text: Buffer): string {
   return JSON.stringify(text.subarray(0, 120).toString())
 }
 
+/** A caller reads it: a whole log in one answer helps nobody. */
+function sentence(text: string): string {
+  return text.length <= maxSentenceCharacters ? text : `${text.slice(0, maxSentenceCharacters)}…`
+}
+
+/** A line without its end, or the head and body of a frame. */
+export const maxMessageBytes = 64 * 1024 * 1024
+const maxSentenceCharacters = 4096
+/** Bounds of the tensor encoding on topics. */
+const maxRank = 255
+const maxSize = 0xffffffff
+const maxNameCharacters = 4096
+/** Goes into a header of the answer: one line of printable ASCII. */
+const mediaType = /^[\x20-\x7e]{1,255}$/
 const nothing = new Uint8Array(0)
 const zeros = new Uint8Array(8)

@@ -3,13 +3,25 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Child } from './child.ts'
-import { encodeRequest, type Form } from './message.ts'
+import type { Guardian } from './guardian.ts'
+import { encodeRequest, type Form, maxMessageBytes, protocolError, type Result } from './message.ts'
 import { MessageStream } from './message-stream.ts'
+import { Trials } from './trials.ts'
+
+export interface WatchedProcessOptions {
+  readonly clock: Clock
+  readonly guardian: Guardian
+  readonly finishMs: number
+  readonly termMs: number
+}
 
 interface Pending {
   readonly call: ProcessCall
   readonly settle: (outcome: Payload | WaggleError) => void
+  /** How often it was sent. */
   attempts: number
+  /** Deaths of the process that may be its doing. */
+  deaths: number
   /** Results that had come when it was sent: none since means that the process hangs. */
   sentAt: number
 }
@@ -20,29 +32,37 @@ interface Pending {
  *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
  *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
  *
- * Calls that were open when it died are sent once more, alone, one after the other: only what kills it again fails.
+ * Calls that were open when it died are sent again in groups (`Trials`): only a call that was alone at its second death fails. The back-off grows
+ * with deaths at rest, and not with those that calls may have caused.
  */
 export class WatchedProcess implements OpenProcess {
   readonly #options: ProcessOptions
+  readonly #limits: WatchedProcessOptions
   readonly #clock: Clock
+  /** By the id that the process knows them by, in the order in which they were sent. */
   readonly #open = new Map<number, Pending>()
+  /** Ids of calls that timed out, whose results may still come. */
+  readonly #givenUp = new Set<number>()
+  readonly #trials = new Trials<Pending>()
   #waiting: Pending[] = []
-  #suspects: Pending[] = []
   #child: Child | null = null
   #form: Form | null = null
   #nextId = 1
   #results = 0
-  #deaths = 0
+  #deathsAtRest = 0
   #closed = false
-  #lastWords: string[] = []
+  /** Why Waggle itself ends the process. */
+  #fault: string | null = null
+  #hangs = false
   #cancelTimer = () => {}
   readonly #started = Promise.withResolvers<void>()
   readonly #gone = Promise.withResolvers<void>()
   #hasStarted = false
 
-  constructor(options: ProcessOptions, clock: Clock) {
+  constructor(options: ProcessOptions, limits: WatchedProcessOptions) {
     this.#options = options
-    this.#clock = clock
+    this.#limits = limits
+    this.#clock = limits.clock
     this.#start()
   }
 
@@ -52,161 +72,221 @@ export class WatchedProcess implements OpenProcess {
   }
 
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
-    return Promise.all(
-      calls.map(
-        (call) =>
-          new Promise<Payload | WaggleError>((settle) => {
-            const pending: Pending = { call, settle, attempts: 0, sentAt: 0 }
-            call.signal.addEventListener('abort', () => this.#giveUp(pending), { once: true })
-            this.#waiting.push(pending)
-            this.#pump()
-          }),
-      ),
-    )
+    return Promise.all(calls.map((call) => this.#callOne(call)))
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelTimer()
     const child = this.#child
-    if (child === null) return
+    if (child === null) {
+      this.#settleAll(this.#closedError())
+      return
+    }
+    const { finishMs, termMs } = this.#limits
     const cancelTerm = this.#clock.after(finishMs, () => child.kill('SIGTERM'))
     const cancelKill = this.#clock.after(finishMs + termMs, () => child.kill('SIGKILL'))
-    if (this.#open.size === 0) child.end()
+    this.#pump()
     await this.#gone.promise
     cancelTerm()
     cancelKill()
   }
 
-  #start(): void {
-    this.#form = null
-    this.#lastWords = []
-    const { bee, log } = this.#options
-    const stream = new MessageStream(bee, maxMessageBytes)
-    this.#child = new Child(this.#options, {
-      stdout: (chunk) => this.#hear(stream, chunk),
-      stderr: (line) => {
-        this.#lastWords = [...this.#lastWords, line].slice(-5)
-        log('info', line)
-      },
-      gone: (why) => this.#die(why),
-    })
-    this.#cancelTimer = this.#clock.after(helloMs, () => {
-      this.#lastWords.push(`it said no hello within ${helloMs / 1000} s: the first line on standard output is {"waggle": 1}`)
-      this.#child?.kill('SIGKILL')
+  #callOne(call: ProcessCall): Promise<Payload | WaggleError> {
+    if (this.#closed) return Promise.resolve(this.#closedError())
+    return new Promise((resolve) => {
+      const giveUp = () => this.#giveUp(pending)
+      const settle = (outcome: Payload | WaggleError) => {
+        call.signal.removeEventListener('abort', giveUp)
+        resolve(outcome)
+      }
+      const pending: Pending = { call, settle, attempts: 0, deaths: 0, sentAt: 0 }
+      if (call.signal.aborted) return giveUp()
+      call.signal.addEventListener('abort', giveUp, { once: true })
+      this.#waiting.push(pending)
+      this.#pump()
     })
   }
 
+  #start(): void {
+    this.#form = null
+    this.#fault = null
+    this.#hangs = false
+    this.#givenUp.clear()
+    const stream = new MessageStream(this.#options.bee, maxMessageBytes)
+    const child = new Child(this.#options, this.#clock, this.#limits.guardian, {
+      stdout: (chunk) => this.#hear(stream, chunk),
+      gone: (why) => this.#die(child, why),
+    })
+    child.onDrain(() => this.#pump())
+    this.#child = child
+    this.#cancelTimer = this.#clock.after(helloMs, () =>
+      this.#end(`it said no hello within ${helloMs / 1000} s: the first line on standard output is {"waggle": 1}`),
+    )
+  }
+
   #hear(stream: MessageStream, chunk: Buffer): void {
+    if (this.#fault !== null) return
     try {
       for (const heard of stream.push(chunk)) {
-        if (heard.kind === 'hello') {
-          this.#cancelTimer()
-          this.#form = heard.form
-          this.#hasStarted = true
-          this.#started.resolve()
-          continue
-        }
-        const pending = this.#open.get(heard.id)
-        this.#open.delete(heard.id)
-        this.#results++
-        this.#deaths = 0
-        // A call that was given up has no one waiting; settling it again changes nothing.
-        pending?.settle(heard.outcome)
+        if (heard.kind === 'result') this.#answer(heard)
+        else this.#hello(heard.form)
       }
     } catch (thrown) {
       const error = WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' })
-      this.#lastWords.push(error.message)
       this.#options.log('error', `${error.message}. ${error.next}`)
-      this.#child?.kill('SIGKILL')
+      this.#end(error.message)
       return
     }
     this.#pump()
   }
 
+  #hello(form: Form): void {
+    this.#cancelTimer()
+    this.#form = form
+    this.#hasStarted = true
+    this.#started.resolve()
+  }
+
+  #answer({ id, outcome }: Result): void {
+    const pending = this.#open.get(id)
+    if (pending === undefined) {
+      if (this.#givenUp.delete(id)) return
+      throw protocolError(this.#options.bee, `a result with the id ${id}, which no open request has`)
+    }
+    this.#open.delete(id)
+    this.#results++
+    this.#deathsAtRest = 0
+    pending.settle(outcome)
+  }
+
+  /** Sends what may be sent now. */
   #pump(): void {
     const child = this.#child
-    if (child === null || this.#form === null) return
-    if (this.#suspects.length > 0) {
-      if (this.#open.size > 0) return
-      const suspect = this.#suspects.shift()
-      if (suspect !== undefined) this.#send(child, this.#form, suspect)
-      return
-    }
-    while (this.#waiting.length > 0 && !(this.#open.size > 0 && child.unreadBytes > maxUnreadBytes)) {
+    const form = this.#form
+    if (child === null || this.#fault !== null) return
+    if (form !== null) this.#sendAll(child, form)
+    if (this.#closed && this.#open.size === 0 && this.#waiting.length === 0 && this.#trials.isEmpty) child.end()
+  }
+
+  #sendAll(child: Child, form: Form): void {
+    while (this.#open.size === 0 && !this.#trials.isEmpty) for (const pending of this.#trials.next()) this.#send(child, form, pending)
+    if (this.#isTrial()) return
+    while (this.#waiting.length > 0 && this.#open.size < maxOpen && !(this.#open.size > 0 && child.unreadBytes > maxUnreadBytes)) {
       const pending = this.#waiting.shift()
-      if (pending !== undefined) this.#send(child, this.#form, pending)
+      if (pending !== undefined) this.#send(child, form, pending)
     }
-    if (this.#waiting.length > 0) child.onDrain(() => this.#pump())
-    else if (this.#closed && this.#open.size === 0) child.end()
+  }
+
+  /** Nothing is mixed with calls that were open at a death: the next death would tell nothing. */
+  #isTrial(): boolean {
+    if (!this.#trials.isEmpty) return true
+    const [first] = this.#open.values()
+    return first !== undefined && first.deaths > 0
   }
 
   #send(child: Child, form: Form, pending: Pending): void {
     const id = this.#nextId++
+    let message: Buffer
+    try {
+      message = encodeRequest(id, pending.call, pending.attempts + 1, form)
+    } catch (thrown) {
+      pending.settle(WaggleError.from('WAGGLE_BEE_INPUT', thrown, { next: 'Send an input that JSON can hold.' }))
+      return
+    }
     pending.attempts++
     pending.sentAt = this.#results
     this.#open.set(id, pending)
-    child.write(encodeRequest(id, pending.call, pending.attempts, form))
+    child.write(message)
   }
 
-  #die(why: string): void {
+  /** Ends the process for a fault of its own; `#die` goes on from there. */
+  #end(fault: string): void {
+    this.#fault ??= fault
+    this.#child?.kill('SIGKILL')
+  }
+
+  #die(child: Child, why: string): void {
     this.#cancelTimer()
     this.#child = null
     this.#form = null
-    const { command, bee, log } = this.#options
-    const words = this.#lastWords.length === 0 ? '' : `; its last words: ${this.#lastWords.join(' │ ')}`
+    const lastWords = this.#fault === null ? child.lastWords : [...child.lastWords, this.#fault]
+    const words = lastWords.length === 0 ? '' : `; its last words: ${lastWords.join(' │ ')}`
     const open = [...this.#open.values()]
     this.#open.clear()
-    const wasAlone = open.length === 1
-    for (const pending of open) {
-      if (pending.attempts >= 2 && wasAlone) pending.settle(died(bee, why, words))
-      else this.#suspects.push(pending)
-    }
+    const atRest = open.length === 0 && !this.#hangs
+    if (this.#hangs) this.#waiting.unshift(...open)
+    else this.#blame(open, () => this.#died(why, words))
     if (this.#closed) {
-      for (const pending of [...this.#suspects.splice(0), ...this.#waiting.splice(0)]) pending.settle(died(bee, why, words))
-      this.#started.reject(died(bee, why, words))
+      this.#settleAll(this.#died(why, words))
+      this.#started.reject(this.#died(why, words))
       this.#gone.resolve()
       return
     }
     if (!this.#hasStarted) {
       this.#closed = true
-      this.#started.reject(
-        new WaggleError('WAGGLE_BEE_NOT_STARTED', {
-          message: `The command of ${bee}, ${command.join(' ')}, ${why}${words}`,
-          next: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
-        }),
-      )
+      this.#started.reject(this.#notStarted(why, words))
       return
     }
-    const waitMs = Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.#deaths++)
-    log('error', `the process ${why}${words}; starting it again in ${waitMs / 1000} s`)
+    const waitMs = atRest ? Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.#deathsAtRest++) : firstBackOffMs
+    this.#options.log('error', `the process ${why}${words}; starting it again in ${waitMs / 1000} s`)
     this.#cancelTimer = this.#clock.after(waitMs, () => this.#start())
+  }
+
+  #blame(open: readonly Pending[], died: () => WaggleError): void {
+    for (const pending of open) pending.deaths++
+    const [first] = open
+    if (first === undefined) return
+    if (open.length === 1 && first.deaths >= 2) first.settle(died())
+    else this.#trials.split(open)
   }
 
   #giveUp(pending: Pending): void {
     pending.settle(
       new WaggleError('WAGGLE_BEE_TIMEOUT', { message: `${this.#options.bee} gave no result in time`, next: 'Give it a longer timeout_seconds.' }),
     )
-    this.#waiting = this.#waiting.filter((one) => one !== pending)
-    this.#suspects = this.#suspects.filter((one) => one !== pending)
+    const waits = this.#waiting.indexOf(pending)
+    if (waits >= 0) this.#waiting.splice(waits, 1)
+    this.#trials.delete(pending)
     for (const [id, one] of this.#open) {
       if (one !== pending) continue
       this.#open.delete(id)
-      if (pending.sentAt !== this.#results || this.#closed) continue
-      this.#lastWords.push('it gave no result since a call that timed out')
-      this.#child?.kill('SIGKILL')
+      this.#givenUp.add(id)
+      const leftOpen = this.#givenUp.size > maxGivenUp
+      if ((pending.sentAt !== this.#results && !leftOpen) || this.#closed) break
+      this.#hangs = true
+      this.#end(leftOpen ? `it left ${maxGivenUp} requests without a result` : 'it gave no result since a call that timed out')
     }
+    this.#pump()
+  }
+
+  #settleAll(error: WaggleError): void {
+    for (const pending of [...this.#trials.takeAll(), ...this.#waiting.splice(0)]) pending.settle(error)
+  }
+
+  #died(why: string, words: string): WaggleError {
+    return new WaggleError('WAGGLE_BEE_DIED', {
+      message: `The process of ${this.#options.bee} ${why} while it had this request${words}`,
+      next: 'See its log.',
+    })
+  }
+
+  #closedError(): WaggleError {
+    return new WaggleError('WAGGLE_BEE_DIED', { message: `The process of ${this.#options.bee} is stopped`, next: 'Send the request again.' })
+  }
+
+  #notStarted(why: string, words: string): WaggleError {
+    const { bee, command } = this.#options
+    return new WaggleError('WAGGLE_BEE_NOT_STARTED', {
+      message: `The command of ${bee}, ${command.join(' ')}, ${why}${words}`,
+      next: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
+    })
   }
 }
 
-function died(bee: string, why: string, words: string): WaggleError {
-  return new WaggleError('WAGGLE_BEE_DIED', { message: `The process of ${bee} ${why} while it had this request${words}`, next: 'See its log.' })
-}
-
-const maxMessageBytes = 64 * 1024 * 1024
 const maxUnreadBytes = 8 * 1024 * 1024
+const maxOpen = 1024
+const maxGivenUp = 1024
 const helloMs = 60_000
-const finishMs = 10_000
-const termMs = 5_000
 const firstBackOffMs = 100
 const maxBackOffMs = 30_000

@@ -1,14 +1,17 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import type { Clock, Random } from '../../processor/ports.ts'
 
 /** The identity of a request through the whole swarm, for every kind of gateway. */
 export class RequestIdentity {
   readonly #clock: Clock
   readonly #random: Random
+  readonly #secret: Uint8Array
 
-  constructor(clock: Clock, random: Random) {
+  /** `secret` is the same in every process of a cluster, over restarts, and unknown to callers. */
+  constructor(clock: Clock, random: Random, secret: Uint8Array) {
     this.#clock = clock
     this.#random = random
+    this.#secret = secret
   }
 
   /** UUIDv7 (RFC 9562, section 5.7): sorted by time. */
@@ -18,10 +21,13 @@ export class RequestIdentity {
     return uuid(bytes, 7)
   }
 
-  /** UUIDv8 (RFC 9562, section 5.8) of a SHA-256: the same key of the same caller at the same gateway is the same request. */
+  /**
+   * UUIDv8 (RFC 9562, section 5.8) of an HMAC: the same key of the same caller at the same gateway is the same request, and nobody who guesses a
+   * key can compute the id.
+   */
   derived(gateway: string, caller: string, idempotencyKey: string): string {
     return uuid(
-      createHash('sha256')
+      createHmac('sha256', this.#secret)
         .update(JSON.stringify([gateway, caller, idempotencyKey]))
         .digest()
         .subarray(0, 16),

@@ -48,6 +48,7 @@ try {
 
 function pack({ buffer, rows }: RunMessage, values: Float32Array, rowSize: number, resampler: PictureResampler): void {
   rows.forEach((row, at) => {
+    // The views throw where a row reaches past the buffer: that fails its call, and not the thread.
     if (row.kind === 'values') values.set(new Float32Array(buffer, row.position, rowSize), at * rowSize)
     else resampler.write(new Uint8Array(buffer, row.position, row.height * row.width * 3), row.height, row.width, values, at * rowSize)
   })

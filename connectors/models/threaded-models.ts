@@ -30,7 +30,7 @@ export class ThreadedModels implements Models {
       })
     }
     const model = new ThreadedModel(options)
-    const { warning } = await model.start()
+    const warning = await model.start()
     if (warning === null) return model
     if (this.#options.requireGpu) {
       await model.close()
@@ -53,7 +53,7 @@ class ThreadedModel implements OpenModel {
   /** Buffers that no call uses now: two are enough, one being packed while the other is run. */
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
-  #starting: Promise<unknown> | null = null
+  #starting: Promise<string | null> | null = null
   #nextCall = 0
   #closed = false
   signature: ModelSignature = { inputs: [], outputs: [] }
@@ -64,23 +64,33 @@ class ThreadedModel implements OpenModel {
     this.#options = options
   }
 
-  start(): Promise<{ readonly warning: string | null }> {
+  /** Resolves with a warning where no GPU can be used. Whoever comes while the thread starts waits for the same start. */
+  start(): Promise<string | null> {
+    this.#starting ??= this.#startThread().finally(() => {
+      this.#starting = null
+    })
+    return this.#starting
+  }
+
+  async #startThread(): Promise<string | null> {
     const { path, runtime, gpu, fit } = this.#options
     const workerData: ModelThreadData = { path, runtime, gpu, fit }
     const worker = new Worker(new URL('./model-thread.ts', import.meta.url), { workerData, stdout: false, stderr: false })
     this.#worker = worker
-    const started = new Promise<{ readonly warning: string | null }>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       worker.on('message', (message: ThreadMessage) => {
         if (message.kind === 'ready') {
           this.signature = message.signature
           this.rowSize = message.rowSize
           this.device = message.device
-          resolve({ warning: message.warning })
+          resolve(message.warning)
         } else if (message.kind === 'broken') {
-          void worker.terminate()
+          this.#worker = null
           reject(new WaggleError(message.code, message))
+          void worker.terminate()
         } else this.#answer(message)
       })
+      worker.on('messageerror', () => void worker.terminate())
       worker.on('error', (error) => {
         reject(error)
         this.#died(worker, error.message)
@@ -92,14 +102,13 @@ class ThreadedModel implements OpenModel {
         this.#died(worker, `it ended with ${code}`)
       })
     })
-    this.#starting = started.catch(() => {})
-    return started
   }
 
   async run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]> {
-    await this.#starting
+    if (this.#closed) throw this.#failed('it is closed')
+    if (this.#worker === null || this.#starting !== null) await this.start()
     const worker = this.#worker
-    if (this.#closed || worker === null) throw this.#failed('it is closed')
+    if (worker === null) throw this.#failed('its thread died')
     signal.throwIfAborted()
     const buffer = this.#take(rows.reduce((sum, row) => sum + align(row.kind === 'values' ? row.values.byteLength : row.pixels.length), 0))
     const message: RunMessage = { call: this.#nextCall++, buffer, rows: pack(rows, buffer) }
@@ -123,13 +132,17 @@ class ThreadedModel implements OpenModel {
     else call.resolve(Array.from({ length: call.rows }, (_, row) => ({ outputs: rowOf(message.outputs, row, call.rows) })))
   }
 
-  /** What was in flight fails (the engine tries each row again by itself); the next call finds a new thread. */
+  /**
+   * Calls in flight fail, and the engine tries each of their rows again by itself. The thread is started again at once; where that fails,
+   * the next call tries it.
+   */
   #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return
+    const wasStarting = this.#starting !== null
     this.#worker = null
     for (const [, { reject }] of this.#calls) reject(this.#failed(why))
     this.#calls.clear()
-    if (this.#closed || this.rowSize === 0) return
+    if (this.#closed || wasStarting) return
     this.#options.log('error', `the thread of ${this.#options.path} died (${why}) and is started again`)
     this.start().catch((error: unknown) =>
       this.#options.log('error', `the thread of ${this.#options.path} cannot be started: ${error instanceof Error ? error.message : String(error)}`),

@@ -18,10 +18,13 @@ import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
+import { idSecretOf } from './id-secret.ts'
 import { saveMissingRows } from './missing-rows.ts'
+import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
+import { watchClock } from './watch-clock.ts'
 
 /** A swarm, and what is set beside its file. */
 export interface ConfiguredSwarm {
@@ -92,6 +95,8 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, say } = this.#options
     refuseBeyondLoopback(settings.host)
+    const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
+    this.#closeLater('clock', async () => unwatch())
     const random = new SystemRandom()
     // Before the log: what this process was before is known by what it has on its disk.
     const states = new Map<string, StateDirectory>()
@@ -171,11 +176,14 @@ export class Beekeeper {
       requests,
       clock: systemClock,
       random,
+      idSecret: await idSecretOf(log, { clock: systemClock, random }),
       host: settings.host,
       port: settings.http_port,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+      maxConnections: settings.max_connections ?? usualMaxConnections(),
+      names: (settings.hosts ?? '').split(',').map((name) => name.trim()),
       rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,

@@ -1,5 +1,6 @@
-import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random, type Reader, type TopicPartition } from '../../processor/ports.ts'
+import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
+import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import {
@@ -10,10 +11,11 @@ import {
   replyTopicHeader,
   requestStateHeader,
 } from '../../topology/swarm/reply.ts'
-import type { FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayRoute, GatewayRoutes, gatewayRecord, placeOf } from './gateway-routes.ts'
-import { PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
@@ -37,7 +39,7 @@ export class ClusterRequests implements Requests {
   readonly #questions = new Map<string, Question>()
   /** By answers topic. */
   readonly #partitions: ReadonlyMap<string, number>
-  readonly #readers = new Map<string, Reader>()
+  #answers: readonly FollowedPartition[] = []
   /** Tells this process's questions from those of others that read the same partition. */
   readonly #name: string
   #asked = 0
@@ -61,12 +63,15 @@ export class ClusterRequests implements Requests {
   /** Settles when no answer can be missed. */
   async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
-    await Promise.all([...this.#partitions].map(([topic, partition]) => this.#open(topic, partition)))
+    const { log, clock, onError } = this.#options
+    const open = ([topic, partition]: readonly [string, number]) =>
+      FollowedPartition.open({ log, clock, topic, partition, onRecord: (record) => this.#received(topic, record), onFailure: onError })
+    this.#answers = await Promise.all([...this.#partitions].map(open))
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
+    await Promise.all(this.#answers.map((followed) => followed.close()))
     await this.#producer?.close()
     this.#pending.failAll(stopping())
     for (const question of this.#questions.values()) question.fail(stopping())
@@ -78,22 +83,30 @@ export class ClusterRequests implements Requests {
     return this.#routes.refusal(gateway, { log, waiting, maxPending })
   }
 
-  async submit(request: NewRequest): Promise<void> {
+  /** Of two that come at once with one key and different bodies the ledger takes the first: only it can say which body that is. */
+  async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
+    const accepted = await whenWritten({ id: request.id }, this.#send(route, request, []))
     // Without a key nobody else has this id.
-    const known = request.bodyHash === '' ? null : await this.#ask(route, request.id)
-    if (known === null) await this.#send(route, request, [])
-    else refuseOtherBody(known, request)
-  }
-
-  async request(request: NewRequest): Promise<RequestOutcome> {
-    const route = this.#routes.of(request.gateway)
-    const known = this.#pending.get(request.id)
+    if (request.bodyHash === '') return accepted
+    const known = await this.#ask(route, request.id)
     if (known !== null) refuseOtherBody(known, request)
-    return this.#pending.outcomeOf(request, known === null ? () => this.#send(route, request, this.#replyTo(route)) : null)
+    return accepted
   }
 
-  async find(id: string): Promise<FoundRequest | null> {
+  async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    const { id } = request
+    const route = this.#routes.of(request.gateway)
+    const known = this.#pending.isWaitedFor(id) ? this.#pending.get(id) : null
+    if (known === null) {
+      void this.#pending.remember(request, () => this.#send(route, request, this.#replyTo(route)))
+      return this.#pending.ownOutcomeOf(request)
+    }
+    if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#pending.written(id)), request)
+    return this.#pending.outcomeOf(request)
+  }
+
+  async find(id: string): Promise<Durable<FoundRequest> | null> {
     // An id does not say by which gateway it came.
     const found = await Promise.all(this.#routes.all.map((route) => this.#ask(route, id)))
     return found.find((one) => one !== null) ?? null
@@ -104,7 +117,7 @@ export class ClusterRequests implements Requests {
   }
 
   /** What the ledger says of a request; null where it does not know it. */
-  async #ask(route: GatewayRoute, id: string): Promise<FoundRequest | null> {
+  async #ask(route: GatewayRoute, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`
     const headers = [
@@ -115,7 +128,7 @@ export class ClusterRequests implements Requests {
     ]
     let cancel = () => {}
     try {
-      return await new Promise<FoundRequest | null>((resolve, reject) => {
+      return await new Promise<Durable<FoundRequest> | null>((resolve, reject) => {
         this.#questions.set(question, { answer: resolve, fail: reject })
         cancel = clock.after(longestAskMs, () => reject(unanswered(id)))
         this.#toSend.send({ ...placeOf(route, id), value: null, headers, timestamp: clock.now() }).catch(reject)
@@ -137,39 +150,6 @@ export class ClusterRequests implements Requests {
     return this.#producer
   }
 
-  async #open(topic: string, partition: number): Promise<void> {
-    const { log } = this.#options
-    // Whatever fails before there is a record goes on from there.
-    const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0
-    const reader = log.read({ topic, partition, from })
-    this.#readers.set(topic, reader)
-    await reader.ready
-    void this.#follow({ topic, partition, from }, reader)
-  }
-
-  /** For as long as this process lives: a reader that fails is followed by another, from where it was. */
-  async #follow({ topic, partition, from }: TopicPartition & { readonly from: number }, first: Reader): Promise<void> {
-    const { log, clock, onError } = this.#options
-    let next = from
-    for (let reader = first; !this.#closed; ) {
-      try {
-        for await (const { records } of reader) {
-          for (const record of records) {
-            next = record.offset + 1
-            this.#received(topic, record)
-          }
-        }
-        if (this.#closed) return
-      } catch (error) {
-        onError(error)
-      }
-      await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
-      if (this.#closed) return
-      reader = log.read({ topic, partition, from: next })
-      this.#readers.set(topic, reader)
-    }
-  }
-
   #received(topic: string, { key, value, headers }: LogRecord): void {
     if (key === null) return
     const state = headerText(headers, requestStateHeader) as RequestState | null
@@ -179,13 +159,13 @@ export class ClusterRequests implements Requests {
     if (question === undefined && !(isOutcome && this.#pending.has(id))) return
     const answer = isOutcome ? payloadOf(topic, value, headers) : null
     if (state === 'unknown' || state === null) question?.answer(null)
-    else question?.answer({ state, answer, bodyHash: headerText(headers, 'waggle-body-hash') ?? '' })
-    if (answer !== null && isOutcome) this.#pending.settle({ id, state, answer })
+    else question?.answer(readBack({ state, answer, bodyHash: headerText(headers, 'waggle-body-hash') ?? '' }))
+    if (answer !== null && isOutcome) this.#pending.settle(readBack({ id, state, answer }))
   }
 }
 
 interface Question {
-  answer(found: FoundRequest | null): void
+  answer(found: Durable<FoundRequest> | null): void
   fail(error: unknown): void
 }
 
@@ -201,4 +181,3 @@ function unanswered(id: string): WaggleError {
 }
 
 const longestAskMs = 15_000
-const retryMs = 1000

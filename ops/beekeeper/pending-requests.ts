@@ -1,8 +1,12 @@
 import type { Clock } from '../../processor/ports.ts'
+import type { Durable } from '../../topology/swarm/durable.ts'
 import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Who of this process waits for the outcome of which request. What becomes of a request is the ledger's to say. */
+/**
+ * The requests that this process sent and has no outcome of yet, and the callers that wait for one. The ledger says what becomes of a request.
+ * Callers that wait for the same request have nothing to do with each other: each has its own deadline.
+ */
 export class PendingRequests {
   readonly #clock: Clock
   readonly #pending = new Map<string, Pending>()
@@ -12,7 +16,7 @@ export class PendingRequests {
     this.#clock = clock
   }
 
-  /** Requests whose outcome somebody waits for. */
+  /** Callers that wait for an outcome. */
   get waiting(): number {
     return this.#waiting
   }
@@ -21,45 +25,47 @@ export class PendingRequests {
     return this.#pending.get(id)?.entry ?? null
   }
 
-  remember({ id, gateway, deadline, bodyHash }: NewRequest): void {
-    if (this.#pending.has(id)) return
+  has(id: string): boolean {
+    return this.#pending.has(id)
+  }
+
+  isWaitedFor(id: string): boolean {
+    return (this.#pending.get(id)?.waiters.size ?? 0) > 0
+  }
+
+  /** Settles when the input of a request that this process sent is durable, and rejects where it cannot be written. */
+  written(id: string): Promise<unknown> {
+    return this.#pending.get(id)?.written ?? Promise.resolve()
+  }
+
+  /** `send` begins when the request is already remembered, and settles when the input is durable. */
+  remember({ id, gateway, deadline, bodyHash }: NewRequest, send: () => Promise<unknown>): Promise<unknown> {
     const acceptedAt = this.#clock.now()
-    this.#pending.set(id, new Pending({ state: 'pending', gateway, acceptedAt, settledAt: null, deadline, bodyHash, answer: null, replies: [] }))
+    const pending = new Pending({ state: 'pending', gateway, acceptedAt, settledAt: null, deadline, bodyHash, answer: null, replies: [] })
+    this.#pending.set(id, pending)
     if (this.#pending.size > maxRemembered) this.#forgetOldest()
-  }
-
-  forget(id: string): void {
-    this.#pending.delete(id)
-  }
-
-  /** Of a remembered request. `send` begins when it is already waited for. */
-  async outcomeOf(request: NewRequest, send: (() => Promise<void>) | null): Promise<RequestOutcome> {
-    this.remember(request)
-    const pending = this.#pending.get(request.id)
-    if (pending === undefined) throw stopping()
-    const outcome = pending.outcome
-    send?.().catch((error: unknown) => {
-      this.#pending.delete(request.id)
+    pending.written = send()
+    pending.written.catch((error: unknown) => {
+      if (this.#pending.get(id) === pending) this.#pending.delete(id)
       pending.fail(error)
     })
-    this.#waiting++
-    const cancel = this.#guard(request, pending)
-    try {
-      return await outcome
-    } finally {
-      this.#waiting--
-      cancel()
-    }
+    return pending.written
   }
 
-  settle(outcome: RequestOutcome): void {
+  /** For the caller whose deadline is that of the request: at that time the ledger stores a better 504, which may take a moment to come. */
+  ownOutcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    return this.#outcomeOf(request, storedDeadlineMs)
+  }
+
+  /** For every other caller: a retry, or one of another process's request. */
+  outcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    return this.#outcomeOf(request, 0)
+  }
+
+  settle(outcome: Durable<RequestOutcome>): void {
     const pending = this.#pending.get(outcome.id)
     this.#pending.delete(outcome.id)
     pending?.settle(outcome)
-  }
-
-  has(id: string): boolean {
-    return this.#pending.has(id)
   }
 
   /** None of them will have an outcome here. */
@@ -68,27 +74,34 @@ export class PendingRequests {
     this.#pending.clear()
   }
 
-  /** Submitted ones that nobody waits for: the ledger knows them by now. */
-  #forgetOldest(): void {
-    for (const [id, pending] of this.#pending) {
-      if (pending.isWaitedFor) continue
-      this.#pending.delete(id)
-      return
+  async #outcomeOf(request: NewRequest, graceMs: number): Promise<Durable<RequestOutcome>> {
+    const { id, deadline } = request
+    if (!this.#pending.has(id)) void this.remember(request, () => Promise.resolve())
+    const pending = this.#pending.get(id)
+    if (pending === undefined) throw stopping()
+    this.#waiting++
+    let cancel = () => {}
+    let waiter: Waiter | null = null
+    try {
+      return await new Promise((resolve, reject) => {
+        waiter = { resolve, reject }
+        pending.waiters.add(waiter)
+        if (deadline !== null) cancel = this.#clock.after(deadline + graceMs - this.#clock.now(), () => reject(noOutcome(id)))
+      })
+    } finally {
+      this.#waiting--
+      cancel()
+      if (waiter !== null) pending.waiters.delete(waiter)
     }
   }
 
-  /** The ledger settles every request at its deadline. Where the engine itself cannot go on, nobody waits for ever. */
-  #guard(request: NewRequest, pending: Pending): () => void {
-    if (request.deadline === null) return () => {}
-    return this.#clock.after(request.deadline + graceMs - this.#clock.now(), () => {
-      pending.fail(
-        new WaggleError('WAGGLE_NO_OUTCOME', {
-          message: 'The deadline passed and no outcome was stored yet',
-          next: `Ask for it later: GET /v1/requests/${request.id}.`,
-        }),
-      )
-      this.#pending.delete(request.id)
-    })
+  /** A request that nobody waits for: the ledger knows it by now. */
+  #forgetOldest(): void {
+    for (const [id, { waiters }] of this.#pending) {
+      if (waiters.size > 0) continue
+      this.#pending.delete(id)
+      return
+    }
   }
 }
 
@@ -101,40 +114,48 @@ export function stopping(): WaggleError {
 
 /** The same id with another body is an error. */
 export function refuseOtherBody(known: { readonly bodyHash: string }, request: NewRequest): void {
-  if (known.bodyHash === '' || known.bodyHash === request.bodyHash) return
+  if (!isOtherBody(known, request)) return
   throw new WaggleError('WAGGLE_KEY_REUSED', {
     message: 'This idempotency key came before, with another body',
     next: 'Use a new Idempotency-Key for a new request, or send the very same body again.',
   })
 }
 
+export function isOtherBody(known: { readonly bodyHash: string }, request: NewRequest): boolean {
+  return known.bodyHash !== '' && known.bodyHash !== request.bodyHash
+}
+
+function noOutcome(id: string): WaggleError {
+  return new WaggleError('WAGGLE_NO_OUTCOME', {
+    message: 'The deadline of this call passed before the request had an outcome. The request goes on',
+    next: `Ask for it later: GET /v1/requests/${id}.`,
+  })
+}
+
 /** One request whose outcome is to come. */
 class Pending {
   readonly entry: RequestEntry
-  #waiters: { resolve(outcome: RequestOutcome): void; reject(error: unknown): void }[] = []
+  readonly waiters = new Set<Waiter>()
+  written: Promise<unknown> = Promise.resolve()
 
   constructor(entry: RequestEntry) {
     this.entry = entry
   }
 
-  get isWaitedFor(): boolean {
-    return this.#waiters.length > 0
-  }
-
-  get outcome(): Promise<RequestOutcome> {
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject })
-    })
-  }
-
-  settle(outcome: RequestOutcome): void {
-    for (const { resolve } of this.#waiters.splice(0)) resolve(outcome)
+  settle(outcome: Durable<RequestOutcome>): void {
+    for (const { resolve } of this.waiters) resolve(outcome)
   }
 
   fail(error: unknown): void {
-    for (const { reject } of this.#waiters.splice(0)) reject(error)
+    for (const { reject } of this.waiters) reject(error)
   }
 }
 
+interface Waiter {
+  resolve(outcome: Durable<RequestOutcome>): void
+  reject(error: unknown): void
+}
+
 const maxRemembered = 100_000
-const graceMs = 5_000
+/** The stored 504 waits for a timer of the ledger, a commit and its sync. */
+const storedDeadlineMs = 500

@@ -1,15 +1,17 @@
-import { type Clock, DamagedValue, Handed, type Log, type Producer, type Reader } from '../../processor/ports.ts'
+import { type Clock, DamagedValue, Handed, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
+import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
-import type { FoundRequest, NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-routes.ts'
-import { PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
 /** Topics that outcomes come out of, each with its partitions. */
 export interface OutcomeTopic {
   readonly topic: string
   readonly partitions: number
-  /** That the topic is written with. */
+  /** The serde that the topic is written with. */
   readonly payloads: HandingSerde<Payload>
 }
 
@@ -31,8 +33,9 @@ export class SwarmRequests implements Requests {
   readonly #routes: GatewayRoutes
   readonly #pending: PendingRequests
   #producer: Producer | null = null
-  readonly #readers: Reader[] = []
+  #outcomes: readonly FollowedPartition[] = []
   #failure: string | null = null
+  #forgiveFailure = () => {}
 
   constructor(options: SwarmRequestsOptions) {
     this.#options = options
@@ -44,22 +47,23 @@ export class SwarmRequests implements Requests {
     return this.#routes.names
   }
 
+  /** Settles when no outcome can be missed. */
   async start(): Promise<void> {
-    const { log, outcomes } = this.#options
+    const { log, clock, outcomes } = this.#options
     this.#producer = await log.producer()
-    for (const { topic, partitions, payloads } of outcomes) {
-      for (let partition = 0; partition < partitions; partition++) {
-        const reader = log.read({ topic, partition, from: -1 })
-        this.#readers.push(reader)
-        this.#follow(topic, reader, payloads).catch((error: unknown) => this.#failed(error))
-      }
-    }
-    // An answer that comes before it is decided where reading starts would never be seen.
-    await Promise.all(this.#readers.map(({ ready }) => ready))
+    const places = outcomes.flatMap(({ topic, partitions, payloads }) =>
+      Array.from({ length: partitions }, (_, partition) => ({
+        topic,
+        partition,
+        onRecord: (record: LogRecord) => this.#received(topic, record, payloads),
+      })),
+    )
+    const onFailure = (error: unknown) => this.#failed(error)
+    this.#outcomes = await Promise.all(places.map((place) => FollowedPartition.open({ ...place, log, clock, onFailure })))
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#readers.map((reader) => reader.close()))
+    await Promise.all(this.#outcomes.map((followed) => followed.close()))
     await this.#producer?.close()
     this.#pending.failAll(stopping())
   }
@@ -70,40 +74,52 @@ export class SwarmRequests implements Requests {
     return this.#routes.refusal(gateway, { log, waiting: this.#pending.waiting, maxPending })
   }
 
-  async submit(request: NewRequest): Promise<void> {
+  async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
-    if (this.#known(route, request) !== null) return
-    this.#pending.remember(request)
-    try {
-      await this.#send(route, request, true)
-    } catch (error) {
-      this.#pending.forget(request.id)
-      throw error
+    const accepted = { id: request.id }
+    const known = this.#known(route, request.id)
+    if (known === null)
+      return whenWritten(
+        accepted,
+        this.#pending.remember(request, () => this.#send(route, request, true)),
+      )
+    refuseOtherBody(await whenWritten(known, this.#written(request.id)), request)
+    return whenWritten(accepted, Promise.resolve())
+  }
+
+  async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    const { id } = request
+    const route = this.#routes.of(request.gateway)
+    const known = this.#known(route, id)
+    if (known === null) {
+      void this.#pending.remember(request, () => this.#send(route, request, false))
+      return this.#pending.ownOutcomeOf(request)
     }
+    // The outcome comes with a commit that holds the input too: only an answer that is given at once has to wait for the disk.
+    if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
+    const { state, answer } = known
+    if (state === 'pending' || answer === null) return this.#pending.outcomeOf(request)
+    return whenWritten({ id, state, answer }, this.#written(id))
   }
 
-  async request(request: NewRequest): Promise<RequestOutcome> {
-    const route = this.#routes.of(request.gateway)
-    const known = this.#known(route, request)
-    if (known !== null && known !== 'pending') return known
-    return this.#pending.outcomeOf(request, known === null ? () => this.#send(route, request, false) : null)
-  }
-
-  async find(id: string): Promise<FoundRequest | null> {
+  async find(id: string): Promise<Durable<FoundRequest> | null> {
     const applications = new Map(this.#options.routes.map((route) => [route.application, route.ledgerStore]))
     for (const [application, store] of applications) {
       const entry = application.stores.committed<string, RequestEntry>(store, id)
-      if (entry !== null) return entry
+      if (entry !== null) return whenWritten(entry, this.#written(id))
     }
-    return this.#pending.get(id)
+    const entry = this.#pending.get(id)
+    return entry === null ? null : whenWritten(entry, this.#written(id))
   }
 
-  /** Null: new. */
-  #known(route: GatewayRoute, request: NewRequest): RequestOutcome | 'pending' | null {
-    const entry = this.#pending.get(request.id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, request.id)
-    if (entry === null) return null
-    refuseOtherBody(entry, request)
-    return entry.state === 'pending' || entry.answer === null ? 'pending' : { id: request.id, state: entry.state, answer: entry.answer }
+  /** What this process remembers or the ledger has written, which may not be durable yet. Null: new. */
+  #known(route: GatewayRoute, id: string): RequestEntry | null {
+    return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
+  }
+
+  /** Settles when all that is known of a request by now is durable. */
+  #written(id: string): Promise<unknown> {
+    return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
   }
 
   async #send(route: GatewayRoute, request: NewRequest, durable: boolean): Promise<void> {
@@ -111,24 +127,27 @@ export class SwarmRequests implements Requests {
     await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
   }
 
-  /** Nobody would hear of what is accepted from now on. */
+  /** Callers would wait for outcomes that nobody reads: until one is read again, no more come in. */
   #failed(error: unknown): void {
+    const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
-    this.#pending.failAll(error)
+    this.#forgiveFailure()
+    this.#forgiveFailure = clock.after(refusingMs, () => {
+      this.#failure = null
+    })
   }
 
-  async #follow(topic: string, reader: Reader, payloads: HandingSerde<Payload>): Promise<void> {
-    for await (const run of reader) {
-      for (const { key, value, headers } of run.records) {
-        if (key === null || value === null || value instanceof DamagedValue) continue
-        const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
-        if (!this.#pending.has(id)) continue
-        const answer =
-          value instanceof Handed && value.serde === payloads
-            ? (value.value as Payload)
-            : payloads.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
-        this.#pending.settle({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer })
-      }
-    }
+  #received(topic: string, { key, value, headers }: LogRecord, payloads: HandingSerde<Payload>): void {
+    if (key === null || value === null || value instanceof DamagedValue) return
+    const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
+    if (!this.#pending.has(id)) return
+    const answer =
+      value instanceof Handed && value.serde === payloads
+        ? (value.value as Payload)
+        : payloads.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
+    this.#pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
   }
 }
+
+/** A reader that fails is tried again each second. */
+const refusingMs = 2000

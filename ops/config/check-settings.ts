@@ -8,6 +8,7 @@ export function checkSettings(settings: Settings, placeOf: (key: keyof Settings)
   const mistakes: WaggleError[] = []
   const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(placeOf(key), message, next))
   checkReplyTopics(settings, add)
+  checkHosts(settings, add)
   if (settings.log !== 'kafka') return mistakes
   checkBrokers(settings, add)
   checkSignIn(settings, add)
@@ -78,6 +79,13 @@ function checkReplyTopics({ reply_topics }: Settings, add: Add): void {
       `${JSON.stringify(name)} is no topic, nor the beginning of one with a * behind it`,
       'Write names with commas between them, as in answers,team-*.',
     )
+  }
+}
+
+function checkHosts({ hosts }: Settings, add: Add): void {
+  for (const name of hosts === null ? [] : hosts.split(',')) {
+    if (/^\s*(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\s*$/i.test(name)) continue
+    add('hosts', `${JSON.stringify(name)} is no name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
   }
 }
 

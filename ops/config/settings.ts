@@ -6,6 +6,8 @@ import { kafkaSettings } from './kafka-settings.ts'
 export interface Settings {
   readonly http_port: number
   readonly host: string
+  readonly hosts: string | null
+  readonly max_connections: number | null
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly clickhouse_url: string | null
@@ -63,6 +65,20 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: '127.0.0.1',
     about: 'Address to listen on; loopback only.',
+  },
+  {
+    key: 'hosts',
+    variable: 'WAGGLE_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'Names of this server beside the loopback ones, such as those of a proxy, with commas between them: name, or name:port. Others get 421.',
+  },
+  {
+    key: 'max_connections',
+    variable: 'WAGGLE_MAX_CONNECTIONS',
+    schema: integer(1, 1_000_000),
+    default: null,
+    about: 'Connections to the gateway at once. Without it: half of the files that the process may open, at most 5,000.',
   },
   {
     key: 'data_dir',

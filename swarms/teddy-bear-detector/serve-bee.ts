@@ -55,7 +55,10 @@ function inputOf({ tensors, at, length }: Head, body: Uint8Array): Input {
   const image = tensors?.find(({ datatype, shape }) => datatype === 'UINT8' && shape.length === 3 && shape[2] === 3)
   if (image !== undefined) {
     const [height = 0, width = 0] = image.shape
-    return { kind: 'picture', picture: { height, width, pixels: body.subarray(image.at, image.at + image.length) } }
+    const pixels = body.subarray(image.at, image.at + image.length)
+    return height > 0 && width > 0 && pixels.length === height * width * 3
+      ? { kind: 'picture', picture: { height, width, pixels } }
+      : { kind: 'other' }
   }
   return at === undefined || length === undefined ? { kind: 'other' } : { kind: 'bytes', bytes: body.subarray(at, at + length) }
 }

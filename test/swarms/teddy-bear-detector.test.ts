@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { createClient } from '@clickhouse/client'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import { svgOfUses } from '../connectors/pictures/hostile-pictures.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 const directory = join(root, 'swarms', 'teddy-bear-detector')
@@ -105,11 +106,13 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       assert.match(text, /^\d\n$/)
     })
 
-    it('refuses what is no picture, and one of 40,000 × 40,000 pixels, and goes on', async () => {
+    it('refuses what is no picture, one too large and one too narrow, and goes on', async () => {
       for (const [body, type, said] of [
         ['this is no photo', 'image/jpeg', /picture|image/i],
         ['{"photo": 1}', 'application/json', /picture|image|photo/i],
         [hugePng(40_000, 40_000), 'image/png', /pixel/i],
+        [hugePng(1, 300), 'image/png', /longer side/],
+        [Uint8Array.from(svgOfUses), 'image/svg+xml', /JPEG/],
       ] as const) {
         const response = await ask(body, type)
         const problem = (await response.json()) as { readonly detail: string; readonly bee: string }

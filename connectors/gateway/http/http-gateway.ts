@@ -1,5 +1,6 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import helmet from '@fastify/helmet'
-import multipart from '@fastify/multipart'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import underPressure from '@fastify/under-pressure'
@@ -7,22 +8,33 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { Requests } from '../../../topology/swarm/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { RequestIdentity } from '../request-identity.ts'
+import { Bodies } from './bodies.ts'
+import { boundConnections } from './connections.ts'
 import { healthRoutes } from './health-routes.ts'
-import { ProblemError, problemOf, sendProblem } from './problem.ts'
+import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
   readonly clock: Clock
   readonly random: Random
+  /** Request ids are derived with it. */
+  readonly idSecret: Uint8Array
   readonly host: string
   /** 0: any free one. */
   readonly port: number
   readonly requestTimeoutMs: number
   readonly maxBodyBytes: number
-  /** All bodies that are being read at once. */
+  /** Of all bodies together whose requests have no answer yet, as far as they have arrived. */
   readonly maxBodiesBytes: number
+  /** Has to lie below the process's limit of open files. */
+  readonly maxConnections: number
+  /** Names beside the loopback ones and `host` under which callers may come: `name`, or `name:port`. */
+  readonly names: readonly string[]
+  /** How long a caller may take; the usual ones where left out. */
+  readonly patience?: Patience
   readonly rateLimitPerSecond: number | null
   /** Why requests cannot be answered now, or null. */
   readonly notReady: () => string | null
@@ -32,6 +44,21 @@ export interface HttpGatewayOptions {
   /** All that this process measures, in Prometheus' text format. */
   readonly metrics: () => string
 }
+
+export interface Patience {
+  /** From the first moment of a connection, or of a request on it, to the last of its headers. */
+  readonly headersMs: number
+  /** From the first byte of a request to the last of its body. */
+  readonly requestMs: number
+  /** Between two requests of a connection, and for a caller that takes nothing of its answer. */
+  readonly idleMs: number
+  /** A body that brings less, over a window of `slowWindowMs`, is given up. */
+  readonly minBytesPerSecond: number
+  readonly slowWindowMs: number
+}
+
+/** A body of the largest size over a slow line has two minutes. */
+const usualPatience: Patience = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
 export interface AnsweredRequest {
   /** Null where there is no such gateway. */
@@ -43,13 +70,16 @@ export interface AnsweredRequest {
 
 export interface HttpGateway {
   readonly url: string
+  /** Bytes of bodies whose requests have no answer yet. */
+  readonly heldBytes: number
   /** Takes no new request and settles when those that came are answered. */
   close(): Promise<void>
 }
 
 /** The HTTP entrance of all swarms of this process. WAGGLE_PORT_IN_USE where it cannot listen. */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
-  const app = await httpGateway(options)
+  const bodies = new Bodies({ ...(options.patience ?? usualPatience), ...options })
+  const app = await httpGateway(options, bodies)
   try {
     await app.listen({ host: options.host, port: options.port })
   } catch (cause) {
@@ -65,10 +95,11 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
     })
   }
   let closed: Promise<void> | null = null
-  const address = app.server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : options.port
   return {
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${portOf(app, options.port)}`,
+    get heldBytes() {
+      return bodies.heldBytes
+    },
     close: () => {
       closed ??= app.close().then(() => {})
       return closed
@@ -77,23 +108,30 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
 }
 
 /** The application, not listening yet. */
-async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance> {
-  const identity = new RequestIdentity(options.clock, options.random)
+async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise<FastifyInstance> {
+  const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
+  const { headersMs, requestMs, idleMs } = options.patience ?? usualPatience
   const app = fastify({
-    bodyLimit: options.maxBodyBytes,
     genReqId: () => identity.fresh(),
-    requestTimeout: slowestBodyMs,
-    connectionTimeout: 0,
-    keepAliveTimeout: 72_000,
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
+    // A missing Host is refused with the others, in our words.
+    http: {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: Math.min(1000, headersMs / 4),
+      requireHostHeader: false,
+    },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     routerOptions: { maxParamLength: 300 },
-    clientErrorHandler(error, socket) {
-      if (error.code === 'ECONNRESET' || !socket.writable) return
-      const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
-      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-    },
+    frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
+    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
+  boundConnections(app.server, options.maxConnections)
+  // The go-ahead for a body is given where it is read.
+  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
+  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.setErrorHandler((error, request, reply) => answerError(error, request.id, reply, options.onError))
   app.setNotFoundHandler((request, reply) =>
     answerError(
@@ -111,18 +149,18 @@ async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
     // A connection that is kept alive would keep the server open until its client lets go.
     if (isClosing) reply.header('connection', 'close')
+    reply.raw.setTimeout(idleMs, () => reply.raw.destroy())
   })
+  refuseUnread(app, options, bodies)
   tellOfAnswers(app, options)
-  boundBodies(app, options)
   // Plain HTTP on loopback, or behind a proxy that speaks TLS and says so itself.
   await app.register(helmet, {
     strictTransportSecurity: false,
     contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], upgradeInsecureRequests: null } },
   })
-  // Every content type is an input; what must be checked in it is checked where the body is read.
+  // Every content type is an input. The routes that take a body read it themselves.
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
-  await app.register(multipart, { limits: { fileSize: options.maxBodyBytes, files: 2, fields: 100, fieldSize: 1024 * 1024 } })
+  app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
   if (options.rateLimitPerSecond !== null) {
     await app.register(rateLimit, {
@@ -135,7 +173,7 @@ async function httpGateway(options: HttpGatewayOptions): Promise<FastifyInstance
     openapi: { openapi: '3.1.0', info: { title: 'Waggle', version: '1', description: 'Requests to the swarms of this process.' } },
   })
   await app.register(async (scope) => {
-    requestRoutes(scope, { requests: options.requests, identity, clock: options.clock, requestTimeoutMs: options.requestTimeoutMs })
+    requestRoutes(scope, { requests: options.requests, bodies, identity, clock: options.clock, requestTimeoutMs: options.requestTimeoutMs })
     healthRoutes(scope, options)
   })
   await app.ready()
@@ -151,19 +189,23 @@ function tellOfAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
   })
 }
 
-/** Bodies stay in memory until their request is answered: all of them together have a bound. */
-function boundBodies(app: FastifyInstance, { maxBodiesBytes, maxBodyBytes }: HttpGatewayOptions): void {
-  let held = 0
-  app.addHook('onRequest', async (request, reply) => {
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-    const bytes = encoding === undefined ? Number(length ?? 0) : maxBodyBytes
-    if (bytes === 0 || bytes > maxBodyBytes) return
-    if (held + bytes > maxBodiesBytes) throw new ProblemError(503, 'WAGGLE_OVERLOADED', `${held} bytes of requests are in flight`, 1)
-    held += bytes
-    reply.raw.once('close', () => {
-      held -= bytes
-    })
+/** What can be refused before any of the body is read, is. */
+function refuseUnread(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
+  let own: OwnNames | null = null
+  app.addHook('onRequest', async ({ raw, method, url, is404, headers }) => {
+    own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })
+    const refusal = siteRefusal(raw, own)
+    if (refusal !== null) throw new ProblemError(refusal.status, refusal.code, refusal.detail)
+    if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
+      throw new ProblemError(417, 'WAGGLE_BAD_HEADER', 'Expect may be 100-continue and nothing else')
+    if (is404) throw new ProblemError(404, 'WAGGLE_NOT_FOUND', `There is nothing at ${method} ${url.split('?', 1)[0]}`)
+    bodies.refuseAhead(raw)
   })
+}
+
+function portOf(app: FastifyInstance, otherwise: number): number {
+  const address = app.server.address()
+  return address !== null && typeof address === 'object' ? address.port : otherwise
 }
 
 function answerError(thrown: unknown, requestId: string, reply: FastifyReply, onError: (error: unknown) => void): FastifyReply {
@@ -172,9 +214,25 @@ function answerError(thrown: unknown, requestId: string, reply: FastifyReply, on
   if (problem.status === 500) onError(thrown)
   if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds))
   // What is left of the body is not worth reading.
-  if (problem.status === 413 || problem.status === 503) reply.header('connection', 'close')
+  if (closing.has(problem.status) || !reply.request.raw.complete) reply.header('connection', 'close')
   return sendProblem(reply, typeof given === 'string' ? { ...problem, request_id: given } : problem)
 }
 
-/** A body of the largest size over a slow line; past it the connection is closed (a slow client holds memory). */
-const slowestBodyMs = 120_000
+const closing: ReadonlySet<number> = new Set([408, 413, 503])
+
+/** Node's parser has given up on this connection. */
+function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
+  if (code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy()
+    return
+  }
+  const { status, detail } = unparsed[code ?? ''] ?? { status: 400, detail: `The bytes are no HTTP request (${code ?? 'unknown'})` }
+  socket.end(rawProblem({ status, code: 'WAGGLE_BAD_HTTP', detail, requestId }))
+  socket.destroySoon()
+}
+
+const unparsed: { readonly [code: string]: { readonly status: number; readonly detail: string } | undefined } = {
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'The request took too long to arrive' },
+  HPE_HEADER_OVERFLOW: { status: 431, detail: 'The headers are larger than 16 KiB' },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, detail: 'The chunk extensions are too large' },
+}

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { BeeError } from '../../../topology/swarm/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -30,6 +31,26 @@ export class ProblemError extends Error {
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem))
+}
+
+/** A whole response for a connection whose request could not even be parsed. It says that the connection closes. */
+export function rawProblem({
+  status,
+  code,
+  detail,
+  requestId = '',
+  retryAfterSeconds = null,
+}: {
+  readonly status: number
+  readonly code: `WAGGLE_${string}`
+  readonly detail: string
+  readonly requestId?: string
+  readonly retryAfterSeconds?: number | null
+}): string {
+  const { retryAfterSeconds: seconds, ...problem } = problemOf(new ProblemError(status, code, detail, retryAfterSeconds), requestId)
+  const body = JSON.stringify(problem)
+  const more = `${seconds === null ? '' : `retry-after: ${seconds}\r\n`}${requestId === '' ? '' : `x-request-id: ${requestId}\r\n`}`
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${more}connection: close\r\n\r\n${body}`
 }
 
 export function problemOfBee({ status, title, detail, code, bee }: BeeError, requestId: string): Problem {
@@ -71,33 +92,29 @@ const statuses: { readonly [code: string]: number | undefined } = {
 }
 
 const ofFastify: { readonly [code: string]: { readonly status: number; readonly code: string; readonly detail: string } | undefined } = {
-  FST_ERR_CTP_BODY_TOO_LARGE: {
-    status: 413,
-    code: 'WAGGLE_BODY_TOO_LARGE',
-    detail: 'The body is larger than this gateway accepts (max_body_bytes)',
-  },
-  FST_REQ_FILE_TOO_LARGE: {
-    status: 413,
-    code: 'WAGGLE_BODY_TOO_LARGE',
-    detail: 'A part of the body is larger than this gateway accepts (max_body_bytes)',
-  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     status: 415,
     code: 'WAGGLE_CONTENT_TYPE',
     detail: 'The Content-Type is none: write type/subtype, such as image/jpeg',
   },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { status: 400, code: 'WAGGLE_BAD_BODY', detail: 'The body is not as long as its Content-Length says' },
+  FST_ERR_BAD_URL: { status: 400, code: 'WAGGLE_BAD_URL', detail: 'The URL cannot be decoded: each % stands before two hexadecimal digits of UTF-8' },
+  FST_ERR_MAX_PARAM_LENGTH: { status: 414, code: 'WAGGLE_BAD_URL', detail: 'A name in the URL is longer than any name here' },
 }
 
 const titles: { readonly [status: number]: string | undefined } = {
-  400: 'The body is wrong',
+  400: 'The request is wrong',
+  403: 'Not allowed',
   404: 'Not found',
   405: 'The method is not allowed here',
   408: 'The request took too long to arrive',
   413: 'The body is too large',
+  414: 'The URL is too long',
   415: 'The content type is not accepted',
+  417: 'The expectation cannot be met',
+  421: 'Not this server',
   422: 'The input was refused',
   429: 'Too many requests',
+  431: 'The headers are too large',
   500: 'An internal error',
   503: 'Not now',
   504: 'The deadline passed',

@@ -1,6 +1,8 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { joinedType, jsonType, tensorsType } from '../../../topology/swarm/payload-serde.ts'
 import { decodeTensors } from '../../../topology/swarm/tensor-codec.ts'
+import type { Bodies } from './bodies.ts'
+import { readForm } from './multipart-body.ts'
 import { ProblemError } from './problem.ts'
 
 export interface RequestBody {
@@ -9,10 +11,10 @@ export interface RequestBody {
 }
 
 /** The body as it goes into the log: checked where its type says what it must be, and otherwise as it came. */
-export async function readBody(request: FastifyRequest): Promise<RequestBody> {
-  if (request.isMultipart()) return readMultipart(request)
+export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: Bodies): Promise<RequestBody> {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
-  const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array(0)
+  const bytes = await bodies.read(request.raw, reply.raw)
+  if (/^multipart\/form-data\b/i.test(contentType)) return readMultipart(bytes, contentType)
   return checked(bytes, contentType)
 }
 
@@ -31,22 +33,10 @@ function checked(bytes: Uint8Array, contentType: string): RequestBody {
   return { bytes, contentType }
 }
 
-/** One file is the input itself; fields without a file are a JSON object of them. */
-async function readMultipart(request: FastifyRequest): Promise<RequestBody> {
-  const fields: { [name: string]: string } = {}
-  let file: RequestBody | null = null
-  for await (const part of request.parts()) {
-    if (part.type === 'field') {
-      fields[part.fieldname] = String(part.value)
-      continue
-    }
-    const bytes = await part.toBuffer()
-    if (file !== null) throw new ProblemError(400, 'WAGGLE_BAD_BODY', 'The body has more than one file: a request is one input')
-    file = { bytes, contentType: part.mimetype }
-  }
-  if (file !== null) return checked(file.bytes, file.contentType)
-  if (Object.keys(fields).length > 0) return { bytes: Buffer.from(JSON.stringify(fields)), contentType: jsonType }
-  throw new ProblemError(400, 'WAGGLE_EMPTY_BODY', 'The body has no part: send one file')
+async function readMultipart(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<RequestBody> {
+  const form = await readForm(bytes, contentType)
+  if (form.kind === 'file') return checked(form.bytes, form.contentType)
+  return checked(Buffer.from(JSON.stringify(Object.fromEntries(form.fields))), jsonType)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

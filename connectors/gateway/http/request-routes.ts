@@ -1,15 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
+import type { Durable } from '../../../topology/swarm/durable.ts'
 import type { Payload } from '../../../topology/swarm/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-serde.ts'
-import type { FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import type { Bodies } from './bodies.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
 
 export interface RequestRoutesOptions {
   readonly requests: Requests
+  readonly bodies: Bodies
   readonly identity: RequestIdentity
   readonly clock: Clock
   readonly requestTimeoutMs: number
@@ -40,8 +43,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       const made = await newRequest(request, reply, options, null)
-      await requests.submit(made)
-      return reply.code(202).send({ request_id: made.id })
+      return sendAccepted(reply, await requests.submit(made))
     },
   )
 
@@ -57,6 +59,8 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       const { id } = request.params
+      // Only what a header can carry may be an id.
+      if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
       if (entry === null) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
@@ -82,7 +86,7 @@ interface GatewayRoute {
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests }: RequestRoutesOptions,
+  { identity, clock, requests, bodies }: RequestRoutesOptions,
   usualTimeoutMs: number | null,
 ): Promise<NewRequest> {
   const { gateway } = request.params
@@ -90,7 +94,7 @@ async function newRequest(
   const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
   const id = typeof key === 'string' && key !== '' ? identity.derived(gateway, callerOf(request), key) : request.id
   reply.header('x-request-id', id)
-  const { bytes, contentType } = await readBody(request)
+  const { bytes, contentType } = await readBody(request, reply, bodies)
   const refusal = requests.refusal(gateway)
   if (refusal !== null) throw new ProblemError(503, 'WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
   const { traceparent } = request.headers
@@ -118,6 +122,11 @@ function timeoutOf(header: string | string[] | undefined): number | null {
   throw new ProblemError(400, 'WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
 }
 
+/** A 202 is a promise: there is none without a durable input. */
+function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyReply {
+  return reply.code(202).send({ request_id: id })
+}
+
 function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyReply {
   if (answer.kind !== 'error') throw new ProblemError(502, 'WAGGLE_BEE_FAILED', 'A bee failed')
   return sendProblem(reply, problemOfBee(answer.error, id))
@@ -128,7 +137,7 @@ function bytesOf(answer: Payload): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function stateOf(id: string, { state, answer }: FoundRequest): object {
+function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
   return {
     request_id: id,
     state,

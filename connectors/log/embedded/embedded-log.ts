@@ -97,7 +97,8 @@ export class EmbeddedLog implements Log {
   #pendingBytes = 0
   #cycle: Promise<void> | null = null
   #making: Promise<void> = Promise.resolve()
-  #broken = false
+  /** Why the last write failed; null where it did not, and once the database is repaired. */
+  #broken: WaggleError | null = null
   #untilRepaired = Promise.withResolvers<void>()
   #closed = false
   #cancelRepair = () => {}
@@ -122,7 +123,7 @@ export class EmbeddedLog implements Log {
       mark,
       groups: this.#groups,
       topics: () => this.#topics.values(),
-      disk: () => (this.#closed || this.#broken ? null : this.#disk),
+      disk: () => (this.#closed || this.#broken !== null ? null : this.#disk),
       settled: async () => this.#cycle?.catch(() => {}),
     })
     this.#retention.start()
@@ -216,7 +217,7 @@ export class EmbeddedLog implements Log {
   /** By whole runs, whoever has read them: its caller answers for that. Payloads in segments go with their file, when nothing names it any more. */
   async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle?.catch(() => {})
-    if (this.#closed || this.#broken) return
+    if (this.#closed || this.#broken !== null) return
     const first = new Map<Partition, number>()
     for (const { topic, partition: number, offset } of places) {
       const partition = this.#partition(topic, number)
@@ -306,10 +307,24 @@ export class EmbeddedLog implements Log {
   }
 
   #dropWaiting(): void {
-    for (const set of this.#waiting.splice(0)) {
+    const dropped = this.#waiting.filter(({ point }) => point !== null)
+    this.#waiting = this.#waiting.filter(({ point }) => point === null)
+    for (const set of dropped) {
       for (const { record } of set.appended) this.#pendingBytes -= record.bytes
       set.reject(commitDropped())
     }
+  }
+
+  /** A write can be read before it is synced, and it may be taken back where the sync fails. */
+  async durable(): Promise<void> {
+    await this.#cycle
+    if (this.#closed) throw closedLog()
+    if (this.#broken !== null) throw this.#broken
+    if (this.#cycle === null && this.#loose.length === 0 && this.#waiting.length === 0) return
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ appended: [], group: '', point: null, resolve, reject })
+      this.#startCycle()
+    })
   }
 
   forget(producer: EmbeddedTaskProducer): void {
@@ -383,7 +398,7 @@ export class EmbeddedLog implements Log {
       })
       this.#unsavedStores = []
     } catch (error) {
-      this.#broken = true
+      this.#broken = WaggleError.from('WAGGLE_LOG_WRITE_FAILED', error, { next: 'See that the disk is healthy and writable.' })
       for (const name of this.#unsavedStores) this.#storeNumbers.delete(name)
       this.#unsavedStores = []
       this.#cycleFailed(sets, error)
@@ -422,7 +437,7 @@ export class EmbeddedLog implements Log {
 
   /** After a failed write RocksDB takes no more until it is opened again. */
   async #repair(): Promise<void> {
-    if (!this.#broken) return
+    if (this.#broken === null) return
     const { directory } = this.#disk
     await this.#endBorrowers()
     await this.#disk.close()
@@ -431,7 +446,7 @@ export class EmbeddedLog implements Log {
     } catch (thrown) {
       throw writeError(directory, thrown)
     }
-    this.#broken = false
+    this.#broken = null
     this.#untilRepaired.resolve()
     this.#untilRepaired = Promise.withResolvers()
   }
@@ -443,7 +458,7 @@ export class EmbeddedLog implements Log {
    * thread has it would end the process, so the borrower is ended before it is closed, and before it is repaired.
    */
   async lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
-    while (this.#broken && !this.#closed) await this.#untilRepaired.promise
+    while (this.#broken !== null && !this.#closed) await this.#untilRepaired.promise
     if (this.#closed) throw closedLog()
     this.#borrowers.add(borrower)
     return { handle: this.#disk.handle, giveBack: () => void this.#borrowers.delete(borrower) }

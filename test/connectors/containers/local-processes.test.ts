@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload.ts'
 import type { OpenProcess } from '../../../topology/swarm/ports/processes.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
@@ -207,4 +209,331 @@ describe('A bee in a process of its own', () => {
     assert.deepEqual(await answered, json('last'))
     assert.ok(existsSync(mark))
   })
+
+  /** The same beginning for programs that do more than answer: `answer(id, json)` writes a result. */
+  const withAnswer = (body: string) => `
+    import { spawn } from 'node:child_process'
+    import { appendFileSync, writeFileSync } from 'node:fs'
+    import { createInterface } from 'node:readline'
+    const answer = (id, json) => console.log(JSON.stringify({ id, json }))
+    console.log(JSON.stringify({ waggle: 1 }))
+    for await (const line of createInterface(process.stdin)) {
+      const { id, json, attempt } = JSON.parse(line)
+      ${body}
+    }`
+
+  const starts = (lines: readonly string[]) => lines.filter((line) => line.includes('starting it again')).length
+
+  for (const detached of [false, true]) {
+    it(`that dies while a ${detached ? 'process outside of its group' : 'grandchild'} holds its pipes is started again`, async () => {
+      const pids = join(directory, `grandchild-${detached}`)
+      const opened = await open(
+        withAnswer(`
+          if (json === 'die' && attempt === 1) {
+            const held = spawn('sleep', ['60'], { stdio: 'inherit', detached: ${detached} })
+            writeFileSync(${JSON.stringify(pids)}, String(held.pid))
+            process.exit(3)
+          }
+          answer(id, json)`),
+      )
+      assert.deepEqual(await call(opened, json('die')), json('die'))
+      const pid = Number(readFileSync(pids, 'utf8'))
+      if (detached) process.kill(pid)
+      else await ended(pid)
+      await opened.close()
+    })
+  }
+
+  it('ends with all that it started when it is closed', async () => {
+    const opened = await open(withAnswer(`const started = spawn('sleep', ['60'], { stdio: 'ignore' })\nstarted.unref()\nanswer(id, started.pid)`))
+    const outcome = await call(opened, json('start'))
+    assert.ok(!(outcome instanceof Error) && outcome.kind === 'json')
+    await opened.close()
+    await ended(Number(outcome.json))
+  })
+
+  for (const [what, flood, said] of [
+    [
+      'results for requests that nobody sent',
+      `for (let i = 0; i < 100_000; i++) answer(1e6 + i, 0)`,
+      /a result with the id 1000000, which no open request has/,
+    ],
+    ['the same result twice', `answer(id, json); answer(id, json)`, /which no open request has/],
+    ['blank lines', `process.stdout.write('\\n'.repeat(100_000))`, /1000 blank lines/],
+    ['a line that never ends', `process.stdout.write('x'.repeat(70 * 1024 * 1024))`, /more than 67108864 bytes/],
+    ['a second hello', `console.log(JSON.stringify({ waggle: 1 }))`, /without the id of its request/],
+  ] as const) {
+    it(`that writes ${what} is stopped, told so in the log, and started again`, async () => {
+      const lines: string[] = []
+      const opened = await open(withAnswer(`if (json === 'flood' && attempt === 1) { ${flood} }\nelse answer(id, json)`), { lines })
+      assert.deepEqual(await call(opened, json('flood')), json('flood'))
+      assert.deepEqual(await call(opened, json('next')), json('next'))
+      assert.ok(
+        lines.some((line) => said.test(line)),
+        lines.join('\n'),
+      )
+      await opened.close()
+    })
+  }
+
+  it('that floods its log is answered as before, and the log has a bounded part of it', async () => {
+    const lines: string[] = []
+    const opened = await open(
+      withAnswer(`
+        if (json === 'flood') for (let i = 0; i < 20_000; i++) process.stderr.write('lens cap '.repeat(100) + '\\n')
+        answer(id, json)`),
+      { lines },
+    )
+    assert.deepEqual(await call(opened, json('flood')), json('flood'))
+    await opened.close()
+    assert.ok(lines.length < 5000, `${lines.length} lines`)
+    const leftOut = lines.map((line) => Number(/(\d+) more lines within a second were left out/.exec(line)?.[1] ?? 0))
+    assert.equal(lines.filter((line) => line.startsWith('lens cap')).length + leftOut.reduce((sum, one) => sum + one, 0), 20_000)
+  })
+
+  for (const [what, result] of [
+    ['no value', '{ id }'],
+    ['a tensor of an impossible shape', `{ id, tensors: [{ name: 'x', datatype: 'FP32', shape: [1e308, 0], base64: '' }] }`],
+    ['a tensor with too few bytes', `{ id, tensors: [{ name: 'x', datatype: 'FP32', shape: [2], base64: 'AAAA' }] }`],
+    ['a range outside of the body', `{ id, content_type: 'text/plain', at: 0, length: 5 }`],
+    ['a content type of two lines', `{ id, content_type: 'text/plain\\r\\nx: y', base64: 'AAAA' }`],
+  ] as const) {
+    it(`that answers one request with ${what} fails that request, and goes on with the others`, async () => {
+      const lines: string[] = []
+      const opened = await open(withAnswer(`json === 'bad' ? console.log(JSON.stringify(${result})) : answer(id, json)`), { lines })
+      const { signal } = new AbortController()
+      const [good, bad, next] = await opened.call(
+        ['good', 'bad', 'next'].map((value) => ({ id: value, payload: json(value), deadline: null, signal })),
+      )
+      assert.deepEqual([good, next], [json('good'), json('next')])
+      assert.ok(bad instanceof WaggleError)
+      assert.equal(bad.code, 'WAGGLE_BEE_PROTOCOL')
+      assert.equal(starts(lines), 0)
+      await opened.close()
+    })
+  }
+
+  it('whose result comes after its request timed out goes on', async () => {
+    const lines: string[] = []
+    const opened = await open(withAnswer(`json === 'late' ? setTimeout(answer, 100, id, json) : answer(id, json)`), { lines })
+    const abort = new AbortController()
+    const late = call(opened, json('late'), abort.signal)
+    assert.deepEqual(await call(opened, json('first')), json('first'))
+    abort.abort()
+    assert.ok((await late) instanceof WaggleError)
+    // Each answer comes through the process: by the time that a second one is slow too, the first has been written.
+    assert.deepEqual(await call(opened, json('late')), json('late'))
+    assert.equal(starts(lines), 0)
+    await opened.close()
+  })
+
+  function nested(depth: number): unknown {
+    let value: unknown = 1
+    for (let level = 0; level < depth; level++) value = [value]
+    return value
+  }
+
+  for (const [what, payload] of [
+    ['nested too deeply for JSON', json(nested(100_000))],
+    ['that JSON cannot hold', json({ big: 1n })],
+    ['too large for a message', { kind: 'bytes', contentType: 'image/png', bytes: new Uint8Array(65 * 1024 * 1024) }],
+  ] satisfies [string, Payload][]) {
+    it(`fails an input ${what}, and answers the others`, async () => {
+      const lines: string[] = []
+      const opened = await open(withAnswer(`answer(id, json)`), { lines })
+      const { signal } = new AbortController()
+      const inputs = [json('before'), payload, json('after')]
+      const [before, bad, after] = await opened.call(inputs.map((one, at) => ({ id: String(at), payload: one, deadline: null, signal })))
+      assert.deepEqual([before, after], [json('before'), json('after')])
+      assert.ok(bad instanceof WaggleError)
+      assert.equal(bad.code, 'WAGGLE_BEE_INPUT')
+      assert.equal(starts(lines), 0)
+      await opened.close()
+    })
+  }
+
+  it('that dies while an input that JSON cannot hold waits is started again', async () => {
+    const opened = await open(withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
+    const dying = call(opened, json('die'))
+    const bad = call(opened, json(nested(100_000)))
+    assert.deepEqual(await dying, json('die'))
+    assert.ok((await bad) instanceof WaggleError)
+    await opened.close()
+  })
+
+  for (const [which, body] of [
+    ['in order', `if (json === 'bad') process.exit(3)\nanswer(id, json)`],
+    ['side by side', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
+  ] as const) {
+    it(`that works ${which} and dies at one request of 64 answers the other 63, after few deaths`, async () => {
+      const lines: string[] = []
+      const opened = await open(withAnswer(body), { lines })
+      const { signal } = new AbortController()
+      const values = Array.from({ length: 64 }, (_, at) => (at === 40 ? 'bad' : `good ${at}`))
+      const outcomes = await opened.call(values.map((value) => ({ id: value, payload: json(value), deadline: null, signal })))
+      outcomes.forEach((outcome, at) => {
+        if (values[at] === 'bad') assert.ok(outcome instanceof WaggleError && outcome.code === 'WAGGLE_BEE_DIED')
+        else assert.deepEqual(outcome, json(values[at]))
+      })
+      assert.ok(starts(lines) <= 3 + Math.log2(64), `${starts(lines)} deaths`)
+      await opened.close()
+    })
+  }
+
+  it('that dies at one request after the other is started again without a longer wait', async () => {
+    const lines: string[] = []
+    const opened = await open(withAnswer(`if (json === 'bad') process.exit(3)\nanswer(id, json)`), { lines })
+    for (let round = 0; round < 4; round++) assert.ok((await call(opened, json('bad'))) instanceof WaggleError)
+    assert.deepEqual(await call(opened, json('good')), json('good'))
+    assert.equal(starts(lines), 8)
+    assert.ok(
+      lines.filter((line) => line.includes('starting it again')).every((line) => line.endsWith('in 0.1 s')),
+      lines.join('\n'),
+    )
+    await opened.close()
+  })
+
+  it('that dies without a request is started again after longer and longer waits', async () => {
+    const lines: string[] = []
+    const died = Promise.withResolvers<void>()
+    const file = join(directory, 'at-rest.mjs')
+    writeFileSync(file, `console.log(JSON.stringify({ waggle: 1 })); setTimeout(() => process.exit(3), 20)`)
+    const hurried: Clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms / 20, callback) }
+    const opened = await new LocalProcesses({ clock: hurried }).open({
+      swarm: 'test',
+      bee: 'script',
+      command: [process.execPath, file],
+      env: {},
+      log: (_, line) => {
+        lines.push(line)
+        if (starts(lines) === 4) died.resolve()
+      },
+    })
+    await died.promise
+    assert.deepEqual(
+      lines.map((line) => /again in ([\d.]+) s/.exec(line)?.[1]),
+      ['0.1', '0.2', '0.4', '0.8'],
+    )
+    const waiting = call(opened, json('waits'))
+    await opened.close()
+    assert.ok((await waiting) instanceof WaggleError, 'a call that waits for the next start is settled')
+    assert.ok((await call(opened, json('late'))) instanceof WaggleError)
+  })
+
+  it('whose program is gone when it dies is tried again until it is back', async () => {
+    const program = join(directory, 'program')
+    const put = () =>
+      writeFileSync(
+        program,
+        `#!${process.execPath}\n${lineByLine('({ json }) => { if (json === "die") process.exit(3); return { json } }').replace("import { createInterface } from 'node:readline'", "const { createInterface } = require('node:readline');(async () => {")}})()`,
+        { mode: 0o755 },
+      )
+    put()
+    const lines: string[] = []
+    const missing = Promise.withResolvers<void>()
+    const opened = await new LocalProcesses({ clock: systemClock }).open({
+      swarm: 'test',
+      bee: 'script',
+      command: [program],
+      env: {},
+      log: (_, line) => {
+        lines.push(line)
+        if (line.includes('cannot be found')) missing.resolve()
+      },
+    })
+    rmSync(program)
+    const dying = call(opened, json('die'))
+    await missing.promise
+    put()
+    assert.ok((await dying) instanceof WaggleError)
+    assert.deepEqual(await call(opened, json('next')), json('next'))
+    await opened.close()
+  })
+
+  it('whose environment no process can have is not started', async () => {
+    await assert.rejects(open('', { env: { BAD: 'a\0b' } }), (error: unknown) => {
+      assert.ok(error instanceof WaggleError)
+      assert.equal(error.code, 'WAGGLE_BEE_NOT_STARTED')
+      return true
+    })
+  })
+
+  it('that dies while the machine has no descriptors left is started again when there are some', async () => {
+    const bee = join(directory, 'descriptors-bee.mjs')
+    writeFileSync(bee, withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
+    const program = join(directory, 'descriptors.mjs')
+    writeFileSync(
+      program,
+      `import { closeSync, openSync } from 'node:fs'
+       import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/containers/local-processes.ts', import.meta.url).href)}
+       import { systemClock } from ${JSON.stringify(new URL('../../../connectors/system/system-clock.ts', import.meta.url).href)}
+       const taken = []
+       let hungry = false
+       const eat = () => {
+         try { while (hungry) taken.push(openSync('/dev/null')) } catch {}
+       }
+       // Right before the process is started again, all descriptors are taken.
+       const clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms, () => { eat(); callback() }) }
+       const log = (_, line) => {
+         console.log(line)
+         if (line.includes('cannot be started')) {
+           hungry = false
+           for (const one of taken.splice(0)) closeSync(one)
+         }
+       }
+       const opened = await new LocalProcesses({ clock }).open({ swarm: 's', bee: 'b', command: [process.execPath, ${JSON.stringify(bee)}], env: {}, log })
+       hungry = true
+       const outcome = await opened.call([{ id: 'one', payload: { kind: 'json', json: 'die' }, deadline: null, signal: new AbortController().signal }])
+       console.log('outcome ' + JSON.stringify(outcome[0]))
+       await opened.close()`,
+    )
+    const run = spawn('/bin/sh', ['-c', 'ulimit -n 64; exec "$0" "$1"', process.execPath, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    for await (const chunk of run.stdout) text += chunk
+    assert.match(text, /cannot be started/)
+    assert.match(text, /outcome .*die/)
+  })
+
+  for (const ignores of [false, true]) {
+    it(`ends when Waggle is killed${ignores ? ', though it ignores the end of its input and SIGTERM' : ''}`, async () => {
+      const file = join(directory, `orphan-${ignores}.mjs`)
+      writeFileSync(
+        file,
+        ignores
+          ? `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.error('pid ' + process.pid); console.log(JSON.stringify({ waggle: 1 }))`
+          : `console.error('pid ' + process.pid);${withAnswer('answer(id, json)')}`,
+      )
+      const waggle = join(directory, `waggle-${ignores}.mjs`)
+      writeFileSync(
+        waggle,
+        `import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/containers/local-processes.ts', import.meta.url).href)}
+         import { systemClock } from ${JSON.stringify(new URL('../../../connectors/system/system-clock.ts', import.meta.url).href)}
+         await new LocalProcesses({ clock: systemClock, finishMs: 1000, termMs: 1000 }).open({
+           swarm: 's', bee: 'b', command: [process.execPath, ${JSON.stringify(file)}], env: {}, log: (_, line) => console.log(line) })
+         console.log('open')`,
+      )
+      const parent = spawn(process.execPath, [waggle], { stdio: ['ignore', 'pipe', 'inherit'] })
+      let text = ''
+      for await (const chunk of parent.stdout) {
+        text += chunk
+        if (text.includes('open') && /pid \d+/.test(text)) parent.kill('SIGKILL')
+      }
+      const pid = Number(/pid (\d+)/.exec(text)?.[1])
+      await ended(pid)
+    })
+  }
 })
+
+/** Resolves when the process is no more. */
+async function ended(pid: number): Promise<void> {
+  while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** False for a process that has ended and waits to be buried, too. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}

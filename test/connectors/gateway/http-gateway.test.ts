@@ -58,11 +58,14 @@ describe('The HTTP gateway', () => {
       requests,
       clock: systemClock,
       random: new SystemRandom(),
+      idSecret: new Uint8Array(32),
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 20_000,
       maxBodyBytes,
       maxBodiesBytes: 4 * maxBodyBytes,
+      maxConnections: 1000,
+      names: [],
       rateLimitPerSecond: null,
       notReady: () => null,
       onError: () => {},
@@ -149,6 +152,20 @@ describe('The HTTP gateway', () => {
     assert.equal(calls, before + 1)
   })
 
+  it('derives an id from a key with its secret: the same one after a restart, and another one for who does not know it', async () => {
+    const idOf = async (idSecret: Uint8Array) => {
+      const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
+      const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })
+      await open.close()
+      return response.headers.get('x-request-id')
+    }
+    const secret = new SystemRandom().bytes(32)
+    const id = await idOf(secret)
+    assert.match(id ?? '', uuid)
+    assert.equal(await idOf(secret), id)
+    assert.notEqual(await idOf(new SystemRandom().bytes(32)), id)
+  })
+
   it('answers 422 where a key comes again with another body', async () => {
     const headers = { 'idempotency-key': 'reused' }
     await post(entrance, '{"c":3}', headers)
@@ -195,7 +212,7 @@ describe('The HTTP gateway', () => {
     form.set('photo', new Blob([large]), 'a')
     assert.equal((await problem(await post(entrance, form))).status, 413)
     const { hostname, port } = new URL(gateway.url)
-    const chunked = `POST ${entrance} HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ntransfer-encoding: chunked\r\n\r\n`
+    const chunked = `POST ${entrance} HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/jpeg\r\ntransfer-encoding: chunked\r\n\r\n`
     const heard = await new Promise<string>((resolve) => {
       const socket = connect(Number(port), hostname, () => {
         socket.write(chunked)

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
+import type { Worker } from 'node:worker_threads'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { ModelRow, OpenModel, PictureFit } from '../../../topology/swarm/ports/models.ts'
@@ -104,5 +105,46 @@ describe('A model in a thread of its own', () => {
   it('says which shape does not fit', async () => {
     const fit = { resize: [200, 200] } as const
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
+  })
+
+  it('fails the call whose row is too short, and answers the next', async () => {
+    const model = await open(file('rows.onnx', smallModel({ features: 8, labels: 2 })))
+    const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
+    const short: ModelRow = { kind: 'values', values: new Float32Array(1) }
+    const [first, failed, last] = await Promise.allSettled([model.run([good], signal), model.run([short], signal), model.run([good], signal)])
+    assert.equal(failed.status, 'rejected')
+    assert.equal(failed.reason.code, 'WAGGLE_MODEL_FAILED')
+    assert.ok(first.status === 'fulfilled' && last.status === 'fulfilled')
+    assert.deepEqual(first.value, last.value)
+    await model.close()
+  })
+
+  it('whose thread dies fails the calls in flight, and answers the next from a new thread', async () => {
+    const threads: Worker[] = []
+    const seen = (thread: Worker) => threads.push(thread)
+    process.on('worker', seen)
+    const lines: string[] = []
+    const bytes = smallModel({ features: 8, labels: 2 })
+    const path = file('dies.onnx', bytes)
+    const model = await open(path, { lines })
+    const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
+    const wanted = await model.run([good], signal)
+
+    // The thread gets no more to answer: it ends with this call in flight.
+    const exited = threads[0]?.terminate()
+    const inFlight = model.run([good], signal)
+    await assert.rejects(inFlight, /dies\.onnx failed: it ended with/)
+    await exited
+    assert.deepEqual(await model.run([good], signal), wanted)
+
+    // The file is away while the thread is started again: calls fail, and the first one that finds it back is answered.
+    rmSync(path)
+    await threads[1]?.terminate()
+    await assert.rejects(model.run([good], signal))
+    file('dies.onnx', bytes)
+    assert.deepEqual(await model.run([good], signal), wanted)
+    assert.ok(threads.length <= 5, `${threads.length} threads`)
+    process.off('worker', seen)
+    await model.close()
   })
 })

@@ -38,6 +38,11 @@ describe('Settings', () => {
     assert.deepEqual([values.http_port, values.host, values.data_dir, values.partitions], [8080, '127.0.0.1', '.waggle', 4])
   })
 
+  it('take further names of this server, and refuse what is no name', () => {
+    assert.equal(load('hosts: waggle, proxy.example:8443').settings.hosts, 'waggle, proxy.example:8443')
+    assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is no name of a server/)
+  })
+
   it('come from waggle.yaml, and from the environment before that', () => {
     assert.equal(load('http_port: 9000').settings.http_port, 9000)
     assert.equal(load('http_port: 9000', { WAGGLE_HTTP_PORT: '9100' }).settings.http_port, 9100)

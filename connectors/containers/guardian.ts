@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+/**
+ * Ends the processes of bees after Waggle itself was killed: a shell that outlives Waggle, knows the process groups and sees its own standard
+ * input end. A process that exits at the end of its input, as the protocol asks, is gone before; one that does not gets SIGTERM and SIGKILL.
+ */
+export class Guardian {
+  readonly #finishMs: number
+  readonly #termMs: number
+  readonly #groups = new Set<number>()
+  #shell: ChildProcess | null = null
+
+  constructor({ finishMs, termMs }: { readonly finishMs: number; readonly termMs: number }) {
+    this.#finishMs = finishMs
+    this.#termMs = termMs
+  }
+
+  watch(group: number): void {
+    this.#groups.add(group)
+    if (this.#shell === null) this.#start()
+    else this.#shell.stdin?.write(`watch ${group}\n`)
+  }
+
+  forget(group: number): void {
+    this.#groups.delete(group)
+    this.#shell?.stdin?.write(`forget ${group}\n`)
+  }
+
+  /** Without a shell, or without room for one more process, bees rely on the end of their input alone. A later bee tries again. */
+  #start(): void {
+    const seconds = [this.#finishMs, this.#termMs].map((ms) => String(Math.ceil(ms / 1000)))
+    try {
+      const shell: ChildProcess = spawn('/bin/sh', ['-c', script, 'waggle-guardian', ...seconds], {
+        detached: true,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      })
+      const gone = () => {
+        if (this.#shell === shell) this.#shell = null
+      }
+      shell.on('error', gone)
+      shell.on('exit', gone)
+      shell.stdin?.on('error', () => {})
+      for (const group of this.#groups) shell.stdin?.write(`watch ${group}\n`)
+      shell.unref()
+      if (shell.stdin !== null && 'unref' in shell.stdin && typeof shell.stdin.unref === 'function') shell.stdin.unref()
+      this.#shell = shell
+    } catch {
+      this.#shell = null
+    }
+  }
+}
+
+/** `$1` seconds after the end of its input it sends SIGTERM, `$2` seconds later SIGKILL. A group that ended is struck off at once. */
+const script = `
+trap '' HUP INT TERM
+groups=' '
+while read -r verb group; do
+  case $verb in
+    watch) groups="$groups$group " ;;
+    forget) groups="\${groups%% "$group" *} \${groups#* "$group" }" ;;
+  esac
+done
+strike() {
+  still=' '
+  for group in $groups; do kill -s 0 -- "-$group" 2>/dev/null && still="$still$group "; done
+  groups=$still
+}
+wait_for() {
+  left=$1
+  strike
+  while [ "$left" -gt 0 ] && [ "$groups" != ' ' ]; do sleep 1; left=$((left - 1)); strike; done
+}
+end() { for group in $groups; do kill -s "$1" -- "-$group" 2>/dev/null; done; }
+wait_for "$1"
+end TERM
+wait_for "$2"
+end KILL
+`

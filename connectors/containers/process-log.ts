@@ -1,0 +1,77 @@
+import type { Readable } from 'node:stream'
+import type { Clock } from '../../processor/ports.ts'
+
+/**
+ * Passes a process's standard error on as log lines, within bounds. A line is cut at `maxLineCharacters`, at most `maxLines` lines are logged
+ * a second, and at most `maxReadBytes` bytes are read a second: past that the process waits in its own write. One line says how many were left out.
+ */
+export class ProcessLog {
+  readonly #clock: Clock
+  readonly #stream: Readable
+  readonly #log: (line: string) => void
+  #rest = ''
+  #lines = 0
+  #readBytes = 0
+  #leftOut = 0
+  #lastLines: string[] = []
+  #cancelTimer: (() => void) | null = null
+
+  constructor(stream: Readable, clock: Clock, log: (line: string) => void) {
+    this.#stream = stream
+    this.#clock = clock
+    this.#log = log
+    // `exit` of the process says everything that an error of its pipe could say.
+    stream.on('error', () => {})
+    stream.setEncoding('utf8')
+    stream.on('data', (text: string) => this.#add(text))
+    stream.on('end', () => this.#line(this.#rest))
+  }
+
+  /** The last few lines, cut short: they tell why a process died. */
+  get lastLines(): readonly string[] {
+    return this.#lastLines
+  }
+
+  /** Reads on without a bound on bytes a second: the process is gone, and only what its pipe holds is left. */
+  drain(): void {
+    this.#stream.resume()
+  }
+
+  end(): void {
+    this.#newSecond()
+    this.#cancelTimer?.()
+    this.#stream.destroy()
+  }
+
+  #add(text: string): void {
+    this.#cancelTimer ??= this.#clock.after(1000, () => this.#newSecond())
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = (lines.pop() ?? '').slice(0, maxLineCharacters)
+    for (const line of lines) this.#line(line)
+    this.#readBytes += text.length
+    if (this.#readBytes > maxReadBytes) this.#stream.pause()
+  }
+
+  #line(line: string): void {
+    if (line.trim() === '') return
+    if (this.#lastLines.length === maxLastLines) this.#lastLines.shift()
+    this.#lastLines.push(line.slice(0, maxLastLineCharacters))
+    if (++this.#lines > maxLines) this.#leftOut++
+    else this.#log(line.slice(0, maxLineCharacters))
+  }
+
+  #newSecond(): void {
+    if (this.#leftOut > 0) this.#log(`… ${this.#leftOut} more lines within a second were left out`)
+    this.#lines = 0
+    this.#readBytes = 0
+    this.#leftOut = 0
+    this.#cancelTimer = null
+    this.#stream.resume()
+  }
+}
+
+const maxLineCharacters = 8192
+const maxLines = 200
+const maxReadBytes = 4 * 1024 * 1024
+const maxLastLines = 5
+const maxLastLineCharacters = 500

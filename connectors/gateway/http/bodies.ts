@@ -1,0 +1,240 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import type { Clock } from '../../../processor/ports.ts'
+import { ProblemError } from './problem.ts'
+
+export interface BodiesOptions {
+  readonly clock: Clock
+  /** Of one body, decoded. */
+  readonly maxBodyBytes: number
+  /** Of all bodies together whose requests have no answer yet. */
+  readonly maxBodiesBytes: number
+  /** A body that brings less than this, over a window of `slowWindowMs`, is given up. */
+  readonly minBytesPerSecond: number
+  readonly slowWindowMs: number
+}
+
+/**
+ * Reads bodies into memory and bounds what all of them take there until their requests are answered. A body counts for the bytes that have
+ * arrived, decoded: a caller that only announces a body takes no room. Where room is short, the body that has been on its way for longest loses its place.
+ */
+export class Bodies {
+  readonly #options: BodiesOptions
+  readonly #arriving = new Set<ArrivingBody>()
+  readonly #bySocket = new WeakMap<Socket, Set<ArrivingBody>>()
+  #heldBytes = 0
+  #sweptAtMs = 0
+
+  constructor(options: BodiesOptions) {
+    this.#options = options
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Throws 413 or 503 where the body need not even begin. */
+  refuseAhead({ headers }: IncomingMessage): void {
+    const { maxBodyBytes, maxBodiesBytes } = this.#options
+    if (Number(headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    if (this.#heldBytes >= maxBodiesBytes && this.#oldest() === null && hasBody(headers)) throw this.#overloaded()
+  }
+
+  /** The decoded body. Rejects with a ProblemError: 400 where it breaks off, 408 where it is too slow, 413, 415, 503. */
+  async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer<ArrayBuffer>> {
+    const { clock } = this.#options
+    // Unless the client hangs up, it waits for this with its body.
+    if (request.headers.expect !== undefined) response.writeContinue()
+    const body = new ArrivingBody(request, decoderOf(request), clock.elapsedMs(), (bytes) => this.#take(body, bytes))
+    const { socket } = request
+    response.once('close', () => this.#release(body))
+    this.#releaseWith(socket, body)
+    if (this.#arriving.size === 0) this.#sweepLater()
+    this.#arriving.add(body)
+    try {
+      const whole = await body.whole
+      // The connection may have ended before: while the last bytes were decoded, or ahead of this call.
+      if (response.destroyed || socket.destroyed) this.#release(body)
+      return whole
+    } catch (error) {
+      this.#release(body)
+      throw error
+    } finally {
+      this.#arriving.delete(body)
+    }
+  }
+
+  #take(body: ArrivingBody, bytes: number): void {
+    const { maxBodyBytes, maxBodiesBytes } = this.#options
+    if (body.heldBytes + bytes > maxBodyBytes) {
+      body.fail(tooLarge(maxBodyBytes))
+      return
+    }
+    while (this.#heldBytes + bytes > maxBodiesBytes) {
+      const oldest = this.#oldest()
+      if (oldest === null || oldest === body) {
+        body.fail(this.#overloaded())
+        return
+      }
+      this.#arriving.delete(oldest)
+      this.#release(oldest)
+      oldest.fail(this.#overloaded())
+    }
+    body.heldBytes += bytes
+    this.#heldBytes += bytes
+  }
+
+  /** A response that waits behind another of its connection is not told when that closes. */
+  #releaseWith(socket: Socket, body: ArrivingBody): void {
+    const known = this.#bySocket.get(socket)
+    if (known !== undefined) {
+      known.add(body)
+      return
+    }
+    const bodies = new Set([body])
+    this.#bySocket.set(socket, bodies)
+    socket.once('close', () => {
+      for (const one of bodies) this.#release(one)
+    })
+  }
+
+  /** A body counts until its request is answered, or its bytes are let go. */
+  #release(body: ArrivingBody): void {
+    this.#heldBytes -= body.heldBytes
+    body.heldBytes = 0
+    this.#bySocket.get(body.socket)?.delete(body)
+  }
+
+  /** The body that holds something and has been arriving for longest; null where there is none. */
+  #oldest(): ArrivingBody | null {
+    // In the order in which they began.
+    for (const body of this.#arriving) if (body.heldBytes > 0) return body
+    return null
+  }
+
+  #overloaded(): ProblemError {
+    return new ProblemError(503, 'WAGGLE_OVERLOADED', `${this.#heldBytes} bytes of requests are in flight`, 1)
+  }
+
+  #sweepLater(): void {
+    const { clock, slowWindowMs } = this.#options
+    this.#sweptAtMs = clock.elapsedMs()
+    clock.after(slowWindowMs / 4, () => this.#sweep())
+  }
+
+  #sweep(): void {
+    const { clock, slowWindowMs, minBytesPerSecond } = this.#options
+    const now = clock.elapsedMs()
+    // Where this process itself was held up, senders are not to blame for what it has not read.
+    const wasHeldUp = now - this.#sweptAtMs > slowWindowMs / 2
+    for (const body of this.#arriving) {
+      if (wasHeldUp) body.startWindow(now)
+      else if (now - body.windowStartMs >= slowWindowMs) {
+        if (body.windowBytes < (minBytesPerSecond * slowWindowMs) / 1000) body.fail(tooSlow(minBytesPerSecond))
+        body.startWindow(now)
+      }
+    }
+    if (this.#arriving.size > 0) this.#sweepLater()
+  }
+}
+
+/** One body on its way, from its first byte to its last. */
+class ArrivingBody {
+  readonly whole: Promise<Buffer<ArrayBuffer>>
+  readonly socket: Socket
+  heldBytes = 0
+  windowStartMs: number
+  windowBytes = 0
+  #fail: (error: ProblemError) => void = () => {}
+
+  /** `take` is told of decoded bytes before they are kept, and may fail the body. */
+  constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
+    this.windowStartMs = nowMs
+    this.socket = request.socket
+    this.whole = new Promise((resolve, reject) => {
+      const chunks: Buffer[] = []
+      let isOver = false
+      const end = (error: ProblemError | null) => {
+        if (isOver) return
+        isOver = true
+        request.off('data', arrived)
+        request.unpipe()
+        request.pause()
+        decoder?.destroy()
+        // A copy, also of one chunk: that would keep the whole of the buffer which it was read into.
+        if (error === null) resolve(Buffer.concat(chunks))
+        else reject(error)
+        chunks.length = 0
+      }
+      const arrived = (chunk: Buffer) => {
+        this.windowBytes += chunk.length
+      }
+      const decoded = (chunk: Buffer) => {
+        // Node throws the rest of an unread body away by reading it.
+        if (isOver) return
+        take(chunk.length)
+        if (!isOver) chunks.push(chunk)
+      }
+      this.#fail = end
+      request.on('data', arrived)
+      request.once('error', () => end(brokenOff()))
+      // A decoder may have to go on when all has come.
+      request.once('close', () => {
+        if (!request.complete) end(brokenOff())
+      })
+      const source = decoder === null ? request : request.pipe(decoder)
+      source.on('data', decoded)
+      source.once('end', () => end(request.complete ? null : brokenOff()))
+      decoder?.once('error', (error) =>
+        end(new ProblemError(400, 'WAGGLE_BAD_BODY', `The body is not encoded as Content-Encoding says: ${error.message}`)),
+      )
+    })
+  }
+
+  startWindow(nowMs: number): void {
+    this.windowStartMs = nowMs
+    this.windowBytes = 0
+  }
+
+  /** Lets go of what has come. */
+  fail(error: ProblemError): void {
+    this.#fail(error)
+  }
+}
+
+function decoderOf({ headers }: IncomingMessage): Transform | null {
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
+  if (encoding === 'identity') return null
+  const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined
+  if (decoder !== undefined) return decoder()
+  throw new ProblemError(415, 'WAGGLE_CONTENT_ENCODING', 'The Content-Encoding is not one that this gateway decodes: send gzip, deflate, br or none')
+}
+
+const decoders: { readonly [encoding: string]: () => Transform } = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+}
+
+function hasBody(headers: IncomingMessage['headers']): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+function tooLarge(maxBodyBytes: number): ProblemError {
+  return new ProblemError(
+    413,
+    'WAGGLE_BODY_TOO_LARGE',
+    `The body is larger than the ${maxBodyBytes} bytes that this gateway accepts (max_body_bytes)`,
+  )
+}
+
+function tooSlow(minBytesPerSecond: number): ProblemError {
+  return new ProblemError(408, 'WAGGLE_SLOW_BODY', `The body came at less than ${minBytesPerSecond} bytes a second`)
+}
+
+function brokenOff(): ProblemError {
+  return new ProblemError(400, 'WAGGLE_BAD_BODY', 'The body broke off')
+}

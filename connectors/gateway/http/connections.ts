@@ -1,0 +1,44 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { rawProblem } from './problem.ts'
+
+/**
+ * Keeps the connections of a server below a bound, which has to lie below the process's limit of open files. At the bound a new connection takes the
+ * place of the one that has been without a request for longest; where all have one, it gets 503.
+ */
+export function boundConnections(server: Server, maxConnections: number): void {
+  /** Without a request under way, the oldest first. */
+  const idle = new Set<Socket>()
+  let open = 0
+  server.on('connection', (socket: Socket) => {
+    open++
+    socket.once('close', () => {
+      open--
+      idle.delete(socket)
+    })
+    if (open > maxConnections) {
+      const [oldest] = idle
+      if (oldest === undefined) {
+        socket.end(
+          rawProblem({
+            status: 503,
+            code: 'WAGGLE_OVERLOADED',
+            detail: `${maxConnections} connections have a request under way`,
+            retryAfterSeconds: 1,
+          }),
+        )
+        socket.destroySoon()
+        return
+      }
+      idle.delete(oldest)
+      oldest.destroy()
+    }
+    idle.add(socket)
+  })
+  server.prependListener('request', ({ socket }, response) => {
+    idle.delete(socket)
+    response.once('close', () => {
+      if (!socket.destroyed) idle.add(socket)
+    })
+  })
+}

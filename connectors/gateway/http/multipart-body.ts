@@ -1,0 +1,52 @@
+import { ProblemError } from './problem.ts'
+
+/** A multipart form as a gateway sees it: one file is the input itself; fields without a file are an object of them. */
+export type Form =
+  | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly contentType: string }
+  | { readonly kind: 'fields'; readonly fields: ReadonlyMap<string, string> }
+
+/** Reads a whole `multipart/form-data` body (RFC 7578); fields are never cut. Throws a ProblemError where it is not one. */
+export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<Form> {
+  refuseManyParts(bytes, boundaryOf(contentType))
+  const fields = new Map<string, string>()
+  let file: File | null = null
+  for (const [name, value] of await parse(bytes, contentType)) {
+    if (typeof value !== 'string') {
+      if (file !== null) throw badForm('has more than one file: a request is one input')
+      file = value
+    } else if (fields.has(name)) throw badForm(`has the field ${JSON.stringify(name.slice(0, 100))} twice`)
+    else fields.set(name, value)
+  }
+  if (file !== null) return { kind: 'file', bytes: await file.bytes(), contentType: file.type || 'application/octet-stream' }
+  if (fields.size > 0) return { kind: 'fields', fields }
+  throw new ProblemError(400, 'WAGGLE_EMPTY_BODY', 'The body has no part: send one file')
+}
+
+async function parse(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<FormData> {
+  try {
+    return await new Response(bytes, { headers: { 'content-type': contentType } }).formData()
+  } catch {
+    throw badForm('is no multipart form: see that it is whole, and that its boundary is that of the Content-Type')
+  }
+}
+
+function boundaryOf(contentType: string): string {
+  const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType) ?? []
+  const boundary = quoted ?? plain
+  if (boundary === undefined) throw badForm('cannot be divided: the Content-Type has no boundary of at most 70 characters')
+  return boundary
+}
+
+/** Each part costs more than its bytes. */
+function refuseManyParts(bytes: Buffer, boundary: string): void {
+  let parts = -1
+  for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {
+    if (++parts > maxParts) throw new ProblemError(413, 'WAGGLE_BODY_TOO_LARGE', `The form has more than ${maxParts} parts`)
+  }
+}
+
+function badForm(detail: string): ProblemError {
+  return new ProblemError(400, 'WAGGLE_BAD_BODY', `The body ${detail}`)
+}
+
+const maxParts = 100

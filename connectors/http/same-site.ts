@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http'
+
+/** The names under which callers may reach one server. */
+export interface OwnNames {
+  /** True for a name with or without a port, as in a `Host` header; an IPv6 address stands in brackets. */
+  has(authority: string): boolean
+}
+
+export interface OwnNamesOptions {
+  /** The address that the server listens on. */
+  readonly host: string
+  /** The port that it listens on: never 0. */
+  readonly port: number
+  /** Names given by a proxy or a container network: `name` for any port, or `name:port`. */
+  readonly names: readonly string[]
+}
+
+export interface SiteRefusal {
+  readonly status: 400 | 403 | 421
+  readonly code: 'WAGGLE_BAD_HOST' | 'WAGGLE_UNKNOWN_HOST' | 'WAGGLE_CROSS_SITE'
+  readonly detail: string
+}
+
+/**
+ * Refuses a request that a web page of another site sends through its visitor's browser, and a request under a foreign name (DNS rebinding).
+ * Loopback protects against neither. Null: the request may pass. Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
+ */
+export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
+  const hosts = countOf(rawHeaders, 'host')
+  if (hosts !== 1)
+    return { status: 400, code: 'WAGGLE_BAD_HOST', detail: `The request has ${hosts === 0 ? 'no Host header' : 'two Host headers'}: send one` }
+  const { host = '', origin, 'sec-fetch-site': site } = headers
+  if (!authority.test(host)) return { status: 400, code: 'WAGGLE_BAD_HOST', detail: 'The Host header is no name, nor a name with a port' }
+  if (!own.has(host)) {
+    return { status: 421, code: 'WAGGLE_UNKNOWN_HOST', detail: `${host} is not a name of this server. Set WAGGLE_HOSTS to its further names` }
+  }
+  if (site !== undefined && site !== 'none' && site !== 'same-origin') return crossSite
+  if (origin !== undefined && !own.has(hostOfOrigin(origin))) return crossSite
+  return null
+}
+
+/** Loopback names and the server's own address, each with its port or without one; then the names that were set. */
+export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
+  const local = new Set(['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host].map((name) => name.toLowerCase()))
+  const further = new Set(names.map((name) => name.toLowerCase()))
+  return {
+    has(given) {
+      const parts = authority.exec(given.toLowerCase())
+      if (parts === null) return false
+      const [, name = '', givenPort] = parts
+      if (further.has(name) || (givenPort !== undefined && further.has(`${name}:${givenPort}`))) return true
+      return local.has(name) && (givenPort === undefined || Number(givenPort) === port)
+    },
+  }
+}
+
+const crossSite: SiteRefusal = {
+  status: 403,
+  code: 'WAGGLE_CROSS_SITE',
+  detail: 'Pages of another site may not use this server',
+}
+
+/** A name or an IPv4 address, or an IPv6 address in brackets; then a port. */
+const authority = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i
+
+/** An origin without a port has the port of its scheme, which is never this server's; `null` and nonsense are nobody. */
+function hostOfOrigin(origin: string): string {
+  const parts = /^(https?):\/\/([^/?#@]+)$/i.exec(origin)
+  const [, scheme = '', host = ''] = parts ?? []
+  if (host === '' || /:\d+$/.test(host)) return host
+  return `${host}:${scheme.toLowerCase() === 'https' ? 443 : 80}`
+}
+
+function countOf(rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === name) count++
+  return count
+}

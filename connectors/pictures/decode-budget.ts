@@ -1,0 +1,58 @@
+export interface DecodeBudgetOptions {
+  /** A picture that takes more bytes than this is heavy. */
+  readonly heavyBytes: number
+  readonly lightBudgetBytes: number
+  readonly heavyBudgetBytes: number
+}
+
+/** Bounds the memory of pictures that are decoded side by side. Heavy pictures have a budget of their own, so that they wait for each other only. */
+export class DecodeBudget {
+  readonly #heavyBytes: number
+  readonly #light: Lane
+  readonly #heavy: Lane
+
+  constructor({ heavyBytes, lightBudgetBytes, heavyBudgetBytes }: DecodeBudgetOptions) {
+    this.#heavyBytes = heavyBytes
+    this.#light = new Lane(lightBudgetBytes)
+    this.#heavy = new Lane(heavyBudgetBytes)
+  }
+
+  /** Runs `decode` when its bytes are free. A picture that takes more than the whole budget runs alone. */
+  run<T>(bytes: number, decode: () => Promise<T>): Promise<T> {
+    return (bytes > this.#heavyBytes ? this.#heavy : this.#light).run(bytes, decode)
+  }
+}
+
+/** First come, first served. */
+class Lane {
+  #freeBytes: number
+  readonly #budgetBytes: number
+  readonly #waiting: { readonly bytes: number; readonly begin: () => void }[] = []
+
+  constructor(budgetBytes: number) {
+    this.#budgetBytes = budgetBytes
+    this.#freeBytes = budgetBytes
+  }
+
+  async run<T>(bytes: number, decode: () => Promise<T>): Promise<T> {
+    const taken = Math.min(bytes, this.#budgetBytes)
+    await new Promise<void>((begin) => {
+      this.#waiting.push({ bytes: taken, begin })
+      this.#admit()
+    })
+    try {
+      return await decode()
+    } finally {
+      this.#freeBytes += taken
+      this.#admit()
+    }
+  }
+
+  #admit(): void {
+    for (let next = this.#waiting[0]; next !== undefined && next.bytes <= this.#freeBytes; next = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#freeBytes -= next.bytes
+      next.begin()
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import sharp, { type Metadata } from 'sharp'
+import { Refused } from '../../topology/waggle-error.ts'
+import { DecodeBudget } from './decode-budget.ts'
+import { type PictureFormat, pictureFormat } from './picture-format.ts'
+import { scansOf, trimmedPicture } from './trimmed-picture.ts'
+
+/** RGB, row after row. */
+export interface Picture {
+  readonly height: number
+  readonly width: number
+  readonly pixels: Uint8Array
+}
+
+export interface DecodeOptions {
+  /** Pixels of the decoded picture's shorter side. The other follows from the aspect ratio, up to `maxStretch` times as long. */
+  readonly shorterSide: number
+}
+
+/**
+ * Decodes a photo and resizes it: flattened on white, aspect kept, the first frame of an animation. JPEGs are decoded at a fraction of their size
+ * where that is still large enough. Orientation tags are ignored. A picture whose longer side would pass `shorterSide` × `maxStretch` is made smaller.
+ *
+ * All pictures of a process are decoded here: once this module is loaded, sharp reads no other format than those of `pictureFormat`.
+ * Throws `Refused` for bytes that are no such picture, or one past the bounds; only its header has been read then.
+ */
+export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
+  if (bytes.length === 0) throw new Refused('The body is empty, where a picture is needed')
+  const format = pictureFormat(bytes)
+  if (format === null) throw new Refused('The body is no picture that can be read: send a JPEG, PNG, WebP, GIF or AVIF')
+  const trimmed = trimmedPicture(bytes, format)
+  const size = await sizeOf(trimmed, format)
+  return budget.run(size.decodeBytes, () => decode(trimmed, outputSize(size, options)))
+}
+
+interface PictureSize {
+  readonly height: number
+  readonly width: number
+  /** Memory that decoding takes, at most. */
+  readonly decodeBytes: number
+}
+
+/** At most `shorterSide`² × `maxStretch` pixels. */
+function outputSize({ height, width }: PictureSize, { shorterSide }: DecodeOptions): { readonly height: number; readonly width: number } {
+  const scale = Math.min(shorterSide / Math.min(height, width), (shorterSide * maxStretch) / Math.max(height, width))
+  return { height: Math.max(1, Math.round(height * scale)), width: Math.max(1, Math.round(width * scale)) }
+}
+
+/** Reads the header alone. */
+async function sizeOf(bytes: Uint8Array, format: PictureFormat): Promise<PictureSize> {
+  let header: Metadata
+  try {
+    header = await sharp(bytes, reading).metadata()
+  } catch (thrown) {
+    throw refusal(thrown)
+  }
+  const { width = 0, height = 0, channels = 4, depth, isProgressive = false } = header
+  const pixels = width * height
+  const scans = format === 'jpeg' ? scansOf(bytes) : 1
+  const decodeBytes =
+    pixels * (format === 'avif' ? avifBytesPerPixel : channels * (depth === 'ushort' ? 2 : 1) * (isProgressive || scans > 1 ? 2 : 1))
+  const has = `The picture has ${width} × ${height} pixels`
+  if (pixels > maxPixels) throw new Refused(`${has}; at most ${maxPixels.toLocaleString('en')} are accepted`)
+  if (Math.max(width, height) > maxAspect * Math.min(width, height))
+    throw new Refused(`${has}; its longer side may be at most ${maxAspect} times the shorter`)
+  if (pixels * scans > maxScannedPixels)
+    throw new Refused(`${has} in ${scans} scans; pixels times scans may be at most ${maxScannedPixels.toLocaleString('en')}`)
+  if (decodeBytes > maxDecodeBytes)
+    throw new Refused(`${has}, which take ${decodeBytes} bytes to decode; at most ${maxDecodeBytes.toLocaleString('en')} are accepted`)
+  return { width, height, decodeBytes }
+}
+
+async function decode(bytes: Uint8Array, { height, width }: { readonly height: number; readonly width: number }): Promise<Picture> {
+  try {
+    const { data, info } = await sharp(bytes, reading)
+      .timeout({ seconds: maxSeconds })
+      .resize({ height, width, fit: 'fill', kernel: 'lanczos3', fastShrinkOnLoad: true })
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    return { height: info.height, width: info.width, pixels: info.channels === 3 ? data : repeated(data, info.channels) }
+  } catch (thrown) {
+    throw refusal(thrown)
+  }
+}
+
+function refusal(thrown: unknown): Refused {
+  const said = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ').trim()
+  if (/pixel limit/i.test(said)) return new Refused(`The picture has too many pixels; at most ${maxPixels.toLocaleString('en')} are accepted`)
+  if (/timeout/i.test(said)) return new Refused(`The picture takes more than ${maxSeconds} s to decode: send a smaller one`)
+  return new Refused(`The body is no picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
+}
+
+/** Grey pictures: the same value three times. */
+function repeated(data: Uint8Array, channels: number): Uint8Array {
+  const pixels = new Uint8Array((data.length / channels) * 3)
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 3) pixels.fill(data[from] ?? 0, to, to + 3)
+  return pixels
+}
+
+/** The longer side of a decoded picture over the shorter side that was asked for. */
+const maxStretch = 4
+const maxAspect = 20
+const maxPixels = 50_000_000
+const maxScannedPixels = 1_000_000_000
+/** Measured: its decoder holds whole planes of 16 bits, more than once. */
+const avifBytesPerPixel = 18
+const maxDecodeBytes = 320 * 1024 * 1024
+const maxSeconds = 10
+const maxSaidCharacters = 300
+const reading = { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error', pages: 1 } as const
+
+// The engine runs as many of these side by side as there is room for: one thread each, and no cache of what never comes again.
+sharp.concurrency(1)
+sharp.cache(false)
+sharp.block({ operation: ['VipsForeignLoad'] })
+sharp.unblock({
+  operation: [
+    'VipsForeignLoadJpegBuffer',
+    'VipsForeignLoadPngBuffer',
+    'VipsForeignLoadWebpBuffer',
+    'VipsForeignLoadNsgifBuffer',
+    'VipsForeignLoadHeifBuffer',
+  ],
+})
+/** One for the process, as its memory is. */
+const budget = new DecodeBudget({ heavyBytes: 64 * 1024 * 1024, lightBudgetBytes: 256 * 1024 * 1024, heavyBudgetBytes: maxDecodeBytes })

@@ -1,0 +1,17 @@
+export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif'
+
+/**
+ * The format that the first bytes say, of those that Waggle decodes. SVG and PDF are programs that draw, TIFF is a container of many codecs:
+ * they are no formats of photos, and null here.
+ */
+export function pictureFormat(bytes: Uint8Array): PictureFormat | null {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1')
+  if (start.startsWith('\xff\xd8\xff')) return 'jpeg'
+  if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'png'
+  if (start.startsWith('GIF87a') || start.startsWith('GIF89a')) return 'gif'
+  if (start.startsWith('RIFF') && start.slice(8) === 'WEBP') return 'webp'
+  if (start.slice(4, 8) === 'ftyp' && avifBrands.has(start.slice(8))) return 'avif'
+  return null
+}
+
+const avifBrands: ReadonlySet<string> = new Set(['avif', 'avis', 'mif1', 'msf1'])

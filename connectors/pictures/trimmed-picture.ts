@@ -1,0 +1,70 @@
+import type { PictureFormat } from './picture-format.ts'
+
+/**
+ * The picture without the parts that cost work and show nothing: the text chunks of a PNG, which may be compressed a thousandfold, and all but the
+ * first frame of a GIF. Bytes that do not follow the format are left as they are: the decoder refuses them.
+ */
+export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8Array {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (format === 'png') return shownChunks(buffer)
+  if (format === 'gif') return firstFrame(buffer)
+  return bytes
+}
+
+/** Start-of-scan markers of a JPEG. Its compressed data holds none by chance: each 0xFF there is followed by a zero. */
+export function scansOf(jpeg: Uint8Array): number {
+  const buffer = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength)
+  let scans = 0
+  for (let at = buffer.indexOf(startOfScan); at >= 0; at = buffer.indexOf(startOfScan, at + 2)) scans++
+  return scans
+}
+
+/** `length u32 │ type │ data │ CRC u32`, after a signature of 8 bytes. Small gaps between the chunks that stay are not worth a copy each: runs are. */
+function shownChunks(png: Buffer): Uint8Array {
+  const runs: Buffer[] = []
+  let runStart = 0
+  let at = 8
+  while (at + 12 <= png.length) {
+    const end = at + 12 + png.readUInt32BE(at)
+    if (!shown.has(png.toString('latin1', at + 4, at + 8))) {
+      if (at > runStart) runs.push(png.subarray(runStart, at))
+      runStart = end
+    }
+    at = end
+  }
+  if (runStart === 0) return png
+  if (runStart < png.length) runs.push(png.subarray(runStart))
+  return Buffer.concat(runs)
+}
+
+/** Header, colours, extensions and the first image of a GIF, and its trailer. */
+function firstFrame(gif: Buffer): Uint8Array {
+  let at = 13 + coloursOf(gif[10])
+  while (at < gif.length) {
+    const block = gif[at]
+    if (block === extension) at = afterSubBlocks(gif, at + 2)
+    else if (block === image) {
+      const end = afterSubBlocks(gif, at + 10 + coloursOf(gif[at + 9]) + 1)
+      return end < gif.length ? Buffer.concat([gif.subarray(0, end), trailer]) : gif
+    } else return gif
+  }
+  return gif
+}
+
+/** Bytes of a colour table, which these flags announce. */
+function coloursOf(flags = 0): number {
+  return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1)
+}
+
+function afterSubBlocks(gif: Buffer, start: number): number {
+  let at = start
+  for (let length = gif[at]; length !== undefined && length > 0; length = gif[at]) at += 1 + length
+  return at + 1
+}
+
+/** The chunks that a photo's pixels and colours need. */
+const shown: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'gAMA', 'cHRM', 'sRGB', 'iCCP', 'sBIT', 'IDAT', 'IEND'])
+const startOfScan = Buffer.of(0xff, 0xda)
+const extension = 0x21
+const image = 0x2c
+const trailer = Buffer.of(0x3b)

@@ -1,0 +1,63 @@
+import type { Clock, Log, LogRecord, Reader, TopicPartition } from '../../processor/ports.ts'
+
+export interface FollowedPartitionOptions extends TopicPartition {
+  readonly log: Log
+  readonly clock: Clock
+  readonly onRecord: (record: LogRecord) => void
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Gives every record that comes to a partition from now on. A reader that fails is followed by another, from where it was. */
+export class FollowedPartition {
+  readonly #options: FollowedPartitionOptions
+  #reader: Reader
+  #next: number
+  #closed = false
+
+  private constructor(options: FollowedPartitionOptions, from: number) {
+    this.#options = options
+    this.#next = from
+    this.#reader = this.#read()
+  }
+
+  /** Settles when no record can be missed any more. */
+  static async open(options: FollowedPartitionOptions): Promise<FollowedPartition> {
+    const { log, topic, partition } = options
+    const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0
+    const followed = new FollowedPartition(options, from)
+    await followed.#reader.ready
+    void followed.#follow()
+    return followed
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#reader.close()
+  }
+
+  async #follow(): Promise<void> {
+    const { clock, onRecord, onFailure } = this.#options
+    for (let isFirst = true; !this.#closed; isFirst = false) {
+      try {
+        if (!isFirst) this.#reader = this.#read()
+        for await (const { records } of this.#reader) {
+          for (const record of records) {
+            this.#next = record.offset + 1
+            onRecord(record)
+          }
+        }
+      } catch (error) {
+        if (!this.#closed) onFailure(error)
+      }
+      if (this.#closed) return
+      await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
+    }
+  }
+
+  #read(): Reader {
+    const { log, topic, partition } = this.#options
+    return log.read({ topic, partition, from: this.#next })
+  }
+}
+
+const retryMs = 1000

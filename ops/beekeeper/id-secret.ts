@@ -1,0 +1,52 @@
+import type { Clock, Log, Random } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/**
+ * The secret that request ids are derived with, which only processes on the same log can read: the data directory has it, or the cluster.
+ * It is one record of a topic. Processes that start at once may each write one; the record with the lowest offset is the secret for all, and it is
+ * durable before anybody uses it. Each has a key of its own, so compaction keeps them all. WAGGLE_ID_SECRET where the topic cannot be used.
+ */
+export async function idSecretOf(log: Log, { clock, random }: { readonly clock: Clock; readonly random: Random }): Promise<Uint8Array> {
+  await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])
+  const there = await firstSecret(log)
+  if (there !== null) return there
+  const producer = await log.producer()
+  try {
+    await producer.send({
+      topic: idSecretTopic,
+      partition: 0,
+      key: random.bytes(secretBytes),
+      value: random.bytes(secretBytes),
+      headers: [],
+      timestamp: clock.now(),
+    })
+  } finally {
+    await producer.close()
+  }
+  const made = await firstSecret(log)
+  if (made !== null) return made
+  throw noSecret(`${idSecretTopic} does not give back what was written to it`)
+}
+
+async function firstSecret(log: Log): Promise<Uint8Array | null> {
+  const [place] = (await log.topic(idSecretTopic))?.offsets ?? []
+  if (place === undefined || place.end <= place.start) return null
+  for await (const { records } of log.read({ topic: idSecretTopic, partition: 0, from: place.start, to: place.end })) {
+    for (const { value } of records) {
+      if (value instanceof Uint8Array && value.length === secretBytes) return value
+      throw noSecret(`The first record of ${idSecretTopic} is no secret`)
+    }
+  }
+  return null
+}
+
+function noSecret(message: string): WaggleError {
+  return new WaggleError('WAGGLE_ID_SECRET', {
+    message,
+    next: `Delete the topic ${idSecretTopic} while no process runs. Requests that are sent again under an Idempotency-Key are then computed again.`,
+  })
+}
+
+/** Who can read it can compute the ids of other callers. */
+export const idSecretTopic = 'waggle.id-secret'
+const secretBytes = 32

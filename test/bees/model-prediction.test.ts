@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { join, resolve } from 'node:path'
+import { describe, it } from 'node:test'
+import type { BeeContext } from '../../bees/define-bee.ts'
+import { type ModelSpec, modelBee } from '../../bees/model-prediction.ts'
+import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import type { Tensor } from '../../topology/swarm/payload.ts'
+import { Refused } from '../../topology/waggle-error.ts'
+
+const models = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models')
+
+describe('A model bee', () => {
+  const picture = (shape: readonly number[], bytes: number): { tensors: { image: Tensor } } => ({
+    tensors: { image: { datatype: 'UINT8', shape, data: new Uint8Array(bytes) } },
+  })
+
+  it('refuses a row that does not fit its model, and predicts the others of the batch', async () => {
+    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'resolve' | 'log'> = {
+      spec: { model: 'teddy-bear-detector.onnx' },
+      gpu: 0,
+      bee: 'inference',
+      resolve: async (name) => join(models, name),
+      log: () => {},
+    }
+    const bee = await modelBee(
+      { ...context, ports: { models: new ThreadedModels({ requireGpu: false }) } } as unknown as BeeContext<ModelSpec>,
+      'onnx',
+    )
+    const hostile = [
+      picture([0, 5, 3], 0),
+      picture([10_000_000, 1, 3], 30_000_000),
+      picture([1, 8193, 3], 8193 * 3),
+      picture([100, 100, 3], 3),
+      { tensors: {} },
+      { tensors: { image: { datatype: 'FP64', shape: [2], data: new Float64Array(2) } satisfies Tensor } },
+      { tensors: { image: { datatype: 'FP32', shape: [0, 1e9], data: new Float32Array(0) } satisfies Tensor } },
+      [1, [2, [3]]],
+      null,
+      'a picture',
+    ]
+    const good = picture([256, 300, 3], 256 * 300 * 3)
+    assert.ok('processBatch' in bee)
+    const outcomes = await bee.processBatch([good, ...hostile, good], [])
+    for (const outcome of outcomes.slice(1, -1)) assert.ok(outcome instanceof Refused, String(outcome))
+    assert.ok(outcomes[0] !== undefined && !(outcomes[0] instanceof Error))
+    assert.deepEqual(outcomes.at(-1), outcomes[0])
+    await bee.close?.()
+  })
+})

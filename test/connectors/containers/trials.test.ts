@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import fc from 'fast-check'
+import { Trials } from '../../../connectors/containers/trials.ts'
+
+it('A call that kills is alone at a death within 3 + log2(n) deaths, whichever calls are answered before', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 1024 }),
+      fc.nat(),
+      fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
+      (count, seed, chances) => {
+        const killer = seed % count
+        const trials = new Trials<number>()
+        /** Any of a group's other calls may have been answered when the process dies. */
+        const open = (group: readonly number[]) => {
+          const share = chances.next().value
+          return group.filter((call) => call === killer || chances.next().value < share)
+        }
+        let deaths = 1
+        let first: readonly number[] = open([...Array(count).keys()])
+        const seen = new Set(first)
+        trials.split(first)
+        for (;;) {
+          const group = trials.next()
+          assert.ok(group.length > 0, 'the killer is in one of the groups')
+          for (const call of group) seen.delete(call)
+          if (!group.includes(killer)) continue
+          deaths++
+          first = open(group)
+          if (first.length === 1) break
+          for (const call of first) seen.add(call)
+          trials.split(first)
+        }
+        assert.ok(deaths <= 3 + Math.log2(count), `${deaths} deaths for ${count} calls`)
+        assert.deepEqual(
+          [...trials.takeAll()].sort((a, b) => a - b),
+          [...seen].sort((a, b) => a - b),
+          'no call is lost',
+        )
+      },
+    ),
+  )
+})
+
+it('A process that works in order dies twice for each call that kills', () => {
+  const killers = new Set([3, 4, 40])
+  const trials = new Trials<number>()
+  const found: number[] = []
+  let deaths = 1
+  trials.split([...Array(64).keys()].slice(3))
+  while (!trials.isEmpty) {
+    const group = trials.next()
+    const at = group.findIndex((call) => killers.has(call))
+    if (at < 0) continue
+    deaths++
+    const [oldest, ...rest] = group.slice(at)
+    if (rest.length === 0 && oldest !== undefined) found.push(oldest)
+    else trials.split(group.slice(at))
+  }
+  assert.deepEqual(found, [3, 4, 40])
+  assert.equal(deaths, 6)
+})

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { type HttpGateway, type HttpGatewayOptions, openHttpGateway, type Patience } from '../../../connectors/gateway/http/http-gateway.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../../connectors/system/system-random.ts'
+import { readBack } from '../../../topology/swarm/durable.ts'
+import type { Requests } from '../../../topology/swarm/requests.ts'
+import { connected, heard, type RawResponse, talk } from '../../support/raw-http.ts'
+
+const maxBodyBytes = 4 * 1024 * 1024
+const entrance = '/v1/gateways/door/request'
+
+/** Answers every request with its own body. */
+const echo: Requests = {
+  gateways: ['door'],
+  refusal: () => null,
+  submit: async ({ id }) => readBack({ id }),
+  request: async ({ id, body, contentType }) => readBack({ id, state: 'answered', answer: { kind: 'bytes', bytes: body, contentType } }),
+  find: async () => null,
+}
+
+const patience: Patience = { headersMs: 400, requestMs: 3000, idleMs: 2000, minBytesPerSecond: 1000, slowWindowMs: 400 }
+
+describe('A stranger at the HTTP gateway', () => {
+  const errors: unknown[] = []
+  const sockets: Socket[] = []
+  let gateway: HttpGateway
+
+  before(async () => {
+    gateway = await openHttpGateway(optionsFor())
+  })
+
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy()
+    assert.deepEqual(errors, [])
+  })
+
+  after(() => gateway.close())
+
+  function optionsFor(more: Partial<HttpGatewayOptions> = {}): HttpGatewayOptions {
+    return {
+      requests: echo,
+      clock: systemClock,
+      random: new SystemRandom(),
+      idSecret: new Uint8Array(32),
+      host: '127.0.0.1',
+      port: 0,
+      requestTimeoutMs: 5000,
+      maxBodyBytes,
+      maxBodiesBytes: 2 * maxBodyBytes,
+      maxConnections: 200,
+      names: [],
+      patience,
+      rateLimitPerSecond: null,
+      notReady: () => null,
+      onError: (error) => errors.push(error),
+      onAnswered: () => {},
+      metrics: () => '',
+      ...more,
+    }
+  }
+
+  async function open(bytes = ''): Promise<Socket> {
+    const socket = await connected(gateway.url)
+    sockets.push(socket)
+    if (bytes !== '') socket.write(bytes)
+    return socket
+  }
+
+  function head(headers: { readonly [name: string]: string | number }, method = 'POST', path = entrance): string {
+    const lines = Object.entries({ host: 'localhost', connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+    return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
+  }
+
+  async function neighbour(): Promise<number> {
+    const response = await fetch(`${gateway.url}${entrance}`, {
+      method: 'POST',
+      body: new Uint8Array(1000),
+      headers: { 'content-type': 'image/png' },
+    })
+    return response.status
+  }
+
+  async function post(body: Uint8Array<ArrayBuffer> | FormData, headers: { readonly [name: string]: string } = {}): Promise<Response> {
+    return fetch(`${gateway.url}${entrance}`, { method: 'POST', body, headers })
+  }
+
+  /** A problem with this status; gives its code. */
+  function problemIn(response: RawResponse | undefined, status: number, what = ''): string {
+    assert.equal(response?.status, status, what)
+    assert.match(response?.headers.get('content-type') ?? '', /^application\/problem\+json(;|$)/, what)
+    const problem = JSON.parse(response?.body ?? '') as { status: number; code: string; title: string; request_id: string }
+    assert.equal(problem.status, status)
+    assert.equal(problem.request_id, response?.headers.get('x-request-id'), what)
+    return problem.code
+  }
+
+  async function problemOf(response: Response, status: number, what = ''): Promise<string> {
+    const body = await response.text()
+    return problemIn({ status: response.status, headers: new Map(response.headers), body }, status, what)
+  }
+
+  it('takes no room with a body that it only announces', async () => {
+    for (let at = 0; at < 8; at++) await open(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
+    assert.equal(await neighbour(), 200)
+    for (let at = 0; at < 8; at++) await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
+    assert.equal(await neighbour(), 200)
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('keeps nobody out with a thousand silent connections: each takes the place of an older one', async () => {
+    const silent = await Promise.all(Array.from({ length: 1000 }, (_, at) => open(at % 2 === 0 ? '' : 'POST /v1/gate')))
+    assert.equal(await neighbour(), 200)
+    for (const socket of silent) socket.destroy()
+  })
+
+  it('that says nothing, or its headers slowly, is cut off', async () => {
+    const silent = await heard(await open())
+    assert.equal(problemIn(silent[0], 408), 'WAGGLE_BAD_HTTP')
+    const loris = await open('POST / HTTP/1.1\r\n')
+    const dripping = setInterval(() => loris.write('x-a: b\r\n'), 50)
+    assert.equal(problemIn((await heard(loris))[0], 408), 'WAGGLE_BAD_HTTP')
+    clearInterval(dripping)
+  })
+
+  it('that sends a body slowly, or stops, gets 408 and its bytes are let go', async () => {
+    const slow = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(5000))
+    const dripping = setInterval(() => slow.write('x'), 50)
+    assert.equal(problemIn((await heard(slow))[0], 408), 'WAGGLE_SLOW_BODY')
+    clearInterval(dripping)
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('that sends just fast enough for ever is cut off after a time all the same', async () => {
+    const endless = await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
+    const dripping = setInterval(() => endless.write(`400\r\n${'x'.repeat(0x400)}\r\n`), 100)
+    await heard(endless)
+    clearInterval(dripping)
+    assert.equal(await neighbour(), 200)
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('loses its place to a later one where there is no room for both', async () => {
+    const stalled = [await open(), await open()].map((socket) => {
+      socket.write(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
+      socket.write(Buffer.alloc(maxBodyBytes - 1))
+      return heard(socket)
+    })
+    while (gateway.heldBytes < 2 * (maxBodyBytes - 1)) await new Promise(setImmediate)
+    assert.equal(await neighbour(), 200)
+    for (const one of stalled) assert.ok([408, 503].includes((await one)[0]?.status ?? 0))
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('that goes away in the middle of a body leaves nothing behind', async () => {
+    const gone = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(50_000))
+    while (gateway.heldBytes === 0) await new Promise(setImmediate)
+    gone.destroy()
+    while (gateway.heldBytes > 0) await new Promise(setImmediate)
+    assert.equal(await neighbour(), 200)
+  })
+
+  it('that sends requests one behind the other and breaks off leaves nothing behind', async () => {
+    const one = head({ 'content-length': 5, 'content-type': 'image/png', connection: 'keep-alive' })
+    for (let time = 0; time < 50; time++) await talk(gateway.url, `${one}photo${one}photo${one}photononsense`)
+    for (let turn = 0; turn < 1000 && gateway.heldBytes > 0; turn++) await new Promise(setImmediate)
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('is refused before its body is read: too large, or where it expects to be asked for it', async () => {
+    const large = await talk(gateway.url, head({ 'content-length': maxBodyBytes + 1, 'content-type': 'image/png' }))
+    assert.equal(problemIn(large[0], 413), 'WAGGLE_BODY_TOO_LARGE')
+    assert.equal(large[0]?.headers.get('connection'), 'close')
+    const asking = await talk(gateway.url, head({ 'content-length': maxBodyBytes + 1, 'content-type': 'image/png', expect: '100-continue' }))
+    assert.deepEqual(
+      asking.map(({ status }) => status),
+      [413],
+    )
+    const nowhere = await talk(gateway.url, head({ 'content-length': 10, 'content-type': 'image/png' }, 'POST', '/nowhere'))
+    assert.equal(problemIn(nowhere[0], 404), 'WAGGLE_NOT_FOUND')
+    problemIn((await talk(gateway.url, head({ 'content-length': 10, expect: 'a miracle' })))[0], 417)
+  })
+
+  it('is asked for its body where it is welcome', async () => {
+    const socket = await open(head({ 'content-length': 3, 'content-type': 'image/png', expect: '100-continue' }))
+    socket.once('data', () => socket.write('abc'))
+    const [goOn, answer] = await heard(socket)
+    assert.deepEqual([goOn?.status, answer?.status, answer?.body], [100, 200, 'abc'])
+  })
+
+  it('may encode its body, which is decoded up to the bound of a body and no further', async () => {
+    const plain = Buffer.from('{"a":1}')
+    for (const [encoding, encoded] of [
+      ['gzip', gzipSync(plain)],
+      ['deflate', deflateSync(plain)],
+      ['br', brotliCompressSync(plain)],
+      ['identity', plain],
+    ] as const) {
+      const response = await post(Uint8Array.from(encoded), { 'content-type': 'application/json', 'content-encoding': encoding })
+      assert.equal(await response.text(), '{"a":1}', encoding)
+    }
+    const bomb = Buffer.alloc(maxBodyBytes + 1)
+    for (const [encoding, encoded] of [
+      ['gzip', gzipSync(bomb)],
+      ['deflate', deflateSync(bomb)],
+      ['br', brotliCompressSync(bomb)],
+    ] as const)
+      assert.equal(await problemOf(await post(Uint8Array.from(encoded), { 'content-encoding': encoding }), 413, encoding), 'WAGGLE_BODY_TOO_LARGE')
+    const whole = gzipSync(plain)
+    for (const broken of [Buffer.from('no gzip'), whole.subarray(0, 10), whole.subarray(0, whole.length - 4)])
+      assert.equal(await problemOf(await post(Uint8Array.from(broken), { 'content-encoding': 'gzip' }), 400), 'WAGGLE_BAD_BODY')
+    for (const encoding of ['zstd', 'gzip, gzip', '__proto__', 'toString', 'compress'])
+      assert.equal(await problemOf(await post(Uint8Array.from(plain), { 'content-encoding': encoding }), 415, encoding), 'WAGGLE_CONTENT_ENCODING')
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('has every byte of a form’s text taken, or the form refused', async () => {
+    const form = new FormData()
+    form.set('text', 'x'.repeat(2_000_000))
+    form.set('__proto__', 'y')
+    const taken = (await (await post(form)).json()) as { text: string }
+    assert.equal(taken.text.length, 2_000_000)
+    assert.ok(Object.hasOwn(taken, '__proto__'))
+    form.set('more', 'x'.repeat(maxBodyBytes))
+    assert.equal(await problemOf(await post(form), 413), 'WAGGLE_BODY_TOO_LARGE')
+  })
+
+  it('is told what is wrong with a form', async () => {
+    const part = '--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n'
+    const type = 'multipart/form-data; boundary=b'
+    for (const { what, body, contentType = type, status = 400 } of [
+      { what: 'no boundary', body: `${part}--b--\r\n`, contentType: 'multipart/form-data' },
+      { what: 'another boundary', body: `${part}--b--\r\n`, contentType: 'multipart/form-data; boundary=c' },
+      { what: 'no end', body: part },
+      { what: 'half a header', body: '--b\r\ncontent-dis' },
+      { what: 'nonsense', body: 'nonsense' },
+      { what: 'no part', body: '--b--\r\n' },
+      { what: 'a field twice', body: `${part}${part}--b--\r\n` },
+      { what: 'a thousand parts', body: `${part.repeat(1000)}--b--\r\n`, status: 413 },
+    ]) {
+      const response = await post(Uint8Array.from(Buffer.from(body)), { 'content-type': contentType })
+      await problemOf(response, status, what)
+    }
+  })
+
+  it('hears of everything that is no request in one form: problem+json', async () => {
+    for (const { what, bytes, status } of [
+      { what: 'nonsense', bytes: 'nonsense\r\n\r\n', status: 400 },
+      { what: 'TLS', bytes: Buffer.from('16030100a5010000a1', 'hex'), status: 400 },
+      { what: 'an unknown method', bytes: head({}, 'FLY'), status: 400 },
+      { what: 'a URL that decodes to nothing', bytes: head({}, 'GET', '/v1/requests/%zz'), status: 400 },
+      { what: 'a URL that is no UTF-8', bytes: head({}, 'GET', '/v1/requests/%ff'), status: 400 },
+      { what: 'an id of other letters', bytes: head({}, 'GET', '/v1/requests/%C3%A9'), status: 404 },
+      { what: 'an id with a line break', bytes: head({}, 'GET', '/v1/requests/a%0D%0Ab'), status: 404 },
+      { what: 'an id of 10,000 letters', bytes: head({}, 'GET', `/v1/requests/${'a'.repeat(10_000)}`), status: 414 },
+      { what: 'large headers', bytes: head({ a: 'a'.repeat(20_000) }), status: 431 },
+      { what: 'no Host', bytes: `GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n`, status: 400 },
+      { what: 'no Host in HTTP/1.0', bytes: `GET /healthz HTTP/1.0\r\n\r\n`, status: 400 },
+      { what: 'two Hosts', bytes: `GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: evil\r\nconnection: close\r\n\r\n`, status: 400 },
+      { what: 'two lengths', bytes: `${head({ 'content-length': 3 }).slice(0, -2)}content-length: 4\r\n\r\nabcd`, status: 400 },
+      { what: 'a length and chunks', bytes: `${head({ 'content-length': 3, 'transfer-encoding': 'chunked' })}0\r\n\r\n`, status: 400 },
+      { what: 'a length that is none', bytes: `${head({ 'content-length': '-1' })}`, status: 400 },
+      { what: 'chunks that are none', bytes: `${head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' })}zz\r\nabc\r\n`, status: 400 },
+      { what: 'a method that is not there', bytes: head({}, 'DELETE'), status: 404 },
+      { what: 'a tunnel', bytes: head({}, 'PROPFIND', '/healthz'), status: 404 },
+    ]) {
+      const responses = await talk(gateway.url, bytes)
+      problemIn(responses[0], status, what)
+      assert.equal(responses.length, 1, what)
+    }
+  })
+
+  it('from a page of another site, or under a foreign name, is refused at every path', async () => {
+    for (const [method, path] of [
+      ['GET', '/healthz'],
+      ['GET', '/v1/requests/a'],
+      ['GET', '/nothing'],
+      ['POST', entrance],
+      ['OPTIONS', entrance],
+    ] as const) {
+      assert.equal(problemIn((await talk(gateway.url, head({ host: 'evil.example' }, method, path)))[0], 421), 'WAGGLE_UNKNOWN_HOST')
+      for (const foreign of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'http://evil.example' }, { origin: 'null' }] as const)
+        assert.equal(problemIn((await talk(gateway.url, head({ ...foreign }, method, path)))[0], 403), 'WAGGLE_CROSS_SITE')
+    }
+    const [own] = await talk(gateway.url, head({ 'sec-fetch-site': 'same-origin', origin: gateway.url }, 'GET', '/healthz'))
+    assert.equal(own?.status, 200)
+  })
+
+  it('may come under a name that was set', async () => {
+    const named = await openHttpGateway(optionsFor({ names: ['waggle'] }))
+    assert.equal((await talk(named.url, head({ host: 'waggle:8088' }, 'GET', '/healthz')))[0]?.status, 200)
+    assert.equal((await talk(gateway.url, head({ host: 'waggle:8088' }, 'GET', '/healthz')))[0]?.status, 421)
+    await named.close()
+  })
+})

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ownNames, siteRefusal } from '../../../connectors/http/same-site.ts'
+
+const own = ownNames({ host: '127.0.0.1', port: 8080, names: ['waggle', 'proxy.example:8443'] })
+
+function statusOf(...headers: readonly (readonly [name: string, value: string])[]): number | null {
+  const request = {
+    rawHeaders: headers.flat(),
+    headers: Object.fromEntries(headers.toReversed().map(([name, value]) => [name.toLowerCase(), value])),
+  }
+  return siteRefusal(request, own)?.status ?? null
+}
+
+describe('A request by its names', () => {
+  it('passes under the loopback names, with the port or without one', () => {
+    for (const host of ['localhost:8080', 'LOCALHOST:8080', '127.0.0.1:8080', '[::1]:8080', 'localhost', '127.0.0.1'])
+      assert.equal(statusOf(['Host', host]), null, host)
+  })
+
+  it('is misdirected under a foreign name, another port or a name that only looks like ours', () => {
+    for (const host of ['evil.example', 'evil.example:8080', 'localhost.evil.example:8080', 'localhost:80', '127.0.0.1.:8080', '8.8.8.8:8080'])
+      assert.equal(statusOf(['Host', host]), 421, host)
+  })
+
+  it('passes under a further name: with any port, or with the port that was set', () => {
+    assert.equal(statusOf(['Host', 'waggle:8080']), null)
+    assert.equal(statusOf(['Host', 'waggle']), null)
+    assert.equal(statusOf(['Host', 'proxy.example:8443']), null)
+    assert.equal(statusOf(['Host', 'proxy.example:1']), 421)
+    assert.equal(statusOf(['Host', 'proxy.example']), 421)
+  })
+
+  it('is wrong with no Host, two of them or one that is none', () => {
+    assert.equal(statusOf(), 400)
+    assert.equal(statusOf(['Host', 'localhost:8080'], ['host', 'evil.example']), 400)
+    for (const host of ['', 'localhost:8080, evil.example', 'user@localhost:8080', 'localhost:8080/', 'lo calhost'])
+      assert.equal(statusOf(['Host', host]), 400, host)
+  })
+
+  it('is refused where a page of another site sent it, and passes where its own page did', () => {
+    const host = ['Host', 'localhost:8080'] as const
+    for (const site of ['cross-site', 'same-site', 'nonsense']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), 403, site)
+    for (const site of ['none', 'same-origin']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), null, site)
+    for (const origin of [
+      'http://evil.example',
+      'null',
+      'http://localhost',
+      'http://localhost:3000',
+      'file://',
+      'http://localhost:8080@evil.example',
+      '',
+    ])
+      assert.equal(statusOf(host, ['Origin', origin]), 403, origin)
+    for (const origin of ['http://localhost:8080', 'http://127.0.0.1:8080', 'https://proxy.example:8443', 'https://waggle'])
+      assert.equal(statusOf(host, ['Origin', origin]), null, origin)
+  })
+})

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { steadyClock } from '../../../connectors/system/system-clock.ts'
+
+const startMs = 1_700_000_000_000
+const hourMs = 3_600_000
+
+function machine() {
+  const time = { wallMs: startMs, monotonicMs: 5 }
+  const clock = steadyClock({ wallMs: () => time.wallMs, monotonicMs: () => time.monotonicMs })
+  return {
+    clock,
+    pass(ms: number) {
+      time.wallMs += ms
+      time.monotonicMs += ms
+    },
+    set(byMs: number) {
+      time.wallMs += byMs
+    },
+  }
+}
+
+describe('The system clock', () => {
+  it('says what the machine’s clock says, as long as nobody sets it', () => {
+    const { clock, pass } = machine()
+    assert.equal(clock.now(), startMs)
+    pass(1234)
+    assert.equal(clock.now(), startMs + 1234)
+    assert.equal(clock.wallAheadMs(), 0)
+  })
+
+  it('takes an hour that was set, ahead or back, for no time that has passed: a deadline of 30 s is right to 1.5 s', () => {
+    for (const byMs of [hourMs, -hourMs]) {
+      const { clock, pass, set } = machine()
+      const begin = clock.now()
+      set(byMs)
+      assert.equal(clock.now(), begin)
+      pass(30_000)
+      assert.ok(Math.abs(clock.now() - begin - 30_000) <= 1500, `${clock.now() - begin}`)
+    }
+  })
+
+  it('never goes back, and comes to the new time', () => {
+    const { clock, pass, set } = machine()
+    set(-60_000)
+    let last = clock.now()
+    for (let second = 0; second < 60 * 25; second++) {
+      pass(1000)
+      assert.ok(clock.now() >= last)
+      last = clock.now()
+    }
+    assert.equal(clock.wallAheadMs(), 0)
+  })
+})

@@ -1,0 +1,79 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import type { Attack } from './attack.ts'
+import { Neighbours, type Notice } from './neighbours.ts'
+import { badRequests, clickhouseDoor, manySockets, shortRetries, silentSockets, slowBodies } from './network-attacks.ts'
+import { explodingPictures } from './picture-attacks.ts'
+import { deepValues, hostileProcesses, hostileResults } from './value-attacks.ts'
+import { Victim } from './victim.ts'
+
+export const attacks: readonly Attack[] = [
+  deepValues,
+  hostileResults,
+  hostileProcesses,
+  shortRetries,
+  badRequests,
+  silentSockets,
+  manySockets,
+  slowBodies,
+  explodingPictures,
+  clickhouseDoor,
+]
+
+export interface AttackReport {
+  readonly name: string
+  readonly broken: readonly string[]
+  readonly notice: Notice
+  /** Resident memory before, and five seconds after. */
+  readonly beforeBytes: number
+  readonly afterBytes: number
+}
+
+/**
+ * What one stranger can do to the others: each attack runs against a real process while its neighbours ask, and must neither break a promise nor
+ * be noticed by them.
+ *
+ *     npm run faults -- --attacks [--only WORD]
+ */
+export async function attackAll(chosen: readonly Attack[], say: (line: string) => void): Promise<readonly AttackReport[]> {
+  const victim = await Victim.start()
+  const reports: AttackReport[] = []
+  try {
+    const quiet = new Neighbours(victim)
+    await pause(5_000)
+    const alone = await quiet.leave()
+    say(`neighbours alone: median ${alone.medianMs.toFixed(1)} ms, slowest ${alone.slowestMs.toFixed(0)} ms, ${mib(alone.mostBytes)} MiB`)
+    for (const { name, run } of chosen) {
+      const beforeBytes = victim.program.usage().residentBytes
+      const neighbours = new Neighbours(victim)
+      const broken = await run(victim)
+      const notice = await neighbours.leave()
+      await pause(5_000)
+      const report = { name, broken: [...broken, ...notice.wrong.slice(0, 5)], notice, beforeBytes, afterBytes: victim.program.usage().residentBytes }
+      reports.push(report)
+      say(lineOf(report))
+      for (const one of report.broken.slice(0, 20)) say(`    ${one}`)
+    }
+  } finally {
+    const status = await victim.stop()
+    if (status !== 0) say(`the process ended with status ${status}: ${victim.program.lastWords}`)
+  }
+  return reports
+}
+
+function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport): string {
+  const { asked, medianMs, slowestMs, mostBytes } = notice
+  const memory = `${mib(beforeBytes)} → ${mib(mostBytes)} → ${mib(afterBytes)} MiB`
+  return `${broken.length === 0 ? '✔' : '✖'} ${name}: ${asked} neighbours, median ${medianMs.toFixed(1)} ms, slowest ${slowestMs.toFixed(0)} ms; ${memory}`
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 1024 / 1024)
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { attacks: { type: 'boolean' }, only: { type: 'string' } } })
+  const chosen = attacks.filter(({ name }) => values.only === undefined || name.includes(values.only))
+  const reports = await attackAll(chosen, (line) => process.stdout.write(`${line}\n`))
+  process.exitCode = reports.every(({ broken }) => broken.length === 0) ? 0 : 1
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { encodeRequest } from '../../connectors/containers/message.ts'
+import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { FuzzTarget } from './target.ts'
+
+const maxBytes = 2048
+/** Of one attempt, which takes its input byte by byte too. */
+const maxInputBytes = 32 * 1024
+const neverAborted = new AbortController().signal
+
+/**
+ * A bee's standard output, in chunks of any size. The first byte of an input seeds where it is cut. However it is cut, the same messages come out, or
+ * the same protocol error; the stream holds no more than its bound; and each result can be written to a topic.
+ */
+export const target: FuzzTarget = {
+  name: 'bee-protocol',
+  seeds: [
+    lines('{"waggle":1}', '{"id":1,"json":{"words":3}}', '{"id":2,"refuse":"not a photo"}', '{"id":3,"error":"lens cap"}'),
+    lines(
+      '{"waggle":1}',
+      '{"id":1,"content_type":"image/png","base64":"AQID"}',
+      '',
+      '{"id":2,"tensors":[{"name":"x","datatype":"FP32","shape":[2],"base64":"AAAAAAAAAAA="}]}',
+    ),
+    Buffer.concat([lines('{"waggle":1,"form":"binary"}'), ...frames()]),
+  ],
+  dictionary: [
+    '{"waggle":1}\n',
+    '{"waggle":1,"form":"binary"}\n',
+    '"id":',
+    '"json":',
+    '"tensors":[',
+    '"shape":[',
+    '1e308',
+    '-0',
+    '"at":',
+    '"length":',
+    '"base64":',
+    '"content_type":',
+    '\\r\\n',
+    '"datatype":"INT64"',
+    '__proto__',
+    '\n\n\n\n',
+    '\u0000\u0000\u0000\u0000',
+    '\xff\xff\xff\xff',
+    '[[[[[[[[',
+  ].map((text) => Buffer.from(text, 'latin1')),
+  attempt(input) {
+    const output = Buffer.from(input.subarray(1, maxInputBytes))
+    const whole = heardFrom([output])
+    assert.deepEqual(heardFrom(cut(output, input[0] ?? 0)), whole)
+    assert.deepEqual(heardFrom(Array.from(output, (byte) => Buffer.of(byte))), whole)
+    for (const heard of whole)
+      if (typeof heard !== 'string' && heard.kind === 'result' && !(heard.outcome instanceof WaggleError)) written(heard.outcome)
+  },
+}
+
+/** The messages, and last the error where there is one. */
+function heardFrom(chunks: readonly Buffer[]): readonly (Heard | string)[] {
+  const stream = new MessageStream('fuzzed', maxBytes)
+  const all: (Heard | string)[] = []
+  try {
+    for (const chunk of chunks) {
+      for (const heard of stream.push(chunk)) all.push(heard)
+      assert.ok(stream.heldBytes <= maxBytes + 8, `${stream.heldBytes} bytes are held`)
+    }
+  } catch (thrown) {
+    assert.ok(thrown instanceof WaggleError, String(thrown))
+    assert.equal(thrown.code, 'WAGGLE_BEE_PROTOCOL')
+    all.push(thrown.code)
+  }
+  return all
+}
+
+function cut(output: Buffer, seed: number): readonly Buffer[] {
+  const chunks: Buffer[] = []
+  for (let at = 0, state = seed + 1; at < output.length; ) {
+    state = Math.imul(state, 1103515245) + 12345
+    const length = 1 + ((state >>> 16) % 23)
+    chunks.push(output.subarray(at, at + length))
+    at += length
+  }
+  return chunks
+}
+
+/** A result goes to the next bee, and onto a topic. Depth is bounded behind the protocol, so an input here may fail for it alone. */
+function written(payload: Payload): void {
+  if (payload.kind === 'tensors') encodeTensors(payload.tensors)
+  if (payload.kind === 'bytes') new Headers({ 'content-type': payload.contentType })
+  const call = { id: 'fuzzed', payload, deadline: null, signal: neverAborted }
+  for (const form of ['json', 'binary'] as const) encodeRequest(1, call, 1, form)
+}
+
+function lines(...texts: readonly string[]): Buffer {
+  return Buffer.from(`\0${texts.join('\n')}\n`)
+}
+
+function frames(): readonly Buffer[] {
+  const payloads: readonly Payload[] = [
+    { kind: 'json', json: { words: 3 } },
+    { kind: 'bytes', contentType: 'image/png', bytes: Uint8Array.of(1, 2, 3) },
+    {
+      kind: 'tensors',
+      tensors: {
+        image: { datatype: 'UINT8', shape: [1, 2, 3], data: new Uint8Array(6) },
+        scale: { datatype: 'FP64', shape: [1], data: Float64Array.of(0.5) },
+      },
+    },
+  ]
+  return payloads.map((payload, at) => encodeRequest(at + 1, { id: 'seed', payload, deadline: null, signal: neverAborted }, 1, 'binary'))
+}
