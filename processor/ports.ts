@@ -5,6 +5,7 @@
 import type { Header } from '../topology/record.ts'
 import type { Serializer } from '../topology/serde.ts'
 import type { TopicSpec } from '../topology/topic.ts'
+import type { WaggleError } from '../topology/waggle-error.ts'
 
 export type { TopicSpec }
 
@@ -49,6 +50,16 @@ export class Handed {
     this.value = value
     this.serde = serde
     this.bytes = (serde as Serializer<unknown>).serialize(topic, value, headers)
+  }
+}
+
+/** A value whose bytes are damaged where they lie. Its record can be passed, and whoever reads the value gets `error`: it has no bytes of its own. */
+export class DamagedValue extends Handed {
+  readonly error: WaggleError
+
+  constructor(error: WaggleError) {
+    super('', undefined, { serialize: () => new Uint8Array(0) }, [])
+    this.error = error
   }
 }
 
@@ -334,6 +345,16 @@ export interface PartitionOffsets {
   readonly written?: number
 }
 
+/** What a log keeps on a disk of this process. */
+export interface LogStorage {
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Readers that have not read all of a partition, the furthest behind first. Ages are in milliseconds. */
+  readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
+  /** Why nothing more may be taken in, with the reader that is behind; null where there is room. */
+  readonly refusal: string | null
+}
+
 export interface Log {
   readonly traits: LogTraits
   /** Where state lies in the log's own commit; null where it is rebuilt from changelogs. */
@@ -362,5 +383,7 @@ export interface Log {
   durable?(): Promise<void>
   /** Bytes that wait to be written, against their bound: a gateway refuses what comes when it is full. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
+  /** As measured some seconds ago; absent where others keep the records. */
+  readonly storage?: LogStorage
   close(): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { Agent, type AgentOptions } from 'node:http'
-import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -41,6 +41,27 @@ export class ClickHouseDatabase implements Database {
     return opened
   }
 
+  /** The offset after the last saved record of a swarm, by `topic partition`; empty where there is no such table. */
+  async savedUpTo(table: string, swarm: string): Promise<ReadonlyMap<string, number>> {
+    const [database, name] = namesOf(table)
+    const place = database === null ? `\`${name}_rows\`` : `\`${database}\`.\`${name}_rows\``
+    try {
+      const found = await this.#client.query({
+        query: `SELECT topic, partition, toString(max(offset) + 1) AS next FROM ${place} WHERE swarm = {swarm:String} GROUP BY topic, partition`,
+        query_params: { swarm },
+        format: 'JSONEachRow',
+      })
+      const rows = await found.json<{ topic: string; partition: number; next: string }>()
+      return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
+    } catch (error) {
+      if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return new Map()
+      throw WaggleError.from('WAGGLE_CLICKHOUSE', error, {
+        message: `The rows of ${table} cannot be counted`,
+        next: 'See what it says, and its own log.',
+      })
+    }
+  }
+
   close(): Promise<void> {
     return this.#client.close()
   }
@@ -58,3 +79,5 @@ function namesOf(table: string): readonly [database: string | null, name: string
 }
 
 const connections = 8
+const unknownTable = '60'
+const unknownDatabase = '81'

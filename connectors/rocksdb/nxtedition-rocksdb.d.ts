@@ -4,6 +4,8 @@ declare module '@nxtedition/rocksdb' {
     open(options: object): Promise<void>
     close(): Promise<void>
     readonly handle: bigint
+    /** Of the last write. */
+    readonly sequence: number
     batch(): {
       _put(key: Uint8Array, value: Uint8Array, options: object): void
       _del(key: Uint8Array, options: object): void

@@ -1,11 +1,16 @@
 import rocksdb, { type RocksLevel } from '@nxtedition/rocksdb'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
 
+/** The log of this process, or copies of what changelogs on a cluster say. */
+type Use = 'log' | 'state'
+
 export interface RangeOptions {
   readonly reverse?: boolean
+  /** Without them keys come alone, each with an empty value. */
+  readonly values?: boolean
 }
 
 /**
@@ -22,20 +27,23 @@ export class Rocks {
   /** Written again and again: the database holds on to each that is made, and all that was written with it, until it is told to let go. */
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
-  private constructor(directory: string, db: RocksLevel, wal: WalSync | null) {
+  readonly #use: Use
+
+  private constructor(directory: string, db: RocksLevel, wal: WalSync | null, use: Use) {
     this.directory = directory
+    this.#use = use
     this.#level = db
     this.#wal = wal
   }
 
-  static async open(directory: string, { use = 'log' }: { readonly use?: 'log' | 'state' } = {}): Promise<Rocks> {
+  static async open(directory: string, { use = 'log' }: { readonly use?: Use } = {}): Promise<Rocks> {
     const db = new rocksdb.RocksLevel(directory, {})
     try {
       await db.open({ createIfMissing: true, ...settings[use] })
     } catch (thrown) {
-      throw openError(directory, thrown)
+      throw openError(directory, thrown, use)
     }
-    return new Rocks(directory, db, new WalSync(directory))
+    return new Rocks(directory, db, new WalSync(directory), use)
   }
 
   /**
@@ -45,12 +53,17 @@ export class Rocks {
   static async borrow(handle: bigint): Promise<Rocks> {
     const db = new rocksdb.RocksLevel(handle, {})
     await db.open({})
-    return new Rocks('', db, null)
+    return new Rocks('', db, null, 'log')
   }
 
   /** For another thread to `borrow`. */
   get handle(): bigint {
     return this.#db.handle
+  }
+
+  /** Grows with each change that is written, over restarts too. */
+  get sequence(): number {
+    return this.#db.sequence
   }
 
   /** The binding itself would end the process when it is used after it was closed. */
@@ -60,11 +73,19 @@ export class Rocks {
   }
 
   get(key: Uint8Array): Uint8Array | null {
-    return this.#db._getManySync([key], binary)[0] ?? null
+    return this.#read([key])[0] ?? null
   }
 
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[] {
-    return this.#db._getManySync(keys, binary).map((value) => value ?? null)
+    return this.#read(keys).map((value) => value ?? null)
+  }
+
+  #read(keys: readonly Uint8Array[]): (Uint8Array | undefined)[] {
+    try {
+      return this.#db._getManySync(keys, binary)
+    } catch (thrown) {
+      throw readError(this.directory, thrown, this.#use)
+    }
   }
 
   /** One atomic write. Later changes of a key win. */
@@ -104,14 +125,14 @@ export class Rocks {
       ...(to === null ? {} : { lt: to }),
       reverse: options.reverse ?? false,
       keys: true,
-      values: true,
+      values: options.values ?? true,
       limit: -1,
       highWaterMarkBytes: 256 * 1024,
     })
     try {
       for (let size = 1; ; size = Math.min(size * 8, 1024)) {
         if (this.#closed) return
-        const { rows, finished } = iterator._nextvSync(size, none)
+        const { rows, finished } = this.#next(iterator, size)
         for (let at = 0; at < rows.length; at += 2) yield [rows[at] as Uint8Array, rows[at + 1] as Uint8Array]
         if (finished) return
       }
@@ -120,6 +141,19 @@ export class Rocks {
         iterator._closeSync()
         this.#level.detachResource(iterator)
       }
+    }
+  }
+
+  /** Reads everything, so that each block's checksum is looked at: WAGGLE_LOG_CORRUPT where one is wrong. */
+  verify(): void {
+    for (const _ of this.range(null, null, { values: false }));
+  }
+
+  #next(iterator: ReturnType<RocksLevel['_iterator']>, size: number): ReturnType<typeof iterator._nextvSync> {
+    try {
+      return iterator._nextvSync(size, none)
+    } catch (thrown) {
+      throw readError(this.directory, thrown, this.#use)
     }
   }
 
@@ -154,7 +188,7 @@ const maxKeptBatchBytes = 8 * 1024 * 1024
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const none = {}
 
-function openError(directory: string, thrown: unknown): WaggleError {
+function openError(directory: string, thrown: unknown, use: Use): WaggleError {
   const cause = (thrown as { cause?: { code?: string; message?: string } }).cause ?? (thrown as { code?: string; message?: string })
   if (cause.code === 'LEVEL_LOCKED') {
     return new WaggleError('WAGGLE_DATA_DIR_IN_USE', {
@@ -163,8 +197,41 @@ function openError(directory: string, thrown: unknown): WaggleError {
       cause: thrown,
     })
   }
+  const said = cause.message ?? String(thrown)
+  if (isDamage(cause.code, said)) return damaged(directory, said, thrown, use)
   return WaggleError.from('WAGGLE_DATA_DIR_UNREADABLE', new Error(cause.message ?? String(thrown), { cause: thrown }), {
     message: `${directory} cannot be opened`,
     next: 'See that it is writable and has room, or set WAGGLE_DATA_DIR to another.',
   })
 }
+
+/** The state of a table or a log that is being read cannot be had now: whoever asks waits, and nothing is decided about the record that asks. */
+function readError(directory: string, thrown: unknown, use: Use): WaggleError {
+  if (thrown instanceof WaggleError) return thrown
+  const { code, message } = thrown as { readonly code?: string; readonly message?: string }
+  const said = message ?? String(thrown)
+  if (isDamage(code, said)) return damaged(directory, said, thrown, use)
+  return new Unavailable('WAGGLE_LOG_READ_FAILED', {
+    message: `${directory} cannot be read: ${said.trim()}`,
+    next: 'See that the disk is healthy, and that the process may open enough files (ulimit -n).',
+    cause: thrown,
+  })
+}
+
+/** A file that is missing or holds something else; not a file that may not be opened, or of which too many are open. */
+function isDamage(code: string | undefined, said: string): boolean {
+  if (/Too many open files|Permission denied|Input\/output error|No space left|Cannot allocate memory/i.test(said)) return false
+  return code === 'LEVEL_CORRUPTION' || /Corruption|No such file/.test(said)
+}
+
+function damaged(directory: string, said: string, cause: unknown, use: Use): Unavailable {
+  return new Unavailable(use === 'log' ? 'WAGGLE_LOG_CORRUPT' : 'WAGGLE_STATE_CORRUPT', {
+    message: `${directory} is damaged: ${said.trim().replaceAll(/\s*\n\s*/g, '; ')}`,
+    next: use === 'log' ? damageNext : 'Delete the directory: its state is read again from the changelogs.',
+    cause,
+  })
+}
+
+/** The step to take after damage, whatever found it. */
+export const damageNext =
+  'Restore the data directory from a copy, or start once with `waggle run --accept-loss`: it goes on with what is left, and lists what is gone.'

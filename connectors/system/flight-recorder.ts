@@ -20,10 +20,13 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Reads what a process before left behind, if one died. */
-  static open(file: string): FileFlightRecorder {
+  /** Reads what a process before left behind, if one died. `onNotice` hears of lines that are damaged: the calls in them are not known, and nothing else is lost. */
+  static open(file: string, { onNotice = () => {} }: { readonly onNotice?: (notice: string) => void } = {}): FileFlightRecorder {
     mkdirSync(dirname(file), { recursive: true })
-    return new FileFlightRecorder(file, existsSync(file) ? suspectsOf(readFileSync(file, 'utf8')) : new Map())
+    if (!existsSync(file)) return new FileFlightRecorder(file, new Map())
+    const { suspects, damaged } = suspectsOf(readFileSync(file, 'utf8'))
+    if (damaged > 0) onNotice(`${damaged} lines of ${file} are damaged: requests in them that may have ended the process are not tried one by one.`)
+    return new FileFlightRecorder(file, suspects)
   }
 
   begin(records: readonly string[]): () => void {
@@ -72,13 +75,15 @@ type Line = { readonly [record: string]: number } | readonly [flight: number, re
 
 const maxBytes = 1024 * 1024
 
-function suspectsOf(journal: string): Map<string, number> {
+function suspectsOf(journal: string): { readonly suspects: Map<string, number>; readonly damaged: number } {
+  let damaged = 0
   const flying = new Map<number, readonly string[]>()
   const suspects = new Map<string, number>()
   // The death may have cut the last line off.
   const whole = journal.slice(0, journal.lastIndexOf('\n') + 1)
   for (const text of whole.split('\n')) {
     const line = lineOf(text)
+    if (line === null && text !== '') damaged++
     if (line === null) continue
     if (!isFlight(line)) for (const [record, deaths] of Object.entries(line)) suspects.set(record, deaths)
     else if (line.length === 2) flying.set(line[0], line[1])
@@ -90,16 +95,24 @@ function suspectsOf(journal: string): Map<string, number> {
   const inFlight = new Set([...flying.values()].flat())
   const lone = inFlight.size === 1 ? 1 : 0
   for (const record of inFlight) suspects.set(record, (suspects.get(record) ?? 0) + lone)
-  return suspects
+  return { suspects, damaged }
 }
 
-/** A line that a full disk cut short says nothing. */
+/** A line that a full disk cut short, or that a disk has damaged, says nothing. */
 function lineOf(text: string): Line | null {
   try {
-    return JSON.parse(text) as Line
+    const line: unknown = JSON.parse(text)
+    return isLine(line) ? line : null
   } catch {
     return null
   }
+}
+
+function isLine(line: unknown): line is Line {
+  if (line === null || typeof line !== 'object') return false
+  if (!Array.isArray(line)) return Object.values(line).every((deaths) => typeof deaths === 'number')
+  const [flight, records] = line as readonly unknown[]
+  return typeof flight === 'number' && (line.length === 1 || (Array.isArray(records) && records.every((record) => typeof record === 'string')))
 }
 
 function isFlight(line: Line): line is Exclude<Line, { readonly [record: string]: number }> {

@@ -5,6 +5,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
@@ -18,6 +19,7 @@ import type { Settings } from '../config/settings.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { idSecretOf } from './id-secret.ts'
+import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
@@ -35,6 +37,8 @@ export interface BeekeeperOptions {
   readonly settings: Settings
   readonly swarms: readonly ConfiguredSwarm[]
   readonly say: LogLine
+  /** Goes on with what is left of a damaged log. */
+  readonly acceptLoss?: boolean
   /** Of what takes time at the start: `done` of `all` are there. */
   readonly onProgress: (what: string, done: number, all: number) => void
 }
@@ -98,9 +102,10 @@ export class Beekeeper {
     const states = new Map<string, StateDirectory>()
     if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
     const [first] = states.values()
-    const log = await openLog(settings, first?.processId ?? null)
+    const onNotice = (notice: string) => say('', 'warn', notice)
+    const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
-    const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'))
+    const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
     const flights = new Flights(recorder)
     const database = await this.#openDatabase()
@@ -128,6 +133,7 @@ export class Beekeeper {
         }),
       ),
     )
+    await this.#saveMissingRows(log, database)
     await this.#openGateway(log, random)
     await Promise.all(
       this.#swarms.map(async ({ application }) => {
@@ -141,6 +147,7 @@ export class Beekeeper {
   }
 
   async #openStates(swarm: string, random: SystemRandom): Promise<StateDirectory> {
+    checkDataFormat(this.#options.settings.data_dir)
     const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
     const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationIdOf(swarm)), random })
     this.#closeLater('state', () => states.close())
@@ -163,7 +170,7 @@ export class Beekeeper {
         : new ClusterRequests({ ...common, random, onError })
     for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
     await requests.start()
-    const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms })
+    const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms, log })
     this.#closeLater('requests', () => requests.close())
     this.#gateway = await openHttpGateway({
       requests,
@@ -213,6 +220,15 @@ export class Beekeeper {
     const database = new ClickHouseDatabase({ url: url ?? 'http://127.0.0.1:8123', socketPath, clock: systemClock, random })
     this.#closeLater('database', () => database.close())
     return database
+  }
+
+  /** Where both the log and the database are in the data directory, and one may be older than the other. */
+  async #saveMissingRows(log: Log, database: ClickHouseDatabase): Promise<void> {
+    const { settings, say } = this.#options
+    if (settings.log !== 'embedded' || settings.clickhouse_url !== null || this.#clickhouseUrl === null) return
+    const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
+    if (!(log instanceof EmbeddedLog)) return
+    for (const { plan, topology } of this.#swarms) await saveMissingRows({ plan, topology, log, database, say })
   }
 
   #closeLater(what: string, close: () => Promise<void>): void {

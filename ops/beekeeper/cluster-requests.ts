@@ -80,7 +80,7 @@ export class ClusterRequests implements Requests {
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     const waiting = this.#pending.waiting + this.#questions.size
-    return this.#routes.refusal(gateway, { load: log.load, waiting, maxPending })
+    return this.#routes.refusal(gateway, { log, waiting, maxPending })
   }
 
   /** Of two that come at once with one key and different bodies the ledger takes the first: only it can say which body that is. */

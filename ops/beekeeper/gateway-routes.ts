@@ -44,11 +44,13 @@ export class GatewayRoutes {
   /** Why a gateway takes nothing now. */
   refusal(
     gateway: string,
-    { load, waiting, maxPending }: { readonly load: Log['load']; readonly waiting: number; readonly maxPending: number },
+    { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const route = this.#routes.get(gateway)
     if (route !== undefined && route.notReady() !== null) return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
+    const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
+    if (storage !== undefined && storage.refusal !== null) return { reason: storage.refusal, retryAfterSeconds: 30 }
     if (waiting >= maxPending) return { reason: `${waiting} requests are waiting for an answer`, retryAfterSeconds: 1 }
     return null
   }

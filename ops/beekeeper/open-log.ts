@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { KafkaLogOptions, KafkaSignIn } from '../../connectors/log/kafka/kafka-log.ts'
+import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log } from '../../processor/ports.ts'
@@ -10,11 +11,27 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
 import { transactionTimeoutOn } from '../streams/kafka-cluster.ts'
 
-/** The log that the settings name; on a cluster this process is known by its id where no name was given. WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED where it is a cluster that cannot be used. */
-export async function openLog(settings: Settings, processId: string | null = null): Promise<Log> {
+export interface OpenLogOptions {
+  /** On a cluster this process is known by it where no name was given. */
+  readonly processId?: string | null
+  /** On the embedded log: goes on with what is left of a damaged directory. */
+  readonly acceptLoss?: boolean
+  /** Told what whoever looks after the process should know. */
+  readonly onNotice?: (notice: string) => void
+}
+
+/** The log that the settings name; WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED where it is a cluster that cannot be used, WAGGLE_LOG_CORRUPT or WAGGLE_DATA_FORMAT where a directory cannot. */
+export async function openLog(settings: Settings, { processId = null, acceptLoss = false, onNotice = () => {} }: OpenLogOptions = {}): Promise<Log> {
   if (settings.log === 'embedded') {
     const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
-    return openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
+    checkDataFormat(settings.data_dir)
+    return openEmbeddedLog({
+      directory: join(settings.data_dir, 'log'),
+      clock: systemClock,
+      maxBytes: settings.log_max_bytes,
+      acceptLoss,
+      onNotice,
+    })
   }
   const options = { ...kafkaOptions(settings), ...(processId === null || settings.instance !== null ? {} : { instance: processId }) }
   if (settings.kafka_client === 'kafkajs') {

@@ -8,6 +8,7 @@ import { schemaRegistry } from '../../connectors/schema-registry/schema-registry
 import { Application } from '../../processor/application/application.ts'
 import type { Flights } from '../../processor/async/flights.ts'
 import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
+import type { Topology } from '../../topology/graph.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { invalidSwarm } from '../../topology/swarm/document.ts'
@@ -50,12 +51,20 @@ export interface RunningSwarmOptions {
 export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
+  readonly topology: Topology
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   readonly #lastFailure: () => WaggleError | null
 
-  private constructor(plan: SwarmPlan, application: Application, payloads: HandingSerde<Payload>, lastFailure: () => WaggleError | null) {
+  private constructor(
+    plan: SwarmPlan,
+    topology: Topology,
+    application: Application,
+    payloads: HandingSerde<Payload>,
+    lastFailure: () => WaggleError | null,
+  ) {
     this.plan = plan
+    this.topology = topology
     this.application = application
     this.#payloads = payloads
     this.#lastFailure = lastFailure
@@ -129,7 +138,7 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     if (states !== null) tellOfElsewhere(bees, settings, say)
-    return new RunningSwarm(plan, application, predictions?.serde ?? payloadSerde, () => lastFailure)
+    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure)
   }
 
   get routes(): readonly GatewayRoute[] {

@@ -19,6 +19,11 @@ export function swarmFailures(swarm: string): FailurePolicy {
     production: resume,
     deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, record.node, record) },
     standIn(error, { key, value, timestamp, headers, node }) {
+      // Its value is damaged on the disk. The key is there, as it was read.
+      if (error.code === 'WAGGLE_LOG_CORRUPT' && key instanceof Uint8Array) {
+        const bytes: Payload = { kind: 'bytes', bytes: new Uint8Array(0), contentType: '' }
+        return outputRecord({ key: Buffer.from(key).toString(), value: bytes, timestamp, headers }, beeError(error, node), null)
+      }
       if ((typeof key !== 'string' && key !== null) || !isPayload(value) || value.kind === 'error') return null
       return outputRecord({ key, value, timestamp, headers }, beeError(error, node), null)
     },

@@ -1,4 +1,4 @@
-import { type Clock, Handed, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
+import { type Clock, DamagedValue, Handed, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
@@ -71,7 +71,7 @@ export class SwarmRequests implements Requests {
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
-    return this.#routes.refusal(gateway, { load: log.load, waiting: this.#pending.waiting, maxPending })
+    return this.#routes.refusal(gateway, { log, waiting: this.#pending.waiting, maxPending })
   }
 
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
@@ -138,7 +138,7 @@ export class SwarmRequests implements Requests {
   }
 
   #received(topic: string, { key, value, headers }: LogRecord, payloads: HandingSerde<Payload>): void {
-    if (key === null || value === null) return
+    if (key === null || value === null || value instanceof DamagedValue) return
     const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
     if (!this.#pending.has(id)) return
     const answer =

@@ -16,9 +16,10 @@ program
   .argument('<file...>', 'swarm files')
   .description('runs swarms in the foreground, with gateway and embedded parts')
   .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
+  .option('--accept-loss', 'on a damaged embedded log: go on with what is left, and list what is gone', false)
   .addOption(json())
   .addHelpText('after', settingsHelp())
-  .action(async (files: string[], options: { log?: string; json: boolean }) => finish(await (await import('./run.ts')).run(files, options)))
+  .action(async (files: string[], options: import('./run.ts').RunOptions) => finish(await (await import('./run.ts')).run(files, options)))
 
 program
   .command('validate')
@@ -46,14 +47,17 @@ const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').ch
 
 program
   .command('reset')
-  .argument('<file>', 'swarm file')
+  .argument('[file]', 'swarm file')
   .description('deletes a swarm’s topics, positions and stores, so that it begins anew; rows in ClickHouse stay')
   .option('--force', 'do it', false)
   .option('--dry-run', 'only list what would be deleted', false)
+  .option('--reader <group>', 'on the embedded log, in place of a file: only the positions of this reader, which keeps records from being deleted')
   .option('--gateways', 'the topics of its gateways too; else they are read again from their beginning', false)
   .addOption(onLog())
   .addOption(json())
-  .action(async (file: string, options: import('./reset.ts').ResetOptions) => finish(await (await import('./reset.ts')).reset(file, options)))
+  .action(async (file: string | undefined, options: import('./reset.ts').ResetOptions) =>
+    finish(await (await import('./reset.ts')).reset(file ?? null, options)),
+  )
 
 const topics = program.command('topics').description('looks at the topics of the log')
 topics

@@ -1,9 +1,12 @@
 import { existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { kafkaOptions, openLog } from '../beekeeper/open-log.ts'
 import { partsOf } from '../beekeeper/swarm-parts.ts'
 import { loadConfig } from '../config/config.ts'
@@ -16,6 +19,8 @@ export interface ResetOptions {
   readonly dryRun: boolean
   /** The entrances' topics too. */
   readonly gateways: boolean
+  /** On the embedded log, in place of a file: gives up what this group has not read. */
+  readonly reader?: string
   readonly log?: string
   readonly json: boolean
 }
@@ -30,13 +35,12 @@ interface Leftovers {
   close(): Promise<void>
 }
 
-/** `waggle reset FILE`: a swarm's topics, positions and stores are gone, and it begins anew. */
-export async function reset(file: string, options: ResetOptions): Promise<number> {
-  const { force, dryRun, json } = options
+/** `waggle reset FILE`: a swarm's topics, positions and stores are gone, and it begins anew. With `--reader` only that reader's positions are. */
+export async function reset(file: string | null, options: ResetOptions): Promise<number> {
+  const { force, dryRun, json, reader } = options
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
-  const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env })
-  const plan = planSwarm(readSwarm(file, new BeeRegistry()), planSettingsOf(settings))
-  const found = settings.log === 'embedded' ? await onDisk(settings) : await onCluster(settings, partsOf(plan), plan.applicationId, options)
+  const { settings } = loadConfig({ directories: [...(file === null ? [] : [dirname(file)]), process.cwd()], env })
+  const found = reader === undefined ? await leftoversOf(file, settings, options) : await positionsOf(reader, settings)
   try {
     const isDone = force && !dryRun
     if (isDone) await found.delete()
@@ -48,6 +52,28 @@ export async function reset(file: string, options: ResetOptions): Promise<number
     return exitStatus.usage
   } finally {
     await found.close()
+  }
+}
+
+async function leftoversOf(file: string | null, settings: Settings, options: ResetOptions): Promise<Leftovers> {
+  if (file === null) throw new WaggleError('WAGGLE_USAGE', { message: 'Nothing says what to reset', next: 'Give a swarm file, or --reader GROUP.' })
+  const plan = planSwarm(readSwarm(file, new BeeRegistry()), planSettingsOf(settings))
+  return settings.log === 'embedded' ? await onDisk(settings) : await onCluster(settings, partsOf(plan), plan.applicationId, options)
+}
+
+/** WAGGLE_USAGE on a cluster, whose own tools do it. */
+async function positionsOf(reader: string, settings: Settings): Promise<Leftovers> {
+  if (settings.log !== 'embedded') {
+    throw new WaggleError('WAGGLE_USAGE', { message: '--reader is for the embedded log', next: 'On Kafka use kafka-consumer-groups.sh --delete.' })
+  }
+  const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
+  return {
+    topics: [],
+    groups: log.hasPositions(reader) ? [reader] : [],
+    directories: [],
+    kept: [],
+    delete: () => log.forgetPositions(reader),
+    close: () => log.close(),
   }
 }
 

@@ -12,8 +12,15 @@ import { readSwarm } from '../config/swarm-file.ts'
 import { Console } from './console.ts'
 import { exitStatus } from './exit-status.ts'
 
+export interface RunOptions {
+  readonly log?: string
+  readonly json: boolean
+  /** Goes on with what is left of a damaged data directory, and lists what is gone. */
+  readonly acceptLoss: boolean
+}
+
 /** `waggle run FILE…`: until a signal, or an error, ends it. */
-export async function run(files: readonly string[], { log, json }: { readonly log?: string; readonly json: boolean }): Promise<number> {
+export async function run(files: readonly string[], { log, json, acceptLoss }: RunOptions): Promise<number> {
   const registry = new BeeRegistry()
   const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
   const swarms = files.map((file) => ({
@@ -29,6 +36,7 @@ export async function run(files: readonly string[], { log, json }: { readonly lo
   const beekeeper = await Beekeeper.open({
     settings: first.config.settings,
     swarms,
+    acceptLoss,
     say: (bee, level, message) => out.log(bee, level, redaction.text(message)),
     onProgress: (what, done, all) => out.progress(what, done, all),
   }).catch((thrown: unknown) => {

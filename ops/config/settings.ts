@@ -19,6 +19,7 @@ export interface Settings {
   readonly request_timeout_seconds: number
   readonly answers_retention_seconds: number
   readonly retention_seconds: number
+  readonly log_max_bytes: number | null
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
   readonly max_requests_in_flight: number
@@ -149,7 +150,14 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_RETENTION_SECONDS',
     schema: integer(1, 315_360_000),
     default: 86_400,
-    about: 'How long records stay in a swarm’s topics.',
+    about: 'How long records stay in a swarm’s topics. On the embedded log those that a reader has not read stay longer.',
+  },
+  {
+    key: 'log_max_bytes',
+    variable: 'WAGGLE_LOG_MAX_BYTES',
+    schema: integer(1024 * 1024, Number.MAX_SAFE_INTEGER),
+    default: null,
+    about: 'Bytes that the embedded log may take on the disk; past it, with a reader that is behind: 503. Without it four fifths of the disk.',
   },
   {
     key: 'duplicate_retention_seconds',

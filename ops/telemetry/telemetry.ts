@@ -1,16 +1,18 @@
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
 import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
-import type { Clock } from '../../processor/ports.ts'
+import type { Clock, Log } from '../../processor/ports.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { metricsOf } from '../streams/metrics.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type Sample } from './exposition.ts'
+import { logFamilies } from './log-families.ts'
 import { RequestMeters } from './request-meters.ts'
 
 export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
+  readonly log?: Pick<Log, 'storage'>
 }
 
 interface MeasuredSwarm {
@@ -72,6 +74,7 @@ export class Telemetry {
         type: 'counter',
         samples: swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
       },
+      ...logFamilies(this.#options.log?.storage),
       ...this.#process,
       ...engineFamilies(swarms.flatMap(({ metrics }) => metrics)),
     ])

@@ -7,7 +7,7 @@ import type { Sensor } from '../metrics/sensor.ts'
 import { chosenTopics, type TaskMeters, type Traffic } from '../metrics/task-meters.ts'
 import type { OperatorProcessor } from '../operators/operator-processor.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
+import { DamagedValue, Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
@@ -121,6 +121,7 @@ export class SourceRuntime implements NodeRuntime {
   close(): void {}
 
   #handed(topic: string, value: Handed, headers: readonly Header[]): unknown {
+    if (value instanceof DamagedValue) throw value.error
     return value.serde === this.#value ? value.value : this.#value.deserialize(topic, value.bytes, headers)
   }
 }

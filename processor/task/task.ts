@@ -396,8 +396,10 @@ export class Task implements TaskState {
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
       this.#place.enter(queue.index, record, queue.isReplay(record))
-      this.failures.handle('deserialization', source.name, thrown, { key, value: value instanceof Handed ? value.value : value, timestamp, headers })
+      const failed = { key, value: value instanceof Handed ? value.value : value, timestamp, headers }
+      const standIn = this.failures.handle('deserialization', source.name, thrown, failed)
       this.#place.leave()
+      if (standIn !== null) return standIn
     }
     this.#consume(queue, record)
     return null

@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 import { canonical } from '../support/canonical-json.ts'
@@ -161,15 +160,4 @@ async function countRows(clickhouse: string, ids: ReadonlySet<string>, broken: s
   for (const id of ids) if (counts.get(id) !== 3) broken.push(`${id} has ${counts.get(id) ?? 0} rows`)
   for (const [id, rows] of counts) if (!ids.has(id)) broken.push(`${id}, which nobody sent, has ${rows} rows`)
   return [...counts.values()].reduce((sum, rows) => sum + rows, 0)
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } } })
-  const report = await killAtRandom({
-    rounds: Number(values.rounds),
-    seed: Number(values.seed),
-    say: (line) => process.stdout.write(`${line}\n`),
-  })
-  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-  process.exitCode = report.broken.length === 0 ? 0 : 1
 }

@@ -1,9 +1,11 @@
 import { type CommitPoint, Handed } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import type { CommitMark } from './commit-mark.ts'
 import { endsKey, positionKey, runKey, stateKey } from './keys.ts'
 import type { Partition, TailRecord } from './partition.ts'
 import { encodeRun, type StoredRecord } from './record-run.ts'
+import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
 
 export interface Appended {
@@ -26,12 +28,14 @@ export const inlineBytes = 16 * 1024
 export interface CommitDisk {
   readonly disk: Rocks
   readonly segments: Segments
+  readonly uses: SegmentUses
+  readonly mark: CommitMark
   /** Adds the number to `changes` where it is new. */
   storeNumber(task: string, store: string, changes: RocksChange[]): number
 }
 
 /** One atomic write of all sets, durable when it settles. Their values can be written, and large ones lie in segments. */
-export async function commitTogether(sets: readonly CommitSet[], { disk, segments, storeNumber }: CommitDisk): Promise<void> {
+export async function commitTogether(sets: readonly CommitSet[], { disk, segments, uses, mark, storeNumber }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
   const byPartition = new Map<Partition, TailRecord[]>()
   for (const { appended, group, point } of sets) {
@@ -53,11 +57,22 @@ export async function commitTogether(sets: readonly CommitSet[], { disk, segment
     const { topicNumber, number } = partition
     for (const run of runsOf(records)) changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), encodeRun(run)])
     changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.next)])
+    let named = 0
+    for (const { ref, offset } of records) {
+      if (ref === null || ref.segment === named) continue
+      named = ref.segment
+      uses.add(named, partition, records.at(-1)?.offset ?? offset, changes)
+    }
   }
   try {
-    await segments.sync()
+    const appended = await segments.sync()
     disk.write(changes)
+    const { sequence } = disk
     await disk.sync()
+    // Not before: the mark must not be ahead of what is durable.
+    for (const [partition, records] of byPartition) mark.end(partition.topicNumber, partition.number, (records.at(-1)?.offset ?? -1) + 1)
+    for (const [segment, bytes] of appended) mark.segment(segment, bytes)
+    mark.write(sequence)
   } catch (thrown) {
     throw writeError(disk.directory, thrown)
   }
@@ -90,7 +105,7 @@ function stored(record: TailRecord): StoredRecord {
   return { offset, timestamp, key, headers, value: ref ?? (value instanceof Handed ? value.bytes : value) }
 }
 
-function positionBytes(offset: number, metadata: string): Buffer {
+export function positionBytes(offset: number, metadata: string): Buffer {
   const bytes = Buffer.alloc(8 + Buffer.byteLength(metadata))
   bytes.writeDoubleBE(offset)
   bytes.write(metadata, 8)

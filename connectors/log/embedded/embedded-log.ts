@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import {
   type Clock,
   type CommitPoint,
@@ -8,6 +6,7 @@ import {
   Handed,
   type Log,
   type LogRecord,
+  type LogStorage,
   type LogTraits,
   type Position,
   type Producer,
@@ -24,13 +23,16 @@ import {
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
-import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, writeError } from './commit-cycle.ts'
+import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, positionBytes, writeError } from './commit-cycle.ts'
+import type { CommitMark } from './commit-mark.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
-import { endsKey, offsetOfRunKey, positionKey, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
+import { endsKey, positionKey, positionsOf, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
+import { endsOf, type OpenedDirectory, openLogDirectory, storedTopics, writeTopics } from './log-directory.ts'
 import { Partition, type TailRecord } from './partition.ts'
 import { PartitionReader } from './partition-reader.ts'
-import { decodeRun } from './record-run.ts'
-import { Segments } from './segments.ts'
+import { Retention } from './retention.ts'
+import type { SegmentUses } from './segment-uses.ts'
+import type { Segments } from './segments.ts'
 import { StoredState } from './stored-state.ts'
 
 export interface EmbeddedLogOptions {
@@ -41,6 +43,12 @@ export interface EmbeddedLogOptions {
   readonly maxTailBytes?: number
   /** Bytes that may wait to be written before gateways are told to refuse. */
   readonly maxPendingBytes?: number
+  /** Bytes that the log's files may take; past it, with a reader that is behind, `storage.refusal` says so. Null: four fifths of the disk. */
+  readonly maxBytes?: number | null
+  /** Goes on with what is left of a damaged directory, and tells `onNotice` what is gone. */
+  readonly acceptLoss?: boolean
+  /** Told what somebody should know who looks after the process. */
+  readonly onNotice?: (notice: string) => void
 }
 
 /**
@@ -48,9 +56,8 @@ export interface EmbeddedLogOptions {
  * and one sync, shared by everything that waits for one (group commit). Records are handed to this process's readers before.
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
-  mkdirSync(options.directory, { recursive: true })
-  const disk = await Rocks.open(join(options.directory, 'db'))
-  return new EmbeddedLog(options, disk)
+  const { directory, acceptLoss = false, onNotice = () => {} } = options
+  return new EmbeddedLog(options, await openLogDirectory({ directory, acceptLoss, onNotice }))
 }
 
 /** Another JavaScript thread that reads the database of this one. */
@@ -77,6 +84,10 @@ export class EmbeddedLog implements Log {
   readonly #storeNumbers = new Map<string, number>()
   readonly #borrowers = new Set<Borrower>()
   readonly #segments: Segments
+  readonly #uses: SegmentUses
+  readonly #mark: CommitMark
+  readonly #retention: Retention
+  readonly #directory: string
   #disk: Rocks
   #waiting: CommitSet[] = []
   /** Records of plain producers that no cycle has taken yet. */
@@ -90,21 +101,40 @@ export class EmbeddedLog implements Log {
   #broken: WaggleError | null = null
   #untilRepaired = Promise.withResolvers<void>()
   #closed = false
-  #cancelRetention = () => {}
   #cancelRepair = () => {}
 
-  constructor(options: EmbeddedLogOptions, disk: Rocks) {
+  constructor(options: EmbeddedLogOptions, { disk, segments, uses, mark }: OpenedDirectory) {
     this.#clock = options.clock
     this.#maxTailBytes = options.maxTailBytes ?? 16 * 1024 * 1024
     this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
+    this.#directory = options.directory
     this.#disk = disk
-    this.#segments = new Segments(join(options.directory, 'segments'))
+    this.#segments = segments
+    this.#uses = uses
+    this.#mark = mark
     this.#load()
-    this.#expireLater()
+    this.#retention = new Retention({
+      directory: options.directory,
+      clock: options.clock,
+      maxBytes: options.maxBytes ?? null,
+      onNotice: options.onNotice ?? (() => {}),
+      segments,
+      uses,
+      mark,
+      groups: this.#groups,
+      topics: () => this.#topics.values(),
+      disk: () => (this.#closed || this.#broken !== null ? null : this.#disk),
+      settled: async () => this.#cycle?.catch(() => {}),
+    })
+    this.#retention.start()
   }
 
   get load(): { readonly pendingBytes: number; readonly maxPendingBytes: number } {
     return { pendingBytes: this.#pendingBytes, maxPendingBytes: this.#maxPendingBytes }
+  }
+
+  get storage(): LogStorage {
+    return this.#retention.storage
   }
 
   readonly state: StateDisk = new StoredState({
@@ -140,7 +170,10 @@ export class EmbeddedLog implements Log {
     }
     if (changes.length === 0) return
     this.#disk.write(changes)
+    const { sequence } = this.#disk
     await this.#disk.sync()
+    writeTopics(this.#directory, storedTopics(this.#disk))
+    this.#mark.write(sequence)
     for (const topic of made) this.#topics.set(topic.spec.name, topic)
     for (const group of this.#groups.values()) group.changed()
   }
@@ -181,7 +214,7 @@ export class EmbeddedLog implements Log {
     return reader
   }
 
-  /** By whole runs; payloads that lie in segments stay with them. */
+  /** By whole runs, whoever has read them: its caller answers for that. Payloads in segments go with their file, when nothing names it any more. */
   async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle?.catch(() => {})
     if (this.#closed || this.#broken !== null) return
@@ -210,6 +243,23 @@ export class EmbeddedLog implements Log {
     if (bytes === null) return null
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     return { offset: buffer.readDoubleBE(), metadata: buffer.toString('utf8', 8) }
+  }
+
+  hasPositions(group: string): boolean {
+    for (const _ of this.#disk.range(...positionsOf(group), { values: false })) return true
+    return false
+  }
+
+  /** A group reads again from here on. It must not run. */
+  async rewind(group: string, { topic, partition, offset }: TopicPartition & { readonly offset: number }): Promise<void> {
+    this.#disk.write([[positionKey(group, topic, partition), positionBytes(offset, '')]])
+    await this.#disk.sync()
+  }
+
+  /** Gives up what a group has not read. It must not run. */
+  async forgetPositions(group: string): Promise<void> {
+    this.#disk.write([...this.#disk.range(...positionsOf(group))].map(([key]) => [key, null]))
+    await this.#disk.sync()
   }
 
   // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,13 +336,14 @@ export class EmbeddedLog implements Log {
     // What they were to read to its end is not read.
     for (const reader of this.#readers) reader.fail(closedLog())
     this.#untilRepaired.resolve()
-    this.#cancelRetention()
+    this.#retention.close()
     this.#cancelRepair()
     if (this.#loose.length > 0) this.#startCycle()
     while (this.#cycle !== null) await this.#cycle
     await this.#endBorrowers()
     await this.#segments.close()
     await this.#disk.close()
+    this.#mark.close()
   }
 
   #send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
@@ -341,6 +392,8 @@ export class EmbeddedLog implements Log {
       await commitTogether(sets, {
         disk: this.#disk,
         segments: this.#segments,
+        uses: this.#uses,
+        mark: this.#mark,
         storeNumber: (task, store, changes) => this.#storeNumber(task, store, changes),
       })
       this.#unsavedStores = []
@@ -453,10 +506,7 @@ export class EmbeddedLog implements Log {
   // ── Keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #load(): void {
-    for (const [, value] of this.#disk.range(Uint8Array.of(prefix.topic), Uint8Array.of(prefix.topic + 1))) {
-      const { number, ...spec } = JSON.parse(Buffer.from(value).toString()) as TopicSpec & { number: number }
-      this.#topics.set(spec.name, this.#topic(spec, number))
-    }
+    for (const { number, ...spec } of storedTopics(this.#disk)) this.#topics.set(spec.name, this.#topic(spec, number))
     for (const [key, value] of this.#disk.range(Uint8Array.of(prefix.storeNumber), Uint8Array.of(prefix.storeNumber + 1))) {
       this.#storeNumbers.set(Buffer.from(key.subarray(1)).toString(), Buffer.from(value).readUInt32BE())
     }
@@ -464,9 +514,7 @@ export class EmbeddedLog implements Log {
 
   #topic(spec: TopicSpec, number: number): Topic {
     const partitions = Array.from({ length: spec.partitions }, (_, partition) => {
-      const bytes = this.#disk.get(endsKey(number, partition))
-      const ends = bytes === null ? { start: 0, end: 0 } : { start: Buffer.from(bytes).readDoubleBE(), end: Buffer.from(bytes).readDoubleBE(8) }
-      return new Partition(spec.name, number, partition, ends)
+      return new Partition(spec.name, number, partition, endsOf(this.#disk.get(endsKey(number, partition))))
     })
     return { spec, number, partitions }
   }
@@ -479,46 +527,6 @@ export class EmbeddedLog implements Log {
         next: 'Create the topic, or correct its name.',
       })
     return found
-  }
-
-  #expireLater(): void {
-    this.#cancelRetention = this.#clock.after(retentionMs, () => {
-      // With a full disk it is tried again the next time.
-      void this.#expire()
-        .catch(() => {})
-        .then(() => {
-          if (!this.#closed) this.#expireLater()
-        })
-    })
-  }
-
-  /** Deletes whole runs whose newest record is past its topic's retention, then the segments that nothing names any more. */
-  async #expire(): Promise<void> {
-    // A commit on its way says where its partitions begin and end, and so does this. The next one has not begun yet.
-    await this.#cycle?.catch(() => {})
-    if (this.#closed || this.#broken !== null) return
-    const changes: RocksChange[] = []
-    let longest = 0
-    for (const { spec, partitions } of this.#topics.values()) {
-      longest = Math.max(longest, spec.retentionMs ?? Number.POSITIVE_INFINITY)
-      if (spec.retentionMs === null) continue
-      for (const partition of partitions) this.#expirePartition(partition, this.#clock.now() - spec.retentionMs, changes)
-    }
-    if (changes.length > 0) this.#disk.write(changes)
-    if (Number.isFinite(longest)) this.#segments.expire(this.#clock.now() - longest)
-  }
-
-  #expirePartition(partition: Partition, before: number, changes: RocksChange[]): void {
-    const { topicNumber, number, durableEnd } = partition
-    const first = partition.start
-    let left = maxExpiredRuns
-    for (const [key, run] of this.#disk.range(runKey(topicNumber, number, 0), runKey(topicNumber, number, durableEnd))) {
-      const last = decodeRun(offsetOfRunKey(key), run, () => nothing).at(-1)
-      if (last === undefined || last.timestamp >= before || left-- === 0) break
-      changes.push([key, null])
-      partition.start = last.offset + 1
-    }
-    if (partition.start > first) changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.durableEnd)])
   }
 }
 
@@ -568,9 +576,5 @@ function commitDropped(): WaggleError {
   })
 }
 
-/** How often what is past its retention is looked for. */
-const retentionMs = 60_000
-const maxExpiredRuns = 10_000
 /** How soon a database that could not be written is tried again. */
 const repairMs = 500
-const nothing = new Uint8Array(0)

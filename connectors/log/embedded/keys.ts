@@ -6,12 +6,13 @@
  *     L topic u32 │ partition u32 │ offset f64  → run of records
  *     P group 0x00 topic 0x00 partition u32     → offset f64, metadata
  *     N task 0x00 store                         → number of the store, u32
+ *     G segment u32 │ topic u32 │ partition u32 → last offset that names the segment: f64
  *     S store u32 │ key                         → value
  *
  * Numbers are big-endian, so that the order of keys is the order of numbers; offsets are non-negative doubles, whose bytes
  * order as they do.
  */
-export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, state: 0x53 } as const
+export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, segmentUse: 0x47, state: 0x53 } as const
 
 export function topicKey(name: string): Buffer {
   return named(prefix.topic, name)
@@ -42,8 +43,22 @@ export function positionKey(group: string, topic: string, partition: number): Bu
   return named(prefix.position, `${group}\0${topic}\0${partition}`)
 }
 
+/** All positions of a group: from, to. */
+export function positionsOf(group: string): readonly [from: Buffer, to: Buffer] {
+  return [named(prefix.position, `${group}\0`), named(prefix.position, `${group}\x01`)]
+}
+
 export function storeNumberKey(task: string, store: string): Buffer {
   return named(prefix.storeNumber, `${task}\0${store}`)
+}
+
+export function segmentUseKey(segment: number, topic: number, partition: number): Buffer {
+  const key = Buffer.allocUnsafe(13)
+  key[0] = prefix.segmentUse
+  key.writeUInt32BE(segment, 1)
+  key.writeUInt32BE(topic, 5)
+  key.writeUInt32BE(partition, 9)
+  return key
 }
 
 export function stateKey(store: number, key: Uint8Array): Buffer {

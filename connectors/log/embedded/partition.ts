@@ -86,6 +86,18 @@ export class Partition {
     this.#tailBytes -= bytes
   }
 
+  /** Timestamp of the record at this offset, or of the first one after it; null where there is none. */
+  timeOf(offset: number, disk: Rocks): number | null {
+    const first = this.#tail[0]
+    if (first !== undefined && offset >= first.offset) return this.#tail[this.#indexOf(offset)]?.timestamp ?? null
+    const from = this.#runAt(offset, disk)
+    for (const [key, run] of disk.range(from, runKey(this.topicNumber, this.number, this.durableEnd))) {
+      const record = decodeRun(offsetOfRunKey(key), run, () => nothing).find((one) => one.offset >= offset)
+      if (record !== undefined) return record.timestamp
+    }
+    return first?.timestamp ?? null
+  }
+
   /** Where the run begins that this offset lies in, or that is the last before it; its start where there is none. */
   firstOfRun(offset: number, disk: Rocks): number {
     const key = this.#runAt(offset, disk)
@@ -140,7 +152,7 @@ export class Partition {
     if (rest !== undefined) take(rest)
     if (full) return records
     const from = rest === undefined ? this.#runAt(offset, disk) : runKey(this.topicNumber, this.number, (rest.at(-1)?.offset ?? offset - 1) + 1)
-    const payload = (ref: SegmentRef) => segments.read(ref)
+    const payload = (ref: SegmentRef) => segments.payload(ref)
     for (const [key, run] of disk.range(from, runKey(this.topicNumber, this.number, end))) {
       take(decodeRun(offsetOfRunKey(key), run, payload))
       if (full) return records
@@ -179,3 +191,4 @@ export class Partition {
 /** Readers of one partition that are behind its tail at the same time; more of them decode runs again. */
 const maxLeft = 8
 const maxReadBytes = 8 * 1024 * 1024
+const nothing = new Uint8Array(0)

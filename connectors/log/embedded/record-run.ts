@@ -1,4 +1,4 @@
-import type { LogRecord } from '../../../processor/ports.ts'
+import type { Handed, LogRecord } from '../../../processor/ports.ts'
 import type { Header } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from './byte-writer.ts'
@@ -44,7 +44,7 @@ export function encodeRun(records: readonly StoredRecord[]): Buffer {
   return writer.done()
 }
 
-export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Uint8Array): LogRecord[] {
+export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Uint8Array | Handed): LogRecord[] {
   const reader = new ByteReader(bytes)
   return Array.from({ length: reader.u32() }, () => {
     const offset = first + reader.u32()

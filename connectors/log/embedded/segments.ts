@@ -1,8 +1,10 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, statSync, unlinkSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { WaggleError } from '../../../topology/waggle-error.ts'
+import { DamagedValue } from '../../../processor/ports.ts'
+import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
+import { damageNext } from '../../rocksdb/rocks.ts'
 
 /** Where a payload lies. */
 export interface SegmentRef {
@@ -24,6 +26,8 @@ export class Segments {
   #end = 0
   #handle: Promise<FileHandle> | null = null
   #writes: Promise<unknown>[] = []
+  /** By number: where each file ends that was appended to since the last `sync`. */
+  #appended = new Map<number, number>()
   #failed: unknown = null
 
   constructor(directory: string) {
@@ -39,6 +43,7 @@ export class Segments {
     if (this.#end > segmentBytes) this.#roll()
     const ref = { segment: this.#number, position: this.#end, length: bytes.length, crc: crc32(bytes) }
     this.#end += bytes.length
+    this.#appended.set(this.#number, this.#end)
     this.#handle ??= open(this.#path(this.#number), 'w')
     const write = this.#handle.then((handle) => writeAll(handle, bytes, ref.position))
     // A rejection is looked at in `sync`; until then it must not count as unhandled.
@@ -57,11 +62,16 @@ export class Segments {
     return this.#lost.has(ref)
   }
 
-  /** Everything appended so far is durable when it settles. After a failure the file is left as it is and the next one begun. */
-  async sync(): Promise<void> {
-    if (this.#writes.length === 0) return
+  /**
+   * Everything appended so far is durable when it settles; gives the files, by number, and up to where. After a failure the file is left as it is
+   * and the next one begun.
+   */
+  async sync(): Promise<ReadonlyMap<number, number>> {
+    const appended = this.#appended
+    if (this.#writes.length === 0) return appended
     const writes = this.#writes
     this.#writes = []
+    this.#appended = new Map()
     const handle = await this.#handle?.catch(() => null)
     await Promise.allSettled(writes)
     const failed = this.#failed
@@ -71,9 +81,30 @@ export class Segments {
       throw failed
     }
     await handle?.datasync()
+    return appended
   }
 
-  read({ segment, position, length, crc }: SegmentRef): Uint8Array {
+  /** The file that payloads go to now, and how much of it is taken. */
+  get current(): { readonly segment: number; readonly bytes: number } {
+    return { segment: this.#number, bytes: this.#end }
+  }
+
+  /** By number: how long each file is. */
+  sizes(): ReadonlyMap<number, number> {
+    return new Map(this.#numbers().map((number) => [number, statSync(this.#path(number)).size]))
+  }
+
+  /** What is damaged fails when its value is read, and nothing else does; an `Unavailable` where the bytes can only not be had now. */
+  payload(ref: SegmentRef): Uint8Array | DamagedValue {
+    try {
+      return this.#read(ref)
+    } catch (thrown) {
+      if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_LOG_CORRUPT') return new DamagedValue(thrown)
+      throw thrown
+    }
+  }
+
+  #read({ segment, position, length, crc }: SegmentRef): Uint8Array {
     const bytes = Buffer.allocUnsafe(length)
     const path = this.#path(segment)
     let got = 0
@@ -85,18 +116,15 @@ export class Segments {
         closeSync(file)
       }
     } catch (cause) {
-      throw corrupt(`${path} cannot be read`, cause)
+      throw readError(path, cause)
     }
     if (got !== length || crc32(bytes) !== crc) throw corrupt(`${path} does not hold what the log wrote at ${position}`)
     return bytes
   }
 
-  /** Deletes what was last written to before `before` (epoch ms): nothing that is kept names it any more. */
-  expire(before: number): void {
-    for (const number of this.#numbers()) {
-      if (number === this.#number) continue
-      if (statSync(this.#path(number)).mtimeMs < before) unlinkSync(this.#path(number))
-    }
+  /** Nothing that is kept names it any more. */
+  delete(segment: number): void {
+    rmSync(this.#path(segment), { force: true })
   }
 
   async close(): Promise<void> {
@@ -146,5 +174,16 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
 }
 
 function corrupt(message: string, cause?: unknown): WaggleError {
-  return new WaggleError('WAGGLE_LOG_CORRUPT', { message, next: 'Restore the data directory from a copy, or start with an empty one.', cause })
+  return new WaggleError('WAGGLE_LOG_CORRUPT', { message, next: damageNext, cause })
+}
+
+/** A missing file is damage. One that cannot be opened now (too many are open, it may not be read, the disk fails) is not. */
+function readError(path: string, cause: unknown): WaggleError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT') return corrupt(`${path} is missing`, cause)
+  return new Unavailable('WAGGLE_LOG_READ_FAILED', {
+    message: `${path} cannot be read: ${message}`,
+    next: 'See that the disk is healthy, that the file may be read, and that the process may open enough files (ulimit -n).',
+    cause,
+  })
 }

@@ -58,4 +58,13 @@ describe('The flight recorder', () => {
     assert.ok(statSync(file).size < 1024 * 1024)
     assert.deepEqual(afterDeath(), { 'still flying': 1 })
   })
+
+  it('says so where lines of the journal are damaged, and goes on with the others', () => {
+    FileFlightRecorder.open(file).begin(['1', '2'])
+    appendFileSync(file, 'damage\n[1]x\n[7,"no list"]\n{"3":"no number"}\n')
+    const notices: string[] = []
+    const { suspects } = FileFlightRecorder.open(file, { onNotice: (notice) => notices.push(notice) })
+    assert.deepEqual(Object.fromEntries(suspects), { '1': 0, '2': 0 })
+    assert.match(notices.join(), /^4 lines of .*flights are damaged/)
+  })
 })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
-import type { StoreChange } from '../../../../processor/ports.ts'
+import type { CommitPoint, StoreChange } from '../../../../processor/ports.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
 const nothing = { positions: [], state: [] } as const
@@ -94,5 +94,120 @@ describe('What is past its retention in the embedded log', () => {
     await clock.advance(60_000)
     while ((await offsets())?.start === 0) await new Promise((resolve) => setImmediate(resolve))
     assert.ok(((await offsets())?.start ?? 0) >= 1)
+  })
+})
+
+describe('What a reader of the embedded log has not read', () => {
+  const long = 3_600_000
+  let directory: string
+  let clock: SimulatedClock
+  let log: EmbeddedLog
+  let notices: string[]
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-unread-'))
+    clock = new SimulatedClock()
+    notices = []
+    await open()
+    await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: 1000 }])
+  })
+  afterEach(async () => {
+    await log.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  async function open(maxBytes: number | null = null): Promise<void> {
+    log = await openEmbeddedLog({ directory, clock, maxBytes, onNotice: (notice) => notices.push(notice) })
+  }
+
+  async function send(bytes = 10): Promise<void> {
+    const value = Buffer.alloc(bytes, Math.floor(bytes))
+    await (await log.producer()).send({ topic: 'rows', partition: 0, key: null, value, timestamp: clock.now(), headers: [] })
+  }
+
+  const at = (offset: number): CommitPoint => ({ positions: [{ topic: 'rows', partition: 0, offset, metadata: '' }], state: [] })
+  const start = async () => (await log.topic('rows'))?.offsets[0]?.start
+  const commit = async (offset: number) => (await log.taskProducer({ group: 'sink' })).commit(at(offset))
+
+  /** Timers fire one after the other, and what they begin settles in between. */
+  async function pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 60_000) {
+      await clock.advance(60_000)
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  it('stays for as long as its reader is away, also over a restart, and its reader is named once', async () => {
+    await send()
+    await commit(0)
+    await pass(long)
+    await log.close()
+    await open()
+    notices = []
+    await pass(long)
+    assert.equal(await start(), 0)
+    assert.deepEqual(
+      notices.map((notice) => /reader sink has not read.*1 records of rows, partition 0.*waggle reset --reader sink/.test(notice)),
+      [true],
+    )
+  })
+
+  it('stays where a group that is subscribed has committed nothing yet', async () => {
+    const listener = { assigned: () => {}, revoked: () => {}, lost: () => {} }
+    const consumer = await log.subscribe({ group: 'new', topics: ['rows'], offsetReset: 'earliest', isolation: 'handed', listener })
+    await send()
+    await pass(long)
+    assert.equal(await start(), 0)
+    await consumer.close()
+  })
+
+  it('goes when it has been read', async () => {
+    await send()
+    await send()
+    await commit(1)
+    await pass(long)
+    assert.equal(await start(), 1)
+    await commit(2)
+    await pass(long)
+    assert.equal(await start(), 2)
+  })
+
+  it('goes when its reader is given up', async () => {
+    await send()
+    await commit(0)
+    assert.equal(log.hasPositions('sink'), true)
+    await log.forgetPositions('sink')
+    assert.equal(log.hasPositions('sink'), false)
+    await pass(long)
+    assert.equal(await start(), 1)
+  })
+
+  it('keeps the file that its large value lies in, which goes with it', async () => {
+    const files = () => readdirSync(join(directory, 'segments')).length
+    await send(100_000)
+    await commit(0)
+    // A file that is written to is never deleted.
+    await log.close()
+    await open()
+    await pass(long)
+    assert.equal(files(), 1)
+    await commit(1)
+    await pass(long)
+    assert.equal(files(), 0)
+  })
+
+  it('makes gateways refuse at the bound of the disk, by the name of its reader, until that has read', async () => {
+    await log.close()
+    await open(1024 * 1024)
+    for (let sent = 0; sent < 12; sent++) await send(100_000 + sent)
+    await commit(2)
+    await clock.advance(5_000)
+    assert.equal(log.storage.refusal, null, 'a reader that has just fallen behind is at work')
+    assert.match(notices.join(), /of 1 MiB that it may have.*reader sink is 10 records of rows, partition 0, behind/)
+    await clock.advance(60_000)
+    assert.match(log.storage.refusal ?? '', /reader sink is 10 records of rows, partition 0, behind/)
+    await commit(12)
+    await clock.advance(5_000)
+    assert.equal(log.storage.refusal, null)
   })
 })

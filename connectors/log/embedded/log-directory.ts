@@ -1,0 +1,290 @@
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { TopicSpec } from '../../../topology/topic.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { damageNext, Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
+import { endsBytes, writeError } from './commit-cycle.ts'
+import { CommitMark, type Manifest, type Marked } from './commit-mark.ts'
+import { endsKey, prefix, topicKey } from './keys.ts'
+import { decodeRun } from './record-run.ts'
+import { SegmentUses } from './segment-uses.ts'
+import { Segments } from './segments.ts'
+
+export interface LogDirectoryOptions {
+  readonly directory: string
+  /** Goes on with what is left of a damaged directory. */
+  readonly acceptLoss: boolean
+  readonly onNotice: (notice: string) => void
+}
+
+/** A topic as the database and `topics.json` have it. */
+export type StoredTopic = TopicSpec & { readonly number: number }
+
+export interface OpenedDirectory {
+  readonly disk: Rocks
+  readonly segments: Segments
+  readonly uses: SegmentUses
+  readonly mark: CommitMark
+}
+
+/**
+ * Opens the log's directory and checks that everything durable is there. RocksDB mends a damaged database by dropping what it cannot read, so it opens
+ * links to the files, and only what passes the checks stays as it made it. WAGGLE_LOG_CORRUPT names all damage; the directory is as it was then.
+ * Losses that are accepted are notices, and the damaged database stays beside the new one.
+ */
+export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
+  mkdirSync(directory, { recursive: true })
+  const place = join(directory, 'db')
+  const mark = new CommitMark(join(directory, 'mark'))
+  const topics = readTopics(directory)
+  const marked = markedBefore(mark, topics !== null, onNotice)
+  const before = keepLinks(directory)
+  let disk: Rocks | null = null
+  const found: string[] = []
+  /** Whether all tables can be read, so that what is left is worth keeping. */
+  let isWhole = true
+  const manifest = manifestOf(place, marked?.manifest?.bytes)
+  if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {
+    isWhole = false
+    found.push(`${place}/MANIFEST-${manifest.number} does not begin with the ${marked.manifest.bytes} bytes that were written`)
+  }
+  try {
+    disk = await Rocks.open(place)
+    if (marked !== null && disk.sequence < marked.sequence) {
+      found.push(
+        `${place} ends ${marked.sequence - disk.sequence} changes before the last durable commit: its write-ahead log or its manifest is damaged`,
+      )
+    }
+    if (bytesOfTables(place) <= maxVerifiedBytes) disk.verify()
+  } catch (thrown) {
+    if (!(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_LOG_CORRUPT') {
+      await disk?.close()
+      if (before !== null) rmSync(before, { recursive: true })
+      throw thrown
+    }
+    found.push(thrown.message)
+    isWhole = false
+  }
+  const segments = new Segments(join(directory, 'segments'))
+  const damagedSegments = damagedFiles(segments, marked, found)
+  if (found.length > 0 && !acceptLoss) {
+    await disk?.close()
+    // Nothing that can still be saved is lost by having looked.
+    if (before !== null) {
+      rmSync(place, { recursive: true, force: true })
+      renameSync(before, place)
+    }
+    throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${directory} is damaged. ${found.join('. ')}`, next: damageNext })
+  }
+  if (disk === null || !isWhole) {
+    await disk?.close()
+    rmSync(place, { recursive: true, force: true })
+    disk = await Rocks.open(place)
+  }
+  const uses = new SegmentUses()
+  if (found.length > 0) {
+    const kept = keepDamaged(directory, before)
+    onNotice(`${found.join('. ')}. Going on without it (--accept-loss).${kept === null ? '' : ` The database as it was is kept in ${kept}.`}`)
+    for (const loss of accept({ disk, isWhole, marked, topics: topics ?? storedTopics(disk), damagedSegments })) onNotice(`Lost: ${loss}`)
+    await disk.sync()
+  } else if (before !== null) removeLinks(directory)
+  uses.load(disk)
+  dropOrphans(disk, segments, uses)
+  try {
+    writeTopics(directory, storedTopics(disk))
+    const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
+    mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
+  } catch (thrown) {
+    await disk.close()
+    throw writeError(directory, thrown)
+  }
+  return { disk, segments, uses, mark }
+}
+
+export function storedTopics(disk: Rocks): readonly StoredTopic[] {
+  return [...disk.range(Uint8Array.of(prefix.topic), Uint8Array.of(prefix.topic + 1))].map(
+    ([, value]) => JSON.parse(Buffer.from(value).toString()) as StoredTopic,
+  )
+}
+
+/** Names and numbers of topics, beside the database: losses are named by them. */
+export function writeTopics(directory: string, topics: readonly StoredTopic[]): void {
+  const file = join(directory, 'topics.json')
+  writeFileSync(`${file}.next`, JSON.stringify(topics), { flush: true })
+  renameSync(`${file}.next`, file)
+}
+
+/** Null where there are none, or none that can be read: they only give names. */
+function readTopics(directory: string): readonly StoredTopic[] | null {
+  try {
+    return JSON.parse(readFileSync(join(directory, 'topics.json'), 'utf8')) as readonly StoredTopic[]
+  } catch {
+    return null
+  }
+}
+
+/** Null where nothing can be compared. A directory of before there was a mark has no `topics.json` either. */
+function markedBefore(mark: CommitMark, hasTopics: boolean, onNotice: (notice: string) => void): Marked | null {
+  const marked = mark.read()
+  if (marked === 'damaged' || (marked === null && hasTopics)) {
+    onNotice('The mark of the last durable commit is missing or damaged: at this start nobody can tell whether the end of the log is all there.')
+  }
+  return marked === 'damaged' ? null : marked
+}
+
+/** The manifest that RocksDB's file CURRENT names, or no more than the first `upTo` bytes of it; null where it names none. */
+export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
+  try {
+    const name = readFileSync(join(place, 'CURRENT'), 'utf8').trim()
+    const number = Number(/^MANIFEST-(\d+)$/.exec(name)?.[1])
+    if (!Number.isFinite(number)) return null
+    const bytes = readFileSync(join(place, name)).subarray(0, Math.min(upTo, Number.MAX_SAFE_INTEGER))
+    return { number, bytes: bytes.length, crc: crc32(bytes) }
+  } catch {
+    return null
+  }
+}
+
+/** A later manifest begins with all tables; an earlier one does not know those of later. */
+function isOther(found: Manifest, marked: Manifest): boolean {
+  return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
+}
+
+/** Files that are shorter than what was durable in them. */
+function damagedFiles(segments: Segments, marked: Marked | null, found: string[]): ReadonlySet<number> {
+  const sizes = segments.sizes()
+  const damaged = new Set<number>()
+  for (const { segment, bytes } of marked?.segments ?? []) {
+    const size = sizes.get(segment)
+    if (size !== undefined && size >= bytes) continue
+    damaged.add(segment)
+    found.push(
+      size === undefined ? `The segment file ${segment} is missing` : `The segment file ${segment} has ${size} bytes, where ${bytes} were written`,
+    )
+  }
+  return damaged
+}
+
+interface Accepted {
+  readonly disk: Rocks
+  /** False: the database is a new one, and all that it had is gone. */
+  readonly isWhole: boolean
+  readonly marked: Marked | null
+  readonly topics: readonly StoredTopic[]
+  readonly damagedSegments: ReadonlySet<number>
+}
+
+/** Makes the database agree with what is gone, and gives a line for each loss. No offset is given out twice. */
+function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): readonly string[] {
+  const losses: string[] = []
+  const changes: RocksChange[] = []
+  const names = new Map(topics.map(({ number, name }) => [number, name]))
+  if (!isWhole) losses.push('positions and stores of all swarms, with the answers and idempotency keys in them')
+  for (const topic of topics) if (disk.get(topicKey(topic.name)) === null) changes.push([topicKey(topic.name), Buffer.from(JSON.stringify(topic))])
+  for (const { topic, partition, end } of marked?.ends ?? []) {
+    const { start, end: from } = endsOf(disk.get(endsKey(topic, partition)))
+    if (from >= end) continue
+    losses.push(`${end - from} records of ${names.get(topic) ?? `topic number ${topic}`}, partition ${partition}, offsets ${from} to ${end - 1}`)
+    if (names.has(topic)) changes.push([endsKey(topic, partition), endsBytes(from === start ? end : start, end)])
+  }
+  disk.write(changes)
+  losses.push(...payloadLosses(disk, damagedSegments, names))
+  return losses.length === 0 ? ['nothing that the mark knows of'] : losses
+}
+
+/** Records stay whose payload is gone: each of them fails by itself when it is read. */
+function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: ReadonlyMap<number, string>): readonly string[] {
+  if (damaged.size === 0) return []
+  const counts = new Map<string, { count: number; first: number; last: number }>()
+  for (const [key, run] of disk.range(Uint8Array.of(prefix.run), Uint8Array.of(prefix.run + 1))) {
+    const bytes = Buffer.from(key)
+    let isDamaged = false
+    for (const { offset } of decodeRun(bytes.readDoubleBE(9), run, ({ segment }) => {
+      isDamaged = damaged.has(segment)
+      return nothing
+    })) {
+      if (!isDamaged) continue
+      isDamaged = false
+      const place = `${names.get(bytes.readUInt32BE(1)) ?? `topic number ${bytes.readUInt32BE(1)}`}, partition ${bytes.readUInt32BE(5)}`
+      const there = counts.get(place)
+      if (there === undefined) counts.set(place, { count: 1, first: offset, last: offset })
+      else {
+        there.count++
+        there.last = offset
+      }
+    }
+  }
+  return [...counts].map(([place, { count, first, last }]) => `large values of up to ${count} records of ${place}, offsets ${first} to ${last}`)
+}
+
+/** Payloads whose commit never came, and what an older version wrote without saying who names it. */
+function dropOrphans(disk: Rocks, segments: Segments, uses: SegmentUses): void {
+  const unknown = [...segments.sizes().keys()].filter((segment) => !uses.has(segment))
+  if (unknown.length === 0) return
+  const changes = uses.find(disk)
+  if (changes.length > 0) disk.write(changes)
+  for (const segment of unknown) if (!uses.has(segment)) segments.delete(segment)
+}
+
+function endsIn(disk: Rocks): Marked['ends'] {
+  return [...disk.range(Uint8Array.of(prefix.ends), Uint8Array.of(prefix.ends + 1))].map(([key, value]) => {
+    const bytes = Buffer.from(key)
+    return { topic: bytes.readUInt32BE(1), partition: bytes.readUInt32BE(5), end: endsOf(value).end }
+  })
+}
+
+export function endsOf(value: Uint8Array | null): { readonly start: number; readonly end: number } {
+  if (value === null) return { start: 0, end: 0 }
+  const bytes = Buffer.from(value)
+  return { start: bytes.readDoubleBE(), end: bytes.readDoubleBE(8) }
+}
+
+// ── The database's files as they were ───────────────────────────────────────────────────────────────────────────────────────
+
+/** Links to all files of the database; null where there is none yet, or where the file system has no links. */
+function keepLinks(directory: string): string | null {
+  const place = join(directory, 'db')
+  if (!existsSync(place)) return null
+  const links = join(directory, `${linksName}${process.pid}`)
+  rmSync(links, { recursive: true, force: true })
+  mkdirSync(links)
+  for (const name of readdirSync(place)) {
+    if (name === 'LOCK') continue
+    try {
+      linkSync(join(place, name), join(links, name))
+    } catch (error) {
+      // Another process has the database open, which opening it will say.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
+      rmSync(links, { recursive: true })
+      return null
+    }
+  }
+  return links
+}
+
+/** Also those of a start that died in the middle: this one has the database's lock and has found it whole. */
+function removeLinks(directory: string): void {
+  for (const name of readdirSync(directory)) if (name.startsWith(linksName)) rmSync(join(directory, name), { recursive: true })
+}
+
+function keepDamaged(directory: string, links: string | null): string | null {
+  if (links === null) return null
+  for (let number = 1; ; number++) {
+    const kept = join(directory, `db.damaged-${number}`)
+    if (existsSync(kept)) continue
+    renameSync(links, kept)
+    return kept
+  }
+}
+
+function bytesOfTables(place: string): number {
+  let bytes = 0
+  for (const name of readdirSync(place)) if (name.endsWith('.sst')) bytes += statSync(join(place, name), { throwIfNoEntry: false })?.size ?? 0
+  return bytes
+}
+
+const linksName = 'db.before-'
+/** Tables up to this size are read through at each start; damage in larger ones is found when they are read. */
+const maxVerifiedBytes = 256 * 1024 * 1024
+const nothing = new Uint8Array(0)

@@ -1,0 +1,54 @@
+import type { Rocks } from '../../rocksdb/rocks.ts'
+import type { Group } from './group-consumer.ts'
+import { prefix } from './keys.ts'
+import type { Partition } from './partition.ts'
+
+/** Next offset that a group has not committed past, in one partition. */
+export interface ReaderPosition {
+  readonly group: string
+  readonly offset: number
+}
+
+/**
+ * Everybody who is still to read something of this log: groups with a stored position, also those of swarms that do not run now; groups of this process
+ * that have committed nothing yet; and readers without a group. Nothing in front of them may be deleted.
+ */
+export class Readers {
+  readonly #stored = new Map<string, ReaderPosition[]>()
+  readonly #groups: ReadonlyMap<string, Group>
+
+  constructor(disk: Rocks, groups: ReadonlyMap<string, Group>) {
+    this.#groups = groups
+    for (const [key, value] of disk.range(Uint8Array.of(prefix.position), Uint8Array.of(prefix.position + 1))) {
+      const [group = '', topic = '', partition = ''] = Buffer.from(key.subarray(1)).toString().split('\0')
+      const place = `${topic}\0${partition}`
+      const position = { group, offset: new DataView(value.buffer, value.byteOffset).getFloat64(0) }
+      const there = this.#stored.get(place)
+      if (there === undefined) this.#stored.set(place, [position])
+      else there.push(position)
+    }
+  }
+
+  /** Groups that read this partition. A group that runs here and does not read the topic any more holds nothing back. */
+  of(partition: Partition): readonly ReaderPosition[] {
+    const { topic, number, start } = partition
+    const stored = this.#stored.get(`${topic}\0${number}`) ?? []
+    const positions = stored.filter(({ group }) => {
+      const members = this.#groups.get(group)?.members ?? []
+      return members.length === 0 || members.some((member) => member.reads(topic))
+    })
+    for (const { name, members } of this.#groups.values()) {
+      const isNew = !stored.some(({ group }) => group === name)
+      if (isNew && members.some((member) => member.reads(topic))) positions.push({ group: name, offset: start })
+    }
+    return positions
+  }
+
+  /** Everything before it has been read by every reader. */
+  floor(partition: Partition): number {
+    let floor = partition.durableEnd
+    for (const { offset } of this.of(partition)) floor = Math.min(floor, offset)
+    for (const watcher of partition.watchers) floor = Math.min(floor, watcher.positionOf(partition))
+    return floor
+  }
+}

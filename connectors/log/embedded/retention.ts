@@ -1,0 +1,258 @@
+import { readdirSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, LogStorage } from '../../../processor/ports.ts'
+import type { TopicSpec } from '../../../topology/topic.ts'
+import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { endsBytes } from './commit-cycle.ts'
+import type { CommitMark } from './commit-mark.ts'
+import type { Group } from './group-consumer.ts'
+import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
+import { manifestOf } from './log-directory.ts'
+import type { Partition } from './partition.ts'
+import { Readers } from './readers.ts'
+import { decodeRun } from './record-run.ts'
+import type { SegmentUses } from './segment-uses.ts'
+import type { Segments } from './segments.ts'
+
+export interface RetentionOptions {
+  readonly directory: string
+  readonly clock: Clock
+  /** Of the log's files; null: four fifths of the disk. */
+  readonly maxBytes: number | null
+  readonly onNotice: (notice: string) => void
+  readonly segments: Segments
+  readonly uses: SegmentUses
+  readonly mark: CommitMark
+  readonly groups: ReadonlyMap<string, Group>
+  readonly topics: () => Iterable<{ readonly spec: TopicSpec; readonly partitions: readonly Partition[] }>
+  /** Null where it is closed, or cannot be written now. */
+  readonly disk: () => Rocks | null
+  /** Settles when no commit is on its way; the next one has not begun by then. */
+  readonly settled: () => Promise<void>
+}
+
+/**
+ * What may go of the log, and when. A record goes when it is past its topic's retention *and* every reader has read it. Near the bound of the disk
+ * whatever every reader has read goes, however young. What is not read stays: at the bound gateways refuse, until its reader has come further.
+ */
+export class Retention {
+  readonly #options: RetentionOptions
+  readonly #maxBytes: number
+  #storage: LogStorage
+  #hasWarned = false
+  /** Groups that were named as those who hold records back. */
+  readonly #named = new Set<string>()
+  /** Found without a use one round ago: a commit that was on its way then is through by now. */
+  #unused: ReadonlySet<number> = new Set()
+  #isClosed = false
+  #cancelExpiry = () => {}
+  #cancelMeasure = () => {}
+
+  constructor(options: RetentionOptions) {
+    this.#options = options
+    this.#maxBytes = options.maxBytes ?? Math.floor(diskOf(options.directory).size * shareOfDisk)
+    this.#storage = { bytes: 0, maxBytes: this.#maxBytes, behind: [], refusal: null }
+  }
+
+  start(): void {
+    this.#measure()
+    this.#expireLater()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#cancelExpiry()
+    this.#cancelMeasure()
+  }
+
+  /** As last measured. */
+  get storage(): LogStorage {
+    return this.#storage
+  }
+
+  #expireLater(): void {
+    this.#cancelExpiry = this.#options.clock.after(expiryMs, () => {
+      // With a full disk it is tried again the next time.
+      void this.#expire(false)
+        .catch(() => {})
+        .then(() => {
+          if (!this.#isClosed) this.#expireLater()
+        })
+    })
+  }
+
+  /** Deletes whole runs whose newest record may go, then the segments that nothing names any more. */
+  async #expire(isShort: boolean): Promise<void> {
+    const { settled, clock, topics, groups } = this.#options
+    // A commit on its way says where its partitions begin and end, and so does this.
+    await settled()
+    const disk = this.#options.disk()
+    if (disk === null || this.#isClosed) return
+    const changes: RocksChange[] = []
+    const held = new Map<string, string>()
+    const readers = new Readers(disk, groups)
+    for (const { spec, partitions } of topics()) {
+      if (spec.retentionMs === null) continue
+      const before = isShort ? Number.POSITIVE_INFINITY : clock.now() - spec.retentionMs
+      for (const partition of partitions) this.#expirePartition(partition, { before, readers, disk, changes, held })
+    }
+    const unused = this.#takeUnused(changes)
+    if (changes.length > 0) disk.write(changes)
+    for (const segment of unused) this.#options.segments.delete(segment)
+    if (!isShort) this.#nameHeld(held)
+  }
+
+  #expirePartition(
+    partition: Partition,
+    {
+      before,
+      readers,
+      disk,
+      changes,
+      held,
+    }: {
+      readonly before: number
+      readonly readers: Readers
+      readonly disk: Rocks
+      readonly changes: RocksChange[]
+      readonly held: Map<string, string>
+    },
+  ): void {
+    const { topicNumber, number, durableEnd, start } = partition
+    let floor: number | null = null
+    let left = maxExpiredRuns
+    for (const [key, run] of disk.range(runKey(topicNumber, number, 0), runKey(topicNumber, number, durableEnd))) {
+      const last = decodeRun(offsetOfRunKey(key), run, () => nothing).at(-1)
+      if (last === undefined || last.timestamp >= before || left-- === 0) break
+      // Asked only where something is past its retention.
+      floor ??= readers.floor(partition)
+      if (last.offset >= floor) {
+        for (const { group, offset } of readers.of(partition))
+          if (offset <= last.offset) held.set(group, `${durableEnd - offset} records of ${partition.topic}, partition ${number}`)
+        break
+      }
+      changes.push([key, null])
+      partition.start = last.offset + 1
+    }
+    if (partition.start > start) changes.push([endsKey(topicNumber, number), endsBytes(partition.start, durableEnd)])
+  }
+
+  /** Their payloads go when no commit can be on its way that names them: after two rounds. */
+  #takeUnused(changes: RocksChange[]): readonly number[] {
+    const { uses, segments, mark, topics } = this.#options
+    const starts = new Map<string, number>()
+    for (const { partitions } of topics()) for (const { topicNumber, number, start } of partitions) starts.set(`${topicNumber} ${number}`, start)
+    const found = uses
+      .unused((topic, partition) => starts.get(`${topic} ${partition}`) ?? 0)
+      .filter((segment) => segment !== segments.current.segment)
+    const unused = found.filter((segment) => this.#unused.has(segment))
+    this.#unused = new Set(found)
+    for (const segment of unused) {
+      changes.push(...uses.forget(segment))
+      mark.forgetSegment(segment)
+    }
+    // After a power failure the mark must not name a file that is gone.
+    if (unused.length > 0) mark.flush({ sync: true })
+    return unused
+  }
+
+  #nameHeld(held: ReadonlyMap<string, string>): void {
+    for (const [group, what] of held) {
+      if (this.#named.has(group)) continue
+      this.#options.onNotice(
+        `Records are kept past their retention because the reader ${group} has not read them: it is ${what} behind. ${releaseOf(group)}`,
+      )
+    }
+    this.#named.clear()
+    for (const group of held.keys()) this.#named.add(group)
+  }
+
+  #measure(): void {
+    const { directory, clock, onNotice, mark } = this.#options
+    const disk = this.#options.disk()
+    if (disk !== null) {
+      const manifest = manifestOf(join(directory, 'db'))
+      if (manifest !== null) mark.manifest(manifest)
+      mark.flush()
+      const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
+      const behind = this.#behind(disk)
+      const [furthest] = behind
+      const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
+      const says = `The log has ${shown(bytes)} on its disk, of ${shown(this.#maxBytes)} that it may have (WAGGLE_LOG_MAX_BYTES)`
+      const who =
+        furthest === undefined
+          ? 'every reader has read what there is'
+          : `the reader ${furthest.group} is ${furthest.records} records of ${furthest.topic}, partition ${furthest.partition}, behind`
+      if (isNear && !this.#hasWarned) onNotice(`${says}; ${who}.${furthest === undefined ? '' : ` ${releaseOf(furthest.group)}`}`)
+      this.#hasWarned = isNear
+      const isStuck = furthest !== undefined && furthest.oldestAgeMs >= stuckMs
+      this.#storage = {
+        bytes,
+        maxBytes: this.#maxBytes,
+        behind,
+        refusal: bytes >= this.#maxBytes && isStuck ? `${says}; ${who}` : null,
+      }
+      if (bytes >= this.#maxBytes * shortAt) void this.#expire(true).catch(() => {})
+    }
+    if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure())
+  }
+
+  /** The furthest first. */
+  #behind(disk: Rocks): LogStorage['behind'] {
+    const readers = new Readers(disk, this.#options.groups)
+    const now = this.#options.clock.now()
+    const behind: LogStorage['behind'][number][] = []
+    for (const { partitions } of this.#options.topics()) {
+      for (const partition of partitions) {
+        const { topic, number, durableEnd, start } = partition
+        for (const { group, offset } of readers.of(partition)) {
+          const records = durableEnd - Math.max(offset, start)
+          if (records <= 0) continue
+          const at = partition.timeOf(Math.max(offset, start), disk)
+          behind.push({ group, topic, partition: number, records, oldestAgeMs: at === null ? 0 : Math.max(0, now - at) })
+        }
+      }
+    }
+    return behind.sort((one, other) => other.records - one.records)
+  }
+}
+
+function releaseOf(group: string): string {
+  return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
+}
+
+/** Files of RocksDB come and go while they are counted. */
+function bytesOf(directory: string): number {
+  let bytes = 0
+  for (const name of namesIn(directory)) bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
+  return bytes
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+function diskOf(directory: string): { readonly size: number; readonly free: number } {
+  const { blocks, bsize, bavail } = statfsSync(directory)
+  return { size: blocks * bsize, free: bavail * bsize }
+}
+
+function shown(bytes: number): string {
+  return bytes >= 10 * 1024 ** 3 ? `${Math.round(bytes / 1024 ** 3)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`
+}
+
+/** How often what is past its retention is looked for, and how often the disk is measured. */
+const expiryMs = 60_000
+const measureMs = 5_000
+const maxExpiredRuns = 10_000
+/** A reader that has left a record for so long is behind, and not only at work. */
+const stuckMs = 30_000
+const shareOfDisk = 0.8
+const warnAt = 0.7
+const shortAt = 0.9
+const scarceAt = 0.1
+const nothing = new Uint8Array(0)

@@ -1,0 +1,89 @@
+import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { prefix, segmentUseKey } from './keys.ts'
+import type { Partition } from './partition.ts'
+import { decodeRun } from './record-run.ts'
+
+interface Use {
+  readonly topic: number
+  readonly partition: number
+  last: number
+}
+
+/**
+ * Which partitions name payloads of which segment file, and up to which offset: a file is deleted when retention has passed all of them. Kept in the
+ * database, in the commit that has the records.
+ */
+export class SegmentUses {
+  readonly #segments = new Map<number, Map<string, Use>>()
+
+  load(disk: Rocks): void {
+    this.#segments.clear()
+    for (const [key, value] of disk.range(Uint8Array.of(prefix.segmentUse), Uint8Array.of(prefix.segmentUse + 1))) {
+      const bytes = Buffer.from(key)
+      this.#set(bytes.readUInt32BE(1), bytes.readUInt32BE(5), bytes.readUInt32BE(9), Buffer.from(value).readDoubleBE())
+    }
+  }
+
+  has(segment: number): boolean {
+    return this.#segments.has(segment)
+  }
+
+  /** A record of this partition names the segment. */
+  add(segment: number, { topicNumber, number }: Partition, offset: number, changes: RocksChange[]): void {
+    this.#set(segment, topicNumber, number, offset)
+    changes.push(useChange(segment, topicNumber, number, offset))
+  }
+
+  /** Segments that no kept record names, by where partitions start. */
+  unused(startOf: (topic: number, partition: number) => number): readonly number[] {
+    const unused: number[] = []
+    for (const [segment, uses] of this.#segments) {
+      let isUsed = false
+      for (const { topic, partition, last } of uses.values()) isUsed ||= last >= startOf(topic, partition)
+      if (!isUsed) unused.push(segment)
+    }
+    return unused
+  }
+
+  forget(segment: number): readonly RocksChange[] {
+    const uses = [...(this.#segments.get(segment)?.values() ?? [])]
+    this.#segments.delete(segment)
+    return uses.map(({ topic, partition }) => [segmentUseKey(segment, topic, partition), null])
+  }
+
+  /** Finds uses by reading all records: for a directory of an older version, or where a file has none written down. */
+  find(disk: Rocks): readonly RocksChange[] {
+    const changes: RocksChange[] = []
+    for (const [key, run] of disk.range(Uint8Array.of(prefix.run), Uint8Array.of(prefix.run + 1))) {
+      const bytes = Buffer.from(key)
+      const [topic, partition, first] = [bytes.readUInt32BE(1), bytes.readUInt32BE(5), bytes.readDoubleBE(9)]
+      const named = new Set<number>()
+      const last = decodeRun(first, run, ({ segment }) => {
+        named.add(segment)
+        return nothing
+      }).at(-1)
+      for (const segment of named) {
+        this.#set(segment, topic, partition, last?.offset ?? first)
+        changes.push(useChange(segment, topic, partition, last?.offset ?? first))
+      }
+    }
+    return changes
+  }
+
+  #set(segment: number, topic: number, partition: number, last: number): void {
+    const uses = this.#segments.get(segment) ?? new Map<string, Use>()
+    this.#segments.set(segment, uses)
+    const name = `${topic} ${partition}`
+    const use = uses.get(name)
+    if (use === undefined) uses.set(name, { topic, partition, last })
+    else use.last = Math.max(use.last, last)
+  }
+}
+
+function useChange(segment: number, topic: number, partition: number, last: number): RocksChange {
+  const value = Buffer.alloc(8)
+  value.writeDoubleBE(last)
+  return [segmentUseKey(segment, topic, partition), value]
+}
+
+const nothing = new Uint8Array(0)

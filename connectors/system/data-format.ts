@@ -1,0 +1,33 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/**
+ * The version of what lies in a data directory: a line in its file `FORMAT`. A directory without the file is new, or of version 1, which had none; what
+ * opens each part brings it up to date. WAGGLE_DATA_FORMAT where a newer Waggle has written it, or where the file holds no version.
+ */
+export function checkDataFormat(directory: string): void {
+  const file = join(directory, 'FORMAT')
+  if (existsSync(file)) {
+    const text = readFileSync(file, 'utf8').trim()
+    if (!/^[1-9]\d{0,5}$/.test(text)) {
+      throw new WaggleError('WAGGLE_DATA_FORMAT', {
+        message: `${file} holds no version: it is damaged`,
+        next: `Write ${currentFormat} into it where this version of Waggle has written the directory, or restore the directory from a copy.`,
+      })
+    }
+    if (Number(text) > currentFormat) {
+      throw new WaggleError('WAGGLE_DATA_FORMAT', {
+        message: `${directory} has the format ${text}, and this version of Waggle knows formats up to ${currentFormat}`,
+        next: 'Use the version of Waggle that wrote it, or a newer one, or set WAGGLE_DATA_DIR to another directory.',
+      })
+    }
+    if (Number(text) === currentFormat) return
+  }
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(`${file}.next`, `${currentFormat}\n`, { flush: true })
+  renameSync(`${file}.next`, file)
+}
+
+/** 2: the log has a mark of its last commit, `topics.json`, and the uses of its segment files. */
+const currentFormat = 2

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { checkDataFormat } from '../../../connectors/system/data-format.ts'
+
+describe('The format of a data directory', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-format-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  const write = (text: string) => writeFileSync(join(directory, 'FORMAT'), text)
+  const read = () => readFileSync(join(directory, 'FORMAT'), 'utf8')
+
+  it('is written where there is none yet, and accepted from then on', () => {
+    const fresh = join(directory, 'new')
+    checkDataFormat(fresh)
+    checkDataFormat(fresh)
+    assert.equal(readFileSync(join(fresh, 'FORMAT'), 'utf8'), '2\n')
+  })
+
+  it('of an older version is brought up to date', () => {
+    write('1\n')
+    checkDataFormat(directory)
+    assert.equal(read(), '2\n')
+  })
+
+  it('of a newer version is refused, and left as it is', () => {
+    write('3\n')
+    assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /has the format 3.*knows formats up to 2/ })
+    assert.equal(read(), '3\n')
+  })
+
+  for (const text of ['', '\0\0', '2x', '-1', '0']) {
+    it(`is refused where the file holds ${JSON.stringify(text)}`, () => {
+      write(text)
+      assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /is damaged/ })
+    })
+  }
+})

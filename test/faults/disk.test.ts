@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { damageDisk } from './disk.ts'
+
+it('A process whose files were damaged while it was away refuses to start and says why, or has everything that it promised', async () => {
+  const { broken, ...counts } = await damageDisk({
+    only: /^killed (write-ahead log (flipped|deleted)|table cut|mark zeroed|segment (flipped|deleted))$/,
+  })
+  assert.deepEqual(broken, [])
+  assert.deepEqual(counts, { cases: 6, refused: 4, recovered: 2 })
+})

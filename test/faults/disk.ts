@@ -1,0 +1,158 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import { canonical } from '../support/canonical-json.ts'
+
+export interface DiskReport {
+  readonly cases: number
+  /** Starts that were refused, with the cause and the step to take; each of them started with `--accept-loss` and listed its losses. */
+  readonly refused: number
+  /** Starts after which everything durable was there. */
+  readonly recovered: number
+  /** Neither; empty where everything held. */
+  readonly broken: readonly string[]
+}
+
+export interface DiskOptions {
+  /** Of `STOP FILE DAMAGE`; null: all. */
+  readonly only: RegExp | null
+  readonly say?: (line: string) => void
+}
+
+/**
+ * A swarm on real files: after a clean stop and after SIGKILL each kind of file in the data directory is flipped, cut, zeroed and deleted, and the
+ * process is started again. It refuses with an explanation, or everything that a client was promised is there.
+ */
+export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise<DiskReport> {
+  const root = mkdtempSync(join(tmpdir(), 'waggle-disk-'))
+  const broken: string[] = []
+  let [cases, refused, recovered] = [0, 0, 0]
+  try {
+    for (const stop of ['stopped', 'killed'] as const) {
+      const whole = join(root, stop)
+      const promised = await fill(whole, stop)
+      for (const [kind, pattern] of Object.entries(kinds)) {
+        for (const [name, damage] of Object.entries(damages)) {
+          const what = `${stop} ${kind} ${name}`
+          if (only !== null && !only.test(what)) continue
+          const directory = join(root, 'damaged')
+          rmSync(directory, { recursive: true, force: true })
+          cpSync(whole, directory, { recursive: true })
+          const files = (readdirSync(directory, { recursive: true }) as string[])
+            .filter((file) => pattern.test(file))
+            .map((file) => join(directory, file))
+          const damaged = files.filter((file) => statSync(file).isFile() && statSync(file).size > 0)
+          if (damaged.length === 0) continue
+          cases++
+          for (const file of damaged) damage(file)
+          const outcome = await outcomeOf(directory, promised)
+          if (outcome === 'refused') refused++
+          else if (outcome === 'recovered') recovered++
+          else broken.push(`${what}: ${outcome}`)
+          say(`${what.padEnd(32)} ${outcome}`)
+        }
+      }
+    }
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+  return { cases, refused, recovered, broken }
+}
+
+const kinds = {
+  'write-ahead log': /log\/db\/\d+\.log$/,
+  table: /\.sst$/,
+  manifest: /MANIFEST-\d+$/,
+  CURRENT: /CURRENT$/,
+  IDENTITY: /IDENTITY$/,
+  OPTIONS: /OPTIONS-\d+$/,
+  mark: /log\/mark$/,
+  topics: /topics\.json$/,
+  segment: /\.seg$/,
+  FORMAT: /^FORMAT$/,
+  flights: /^flights$/,
+} as const
+
+const damages: { readonly [name: string]: (file: string) => void } = {
+  flipped: (file) => {
+    const bytes = readFileSync(file)
+    const middle = bytes.length >> 1
+    for (let at = middle; at < Math.min(bytes.length, middle + 4); at++) bytes[at] = (bytes[at] ?? 0) ^ 0xff
+    writeFileSync(file, bytes)
+  },
+  cut: (file) => truncateSync(file, statSync(file).size >> 1),
+  zeroed: (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
+  deleted: (file) => rmSync(file),
+}
+
+const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
+const swarm = resolve(import.meta.dirname, '..', '..', 'swarms', 'hello-world', 'swarm.yaml')
+
+function start(directory: string, more: readonly string[] = []): Promise<MeasuredProgram> {
+  return MeasuredProgram.start([main, 'run', swarm, '--json', ...more], { WAGGLE_DATA_DIR: directory, WAGGLE_HTTP_PORT: '0' })
+}
+
+/** By request id: the answer, or null where only a 202 came. Two lives, so that there are tables and a write-ahead log; every tenth body is a large one. */
+async function fill(directory: string, stop: 'stopped' | 'killed'): Promise<ReadonlyMap<string, string | null>> {
+  const promised = new Map<string, string | null>()
+  for (let life = 0; life < 2; life++) {
+    const program = await start(directory)
+    for (let sent = 0; sent < 40; sent++) {
+      const verb = sent % 4 === 3 ? 'submit' : 'request'
+      const body = JSON.stringify({ name: sent % 10 === 0 ? 'x'.repeat(50_000) : `caller ${sent}` })
+      const response = await fetch(`${program.ready.gateway}/v1/gateways/hello/${verb}`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json' },
+      })
+      const text = await response.text()
+      if (response.status !== 200 && response.status !== 202) throw new Error(`${response.status}: ${text}`)
+      promised.set(response.headers.get('x-request-id') ?? '', response.status === 200 ? canonical(JSON.parse(text)) : null)
+    }
+    if (stop === 'stopped') await program.stop()
+    else await program.kill('with its children')
+  }
+  return promised
+}
+
+/** 'refused', 'recovered', or what is wrong. */
+async function outcomeOf(directory: string, promised: ReadonlyMap<string, string | null>): Promise<string> {
+  let program: MeasuredProgram
+  try {
+    program = await start(directory)
+  } catch (thrown) {
+    return refusalOf(directory, thrown instanceof Error ? thrown.message : String(thrown))
+  }
+  try {
+    let missing = 0
+    for (const [id, seen] of promised) {
+      const now = await answerOf(program.ready.gateway, id)
+      if (now === null || (seen !== null && seen !== now)) missing++
+    }
+    return missing === 0 ? 'recovered' : `${missing} of ${promised.size} promised requests are not what they were, and nothing was said`
+  } finally {
+    await program.stop()
+  }
+}
+
+async function refusalOf(directory: string, said: string): Promise<string> {
+  if (/WAGGLE_DATA_FORMAT/.test(said)) return 'refused'
+  if (!/WAGGLE_LOG_CORRUPT/.test(said) || !/--accept-loss/.test(said)) return `ended without an explanation: ${said}`
+  const program = await start(directory, ['--accept-loss']).catch((thrown: unknown) => String(thrown))
+  if (typeof program === 'string') return `does not start with --accept-loss: ${program}`
+  const isListed = /Lost: /.test(program.lastWords)
+  await program.stop()
+  return isListed ? 'refused' : `--accept-loss lists no loss: ${program.lastWords}`
+}
+
+async function answerOf(gateway: string, id: string): Promise<string | null> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const response = await fetch(`${gateway}/v1/requests/${id}`)
+    const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown }
+    if (entry.state === 'answered') return canonical(entry.answer)
+    if (entry.state !== 'pending') return null
+    await new Promise((next) => setTimeout(next, 20))
+  }
+  return null
+}
