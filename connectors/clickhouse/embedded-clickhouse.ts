@@ -12,6 +12,8 @@ export interface EmbeddedClickHouseOptions {
   readonly host: string
   /** 0: any free one, and the same one after a restart. */
   readonly port: number
+  /** Further names that callers may reach the port by, behind a proxy or in a container network. */
+  readonly names?: readonly string[]
   readonly clock: Clock
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
@@ -70,7 +72,7 @@ class WatchedServer implements EmbeddedClickHouse {
   /** Settles when it answers. */
   start(): Promise<void> {
     const { directory, host } = this.#options
-    const told: ServerOptions = { directory, host, port: this.#port, writerSocket: this.writerSocket }
+    const told: ServerOptions = { directory, host, port: this.#port, names: this.#options.names ?? [], writerSocket: this.writerSocket }
     // A group of its own: a terminal's Ctrl-C is for us, and we end it after what still writes to it.
     const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(told)], {
       detached: true,

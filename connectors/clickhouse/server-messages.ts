@@ -3,6 +3,8 @@ export interface ServerOptions {
   readonly directory: string
   readonly host: string
   readonly port: number
+  /** Further names that callers may reach the port by. */
+  readonly names: readonly string[]
   /** A Unix socket in a folder that only this user may enter: the one way by which rows come in. */
   readonly writerSocket: string
 }

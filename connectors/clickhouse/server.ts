@@ -8,7 +8,7 @@ import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
 /** The embedded ClickHouse's process: started by embedded-clickhouse.ts, ends with the process that started it. */
-const { directory, host, port, writerSocket } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
+const { directory, host, port, names, writerSocket } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
 
@@ -39,7 +39,7 @@ rmSync(writerSocket, { force: true })
 privateServer.listen(writerSocket, () => {
   publicServer.listen(port, host, () => {
     const actualPort = portOf(publicServer)
-    const own = ownNames({ host, port: actualPort, names: [] })
+    const own = ownNames({ host, port: actualPort, names })
     publicServer.on('request', (request, response) => {
       const refusal = siteRefusal(request, own)
       if (refusal === null)

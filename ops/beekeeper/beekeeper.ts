@@ -183,7 +183,7 @@ export class Beekeeper {
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
-      names: (settings.hosts ?? '').split(',').map((name) => name.trim()),
+      names: furtherNames(settings),
       rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
@@ -209,6 +209,7 @@ export class Beekeeper {
         directory: join(settings.data_dir, 'clickhouse'),
         host: settings.host,
         port: settings.clickhouse_port,
+        names: furtherNames(settings),
         clock: systemClock,
         log: (level, message) => say('clickhouse', level, message),
       })
@@ -234,6 +235,14 @@ export class Beekeeper {
   #closeLater(what: string, close: () => Promise<void>): void {
     this.#closers.push({ what, close })
   }
+}
+
+/** Names beside those of loopback that callers reach this process by. */
+function furtherNames({ hosts }: Settings): readonly string[] {
+  return (hosts ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
 }
 
 /** Without tokens anybody who reaches the address may use it. */

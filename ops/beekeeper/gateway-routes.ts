@@ -12,6 +12,8 @@ export interface GatewayRoute {
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
+  /** Where the ledger is told of its requests. */
+  readonly acceptedTopic: string
   /** Null: it takes requests. */
   readonly notReady: () => string | null
   /** Where answers come that a request asks for itself, among them those of other processes. */

@@ -142,7 +142,7 @@ export class RunningSwarm {
   }
 
   get routes(): readonly GatewayRoute[] {
-    const { answersTopic, gateways } = this.plan
+    const { answersTopic, acceptedTopic, gateways } = this.plan
     const answers = answersTopic === null ? null : { topic: answersTopic, partitions: this.#partitions(answersTopic) }
     return gateways.map(({ gateway, topic }) => ({
       gateway,
@@ -151,6 +151,7 @@ export class RunningSwarm {
       application: this.application,
       notReady: () => this.notReady,
       ledgerStore,
+      acceptedTopic,
       answers,
     }))
   }

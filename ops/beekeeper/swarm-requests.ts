@@ -6,6 +6,7 @@ import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome, 
 import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-routes.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+import { UnreadRequests } from './unread-requests.ts'
 
 /** Topics that outcomes come out of, each with its partitions. */
 export interface OutcomeTopic {
@@ -32,6 +33,7 @@ export class SwarmRequests implements Requests {
   readonly #options: SwarmRequestsOptions
   readonly #routes: GatewayRoutes
   readonly #pending: PendingRequests
+  readonly #unread: UnreadRequests
   #producer: Producer | null = null
   #outcomes: readonly FollowedPartition[] = []
   #failure: string | null = null
@@ -41,6 +43,7 @@ export class SwarmRequests implements Requests {
     this.#options = options
     this.#routes = new GatewayRoutes(options.routes)
     this.#pending = new PendingRequests(options.clock)
+    this.#unread = new UnreadRequests(options.log, options.clock)
   }
 
   get gateways(): readonly string[] {
@@ -103,13 +106,25 @@ export class SwarmRequests implements Requests {
   }
 
   async find(id: string): Promise<Durable<FoundRequest> | null> {
+    const entry = this.#inLedger(id) ?? this.#pending.get(id)
+    if (entry !== null) return whenWritten(entry, this.#written(id))
+    // What is on its way from the log into the ledger is in one of the two when no commit is under way.
+    await this.#options.log.durable?.()
+    for (const { application, topic, acceptedTopic, partitions } of this.#options.routes) {
+      const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
+      if (await this.#unread.has(id, application, topics)) return whenWritten(waiting, Promise.resolve())
+    }
+    const written = this.#inLedger(id)
+    return written === null ? null : whenWritten(written, this.#written(id))
+  }
+
+  #inLedger(id: string): RequestEntry | null {
     const applications = new Map(this.#options.routes.map((route) => [route.application, route.ledgerStore]))
     for (const [application, store] of applications) {
       const entry = application.stores.committed<string, RequestEntry>(store, id)
-      if (entry !== null) return whenWritten(entry, this.#written(id))
+      if (entry !== null) return entry
     }
-    const entry = this.#pending.get(id)
-    return entry === null ? null : whenWritten(entry, this.#written(id))
+    return null
   }
 
   /** What this process remembers or the ledger has written, which may not be durable yet. Null: new. */
@@ -148,6 +163,8 @@ export class SwarmRequests implements Requests {
     this.#pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
   }
 }
+
+const waiting: FoundRequest = { state: 'pending', bodyHash: '', answer: null }
 
 /** A reader that fails is tried again each second. */
 const refusingMs = 2000

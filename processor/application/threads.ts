@@ -142,6 +142,12 @@ export class ApplicationThreads {
     return this.here.flatMap((thread) => [...thread.tasks])
   }
 
+  /** The least offset of a partition that tasks of this JavaScript thread have committed; null where none of them reads it. */
+  committedOffset(topic: string, partition: number): number | null {
+    const readers = this.tasks.filter((task) => task.inputs.some((input) => input.topic === topic && input.partition === partition))
+    return readers.length === 0 ? null : Math.max(0, Math.min(...readers.map((task) => task.committedOf(topic, partition))))
+  }
+
   /** Records that wait in buffers and asynchronous nodes, over all tasks. */
   get recordsInHand(): number {
     return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)

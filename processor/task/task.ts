@@ -154,6 +154,12 @@ export class Task implements TaskState {
     return this.#options.partition
   }
 
+  /** The offset that the last commit holds of one of its inputs; -1 where there is none. */
+  committedOf(topic: string, partition: number): number {
+    const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
+    return queue === undefined ? -1 : (this.#committed[queue.index] ?? -1)
+  }
+
   /** The next offset to process of one of its inputs; -1 where nothing was yet. */
   positionOf(topic: string, partition: number): number {
     const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)

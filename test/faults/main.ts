@@ -1,10 +1,15 @@
 import { parseArgs } from 'node:util'
+import { attackAll } from './attacks/attacks.ts'
 import { damageDisk } from './disk.ts'
 import { killAtRandom } from './kill-at-random.ts'
 
-/** `npm run faults`: kills at random moments; with `--disk` damaged files instead, of which `--only REGEX` takes some. Status 1 where anything was broken. */
+/**
+ * `npm run faults`: kills at random moments; with `--disk` damaged files, with `--attacks` what one stranger can do to a running process. `--only REGEX`
+ * takes some of the files or attacks. Status 1 where anything was broken.
+ */
 const { values } = parseArgs({
   options: {
+    attacks: { type: 'boolean', default: false },
     disk: { type: 'boolean', default: false },
     only: { type: 'string' },
     rounds: { type: 'string', default: '50' },
@@ -12,8 +17,11 @@ const { values } = parseArgs({
   },
 })
 const say = (line: string) => void process.stdout.write(`${line}\n`)
-const report = values.disk
-  ? await damageDisk({ only: values.only === undefined ? null : new RegExp(values.only), say })
-  : await killAtRandom({ rounds: Number(values.rounds), seed: Number(values.seed), say })
+const only = values.only === undefined ? null : new RegExp(values.only)
+const report = values.attacks
+  ? await attackAll({ only, say })
+  : values.disk
+    ? await damageDisk({ only, say })
+    : await killAtRandom({ rounds: Number(values.rounds), seed: Number(values.seed), say })
 process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
 process.exitCode = report.broken.length === 0 ? 0 : 1

@@ -124,6 +124,7 @@ export async function startSwarm(
     application,
     notReady: () => (application.state === 'RUNNING' ? null : application.state),
     ledgerStore,
+    acceptedTopic: plan.acceptedTopic,
     answers,
   }))
   const common = { log, clock, routes, maxPending: 10_000 }

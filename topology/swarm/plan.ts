@@ -15,6 +15,8 @@ export interface SwarmPlan {
   readonly respondTopic: string | null
   /** Brings answers to the process that waits for them; null where one process is all there is. */
   readonly answersTopic: string | null
+  /** Where the ledger is told that a request is on its way. */
+  readonly acceptedTopic: string
 }
 
 export interface SubtopologyPlan {
@@ -145,6 +147,7 @@ class Planner {
         .map((bee) => ({ gateway: gatewayOf(bee), bee: bee.name, topic: gatewayTopic(gatewayOf(bee)) })),
       respondTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
       answersTopic,
+      acceptedTopic: this.#accepted,
     }
   }
 

@@ -85,6 +85,7 @@ export function problemOf(thrown: unknown, requestId: string): Problem & { reado
 const statuses: { readonly [code: string]: number | undefined } = {
   WAGGLE_KEY_REUSED: 422,
   WAGGLE_NO_OUTCOME: 504,
+  WAGGLE_STARTING: 503,
   WAGGLE_STOPPING: 503,
   WAGGLE_DISK_FULL: 503,
   WAGGLE_LOG_WRITE_FAILED: 503,

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import type { Attack } from './attack.ts'
 import { Neighbours, type Notice } from './neighbours.ts'
 import { badRequests, clickhouseDoor, manySockets, shortRetries, silentSockets, slowBodies } from './network-attacks.ts'
@@ -7,7 +6,7 @@ import { explodingPictures } from './picture-attacks.ts'
 import { deepValues, hostileProcesses, hostileResults } from './value-attacks.ts'
 import { Victim } from './victim.ts'
 
-export const attacks: readonly Attack[] = [
+const attacks: readonly Attack[] = [
   deepValues,
   hostileResults,
   hostileProcesses,
@@ -20,7 +19,7 @@ export const attacks: readonly Attack[] = [
   clickhouseDoor,
 ]
 
-export interface AttackReport {
+interface AttackReport {
   readonly name: string
   readonly broken: readonly string[]
   readonly notice: Notice
@@ -33,9 +32,13 @@ export interface AttackReport {
  * What one stranger can do to the others: each attack runs against a real process while its neighbours ask, and must neither break a promise nor
  * be noticed by them.
  *
- *     npm run faults -- --attacks [--only WORD]
+ *     npm run faults -- --attacks [--only REGEX]
  */
-export async function attackAll(chosen: readonly Attack[], say: (line: string) => void): Promise<readonly AttackReport[]> {
+export async function attackAll({ only, say }: { readonly only: RegExp | null; readonly say: (line: string) => void }): Promise<{
+  readonly attacks: readonly AttackReport[]
+  readonly broken: readonly string[]
+}> {
+  const chosen = attacks.filter(({ name }) => only?.test(name) ?? true)
   const victim = await Victim.start()
   const reports: AttackReport[] = []
   try {
@@ -58,7 +61,7 @@ export async function attackAll(chosen: readonly Attack[], say: (line: string) =
     const status = await victim.stop()
     if (status !== 0) say(`the process ended with status ${status}: ${victim.program.lastWords}`)
   }
-  return reports
+  return { attacks: reports, broken: reports.flatMap((report) => report.broken) }
 }
 
 function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport): string {
@@ -69,11 +72,4 @@ function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport)
 
 function mib(bytes: number): number {
   return Math.round(bytes / 1024 / 1024)
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { attacks: { type: 'boolean' }, only: { type: 'string' } } })
-  const chosen = attacks.filter(({ name }) => values.only === undefined || name.includes(values.only))
-  const reports = await attackAll(chosen, (line) => process.stdout.write(`${line}\n`))
-  process.exitCode = reports.every(({ broken }) => broken.length === 0) ? 0 : 1
 }

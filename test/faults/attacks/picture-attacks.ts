@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Attack } from './attack.ts'
-import type { Victim } from './victim.ts'
+import { teddyDirectory, type Victim } from './victim.ts'
 
 const gateway = 'teddybear-detector-gateway'
 
@@ -29,7 +29,7 @@ async function pictures(): Promise<{ readonly [what: string]: { readonly bytes: 
 }
 
 async function photo(victim: Victim): Promise<number> {
-  const bytes = readFileSync(join(victim.directory, 'teddy', 'photos', 'teddy-04-000000000309.jpg'))
+  const bytes = readFileSync(join(teddyDirectory, 'photos', 'teddy-04-000000000309.jpg'))
   const startedMs = performance.now()
   const response = await victim.post(gateway, bytes, { 'content-type': 'image/jpeg' })
   await response.text()

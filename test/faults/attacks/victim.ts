@@ -1,9 +1,10 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
+export const teddyDirectory = join(root, 'swarms', 'teddy-bear-detector')
 
 /**
  * Swarms of one process that strangers reach:
@@ -27,7 +28,6 @@ export class Victim {
   static async start(env: { readonly [name: string]: string } = {}): Promise<Victim> {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-attacks-'))
     for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content)
-    cpSync(join(root, 'swarms', 'teddy-bear-detector'), join(directory, 'teddy'), { recursive: true })
     return Victim.again(directory, env)
   }
 
@@ -38,7 +38,7 @@ export class Victim {
       join(root, 'ops', 'cli', 'main.ts'),
       'run',
       ...swarms.map((name) => join(directory, name)),
-      join(directory, 'teddy', 'swarm.yaml'),
+      join(teddyDirectory, 'swarm.yaml'),
       '--json',
     ]
     const program = await MeasuredProgram.start(argv, {

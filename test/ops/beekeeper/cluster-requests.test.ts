@@ -34,6 +34,7 @@ it('An answer that comes while a gateway’s reader of answers has failed, and n
         application: null as unknown as Application,
         notReady: () => null,
         ledgerStore: 'requests',
+        acceptedTopic: 'accepted',
         answers: { topic: 'answers', partitions: 1 },
       },
     ],

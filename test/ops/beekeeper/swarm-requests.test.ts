@@ -148,6 +148,28 @@ describe('A caller whose request another one has sent a moment ago', () => {
   })
 })
 
+it('A request that was accepted before a restart is pending at once after it, and one that nobody sent is not', async () => {
+  const world = new SimulatedWorld()
+  const work = () => new Promise((resolve) => void world.clock.after(60_000, () => resolve('done')))
+  const ids = Array.from({ length: 6 }, (_, at) => `before-${at}`)
+  const first = await startSwarm(world, world.boot(), yaml, { work }, new Map())
+  const sent = told(Promise.all(ids.map((id) => first.requests.submit(newRequest(id)))))
+  await world.clock.until(() => sent.isOver)
+  const stopped = told(first.close())
+  await world.clock.until(() => stopped.isOver)
+  // The ledger reads nothing before the clock moves on.
+  const again = await startSwarm(world, world.boot(), yaml, { work }, new Map())
+  const found = told(Promise.all([...ids, 'nobody'].map((id) => again.requests.find(id))))
+  await world.clock.until(() => found.isOver)
+  assert.deepEqual(found.code, null)
+  assert.deepEqual(
+    found.value?.map((one) => one?.state ?? 'unknown'),
+    [...ids.map(() => 'pending'), 'unknown'],
+  )
+  const closed = told(again.close())
+  await world.clock.until(() => closed.isOver)
+})
+
 it('An answer comes also where its reader has failed a moment, and meanwhile the gateway refuses and says why', async () => {
   const failing = Promise.withResolvers<void>()
   let reads = 0

@@ -1,0 +1,73 @@
+import type { Application } from '../../processor/application/application.ts'
+import { partitionForKey } from '../../processor/partitioner.ts'
+import type { Clock, Log } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** A topic that a request is on before its ledger has read of it. */
+export interface RequestTopic {
+  readonly topic: string
+  readonly partitions: number
+}
+
+/**
+ * Finds requests that are accepted and that the ledger does not know yet: their records wait behind the swarm's committed positions, as after a restart or
+ * while a model is slow. A request is looked for only on its own partition.
+ */
+export class UnreadRequests {
+  readonly #log: Log
+  readonly #clock: Clock
+  #looking: Promise<unknown> = Promise.resolve()
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** True where the request waits on one of these topics. WAGGLE_STARTING where that cannot be said yet, or too much waits to look through. */
+  has(id: string, application: Application, topics: readonly RequestTopic[]): Promise<boolean> {
+    // One after the other: a caller who asks for many ids that nobody knows reads no more than one partition at a time.
+    const found = this.#looking.then(async () => {
+      for (const one of topics) if (await this.#isOn(id, application, one)) return true
+      return false
+    })
+    this.#looking = found.catch(() => {})
+    return found
+  }
+
+  async #isOn(id: string, application: Application, { topic, partitions }: RequestTopic): Promise<boolean> {
+    const key = Buffer.from(id)
+    const partition = partitionForKey(key, partitions)
+    const from = await this.#committedOffset(application, topic, partition)
+    const end = (await this.#log.topic(topic))?.offsets[partition]?.end ?? 0
+    let looked = 0
+    if (from >= end) return false
+    for await (const { records } of this.#log.read({ topic, partition, from, to: end })) {
+      for (const record of records) {
+        if (record.key !== null && key.equals(record.key)) return true
+        if (++looked >= maxLooked) throw starting(`More than ${maxLooked} requests wait on partition ${partition} of ${topic}`)
+      }
+    }
+    return false
+  }
+
+  /** A swarm that has just started opens its tasks with its first look at the log. */
+  async #committedOffset(application: Application, topic: string, partition: number): Promise<number> {
+    for (let waitedMs = 0; waitedMs <= longestStartMs; waitedMs += lookAgainMs) {
+      const offset = application.threads.committedOffset(topic, partition)
+      if (offset !== null) return offset
+      await new Promise<void>((resolve) => void this.#clock.after(lookAgainMs, resolve))
+    }
+    throw starting('The swarm has not read its log yet')
+  }
+}
+
+function starting(why: string): WaggleError {
+  return new WaggleError('WAGGLE_STARTING', {
+    message: `${why}, so nobody can say yet whether there is such a request`,
+    next: 'Ask again in a moment.',
+  })
+}
+
+const maxLooked = 2_000
+const lookAgainMs = 20
+const longestStartMs = 5_000
