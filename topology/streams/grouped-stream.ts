@@ -69,8 +69,8 @@ export interface KGroupedStream<K, V> {
    *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
    * ```
    *
-   * @remarks A record later than its window's end and the grace is dropped and counted in `dropped-records-total`. The grace is also how long a
-   * window is kept.
+   * @remarks A record later than its window's end and the grace is dropped and counted in `dropped-records-total`. A longer grace
+   * keeps windows for longer.
    */
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>

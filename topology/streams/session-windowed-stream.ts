@@ -86,7 +86,8 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('sessions', { keySerde: text }))
    * ```
    *
-   * @remarks It is for what is made after it. A session is over when a record comes whose time is past its end, the gap and the grace.
+   * @remarks It is for what is made after it. A session is over when a record comes whose time is past its end, the gap and the grace. What has
+   * run out of the store by then is never given: let `retentionMs` of the `Materialized` be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }

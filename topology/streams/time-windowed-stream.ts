@@ -74,7 +74,8 @@ export interface TimeWindowedKStream<K, V> {
    * ```
    *
    * @remarks It is for what is made after it. A window is closed when a record comes whose time is past its end and the grace. Unlimited
-   * windows never close: WAGGLE_INVALID_WINDOW.
+   * windows never close: WAGGLE_INVALID_WINDOW. What has run out of the store by then is never given: let `retentionMs` of the `Materialized`
+   * be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
 }
