@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
-import { resolve, sep } from 'node:path'
+import { join, resolve, sep } from 'node:path'
+import own from '../../package.json' with { type: 'json' }
 import { importsOf, targetOf } from './import-direction.ts'
 
 /**
@@ -12,11 +13,9 @@ import { importsOf, targetOf } from './import-direction.ts'
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const startsProcesses = /^(node:)?child_process$/
+/** The package's own modules by specifier, as `package.json` exports them. */
+const ownModules: ReadonlyMap<string, string> = new Map(Object.entries(own.exports).map(([name, file]) => [join(own.name, name), join(file)]))
 const crashes = 'processor/simulation/crash.ts'
-const ownModules: ReadonlyMap<string, string> = new Map([
-  ['waggle-streams', 'ops/index.ts'],
-  ['waggle-streams/testing', 'processor/simulation/testing.ts'],
-])
 
 /** Whether a test, or anything that it imports, can start a process, or the test crashes at each step. `read` gives a file's source, null where there is none. */
 export function isLong(file: string, read: (file: string) => string | null): boolean {
