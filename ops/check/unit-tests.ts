@@ -56,7 +56,9 @@ if (import.meta.main) {
     process.exitCode = 2
   } else {
     const watch = given.includes('--watch') ? ['--watch'] : []
-    const argv = ['--test', ...watch, '--test-concurrency=2', '--test-timeout=60000', '--test-reporter=dot', ...chosen]
-    process.exitCode = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' }).status ?? 1
+    const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
+    // Each test file is a process, and most of its time would go into compiling the same modules.
+    const env = { NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
+    process.exitCode = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status ?? 1
   }
 }
