@@ -46,15 +46,42 @@ export class Consumed<K, V> {
     this.skips = skips
   }
 
+  /**
+   * Says with which serdes a source reads, and where wanted how it finds a record's time and where it begins. Keys and values may be null.
+   *
+   * @example
+   * ```ts
+   * builder.stream('orders-in', Consumed.with(text, orderSerde, { offsetReset: 'latest', timestampExtractor: (record) => record.timestamp }))
+   * ```
+   *
+   * @remarks `offsetReset` counts only where the application has no position: `earliest` unless told.
+   */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
     return new Consumed(key, value, options, { nullKeys: false, nullValues: false })
   }
 
-  /** Drops and counts such records, and so takes null out of the stream's type. */
+  /**
+   * Drops records with a null key and counts them in `dropped-records-total`. It takes null out of the stream's key type.
+   *
+   * @example
+   * ```ts
+   * builder.stream('orders-in', Consumed.with(text, orderSerde).skipNullKeys()).mapValues((order, id) => `${id.length}: ${order?.total}`)
+   * ```
+   */
   skipNullKeys(): Consumed<NonNullable<K>, V> {
     return new Consumed(this.key, this.value, this.options, { ...this.skips, nullKeys: true })
   }
 
+  /**
+   * Drops records with a null value and counts them in `dropped-records-total`. It takes null out of the stream's value type.
+   *
+   * @example
+   * ```ts
+   * builder.stream('orders-in', Consumed.with(text, orderSerde).skipNullValues()).mapValues((order) => order.total)
+   * ```
+   *
+   * @remarks Do not use it for a table: there null deletes a key.
+   */
   skipNullValues(): Consumed<K, NonNullable<V>> {
     return new Consumed(this.key, this.value, this.options, { ...this.skips, nullValues: true })
   }

@@ -21,6 +21,17 @@ export class Produced<in K, in V> {
     this.options = options
   }
 
+  /**
+   * Says with which serdes a sink writes, and where wanted its name and its partitioner.
+   *
+   * @example
+   * ```ts
+   * orders.to('orders-out', Produced.with(text, orderSerde, { partitioner: (_, key, __, partitions) => (key ?? '').length % partitions }))
+   * ```
+   *
+   * @remarks Without a partitioner the key's bytes decide the partition, as in Java. A partitioner may give several partitions, or none, which
+   * drops the record.
+   */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> = {}): Produced<K, V> {
     return new Produced(key, value, options as ProducedOptions<never, never>)
   }

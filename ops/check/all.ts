@@ -10,6 +10,7 @@ const checks: readonly Check[] = [
   { name: 'format and lint', argv: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--max-diagnostics=100'] },
   { name: 'import direction', argv: ['ops/check/import-direction.ts'] },
   { name: 'names that users choose', argv: ['ops/check/chosen-names.ts'] },
+  { name: 'docstrings', argv: ['ops/check/docstrings.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]
 

@@ -18,7 +18,8 @@ const mayImport = {
   connectors: ['topology/', 'processor/ports.ts'],
   ops: ['topology/', 'processor/', 'bees/', 'connectors/'],
   swarms: ['topology/', 'processor/', 'bees/', 'connectors/'],
-  test: ['topology/', 'processor/', 'bees/', 'connectors/', 'ops/', 'swarms/'],
+  examples: [],
+  test: ['topology/', 'processor/', 'bees/', 'connectors/', 'ops/', 'swarms/', 'examples/'],
 } as const satisfies { readonly [room: string]: readonly string[] }
 
 const advice: { readonly [room in Room]: string } = {
@@ -28,6 +29,7 @@ const advice: { readonly [room in Room]: string } = {
   connectors: 'connectors import topology/, processor/ports.ts and each other',
   ops: 'nobody imports a swarm or a test',
   swarms: 'nobody imports ops: it wires, it is not a library',
+  examples: 'an example imports waggle-streams, as a user does',
   test: '',
 }
 
@@ -46,6 +48,7 @@ export function wrongImports(file: string, source: string): readonly WrongImport
 }
 
 function complaint(room: Room, file: string, specifier: string): string | null {
+  if (room === 'examples' && specifier.startsWith(packageName)) return null
   if (pureRooms.has(room) && outsideWorld.test(specifier)) return `${room} reaches ${specifier}; give it a port in processor/ports.ts instead`
   // What it loads at once is types and names; logs and databases come when somebody starts something.
   const target = specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
@@ -60,7 +63,7 @@ function complaint(room: Room, file: string, specifier: string): string | null {
 
 const packageName = 'waggle-streams'
 
-function targetOf(file: string, specifier: string): string | null {
+export function targetOf(file: string, specifier: string): string | null {
   if (!specifier.startsWith('.')) return null
   const target = relative('/', resolve('/', dirname(file), specifier))
   return isAbsolute(target) ? null : target.split(sep).join('/')
@@ -72,7 +75,7 @@ function roomOf(file: string): Room | null {
 }
 
 /** Static and dynamic imports, re-exports, and files that a worker is started from (`new URL('…', import.meta.url)`). */
-function importsOf(source: string): readonly { readonly specifier: string; readonly line: number }[] {
+export function importsOf(source: string): readonly { readonly specifier: string; readonly line: number }[] {
   const code = source.replace(commentOrString, (piece) => (piece.startsWith('/') ? piece.replace(/[^\n]/g, ' ') : piece))
   return [...code.matchAll(importing)].map((match) => {
     const specifier = match[1] ?? match[2] ?? match[3] ?? ''

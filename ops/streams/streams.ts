@@ -74,7 +74,16 @@ export class Streams implements AsyncDisposable {
     return this.#lastFailure
   }
 
-  /** Settles when RUNNING. Topics that do not exist are made, with one partition, where the log is embedded. */
+  /**
+   * Starts the application, and settles when it is RUNNING. Where the log is embedded, topics that do not exist are made, with one partition.
+   *
+   * @example
+   * ```ts
+   * await streams.start()
+   * ```
+   *
+   * @remarks It fails with WAGGLE_NOT_STARTED and its cause; then make a new one. A second call is WAGGLE_ALREADY_STARTED.
+   */
   async start(): Promise<void> {
     this.#refuseStarted()
     this.#isStarted = true
@@ -144,7 +153,16 @@ export class Streams implements AsyncDisposable {
     process.emitWarning(error.message, { type: error.code, detail: error.next })
   }
 
-  /** Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT. */
+  /**
+   * Finishes what is under way, commits and closes. Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGINT', () => streams.close({ timeoutMs: 30_000 }))
+   * ```
+   *
+   * @remarks `await using streams = new Streams(…)` closes it at the end of the block.
+   */
   async close(options: { timeoutMs: number }): Promise<void> {
     this.#isStarted = true
     // What is being started has nothing yet, and lets go of what it gets.
@@ -173,18 +191,44 @@ export class Streams implements AsyncDisposable {
     return this.close({ timeoutMs: 30_000 })
   }
 
-  /** Nothing new is processed until `resume` (KIP-834); what is not started yet starts paused. */
+  /**
+   * Nothing new is processed until `resume` (KIP-834). What is not started yet starts paused. The application stays in its group.
+   *
+   * @example
+   * ```ts
+   * streams.pause()
+   * streams.resume()
+   * ```
+   */
   pause(): void {
     this.#startsPaused = true
     this.#application?.threads.pause()
   }
 
+  /**
+   * Goes on after `pause`.
+   *
+   * @example
+   * ```ts
+   * streams.resume()
+   * ```
+   */
   resume(): void {
     this.#startsPaused = false
     this.#application?.threads.resume()
   }
 
-  /** The name of the new thread (KIP-663). */
+  /**
+   * Adds a stream thread and gives its name (KIP-663). WAGGLE_NOT_RUNNING where the application does not run.
+   *
+   * @example
+   * ```ts
+   * const name = await streams.addThread()
+   * console.log(`${name} takes a share of the tasks`)
+   * ```
+   *
+   * @remarks Threads of one process share one JavaScript thread, unless the application has a `module`.
+   */
   async addThread(): Promise<string> {
     const application = this.#running
     if (application.state === 'RUNNING' || application.state === 'REBALANCING') return application.threads.add()
@@ -194,13 +238,28 @@ export class Streams implements AsyncDisposable {
     })
   }
 
-  /** The name of the thread that was stopped; null where there was none left. */
+  /**
+   * Stops a stream thread and gives its name (KIP-663); null where none was left. Its tasks go to the others.
+   *
+   * @example
+   * ```ts
+   * console.log(await streams.removeThread())
+   * ```
+   */
   async removeThread(): Promise<string | null> {
     const application = this.#running
     return application.state === 'RUNNING' || application.state === 'REBALANCING' ? application.threads.remove() : null
   }
 
-  /** Returns how to stop listening. */
+  /**
+   * Calls the listener with each new state and the one before. Returns how to stop listening.
+   *
+   * @example
+   * ```ts
+   * const stop = streams.onStateChange((to, from) => console.log(`${from} → ${to}`))
+   * stop()
+   * ```
+   */
   onStateChange(listener: (to: StreamsState, from: StreamsState) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -208,14 +267,31 @@ export class Streams implements AsyncDisposable {
 
   /**
    * Told of every store that is read from its changelog before its task runs; the last that is set counts. WAGGLE_ALREADY_STARTED after the
-   * start, WAGGLE_INVALID_CONFIG with a `module`. On the embedded log stores are there, and nothing is told.
+   * start, WAGGLE_INVALID_CONFIG with a `module`.
+   *
+   * @example
+   * ```ts
+   * streams.setGlobalStateRestoreListener({
+   *   onRestoreEnd: ({ store, partition, totalRestored }) => console.log(`${store}-${partition}: ${totalRestored} records`),
+   * })
+   * ```
+   *
+   * @remarks On the embedded log stores are there at the start, and nothing is told.
    */
   setGlobalStateRestoreListener(listener: StateRestoreListener): void {
     this.#refuseListener()
     this.#restoreListeners = [listener]
   }
 
-  /** The same of the copies that are kept here of other processes' tasks (KIP-988). */
+  /**
+   * Told how the copies of other processes' tasks that are kept here are kept up to date (KIP-988). The errors of
+   * `setGlobalStateRestoreListener`.
+   *
+   * @example
+   * ```ts
+   * streams.setStandbyUpdateListener({ onBatchLoaded: ({ store, batchSize }) => console.log(`${store}: ${batchSize} records`) })
+   * ```
+   */
   setStandbyUpdateListener(listener: StandbyUpdateListener): void {
     this.#refuseListener()
     this.#standbyListeners = [listener]
@@ -231,8 +307,17 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * One answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
+   * Asks a store; gives one answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
    * WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED.
+   *
+   * @example
+   * ```ts
+   * const answers = await streams.query({ store: 'clicks-by-user', query: KeyQuery.withKey<string, number>('anna') })
+   * const clicksOfAnna = [...answers.values()].find((count) => count !== null) ?? 0
+   * console.log(clicksOfAnna)
+   * ```
+   *
+   * @remarks The answer is what the last commit had or newer. WAGGLE_STORE_MIGRATED means: try again, the task is moving.
    */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
@@ -241,8 +326,15 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Beyond Kafka Streams: writes a record to a topic, which has no other clients where the log is embedded. Settles when it is durable.
-   * Without a timestamp it is the time now; without a key the partitions take turns.
+   * Writes a record to a topic, and settles when it is durable. Without a timestamp it is the time now; without a key the partitions take
+   * turns. Beyond Kafka Streams.
+   *
+   * @example
+   * ```ts
+   * await streams.send('lines', { key: null, value: 'to be or not to be' }, Produced.with(text, text))
+   * ```
+   *
+   * @remarks The embedded log has no other clients, so this is the way in. On Kafka any producer will do. It is not part of a commit.
    */
   async send<K, V>(
     topic: string,
@@ -252,7 +344,19 @@ export class Streams implements AsyncDisposable {
     return this.#topics.send(topic, record, produced as unknown as Produced<unknown, unknown>)
   }
 
-  /** Beyond Kafka Streams: the committed records of a topic, from its first on; goes on until it is left. */
+  /**
+   * Gives the committed records of a topic, from its first on, and goes on until the loop is left. Beyond Kafka Streams.
+   *
+   * @example
+   * ```ts
+   * for await (const { key, value } of streams.records('counts', Consumed.with(text, Serdes.long()))) {
+   *   console.log(key, value)
+   *   if (value === 10) break
+   * }
+   * ```
+   *
+   * @remarks It ends only by a `break` or an error: it waits for the next record otherwise.
+   */
   records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
     return this.#topics.records(topic, consumed)
   }

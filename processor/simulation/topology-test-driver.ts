@@ -94,6 +94,17 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#open()
   }
 
+  /**
+   * Gives a topic to pipe records into, with its serdes.
+   *
+   * @example
+   * ```ts
+   * const input = driver.createInputTopic('lines', text, text)
+   * await input.pipeInput('1', 'to be or not to be')
+   * ```
+   *
+   * @remarks A topic that a source's pattern matches is read from then on.
+   */
   createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestInputTopic<K, V> {
     this.#discover(name)
     return new TestInputTopic(this.#clock, (record) => this.#pipe({ ...record, topic: name }), name, key, value)
@@ -109,6 +120,17 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#open()
   }
 
+  /**
+   * Gives a topic to read what the program has written, with its serdes.
+   *
+   * @example
+   * ```ts
+   * const output = driver.createOutputTopic('counts', text, Serdes.long())
+   * console.log(output.readRecordsToList())
+   * ```
+   *
+   * @remarks Two output topics of one name share how far was read, as in Kafka Streams' driver.
+   */
   createOutputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestOutputTopic<K, V> {
     return new TestOutputTopic(this.#outputOf(name), name, key, value)
   }
@@ -119,6 +141,16 @@ export class TopologyTestDriver implements AsyncDisposable {
     return [...this.#outputs.keys()].filter((topic) => !own.has(topic) || this.#topology.internalTopics.has(topic)).sort()
   }
 
+  /**
+   * Moves the wall clock on by so many milliseconds, and runs all that becomes due: punctuations, timeouts, batches.
+   *
+   * @example
+   * ```ts
+   * await driver.advanceWallClockTime(1_000)
+   * ```
+   *
+   * @remarks Stream time does not move: it is the highest timestamp among the records, so windows close when a later record is piped.
+   */
   async advanceWallClockTime(ms: number): Promise<void> {
     // What was piped and not waited for has begun.
     await this.#clock.settle()
@@ -129,28 +161,75 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#settle(calls)
   }
 
-  /** Over all partitions; its values without their timestamps, as Kafka Streams' driver shows them. */
+  /**
+   * Gives a key-value store, over all partitions. Values are without their timestamps. WAGGLE_STORE_UNKNOWN where there is none of that name
+   * and kind.
+   *
+   * @example
+   * ```ts
+   * const counts = driver.getKeyValueStore<string, number>('word-counts')
+   * console.log(counts.get('be'))
+   * ```
+   */
   getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
     const [spec, stores] = this.#storesOf(name, 'keyValue')
     return spec.kind === 'custom' ? (stores[0] as KeyValueStore<K, V>) : new KeyValueView<K, V>(spec, stores as never)
   }
 
+  /**
+   * Gives a window store, over all partitions. WAGGLE_STORE_UNKNOWN where there is none of that name and kind.
+   *
+   * @example
+   * ```ts
+   * const minutes = driver.getWindowStore<string, number>('clicks-a-minute')
+   * console.log(minutes.fetch('anna', 0))
+   * ```
+   */
   getWindowStore<K, V>(name: string): WindowStore<K, V> {
     const [spec, stores] = this.#storesOf(name, 'window')
     return spec.kind === 'custom' ? (stores[0] as WindowStore<K, V>) : new WindowView<K, V>(spec, stores as never)
   }
 
+  /**
+   * Gives a session store, over all partitions. WAGGLE_STORE_UNKNOWN where there is none of that name and kind.
+   *
+   * @example
+   * ```ts
+   * const sessions = driver.getSessionStore<string, number>('clicks-a-session')
+   * console.log([...sessions.fetch('anna')])
+   * ```
+   */
   getSessionStore<K, V>(name: string): SessionStore<K, V> {
     const [spec, stores] = this.#storesOf(name, 'session')
     return spec.kind === 'custom' ? (stores[0] as SessionStore<K, V>) : new SessionView<K, V>(spec, stores as never)
   }
 
-  /** Beyond Kafka's: kills the tasks where they stand and starts them from what is committed. */
+  /**
+   * Kills the tasks where they stand and starts them from what is committed. Beyond Kafka's driver.
+   *
+   * @example
+   * ```ts
+   * const input = driver.createInputTopic('lines', text, text)
+   * await input.pipeInput('1', 'to be')
+   * await driver.crash()
+   * await input.pipeInput('2', 'or not to be')
+   * ```
+   *
+   * @remarks Each record is a commit of its own, so a crash loses nothing but calls in flight.
+   */
   async crash(): Promise<void> {
     this.#open()
     await this.#settle()
   }
 
+  /**
+   * Closes the tasks and their processors. `await using driver = new TopologyTestDriver(…)` does it at the end of the block.
+   *
+   * @example
+   * ```ts
+   * await driver.close()
+   * ```
+   */
   async close(): Promise<void> {
     for (const task of this.#tasks) task.close()
   }
@@ -411,7 +490,18 @@ export class TestInputTopic<K, V> {
     this.#value = value
   }
 
-  /** Settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock. */
+  /**
+   * Writes a record, and settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock.
+   *
+   * @example
+   * ```ts
+   * const input = driver.createInputTopic('lines', text, text)
+   * await input.pipeInput('1', 'to be', 1_000)
+   * await input.pipeInput({ key: '2', value: 'or not to be', timestamp: 2_000, headers: [] })
+   * ```
+   *
+   * @remarks Await each call: records that are piped together are processed together.
+   */
   pipeInput(key: K | null, value: V | null, timestamp?: number): Promise<void>
   pipeInput(record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] }): Promise<void>
   async pipeInput(...input: readonly unknown[]): Promise<void> {
@@ -453,7 +543,15 @@ export class TestOutputTopic<K, V> {
     this.#value = value
   }
 
-  /** WAGGLE_NO_RECORD where `isEmpty`. */
+  /**
+   * Gives the next record, with its key, value, timestamp and headers. WAGGLE_NO_RECORD where `isEmpty`.
+   *
+   * @example
+   * ```ts
+   * const output = driver.createOutputTopic('counts', text, Serdes.long())
+   * if (!output.isEmpty()) console.log(output.readRecord().value)
+   * ```
+   */
   readRecord(): Record<K | null, V | null> {
     const record = this.#produced.records[this.#produced.next]
     if (record === undefined) throw new WaggleError('WAGGLE_NO_RECORD', { message: `${this.#name} has no record left`, next: 'Ask isEmpty first.' })
@@ -468,12 +566,30 @@ export class TestOutputTopic<K, V> {
     }
   }
 
+  /**
+   * Gives all records that were not read yet, in order.
+   *
+   * @example
+   * ```ts
+   * const output = driver.createOutputTopic('counts', text, Serdes.long())
+   * const counts = output.readRecordsToList().map(({ key, value }) => `${key}=${value}`)
+   * console.log(counts)
+   * ```
+   */
   readRecordsToList(): Record<K | null, V | null>[] {
     const list: Record<K | null, V | null>[] = []
     while (!this.isEmpty()) list.push(this.readRecord())
     return list
   }
 
+  /**
+   * Whether all records were read.
+   *
+   * @example
+   * ```ts
+   * console.log(driver.createOutputTopic('counts', text, Serdes.long()).isEmpty())
+   * ```
+   */
   isEmpty(): boolean {
     return this.#produced.next >= this.#produced.records.length
   }

@@ -28,7 +28,20 @@ export interface BatchOptions {
 
 /** A stream whose next step gets several records at once. */
 export interface BatchedKStream<K, V> {
-  /** Each result takes the place of its record (key, timestamp, headers); any other number of results is WAGGLE_BATCH_LENGTH. */
+  /**
+   * Calls an asynchronous function for each batch. Each result takes the place of its record, with the record's key, timestamp and headers; the
+   * partition stays.
+   *
+   * @example
+   * ```ts
+   * lines
+   *   .batch({ size: 32, timeoutMs: 20 })
+   *   .mapAsync(async (batch) => batch.map((line) => line.toUpperCase()), { concurrency: 2, timeoutMs: 5_000 })
+   *   .to('shouted', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Give one result a record, in order: another number is WAGGLE_BATCH_LENGTH. A call that fails fails for all its records.
+   */
   mapAsync<W>(mapper: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>, options: AsyncOptions): KStream<K, W>
 }
 

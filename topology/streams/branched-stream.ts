@@ -7,8 +7,49 @@ type Predicate<K, V> = (key: K, value: V) => boolean
 
 /** A record goes to the first branch whose predicate holds; the map has the branches that no consumer took. */
 export interface BranchedKStream<K, V> {
+  /**
+   * Adds a branch for the records whose key and value the predicate takes, and that no branch before it took. Keys, values and partitions stay.
+   *
+   * @example
+   * ```ts
+   * const branches = orders
+   *   .split(Named.as('by-size-'))
+   *   .branch((_, order) => order.total >= 1_000, Branched.as('huge'))
+   *   .branch((_, order) => order.total >= 100, Branched.as('large'))
+   *   .noDefaultBranch()
+   * branches.get('by-size-huge')?.to('huge-orders', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks Branches are tried in the order in which they were added.
+   */
   branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V>
+  /**
+   * Adds a branch for the records that no other branch took, and gives all branches by name.
+   *
+   * @example
+   * ```ts
+   * const branches = orders
+   *   .split(Named.as('by-size-'))
+   *   .branch((_, order) => order.total >= 100, Branched.as('large'))
+   *   .defaultBranch(Branched.as('small'))
+   * branches.get('by-size-small')?.to('small-orders', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks The map has no branch that was taken by `Branched.withConsumer`. A branch without a name is called by its number; the default one
+   * is 0.
+   */
   defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>>
+  /**
+   * Gives all branches by name, and drops the records that no branch took.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .split()
+   *   .branch((_, order) => order.total >= 100, Branched.withConsumer((large) => large.to('large-orders', Produced.with(text, orderSerde))))
+   *   .noDefaultBranch()
+   * ```
+   */
   noDefaultBranch(): ReadonlyMap<string, KStream<K, V>>
 }
 
@@ -23,10 +64,30 @@ export class Branched<K, V> {
     this.chain = chain
   }
 
+  /**
+   * Names a branch. Its whole name is that of the split followed by this one.
+   *
+   * @example
+   * ```ts
+   * const branches = orders.split(Named.as('by-size-')).branch((_, order) => order.total >= 100, Branched.as('large')).noDefaultBranch()
+   * branches.get('by-size-large')?.to('large-orders', Produced.with(text, orderSerde))
+   * ```
+   */
   static as<K, V>(name: string): Branched<K, V> {
     return new Branched(name, null)
   }
 
+  /**
+   * Hands the branch to a function that says what becomes of it. The branch is not in the map then.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .split()
+   *   .branch((_, order) => order.total >= 100, Branched.withConsumer((large) => large.to('large-orders', Produced.with(text, orderSerde))))
+   *   .noDefaultBranch()
+   * ```
+   */
   static withConsumer<K, V>(consumer: (stream: KStream<K, V>) => void, named?: Named): Branched<K, V> {
     return new Branched(named?.name ?? null, (stream: KStream<K, V>) => {
       consumer(stream)
@@ -34,6 +95,18 @@ export class Branched<K, V> {
     })
   }
 
+  /**
+   * Hands the branch to a function, and puts the stream that the function gives into the map in its place.
+   *
+   * @example
+   * ```ts
+   * const branches = orders
+   *   .split(Named.as('by-size-'))
+   *   .branch((_, order) => order.total >= 100, Branched.withFunction((large) => large.filter((_, order) => order.items.length > 1), Named.as('large')))
+   *   .noDefaultBranch()
+   * branches.get('by-size-large')?.to('large-orders', Produced.with(text, orderSerde))
+   * ```
+   */
   static withFunction<K, V>(chain: (stream: KStream<K, V>) => KStream<K, V>, named?: Named): Branched<K, V> {
     return new Branched(named?.name ?? null, chain)
   }

@@ -17,17 +17,83 @@ type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
 /** Several grouped streams that feed one aggregate, each with an aggregator of its own. KIP-150. */
 export interface CogroupedKStream<K, A> {
+  /**
+   * Adds one more grouped stream, with an aggregator of its own, to the same aggregate.
+   *
+   * @example
+   * ```ts
+   * const bought = orders.groupBy((_, order) => order.customer, Grouped.with(text, orderSerde))
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .cogroup<number>((_, __, points) => points + 1)
+   *   .cogroup(bought, (_, __, points) => points + 10)
+   *   .aggregate(() => 0, Materialized.as('points', { keySerde: text, valueSerde: Serdes.integer() }))
+   * ```
+   *
+   * @remarks All streams must be keyed alike and have as many partitions as each other.
+   */
   cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
+  /**
+   * Makes one value a key of all records of all its streams. The table is kept in one store with a changelog.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .cogroup<number>((_, __, points) => points + 1)
+   *   .aggregate(() => 0, Materialized.as('points', { keySerde: text, valueSerde: Serdes.integer() }))
+   * ```
+   *
+   * @remarks Nothing is said about the order in which records of two streams come, so the aggregators must not depend on it.
+   */
   aggregate(initializer: () => A, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
+  /**
+   * Cuts the aggregate into windows of time or into sessions, by the records' own times. Keys of the result are `Windowed`.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .cogroup<number>((_, __, points) => points + 1)
+   *   .windowedBy(TimeWindows.ofSizeWithNoGrace(3_600_000))
+   *   .aggregate(() => 0, Materialized.as('points-an-hour', { keySerde: text, valueSerde: Serdes.integer() }))
+   * ```
+   */
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedCogroupedKStream<K, A>
   windowedBy(windows: SessionWindows): SessionWindowedCogroupedKStream<K, A>
 }
 
 export interface TimeWindowedCogroupedKStream<K, A> {
+  /**
+   * Makes one value a key and window of all records of all streams.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .cogroup<number>((_, __, points) => points + 1)
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(3_600_000, 60_000))
+   *   .aggregate(() => 0, Materialized.as('points-an-hour', { keySerde: text, valueSerde: Serdes.integer() }))
+   * ```
+   *
+   * @remarks Results go on at each update: use `suppress` for one result a window.
+   */
   aggregate(initializer: () => A, materialized?: Materialized<K, A, 'window'>, named?: Named): KTable<Windowed<K>, A>
 }
 
 export interface SessionWindowedCogroupedKStream<K, A> {
+  /**
+   * Makes one value a session of all records of all streams. The merger puts two sessions together.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .cogroup<number>((_, __, points) => points + 1)
+   *   .windowedBy(SessionWindows.ofInactivityGapWithNoGrace(30 * 60_000))
+   *   .aggregate(() => 0, (_, left, right) => left + right, Materialized.as('points-a-session', { keySerde: text, valueSerde: Serdes.integer() }))
+   * ```
+   */
   aggregate(initializer: () => A, merger: Merger<K, A>, materialized?: Materialized<K, A, 'session'>, named?: Named): KTable<Windowed<K>, A>
 }
 

@@ -17,7 +17,11 @@ export class GlobalKTable<K, V> {
     this.view = { kind: 'store', store, of: 'keyValue' }
   }
 
-  /** `builder.globalTable`: kept under its store's name, made up where there is none. */
+  /**
+   * Makes the table for `builder.globalTable`. Its store has a generated name where none is given.
+   *
+   * @internal
+   */
   static fromTopic<K, V>(graph: StreamsGraph, topic: string, consumed: Consumed<unknown, unknown>, materialized: unknown): GlobalKTable<K, V> {
     const kept = Materialization.of(materialized, graph, `${topic}-`).or(consumed)
     if (kept.isVersioned) {

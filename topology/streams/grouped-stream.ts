@@ -20,11 +20,75 @@ export type Merger<K, A> = (key: K, left: A, right: A) => A | null
 
 /** A stream whose records of one key belong together. */
 export interface KGroupedStream<K, V> {
+  /**
+   * Counts the records of each key. The table is kept in a store with a changelog; the key and the partition stay.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).count(Materialized.as('clicks-by-user'))
+   * ```
+   *
+   * @remarks A store without a name cannot be queried, and its generated name changes when the program does.
+   */
   count(materialized?: Materialized<K, number, 'keyValue'>, named?: Named): KTable<K, number>
+  /**
+   * Makes one value of all values of a key: the first is taken as it is, and each further one is put together with what there is. Null as a
+   * result deletes the row.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages-by-user'))
+   * ```
+   *
+   * @remarks The value keeps its type. Use `aggregate` for another one. The result grows without a bound where the reducer only adds, as here.
+   */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'keyValue'>, named?: Named): KTable<K, V>
+  /**
+   * Makes one value of all values of a key, in a type of its own. The table is kept in a store with a changelog; the key and the partition
+   * stay.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .groupByKey(Grouped.with(text, orderSerde))
+   *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('sums', { keySerde: text, valueSerde: Serdes.double() }))
+   * ```
+   *
+   * @remarks The serde of the result cannot be guessed: name it, or set `defaultValueSerde`. Do not change the aggregate that comes in: return
+   * a new one. Null as a result deletes the row.
+   */
   aggregate<A>(initializer: () => A, aggregator: Aggregator<K, V, A>, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
+  /**
+   * Cuts each key's records into windows of time or into sessions, by the records' own times. Keys of the result are `Windowed`.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000))
+   *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
+   * ```
+   *
+   * @remarks A record later than its window's end and the grace is dropped and counted in `dropped-records-total`. A longer grace
+   * keeps windows for longer.
+   */
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
+  /**
+   * Begins an aggregate that several grouped streams feed, each with an aggregator of its own (KIP-150). It needs one store where a join of
+   * aggregates needs one each.
+   *
+   * @example
+   * ```ts
+   * const [byUser, ordersByUser] = [clicks.groupByKey(Grouped.with(text, text)), orders.groupBy((_, order) => order.customer, Grouped.with(text, orderSerde))]
+   * byUser
+   *   .cogroup<string>((_, page, seen) => `${seen} saw ${page}`)
+   *   .cogroup(ordersByUser, (_, order, seen) => `${seen} bought for ${order.total}`)
+   *   .aggregate(() => '', Materialized.as('doings', { keySerde: text, valueSerde: text }))
+   * ```
+   *
+   * @remarks All streams must have as many partitions as each other. Nothing is said about the order in which records of two topics come.
+   */
   cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
 }
 

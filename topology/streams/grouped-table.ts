@@ -15,8 +15,48 @@ type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
 /** The subtractor takes a key's old value out of the aggregate before the adder puts the new one in. */
 export interface KGroupedTable<K, V> {
+  /**
+   * Counts the rows of each group. A row that moves to another group counts there and no longer here.
+   *
+   * @example
+   * ```ts
+   * customers
+   *   .groupBy((_, customer) => [customer.country, customer], Grouped.with(text, customerSerde))
+   *   .count(Materialized.as('customers-by-country', { keySerde: text }))
+   * ```
+   */
   count(materialized?: Kept<K, number>, named?: Named): KTable<K, number>
+  /**
+   * Makes one value of all values of a group: the adder puts a new value in, after the subtractor has taken the row's old value out.
+   *
+   * @example
+   * ```ts
+   * countriesByCustomer
+   *   .groupBy((id, country) => [country, id], Grouped.with(text, text))
+   *   .reduce(
+   *     (ids, id) => `${ids} ${id}`,
+   *     (ids, id) => ids.split(' ').filter((other) => other !== id).join(' ') || null,
+   *     Materialized.as('customers-of-country'),
+   *   )
+   * ```
+   *
+   * @remarks The subtractor must undo what the adder did, whatever came in between. The old and the new value of one update are two updates of
+   * the result where they are in different groups.
+   */
   reduce(adder: Reducer<V>, subtractor: Reducer<V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
+  /**
+   * Makes one value of all values of a group, in a type of its own. The adder puts a new value in, after the subtractor has taken the row's old
+   * value out.
+   *
+   * @example
+   * ```ts
+   * customers
+   *   .groupBy((id, customer) => [customer.country, id], Grouped.with(text, text, { name: 'by-country' }))
+   *   .aggregate(() => 0, (_, __, count) => count + 1, (_, __, count) => count - 1, Materialized.as('counts', { keySerde: text, valueSerde: Serdes.integer() }))
+   * ```
+   *
+   * @remarks The subtractor must undo what the adder did. The serde of the result cannot be guessed: name it, or set `defaultValueSerde`.
+   */
   aggregate<A>(
     initializer: () => A,
     adder: Aggregator<K, V, A>,

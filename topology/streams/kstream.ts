@@ -33,26 +33,235 @@ type Both<K, V, V2> = StreamJoined<Some<K>, Some<V>, Some<V2>>
 
 /** An endless sequence of records, each a fact of its own. */
 export interface KStream<K, V> {
-  /** A predicate that narrows the value narrows the stream: `.filter((key, value) => value !== null)`. */
+  /**
+   * Keeps the records for which the predicate holds. Keys, values and partitions stay as they are, and so do the serdes. No topic is made.
+   *
+   * @example
+   * ```ts
+   * orders.filter((_, order) => order.total >= 100).to('large-orders', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks A predicate that narrows the value's type narrows the stream: `stream.filter((_, value) => value !== null)`.
+   */
   filter<W extends V>(predicate: (key: K, value: V) => value is W, named?: Named): KStream<K, W>
   filter(predicate: Predicate<K, V>, named?: Named): KStream<K, V>
+  /**
+   * Drops the records for which the predicate holds, and keeps the others. Keys, values and partitions stay as they are.
+   *
+   * @example
+   * ```ts
+   * orders.filterNot((_, order) => order.total === 0).to('paid-orders', Produced.with(text, orderSerde))
+   * ```
+   */
   filterNot(predicate: Predicate<K, V>, named?: Named): KStream<K, V>
+  /**
+   * Gives each record a new key. The value stays. The key decides the partition, so a grouping or a join behind it sends the records through a
+   * repartition topic first.
+   *
+   * @example
+   * ```ts
+   * orders.selectKey((_, order) => order.customer).to('orders-by-customer', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks The key's serde is forgotten: name it in the next step. `groupBy` does the same where a grouping is all that you want. `undefined`
+   * as a key is WAGGLE_UNDEFINED_VALUE; `null` is a key.
+   */
   selectKey<K2>(selector: (key: K, value: V) => K2, named?: Named): KStream<K2, V>
+  /**
+   * Makes one record out of each, with a new key and a new value. A grouping or a join behind it sends the records through a repartition topic
+   * first.
+   *
+   * @example
+   * ```ts
+   * orders.map((id, order) => [order.customer, `${id}: ${order.total}`]).to('receipts', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Use `mapValues` where the key stays: it costs no repartition topic. Both serdes are forgotten.
+   */
   map<K2, V2>(mapper: (key: K, value: V) => KeyValue<K2, V2>, named?: Named): KStream<K2, V2>
+  /**
+   * Makes a new value out of each record's value and key. The key and the partition stay, so nothing has to be repartitioned.
+   *
+   * @example
+   * ```ts
+   * orders.mapValues((order) => order.total).to('totals', Produced.with(text, Serdes.double()))
+   * ```
+   *
+   * @remarks The value's serde is forgotten. Do not change the value that comes in: other steps read the same object. Make a new one.
+   */
   mapValues<W>(mapper: (value: V, key: K) => W, named?: Named): KStream<K, W>
+  /**
+   * Makes any number of records out of each, with new keys and values, in the order in which the mapper gives them. A grouping or a join behind
+   * it sends the records through a repartition topic first.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .flatMap((id, order) => order.items.map((item): [string, string] => [item, id]))
+   *   .to('orders-by-item', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Use `flatMapValues` where the key stays. All records get the timestamp and the headers of the one that they are made of.
+   */
   flatMap<K2, V2>(mapper: (key: K, value: V) => Iterable<KeyValue<K2, V2>>, named?: Named): KStream<K2, V2>
+  /**
+   * Makes any number of values out of each. The key and the partition stay.
+   *
+   * @example
+   * ```ts
+   * lines.flatMapValues((line) => line.toLowerCase().split(' ')).to('words', Produced.with(text, text))
+   * ```
+   *
+   * @remarks An empty list drops the record.
+   */
   flatMapValues<W>(mapper: (value: V, key: K) => Iterable<W>, named?: Named): KStream<K, W>
+  /**
+   * Calls a function for each record, and hands the same record on. For logs and debugging.
+   *
+   * @example
+   * ```ts
+   * orders.peek((id, order) => console.log(id, order.total)).to('orders-seen', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks After a crash records since the last commit are processed again, and the function sees them again. What it does outside is not
+   * part of the commit, even under `exactly_once`.
+   */
   peek(action: (key: K, value: V) => void, named?: Named): KStream<K, V>
+  /**
+   * Calls a function for each record and ends the stream. It must not be asynchronous: nothing awaits it.
+   *
+   * @example
+   * ```ts
+   * orders.foreach((id, order) => console.log(`${id} costs ${order.total}`))
+   * ```
+   *
+   * @remarks The function may see a record again after a crash. For calls that take time use `mapAsync`.
+   */
   foreach(action: (key: K, value: V) => void, named?: Named): void
+  /**
+   * Puts the records of two streams into one. Each stream keeps its own order; nothing is said about the order between the two.
+   *
+   * @example
+   * ```ts
+   * lines.merge(clicks).to('everything', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Both serdes are forgotten. The topics of the two streams are read by the same tasks from here on. A stream of another builder is
+   * WAGGLE_INVALID_TOPOLOGY.
+   */
   merge(other: KStream<K, V>, named?: Named): KStream<K, V>
+  /**
+   * Sends each record to the first branch whose predicate holds. Keys, values and partitions stay as they are.
+   *
+   * @example
+   * ```ts
+   * const branches = orders
+   *   .split(Named.as('by-size-'))
+   *   .branch((_, order) => order.total >= 100, Branched.as('large'))
+   *   .defaultBranch(Branched.as('small'))
+   * branches.get('by-size-large')?.to('large-orders', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks A record that no branch takes is dropped, unless there is a default branch. Branches are called by the name of the split followed
+   * by their own.
+   */
   split(named?: Named): BranchedKStream<K, V>
+  /**
+   * Writes the records to a topic of the application, `<applicationId>-<name>-repartition`, and goes on with what is read from it. Partitions
+   * are chosen by the key, or by the partitioner that is given.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .selectKey((_, order) => order.customer)
+   *   .repartition(Repartitioned.with(text, orderSerde, { name: 'by-customer', numberOfPartitions: 8 }))
+   *   .to('orders-by-customer', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks Groupings and joins repartition by themselves where keys were changed. Use this to choose the number of partitions, the name or
+   * the partitioner. The topic is made when the application starts, and done records are deleted from it.
+   */
   repartition(repartitioned?: Repartitioned<Some<K>, Some<V>>): KStream<K, V>
+  /**
+   * Writes each record to a topic and ends the stream. The key decides the partition as in Java's default partitioner. A function chooses the
+   * topic for each record.
+   *
+   * @example
+   * ```ts
+   * orders.to('orders-out', Produced.with(text, orderSerde))
+   * orders.to((_, order) => (order.total >= 100 ? 'large-orders' : 'small-orders'), Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks The topic must exist on Kafka; the embedded log makes it. Without `Produced` the serdes of the stream are used, else the
+   * application's defaults, else it is WAGGLE_SERDE_MISSING at the start. A value that cannot be serialised goes to `productionHandler`.
+   */
   to(topic: string | TopicNameExtractor<K, V>, produced?: Produced<Some<K>, Some<V>>): void
+  /**
+   * Takes the stream for a table's updates: the newest value of each key counts, and null deletes the key. Where keys were changed, the records
+   * go through a repartition topic first.
+   *
+   * @example
+   * ```ts
+   * const lastPage = clicks.toTable(Materialized.as('last-page', { keySerde: text, valueSerde: text }))
+   * lastPage.toStream().to('last-pages', Produced.with(text, text))
+   * ```
+   *
+   * @remarks A record with a null key is dropped and counted. The table is kept in a store only where it is named, or something behind it looks
+   * it up.
+   */
   toTable(materialized?: Kept<Some<K>, Some<V>>, named?: Named): KTable<Some<K>, Some<V>>
-  /** Null keys and null values are dropped and counted in `dropped-records-total`, here and in inner joins. */
+  /**
+   * Groups records by the key that they have, for an aggregation. Only where keys were changed before, they go through a repartition topic.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).count(Materialized.as('clicks-by-user')).toStream().to('click-counts', Produced.with(text, Serdes.long()))
+   * ```
+   *
+   * @remarks Records with a null key or a null value are dropped and counted in `dropped-records-total`, here and in inner joins.
+   */
   groupByKey(grouped?: Grouped<Some<K>, Some<V>>): KGroupedStream<Some<K>, Some<V>>
+  /**
+   * Gives each record a new key and groups by it. The records always go through a repartition topic, `<applicationId>-<name>-repartition`.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .groupBy((_, order) => order.customer, Grouped.with(text, orderSerde, { name: 'by-customer' }))
+   *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('spent', { keySerde: text, valueSerde: Serdes.double() }))
+   * ```
+   *
+   * @remarks Name the grouping: a name that is counted up changes when the program does, and the topic with it. Use `groupByKey` where the key
+   * is right already.
+   */
   groupBy<K2>(selector: (key: K, value: V) => K2, grouped?: Grouped<Some<K2>, Some<V>>): KGroupedStream<Some<K2>, Some<V>>
-  /** A null value joins nothing. A null key joins nothing either, but left and outer joins let it out unmatched (KIP-962). */
+  /**
+   * Joins each record with those that match, and gives one record a pair. With a stream: records of one key whose times lie in the window. With
+   * a table: the row of the record's key when the record is processed. With a global table: the row of the key that the selector names.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .join(
+   *     payments,
+   *     (order, payment) => `${order.total} paid by ${payment}`,
+   *     JoinWindows.ofTimeDifferenceAndGrace(5 * 60_000, 60_000),
+   *     StreamJoined.with(text, orderSerde, text, { name: 'paid', storeName: 'paid' }),
+   *   )
+   *   .to('paid-orders', Produced.with(text, text))
+   *
+   * orders
+   *   .selectKey((_, order) => order.customer)
+   *   .join(customers, (order, customer) => `${customer.name}: ${order.total}`, Joined.with(text, orderSerde, customerSerde, { name: 'named' }))
+   *   .to('named-orders', Produced.with(text, text))
+   *
+   * orders.join(countries, (_, order) => order.country, (order, country) => `${order.total} from ${country}`).to('located', Produced.with(text, text))
+   * ```
+   *
+   * @remarks The topics of both sides must have as many partitions as each other; a global table's need not. Sides whose keys were changed go
+   * through a repartition topic. A null value joins nothing, and neither does a null key. Updates of a table make no records: only the stream
+   * does.
+   */
   join<V2, W>(
     other: KStream<K | null, V2>,
     joiner: Joiner<Some<K>, Some<V>, Some<V2>, W>,
@@ -61,6 +270,20 @@ export interface KStream<K, V> {
   ): KStream<Some<K>, W>
   join<V2, W>(table: KTable<Some<K>, V2>, joiner: Joiner<Some<K>, Some<V>, V2, W>, joined?: Joined<Some<K>, Some<V>, V2>): KStream<Some<K>, W>
   join<K2, V2, W>(table: GlobalKTable<K2, V2>, selector: Selector<K, V, K2>, joiner: Joiner<K, Some<V>, V2, W>, named?: Named): KStream<K, W>
+  /**
+   * Joins as `join` does, and also gives each record of this stream that has no match, with null for the other side. A null key has no match
+   * and comes out (KIP-962).
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .leftJoin(customers, (order, customer) => `${customer?.name ?? 'somebody'}: ${order.total}`, Joined.with(text, orderSerde, customerSerde))
+   *   .to('named-orders', Produced.with(text, text))
+   * ```
+   *
+   * @remarks With a stream, a record without a match comes out when its window and the grace are over, not at once: stream time has to move on
+   * for that. With a table it comes out at once.
+   */
   leftJoin<V2, W>(
     other: KStream<K | null, V2>,
     joiner: Joiner<K, Some<V>, Some<V2> | null, W>,
@@ -74,17 +297,117 @@ export interface KStream<K, V> {
     joiner: Joiner<K, Some<V>, V2 | null, W>,
     named?: Named,
   ): KStream<K, W>
+  /**
+   * Joins two streams as `leftJoin` does, and also gives each record of the other stream that has no match, with null for this side.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .outerJoin(
+   *     payments,
+   *     (order, payment) => (order === null ? `payment ${payment} without an order` : `order of ${order.total}, ${payment ?? 'not paid'}`),
+   *     JoinWindows.ofTimeDifferenceWithNoGrace(5 * 60_000),
+   *     StreamJoined.with(text, orderSerde, text, { storeName: 'matched' }),
+   *   )
+   *   .to('matched', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Records without a match come out when the window is over. Both topics must have as many partitions as each other.
+   */
   outerJoin<V2, W>(
     other: KStream<K | null, V2>,
     joiner: Joiner<K, Some<V> | null, Some<V2> | null, W>,
     windows: JoinWindows,
     joined?: Both<K, V, V2>,
   ): KStream<K, W>
+  /**
+   * Hands each record to a processor of yours, which may forward any number of records, use stores and schedule functions. A processor is made
+   * for each task.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .process<string, number>(() => {
+   *     let forward: (key: string, value: number, timestamp: number) => void
+   *     return {
+   *       init: (context) => {
+   *         forward = (key, value, timestamp) => context.forward({ key, value, timestamp })
+   *       },
+   *       process: ({ value, timestamp }) => forward(value.customer, value.total, timestamp),
+   *     }
+   *   })
+   *   .to('totals', Produced.with(text, Serdes.double()))
+   * ```
+   *
+   * @remarks A processor may change keys, so a grouping or a join behind it repartitions; use `processValues` where it does not. It must be
+   * synchronous. Make a new processor in each call of the supplier: two tasks must not share one.
+   */
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions): KStream<K2, V2>
+  /**
+   * Hands each record to a processor of yours that cannot change the key, so nothing behind it has to be repartitioned.
+   *
+   * @example
+   * ```ts
+   * const seen = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore('seen'), text, Serdes.long())
+   * clicks
+   *   .processValues<number>(
+   *     () => {
+   *       let count: (user: string) => number = () => 0
+   *       let forward: (value: number, timestamp: number) => void
+   *       return {
+   *         init: (context) => {
+   *           const store = context.getStateStore(seen)
+   *           count = (user) => {
+   *             const next = (store.get(user) ?? 0) + 1
+   *             store.put(user, next)
+   *             return next
+   *           }
+   *           forward = (value, timestamp) => context.forward({ value, timestamp })
+   *         },
+   *         process: ({ key, timestamp }) => forward(count(key), timestamp),
+   *       }
+   *     },
+   *     { stores: [seen], named: Named.as('count-clicks') },
+   *   )
+   *   .to('click-numbers', Produced.with(text, Serdes.long()))
+   * ```
+   *
+   * @remarks A store has to be named in `stores`: WAGGLE_STORE_NOT_CONNECTED otherwise.
+   */
   processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, options?: ProcessOptions): KStream<K, W>
-  /** Beyond Kafka Streams: calls that take time. The commit position stays at the oldest record that is not done. */
+  /**
+   * Calls an asynchronous function for each record, several at a time, and hands its results on. Key and partition stay. Beyond Kafka Streams:
+   * the commit position stays at the oldest record that is not done, so no record is lost and none is done twice in effect.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .mapAsync(async (order, { signal }) => (await fetch(`http://localhost:4000/${order.customer}`, { signal })).text(), {
+   *     concurrency: 16,
+   *     timeoutMs: 2_000,
+   *     retries: 2,
+   *   })
+   *   .to('enriched', Produced.with(text, text))
+   * ```
+   *
+   * @remarks No store may lie before it in the same sub-topology (WAGGLE_ASYNC_AFTER_STATE): put a `repartition` in between. After a crash the
+   * function is called again for records that were not done. Past `timeoutMs` its `signal` is aborted and the record fails with WAGGLE_TIMEOUT.
+   */
   mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
-  /** Beyond Kafka Streams: at most `size` records, none waiting past `timeoutMs`; unless `full`, closed once the next step is idle. */
+  /**
+   * Gathers records for the `mapAsync` behind it: at most `size`, none of them waiting for longer than `timeoutMs`. Beyond Kafka Streams.
+   *
+   * @example
+   * ```ts
+   * lines
+   *   .batch({ size: 32, timeoutMs: 20 })
+   *   .mapAsync(async (batch) => batch.map((line) => line.length), { concurrency: 2, timeoutMs: 5_000 })
+   *   .to('lengths', Produced.with(text, Serdes.integer()))
+   * ```
+   *
+   * @remarks Unless `release` is `full`, a batch goes as soon as the function is idle, so a lone record does not wait. All tasks of a thread
+   * share batches.
+   */
   batch(options: BatchOptions): BatchedKStream<K, V>
 }
 

@@ -25,13 +25,107 @@ type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 /** The latest value of each key. No value is null: null is a key's absence, in what comes in and in what a function returns. */
 export interface KTable<K, V> {
   readonly queryableStoreName: string | null
+  /**
+   * Keeps the rows for which the predicate holds. A row that it no longer holds for is deleted from the result. The key and the partition stay.
+   *
+   * @example
+   * ```ts
+   * customers.filter((_, customer) => customer.country === 'CH').toStream().to('swiss-customers', Produced.with(text, customerSerde))
+   * ```
+   *
+   * @remarks The result is computed from this table when it is looked up. Give a `Materialized` with a name to keep it in a store of its own,
+   * with a changelog.
+   */
   filter<W extends V>(predicate: (key: K, value: V) => value is W, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   filter(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
+  /**
+   * Deletes the rows for which the predicate holds, and keeps the others. The key and the partition stay.
+   *
+   * @example
+   * ```ts
+   * customers.filterNot((_, customer) => customer.name === 'test', Materialized.as('real-customers', { keySerde: text, valueSerde: customerSerde }))
+   * ```
+   */
   filterNot(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
+  /**
+   * Makes a new value of each row. The key and the partition stay. Null as a result deletes the row.
+   *
+   * @example
+   * ```ts
+   * customers.mapValues((customer) => customer.country, Materialized.as('country-of', { keySerde: text, valueSerde: text }))
+   * ```
+   *
+   * @remarks Without a `Materialized` nothing is stored: the mapper runs again whenever something looks the row up, so it must give the same
+   * each time.
+   */
   mapValues<W>(mapper: (value: V, key: K) => W | null, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
+  /**
+   * Gives the table's updates as a stream: one record an update, with null where a row was deleted. The key and the partition stay.
+   *
+   * @example
+   * ```ts
+   * customers.toStream().to('customer-updates', Produced.with(text, customerSerde))
+   * ```
+   *
+   * @remarks Updates of one key between two commits are one record where `cacheMaxBytes` is above 0. Use `suppress` to choose which updates go
+   * on.
+   */
   toStream(named?: Named): KStream<K, V | null>
+  /**
+   * Holds updates back: until a window is closed, so that it has one result, or for a time, so that a key has fewer. The newest update of a key
+   * goes on.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000))
+   *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
+   *   .suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded(), Named.as('closed-minutes')))
+   *   .toStream()
+   *   .selectKey(({ key }) => key)
+   *   .to('minutes', Produced.with(text, Serdes.long()))
+   * ```
+   *
+   * @remarks Time is the time of records: a window closes when a later record comes, not by the clock. What waits has a changelog of its own. A
+   * versioned table cannot be suppressed.
+   */
   suppress(suppressed: Suppressed<K>): KTable<K, V>
+  /**
+   * Groups rows by a new key, for an aggregation. Each update goes with its old and its new value through a repartition topic,
+   * `<applicationId>-<name>-repartition`.
+   *
+   * @example
+   * ```ts
+   * customers
+   *   .groupBy((_, customer) => [customer.country, customer], Grouped.with(text, customerSerde, { name: 'by-country' }))
+   *   .count(Materialized.as('customers-by-country', { keySerde: text }))
+   * ```
+   *
+   * @remarks The table is kept in a store, so that the old value of a row can be taken out of its old group. A null key or value leaves the row
+   * out.
+   */
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
+  /**
+   * Joins rows of the same key; with a foreign key (KIP-213), each row with the row of the other table that its value names. An update on
+   * either side updates the result. The result has this table's key and partition.
+   *
+   * @example
+   * ```ts
+   * customers.join(countriesByCustomer, (customer, country) => `${customer.name}, ${country}`).toStream().to('addresses', Produced.with(text, text))
+   *
+   * customers
+   *   .join(
+   *     countryNames,
+   *     (customer) => customer.country,
+   *     (customer, country) => `${customer.name} lives in ${country}`,
+   *     Materialized.as('where-customers-live', { keySerde: text, valueSerde: text }),
+   *   )
+   * ```
+   *
+   * @remarks By the same key, the topics of both tables must have as many partitions as each other. By a foreign key they need not: two topics
+   * of the application carry what one side asks and the other answers. Null as a result, or as the foreign key, is no row.
+   */
   join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   /** By a key that lies in this table's values (KIP-213); `joined` names the steps and chooses partitions. */
   join<K2, V2, W>(
@@ -41,6 +135,19 @@ export interface KTable<K, V> {
     materialized?: Kept<K, W>,
     joined?: TableJoined<K, K2>,
   ): KTable<K, W>
+  /**
+   * Joins as `join` does, and keeps rows of this table that have no match, with null for the other side.
+   *
+   * @example
+   * ```ts
+   * customers
+   *   .leftJoin(countriesByCustomer, (customer, country) => `${customer.name}, ${country ?? 'unknown'}`)
+   *   .toStream()
+   *   .to('addresses', Produced.with(text, text))
+   * ```
+   *
+   * @remarks The result is first given without a match where the other side comes later. Use `suppress` where that matters.
+   */
   leftJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   leftJoin<K2, V2, W>(
     other: KTable<K2, V2>,
@@ -49,6 +156,20 @@ export interface KTable<K, V> {
     materialized?: Kept<K, W>,
     joined?: TableJoined<K, K2>,
   ): KTable<K, W>
+  /**
+   * Joins rows of the same key, and keeps rows of both tables that have no match, with null for the side that is missing. The key and the
+   * partition stay.
+   *
+   * @example
+   * ```ts
+   * customers
+   *   .outerJoin(countriesByCustomer, (customer, country) => `${customer?.name ?? 'nobody'}, ${country ?? 'unknown'}`)
+   *   .toStream()
+   *   .to('addresses', Produced.with(text, text))
+   * ```
+   *
+   * @remarks The topics of both tables must have as many partitions as each other. There is no outer join by a foreign key.
+   */
   outerJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V | null, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
 }
 

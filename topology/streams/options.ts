@@ -18,6 +18,16 @@ export class Named extends Typed<'named'> {
     this.name = name
   }
 
+  /**
+   * Names a step: letters, digits, dots, dashes and underscores, at most 249. WAGGLE_INVALID_TOPOLOGY otherwise.
+   *
+   * @example
+   * ```ts
+   * orders.filter((_, order) => order.total >= 100, Named.as('large-orders-only')).to('large-orders', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks A step without a name gets one that is counted up, and that changes when steps are put in front of it.
+   */
   static as(name: string): Named {
     return new Named(validName(name))
   }
@@ -35,6 +45,19 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
     this.options = options
   }
 
+  /**
+   * Says with which serdes a stream is repartitioned, and where wanted the topic's name, its number of partitions and its partitioner.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .selectKey((_, order) => order.customer)
+   *   .repartition(Repartitioned.with(text, orderSerde, { name: 'by-customer', numberOfPartitions: 8 }))
+   *   .to('orders-by-customer', Produced.with(text, orderSerde))
+   * ```
+   *
+   * @remarks Without a number the topic has as many partitions as what feeds it. Two sides of a join need the same number.
+   */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> & { numberOfPartitions?: number } = {}): Repartitioned<K, V> {
     nameIn(options)
     const { numberOfPartitions: partitions } = options
@@ -60,6 +83,15 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
     this.name = name
   }
 
+  /**
+   * Says with which serdes records are grouped, and how the repartition topic is called, where there is one:
+   * `<applicationId>-<name>-repartition`.
+   *
+   * @example
+   * ```ts
+   * orders.groupBy((_, order) => order.customer, Grouped.with(text, orderSerde, { name: 'by-customer' })).count(Materialized.as('orders-by-customer'))
+   * ```
+   */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: { name?: string } = {}): Grouped<K, V> {
     return new Grouped(key, value, nameIn(options))
   }
@@ -81,7 +113,20 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
     this.name = nameIn(options)
   }
 
-  /** `gracePeriodMs` needs a versioned table (KIP-923). */
+  /**
+   * Says with which serdes a stream joins a table: key, the stream's value, the table's value. With `gracePeriodMs` a record waits for late
+   * updates of the table (KIP-923).
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .selectKey((_, order) => order.customer)
+   *   .join(customers, (order, customer) => `${customer.name}: ${order.total}`, Joined.with(text, orderSerde, customerSerde, { name: 'named' }))
+   *   .to('named-orders', Produced.with(text, text))
+   * ```
+   *
+   * @remarks A grace needs a versioned table whose history is at least as long.
+   */
   static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: { gracePeriodMs?: number; name?: string } = {}): Joined<K, V, V2> {
     if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
       throw new WaggleError('WAGGLE_INVALID_WINDOW', {
@@ -115,6 +160,23 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
     this.options = options
   }
 
+  /**
+   * Says with which serdes two streams join: key, this value, the other one. It also names the step and its two stores.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .join(
+   *     payments,
+   *     (order, payment) => `${order.total} paid by ${payment}`,
+   *     JoinWindows.ofTimeDifferenceWithNoGrace(60_000),
+   *     StreamJoined.with(text, orderSerde, text, { name: 'paid', storeName: 'paid' }),
+   *   )
+   *   .to('paid-orders', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Stores of your own (`thisStore`, `otherStore`) must keep duplicates, and rows for the window and its grace.
+   */
   static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: StreamJoinedOptions = {}): StreamJoined<K, V, V2> {
     nameIn(options)
     return new StreamJoined(key, value, other, options)
@@ -133,6 +195,26 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
     this.name = name
   }
 
+  /**
+   * Says which partitions a foreign-key join asks and answers on: the partitioner of this table, and that of the other one.
+   *
+   * @example
+   * ```ts
+   * customers.join(
+   *   countryNames,
+   *   (customer) => customer.country,
+   *   (customer, country) => `${customer.name} lives in ${country}`,
+   *   Materialized.as('where-customers-live', { keySerde: text, valueSerde: text }),
+   *   TableJoined.with<string, string>(
+   *     (_, key, __, partitions) => (key ?? '').length % partitions,
+   *     (_, key, __, partitions) => (key ?? '').length % partitions,
+   *     { name: 'living' },
+   *   ),
+   * )
+   * ```
+   *
+   * @remarks It is needed only where the tables' topics were written with partitioners of your own.
+   */
   static with<K, K2>(
     partitioner: StreamPartitioner<K, void>,
     other: StreamPartitioner<K2, void>,
@@ -169,6 +251,18 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
     this.options = options
   }
 
+  /**
+   * Names the store that a table is kept in, so that it can be queried and its changelog keeps its name. A supplier of `Stores` chooses the
+   * kind too.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).count(Materialized.as('clicks-by-user', { keySerde: text, storeType: 'inMemory' }))
+   * ```
+   *
+   * @remarks `caching: false` hands each update on at once. `logging: false` leaves the changelog out: on Kafka the rows are gone when the task
+   * moves.
+   */
   static as<K = unknown, V = never, Kind extends StoreKind = never>(
     store: string | StoreSupplier<Kind>,
     options: MaterializedOptions & { keySerde?: Serde<K>; valueSerde?: Serde<V> } = {},
@@ -177,6 +271,16 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
     return new Materialized(store, options.keySerde ?? null, options.valueSerde ?? null, options)
   }
 
+  /**
+   * Says the serdes of a table whose store has no name of yours.
+   *
+   * @example
+   * ```ts
+   * orders.groupByKey(Grouped.with(text, orderSerde)).aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.with(text, Serdes.double()))
+   * ```
+   *
+   * @remarks The store gets a generated name, cannot be queried, and its changelog's name changes when the program does.
+   */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: MaterializedOptions = {}): Materialized<K, V> {
     return new Materialized(null, key, value, options)
   }

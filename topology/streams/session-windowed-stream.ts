@@ -22,8 +22,51 @@ import type { EmitStrategy, SessionWindows } from './windows.ts'
 
 /** A grouped stream cut into sessions. */
 export interface SessionWindowedKStream<K, V> {
+  /**
+   * Counts the records of each session. A record between two sessions merges them: both are deleted and the merged one is there.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SessionWindows.ofInactivityGapAndGrace(30 * 60_000, 60_000))
+   *   .count(Materialized.as('clicks-a-session', { keySerde: text }))
+   * ```
+   *
+   * @remarks The update of a merged session comes after nulls for the sessions that it is made of. A session's end is the time of its last
+   * record.
+   */
   count(materialized?: Materialized<K, number, 'session'>, named?: Named): KTable<Windowed<K>, number>
+  /**
+   * Makes one value of the values of each session. Sessions that merge are put together by the same reducer, the earlier one first.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SessionWindows.ofInactivityGapWithNoGrace(30 * 60_000))
+   *   .reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages-a-session', { keySerde: text, valueSerde: text }))
+   * ```
+   */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'session'>, named?: Named): KTable<Windowed<K>, V>
+  /**
+   * Makes one value of the values of each session, in a type of its own. The merger puts two sessions together.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .groupBy((_, order) => order.customer, Grouped.with(text, orderSerde))
+   *   .windowedBy(SessionWindows.ofInactivityGapWithNoGrace(30 * 60_000))
+   *   .aggregate(
+   *     () => 0,
+   *     (_, order, sum) => sum + order.total,
+   *     (_, left, right) => left + right,
+   *     Materialized.as('spent-a-session', { keySerde: text, valueSerde: Serdes.double() }),
+   *   )
+   * ```
+   *
+   * @remarks The merger must give what the aggregator would have given for all records together.
+   */
   aggregate<A>(
     initializer: () => A,
     aggregator: Aggregator<K, V, A>,
@@ -31,6 +74,21 @@ export interface SessionWindowedKStream<K, V> {
     materialized?: Materialized<K, A, 'session'>,
     named?: Named,
   ): KTable<Windowed<K>, A>
+  /**
+   * Chooses when results go on: at each update, which is usual, or once, when the session is over (KIP-825).
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SessionWindows.ofInactivityGapWithNoGrace(30 * 60_000))
+   *   .emitStrategy(EmitStrategy.onWindowClose())
+   *   .count(Materialized.as('sessions', { keySerde: text }))
+   * ```
+   *
+   * @remarks It is for what is made after it. A session is over when a record comes whose time is past its end, the gap and the grace. What has
+   * run out of the store by then is never given: let `retentionMs` of the `Materialized` be longer than the longest time between two records.
+   */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }
 

@@ -34,22 +34,128 @@ interface WindowOptions {
 
 /** The stores there are, and how processors get one with serdes. */
 export const Stores = {
+  /**
+   * A store of values by key, on disk.
+   *
+   * @example
+   * ```ts
+   * Materialized.as<string, number, 'keyValue'>(Stores.persistentKeyValueStore('counts'), { keySerde: text, valueSerde: Serdes.long() })
+   * ```
+   */
   persistentKeyValueStore: (name: string) => supplier('keyValue', name, true),
+  /**
+   * A store of values by key, as `inMemoryKeyValueStore` of Kafka Streams. Rows are written with the commit all the same.
+   *
+   * @example
+   * ```ts
+   * Materialized.as<string, number, 'keyValue'>(Stores.inMemoryKeyValueStore('counts'), { keySerde: text, valueSerde: Serdes.long() })
+   * ```
+   */
   inMemoryKeyValueStore: (name: string) => supplier('keyValue', name, false),
+  /**
+   * A store of values by key and window, on disk. A window is kept for `retentionMs`, which is at least `windowSizeMs`.
+   *
+   * @example
+   * ```ts
+   * Stores.persistentWindowStore('minutes', { retentionMs: 3_600_000, windowSizeMs: 60_000 })
+   * ```
+   *
+   * @remarks A join of streams needs `retainDuplicates`; an aggregation must not have it.
+   */
   persistentWindowStore: (name: string, options: WindowOptions) => windowSupplier(name, true, options),
+  /**
+   * A store of values by key and window, as `inMemoryWindowStore` of Kafka Streams.
+   *
+   * @example
+   * ```ts
+   * Stores.inMemoryWindowStore('minutes', { retentionMs: 3_600_000, windowSizeMs: 60_000 })
+   * ```
+   */
   inMemoryWindowStore: (name: string, options: WindowOptions) => windowSupplier(name, false, options),
+  /**
+   * A store of values by key and session, on disk. A session is kept for `retentionMs` after its end.
+   *
+   * @example
+   * ```ts
+   * Stores.persistentSessionStore('sessions', { retentionMs: 3_600_000 })
+   * ```
+   */
   persistentSessionStore: (name: string, { retentionMs }: { retentionMs: number }) => supplier('session', name, true, { retentionMs }),
+  /**
+   * A store of values by key and session, as `inMemorySessionStore` of Kafka Streams.
+   *
+   * @example
+   * ```ts
+   * Stores.inMemorySessionStore('sessions', { retentionMs: 3_600_000 })
+   * ```
+   */
   inMemorySessionStore: (name: string, { retentionMs }: { retentionMs: number }) => supplier('session', name, false, { retentionMs }),
+  /**
+   * A store that keeps the versions of each key for `historyRetentionMs` (KIP-889). Joins with a grace look up the version of the record's
+   * time.
+   *
+   * @example
+   * ```ts
+   * builder.table('prices', Consumed.with(text, Serdes.double()), Materialized.as(Stores.persistentVersionedKeyValueStore('prices', { historyRetentionMs: 60_000 })))
+   * ```
+   *
+   * @remarks An update that is older than the history is dropped. A versioned table cannot be suppressed or be global.
+   */
   persistentVersionedKeyValueStore: (name: string, { historyRetentionMs }: { historyRetentionMs: number }) =>
     supplier('versioned', name, true, { retentionMs: historyRetentionMs }),
+  /**
+   * Describes a key-value store for processors, with its serdes.
+   *
+   * @example
+   * ```ts
+   * const seen = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore('seen'), text, Serdes.long())
+   * clicks.process<string, number>(() => ({ process() {} }), { stores: [seen] })
+   * ```
+   *
+   * @remarks A store is there for the processors that name it, and only for them. `logging: false` leaves out the changelog.
+   */
   keyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<KeyValueStore<K, V>>(from, key, value, options),
+  /**
+   * Describes a window store for processors, with its serdes.
+   *
+   * @example
+   * ```ts
+   * const from = Stores.persistentWindowStore('minutes', { retentionMs: 3_600_000, windowSizeMs: 60_000 })
+   * builder.addStateStore(Stores.windowStoreBuilder(from, text, Serdes.long()))
+   * ```
+   */
   windowStoreBuilder: <K, V>(from: StoreSupplier<'window'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<WindowStore<K, V>>(from, key, value, options),
+  /**
+   * Describes a session store for processors, with its serdes.
+   *
+   * @example
+   * ```ts
+   * builder.addStateStore(Stores.sessionStoreBuilder(Stores.persistentSessionStore('visits', { retentionMs: 3_600_000 }), text, Serdes.long()))
+   * ```
+   */
   sessionStoreBuilder: <K, V>(from: StoreSupplier<'session'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<SessionStore<K, V>>(from, key, value, options),
+  /**
+   * Describes a versioned store for processors, with its serdes.
+   *
+   * @example
+   * ```ts
+   * const from = Stores.persistentVersionedKeyValueStore('prices', { historyRetentionMs: 60_000 })
+   * builder.addStateStore(Stores.versionedKeyValueStoreBuilder(from, text, Serdes.double()))
+   * ```
+   */
   versionedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'versioned'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<VersionedKeyValueStore<K, V>>(from, key, value, options),
+  /**
+   * Describes a key-value store for processors whose values carry their timestamps, as tables keep them.
+   *
+   * @example
+   * ```ts
+   * builder.addStateStore(Stores.timestampedKeyValueStoreBuilder(Stores.persistentKeyValueStore('last-seen'), text, text))
+   * ```
+   */
   timestampedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) => ({
     ...builder<KeyValueStore<K, ValueAndTimestamp<V>>>(from, key, timestamped(value as unknown as AnySerde), options),
     timestamped: true,

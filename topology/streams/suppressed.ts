@@ -17,30 +17,88 @@ export class BufferConfig<out When extends Full = Full> {
     this.whenFull = whenFull
   }
 
+  /**
+   * Holds back as much as there is. The application stops by itself only where memory ends.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilWindowCloses(BufferConfig.unbounded())
+   * ```
+   *
+   * @remarks Give it a bound with `withMaxRecords` or `withMaxBytes`: past it the application stops with WAGGLE_BUFFER_FULL.
+   */
   static unbounded(): BufferConfig<'shutDown'> {
     return new BufferConfig(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 'shutDown')
   }
 
+  /**
+   * Holds back at most so many records. Past it the oldest goes on early.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilTimeLimit(5_000, BufferConfig.maxRecords(10_000))
+   * ```
+   */
   static maxRecords(records: number): BufferConfig<'emitEarly'> {
     return new BufferConfig(records, Number.POSITIVE_INFINITY, 'emitEarly')
   }
 
+  /**
+   * Holds back at most so many bytes of keys and values. Past it the oldest record goes on early.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilTimeLimit(5_000, BufferConfig.maxBytes(16 * 1024 * 1024))
+   * ```
+   */
   static maxBytes(bytes: number): BufferConfig<'emitEarly'> {
     return new BufferConfig(Number.POSITIVE_INFINITY, bytes, 'emitEarly')
   }
 
+  /**
+   * Adds a bound of records, and keeps what happens when it is full.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilWindowCloses(BufferConfig.unbounded().withMaxRecords(100_000))
+   * ```
+   */
   withMaxRecords(records: number): BufferConfig<When> {
     return new BufferConfig(records, this.maxBytes, this.whenFull)
   }
 
+  /**
+   * Adds a bound of bytes, and keeps what happens when it is full.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilWindowCloses(BufferConfig.unbounded().withMaxBytes(64 * 1024 * 1024))
+   * ```
+   */
   withMaxBytes(bytes: number): BufferConfig<When> {
     return new BufferConfig(this.maxRecords, bytes, this.whenFull)
   }
 
+  /**
+   * Hands the oldest record on where the buffer is full. `untilWindowCloses` does not take such a buffer: a window would have two results.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilTimeLimit(5_000, BufferConfig.maxBytes(1_000_000).withMaxRecords(1_000).emitEarlyWhenFull())
+   * ```
+   */
   emitEarlyWhenFull(): BufferConfig<'emitEarly'> {
     return new BufferConfig(this.maxRecords, this.maxBytes, 'emitEarly')
   }
 
+  /**
+   * Stops the application with WAGGLE_BUFFER_FULL where the buffer is full, in place of a result too early.
+   *
+   * @example
+   * ```ts
+   * Suppressed.untilWindowCloses(BufferConfig.maxRecords(100_000).shutDownWhenFull())
+   * ```
+   */
   shutDownWhenFull(): BufferConfig<'shutDown'> {
     return new BufferConfig(this.maxRecords, this.maxBytes, 'shutDown')
   }
@@ -64,11 +122,37 @@ export class Suppressed<in K> {
     this.name = named?.name ?? null
   }
 
-  /** For windowed tables only, with a buffer that never emits early. */
+  /**
+   * Holds a windowed table's updates back until the window's end and its grace are over: one result a window.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000))
+   *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
+   *   .suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded(), Named.as('closed-minutes')))
+   * ```
+   *
+   * @remarks The table must be windowed (WAGGLE_INVALID_TOPOLOGY). The last window stays held back until a later record comes.
+   */
   static untilWindowCloses(buffer: BufferConfig<'shutDown'>, named?: Named): Suppressed<Windowed<unknown>> {
     return new Suppressed<Windowed<unknown>>(null, buffer, named)
   }
 
+  /**
+   * Holds a key's update back for the given time, in milliseconds of the records' own time. Later updates of the key take its place meanwhile.
+   *
+   * @example
+   * ```ts
+   * customers
+   *   .suppress(Suppressed.untilTimeLimit(5_000, BufferConfig.maxRecords(10_000), Named.as('calmed')))
+   *   .toStream()
+   *   .to('calm-customers', Produced.with(text, customerSerde))
+   * ```
+   *
+   * @remarks A full buffer hands its oldest update on early, or stops the application: `BufferConfig` says which.
+   */
   static untilTimeLimit(timeLimitMs: number, buffer: BufferConfig, named?: Named): Suppressed<unknown> {
     if (!(timeLimitMs >= 0))
       throw new WaggleError('WAGGLE_INVALID_WINDOW', { message: `A time limit of ${timeLimitMs} ms cannot be`, next: 'Give at least 0 ms.' })

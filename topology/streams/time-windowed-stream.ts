@@ -13,14 +13,70 @@ import { type EmitStrategy, type SlidingWindows, type TimeWindows, UnlimitedWind
 
 /** A grouped stream cut into windows of time. */
 export interface TimeWindowedKStream<K, V> {
+  /**
+   * Counts the records of each key in each window. The table is kept in a window store with a changelog for as long as windows can change.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeWithNoGrace(60_000))
+   *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
+   * ```
+   *
+   * @remarks Each record gives an update, so a window has many results. Use `emitStrategy` or `suppress` to have one.
+   */
   count(materialized?: Materialized<K, number, 'window'>, named?: Named): KTable<Windowed<K>, number>
+  /**
+   * Makes one value of the values of a key in each window. The first is taken as it is.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(60_000, 5_000))
+   *   .reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages', { keySerde: text, valueSerde: text }))
+   * ```
+   *
+   * @remarks A record in several windows (hopping, sliding) is put into each of them. Windows that hop by little cost as much as they are many.
+   */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'window'>, named?: Named): KTable<Windowed<K>, V>
+  /**
+   * Makes one value of the values of a key in each window, in a type of its own.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .groupByKey(Grouped.with(text, orderSerde))
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(3_600_000, 60_000).advanceBy(60_000))
+   *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('hourly', { keySerde: text, valueSerde: Serdes.double() }))
+   * ```
+   *
+   * @remarks `retentionMs` of the `Materialized` must be at least the window and its grace (WAGGLE_INVALID_WINDOW). Make it longer to query old
+   * windows.
+   */
   aggregate<A>(
     initializer: () => A,
     aggregator: Aggregator<K, V, A>,
     materialized?: Materialized<K, A, 'window'>,
     named?: Named,
   ): KTable<Windowed<K>, A>
+  /**
+   * Chooses when results go on: at each update, which is usual, or once, when the window is closed (KIP-825).
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000))
+   *   .emitStrategy(EmitStrategy.onWindowClose())
+   *   .count(Materialized.as('closed-minutes', { keySerde: text }))
+   * ```
+   *
+   * @remarks It is for what is made after it. A window is closed when a record comes whose time is past its end and the grace. Unlimited
+   * windows never close: WAGGLE_INVALID_WINDOW. What has run out of the store by then is never given: let `retentionMs` of the `Materialized`
+   * be longer than the longest time between two records.
+   */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
 }
 

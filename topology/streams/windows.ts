@@ -20,19 +20,58 @@ export class TimeWindows extends Typed<'time'> {
     if (advanceMs > sizeMs) throw invalid(`Windows of ${sizeMs} ms that advance by ${advanceMs} ms leave gaps`, 'Advance by at most the size.')
   }
 
+  /**
+   * Windows of so many milliseconds, aligned to the epoch, that take records until the grace after their end. Start is in the window, end is
+   * not.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000)).count(Materialized.as('minutes', { keySerde: text }))
+   * ```
+   *
+   * @remarks A longer grace takes later records, keeps windows for longer, and makes results that wait for the end of a window later.
+   */
   static ofSizeAndGrace(sizeMs: number, graceMs: number): TimeWindows {
     return new TimeWindows(sizeMs, sizeMs, graceMs)
   }
 
+  /**
+   * Windows of so many milliseconds, aligned to the epoch, that take no record after their end.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).windowedBy(TimeWindows.ofSizeWithNoGrace(60_000)).count(Materialized.as('minutes', { keySerde: text }))
+   * ```
+   *
+   * @remarks The end is by stream time: a record that is older than the newest one by more than the size is dropped and counted.
+   */
   static ofSizeWithNoGrace(sizeMs: number): TimeWindows {
     return new TimeWindows(sizeMs, sizeMs, 0)
   }
 
+  /**
+   * Makes the windows hop: one begins every so many milliseconds, so a record is in several. More than the size is WAGGLE_INVALID_WINDOW.
+   *
+   * @example
+   * ```ts
+   * const lastHourEachMinute = TimeWindows.ofSizeAndGrace(3_600_000, 60_000).advanceBy(60_000)
+   * clicks.groupByKey(Grouped.with(text, text)).windowedBy(lastHourEachMinute).count(Materialized.as('hours', { keySerde: text }))
+   * ```
+   *
+   * @remarks Each record updates size / advance windows: 60 here.
+   */
   advanceBy(advanceMs: number): TimeWindows {
     return new TimeWindows(this.sizeMs, advanceMs, this.graceMs)
   }
 
-  /** Those that hold the timestamp, oldest first. */
+  /**
+   * Gives the windows that hold a timestamp, oldest first.
+   *
+   * @example
+   * ```ts
+   * TimeWindows.ofSizeWithNoGrace(60_000).windowsFor(90_000) // [{ start: 60_000, end: 120_000 }]
+   * ```
+   */
   windowsFor(timestamp: number): readonly Window[] {
     const { sizeMs, advanceMs } = this
     const windows: Window[] = []
@@ -54,14 +93,41 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
     this.start = atLeast(0, 'The start of a window', start)
   }
 
+  /**
+   * One window a key that begins at the epoch and never ends.
+   *
+   * @example
+   * ```ts
+   * clicks.groupByKey(Grouped.with(text, text)).windowedBy(UnlimitedWindows.of()).count(Materialized.as('all-clicks', { keySerde: text }))
+   * ```
+   *
+   * @remarks Nothing is ever removed from its store.
+   */
   static of(): UnlimitedWindows {
     return new UnlimitedWindows(0)
   }
 
+  /**
+   * Begins the window at a time, in epoch milliseconds. Earlier records are in no window.
+   *
+   * @example
+   * ```ts
+   * const since2026 = UnlimitedWindows.of().startOn(Date.UTC(2026, 0, 1))
+   * clicks.groupByKey(Grouped.with(text, text)).windowedBy(since2026).count(Materialized.as('clicks-since-2026', { keySerde: text }))
+   * ```
+   */
   startOn(start: number): UnlimitedWindows {
     return new UnlimitedWindows(start)
   }
 
+  /**
+   * Gives the one window, or none where the timestamp lies before its start.
+   *
+   * @example
+   * ```ts
+   * UnlimitedWindows.of().startOn(1_000).windowsFor(500) // []
+   * ```
+   */
   windowsFor(timestamp: number): readonly Window[] {
     return timestamp >= this.start ? [{ start: this.start, end: Number.MAX_SAFE_INTEGER }] : []
   }
@@ -79,10 +145,34 @@ export class SlidingWindows extends Typed<'sliding'> {
     this.graceMs = atLeast(0, 'The grace of a window', graceMs)
   }
 
+  /**
+   * A window for each distinct set of records that lie at most so many milliseconds apart (KIP-450). Both ends are in the window.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(60_000, 10_000))
+   *   .count(Materialized.as('within-a-minute', { keySerde: text }))
+   * ```
+   *
+   * @remarks A record makes up to two windows and updates all those that it falls into: dense keys cost more than with hopping windows.
+   */
   static ofTimeDifferenceAndGrace(timeDifferenceMs: number, graceMs: number): SlidingWindows {
     return new SlidingWindows(timeDifferenceMs, graceMs)
   }
 
+  /**
+   * Sliding windows that take no late records.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SlidingWindows.ofTimeDifferenceWithNoGrace(60_000))
+   *   .count(Materialized.as('within-a-minute', { keySerde: text }))
+   * ```
+   */
   static ofTimeDifferenceWithNoGrace(timeDifferenceMs: number): SlidingWindows {
     return new SlidingWindows(timeDifferenceMs, 0)
   }
@@ -100,10 +190,35 @@ export class SessionWindows extends Typed<'session'> {
     this.graceMs = atLeast(0, 'The grace of a session', graceMs)
   }
 
+  /**
+   * Sessions: records of a key belong together while less than the gap, in milliseconds, lies between them (KIP-94). Late records are taken
+   * until the grace is over.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SessionWindows.ofInactivityGapAndGrace(30 * 60_000, 60_000))
+   *   .count(Materialized.as('sessions', { keySerde: text }))
+   * ```
+   *
+   * @remarks A record between two sessions merges them.
+   */
   static ofInactivityGapAndGrace(inactivityGapMs: number, graceMs: number): SessionWindows {
     return new SessionWindows(inactivityGapMs, graceMs)
   }
 
+  /**
+   * Sessions that take no record later than the gap after their end.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(SessionWindows.ofInactivityGapWithNoGrace(30 * 60_000))
+   *   .count(Materialized.as('sessions', { keySerde: text }))
+   * ```
+   */
   static ofInactivityGapWithNoGrace(inactivityGapMs: number): SessionWindows {
     return new SessionWindows(inactivityGapMs, 0)
   }
@@ -125,18 +240,68 @@ export class JoinWindows extends Typed<'join'> {
       throw invalid(`A join from ${-beforeMs} ms to ${afterMs} ms after a record ends before it begins`, 'Let before + after be at least 0.')
   }
 
+  /**
+   * Two records join whose times are at most so many milliseconds apart. Late records are taken until the grace is over.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .join(
+   *     payments,
+   *     (order, payment) => `${order.total} paid by ${payment}`,
+   *     JoinWindows.ofTimeDifferenceAndGrace(5 * 60_000, 60_000),
+   *     StreamJoined.with(text, orderSerde, text, { storeName: 'paid' }),
+   *   )
+   *   .to('paid-orders', Produced.with(text, text))
+   * ```
+   *
+   * @remarks Both sides are kept for the window and its grace, each in a store with a changelog. Each pair comes out once.
+   */
   static ofTimeDifferenceAndGrace(timeDifferenceMs: number, graceMs: number): JoinWindows {
     return new JoinWindows(atLeast(0, 'The time difference of a join', timeDifferenceMs), timeDifferenceMs, graceMs)
   }
 
+  /**
+   * Two records join whose times are at most so many milliseconds apart. No late record is taken.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .join(
+   *     payments,
+   *     (order, payment) => `${order.total} paid by ${payment}`,
+   *     JoinWindows.ofTimeDifferenceWithNoGrace(5 * 60_000),
+   *     StreamJoined.with(text, orderSerde, text, { storeName: 'paid' }),
+   *   )
+   *   .to('paid-orders', Produced.with(text, text))
+   * ```
+   */
   static ofTimeDifferenceWithNoGrace(timeDifferenceMs: number): JoinWindows {
     return JoinWindows.ofTimeDifferenceAndGrace(timeDifferenceMs, 0)
   }
 
+  /**
+   * Sets how much earlier than this side's record the other one may be, in milliseconds; negative: it must be later.
+   *
+   * @example
+   * ```ts
+   * const paymentAfterOrder = JoinWindows.ofTimeDifferenceWithNoGrace(5 * 60_000).before(0)
+   * orders.join(payments, (order, payment) => `${order.total} paid by ${payment}`, paymentAfterOrder, StreamJoined.with(text, orderSerde, text))
+   * ```
+   */
   before(timeDifferenceMs: number): JoinWindows {
     return new JoinWindows(timeDifferenceMs, this.afterMs, this.graceMs)
   }
 
+  /**
+   * Sets how much later than this side's record the other one may be, in milliseconds; negative: it must be earlier.
+   *
+   * @example
+   * ```ts
+   * const paymentBeforeOrder = JoinWindows.ofTimeDifferenceWithNoGrace(5 * 60_000).after(0)
+   * orders.join(payments, (order, payment) => `${order.total} paid by ${payment}`, paymentBeforeOrder, StreamJoined.with(text, orderSerde, text))
+   * ```
+   */
   after(timeDifferenceMs: number): JoinWindows {
     return new JoinWindows(this.beforeMs, timeDifferenceMs, this.graceMs)
   }
@@ -155,10 +320,36 @@ export class EmitStrategy extends Typed<'emit'> {
     this.onClose = onClose
   }
 
+  /**
+   * Each update of a window goes on. That is the usual strategy.
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeWithNoGrace(60_000))
+   *   .emitStrategy(EmitStrategy.onWindowUpdate())
+   *   .count(Materialized.as('minutes', { keySerde: text }))
+   * ```
+   */
   static onWindowUpdate(): EmitStrategy {
     return new EmitStrategy(false)
   }
 
+  /**
+   * A window's result goes on once, when the window is closed (KIP-825).
+   *
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey(Grouped.with(text, text))
+   *   .windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000))
+   *   .emitStrategy(EmitStrategy.onWindowClose())
+   *   .count(Materialized.as('closed-minutes', { keySerde: text }))
+   * ```
+   *
+   * @remarks A window is closed by a later record of the partition, not by the clock. It costs no buffer, which `suppress` does.
+   */
   static onWindowClose(): EmitStrategy {
     return new EmitStrategy(true)
   }

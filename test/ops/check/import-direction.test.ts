@@ -21,6 +21,13 @@ describe('The import-direction check', () => {
     assert.equal(complaints('connectors/a.ts', `import { defineBee } from 'waggle-streams'`).length, 1)
   })
 
+  it('lets an example import the package and Node alone', () => {
+    assert.deepEqual(complaints('examples/a.ts', `import { Serdes } from 'waggle-streams'\nimport { join } from 'node:path'`), [])
+    assert.equal(complaints('examples/a.ts', `import { Serdes } from '../topology/serdes.ts'`).length, 1)
+    assert.equal(complaints('test/examples/a.test.ts', `import { topology } from '../../examples/a.ts'`).length, 0)
+    assert.equal(complaints('ops/a.ts', `import { topology } from '../examples/a.ts'`).length, 1)
+  })
+
   it('keeps disks, sockets and timers out of what is pure', () => {
     assert.equal(complaints('processor/a.ts', `import { readFileSync } from 'node:fs'`).length, 1)
     assert.equal(complaints('topology/a.ts', `import { setTimeout } from 'node:timers/promises'`).length, 1)

@@ -1,0 +1,57 @@
+import { Consumed, Materialized, Produced, Serdes, SessionWindows, Streams, StreamsBuilder, TimeWindows } from 'waggle-streams'
+import { TopologyTestDriver } from 'waggle-streams/testing'
+
+interface Order {
+  readonly customer: string
+  readonly country: string
+  readonly total: number
+  readonly items: readonly string[]
+}
+
+interface Customer {
+  readonly name: string
+  readonly country: string
+}
+
+/** The names that an example of a docstring may use beside those that the package exports; each example gets its own. */
+export function vocabulary() {
+  const builder = new StreamsBuilder()
+  const text = Serdes.string()
+  const orderSerde = Serdes.json<Order>()
+  const customerSerde = Serdes.json<Customer>()
+  const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
+  return {
+    builder,
+    text,
+    orderSerde,
+    customerSerde,
+    /** By order id. */
+    orders: builder.stream('orders', Consumed.with(text, orderSerde).skipNullKeys().skipNullValues()),
+    /** By order id: who paid. */
+    payments: builder.stream('payments', read),
+    lines: builder.stream('lines', read),
+    /** By user: the page. */
+    clicks: builder.stream('clicks', read),
+    /** By customer id. */
+    customers: builder.table('customers', Consumed.with(text, customerSerde)),
+    /** By customer id. */
+    countriesByCustomer: builder.table('countries-by-customer', Consumed.with(text, text)),
+    /** By country code. */
+    countryNames: builder.table('country-names', Consumed.with(text, text)),
+    countries: builder.globalTable('countries', Consumed.with(text, text)),
+    /** Not started. */
+    streams: new Streams(counting(), { applicationId: 'docstrings', log: 'embedded' }),
+    driver: new TopologyTestDriver(counting()),
+  }
+}
+
+function counting() {
+  const builder = new StreamsBuilder()
+  const text = Serdes.string()
+  const written = Produced.with(text, Serdes.long())
+  const lines = builder.stream('lines', Consumed.with(text, text).skipNullKeys().skipNullValues())
+  lines.groupByKey().count(Materialized.as('word-counts')).toStream().to('counts', written)
+  lines.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(60_000)).count(Materialized.as('clicks-a-minute'))
+  lines.groupByKey().windowedBy(SessionWindows.ofInactivityGapWithNoGrace(60_000)).count(Materialized.as('clicks-a-session'))
+  return builder.build()
+}

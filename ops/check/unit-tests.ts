@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
+import own from '../../package.json' with { type: 'json' }
+import { importsOf, targetOf } from './import-direction.ts'
+
+/**
+ * `npm run test:unit`: the tests that start no process, need no Java and do not repeat themselves with a crash at each step. A test is one of
+ * them if nothing that it imports, at any depth, imports `node:child_process`, and it does not itself import `processor/simulation/crash.ts`.
+ * So a new test is in or out by what it does, and no list has to be kept. Parts of files' names narrow the choice.
+ *
+ *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
+ */
+const root = resolve(import.meta.dirname, '..', '..')
+const startsProcesses = /^(node:)?child_process$/
+/** The package's own modules by specifier, as `package.json` exports them. */
+const ownModules: ReadonlyMap<string, string> = new Map(Object.entries(own.exports).map(([name, file]) => [join(own.name, name), join(file)]))
+const crashes = 'processor/simulation/crash.ts'
+
+/** Whether a test, or anything that it imports, can start a process, or the test crashes at each step. `read` gives a file's source, null where there is none. */
+export function isLong(file: string, read: (file: string) => string | null): boolean {
+  const seen = new Set([file])
+  for (const at of seen) {
+    const source = read(at)
+    if (source === null) continue
+    for (const { specifier } of importsOf(source)) {
+      if (startsProcesses.test(specifier)) return true
+      const target = ownModules.get(specifier) ?? targetOf(at, specifier)
+      if (at === file && target === crashes) return true
+      if (target !== null) seen.add(target)
+    }
+  }
+  return false
+}
+
+export function unitTests(): readonly string[] {
+  const tests = globSync('test/**/*.test.ts', { cwd: root }).map((file) => file.split(sep).join('/'))
+  return tests.filter((file) => !isLong(file, readOrNull)).sort()
+}
+
+function readOrNull(file: string): string | null {
+  try {
+    return readFileSync(resolve(root, file), 'utf8')
+  } catch {
+    return null
+  }
+}
+
+if (import.meta.main) {
+  const given = process.argv.slice(2)
+  const names = given.filter((argument) => !argument.startsWith('--'))
+  const chosen = unitTests().filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
+  if (given.includes('--list')) process.stdout.write(chosen.map((file) => `${file}\n`).join(''))
+  else if (chosen.length === 0) {
+    process.stderr.write(`No unit test has ${names.join(' or ')} in its name.\n`)
+    process.exitCode = 2
+  } else {
+    const watch = given.includes('--watch') ? ['--watch'] : []
+    const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
+    // Each test file is a process, and most of its time would go into compiling the same modules.
+    const env = { NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
+    process.exitCode = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status ?? 1
+  }
+}

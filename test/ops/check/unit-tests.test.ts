@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { isLong, unitTests } from '../../../ops/check/unit-tests.ts'
+
+describe('The rule for unit tests', () => {
+  const files: { readonly [file: string]: string } = {
+    'test/a.test.ts': `import { b } from './support/b.ts'`,
+    'test/support/b.ts': `import { spawn } from 'node:child_process'`,
+    'test/c.test.ts': `import { d } from '../topology/d.ts'`,
+    'topology/d.ts': `import { c } from '../topology/d.ts'`,
+    'test/e.test.ts': `import { Streams } from 'waggle-streams'`,
+    'test/f.test.ts': `import { commitSteps } from '../processor/simulation/crash.ts'`,
+    'ops/index.ts': `export { run } from './run.ts'`,
+    'ops/run.ts': `await import('node:child_process')`,
+  }
+  const leavesOut = (file: string) => isLong(file, (path) => files[path] ?? null)
+
+  it('leaves out a test whose imports can start a process, at any depth', () => {
+    assert.equal(leavesOut('test/a.test.ts'), true)
+    assert.equal(leavesOut('test/e.test.ts'), true)
+  })
+
+  it('leaves out a test that crashes at each step', () => {
+    assert.equal(leavesOut('test/f.test.ts'), true)
+  })
+
+  it('takes a test that only computes, also where its imports go in a circle', () => {
+    assert.equal(leavesOut('test/c.test.ts'), false)
+  })
+
+  it('takes the tests of the engine and leaves out those of brokers', () => {
+    const chosen = unitTests()
+    assert.ok(chosen.includes('test/processor/fifo.test.ts'))
+    assert.deepEqual(
+      chosen.filter((file) => file.startsWith('test/kafka/') || file.startsWith('test/faults/kill')),
+      [],
+    )
+  })
+})
