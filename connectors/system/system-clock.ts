@@ -40,7 +40,8 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
     },
     /** Its timers keep the process alive only while something else does. */
     after(delayMs, callback) {
-      const timer = setTimeout(callback, Math.min(delayMs, maxTimerMs))
+      // A time that has passed is due at once.
+      const timer = setTimeout(callback, Math.max(0, Math.min(delayMs, maxTimerMs)) || 0)
       return () => clearTimeout(timer)
     },
   }
