@@ -1,4 +1,4 @@
-import { jsonCopy } from '../topology/swarm/json-value.ts'
+import { jsonCopy, maxOutputBytes } from '../topology/swarm/json-value.ts'
 import type { Payload, Tensor } from '../topology/swarm/payload.ts'
 import { joinedType, payloadOfBytes } from '../topology/swarm/payload-serde.ts'
 import { checkTensor } from '../topology/swarm/tensor-codec.ts'
@@ -72,11 +72,11 @@ function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
 }
 
 function copied(tensors: { readonly [name: string]: Tensor }): { readonly [name: string]: Tensor } {
-  let left = maxBytes
+  let left = maxOutputBytes
   const entries = Object.entries(tensors).map(([name, { datatype, shape, data }]) => {
     const size = data.byteLength
     left -= size
-    if (left < 0) throw new RangeError(`its tensors have more than ${maxBytes} bytes`)
+    if (left < 0) throw new RangeError(`its tensors have more than ${maxOutputBytes} bytes`)
     const tensor: Tensor = { datatype, shape: Array.from(shape), data: data.slice() }
     checkTensor(name, tensor)
     return [name, tensor] as const
@@ -86,12 +86,11 @@ function copied(tensors: { readonly [name: string]: Tensor }): { readonly [name:
 }
 
 function bounded(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteLength > maxBytes) throw new RangeError(`it has more than ${maxBytes} bytes`)
+  if (bytes.byteLength > maxOutputBytes) throw new RangeError(`it has more than ${maxOutputBytes} bytes`)
   return bytes
 }
 
 /** In one payload. */
-const maxBytes = 64 * 1024 * 1024
 const maxTensors = 10_000
 
 /** The payload that `inputOf` made this from. */

@@ -10,8 +10,11 @@ export interface JsonBounds {
   readonly maxCharacters: number
 }
 
+/** What a bee gives is no longer than what a gateway takes (`WAGGLE_MAX_BODY_BYTES`, 32 MiB): topics on Kafka are made for that. */
+export const maxOutputBytes = 32 * 1024 * 1024
+
 /** A value inside a swarm: bees may wrap what a caller sent. `JSON.stringify` overflows the stack at some 5,000 levels. */
-export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxCharacters: 64 * 1024 * 1024 }
+export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxCharacters: maxOutputBytes }
 
 /** A value from a caller. */
 export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128 }
