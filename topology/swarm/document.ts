@@ -228,9 +228,9 @@ function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => st
     const keys = new Set<string>()
     for (const { key, value } of node.items) {
       waiting.push({ node: key, depth: depth + 1 }, { node: value, depth: depth + 1 })
-      const place = placeOf(isNode(key) ? (key.range?.[0] ?? at) : at)
-      if (!isScalar(key) || typeof key.value !== 'string') mistakes.push(mistakeAt(place, 'a key must be a string', 'Quote it, or use a name.'))
-      else if (keys.has(key.value)) mistakes.push(mistakeAt(place, `the key ${key.value} is a duplicate`, 'Keep one of the two.'))
+      const place = () => placeOf(isNode(key) ? (key.range?.[0] ?? at) : at)
+      if (!isScalar(key) || typeof key.value !== 'string') mistakes.push(mistakeAt(place(), 'a key must be a string', 'Quote it, or use a name.'))
+      else if (keys.has(key.value)) mistakes.push(mistakeAt(place(), `the key ${key.value} is a duplicate`, 'Keep one of the two.'))
       else keys.add(key.value)
     }
   }

@@ -9,6 +9,7 @@ const secretName = /^secrets\.([A-Za-z_][A-Za-z0-9_]*)$/
 export function secretMistakes(document: SwarmDocument): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
   eachString(document.value, [], (text, path) => {
+    if (!text.includes('{{')) return
     for (const [whole, inside] of text.matchAll(reference)) {
       if (!secretName.test(inside ?? '')) mistakes.push(mistakeAt(document.place(path), `${whole} names no secret`, 'Write {{ secrets.NAME }}.'))
     }
