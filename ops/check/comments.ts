@@ -1,0 +1,34 @@
+import { globSync, readFileSync } from 'node:fs'
+import { resolve, sep } from 'node:path'
+
+/** A comment whose subject is a word that stands for a thing with a name. */
+export interface Riddle {
+  readonly file: string
+  readonly line: number
+  readonly text: string
+}
+
+/** A comment names its subject first: a reader who is lost does not know yet what "Of", "What" or "Who" stands for. */
+export function riddlesIn(file: string, source: string): readonly Riddle[] {
+  const riddles: Riddle[] = []
+  for (const match of source.matchAll(opening)) {
+    const line = source.slice(0, match.index).split('\n').length
+    riddles.push({ file, line, text: (match[0].trim().split('\n').at(-1) ?? '').trim() })
+  }
+  return riddles
+}
+
+/** The first words of a line comment that no line comment precedes, or of a block comment. Strings that look like one are rare enough to be reworded. */
+const opening =
+  /(?<!\/\/[^\n]*\n[ \t]*)(?<=^|[\s;{}(,[])(?:\/\/|\/\*\*?)[ \t]*(?:\n[ \t]*\*[ \t]*)?(?:Of|What|Who|Whose|Whoever|Whatever|That)\b[^\n]*/g
+
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '..', '..')
+  const files = globSync('{topology,processor,bees,connectors,ops,swarms,examples,test}/**/*.{ts,mjs,js}', {
+    cwd: root,
+    exclude: ['**/node_modules/**'],
+  })
+  const riddles = files.flatMap((file) => riddlesIn(file.split(sep).join('/'), readFileSync(resolve(root, file), 'utf8')))
+  for (const { file, line, text } of riddles) process.stderr.write(`${file}:${line}: ${text}\n    Begin with the thing itself: a concrete noun.\n`)
+  process.exitCode = riddles.length === 0 ? 0 : 1
+}
