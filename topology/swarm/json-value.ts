@@ -6,6 +6,8 @@ export interface JsonBounds {
   readonly maxDepth: number
   /** Members of objects and items of lists, all together. */
   readonly maxValues: number
+  /** Members of objects, all together: each name costs an engine some ten times what an item of a list costs. */
+  readonly maxMembers: number
   /** Characters of strings and names, all together. */
   readonly maxCharacters: number
 }
@@ -14,10 +16,10 @@ export interface JsonBounds {
 export const maxOutputBytes = 32 * 1024 * 1024
 
 /** A value inside a swarm: bees may wrap what a caller sent. `JSON.stringify` overflows the stack at some 5,000 levels. */
-export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxCharacters: maxOutputBytes }
+export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxMembers: 200_000, maxCharacters: maxOutputBytes }
 
 /** A value from a caller. */
-export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128 }
+export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128, maxMembers: 100_000 }
 
 /**
  * The JSON value of a request's body or of a record at a gateway. UTF-8; a byte order mark is skipped. Throws WAGGLE_BAD_JSON where the bytes are no JSON, hold
@@ -25,8 +27,8 @@ export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128 }
  */
 export function edgeJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes)
-  // Each value takes two bytes at least, so a short text needs no count before it is parsed.
-  if (text.length > 2 * edgeBounds.maxValues) refuseManyValues(text)
+  // A member takes five bytes at least and an item two, so a short text needs no count before it is parsed.
+  if (text.length > Math.min(2 * edgeBounds.maxValues, 5 * edgeBounds.maxMembers)) refuseManyValues(text)
   const value = parsed(text)
   if (new BoundedWalk(edgeBounds).check(value)) refuseUnsafeInteger(text)
   return value
@@ -82,6 +84,7 @@ class Count {
   readonly #bounds: JsonBounds
   readonly #refuse: (why: string) => WaggleError
   #values = 0
+  #members = 0
   #characters = 0
 
   constructor(bounds: JsonBounds, refuse: (why: string) => WaggleError) {
@@ -95,6 +98,11 @@ class Count {
 
   value(): void {
     if (++this.#values > this.#bounds.maxValues) throw tooMany(this.#refuse, this.#bounds)
+  }
+
+  member(name: string): void {
+    if (++this.#members > this.#bounds.maxMembers) throw tooManyMembers(this.#refuse, this.#bounds)
+    this.text(name)
   }
 
   /** A list of holes is refused before anybody walks over them. */
@@ -133,7 +141,7 @@ class BoundedWalk {
     } else if (value !== null && typeof value === 'object') {
       this.#count.enter(depth)
       for (const name of Object.keys(value)) {
-        this.#count.text(name)
+        this.#count.member(name)
         this.#visit((value as { readonly [name: string]: unknown })[name], depth + 1)
       }
     }
@@ -196,7 +204,7 @@ class JsonCopy {
     for (const name of Object.keys(object)) {
       const value = this.#visit((object as { readonly [name: string]: unknown })[name], name, depth + 1)
       if (value === undefined) continue
-      this.#count.text(name)
+      this.#count.member(name)
       // An assignment to __proto__ would set the prototype.
       if (name === '__proto__') Object.defineProperty(copy, name, { value, enumerable: true, writable: true, configurable: true })
       else (copy as { [name: string]: unknown })[name] = value
@@ -240,11 +248,14 @@ function kindOf(value: unknown): string {
 /** Commas and opening brackets outside of strings: one more than these, a text has values at the most. */
 function refuseManyValues(text: string): void {
   let values = 1
+  let members = 0
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === quote) at = endOfString(text, at)
     else if (code === comma || code === openList || code === openObject) values++
+    else if (code === colon) members++
     if (values > edgeBounds.maxValues) throw tooMany(badJson, edgeBounds)
+    if (members > edgeBounds.maxMembers) throw tooManyMembers(badJson, edgeBounds)
   }
 }
 
@@ -285,11 +296,16 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 const quote = 0x22
 const backslash = 0x5c
 const comma = 0x2c
+const colon = 0x3a
 const openList = 0x5b
 const openObject = 0x7b
 
 function tooMany(refuse: (why: string) => WaggleError, { maxValues }: JsonBounds): WaggleError {
   return refuse(`it has more than ${maxValues} values`)
+}
+
+function tooManyMembers(refuse: (why: string) => WaggleError, { maxMembers }: JsonBounds): WaggleError {
+  return refuse(`its objects have more than ${maxMembers} members`)
 }
 
 function badJson(why: string): WaggleError {

@@ -70,10 +70,14 @@ function elementsOf(shape: readonly number[]): number {
 export function decodeTensors(bytes: Uint8Array): { readonly [name: string]: Tensor } {
   const reader = new HeaderReader(bytes)
   const tensors = new Map<string, Tensor>()
+  // Tensors that share bytes would be written once each: a small body could become any size.
+  let dataBytes = 0
   for (let left = reader.count; left > 0; left--) {
     const { name, datatype, shape, position, length } = reader.next()
     if (elementsOf(shape) * bytesOf(datatype) !== length)
       throw malformed(`tensor ${shortName(name)} has ${length} bytes for the shape [${shape.slice(0, 8)}] of ${datatype}`)
+    dataBytes += length
+    if (dataBytes > bytes.length) throw malformed('tensors share bytes: give each its own')
     if (tensors.has(name)) throw malformed(`there are two tensors ${shortName(name)}`)
     tensors.set(name, { datatype, shape, data: dataAt(bytes, position, length, datatype) })
   }

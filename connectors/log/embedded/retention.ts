@@ -176,7 +176,9 @@ export class Retention {
       mark.flush()
       const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
       const behind = this.#behind(disk)
-      const [furthest] = behind
+      // A reader that has stood still for long is the one to name; one with more records may be reading them right now.
+      const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
+      const furthest = stuck ?? behind[0]
       const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
       const says = `The log has ${shown(bytes)} on its disk, of ${shown(this.#maxBytes)} that it may have (WAGGLE_LOG_MAX_BYTES)`
       const who =
@@ -185,12 +187,11 @@ export class Retention {
           : `the reader ${furthest.group} is ${furthest.records} records of ${furthest.topic}, partition ${furthest.partition}, behind`
       if (isNear && !this.#hasWarned) onNotice(`${says}; ${who}.${furthest === undefined ? '' : ` ${releaseOf(furthest.group)}`}`)
       this.#hasWarned = isNear
-      const isStuck = furthest !== undefined && furthest.oldestAgeMs >= stuckMs
       this.#storage = {
         bytes,
         maxBytes: this.#maxBytes,
         behind,
-        refusal: bytes >= this.#maxBytes && isStuck ? `${says}; ${who}` : null,
+        refusal: bytes >= this.#maxBytes && stuck !== undefined ? `${says}; ${who}` : null,
       }
       if (bytes >= this.#maxBytes * shortAt) void this.#expire(true).catch(() => {})
     }

@@ -1,10 +1,10 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { DamagedValue } from '../../../processor/ports.ts'
 import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext } from '../../rocksdb/rocks.ts'
+import { SegmentFile } from './segment-file.ts'
 
 /** Where a payload lies. */
 export interface SegmentRef {
@@ -24,8 +24,10 @@ export class Segments {
   readonly #lost = new WeakSet<SegmentRef>()
   #number: number
   #end = 0
-  #handle: Promise<FileHandle> | null = null
-  #writes: Promise<unknown>[] = []
+  #file: SegmentFile | null = null
+  /** Files that were appended to since the last `sync`. */
+  #dirty = new Set<SegmentFile>()
+  readonly #closing = new Set<Promise<unknown>>()
   /** By number: where each file ends that was appended to since the last `sync`. */
   #appended = new Map<number, number>()
   #failed: unknown = null
@@ -44,15 +46,15 @@ export class Segments {
     const ref = { segment: this.#number, position: this.#end, length: bytes.length, crc: crc32(bytes) }
     this.#end += bytes.length
     this.#appended.set(this.#number, this.#end)
-    this.#handle ??= open(this.#path(this.#number), 'w')
-    const write = this.#handle.then((handle) => writeAll(handle, bytes, ref.position))
+    this.#file ??= new SegmentFile(this.#path(this.#number))
+    const write = this.#file.write(bytes, ref.position)
     // A rejection is looked at in `sync`; until then it must not count as unhandled.
     write.catch((error: unknown) => {
       this.#failed ??= error
       this.#lost.add(ref)
       this.#known.delete(bytes)
     })
-    this.#writes.push(write)
+    this.#dirty.add(this.#file)
     this.#known.set(bytes, ref)
     return ref
   }
@@ -68,19 +70,18 @@ export class Segments {
    */
   async sync(): Promise<ReadonlyMap<number, number>> {
     const appended = this.#appended
-    if (this.#writes.length === 0) return appended
-    const writes = this.#writes
-    this.#writes = []
+    if (this.#dirty.size === 0) return appended
+    const files = [...this.#dirty]
+    this.#dirty = new Set()
     this.#appended = new Map()
-    const handle = await this.#handle?.catch(() => null)
-    await Promise.allSettled(writes)
-    const failed = this.#failed
+    const synced = await Promise.allSettled(files.map((file) => file.sync()))
+    const refused = synced.find((result) => result.status === 'rejected')
+    const failed: unknown = this.#failed ?? refused?.reason ?? null
     if (failed !== null) {
       this.#failed = null
       this.#roll()
       throw failed
     }
-    await handle?.datasync()
     return appended
   }
 
@@ -128,29 +129,22 @@ export class Segments {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#writes)
-    await (await this.#handle)?.close()
-    this.#handle = null
+    this.#roll()
+    await Promise.all(this.#closing)
   }
 
+  /** The next payload begins a new file. The old one is closed beside it, and `sync` waits for that where it has something to wait for. */
   #roll(): void {
-    const old = this.#handle
-    const writes = [...this.#writes]
+    const old = this.#file
+    if (old === null) return
     this.#number++
     this.#end = 0
-    this.#handle = null
-    // What the old file still has to take is synced with it, once, by whoever syncs next.
-    if (old !== null) {
-      const closing = Promise.allSettled(writes).then(async () => {
-        const handle = await old
-        await handle.datasync()
-        await handle.close()
-      })
-      closing.catch((error: unknown) => {
-        this.#failed ??= error
-      })
-      this.#writes.push(closing)
-    }
+    this.#file = null
+    const closing = old.close().catch((error: unknown) => {
+      this.#failed ??= error
+    })
+    this.#closing.add(closing)
+    void closing.then(() => this.#closing.delete(closing))
   }
 
   #numbers(): number[] {
@@ -163,15 +157,6 @@ export class Segments {
 }
 
 const segmentBytes = 128 * 1024 * 1024
-
-/** A disk that is nearly full takes a part and says so only by how much it took. */
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
-    if (bytesWritten === 0) throw new Error('ENOSPC: the disk takes no more')
-    done += bytesWritten
-  }
-}
 
 function corrupt(message: string, cause?: unknown): WaggleError {
   return new WaggleError('WAGGLE_LOG_CORRUPT', { message, next: damageNext, cause })

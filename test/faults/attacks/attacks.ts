@@ -41,6 +41,7 @@ export async function attackAll({ only, say }: { readonly only: RegExp | null; r
   const chosen = attacks.filter(({ name }) => only?.test(name) ?? true)
   const victim = await Victim.start()
   const reports: AttackReport[] = []
+  const ended: string[] = []
   try {
     const quiet = new Neighbours(victim)
     await pause(5_000)
@@ -52,16 +53,22 @@ export async function attackAll({ only, say }: { readonly only: RegExp | null; r
       const broken = await run(victim)
       const notice = await neighbours.leave()
       await pause(5_000)
-      const report = { name, broken: [...broken, ...notice.wrong.slice(0, 5)], notice, beforeBytes, afterBytes: victim.program.usage().residentBytes }
+      const afterBytes = victim.program.usage().residentBytes
+      const noticed = [
+        ...notice.wrong.slice(0, 5),
+        ...(notice.slowestMs > mostWaitMs ? [`a neighbour waited ${Math.round(notice.slowestMs)} ms`] : []),
+        ...(notice.mostBytes > beforeBytes + mostMoreBytes ? [`memory grew by ${mib(notice.mostBytes - beforeBytes)} MiB`] : []),
+      ]
+      const report = { name, broken: [...broken, ...noticed], notice, beforeBytes, afterBytes }
       reports.push(report)
       say(lineOf(report))
       for (const one of report.broken.slice(0, 20)) say(`    ${one}`)
     }
   } finally {
     const status = await victim.stop()
-    if (status !== 0) say(`the process ended with status ${status}: ${victim.program.lastWords}`)
+    if (status !== 0) ended.push(`the process ended with status ${status}: ${victim.program.lastWords}`)
   }
-  return { attacks: reports, broken: reports.flatMap((report) => report.broken) }
+  return { attacks: reports, broken: [...reports.flatMap((report) => report.broken), ...ended] }
 }
 
 function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport): string {
@@ -69,6 +76,10 @@ function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport)
   const memory = `${mib(beforeBytes)} → ${mib(mostBytes)} → ${mib(afterBytes)} MiB`
   return `${broken.length === 0 ? '✔' : '✖'} ${name}: ${asked} neighbours, median ${medianMs.toFixed(1)} ms, slowest ${slowestMs.toFixed(0)} ms; ${memory}`
 }
+
+/** What a neighbour may notice: this machine has two cores, and they are busy with the attack. */
+const mostWaitMs = 5_000
+const mostMoreBytes = 768 * 1024 * 1024
 
 function mib(bytes: number): number {
   return Math.round(bytes / 1024 / 1024)

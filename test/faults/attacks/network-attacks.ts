@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Attack } from './attack.ts'
@@ -146,6 +147,10 @@ const statements: { readonly [what: string]: string } = {
   'rows that are deleted': 'ALTER TABLE echoes DELETE WHERE 1',
   'a database that is detached': 'DETACH DATABASE default',
   'the system': 'SYSTEM SHUTDOWN',
+  'a file behind quotes in names': "SELECT 1 AS `a'`, file('/etc/hostname') AS `b'`",
+  'an outfile behind quotes in names': "SELECT 1 AS `a'` INTO OUTFILE 'FILE' FORMAT TSV",
+  'an outfile behind quotes in names, in place of what is there': "SELECT 'x' AS \"a'\" INTO OUTFILE 'FILE' TRUNCATE FORMAT TSV",
+  'a database file of another kind': "SELECT * FROM sqlite('FILE', 't')",
 }
 
 export const clickhouseDoor: Attack = {
@@ -167,6 +172,7 @@ export const clickhouseDoor: Attack = {
         }
       }
     }
+    if (existsSync(file)) broken.push(`${file} was written from outside`)
     for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
       const response = await ask('SELECT 1', { headers })
       if (response.status !== 403) broken.push(`${JSON.stringify(headers)}: ${response.status}`)

@@ -54,6 +54,21 @@ describe('The search for a record that commits are refused for', () => {
     assert.equal(search.room, Number.POSITIVE_INFINITY)
   })
 
+  it('gives up on a commit that is refused without a step: no input is set aside for it', () => {
+    const refused = new RefusedInputs()
+    const search = new CommitSearch(refused)
+    search.did(8, () => place(7))
+    search.close()
+    assert.equal(search.failed(refusal), true)
+    search.did(1, () => place(0))
+    search.close()
+    search.taken()
+    search.close()
+    assert.equal(search.failed(refusal), false)
+    assert.equal(refused.find('0_0', place(0), 0), null)
+    assert.equal(search.isActive, false)
+  })
+
   it('is not begun for a failure that is no record’s, nor for a commit without any', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))

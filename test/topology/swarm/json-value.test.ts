@@ -30,6 +30,16 @@ describe('JSON from a caller', () => {
     for (const item of ['0', '[]', '{}', '""']) assert.throws(() => edgeJson(bytes(`[${`${item},`.repeat(edgeBounds.maxValues)}${item}]`)), badJson)
   })
 
+  it('is refused where its objects have more members than the bound, in one object or in many, before it is parsed', () => {
+    const names = (count: number) => `{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join()}}`
+    assert.equal(Object.keys(edgeJson(bytes(names(edgeBounds.maxMembers))) as object).length, edgeBounds.maxMembers)
+    assert.throws(() => edgeJson(bytes(names(edgeBounds.maxMembers + 1))), badJson)
+    assert.throws(() => edgeJson(bytes(`[${'{"a":0},'.repeat(edgeBounds.maxMembers)}{"a":0}]`)), badJson)
+    // Text that is no JSON behind the bound is refused for the bound: nothing has parsed it.
+    assert.throws(() => edgeJson(bytes(`[${'{"a":0},'.repeat(edgeBounds.maxMembers + 1)}`)), /more than 100000 members/)
+    assert.throws(() => edgeJson(bytes(`[${'0,'.repeat(edgeBounds.maxValues + 1)}`)), /more than 1000000 values/)
+  })
+
   it('is refused where a number is beyond what a double carries', () => {
     for (const text of ['1e999', '-1e999', '[1e309]', '{"a":[{"b":1e400}]}']) assert.throws(() => edgeJson(bytes(text)), badJson)
   })

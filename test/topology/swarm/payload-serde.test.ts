@@ -63,6 +63,21 @@ describe('Tensors', () => {
     }
   })
 
+  it('that share bytes are refused: written one by one they would be larger than what came', () => {
+    const data = encodeTensors({
+      a: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
+      b: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
+    })
+    assert.equal(Object.keys(decodeTensors(data)).length, 2)
+    // Both look at the same place, in a body that ends with it.
+    const shared = data.slice(0, data.length - 64)
+    const first = shared.indexOf(0x61)
+    const view = new DataView(shared.buffer, shared.byteOffset)
+    const position = view.getUint32(first - 8, true)
+    view.setUint32(shared.indexOf(0x62, first) - 8, position, true)
+    assert.throws(() => decodeTensors(shared), { code: 'WAGGLE_MALFORMED_TENSORS', message: /share bytes/ })
+  })
+
   it('that are cut off or malformed are refused, whatever is wrong', () => {
     const data = encodeTensors({ image: { datatype: 'UINT8', shape: [2, 2, 3], data: new Uint8Array(12) } })
     fc.assert(

@@ -210,4 +210,22 @@ describe('What a reader of the embedded log has not read', () => {
     await clock.advance(5_000)
     assert.equal(log.storage.refusal, null)
   })
+
+  it('makes gateways refuse for a reader that stands still, though another one has more to read', async () => {
+    await log.close()
+    await open(1024 * 1024)
+    await log.createTopics([{ name: 'other', partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const other = { topic: 'other', partition: 0 }
+    await (await log.producer()).send({ ...other, key: null, value: Buffer.from('old'), timestamp: clock.now(), headers: [] })
+    const still = await log.taskProducer({ group: 'still' })
+    await still.commit({ positions: [{ ...other, offset: 0, metadata: '' }], state: [] })
+    await clock.advance(60_000)
+    for (let sent = 0; sent < 12; sent++) await send(100_000 + sent)
+    await commit(0)
+    await clock.advance(5_000)
+    assert.match(log.storage.refusal ?? '', /reader still is 1 records of other/)
+    await still.commit({ positions: [{ ...other, offset: 1, metadata: '' }], state: [] })
+    await clock.advance(5_000)
+    assert.equal(log.storage.refusal, null)
+  })
 })
