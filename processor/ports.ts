@@ -224,6 +224,8 @@ export interface Subscription {
    * this rejects with. Without it `offsetReset` decides. A start without a position asks nobody.
    */
   readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
+  /** Told of offsets that hold nothing that can be read as records, however often it is tried: they are left out. */
+  readonly onUnreadable?: (gap: Gap, cause: Error) => void
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
   /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */
@@ -277,10 +279,10 @@ export interface ReadOptions {
    */
   readonly whole?: { readonly topicId: string | null }
   /**
-   * Told of records after `from` that went before they were read, where it goes on without them. `from: 0` is a start, and no gap is told before
+   * Told of records after `from` that went before they were read, or that cannot be read (`cause`), where it goes on without them. `from: 0` is a start, and no gap is told before
    * its first record. A log in another thread tells nobody.
    */
-  readonly onGap?: (gap: Gap) => void
+  readonly onGap?: (gap: Gap, cause?: Error) => void
 }
 
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ export class SkippedRecords {
   }
 
   /** A thread that goes back to its last commit meets the same gap again: each offset is reported once. */
-  add(gap: Gap): void {
+  add(gap: Gap, cause?: Error): void {
     const before = this.#places.get(placeName(gap))
     const isAnother = gap.to < gap.from
     const from = before === undefined || isAnother || before.gap.to < before.gap.from ? gap.from : Math.max(gap.from, before.gap.to)
@@ -27,7 +27,7 @@ export class SkippedRecords {
     if (isAnother && before?.gap.from === gap.from && before.gap.to === gap.to) return
     const records = isAnother ? 0 : gap.to - from
     this.#places.set(placeName(gap), { gap: { ...gap, from }, records: (before?.records ?? 0) + records })
-    this.#onSkipped(recordsLost({ ...gap, from }))
+    this.#onSkipped(recordsLost({ ...gap, from }, cause))
   }
 
   get metrics(): readonly Metric[] {
@@ -42,8 +42,15 @@ export class SkippedRecords {
 
 export const lostRecordsTotal = 'lost-records-total'
 
-export function recordsLost({ topic, partition, from, to }: Gap): WaggleError {
+export function recordsLost({ topic, partition, from, to }: Gap, cause?: Error): WaggleError {
   const place = `${topic}, partition ${partition}`
+  if (cause !== undefined) {
+    return new WaggleError('WAGGLE_RECORDS_LOST', {
+      message: `Offsets ${from} to ${to - 1} of ${place}, are skipped: ${cause.message}`,
+      next: 'Find out who writes there, and let only programs write that you trust.',
+      cause,
+    })
+  }
   if (to < from) {
     return new WaggleError('WAGGLE_RECORDS_LOST', {
       message: `Offset ${from} of ${place}, is past its end: the topic was made anew or cut, and reading goes on at offset ${to}`,

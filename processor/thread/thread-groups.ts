@@ -99,6 +99,7 @@ export class ThreadGroups {
         this.#options.skipped.add({ topic, partition, from: was, to })
         return to
       },
+      onUnreadable: (gap, cause) => this.#options.skipped.add(gap, cause),
       isolation: log.traits.handsOn ? 'handed' : 'committed',
       listener: listenerOf(group),
       ...(assignor === null ? {} : { assignor }),
@@ -128,7 +129,7 @@ export class ThreadGroups {
       inputs,
       committed: (input) => positionOf(group, input),
       listener: listenerOf(group),
-      onGap: (gap) => skipped.add(gap),
+      onGap: (gap, cause) => skipped.add(gap, cause),
     })
   }
 }

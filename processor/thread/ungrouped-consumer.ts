@@ -8,7 +8,7 @@ export interface UngroupedConsumerOptions {
   /** Where the inputs stood at the last commit, wherever that is kept. */
   readonly committed: (input: TopicPartition) => number | null
   /** Told of records that went before they were read. */
-  readonly onGap: (gap: Gap) => void
+  readonly onGap: (gap: Gap, cause?: Error) => void
 }
 
 interface Input extends TopicPartition {

@@ -12,8 +12,8 @@ export function inflate(data: Buffer, algorithm: number): Buffer {
     case 2:
       expectSmallSnappy(data)
       return byClient(data, algorithm)
-    // LZ4 grows at most 255-fold, so the size of an answer bounds it.
     case 3:
+      expectBound(largestLz4Bytes(data))
       return byClient(data, algorithm)
     default:
       throw new BrokerError('UNSUPPORTED_COMPRESSION_TYPE')
@@ -39,6 +39,28 @@ function expectSmallSnappy(data: Buffer): void {
   }
 }
 
+/** A block of an LZ4 frame says only how large any block of the frame may be. */
+function largestLz4Bytes(data: Buffer): number {
+  let total = 0
+  for (let at = 0; at + 7 <= data.length; ) {
+    const flags = data[at + 4] ?? 0
+    const maxBlockBytes = 2 ** (8 + 2 * (((data[at + 5] ?? 0) >> 4) & 7))
+    const checksumBytes = (flags & 16) === 0 ? 0 : 4
+    at += 7 + ((flags & 8) === 0 ? 0 : 8) + ((flags & 1) === 0 ? 0 : 4)
+    for (;;) {
+      if (at + 4 > data.length) return total
+      const length = data.readUInt32LE(at) & 0x7fff_ffff
+      at += 4
+      if (length === 0) break
+      // A block grows at most 255-fold.
+      total += Math.min(maxBlockBytes, length * 255)
+      at += length + checksumBytes
+    }
+    at += (flags & 4) === 0 ? 0 : 4
+  }
+  return total
+}
+
 function announcedBytes(data: Buffer, start: number): number {
   let value = 0
   for (let step = 0; step < 5; step++) {
@@ -50,8 +72,8 @@ function announcedBytes(data: Buffer, start: number): number {
 }
 
 function expectBound(bytes: number): void {
-  if (bytes > maxInflatedBytes) throw new BrokerError('CORRUPT_MESSAGE', `it inflates to ${bytes} bytes; the bound is ${maxInflatedBytes}`)
+  if (bytes > maxInflatedBytes) throw new BrokerError('CORRUPT_MESSAGE', `it inflates to up to ${bytes} bytes; the bound is ${maxInflatedBytes}`)
 }
 
 const xerialHeader = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
-const maxInflatedBytes = 128 * 1024 * 1024
+export const maxInflatedBytes = 128 * 1024 * 1024

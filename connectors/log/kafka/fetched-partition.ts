@@ -1,5 +1,4 @@
-import type { LogRecord } from '../../../processor/ports.ts'
-import { toWaggleError } from './broker-error.ts'
+import type { Gap, LogRecord } from '../../../processor/ports.ts'
 import type { FetchAnswer } from './fetch-request.ts'
 import { Fifo } from './fifo.ts'
 import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
@@ -73,18 +72,20 @@ export class FetchedPartition {
     }
   }
 
-  /** The next records, at most `count`. */
-  take(count: number): LogRecord[] {
+  /**
+   * The next records, at most `count`. A batch whose bytes are those that its producer wrote, and hold no records, stays so however often it is
+   * fetched: the rest of it is left out, and told to `onUnreadable`.
+   */
+  take(count: number, onUnreadable: (gap: Gap, cause: Error) => void): LogRecord[] {
     const records: LogRecord[] = []
     for (let batch = this.#batches.head; batch !== undefined && records.length < count; batch = this.#batches.head) {
       try {
         batch.readInto(records, count - records.length)
+        if (!batch.isDone) break
       } catch (thrown) {
-        // Records in front of the damage are given out first.
-        if (records.length > 0) break
-        throw toWaggleError(thrown, `Partition ${this.partition} of ${this.topic} cannot be read`)
+        const { topic, partition } = this
+        onUnreadable({ topic, partition, from: batch.next, to: batch.end }, thrown instanceof Error ? thrown : new Error(String(thrown)))
       }
-      if (!batch.isDone) break
       this.#batches.shift()
       this.#bytes -= batch.bytes
     }

@@ -5,6 +5,7 @@ import {
   encodeConsumerProtocolSubscription,
 } from '@platformatic/kafka'
 import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { BrokerError } from './broker-error.ts'
 import type { JoinedMember } from './client.ts'
 
 /** What a member says when it joins: Kafka's consumer protocol v3, so that tools show what a group does. */
@@ -31,8 +32,12 @@ export function encodeAssignment({ partitions, data }: GroupAssignment): Buffer 
 }
 
 export function decodeAssignment(bytes: Buffer): GroupAssignment {
-  const { assignedPartitions, userData } = decodeConsumerProtocolAssignment(bytes)
-  return { partitions: places(assignedPartitions), data: userData }
+  try {
+    const { assignedPartitions, userData } = decodeConsumerProtocolAssignment(bytes)
+    return { partitions: places(assignedPartitions), data: userData }
+  } catch (thrown) {
+    throw new BrokerError('INVALID_ANSWER', 'the leader of the group wrote an assignment that cannot be read', thrown)
+  }
 }
 
 /**
@@ -46,7 +51,7 @@ export function assignCooperatively(
 ): ReadonlyMap<string, GroupAssignment> {
   const owners = new Map<string, { readonly member: string; readonly generation: number }>()
   const subscriptions = joined.map(({ id, instanceId, metadata }) => {
-    const { topics, ownedPartitions, generationId, userData } = decodeConsumerProtocolSubscription(metadata)
+    const { topics, ownedPartitions, generationId, userData } = subscriptionOf(metadata)
     return {
       id,
       instanceId,
@@ -86,7 +91,16 @@ export function assignCooperatively(
 
 /** Topics that any of the members reads. */
 export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
-  return new Set(joined.flatMap(({ metadata }) => decodeConsumerProtocolSubscription(metadata).topics))
+  return new Set(joined.flatMap(({ metadata }) => subscriptionOf(metadata).topics))
+}
+
+/** A member whose words cannot be read gets nothing, and keeps nobody else from getting theirs. */
+function subscriptionOf(metadata: Buffer) {
+  try {
+    return decodeConsumerProtocolSubscription(metadata)
+  } catch {
+    return { topics: [], ownedPartitions: [], generationId: -1, userData: Buffer.alloc(0) }
+  }
 }
 
 function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {

@@ -1,5 +1,6 @@
-import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
+import type { Gap, Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import { FetchedPartition } from './fetched-partition.ts'
 import type { Fetcher } from './fetcher.ts'
@@ -65,6 +66,12 @@ export class PartitionReader implements Reader {
     } catch (thrown) {
       this.fail(thrown)
     }
+  }
+
+  /** Whoever wants all of it is told that it is not there. */
+  unreadable(gap: Gap, cause: Error): void {
+    if (this.#whole === null) this.#onGap?.(gap, cause)
+    else this.fail(toWaggleError(cause, `Partition ${gap.partition} of ${gap.topic} cannot be read`))
   }
 
   async close(): Promise<void> {
