@@ -8,7 +8,7 @@ import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscrip
 import { readBatches } from '../../connectors/log/kafka/record-batch-reader.ts'
 import { RecordBatchWriter } from '../../connectors/log/kafka/record-batch-writer.ts'
 import { WireWriter } from '../../connectors/log/kafka/wire.ts'
-import type { LogRecord } from '../../processor/ports.ts'
+import { type LogRecord, valueBytes } from '../../processor/ports.ts'
 import type { FuzzTarget } from './target.ts'
 
 const headerBytes = 61
@@ -93,7 +93,7 @@ function readAll(bytes: Buffer, transactions = aborted as readonly { readonly pr
     for (const { offset, key, value } of records) {
       assert.ok(offset >= from && offset < next, `offset ${offset} after ${from}`)
       from = offset + 1
-      held += (key?.length ?? 0) + (value?.length ?? 0)
+      held += (key?.length ?? 0) + valueBytes(value)
     }
     assert.ok(held <= maxInflatedBytes + bytes.length)
   }
