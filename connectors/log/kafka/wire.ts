@@ -134,6 +134,27 @@ export class WireReader {
     return this.#compactBytes() ?? this.buffer.subarray(0, 0)
   }
 
+  /** An array's length as it was before KIP-482; nothing for null. */
+  count(): number {
+    const count = Math.max(0, this.int32())
+    if (this.at + count > this.buffer.length) throw invalidAnswer(`${count} elements do not fit`)
+    return count
+  }
+
+  /** Text as it was before KIP-482. */
+  plainText(): string {
+    return this.raw(Math.max(0, this.int16())).toString('utf8')
+  }
+
+  raw(length: number): Buffer {
+    const start = this.#past(length)
+    return this.buffer.subarray(start, start + length)
+  }
+
+  get isDone(): boolean {
+    return this.at >= this.buffer.length
+  }
+
   tags(): void {
     for (let left = this.uvarint(); left > 0; left--) {
       this.uvarint()
@@ -143,9 +164,7 @@ export class WireReader {
 
   #compactBytes(): Buffer | null {
     const length = this.uvarint() - 1
-    if (length < 0) return null
-    const start = this.#past(length)
-    return this.buffer.subarray(start, start + length)
+    return length < 0 ? null : this.raw(length)
   }
 
   /** Where the next bytes begin; they count as read. */
