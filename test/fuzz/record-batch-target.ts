@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { compressionsAlgorithms, crc32c, Writer } from '@platformatic/kafka'
+import { crc32c, Writer } from '@platformatic/kafka'
 import { maxInflatedBytes } from '../../connectors/log/kafka/batch-compression.ts'
 import { BrokerError } from '../../connectors/log/kafka/broker-error.ts'
 import { fetchRequest } from '../../connectors/log/kafka/fetch-request.ts'
@@ -56,13 +56,7 @@ const parsers: readonly ((bytes: Buffer) => void)[] = [
   (bytes) => readAll(sealed(bytes, 0)),
   (bytes) => readAll(sealed(compressed(bytes, gzipSync), 1)),
   (bytes) => readAll(sealed(bytes, 2)),
-  (bytes) =>
-    readAll(
-      sealed(
-        compressed(bytes, (data) => compressionsAlgorithms.lz4.compressSync(data)),
-        3,
-      ),
-    ),
+  (bytes) => readAll(sealed(compressed(bytes, lz4Frame), 3)),
   (bytes) => readAll(sealed(compressed(bytes, zstdCompressSync), 4)),
   (bytes) => {
     const { answers } = fetchRequest([], { maxWaitMs: 0, maxBytes: 0, maxPartitionBytes: 0 }).parse(bytes)
@@ -111,6 +105,13 @@ function sealed(bytes: Buffer, compression: number): Buffer {
 
 function compressed(bytes: Buffer, compress: (data: Buffer) => Uint8Array): Buffer {
   return Buffer.concat([bytes.subarray(0, headerBytes), compress(bytes.subarray(headerBytes))])
+}
+
+/** The bytes as a block that their mutations damage. */
+function lz4Frame(block: Buffer): Buffer {
+  const size = Buffer.alloc(4)
+  size.writeUInt32LE(block.length)
+  return Buffer.concat([Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]), size, block, Buffer.alloc(4)])
 }
 
 function batch({ isTransactional = false, baseOffset = 0 } = {}): Buffer {
