@@ -15,6 +15,8 @@ export class FetchedPartition {
   #end: number | null = null
   /** Answers to what was asked before a seek do not count. */
   #epoch = 0
+  /** The topic that `next` is an offset of; null from a seek on, until it is asked for. */
+  topicId: string | null = null
   isAsked = false
   failures = 0
   retryAtMs = 0
@@ -58,6 +60,7 @@ export class FetchedPartition {
     this.#bytes = 0
     this.#next = offset
     this.#end = null
+    this.topicId = null
     this.retryAtMs = 0
   }
 

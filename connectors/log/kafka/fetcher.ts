@@ -103,6 +103,12 @@ export class Fetcher {
         retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
         continue
       }
+      if (this.#isMadeAnew(partition)) {
+        this.#later(partition)
+        retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
+        this.#options.onOutOfRange(partition)
+        continue
+      }
       const broker = this.#cluster.leaderOf(partition.topic, partition.partition)
       if (broker === null) {
         isLeaderMissing = true
@@ -130,6 +136,13 @@ export class Fetcher {
       this.#cancelRetry?.()
       this.#cancelRetry = this.#cluster.clock.after(Math.max(1, retryAtMs - now), () => this.poke())
     }
+  }
+
+  /** Offsets of a topic that was deleted mean nothing in another of its name, also where that has as many. */
+  #isMadeAnew(partition: FetchedPartition): boolean {
+    const id = this.#cluster.topicIdOf(partition.topic)
+    partition.topicId ??= id
+    return id !== null && id !== partition.topicId && partition.isEmpty
   }
 
   async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {
