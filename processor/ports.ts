@@ -81,6 +81,15 @@ export interface RecordRun extends TopicPartition {
   readonly records: readonly LogRecord[]
 }
 
+/**
+ * Records that went before they were read: a reader goes on at `to` instead of `from`. A `to` before `from`: the topic was made anew or cut, and
+ * nobody can say how many records are gone. Offsets of markers and of aborted records count as well.
+ */
+export interface Gap extends TopicPartition {
+  readonly from: number
+  readonly to: number
+}
+
 export interface ProducerRecord extends TopicPartition {
   readonly timestamp: number
   readonly key: Uint8Array | null
@@ -211,10 +220,12 @@ export interface Subscription {
   /** Where a partition without a committed position starts. */
   readonly offsetReset: 'earliest' | 'latest'
   /**
-   * Where a partition goes on whose position is not there: retention took it, or the topic is another one now. Without it as
-   * `offsetReset` says. What it rejects with, `poll` does.
+   * Says where a partition goes on whose position is not there: retention took it, or the topic is another one now. `poll` rejects with what
+   * this rejects with. Without it `offsetReset` decides. A start without a position asks nobody.
    */
   readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
+  /** Told of offsets that hold nothing that can be read as records, however often it is tried: they are left out. */
+  readonly onUnreadable?: (gap: Gap, cause: Error) => void
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
   /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */
@@ -267,6 +278,11 @@ export interface ReadOptions {
    * it fails with WAGGLE_RECORDS_GONE. Else it goes on with what is kept.
    */
   readonly whole?: { readonly topicId: string | null }
+  /**
+   * Told of records after `from` that went before they were read, or that cannot be read (`cause`), where it goes on without them. `from: 0` is a start, and no gap is told before
+   * its first record. A log in another thread tells nobody.
+   */
+  readonly onGap?: (gap: Gap, cause?: Error) => void
 }
 
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

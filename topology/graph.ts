@@ -30,6 +30,8 @@ export interface SourceNode extends Named {
   readonly timestampExtractor: TimestampExtractor | null
   readonly offsetReset: OffsetReset
   readonly skips: Consumed<unknown, unknown>['skips']
+  /** A record without key or value is a failure of its deserialization. */
+  readonly refusesNulls?: boolean
 }
 export interface ProcessorNode extends Named {
   readonly kind: 'processor'
@@ -71,6 +73,7 @@ export interface SourceParts {
   readonly timestampExtractor?: TimestampExtractor | null
   readonly skips?: SourceNode['skips']
   readonly isShared?: boolean
+  readonly refusesNulls?: boolean
 }
 
 export class Topology {
@@ -227,9 +230,9 @@ export class Topology {
    * shared: each of the sub-topologies that read one has positions of its own.
    */
   addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
-    const { key, value, timestampExtractor = null, skips = noSkips, isShared = false } = parts
+    const { key, value, timestampExtractor = null, skips = noSkips, isShared = false, refusesNulls = false } = parts
     if (!isShared) this.#refuseSharedTopics(name, topics)
-    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor, offsetReset: 'earliest', skips })
+    return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor, offsetReset: 'earliest', skips, refusesNulls })
   }
 
   addProcessor<K, V, K2, V2>(

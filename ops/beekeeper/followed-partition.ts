@@ -1,4 +1,5 @@
 import type { Clock, Log, LogRecord, Reader, TopicPartition } from '../../processor/ports.ts'
+import { recordsLost } from '../../processor/thread/skipped-records.ts'
 
 export interface FollowedPartitionOptions extends TopicPartition {
   readonly log: Log
@@ -55,8 +56,8 @@ export class FollowedPartition {
   }
 
   #read(): Reader {
-    const { log, topic, partition } = this.#options
-    return log.read({ topic, partition, from: this.#next })
+    const { log, topic, partition, onFailure } = this.#options
+    return log.read({ topic, partition, from: this.#next, onGap: (gap, cause) => onFailure(recordsLost(gap, cause)) })
   }
 }
 

@@ -2,6 +2,7 @@ import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway
 import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
+import { lostRecordsTotal } from '../../processor/thread/skipped-records.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { metricsOf } from '../streams/metrics.ts'
 import { engineFamilies } from './engine-families.ts'
@@ -75,6 +76,12 @@ export class Telemetry {
         samples: swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
       },
       ...logFamilies(this.#options.log?.storage),
+      {
+        name: 'waggle_swarm_lost_records_total',
+        help: 'Records that the log deleted before the swarm read them, by partition.',
+        type: 'counter',
+        samples: swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),
+      },
       ...this.#process,
       ...engineFamilies(swarms.flatMap(({ metrics }) => metrics)),
     ])
@@ -90,6 +97,13 @@ export class Telemetry {
       one('process_start_time_seconds', 'When Waggle began, in seconds since the epoch.', 'gauge', this.#startedAtMs / 1000),
     ]
   }
+}
+
+function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
+  return metrics.flatMap(({ name, tags, value }) => {
+    if (name !== lostRecordsTotal) return []
+    return [{ labels: { swarm, thread_id: tags['thread-id'] ?? '', topic: tags.topic ?? '', partition: tags.partition ?? '' }, value }]
+  })
 }
 
 /** Of bees, which write them themselves, and of what a handler let pass. A series a task and thread: a sum would fall when a task goes elsewhere. */

@@ -174,7 +174,12 @@ export class ApplicationThreads {
   }
 
   metrics(now: number): readonly Metric[] {
-    const here = this.here.flatMap(({ meters, tasks, lags }) => [...meters.read(now), ...lags, ...tasks.flatMap((task) => task.meters.read(now))])
+    const here = this.here.flatMap(({ meters, tasks, lags, lostRecords }) => [
+      ...meters.read(now),
+      ...lags,
+      ...lostRecords,
+      ...tasks.flatMap((task) => task.meters.read(now)),
+    ])
     return [...this.elsewhere.flatMap(({ metrics }) => metrics), ...here]
   }
 

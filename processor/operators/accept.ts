@@ -5,13 +5,12 @@ import {
   type AskedRequest,
   acceptedHeader,
   bodyHashHeader,
-  deadlineHeader,
   gatewayHeader,
   requestIdHeader,
 } from '../../topology/operators/accept.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
-import { ofOneValue } from '../../topology/swarm/bee-step.ts'
+import { deadlineOf, ofOneValue } from '../../topology/swarm/bee-step.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
@@ -36,8 +35,14 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
     if (context === null) return
     const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics } = this.#operator
     const { timestamp } = record
-    const key = headerText(record.headers, requestIdHeader) ?? derivedId(context.recordMetadata)
+    const given = headerText(record.headers, requestIdHeader)
+    const isRefused = given !== null && !isRequestId(given)
+    const key = given === null || isRefused ? derivedId(context.recordMetadata) : given
     const payload: Payload = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
+    if (isRefused) {
+      context.forward(deadLetter({ ...record, key, value: payload }, refusedId(given.length), bee, context), deadLetterChild)
+      return
+    }
     const replyTo = replyToOf(key, record.headers, replyTopics)
     const note = (value: AcceptedRequest | AskedRequest) => {
       const json: Payload = { kind: 'json', json: value }
@@ -52,11 +57,10 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
       context.commit()
       return
     }
-    const deadline = Number(headerText(record.headers, deadlineHeader) ?? Number.NaN)
     note({
       gateway,
       accepted_at: timestamp,
-      deadline: Number.isFinite(deadline) ? deadline : null,
+      deadline: deadlineOf(record.headers),
       body_hash: headerText(record.headers, bodyHashHeader) ?? '',
       reply_to,
     })
@@ -73,10 +77,27 @@ const acceptedMark = textHeader(acceptedHeader, '1')
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
   const kept = headers.filter(
-    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && key !== correlationHeader && !ofOneValue.has(key),
+    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && !ofTheWay.has(key) && !ofOneValue.has(key),
   )
   return [...kept, ...payloadHeaders(payload)]
 }
+
+/** Bytes that are no UTF-8 become U+FFFD, and ids that differ would become one. */
+function isRequestId(text: string): boolean {
+  return text !== '' && text.length <= maxIdLength && !text.includes('\ufffd')
+}
+
+function refusedId(length: number): WaggleError {
+  return new WaggleError('WAGGLE_REQUEST_ID', {
+    message:
+      length === 0 ? `The header ${requestIdHeader} is empty` : `The header ${requestIdHeader} is no text of at most ${maxIdLength} characters`,
+    next: 'Send a short id of your own, or none.',
+  })
+}
+
+const maxIdLength = 512
+/** Between Waggle's own steps: a caller's say nothing. */
+const ofTheWay: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader])
 
 /** The same record has the same id however often it is read: a UUID of version 8 (RFC 9562) made from its place. */
 function derivedId(place: RecordMetadata | null): string {

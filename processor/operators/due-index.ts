@@ -42,12 +42,16 @@ export class DueIndex {
       due.push([row.slice(timeDigits), Number.parseInt(row.slice(0, timeDigits), 16)])
       if (due.length === maxAtOnce) break
     }
-    for (const [key, at] of due) {
-      this.#floor = at
-      this.#store.put(dueKey(at, key), null)
-      this.#fire(key, (time) => indexed(time) === at)
+    try {
+      for (const [key, at] of due) {
+        this.#floor = at
+        this.#store.put(dueKey(at, key), null)
+        this.#fire(key, (time) => indexed(time) === at)
+      }
+    } finally {
+      // One key that fails does not keep the others from their times.
+      this.#lookAhead()
     }
-    this.#lookAhead()
   }
 
   #lookAhead(): void {
@@ -55,7 +59,13 @@ export class DueIndex {
     this.#timer = null
     this.#next = Number.POSITIVE_INFINITY
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
-      this.#wakeAt(Number.parseInt(row.slice(0, timeDigits), 16))
+      const due = Number.parseInt(row.slice(0, timeDigits), 16)
+      if (Number.isNaN(due)) {
+        // Whoever may write to the changelog has written it.
+        this.#store.put(row, null)
+        continue
+      }
+      this.#wakeAt(due)
       return
     }
   }
@@ -69,6 +79,7 @@ export class DueIndex {
 }
 
 const timeDigits = 12
+const latest = 2 ** 48 - 1
 /** A tick gives way to records; what is left fires in the next one. */
 const maxAtOnce = 1000
 
@@ -79,5 +90,5 @@ function dueKey(due: number, key: string): string {
 
 /** Whole milliseconds, none of them too early. */
 function indexed(due: number): number {
-  return Math.max(0, Math.ceil(due))
+  return Math.min(latest, Math.max(0, Math.ceil(due)))
 }

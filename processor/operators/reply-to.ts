@@ -4,26 +4,40 @@ import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { partitionForKey } from '../partitioner.ts'
 
+/** Throws where no answer may go there. A topic that this process has not looked for yet may be there. */
+export function expectReachable({ topic, partition }: ReplyTo, topics: ReplyTopics): void {
+  const error = refusalOf({ topic, partition }, topics)
+  if (error !== null) throw error
+}
+
 /** Where a record's headers want its answer; null where they say nothing, an error where it cannot go there. */
 export function replyToOf(id: string, headers: readonly Header[], topics: ReplyTopics): ReplyTo | WaggleError | null {
   const topic = namedReplyTopic(headers)
   if (topic === null) return null
+  if (topics.allows(topic) && topics.partitionsOf(topic) === undefined) return missing(topic)
+  const partition = namedPartition(headers) ?? partitionForKey(Buffer.from(id), topics.partitionsOf(topic) ?? 1)
+  return refusalOf({ topic, partition }, topics) ?? { topic, partition, correlation: correlationOf(headers) }
+}
+
+function refusalOf({ topic, partition }: Pick<ReplyTo, 'topic' | 'partition'>, topics: ReplyTopics): WaggleError | null {
   if (!topics.allows(topic)) {
     return new WaggleError('WAGGLE_REPLY_TOPIC_REFUSED', {
-      message: `No answer is sent to ${topic}: it is none of the topics that may be named`,
+      message: `No answer is sent to ${topic.slice(0, maxTopicLength)}: it is none of the topics that may be named`,
       next: 'Add it to WAGGLE_REPLY_TOPICS, or name one of those.',
     })
   }
-  const partitions = topics.partitionsOf(topic) ?? null
-  if (partitions === null) {
-    return new WaggleError('WAGGLE_REPLY_TOPIC_MISSING', { message: `No answer is sent to ${topic}: there is no such topic`, next: 'Create it.' })
-  }
-  const partition = namedPartition(headers) ?? partitionForKey(Buffer.from(id), partitions)
-  if (!(partition >= 0 && partition < partitions)) {
-    return new WaggleError('WAGGLE_REPLY_PARTITION', {
-      message: `No answer is sent to ${topic}: its partition ${partition} is not there, it has ${partitions}`,
-      next: 'Name one that is there, or none.',
-    })
-  }
-  return { topic, partition, correlation: correlationOf(headers) }
+  const partitions = topics.partitionsOf(topic)
+  if (partitions === null) return missing(topic)
+  if (partition >= 0 && (partitions === undefined || partition < partitions)) return null
+  return new WaggleError('WAGGLE_REPLY_PARTITION', {
+    message: `No answer is sent to ${topic}: its partition ${partition} is not there, it has ${partitions}`,
+    next: 'Name one that is there, or none.',
+  })
 }
+
+function missing(topic: string): WaggleError {
+  return new WaggleError('WAGGLE_REPLY_TOPIC_MISSING', { message: `No answer is sent to ${topic}: there is no such topic`, next: 'Create it.' })
+}
+
+/** Kafka's own bound. */
+const maxTopicLength = 249

@@ -1,4 +1,4 @@
-import { type AcceptedRequest, type AskedRequest, acceptedHeader, bodyHashHeader, gatewayHeader } from '../../topology/operators/accept.ts'
+import { type AcceptedRequest, type AskedRequest, acceptedHeader, bodyHashHeader, gatewayHeader, noteOf } from '../../topology/operators/accept.ts'
 import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
@@ -7,7 +7,9 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/reply.ts'
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from './due-index.ts'
+import { expectReachable } from './reply-to.ts'
 
 export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload | Reply> {
   readonly #operator: RequestLedger
@@ -26,11 +28,14 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   process(record: Record<string, Payload>): void {
     const { key, value, headers, timestamp } = record
     if (headerText(headers, acceptedHeader) === null) this.#settle(key, value, headers, timestamp)
-    else if (value.kind === 'json') this.#note(key, value.json as AcceptedRequest | AskedRequest, timestamp)
+    else this.#note(key, value.kind === 'json' ? noteOf(value.json) : null, timestamp)
   }
 
-  #note(id: string, note: AcceptedRequest | AskedRequest, timestamp: number): void {
+  #note(id: string, note: AcceptedRequest | AskedRequest | null, timestamp: number): void {
     if (this.#bound === null) return
+    if (note === null) throw foreignNote()
+    const { reply_to: replyTo } = note
+    if (replyTo !== null) expectReachable(replyTo, this.#operator.replyTopics)
     const entry = this.#bound.entries.get(id)
     if ('asks' in note) this.#tell(id, entry, note.reply_to, timestamp)
     else if (entry === null) this.#accept(id, note)
@@ -41,8 +46,13 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     if (this.#bound === null) return
     const { context, entries, dues } = this.#bound
     const replies = reply_to === null ? [] : [reply_to]
-    entries.put(id, { state: 'pending', gateway, acceptedAt: accepted_at, settledAt: null, deadline, bodyHash: body_hash, answer: null, replies })
-    dues.add(id, deadline ?? context.currentSystemTime + this.#operator.retentionMs)
+    const now = context.currentSystemTime
+    const latest = now + this.#operator.retentionMs
+    // A time that lies ahead is no time of acceptance; it would keep the entry for ever.
+    const acceptedAt = Math.min(accepted_at, now)
+    const bounded = deadline === null ? null : Math.min(deadline, latest)
+    entries.put(id, { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies })
+    dues.add(id, bounded ?? latest)
   }
 
   /** The same id: asked again, by whomever, or overtaken by its own outcome, since both come by topics of their own. */
@@ -124,6 +134,13 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
       },
     }
   }
+}
+
+function foreignNote(): WaggleError {
+  return new WaggleError('WAGGLE_FOREIGN_RECORD', {
+    message: 'The record says nothing of a request in the form that Waggle writes',
+    next: 'Find out who writes to this topic beside Waggle, and let nobody else write there.',
+  })
 }
 
 /** Headers that say what the value is: the answer's own take their place. */

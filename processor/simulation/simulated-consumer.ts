@@ -260,6 +260,7 @@ export class SimulatedReader implements Reader {
   readonly #partition: SimulatedPartition
   readonly #to: number
   readonly #whole: NonNullable<ReadOptions['whole']> | null
+  readonly #onGap: ReadOptions['onGap'] | null
   readonly #log: { topicId(): string | null; closed(reader: SimulatedReader): void }
   #position: number
   #failure: unknown = null
@@ -267,11 +268,12 @@ export class SimulatedReader implements Reader {
 
   constructor(
     partition: SimulatedPartition,
-    { from, to, whole }: ReadOptions,
+    { from, to, whole, onGap }: ReadOptions,
     log: { topicId(): string | null; closed(reader: SimulatedReader): void },
   ) {
     this.#partition = partition
     this.#whole = whole ?? null
+    this.#onGap = onGap ?? null
     this.#log = log
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
@@ -293,6 +295,7 @@ export class SimulatedReader implements Reader {
       while (!this.#closed && this.#position < this.#to) {
         if (this.#failure !== null) throw this.#failure
         if (this.#whole !== null) this.#expectWhole(this.#whole.topicId)
+        else if (this.#position < this.#partition.start) this.#skip()
         const records = this.#partition.read(this.#position, Math.min(this.#to, this.#partition.durableEnd), 1000)
         const last = records.at(-1)
         if (last !== undefined) {
@@ -304,6 +307,12 @@ export class SimulatedReader implements Reader {
     } finally {
       this.#log.closed(this)
     }
+  }
+
+  #skip(): void {
+    const { start } = this.#partition
+    if (this.#position > 0) this.#onGap?.({ ...placeOf(this.#partition), from: this.#position, to: start })
+    this.#position = start
   }
 
   #expectWhole(topicId: string | null): void {

@@ -45,6 +45,11 @@ export class Changelog {
     return [row, timed, timestamp]
   }
 
+  /** Bytes that a key of the changelog has at the least. */
+  get minKeyBytes(): number {
+    return this.#store.kind === 'window' ? 12 : this.#store.kind === 'session' ? 16 : 0
+  }
+
   /** The time that a row of the changelog stands for: a window's start, a session's end; -1 where rows have none. */
   timeOf(key: Uint8Array): number {
     if (this.#store.kind === 'window') return readLong(key, key.length - 12)

@@ -68,7 +68,8 @@ class PlainRows implements RestoredRows {
     const { kind, retainDuplicates } = this.#store
     this.#added += records.length
     for (const { key, value, timestamp } of records) {
-      if (key === null) continue
+      // Whoever may write to the changelog has written it: no store has such a row.
+      if (key === null || key.length < this.#changelog.minKeyBytes) continue
       this.#last.add(key, bytesOf(value), timestamp)
       if (kind === 'keyValue') continue
       this.#time = Math.max(this.#time, this.#changelog.timeOf(key))

@@ -100,6 +100,8 @@ export class AsyncRuntime implements NodeRuntime {
       entry: null,
       gone: false,
     }
+    // It throws before the record has a place: a place that never gets an outcome would hold up all records behind it.
+    const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
     if (isDone) {
       this.#leave(waiting)
@@ -109,7 +111,6 @@ export class AsyncRuntime implements NodeRuntime {
     const chain = this.#chains.get(order)
     if (chain !== undefined) chain.push(waiting)
     else this.#chains.set(order, new Fifo([waiting]))
-    const admission = this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
     else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
     else {

@@ -72,6 +72,7 @@ export class SourceRuntime implements NodeRuntime {
     const { timestampExtractor } = this.#node
     if (this.#skips(record)) return null
     if (this.#refused !== null) this.#failIfRefused(record)
+    if (this.#node.refusesNulls && (record.key === null || record.value === null)) throw incomplete(record)
     const decoded = this.#decoded(queue.topic, record)
     const given = timestampExtractor ?? TimestampExtractors.failOnInvalid
     const extract = given === TimestampExtractors.failOnInvalid && record.timestamp >= 0 ? null : given
@@ -286,4 +287,11 @@ class EndToEnd {
   record({ timestamp }: Record<unknown, unknown>): void {
     this.#sensor.record(this.#meters.time.now - timestamp)
   }
+}
+
+function incomplete({ key }: LogRecord): WaggleError {
+  return new WaggleError('WAGGLE_RECORD_INCOMPLETE', {
+    message: key === null ? 'The record has no key' : 'The record has no value',
+    next: 'Find out who writes to this topic beside Waggle, and let nobody else write there.',
+  })
 }

@@ -14,6 +14,7 @@ import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { InputFlow } from './input-flow.ts'
 import type { OpenWorkers } from './open-workers.ts'
+import { SkippedRecords } from './skipped-records.ts'
 import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
 import { ThreadGroups } from './thread-groups.ts'
@@ -70,6 +71,7 @@ export class StreamThread {
   readonly #clock: Clock
   readonly meters: ThreadMeters
   readonly #threadTasks: ThreadTasks
+  readonly #skipped: SkippedRecords
   readonly #cache: CacheBudget | null
   readonly #batchers: Batchers
   readonly #inputs: InputFlow
@@ -99,8 +101,10 @@ export class StreamThread {
       meters: this.meters,
       states: options.states,
     })
+    this.#skipped = new SkippedRecords(options.name, options.onFailure)
     this.#groups = new ThreadGroups({
       ...options,
+      skipped: this.#skipped,
       listenerOf: (group) => this.#listener(group),
       positionOf: (group, input) => {
         const task = this.#threadTasks.taskOf(group, input)
@@ -154,6 +158,11 @@ export class StreamThread {
         return [{ group: 'consumer-fetch-manager-metrics', name: 'records-lag', tags, value }]
       }),
     )
+  }
+
+  /** Records that went before this thread read them, a partition each. */
+  get lostRecords(): readonly Metric[] {
+    return this.#skipped.metrics
   }
 
   /** In Kafka Streams' words (StreamThread.State). */

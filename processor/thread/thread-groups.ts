@@ -2,6 +2,7 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { AssignmentListener, Clock, Consumer, Log, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
+import type { SkippedRecords } from './skipped-records.ts'
 import { startOffset } from './start-offset.ts'
 import type { TaskPlan } from './task-plan.ts'
 import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
@@ -20,6 +21,7 @@ export interface ThreadGroupsOptions {
   readonly listenerOf: (group: string) => AssignmentListener
   /** Where an input stands whose position is kept with its task's state. */
   readonly positionOf: (group: string, input: TopicPartition) => number | null
+  readonly skipped: SkippedRecords
   /** What keeps tasks of a group from running anywhere. */
   readonly onProblem: (problem: WaggleError) => void
   /** It was decided anew who runs what. */
@@ -91,10 +93,13 @@ export class ThreadGroups {
       group,
       topics,
       offsetReset: 'earliest',
-      outOfRange: (place, was) => {
-        const reader = subtopologies.find(({ sources }) => sources.includes(place.topic))
-        return startOffset(log, clock, { ...place, was }, reader === undefined ? 'earliest' : resetOf(reader, place.topic))
+      outOfRange: async ({ topic, partition }, was) => {
+        const reader = subtopologies.find(({ sources }) => sources.includes(topic))
+        const to = await startOffset(log, clock, { topic, partition, was }, reader === undefined ? 'earliest' : resetOf(reader, topic))
+        this.#options.skipped.add({ topic, partition, from: was, to })
+        return to
       },
+      onUnreadable: (gap, cause) => this.#options.skipped.add(gap, cause),
       isolation: log.traits.handsOn ? 'handed' : 'committed',
       listener: listenerOf(group),
       ...(assignor === null ? {} : { assignor }),
@@ -116,8 +121,15 @@ export class ThreadGroups {
   }
 
   #ungrouped(group: string, topics: readonly string[]): UngroupedConsumer {
-    const { log, clock, partitionsOf, listenerOf, positionOf } = this.#options
+    const { log, clock, partitionsOf, listenerOf, positionOf, skipped } = this.#options
     const inputs = topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })))
-    return new UngroupedConsumer({ log, clock, inputs, committed: (input) => positionOf(group, input), listener: listenerOf(group) })
+    return new UngroupedConsumer({
+      log,
+      clock,
+      inputs,
+      committed: (input) => positionOf(group, input),
+      listener: listenerOf(group),
+      onGap: (gap, cause) => skipped.add(gap, cause),
+    })
   }
 }

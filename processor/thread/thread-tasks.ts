@@ -166,9 +166,11 @@ export class ThreadTasks implements CommittingTasks {
       const reset = resetOf(subtopology, input.topic)
       // What a task that is made anew has buffered goes with it.
       const isAgain = seek || this.#byPartition.has(placeIn(group, input))
-      if (input.position === null && reset !== 'earliest') {
+      if (input.position !== null) {
+        if (isAgain) consumer.seek(input, input.position.offset)
+      } else if (isAgain || reset !== 'earliest') {
         consumer.seek(input, await startOffset(this.#log, this.#surroundings.clock, { ...input, was: null }, reset))
-      } else if (isAgain) consumer.seek(input, input.position?.offset ?? 0)
+      }
     }
     for (const task of before) this.#drop(task)
     const id: TaskId = `${subtopology.id}_${partition}`

@@ -1,4 +1,4 @@
-import type { AssignmentListener, Clock, Consumer, Log, Position, Reader, RecordRun, TopicPartition } from '../ports.ts'
+import type { AssignmentListener, Clock, Consumer, Gap, Log, Position, Reader, RecordRun, TopicPartition } from '../ports.ts'
 
 export interface UngroupedConsumerOptions {
   readonly log: Log
@@ -7,6 +7,8 @@ export interface UngroupedConsumerOptions {
   readonly listener: AssignmentListener
   /** Where the inputs stood at the last commit, wherever that is kept. */
   readonly committed: (input: TopicPartition) => number | null
+  /** Told of records that went before they were read. */
+  readonly onGap: (gap: Gap, cause?: Error) => void
 }
 
 interface Input extends TopicPartition {
@@ -107,18 +109,20 @@ export class UngroupedConsumer implements Consumer {
 
   /** First what is there, to know when that is over; then what comes. */
   async #begin(input: Input, from: number | null): Promise<void> {
-    const { log } = this.#options
+    const { log, onGap } = this.#options
+    const { topic, partition } = input
     const epoch = ++input.epoch
     try {
-      const { start, end, written } = (await log.topic(input.topic))?.offsets[input.partition] ?? { start: 0, end: 0 }
+      const { start, end, written } = (await log.topic(topic))?.offsets[partition] ?? { start: 0, end: 0 }
       const first = Math.max(start, from ?? start)
       const to = Math.max(first, written ?? end)
       if (this.#closed || input.epoch !== epoch) return
-      const there = log.read({ topic: input.topic, partition: input.partition, from: first, to })
+      if (from !== null && from < start) onGap({ topic, partition, from, to: start })
+      const there = log.read({ topic, partition, from: first, to, onGap })
       input.reader = there
       void this.#pump(input, there, () => {
         input.isPast = true
-        const rest = log.read({ topic: input.topic, partition: input.partition, from: to })
+        const rest = log.read({ topic, partition, from: to, onGap })
         input.reader = rest
         void this.#pump(input, rest, () => {})
         this.wakeup()

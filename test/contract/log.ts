@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import {
   type Consumer,
+  type Gap,
   Handed,
   type Log,
   type LogRecord,
@@ -20,6 +21,8 @@ export interface LogUnderTest {
   readonly clock: { now(): number; advance(ms: number): Promise<void>; settle(): Promise<void> }
   /** Why others see to the retention of this log's records, where they do. */
   readonly retentionElsewhere?: string
+  /** False: readers in another thread than the log's are not told of gaps. */
+  readonly tellsReaders?: false
   /** The same data, as a process that starts anew finds it. */
   reopen(): Promise<Log>
   close(): Promise<void>
@@ -207,6 +210,53 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
           await consumer.close()
         })
       }
+    })
+
+    describe('records that are deleted before they are read', () => {
+      it('are a gap that their readers are told of, and the next record is read', async (t) => {
+        if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
+        const producer = await log.producer()
+        for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
+        const tasks = await log.taskProducer({ group: 'app' })
+        await tasks.commit({ positions: [{ topic: 'in', partition: 1, offset: 1, metadata: '' }], state: [] })
+        await log.deleteBefore([{ topic: 'in', partition: 1, offset: 6 }])
+        const start = (await log.topic('in'))?.offsets[1]?.start ?? 0
+        assert.ok(start > 1, `${start}`)
+        const told: Gap[] = []
+        const reader = log.read({ topic: 'in', partition: 1, from: 1, to: 10, onGap: (gap) => told.push(gap) })
+        const offsets: number[] = []
+        for await (const { records } of reader) offsets.push(...records.map(({ offset }) => offset))
+        assert.equal(offsets[0], start)
+        assert.deepEqual(told, under.tellsReaders === false ? [] : [{ topic: 'in', partition: 1, from: 1, to: start }])
+        const asked: unknown[] = []
+        const outOfRange = async (place: TopicPartition, offset: number) => {
+          asked.push([place, offset])
+          return start
+        }
+        const consumer = await log.subscribe({ ...subscription(['in']), outOfRange })
+        assert.equal((await polled(consumer, 10 - start))[0], `v${start}`)
+        assert.deepEqual(asked, [[{ topic: 'in', partition: 1 }, 1]])
+        await consumer.close()
+      })
+
+      it('are no gap to whoever starts without a position', async (t) => {
+        if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
+        const producer = await log.producer()
+        for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
+        await log.deleteBefore([{ topic: 'in', partition: 1, offset: 6 }])
+        const start = (await log.topic('in'))?.offsets[1]?.start ?? 0
+        const told: unknown[] = []
+        const reader = log.read({ topic: 'in', partition: 1, from: 0, to: 10, onGap: (gap) => told.push(gap) })
+        for await (const { records } of reader) assert.ok(records.length > 0)
+        const outOfRange = async (place: TopicPartition, offset: number) => {
+          told.push([place, offset])
+          return start
+        }
+        const consumer = await log.subscribe({ ...subscription(['in']), outOfRange })
+        assert.equal((await polled(consumer, 10 - start))[0], `v${start}`)
+        assert.deepEqual(told, [])
+        await consumer.close()
+      })
     })
 
     describe('a commit', () => {

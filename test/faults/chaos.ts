@@ -8,7 +8,7 @@ import { RequestsThroughKills } from './requests-through-kills.ts'
 
 /**
  * Three brokers, three processes of a DSL application and three of a swarm, under load, exactly once; one of them is killed, or a process frozen
- * until others have taken over, every few seconds. `--report` writes what is printed at the end as JSON. Exit status 1: something did not hold.
+ * until others have taken over, every few seconds. Poison records lie among the others, unless `--no-poison` says so. `--report` writes what is printed at the end as JSON. Exit status 1: something did not hold.
  */
 const { values } = parseArgs({
   options: {
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     processing: { type: 'string', default: 'exactly_once' },
     report: { type: 'string' },
+    'no-poison': { type: 'boolean', default: false },
   },
 })
 const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
@@ -24,8 +25,11 @@ const processing = values.processing === 'at_least_once' ? 'at_least_once' : 'ex
 // Counts are promised exactly once alone.
 const only = processing === 'at_least_once' ? 'swarm' : values.only
 if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined].includes(values.only) || values.processing !== processing) {
-  throw new Error('npm run chaos -- [--minutes 10] [--seed 1] [--only counts|swarm] [--processing exactly_once|at_least_once] [--report FILE.json]')
+  throw new Error(
+    'npm run chaos -- [--minutes 10] [--seed 1] [--only counts|swarm] [--processing exactly_once|at_least_once] [--no-poison] [--report FILE.json]',
+  )
 }
+const poison = !values['no-poison']
 const jars = brokerJars()
 if ('missing' in jars) throw new Error(jars.missing)
 
@@ -57,9 +61,9 @@ try {
 
 async function run(): Promise<void> {
   const { signal } = interrupted
-  if (only !== 'swarm') ordeals.push(await CountsThroughKills.start(cluster))
+  if (only !== 'swarm') ordeals.push(await CountsThroughKills.start(cluster, { poison }))
   signal.throwIfAborted()
-  if (only !== 'counts') ordeals.push(await RequestsThroughKills.start({ cluster, processing, processes: 3, pauseMs: 250 }))
+  if (only !== 'counts') ordeals.push(await RequestsThroughKills.start({ cluster, processing, processes: 3, pauseMs: 250, poison }))
   const end = performance.now() + minutes * 60_000
   const report = await throughKills({
     ordeals,

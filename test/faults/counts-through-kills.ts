@@ -10,6 +10,7 @@ import { groupOf, numberOf, topicsOf, windowMs } from '../support/counting-progr
 import { FollowedTopic, readWhole } from '../support/followed-topic.ts'
 import type { KafkaCluster } from '../support/kafka-cluster.ts'
 import { newName, quickOptions } from '../support/kafka-log.ts'
+import { Poisoner, poisonOf, textPoison } from '../support/poison.ts'
 import type { Victims } from './kills.ts'
 import { type Ordeal, type Outcome, waitFor } from './ordeal.ts'
 import { Progress } from './progress.ts'
@@ -46,8 +47,11 @@ export class CountsThroughKills implements Ordeal {
   #came = 0
   #isOver = false
   #sending: Promise<unknown> = Promise.resolve()
+  readonly #poisoner: Poisoner | null
+  #poisoning: Promise<void> = Promise.resolve()
 
-  private constructor(cluster: KafkaCluster, log: Log) {
+  private constructor(cluster: KafkaCluster, log: Log, poison: boolean) {
+    this.#poisoner = poison ? new Poisoner(log, [{ topic: this.#input, partitions: partitions.length, kinds: textPoison }]) : null
     this.#cluster = cluster
     this.#log = log
     const { counted, windowed, grouped, joined } = this.#topics
@@ -68,9 +72,9 @@ export class CountsThroughKills implements Ordeal {
   }
 
   /** When each part of it has given something. */
-  static async start(cluster: KafkaCluster): Promise<CountsThroughKills> {
+  static async start(cluster: KafkaCluster, { poison = false } = {}): Promise<CountsThroughKills> {
     const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
-    const ordeal = new CountsThroughKills(cluster, log)
+    const ordeal = new CountsThroughKills(cluster, log, poison)
     try {
       await ordeal.#begin()
       return ordeal
@@ -95,6 +99,7 @@ export class CountsThroughKills implements Ordeal {
   async finish(): Promise<Outcome> {
     this.#isOver = true
     await this.#sending
+    await this.#poisoning
     const { wanted, records, repeated } = await this.#recount()
     const total = [...wanted.values()].reduce((sum, count) => sum + count, 0)
     let before = -1
@@ -102,6 +107,7 @@ export class CountsThroughKills implements Ordeal {
       before = this.#came
       await waitFor(() => this.#came >= total, patienceMs)
     }
+    const letters = await this.#letters()
     for (const name of this.#processes.keys()) this.#notice(name)
     await Promise.all([...this.#processes.values()].map((one) => one.stop()))
     for (const output of this.#outputs) await output.readRest()
@@ -110,13 +116,21 @@ export class CountsThroughKills implements Ordeal {
       if (counted !== count) this.#broken.push(`${key} should be ${count}, and is ${counted}`)
     }
     for (const key of this.#counts.keys()) if (!wanted.has(key)) this.#broken.push(`${key} was never sent`)
-    const counted = { records, results: total, 'sent with an outcome unknown': this.#sent.unsure, 'written again from outside': repeated }
+    const counted = {
+      records,
+      results: total,
+      'sent with an outcome unknown': this.#sent.unsure,
+      'written again from outside': repeated,
+      'poison records put aside': letters,
+    }
     return { counted, broken: this.#broken }
   }
 
   async close(): Promise<void> {
     this.#isOver = true
     await this.#sending
+    await this.#poisoning
+    await this.#poisoner?.close()
     await Promise.all([...this.#processes.values()].map((one) => one.kill()))
     await Promise.all(this.#outputs.map((output) => output.close()))
     await this.#log.close()
@@ -130,8 +144,23 @@ export class CountsThroughKills implements Ordeal {
     for (const output of this.#outputs) output.follow()
     // One that waits for its broker holds up no other.
     this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
+    if (this.#poisoner !== null) this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
     this.progress.killed('start')
     if (!(await waitFor(() => this.progress.waitedFor.length === 0, 2 * patienceMs))) throw new Error(`It does not begin: ${this.status}`)
+  }
+
+  /** How many poison records have a dead letter. */
+  async #letters(): Promise<number> {
+    if (this.#poisoner === null) return 0
+    const letters = new Set<string>()
+    for (const end = performance.now() + patienceMs; ; await pause(1000)) {
+      await readWhole(this.#log, this.#topics.letters, (record) => void letters.add(poisonOf(record) ?? 'none'))
+      const missing = this.#poisoner.missingIn(letters)
+      if (missing.length > 0 && performance.now() < end) continue
+      this.#broken.push(...missing)
+      if (letters.has('none')) this.#broken.push('a word is a dead letter')
+      return letters.size
+    }
   }
 
   /** Until it runs; where it dies before, that is noticed at its next kill. */
@@ -197,7 +226,8 @@ export class CountsThroughKills implements Ordeal {
     const wanted = new Map<string, number>()
     const add = (key: string, count = 1) => void wanted.set(key, (wanted.get(key) ?? 0) + count)
     const words = new Map<string, number>()
-    await readWhole(this.#log, this.#input, ({ key, value, timestamp }) => {
+    await readWhole(this.#log, this.#input, ({ key, value, timestamp, headers }) => {
+      if (poisonOf({ headers }) !== null) return
       const word = Buffer.from(value instanceof Uint8Array ? value : []).toString()
       add(`counted ${key}`)
       add(`windowed ${key}@${timestamp - (timestamp % windowMs)}`)
@@ -222,3 +252,4 @@ const partitions = [0, 1, 2, 3]
 const perTurn = 4
 const turnMs = 100
 const patienceMs = 60_000
+const poisonEachMs = 250

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import type { Log } from '../../processor/ports.ts'
 import { canonical } from '../support/canonical-json.ts'
 import { readWhole } from '../support/followed-topic.ts'
 import type { KafkaCluster } from '../support/kafka-cluster.ts'
 import { quickOptions } from '../support/kafka-log.ts'
+import { gatewayPoison, internalPoison, Poisoner, poisonOf } from '../support/poison.ts'
 import { RetryingClient } from '../support/retrying-client.ts'
 import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
 import { startWritableClickHouse, type WritableClickHouse } from '../support/writable-clickhouse.ts'
@@ -21,6 +23,8 @@ export interface RequestsOptions {
   readonly processes: number
   /** Of each client, after each request; null: as quick as they can. */
   readonly pauseMs?: number
+  /** Records of a stranger lie on all topics of the swarm; each becomes a dead letter. */
+  readonly poison?: boolean
 }
 
 /**
@@ -41,6 +45,9 @@ export class RequestsThroughKills implements Ordeal {
   readonly #clients: readonly RetryingClient[]
   readonly #broken: string[] = []
   #working: Promise<unknown> = Promise.resolve()
+  #poisoner: Poisoner | null = null
+  #poisoning: Promise<void> = Promise.resolve()
+  #log: Log | null = null
   #isOver = false
 
   private constructor(options: RequestsOptions, directory: string, clickhouse: WritableClickHouse) {
@@ -52,7 +59,7 @@ export class RequestsThroughKills implements Ordeal {
       CLICKHOUSE_URL: clickhouse.url,
       WAGGLE_PROCESSING: processing,
       WAGGLE_SESSION_TIMEOUT_MS: '6000',
-      WAGGLE_PARTITIONS: '4',
+      WAGGLE_PARTITIONS: String(partitions),
       WAGGLE_ANSWER_PARTITIONS: '12',
     }
     this.#swarm = new SwarmProcesses({ ...threeFunctions, brokers: cluster.brokers, env })
@@ -90,6 +97,7 @@ export class RequestsThroughKills implements Ordeal {
     const ordeal = new RequestsThroughKills(options, directory, clickhouse)
     try {
       for (const name of ordeal.victims.names) await ordeal.#start(name)
+      if (options.poison) await ordeal.#poison()
       ordeal.progress.killed('start')
       ordeal.#working = Promise.all(ordeal.#clients.map((client) => client.work()))
       if (!(await waitFor(() => ordeal.progress.waitedFor.length === 0, patienceMs))) throw new Error(`It does not begin: ${ordeal.status}`)
@@ -112,17 +120,27 @@ export class RequestsThroughKills implements Ordeal {
   async finish(): Promise<Outcome> {
     this.#isOver = true
     await this.#working
+    await this.#poisoning
     const answers = new Map(this.#clients.flatMap(({ accepted }) => [...accepted]))
     this.#broken.push(...this.#clients.flatMap(({ broken }) => broken))
     const compared = await this.#askAgain(answers)
     let wrong = await this.#wrongRows(answers)
     for (const end = performance.now() + patienceMs; wrong.length > 0 && performance.now() < end; wrong = await this.#wrongRows(answers))
       await pause(100)
+    const [letters, missing] = await this.#letters()
+    this.#broken.push(...missing)
     for (const status of await this.#stop()) if (status !== 0) this.#broken.push(`a process ended with status ${status} when it was told to stop`)
     // No row may come late.
     this.#broken.push(...(await this.#wrongRows(answers)))
     await this.#readTopics(answers)
-    const counted = { requests: answers.size, retries: this.#sum(({ retries }) => retries), 'answers compared': compared, rows: 3 * answers.size }
+    const counted = {
+      requests: answers.size,
+      retries: this.#sum(({ retries }) => retries),
+      'answers compared': compared,
+      rows: 3 * answers.size,
+      'poison records put aside': letters,
+    }
+
     return { counted, broken: this.#broken }
   }
 
@@ -130,8 +148,34 @@ export class RequestsThroughKills implements Ordeal {
     for (const client of this.#clients) client.abandon()
     await this.#stop()
     await this.#working
+    this.#isOver = true
+    await this.#poisoning
+    await this.#poisoner?.close()
+    await this.#log?.close()
     await this.#clickhouse.close()
     rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  async #poison(): Promise<void> {
+    const own = `waggle.${this.#swarm.swarm}`
+    const internal = [`${own}-accepted-repartition`, ...['prepare', 'a', 'b', 'c'].map((bee) => `${own}.${bee}`)]
+    this.#log = await openKafkaLog({ ...quickOptions(this.#options.cluster), processing: 'at_least_once' })
+    this.#poisoner = new Poisoner(this.#log, [
+      ...internal.map((topic) => ({ topic, partitions, kinds: internalPoison })),
+      { topic: `waggle.gateway.${this.#swarm.gateway}`, partitions, kinds: gatewayPoison },
+    ])
+    this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
+  }
+
+  /** How many poison records have a dead letter, and which have none although their swarm has had time for it. */
+  async #letters(): Promise<readonly [number, readonly string[]]> {
+    if (this.#poisoner === null || this.#log === null) return [0, []]
+    const letters = new Set<string>()
+    for (const end = performance.now() + patienceMs; ; await pause(1000)) {
+      await readWhole(this.#log, `waggle.${this.#swarm.swarm}.dead-letters`, (record) => void letters.add(poisonOf(record) ?? ''))
+      const missing = this.#poisoner.missingIn(letters)
+      if (missing.length === 0 || performance.now() > end) return [letters.size, missing]
+    }
   }
 
   async #start(name: string): Promise<void> {
@@ -182,13 +226,14 @@ export class RequestsThroughKills implements Ordeal {
     return [...missing, ...[...counts.keys()].filter((id) => !answers.has(id)).map((id) => `${id}, which nobody had accepted, has rows`)]
   }
 
-  /** Nothing is a dead letter; what the bees gave is there once a request, where that is promised. */
+  /** Nothing but poison is a dead letter; what the bees gave is there once a request, where that is promised. */
   async #readTopics(answers: ReadonlyMap<string, unknown>): Promise<void> {
     const { cluster, processing } = this.#options
     const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
     try {
       const letters = `waggle.${this.#swarm.swarm}.dead-letters`
       await readWhole(log, letters, ({ key, headers }) => {
+        if (this.#poisoner !== null && poisonOf({ headers }) !== null) return
         this.#broken.push(`${key} is a dead letter: ${headers.map((header) => `${header.key}=${Buffer.from(header.value ?? [])}`).join(' ')}`)
       })
       if (processing === 'at_least_once') return
@@ -196,7 +241,9 @@ export class RequestsThroughKills implements Ordeal {
       if (ofBees.length === 0) this.#broken.push('no bee has a topic')
       for (const topic of ofBees) {
         const times = new Map<string, number>()
-        await readWhole(log, topic, ({ key }) => void times.set(String(key), (times.get(String(key)) ?? 0) + 1))
+        await readWhole(log, topic, ({ key, headers }) => {
+          if (this.#poisoner === null || poisonOf({ headers }) === null) times.set(String(key), (times.get(String(key)) ?? 0) + 1)
+        })
         for (const id of answers.keys()) if (times.get(id) !== 1) this.#broken.push(`${id} is ${times.get(id) ?? 0} times in ${topic}`)
         for (const id of times.keys()) if (!answers.has(id)) this.#broken.push(`${id}, which nobody sent, is in ${topic}`)
       }
@@ -220,3 +267,6 @@ async function settled(url: string): Promise<{ readonly answer: unknown; readonl
 }
 
 const patienceMs = 120_000
+const partitions = 4
+/** A record to each topic. */
+const poisonEachMs = 500

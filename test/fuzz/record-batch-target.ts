@@ -1,58 +1,161 @@
-import { compressionsAlgorithms, crc32c, Writer } from '@platformatic/kafka'
+import assert from 'node:assert/strict'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { crc32c, Writer } from '@platformatic/kafka'
+import { maxInflatedBytes } from '../../connectors/log/kafka/batch-compression.ts'
 import { BrokerError } from '../../connectors/log/kafka/broker-error.ts'
+import { fetchRequest } from '../../connectors/log/kafka/fetch-request.ts'
+import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from '../../connectors/log/kafka/group-protocol.ts'
 import { readBatches } from '../../connectors/log/kafka/record-batch-reader.ts'
 import { RecordBatchWriter } from '../../connectors/log/kafka/record-batch-writer.ts'
-import type { LogRecord } from '../../processor/ports.ts'
+import { WireWriter } from '../../connectors/log/kafka/wire.ts'
+import { type LogRecord, valueBytes } from '../../processor/ports.ts'
 import type { FuzzTarget } from './target.ts'
 
-/** Record batches as a broker sends them. The checksum is made right again, so that mutations reach what lies behind it. */
+const headerBytes = 61
+const aborted = [{ producerId: 1n, firstOffset: 0 }]
+
+/**
+ * Bytes from a broker. The first byte of an input says which parser reads the rest. Each gives records or a BrokerError: the offsets of records only
+ * grow, no record holds more than came, and reading leads on.
+ */
 export const target: FuzzTarget = {
   name: 'record-batch',
-  seeds: seeds(),
-  dictionary: [Buffer.from([255, 255, 255, 255, 15]), Buffer.from([127, 255, 255, 255]), Buffer.from([128, 0, 0, 0])],
+  seeds: [
+    ...[0, 1, 2, 3, 4, 5].map((way) => Buffer.concat([Buffer.of(way), batch()])),
+    Buffer.concat([Buffer.of(0), batch(), batch({ isTransactional: true, baseOffset: 2 }), marker(4), batch({ baseOffset: 5 })]),
+    Buffer.concat([Buffer.of(1), marker(0)]),
+    Buffer.concat([Buffer.of(6), fetchAnswer()]),
+    Buffer.concat([Buffer.of(7), encodeSubscription({ topics: ['in'], owned: [{ topic: 'in', partition: 0 }], generation: 3, data: Buffer.of(1) })]),
+    Buffer.concat([Buffer.of(8), encodeAssignment({ partitions: [{ topic: 'in', partition: 0 }], data: Buffer.of(1) })]),
+  ],
+  dictionary: [
+    '00000000',
+    'ffffffff',
+    '7fffffff',
+    '80000000',
+    'ffffffffffffffffff01',
+    '00000000000000000000',
+    '8080808008',
+    '02',
+    '01',
+    'fdffffff0f',
+  ].map((hex) => Buffer.from(hex, 'hex')),
   attempt(input) {
-    const bytes = Buffer.from(input)
-    seal(bytes)
+    const bytes = Buffer.from(input.subarray(1))
     try {
-      const records: LogRecord[] = []
-      for (const batch of readBatches({ bytes, aborted: [{ producerId: 1n, firstOffset: 0 }], from: 0 }).batches) {
-        while (!batch.isDone) batch.readInto(records, 100)
-      }
+      parsers[(input[0] ?? 0) % parsers.length]?.(bytes)
     } catch (thrown) {
-      if (thrown instanceof BrokerError && thrown.message !== '') return
-      throw thrown
+      if (!(thrown instanceof BrokerError)) throw thrown
     }
   },
 }
 
-function seeds(): readonly Buffer[] {
-  const plain = batch(false)
-  const codecs = Object.values(compressionsAlgorithms).filter(({ bitmask }) => bitmask > 0)
-  return [plain, batch(true), control(), ...codecs.map(({ bitmask, compressSync }) => packed(plain, bitmask, compressSync(plain.subarray(61))))]
+const parsers: readonly ((bytes: Buffer) => void)[] = [
+  (bytes) => readAll(bytes),
+  // A checksum that fits lets bytes reach what lies behind it.
+  (bytes) => readAll(sealed(bytes, 0)),
+  (bytes) => readAll(sealed(compressed(bytes, gzipSync), 1)),
+  (bytes) => readAll(sealed(bytes, 2)),
+  (bytes) => readAll(sealed(compressed(bytes, lz4Frame), 3)),
+  (bytes) => readAll(sealed(compressed(bytes, zstdCompressSync), 4)),
+  (bytes) => {
+    const { answers } = fetchRequest([], { maxWaitMs: 0, maxBytes: 0, maxPartitionBytes: 0 }).parse(bytes)
+    assert.ok(answers.length <= bytes.length)
+    for (const answer of answers) readAll(answer.bytes, answer.aborted)
+  },
+  (bytes) => {
+    const joined = [{ id: 'a', instanceId: null, metadata: bytes }]
+    const assignor = { name: 'none', memberData: () => new Uint8Array(0), assign: () => new Map(), received: () => {} }
+    assert.equal(assignCooperatively(joined, assignor, () => 1).size, 1)
+    assert.ok(topicsOf(joined).size <= bytes.length)
+  },
+  (bytes) => assert.ok(decodeAssignment(bytes).partitions.length <= bytes.length),
+]
+
+function readAll(bytes: Buffer, transactions = aborted as readonly { readonly producerId: bigint; readonly firstOffset: number }[]): void {
+  let from = 0
+  const { batches, next } = readBatches({ bytes, aborted: transactions, from })
+  assert.ok(next >= from && Number.isSafeInteger(next))
+  for (const one of batches) {
+    const records: LogRecord[] = []
+    for (let before = -1; !one.isDone; ) {
+      assert.ok(records.length > before, 'reading stands still')
+      before = records.length
+      one.readInto(records, 100)
+    }
+    let held = 0
+    for (const { offset, key, value } of records) {
+      assert.ok(offset >= from && offset < next, `offset ${offset} after ${from}`)
+      from = offset + 1
+      held += (key?.length ?? 0) + valueBytes(value)
+    }
+    assert.ok(held <= maxInflatedBytes + bytes.length)
+  }
 }
 
-function batch(isTransactional: boolean): Buffer {
+/** One batch of these bytes, as a broker takes it: its length, its format and its checksum fit. */
+function sealed(bytes: Buffer, compression: number): Buffer {
+  const whole = Buffer.concat([bytes, Buffer.alloc(Math.max(0, headerBytes - bytes.length))])
+  whole.writeInt32BE(whole.length - 12, 8)
+  whole[16] = 2
+  whole.writeInt16BE((whole.readInt16BE(21) & ~7) | compression, 21)
+  whole.writeUInt32BE(crc32c(Writer.create().append(whole.subarray(21)).dynamicBuffer), 17)
+  return whole
+}
+
+function compressed(bytes: Buffer, compress: (data: Buffer) => Uint8Array): Buffer {
+  return Buffer.concat([bytes.subarray(0, headerBytes), compress(bytes.subarray(headerBytes))])
+}
+
+/** The bytes as a block that their mutations damage. */
+function lz4Frame(block: Buffer): Buffer {
+  const size = Buffer.alloc(4)
+  size.writeUInt32LE(block.length)
+  return Buffer.concat([Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]), size, block, Buffer.alloc(4)])
+}
+
+function batch({ isTransactional = false, baseOffset = 0 } = {}): Buffer {
   const writer = new RecordBatchWriter()
-  const headers = [{ key: 'content-type', value: Buffer.from('application/json') }]
-  for (const key of ['a', 'b'])
-    writer.append({ topic: 'out', partition: 0, key: Buffer.from(key), value: Buffer.from('{}'), timestamp: 1, headers }, 1000)
-  return Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional }))
-}
-
-function packed(plain: Buffer, algorithm: number, records: Buffer): Buffer {
-  const bytes = Buffer.concat([plain.subarray(0, 61), records])
-  bytes.writeInt16BE(algorithm, 21)
-  bytes.writeInt32BE(bytes.length - 12, 8)
-  return seal(bytes)
-}
-
-function control(): Buffer {
-  const bytes = batch(true)
-  bytes.writeInt16BE(bytes.readInt16BE(21) | 32, 21)
-  return seal(bytes)
-}
-
-function seal(bytes: Buffer): Buffer {
-  if (bytes.length >= 61) bytes.writeUInt32BE(crc32c(Writer.create().append(bytes.subarray(21)).dynamicBuffer), 17)
+  const headers = [
+    { key: 'waggle-deadline', value: Buffer.from('1') },
+    { key: '', value: null },
+  ]
+  writer.append({ topic: 'in', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers }, 1000)
+  writer.append({ topic: 'in', partition: 0, key: null, value: null, timestamp: -1, headers: [] }, 1000)
+  const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional }))
+  bytes.writeBigInt64BE(BigInt(baseOffset), 0)
   return bytes
+}
+
+function marker(baseOffset: number): Buffer {
+  const bytes = batch({ isTransactional: true, baseOffset })
+  bytes.writeInt16BE(bytes.readInt16BE(21) | 32, 21)
+  return sealed(bytes, 0)
+}
+
+function fetchAnswer(): Buffer {
+  const records = batch()
+  return new WireWriter()
+    .int32(0)
+    .int16(0)
+    .int32(0)
+    .length(1)
+    .text('in')
+    .length(1)
+    .int32(0)
+    .int16(0)
+    .int64(2)
+    .int64(2)
+    .int64(0)
+    .length(1)
+    .int64(1)
+    .int64(0)
+    .noTags()
+    .int32(-1)
+    .length(records.length)
+    .bytes(records)
+    .noTags()
+    .noTags()
+    .noTags()
+    .done()
 }

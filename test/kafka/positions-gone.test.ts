@@ -6,7 +6,7 @@ import type { Log } from '../../processor/ports.ts'
 import type { OffsetReset } from '../../topology/consumed.ts'
 import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
-import { deleteRecords, newName, outputsIn, quickOptions, sendRow } from '../support/kafka-log.ts'
+import { deleteRecords, deleteTopic, newName, outputsIn, quickOptions, sendRow } from '../support/kafka-log.ts'
 
 const text = Serdes.string()
 const directories = new TemporaryDirectories()
@@ -53,11 +53,12 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
   }
 
   it('goes on at the start of what is kept with offsetReset earliest', { timeout: 60_000 }, async () => {
-    const { second, values } = await startsAgain('earliest')
+    const { input, second, values } = await startsAgain('earliest')
     await second.application.start()
     await until(async () => (await values()).length === 2)
     assert.deepEqual(await values(), ['done', 'kept'])
-    assert.deepEqual(second.failures, [])
+    assert.deepEqual(told(second), [`WAGGLE_RECORDS_LOST Offsets 1 to 2 of ${input}, partition 0, are skipped`])
+    assert.deepEqual(lost(second), [2])
   })
 
   it('goes on at the end with offsetReset latest', { timeout: 60_000 }, async () => {
@@ -69,7 +70,28 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
       return (await values()).includes('new')
     })
     assert.deepEqual([...new Set(await values())], ['done', 'new'])
-    assert.deepEqual(second.failures, [])
+    const [line = '', ...more] = told(second)
+    assert.match(line, new RegExp(`^WAGGLE_RECORDS_LOST Offsets 1 to \\d+ of ${input}, partition 0, are skipped$`))
+    assert.deepEqual(more, [])
+    assert.ok((lost(second)[0] ?? 0) >= 3)
+  })
+
+  it('is told of once, with the topic, where a topic was made anew under a reader that runs', { timeout: 60_000 }, async () => {
+    const { input, second, values } = await startsAgain('earliest')
+    await second.application.start()
+    await until(async () => (await values()).length === 2)
+    await deleteTopic(cluster(), input)
+    await until(async () => (await log.topic(input)) === null)
+    await log.createTopics([{ name: input, partitions: 1, cleanup: 'delete', retentionMs: null }])
+    // Soon it has more records than the reader had read of the other.
+    const sent = Array.from({ length: 10 }, (_, at) => `again ${at}`)
+    for (const value of sent) await sendRow(log, [input, 'a', value])
+    await until(async () => (await values()).length === 12)
+    assert.deepEqual(await values(), ['done', 'kept', ...sent])
+    assert.ok(
+      told(second).some((line) => line === `WAGGLE_RECORDS_LOST Offset 4 of ${input}, partition 0, is past its end`),
+      told(second).join('\n'),
+    )
   })
 
   it('is an error that names topic, partition, offset and the next step with offsetReset none', { timeout: 60_000 }, async () => {
@@ -83,6 +105,15 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     assert.deepEqual(await values(), ['done'])
   })
 })
+
+/** Code and the first half of each message. */
+function told({ failures }: KafkaApplication): readonly string[] {
+  return failures.map(({ code, message }) => `${code} ${message.replace(/: .*/, '')}`)
+}
+
+function lost({ application }: KafkaApplication): readonly number[] {
+  return application.metrics(Date.now()).flatMap(({ name, value }) => (name === 'lost-records-total' ? [value] : []))
+}
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50))

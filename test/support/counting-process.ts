@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { countOf, everythingOf } from './counting-program.ts'
+import { failurePolicy } from '../../processor/task/failures.ts'
+import { countOf, everythingOf, topicsOf } from './counting-program.ts'
 import { KafkaApplication } from './kafka-application.ts'
 
 /** A process that counts, to be killed: says what it does, a line of JSON each, until its standard input ends. */
@@ -14,7 +15,12 @@ const running = await KafkaApplication.make({
   stateDir,
   processing,
   kafka: program === 'everything' ? { sessionTimeoutMs: 6000, transactionTimeoutMs: 10_000, heartbeatIntervalMs: 500 } : quick,
-  application: { spread: { settings: { standbyReplicas, acceptableRecoveryLag: 100 } } },
+  application: {
+    ...(program === 'everything'
+      ? { failures: failurePolicy({ deserializationHandler: () => 'resume', deadLetterTopic: topicsOf(input).letters }) }
+      : {}),
+    spread: { settings: { standbyReplicas, acceptableRecoveryLag: 100 } },
+  },
 })
 const { application } = running
 application.onStateChange(() => say())

@@ -4,6 +4,7 @@ import {
   JoinWindows,
   Materialized,
   Produced,
+  type Serde,
   Serdes,
   StreamJoined,
   StreamsBuilder,
@@ -14,6 +15,12 @@ import type { Log, TopicSpec } from '../../processor/ports.ts'
 import { newName } from './kafka-log.ts'
 
 const text = Serdes.string()
+
+/** Bytes that are no UTF-8 are a failure. */
+const strictText: Serde<string> = {
+  serialize: (_, value) => Buffer.from(value),
+  deserialize: (_, bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
+}
 
 /** Counts the records of each key of `input`, in the store `counts` and to the topic `<input>-counted`. */
 export function countOf(input: string, { logging = {} }: { readonly logging?: { readonly [setting: string]: string } } = {}): Topology {
@@ -31,6 +38,7 @@ export function countOf(input: string, { logging = {} }: { readonly logging?: { 
 export function topicsOf(input: string) {
   return {
     marks: `${input}-marks`,
+    letters: `${input}-dead-letters`,
     counted: `${input}-counted`,
     windowed: `${input}-windowed`,
     grouped: `${input}-grouped`,
@@ -45,7 +53,7 @@ export function topicsOf(input: string) {
 export function everythingOf(input: string): Topology {
   const topics = topicsOf(input)
   const builder = new StreamsBuilder()
-  const words = builder.stream(input, Consumed.with(text, text))
+  const words = builder.stream(input, Consumed.with(text, strictText))
   const counts = Produced.with(text, Serdes.long())
   const byKey = words.groupByKey(Grouped.with(text, text, { name: 'by-key' }))
   byKey.count(Materialized.as('counts')).toStream().to(topics.counted, counts)

@@ -5,6 +5,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { ClusterRequests } from '../../ops/beekeeper/cluster-requests.ts'
 import { KnownReplyTopics } from '../../ops/beekeeper/known-reply-topics.ts'
 import { ownTopics } from '../../ops/beekeeper/running-swarm.ts'
+import { swarmFailures } from '../../ops/beekeeper/swarm-failures.ts'
 import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
@@ -112,6 +113,7 @@ export async function startSwarm(
     missingTopicPartitions: 2,
     ...(options.states === undefined ? {} : { states: options.states }),
     namedTopics: replyTopics.named,
+    failures: swarmFailures(plan.swarm),
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })

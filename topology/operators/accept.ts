@@ -33,6 +33,27 @@ export interface AskedRequest {
   readonly reply_to: ReplyTo
 }
 
+/** What a record of the accepted topic says; null where Waggle has not written it. */
+export function noteOf(json: unknown): AcceptedRequest | AskedRequest | null {
+  if (typeof json !== 'object' || json === null) return null
+  const note = json as Partial<AcceptedRequest & AskedRequest>
+  if ('asks' in note) return note.asks === true && isReplyTo(note.reply_to) ? { asks: true, reply_to: note.reply_to } : null
+  const { gateway, accepted_at, deadline, body_hash, reply_to } = note
+  if (typeof gateway !== 'string' || typeof body_hash !== 'string' || !isTime(accepted_at)) return null
+  if (!(deadline === null || isTime(deadline)) || !(reply_to === null || isReplyTo(reply_to))) return null
+  return { gateway, accepted_at, deadline, body_hash, reply_to }
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isReplyTo(value: unknown): value is ReplyTo {
+  if (typeof value !== 'object' || value === null) return false
+  const { topic, partition, correlation } = value as Partial<ReplyTo>
+  return typeof topic === 'string' && Number.isInteger(partition) && (typeof correlation === 'string' || correlation === null)
+}
+
 export const requestIdHeader = 'waggle-request-id'
 export const deadlineHeader = 'waggle-deadline'
 export const gatewayHeader = 'waggle-gateway'

@@ -1,3 +1,5 @@
+import type { ReplyTopics } from '../swarm/reply-topics.ts'
+
 /**
  * What became of each request: pending → answered | failed. The first outcome wins, is stored, and goes on; later ones
  * change nothing. A request whose deadline passes with no outcome is failed with a 504 that names what had not come.
@@ -17,4 +19,6 @@ export interface RequestLedger {
   readonly outcomeChildren: readonly string[]
   /** Takes a `Reply`. */
   readonly replyChild: string
+  /** Anybody who may write to the accepted topic names a topic there; only these get answers. */
+  readonly replyTopics: ReplyTopics
 }

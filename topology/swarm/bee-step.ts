@@ -54,10 +54,10 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
   }
 }
 
+/** Epoch milliseconds; null where the header is none. */
 export function deadlineOf(headers: readonly Header[]): number | null {
   const text = headerText(headers, deadlineHeader)
-  const deadline = text === null ? Number.NaN : Number(text)
-  return Number.isFinite(deadline) ? deadline : null
+  return text !== null && /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : null
 }
 
 /** The input's record with another value: what belongs to the request stays, what was said of the old value goes. */

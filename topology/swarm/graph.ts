@@ -83,7 +83,13 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        this.#topology.addSourceWith(name, step.topics, { key: Serdes.string(), value: this.#read(name), isShared: true })
+        // Only at an entrance may anybody write records without key or value.
+        this.#topology.addSourceWith(name, step.topics, {
+          key: Serdes.string(),
+          value: this.#read(name),
+          isShared: true,
+          refusesNulls: !this.#isEntrance(name),
+        })
         return
       case 'sink':
         this.#addSink(name, step.topic, parents)
@@ -160,6 +166,7 @@ class SubtopologyBuilder {
             bee: name,
             outcomeChildren: children,
             replyChild,
+            replyTopics: this.#settings.replyTopics,
           },
           parents,
           { stores },
@@ -183,8 +190,7 @@ class SubtopologyBuilder {
    * A gateway reads what strangers wrote. What is not known of a topic that a record wants its answer on is found out before the record is read.
    */
   #read(source: string): HandingSerde<Payload> {
-    const isEntrance = this.#subtopology.steps.some(({ kind, parents }) => kind === 'accept' && parents.includes(source))
-    if (!isEntrance) return this.#payloads
+    if (!this.#isEntrance(source)) return this.#payloads
     const { replyTopics } = this.#settings
     return {
       ...this.#payloads,
@@ -194,6 +200,10 @@ class SubtopologyBuilder {
         return topic === null || !replyTopics.allows(topic) || replyTopics.partitionsOf(topic) !== undefined ? null : replyTopics.look(topic)
       },
     }
+  }
+
+  #isEntrance(source: string): boolean {
+    return this.#subtopology.steps.some(({ kind, parents }) => kind === 'accept' && parents.includes(source))
   }
 
   get #written(): Produced<string, Payload> {

@@ -10,19 +10,21 @@ export class PartitionReader implements Reader, Watcher {
   readonly #partition: Partition
   readonly #to: number
   readonly #isWhole: boolean
+  readonly #onGap: ReadOptions['onGap'] | null
   #position: number
   readonly #onClosed: (reader: PartitionReader) => void
   #wake: (() => void) | null = null
   #failure: unknown = null
   #closed = false
 
-  constructor(log: EmbeddedLog, partition: Partition, { from, to, whole }: ReadOptions, onClosed: (reader: PartitionReader) => void) {
+  constructor(log: EmbeddedLog, partition: Partition, { from, to, whole, onGap }: ReadOptions, onClosed: (reader: PartitionReader) => void) {
     this.#log = log
     this.#onClosed = onClosed
     this.#partition = partition
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
     this.#isWhole = whole !== undefined
+    this.#onGap = onGap ?? null
     partition.watchers.add(this)
   }
 
@@ -50,7 +52,7 @@ export class PartitionReader implements Reader, Watcher {
     try {
       while (!this.#closed && this.#position < this.#to) {
         if (this.#failure !== null) throw this.#failure
-        if (this.#isWhole && this.#position < this.#partition.start) throw recordsGone(this.#partition)
+        if (this.#position < this.#partition.start) this.#skip()
         const records = this.#log.readPartition(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
         const last = records.at(-1)
         if (last !== undefined) {
@@ -62,6 +64,13 @@ export class PartitionReader implements Reader, Watcher {
     } finally {
       await this.close()
     }
+  }
+
+  #skip(): void {
+    const { topic, number: partition, start: to } = this.#partition
+    if (this.#isWhole) throw recordsGone(this.#partition)
+    if (this.#position > 0) this.#onGap?.({ topic, partition, from: this.#position, to })
+    this.#position = to
   }
 
   #changed(): Promise<void> {

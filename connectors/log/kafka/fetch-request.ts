@@ -64,15 +64,12 @@ function partitionAnswer(topic: string, reader: WireReader): FetchAnswer {
   reader.int64()
   const aborted: AbortedTransaction[] = []
   for (let left = reader.length(); left > 0; left--) {
-    const producerId = reader.buffer.readBigInt64BE(reader.at)
-    reader.at += 8
+    const producerId = reader.bigInt64()
     aborted.push({ producerId, firstOffset: reader.int64() })
     reader.tags()
   }
   reader.int32()
-  const length = reader.length()
-  const bytes = reader.buffer.subarray(reader.at, reader.at + length)
-  reader.at += length
+  const bytes = reader.bytes()
   reader.tags()
   return { topic, partition, errorCode, lastStableOffset, aborted, bytes }
 }

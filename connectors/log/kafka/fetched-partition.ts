@@ -1,5 +1,4 @@
-import type { LogRecord } from '../../../processor/ports.ts'
-import { toWaggleError } from './broker-error.ts'
+import type { Gap, LogRecord } from '../../../processor/ports.ts'
 import type { FetchAnswer } from './fetch-request.ts'
 import { Fifo } from './fifo.ts'
 import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
@@ -16,6 +15,8 @@ export class FetchedPartition {
   #end: number | null = null
   /** Answers to what was asked before a seek do not count. */
   #epoch = 0
+  /** The topic that `next` is an offset of; null from a seek on, until it is asked for. */
+  topicId: string | null = null
   isAsked = false
   failures = 0
   retryAtMs = 0
@@ -59,6 +60,7 @@ export class FetchedPartition {
     this.#bytes = 0
     this.#next = offset
     this.#end = null
+    this.topicId = null
     this.retryAtMs = 0
   }
 
@@ -73,18 +75,20 @@ export class FetchedPartition {
     }
   }
 
-  /** The next records, at most `count`. */
-  take(count: number): LogRecord[] {
+  /**
+   * The next records, at most `count`. A batch whose bytes are those that its producer wrote, and hold no records, stays so however often it is
+   * fetched: the rest of it is left out, and told to `onUnreadable`.
+   */
+  take(count: number, onUnreadable: (gap: Gap, cause: Error) => void): LogRecord[] {
     const records: LogRecord[] = []
     for (let batch = this.#batches.head; batch !== undefined && records.length < count; batch = this.#batches.head) {
       try {
         batch.readInto(records, count - records.length)
+        if (!batch.isDone) break
       } catch (thrown) {
-        // Records in front of the damage are given out first.
-        if (records.length > 0) break
-        throw toWaggleError(thrown, `Partition ${this.partition} of ${this.topic} cannot be read`)
+        const { topic, partition } = this
+        onUnreadable({ topic, partition, from: batch.next, to: batch.end }, thrown instanceof Error ? thrown : new Error(String(thrown)))
       }
-      if (!batch.isDone) break
       this.#batches.shift()
       this.#bytes -= batch.bytes
     }

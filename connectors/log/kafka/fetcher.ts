@@ -1,4 +1,4 @@
-import { type LogRecord, placeName } from '../../../processor/ports.ts'
+import { type Gap, type LogRecord, placeName } from '../../../processor/ports.ts'
 import { backOffMs } from './back-off.ts'
 import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
@@ -14,6 +14,8 @@ export interface FetcherOptions {
   readonly onAnswer: (partition: FetchedPartition) => void
   /** What it stands at is not there any more. */
   readonly onOutOfRange: (partition: FetchedPartition) => void
+  /** These offsets hold no records that anybody can read, and are left out. */
+  readonly onUnreadable: (partition: FetchedPartition, gap: Gap, cause: Error) => void
   /** These cannot be read, for now at least: they are tried again. */
   readonly onError: (error: Error, partitions: readonly FetchedPartition[]) => void
   /** There is no such topic any more, and has not been for a while. */
@@ -56,7 +58,7 @@ export class Fetcher {
 
   take(partition: FetchedPartition, count: number): LogRecord[] {
     const before = partition.bytes
-    const records = partition.take(count)
+    const records = partition.take(count, (gap, cause) => this.#options.onUnreadable(partition, gap, cause))
     if (partition.bytes !== before) {
       this.#bytes += partition.bytes - before
       this.poke()
@@ -101,6 +103,12 @@ export class Fetcher {
         retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
         continue
       }
+      if (this.#isMadeAnew(partition)) {
+        this.#later(partition)
+        retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
+        this.#options.onOutOfRange(partition)
+        continue
+      }
       const broker = this.#cluster.leaderOf(partition.topic, partition.partition)
       if (broker === null) {
         isLeaderMissing = true
@@ -128,6 +136,13 @@ export class Fetcher {
       this.#cancelRetry?.()
       this.#cancelRetry = this.#cluster.clock.after(Math.max(1, retryAtMs - now), () => this.poke())
     }
+  }
+
+  /** Offsets of a topic that was deleted mean nothing in another of its name, also where that has as many. */
+  #isMadeAnew(partition: FetchedPartition): boolean {
+    const id = this.#cluster.topicIdOf(partition.topic)
+    partition.topicId ??= id
+    return id !== null && id !== partition.topicId && partition.isEmpty
   }
 
   async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {

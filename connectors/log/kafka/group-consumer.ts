@@ -67,6 +67,7 @@ export class GroupConsumer implements Consumer {
       onAnswer: (partition) => {
         if (!partition.isEmpty && this.#byFetched.get(partition)?.paused === false) this.#notify()
       },
+      onUnreadable: (_, gap, cause) => subscription.onUnreadable?.(gap, cause),
       onOutOfRange: (partition) => void this.#reset(partition),
       onError: (error) => this.#fail(error),
       // Its group's leader sees it too, and takes it from whoever reads it.

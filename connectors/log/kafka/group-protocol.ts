@@ -1,11 +1,7 @@
-import {
-  decodeConsumerProtocolAssignment,
-  decodeConsumerProtocolSubscription,
-  encodeConsumerProtocolAssignment,
-  encodeConsumerProtocolSubscription,
-} from '@platformatic/kafka'
+import { encodeConsumerProtocolAssignment, encodeConsumerProtocolSubscription } from '@platformatic/kafka'
 import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName, type TopicPartition } from '../../../processor/ports.ts'
 import type { JoinedMember } from './client.ts'
+import { WireReader } from './wire.ts'
 
 /** What a member says when it joins: Kafka's consumer protocol v3, so that tools show what a group does. */
 export interface MemberSubscription {
@@ -31,8 +27,10 @@ export function encodeAssignment({ partitions, data }: GroupAssignment): Buffer 
 }
 
 export function decodeAssignment(bytes: Buffer): GroupAssignment {
-  const { assignedPartitions, userData } = decodeConsumerProtocolAssignment(bytes)
-  return { partitions: places(assignedPartitions), data: userData }
+  if (bytes.length === 0) return { partitions: [], data: new Uint8Array(0) }
+  const reader = new WireReader(bytes)
+  reader.int16()
+  return { partitions: readPlaces(reader), data: reader.raw(reader.count()) }
 }
 
 /**
@@ -46,14 +44,14 @@ export function assignCooperatively(
 ): ReadonlyMap<string, GroupAssignment> {
   const owners = new Map<string, { readonly member: string; readonly generation: number }>()
   const subscriptions = joined.map(({ id, instanceId, metadata }) => {
-    const { topics, ownedPartitions, generationId, userData } = decodeConsumerProtocolSubscription(metadata)
+    const { topics, owned, generation, data } = subscriptionOf(metadata)
     return {
       id,
       instanceId,
       topics,
-      owned: places(ownedPartitions),
-      generation: generationId,
-      data: userData,
+      owned,
+      generation,
+      data,
     }
   })
   for (const { id, owned, generation } of subscriptions) {
@@ -86,13 +84,39 @@ export function assignCooperatively(
 
 /** Topics that any of the members reads. */
 export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
-  return new Set(joined.flatMap(({ metadata }) => decodeConsumerProtocolSubscription(metadata).topics))
+  return new Set(joined.flatMap(({ metadata }) => subscriptionOf(metadata).topics))
+}
+
+/** A member whose words cannot be read gets nothing, and keeps nobody else from getting theirs. */
+function subscriptionOf(metadata: Buffer): MemberSubscription {
+  try {
+    return decodeSubscription(metadata)
+  } catch {
+    return { topics: [], owned: [], generation: -1, data: new Uint8Array(0) }
+  }
+}
+
+/** Versions 0 to 3: what an older member leaves out is empty. */
+function decodeSubscription(metadata: Buffer): MemberSubscription {
+  const reader = new WireReader(metadata)
+  reader.int16()
+  const topics: string[] = []
+  for (let left = reader.count(); left > 0; left--) topics.push(reader.plainText())
+  const data = reader.raw(reader.count())
+  const owned = reader.isDone ? [] : readPlaces(reader)
+  const generation = reader.isDone ? -1 : reader.int32()
+  return { topics, owned, generation, data }
+}
+
+function readPlaces(reader: WireReader): readonly TopicPartition[] {
+  const places: TopicPartition[] = []
+  for (let topics = reader.count(); topics > 0; topics--) {
+    const topic = reader.plainText()
+    for (let left = reader.count(); left > 0; left--) places.push({ topic, partition: reader.int32() })
+  }
+  return places
 }
 
 function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {
   return [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ones]) => ({ topic, partitions: ones.map(({ partition }) => partition) }))
-}
-
-function places(assigned: readonly { readonly topic: string; readonly partitions: readonly number[] }[]): readonly TopicPartition[] {
-  return assigned.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })))
 }

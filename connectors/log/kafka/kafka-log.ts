@@ -117,6 +117,7 @@ class KafkaLog implements Log {
       name: 'readers',
       maxBytes: options.maxAheadBytes ?? defaultAheadBytes,
       onAnswer: (fetched) => this.#readers.get(fetched)?.notify(),
+      onUnreadable: (fetched, gap, cause) => this.#readers.get(fetched)?.unreadable(gap, cause),
       onOutOfRange: (fetched) => void this.#readers.get(fetched)?.outOfRange(),
       onError: (error, partitions) => {
         for (const fetched of partitions) this.#readers.get(fetched)?.fail(error)

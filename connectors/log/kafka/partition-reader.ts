@@ -1,5 +1,6 @@
-import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
+import type { Gap, Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import { FetchedPartition } from './fetched-partition.ts'
 import type { Fetcher } from './fetcher.ts'
@@ -13,6 +14,7 @@ export class PartitionReader implements Reader {
   readonly #fetched: FetchedPartition
   readonly #to: number
   readonly #whole: ReadOptions['whole'] | null
+  readonly #onGap: ReadOptions['onGap'] | null
   readonly #onClosed: (fetched: FetchedPartition) => void
   #wake: (() => void) | null = null
   #failure: unknown = null
@@ -24,12 +26,13 @@ export class PartitionReader implements Reader {
     readonly read: ReadOptions
     readonly onClosed: (fetched: FetchedPartition) => void
   }) {
-    const { topic, partition, from, to, whole } = options.read
+    const { topic, partition, from, to, whole, onGap } = options.read
     this.#cluster = options.cluster
     this.#fetcher = options.fetcher
     this.#onClosed = options.onClosed
     this.#to = to ?? Number.POSITIVE_INFINITY
     this.#whole = whole ?? null
+    this.#onGap = onGap ?? null
     this.#fetched = new FetchedPartition(topic, partition)
     this.ready = this.#start(from)
     // Who reads is told.
@@ -56,10 +59,19 @@ export class PartitionReader implements Reader {
     if (this.#whole !== null) return this.fail(recordsGone(this.#fetched))
     try {
       const [start = 0] = await edgeOffsets(this.#cluster, [this.#fetched], 'earliest')
-      if (!this.#closed) this.#fetcher.seek(this.#fetched, start)
+      if (this.#closed) return
+      const { topic, partition, next } = this.#fetched
+      if (next !== null && next > 0) this.#onGap?.({ topic, partition, from: next, to: start })
+      this.#fetcher.seek(this.#fetched, start)
     } catch (thrown) {
       this.fail(thrown)
     }
+  }
+
+  /** Whoever wants all of it is told that it is not there. */
+  unreadable(gap: Gap, cause: Error): void {
+    if (this.#whole === null) this.#onGap?.(gap, cause)
+    else this.fail(toWaggleError(cause, `Partition ${gap.partition} of ${gap.topic} cannot be read`))
   }
 
   async close(): Promise<void> {

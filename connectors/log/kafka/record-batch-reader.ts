@@ -20,13 +20,14 @@ export interface FetchedBytes {
 
 /**
  * The batches that have records for a reader: what is aborted, control records and what was cut off are left out. `next` is the
- * offset to ask for next. CORRUPT_MESSAGE where a batch is not what its producer wrote.
+ * offset to ask for next. CORRUPT_MESSAGE where a batch is not what its producer wrote, or none of them leads on.
  */
 export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly batches: readonly RecordBatchReader[]; readonly next: number } {
   const batches: RecordBatchReader[] = []
   const toCome = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset)
   const dropped = new Set<bigint>()
   let next = from
+  let isAnyWhole = false
   for (let at = 0; at + 12 <= bytes.length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8)
     const baseOffset = readInt64(bytes, at)
@@ -34,10 +35,12 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     // Brokers send the first batch whole: asking again would give the same part for ever.
     if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
     if (end > bytes.length) break
+    isAnyWhole = true
     const lastOffset = baseOffset + bytes.readInt32BE(at + 23)
     if (lastOffset < baseOffset) throw damaged(baseOffset, `its last offset is ${lastOffset}`)
     const attributes = bytes.readInt16BE(at + 21)
     if (lastOffset >= from) {
+      if (next > from && baseOffset < next) throw damaged(baseOffset, 'it comes after a later one')
       expectSound(bytes.subarray(at, end), baseOffset)
       next = lastOffset + 1
       let isDropped = (attributes & controlBit) !== 0
@@ -55,6 +58,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     }
     at = end
   }
+  if (isAnyWhole && next === from) throw damaged(from, 'all that came lies before it')
   return { batches, next }
 }
 
@@ -86,6 +90,8 @@ export class RecordBatchReader {
   #buffer: Buffer
   #at = headerBytes
   #left: number
+  readonly #lastOffset: number
+  #next: number
 
   constructor(buffer: Buffer, baseOffset: number, from: number) {
     const attributes = buffer.readInt16BE(21)
@@ -97,13 +103,25 @@ export class RecordBatchReader {
     this.#appendTime = (attributes & appendTimeBit) === 0 ? null : readInt64(buffer, 35)
     this.#isCompressed = attributes & compressionBits
     this.#left = buffer.readInt32BE(57)
+    this.#lastOffset = baseOffset + buffer.readInt32BE(23)
+    this.#next = baseOffset
   }
 
   get isDone(): boolean {
     return this.#left === 0
   }
 
-  /** Adds the next records, at most `count`. */
+  /** The first offset that was not read. */
+  get next(): number {
+    return Math.max(this.#next, this.#from)
+  }
+
+  /** The first offset behind the batch. */
+  get end(): number {
+    return this.#lastOffset + 1
+  }
+
+  /** Adds the next records, at most `count`. Throws BrokerError where the producer wrote no records: another try reads the same bytes. */
   readInto(records: LogRecord[], count: number): void {
     if (this.#at === headerBytes && this.#isCompressed !== 0) this.#decompress()
     const buffer = this.#buffer
@@ -115,6 +133,8 @@ export class RecordBatchReader {
       this.#at++
       const timestamp = this.#varint() + this.#baseTimestamp
       const offset = this.#varint() + this.#baseOffset
+      if (!(offset >= this.#next && offset <= this.#lastOffset)) throw damaged(this.#baseOffset, `a record has the offset ${offset}`)
+      this.#next = offset + 1
       this.#left--
       if (offset < this.#from) {
         this.#at = end

@@ -1,3 +1,5 @@
+import { BrokerError } from './broker-error.ts'
+
 /** Writes Kafka's primitive types into bytes that grow (the "flexible" encodings of KIP-482). */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(512)
@@ -76,7 +78,7 @@ export class WireWriter {
   }
 }
 
-/** Reads them again. */
+/** Reads them again. BrokerError INVALID_ANSWER where bytes say that there is more than there is. */
 export class WireReader {
   readonly buffer: Buffer
   at = 0
@@ -86,51 +88,96 @@ export class WireReader {
   }
 
   int8(): number {
-    return this.buffer.readInt8(this.at++)
+    return this.buffer.readInt8(this.#past(1))
   }
 
   int16(): number {
-    this.at += 2
-    return this.buffer.readInt16BE(this.at - 2)
+    return this.buffer.readInt16BE(this.#past(2))
   }
 
   int32(): number {
-    this.at += 4
-    return this.buffer.readInt32BE(this.at - 4)
+    return this.buffer.readInt32BE(this.#past(4))
   }
 
   int64(): number {
-    this.at += 8
-    return readInt64(this.buffer, this.at - 8)
+    return readInt64(this.buffer, this.#past(8))
+  }
+
+  bigInt64(): bigint {
+    return this.buffer.readBigInt64BE(this.#past(8))
   }
 
   uvarint(): number {
     let value = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.buffer[this.at++] ?? 0
+    for (let shift = 0; shift <= 28; shift += 7) {
+      const byte = this.buffer[this.#past(1)] ?? 0
       value |= (byte & 127) << shift
       if (byte < 128) return value >>> 0
     }
+    throw invalidAnswer('a length has more than 32 bits')
   }
 
-  /** A compact array's length; nothing for null. */
+  /** A compact array's length; nothing for null. Each element takes a byte at the least. */
   length(): number {
-    return Math.max(0, this.uvarint() - 1)
+    const length = Math.max(0, this.uvarint() - 1)
+    if (this.at + length > this.buffer.length) throw invalidAnswer(`${length} elements do not fit`)
+    return length
   }
 
   text(): string | null {
-    const length = this.uvarint() - 1
-    if (length < 0) return null
-    this.at += length
-    return this.buffer.toString('utf8', this.at - length, this.at)
+    const bytes = this.#compactBytes()
+    return bytes === null ? null : bytes.toString('utf8')
+  }
+
+  /** No copy; empty for null. */
+  bytes(): Buffer {
+    return this.#compactBytes() ?? this.buffer.subarray(0, 0)
+  }
+
+  /** An array's length as it was before KIP-482; nothing for null. */
+  count(): number {
+    const count = Math.max(0, this.int32())
+    if (this.at + count > this.buffer.length) throw invalidAnswer(`${count} elements do not fit`)
+    return count
+  }
+
+  /** Text as it was before KIP-482. */
+  plainText(): string {
+    return this.raw(Math.max(0, this.int16())).toString('utf8')
+  }
+
+  raw(length: number): Buffer {
+    const start = this.#past(length)
+    return this.buffer.subarray(start, start + length)
+  }
+
+  get isDone(): boolean {
+    return this.at >= this.buffer.length
   }
 
   tags(): void {
     for (let left = this.uvarint(); left > 0; left--) {
       this.uvarint()
-      this.at += this.uvarint()
+      this.#past(this.uvarint())
     }
   }
+
+  #compactBytes(): Buffer | null {
+    const length = this.uvarint() - 1
+    return length < 0 ? null : this.raw(length)
+  }
+
+  /** Where the next bytes begin; they count as read. */
+  #past(bytes: number): number {
+    const start = this.at
+    if (start + bytes > this.buffer.length) throw invalidAnswer(`it ends ${start + bytes - this.buffer.length} bytes early`)
+    this.at = start + bytes
+    return start
+  }
+}
+
+function invalidAnswer(why: string): BrokerError {
+  return new BrokerError('INVALID_ANSWER', `a broker’s answer cannot be read: ${why}`)
 }
 
 /** Offsets and times: whole numbers that a double holds. */

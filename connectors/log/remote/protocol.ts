@@ -23,7 +23,7 @@ export interface LogCalls {
   closeTaskProducer(producer: number): void
 
   send(record: PackedRecord & { readonly durable: boolean }): number
-  read(options: ReadOptions): number
+  read(options: Omit<ReadOptions, 'onGap'>): number
   deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): void
   readerReady(reader: number): void
   /** Null where it has ended. */

@@ -107,7 +107,7 @@ export class RemoteLog implements Log {
     }
   }
 
-  read(options: ReadOptions): Reader {
+  read({ onGap: _, ...options }: ReadOptions): Reader {
     return new RemoteReader(this.#peer, options)
   }
 
@@ -168,7 +168,7 @@ class RemoteReader implements Reader {
   readonly #number: Promise<number>
   #closed = false
 
-  constructor(peer: PortPeer<LogCalls>, options: ReadOptions) {
+  constructor(peer: PortPeer<LogCalls>, options: Omit<ReadOptions, 'onGap'>) {
     this.#peer = peer
     this.#number = peer.call('read', options)
     this.ready = this.#number.then((number) => peer.call('readerReady', number))

@@ -15,6 +15,7 @@ logContract('The embedded log over a port', async () => {
   return {
     log: open.remote,
     clock,
+    tellsReaders: false,
     async reopen() {
       await close(open)
       open = await over(directory, clock)
