@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { canonical } from '../support/canonical-json.ts'
 
@@ -101,12 +102,16 @@ async function fill(directory: string, stop: 'stopped' | 'killed'): Promise<Read
     for (let sent = 0; sent < 40; sent++) {
       const verb = sent % 4 === 3 ? 'submit' : 'request'
       const body = JSON.stringify({ name: sent % 10 === 0 ? 'x'.repeat(50_000) : `caller ${sent}` })
-      const response = await fetch(`${program.ready.gateway}/v1/gateways/hello/${verb}`, {
-        method: 'POST',
-        body,
-        headers: { 'content-type': 'application/json' },
-      })
-      const text = await response.text()
+      const send = () =>
+        fetch(`${program.ready.gateway}/v1/gateways/hello/${verb}`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+      let response = await send()
+      let text = await response.text()
+      // A busy machine: it promised nothing.
+      for (let again = 0; response.status === 503 && again < 50; again++) {
+        await pause(200)
+        response = await send()
+        text = await response.text()
+      }
       if (response.status !== 200 && response.status !== 202) throw new Error(`${response.status}: ${text}`)
       promised.set(response.headers.get('x-request-id') ?? '', response.status === 200 ? canonical(JSON.parse(text)) : null)
     }

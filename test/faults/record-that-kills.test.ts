@@ -39,8 +39,10 @@ it('A request that kills the process each time is given up after three deaths th
       assert.equal(response.status, 202)
       return ((await response.json()) as { readonly request_id: string }).request_id
     }
-    const ids = await Promise.all([{ n: 0 }, { poison: true }, ...Array.from({ length: 6 }, (_, at) => ({ n: at + 1 }))].map(submit))
-    const poison = ids[1]
+    // All others have their 202 before the process can die.
+    const others = await Promise.all(Array.from({ length: 7 }, (_, n) => submit({ n })))
+    const poison = await submit({ poison: true })
+    const ids = [poison, ...others]
     let deaths = 0
     while (await diesFirst(program, ids)) {
       deaths++
