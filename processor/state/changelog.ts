@@ -3,10 +3,10 @@ import type { KeptStore } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
 import { readLong, writeLong } from './long.ts'
 
-/** A change of one row, and the time of the record that did it. */
+/** A change of one row, and the timestamp of the record that caused it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
 
-/** Of a row that was dropped with its segment: a changelog forgets by its own retention. */
+/** The timestamp of a row that was dropped with its segment. It gets no changelog record: a changelog forgets by its own retention. */
 export const ranOut = -2
 
 /**
@@ -26,7 +26,7 @@ export class Changelog {
     this.#segmentMs = segmentMsOf(store.retentionMs ?? Number.MAX_SAFE_INTEGER)
   }
 
-  /** Null where nothing of it goes to the changelog: what merely ran out. */
+  /** The changelog record of a change; null for a row that merely ran out. */
   recordOf([row, value, timestamp]: RowChange): ChangelogRecord | null {
     if (timestamp === ranOut) return null
     const key = this.#keyIn(row)
@@ -78,7 +78,7 @@ export class Changelog {
   }
 }
 
-/** As Kafka Streams': half of what is kept, a minute at the least. */
+/** Segment length as in Kafka Streams: half of the retention, at least a minute. */
 export function segmentMsOf(retentionMs: number): number {
   return Math.max(Math.floor(retentionMs / 2), 60_000)
 }
