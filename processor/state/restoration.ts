@@ -33,7 +33,7 @@ export class Restoration {
     this.done.catch(() => this.close())
   }
 
-  /** Records, at the most: there may be offsets without one. */
+  /** An upper bound of the records still to read: some offsets have no record. */
   get remaining(): number {
     let remaining = 0
     for (const [copy, end] of this.#ends) remaining += Math.max(0, end - copy.position)

@@ -53,7 +53,7 @@ export interface StreamThreadOptions {
   readonly onFailure: (error: WaggleError) => void
   /** Decides after each failure that was rolled back; `stop` ends the loop. */
   readonly decide: (error: WaggleError) => 'goOn' | 'stop'
-  /** The loop has ended because `decide` said so. */
+  /** Called when the loop has ended because `decide` returned `stop`. */
   readonly onStopped: () => void
 }
 
