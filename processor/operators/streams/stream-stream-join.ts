@@ -9,7 +9,7 @@ import { StoredProcessor } from './stored-processor.ts'
 /** The stream time and the waiting times that both sides of a join share. */
 class JoinTime {
   readonly streamTime: KeptNumber
-  /** A lower bound of the oldest waiting record's timestamp. */
+  /** Timestamp of the oldest waiting record that is known. */
   oldestWaiting = Number.POSITIVE_INFINITY
 
   constructor(streamTime: KeptNumber) {
@@ -36,7 +36,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     this.#others = this.store(otherStore)
     if (outerStore === null) return
     this.#waiting = this.store(outerStore)
-    // After a restart, the waiting records in the store are counted again.
+    // After a restart, the store tells which records wait.
     for (const [{ timestamp }] of this.#waiting.all()) {
       this.#time.oldestWaiting = Math.min(this.#time.oldestWaiting, timestamp)
       break
