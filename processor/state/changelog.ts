@@ -45,12 +45,12 @@ export class Changelog {
     return [row, timed, timestamp]
   }
 
-  /** Bytes that a key of the changelog has at the least. */
+  /** The least length of a changelog key, in bytes. */
   get minKeyBytes(): number {
     return this.#store.kind === 'window' ? 12 : this.#store.kind === 'session' ? 16 : 0
   }
 
-  /** The time that a row of the changelog stands for: a window's start, a session's end; -1 where rows have none. */
+  /** The time of a changelog row: a window's start, or a session's end; -1 where rows have none. */
   timeOf(key: Uint8Array): number {
     if (this.#store.kind === 'window') return readLong(key, key.length - 12)
     return this.#store.kind === 'session' ? readLong(key, key.length - 16) : -1

@@ -68,7 +68,7 @@ class PlainRows implements RestoredRows {
     const { kind, retainDuplicates } = this.#store
     this.#added += records.length
     for (const { key, value, timestamp } of records) {
-      // Whoever may write to the changelog has written it: no store has such a row.
+      // No store writes such a row: another writer of the changelog has written it.
       if (key === null || key.length < this.#changelog.minKeyBytes) continue
       this.#last.add(key, bytesOf(value), timestamp)
       if (kind === 'keyValue') continue

@@ -160,12 +160,12 @@ export class StreamThread {
     )
   }
 
-  /** Records that went before this thread read them, a partition each. */
+  /** Records that were deleted before this thread read them, by partition. */
   get lostRecords(): readonly Metric[] {
     return this.#skipped.metrics
   }
 
-  /** In Kafka Streams' words (StreamThread.State). */
+  /** The thread's state in Kafka Streams' terms (StreamThread.State). */
   get state(): ThreadState {
     if (this.#ended) return 'DEAD'
     if (this.#stopping) return 'PENDING_SHUTDOWN'

@@ -22,7 +22,7 @@ export interface ThreadGroupsOptions {
   /** The position of an input that is kept with its task's state. */
   readonly positionOf: (group: string, input: TopicPartition) => number | null
   readonly skipped: SkippedRecords
-  /** What keeps tasks of a group from running anywhere. */
+  /** Called with a reason why tasks of a group run nowhere. */
   readonly onProblem: (problem: WaggleError) => void
   /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void
