@@ -20,7 +20,7 @@ export class Fifo<T> {
     this.#items.push(item)
   }
 
-  /** In front of all others, the first of them first. */
+  /** Puts items in front of all others, in their order. */
   putBack(items: readonly T[]): void {
     this.#items = [...items, ...this.#items.slice(this.#first)]
     this.#first = 0

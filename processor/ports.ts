@@ -1,6 +1,6 @@
 /**
- * What the engine reaches the world through. Kafka, the embedded log and the simulated one implement `Log`; nothing under
- * `processor/` touches time, randomness, a disk or a socket in any other way, so one seed gives one history.
+ * Ports: the engine reaches time, randomness, disks and sockets only through these interfaces, so one seed gives one history. Kafka, the embedded
+ * log and the simulated log implement `Log`.
  */
 import type { Header } from '../topology/record.ts'
 import type { Serializer } from '../topology/serde.ts'
@@ -14,7 +14,7 @@ export interface Clock {
   now(): number
   /** Monotonic milliseconds with fractions, for durations. */
   elapsedMs(): number
-  /** Calls back once, after `delayMs`; what it returns cancels. */
+  /** Calls `callback` once, after `delayMs`. The returned function cancels the call. */
   after(delayMs: number, callback: () => void): () => void
 }
 
@@ -31,15 +31,15 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** A partition as a key of maps. */
+/** The name of a partition as a key of maps. */
 export function placeName({ topic, partition }: TopicPartition): string {
   return `${partition} ${topic}`
 }
 
 /**
- * A value handed on in memory, with its bytes. The constructor serialises it, once: a value that its serde cannot write fails here, in the node
- * that sends it and with the record that it came of, and never in a commit, which belongs to many records. A reader takes `value` only if it would
- * have decoded the bytes with the very serde that encoded them.
+ * A value handed on in memory, with its bytes. The constructor serialises it once: a value that its serde cannot write fails in the node that sends
+ * it, with the record that it came from, and never in a commit, which holds many records. A reader takes `value` only if it would have decoded the
+ * bytes with the very serde that encoded them.
  */
 export class Handed {
   readonly value: unknown
@@ -53,7 +53,7 @@ export class Handed {
   }
 }
 
-/** A value whose bytes are damaged where they lie. Its record can be passed, and whoever reads the value gets `error`: it has no bytes of its own. */
+/** A value whose stored bytes are damaged. Its record can be passed over; a read of the value throws `error`, since it has no bytes of its own. */
 export class DamagedValue extends Handed {
   readonly error: WaggleError
 
@@ -68,7 +68,7 @@ export function valueBytes(value: Uint8Array | Handed | null): number {
   return value === null ? 0 : value instanceof Handed ? value.bytes.length : value.length
 }
 
-/** A record as it lies in the log. Offsets only grow within a partition; there may be gaps (aborted commits). */
+/** A record in the log. Offsets only grow within a partition; there may be gaps (aborted commits). */
 export interface LogRecord {
   readonly offset: number
   readonly timestamp: number
@@ -99,30 +99,30 @@ export interface ProducerRecord extends TopicPartition {
 
 // ── State kept beside the log ───────────────────────────────────────────────────────────────────────────────────────────
 
-/** One store's bytes as of the last commit; ordered by the keys' bytes, all reads synchronous. */
+/** The bytes of one store as of the last commit, ordered by the bytes of the keys. All reads are synchronous. */
 export interface StoreBytes {
   get(key: Uint8Array): Uint8Array | null
-  /** One result a key, in order: a single crossing into the database for a whole run of keys. */
+  /** Gives one result for each key, in order. A run of keys costs a single call into the database. */
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
-  /** `from` inclusive, `to` exclusive, null is open. Closes itself when it ends or the loop is left. */
+  /** `from` is inclusive, `to` is exclusive, null is open. The iterator closes itself when it ends or the loop is left. */
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
   /**
-   * Takes away all rows before this one, at the cost of one: what has run out, so that nobody asks for it any more. In no commit, and
+   * Deletes all rows before this key at the cost of one deletion. They have run out, so nobody reads them again. The deletion is in no commit, and
    * a crash may undo it. Absent where rows can only be deleted one by one, in commits.
    */
   clearBefore?(key: Uint8Array): void
 }
 
-/** What a commit does to one store of one task. A null value deletes. */
+/** Changes that a commit makes to one store of one task. A null value deletes. */
 export interface StoreChange {
   readonly task: string
   readonly store: string
   readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, ...more: readonly unknown[]]>
-  /** The same, as the store's changelog has it: made when it is asked for. Null where the store has no changelog of its own. */
+  /** The changes in the form of the store's changelog, made on request. Null where the store has no changelog of its own. */
   readonly logged: (() => readonly ChangelogRecord[]) | null
 }
 
-/** A change of a store as its changelog holds it: Kafka Streams' bytes, so that either can restore what the other wrote. */
+/** A change of a store as its changelog holds it, in Kafka Streams' bytes: either program can restore the other's state. */
 export interface ChangelogRecord {
   readonly key: Uint8Array
   /** Null deletes. */
@@ -131,43 +131,44 @@ export interface ChangelogRecord {
   readonly headers: readonly Header[]
 }
 
-/** Where a task's stores lie between commits. */
+/** The stores of tasks as of the last commit. */
 export interface StateDisk {
   open(task: string, store: string): StoreBytes
 }
 
-/** Where a process keeps its copies of what changelogs say, on a log that keeps no state. */
+/** The directory of a process's copies of changelogs, on a log that keeps no state. */
 export interface StateDirectory {
-  /** Who comes back with this directory is the same process as before. */
+  /** The id of the process, which stays the same as long as the process has this directory. */
   readonly processId: string
-  /** Takes a task over: its disk as it was opened before writes nothing any more. */
+  /** Opens a task's disk. A handle that was opened before writes nothing any more. */
   open(task: string): TaskDisk
-  /** What is here of each task: the next offset of each changelog that it has not. */
+  /** Copies in this directory by task: for each changelog, the next offset that the copy lacks. */
   copies(): ReadonlyMap<string, readonly ChangelogOffset[]>
-  /** Nothing of this task is wanted here any more. */
+  /** Deletes the copy of a task. */
   forget(task: string): void
   close(): Promise<void>
 }
 
 export type ChangelogOffset = TopicPartition & {
   readonly offset: number
-  /** Which topic of this name it is an offset of (`TopicInfo.id`); without it, the one that was written down before. */
+  /** Id of the topic that the offset belongs to (`TopicInfo.id`). Absent: the id that was written before stays. */
   readonly topicId?: string
 }
 
-/** One task's stores on this machine. */
+/** The stores of one task on this machine. */
 export interface TaskDisk {
   store(name: string): StoreBytes
-  /** The next record of a changelog that its store has not; null where it has nothing of it. */
+  /** The next offset of a changelog that the store lacks; null where it has no record of it. */
   offset(changelog: TopicPartition): number | null
-  /** Which topic of this name that is an offset of; null where nobody has said. */
+  /** Id of the topic that this offset belongs to; null where none was written. */
   topicId(changelog: TopicPartition): string | null
   /**
-   * Rows and the offsets that they bring the stores to: all of it or nothing. It survives the process at once, and the machine as of
-   * some earlier write, since the changelog has what is missing. An entry's bytes may be good only until the next one is asked for.
+   * Writes rows and the offsets that they bring the stores to, all or nothing. The write survives the process at once. After a crash of the machine
+   * the disk may be as of an earlier write, since the changelog has the rest. The bytes of an entry may be valid only until the next entry is
+   * taken.
    */
   write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
-  /** The store is empty, and has nothing of these changelogs. */
+  /** Empties the store, and forgets the offsets of these changelogs. */
   wipe(store: string, changelogs: readonly TopicPartition[]): void
 }
 
@@ -176,27 +177,30 @@ export interface TaskDisk {
 export interface Position {
   /** The next offset to read. */
   readonly offset: number
-  /** The task's own note (stream time), given back with the position. */
+  /** The task's own note (stream time), returned with the position. */
   readonly metadata: string
 }
 
 export interface AssignmentListener {
   /** Awaited within `poll`, before any record of these partitions is given out. */
   assigned(partitions: readonly TopicPartition[]): Promise<void> | void
-  /** Awaited within `poll`: still the owner, so a last commit counts. */
+  /** Awaited within `poll`. The member still owns the partitions, so it can make a last commit. */
   revoked(partitions: readonly TopicPartition[]): Promise<void> | void
-  /** No longer the owner: nothing of these partitions may be committed. */
+  /** The member no longer owns the partitions: nothing of them may be committed. */
   lost(partitions: readonly TopicPartition[]): Promise<void> | void
 }
 
-/** Decides at the leader of a group who reads what: client-side, in JoinGroup's metadata and SyncGroup's assignment (as Kafka Streams' own). */
+/**
+ * Assigns partitions at the leader of a group. It is client-side, as in Kafka Streams: JoinGroup's metadata and SyncGroup's assignment carry its
+ * messages.
+ */
 export interface GroupAssignor {
   readonly name: string
-  /** What this member says of itself to the leader; asked before each join. */
+  /** This member's message to the leader; asked before each join. */
   memberData(): Uint8Array
-  /** At the leader. Each member gets its partitions, and something to know. */
+  /** Assigns at the leader: each member gets its partitions and a message. */
   assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment>
-  /** What the leader decided for this member: told before `assigned` and `revoked`. */
+  /** Takes the leader's message to this member, before `assigned` and `revoked` are called. */
   received(data: Uint8Array): void
 }
 
@@ -217,7 +221,7 @@ export interface Subscription {
   readonly group: string
   readonly topics: readonly string[]
   readonly listener: AssignmentListener
-  /** Where a partition without a committed position starts. */
+  /** The start of a partition without a committed position. */
   readonly offsetReset: 'earliest' | 'latest'
   /**
    * Says where a partition goes on whose position is not there: retention took it, or the topic is another one now. `poll` rejects with what
@@ -228,40 +232,40 @@ export interface Subscription {
   readonly onUnreadable?: (gap: Gap, cause: Error) => void
   /** `handed`: also what this process appended and has not committed yet, where the log can. */
   readonly isolation: 'committed' | 'handed'
-  /** Who reads what, where the log has groups over processes; without one the log spreads partitions itself. */
+  /** Assigns partitions, where the log has groups over processes. Without an assignor the log spreads partitions itself. */
   readonly assignor?: GroupAssignor
-  /** Static membership: who comes back under the same name within the session gets what it had, without a rebalance. */
+  /** Static membership: a member that comes back under the same name within the session gets its partitions back without a rebalance. */
   readonly instanceId?: string
 }
 
-/** A member of a group. Used by one loop; only `wakeup` and `committed` may be called from elsewhere. */
+/** A member of a group. One loop uses it; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
-   * At most one run a partition, starting at the consumer's position, which moves past what was given out. Resolves as soon
-   * as there is something, after `maxWaitMs`, or on `wakeup`. Paused partitions give nothing.
+   * Gives at most one run for each partition, from the consumer's position, which then moves behind it. Resolves as soon as there is a record,
+   * after `maxWaitMs`, or on `wakeup`. Paused partitions give none.
    */
   poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]>
   wakeup(): void
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
-  /** A record of this partition is known to be there that `poll` has not given out, paused or not. */
+  /** True where a record of this partition is known to exist that `poll` has not given out, paused or not. */
   hasMore(partition: TopicPartition): boolean
-  /** Where what it may read ends, as far as is known without asking anybody; null where that is not known. */
+  /** The end of the records that it may read, as far as it is known without a request; null where it is unknown. */
   endOf(partition: TopicPartition): number | null
   /** The group's committed position; null where there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void
-  /** Asks for a new rebalance, so that the group's assignor is heard again; does nothing where a log has no groups to balance. */
+  /** Asks for a rebalance, so that the group's assignor runs again. Does nothing where the log has no groups to balance. */
   rejoin(): void
   close(): Promise<void>
 }
 
 /**
- * Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. It ends at `to`, or when it is closed; where the log is
- * closed before, it does not end as if it had come there.
+ * Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. It ends at `to`, or when it is closed. If the log is closed
+ * earlier, it fails instead of ending.
  */
 export interface Reader extends AsyncIterable<RecordRun> {
-  /** It is decided where it starts: with `from: -1`, what comes after this is read. */
+  /** Settles when its start is decided. With `from: -1`, it reads records that come after this. */
   readonly ready: Promise<void>
   close(): Promise<void>
 }
@@ -269,13 +273,13 @@ export interface Reader extends AsyncIterable<RecordRun> {
 export interface ReadOptions {
   readonly topic: string
   readonly partition: number
-  /** First offset wanted; -1: only what comes from now on. */
+  /** The first offset wanted; -1: only records that come from now on. */
   readonly from: number
-  /** Ends before this offset instead of waiting for more. */
+  /** It ends before this offset and waits for no more records. */
   readonly to?: number
   /**
-   * Nothing may be left out: where something is gone before it was read, or the topic is not the one of this id any more (null: whichever),
-   * it fails with WAGGLE_RECORDS_GONE. Else it goes on with what is kept.
+   * Makes the reader fail with WAGGLE_RECORDS_GONE where records were deleted before it read them, or where the topic's id is not this one any more
+   * (null: any id). Without it, the reader goes on with the records that are kept.
    */
   readonly whole?: { readonly topicId: string | null }
   /**
@@ -288,118 +292,123 @@ export interface ReadOptions {
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface CommitPoint {
-  /** `group` where it is another than the producer's own: one commit may hold positions of several groups. */
+  /** `group` where it differs from the producer's own: one commit may hold positions of several groups. */
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]
   /** Empty unless the log keeps state (`Log.state`). Read before `commit` returns its promise. */
   readonly state: readonly StoreChange[]
 }
 
 export interface CommitReceipt {
-  /** The offset after the last record of this commit, a partition that it wrote. Empty where the log keeps state itself. */
+  /** The offset after the last record of this commit, for each partition that it wrote. Empty where the log keeps state itself. */
   readonly ends: readonly (TopicPartition & { readonly offset: number })[]
 }
 
 /**
- * Writes for the tasks of one stream thread. What is appended belongs to the commit that is open; `commit` closes it and
- * opens the next, so appending goes on while it is on its way. A commit takes effect whole or not at all where
- * `traits.atomicCommit`, else records first and positions after them (at least once).
+ * Writes for the tasks of one stream thread. Appended records belong to the open commit. `commit` closes it and opens the next, so appending goes
+ * on while a commit is on its way. With `traits.atomicCommit` a commit takes effect whole or not at all; else records are written first and
+ * positions after them (at least once).
  */
 export interface TaskProducer {
   append(record: ProducerRecord): void
-  /** Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
+  /** Closes the open commit. Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
   commit(point: CommitPoint): Promise<CommitReceipt>
   /**
-   * Drops everything that no successful commit holds. Where the log hands values on before their commit, what one producer
-   * drops others may have built on: then the open commits of all task producers of this process are dropped together, and
-   * every consumer with `handed` isolation loses its partitions (`lost`) and gets them again at the last commit.
+   * Drops everything that no successful commit holds. Where the log hands values on before their commit, other tasks may have built on the dropped
+   * ones. The open commits of all task producers of this process are then dropped together. Every consumer with `handed` isolation loses its
+   * partitions (`lost`), and gets them again at the last commit.
    */
   abort(): Promise<void>
   close(): Promise<void>
 }
 
-/** Writes from outside any task (a gateway): each record stands for itself. */
+/** Writes from outside any task (a gateway). Each record stands alone. */
 export interface Producer {
-  /** Readers of this process may have it at once. The promise settles with its offset when it is durable; `durable: false` does not hurry the log to sync, it rides on the next commit. */
+  /**
+   * Sends a record, which readers of this process may get at once. The promise settles with its offset when it is durable. With `durable: false`
+   * the log is not hurried to sync: the record rides on the next commit.
+   */
   send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
   close(): Promise<void>
 }
 
 // ── Deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Remembers over a process's death what it was working on. */
+/** Remembers the records in flight over a death of the process. */
 export interface FlightRecorder {
-  /** What was in flight at a death and has not ended a call since; how often it was the only record in flight then. */
+  /** Records that were in flight at a death and have not ended a call since, with how often each was the only one in flight then. */
   readonly suspects: ReadonlyMap<string, number>
-  /** Written before it returns. What it returns is due when the call has ended. */
+  /** Writes the records down before it returns. Call the returned function when the call has ended. */
   begin(records: readonly string[]): () => void
 }
 
 // ── The log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface LogTraits {
-  /** Records, positions and (where kept here) state of a commit take effect together. */
+  /** True where records, positions and (where kept here) state of a commit take effect together. */
   readonly atomicCommit: boolean
-  /** The same input may come twice, so what must happen once has to remember. */
+  /** True where the same input may come twice: steps that must happen once have to remember their inputs. */
   readonly repeatsRecords: boolean
-  /** Values are handed on in memory before their commit, to `handed` consumers of this process. */
+  /** True where values are handed on in memory before their commit, to `handed` consumers of this process. */
   readonly handsOn: boolean
-  /** How long a position's metadata may be, in characters; without it, as long as it likes. */
+  /** The greatest length of a position's metadata, in characters. Absent: no bound. */
   readonly maxNoteBytes?: number
 }
 
 export interface TopicInfo extends TopicSpec {
-  /** Another topic that is made under the same name has another (KIP-516); without one the log cannot tell them apart. */
+  /** Id of the topic. A topic that is made again under the same name has another one (KIP-516). Absent where the log cannot tell them apart. */
   readonly id?: string
-  /** One entry a partition: first offset kept, and the offset that the next durable record will have at the least. */
+  /** For each partition: the first offset kept, and the least offset that the next durable record can have. */
   readonly offsets: readonly PartitionOffsets[]
 }
 
 export interface PartitionOffsets {
   readonly start: number
   readonly end: number
-  /** Where more is written than is committed: past that. A reader that has come here has all that will ever count of it. */
+  /**
+   * The end of everything written, where uncommitted records lie past `end`. A reader that has come here has everything that will ever count of it.
+   */
   readonly written?: number
 }
 
-/** What a log keeps on a disk of this process. */
+/** Disk use of a log on a disk of this process. */
 export interface LogStorage {
   readonly bytes: number
   readonly maxBytes: number
   /** Readers that have not read all of a partition, the furthest behind first. Ages are in milliseconds. */
   readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
-  /** Why nothing more may be taken in, with the reader that is behind; null where there is room. */
+  /** The reason why the log takes no more records, with the reader that is behind; null where there is room. */
   readonly refusal: string | null
 }
 
 export interface Log {
   readonly traits: LogTraits
-  /** Where state lies in the log's own commit; null where it is rebuilt from changelogs. */
+  /** State in the log's own commit; null where state is rebuilt from changelogs. */
   readonly state: StateDisk | null
-  /** Makes what is missing. What exists with other partitions is WAGGLE_TOPIC_MISMATCH. */
+  /** Creates missing topics. An existing topic with another partition count is WAGGLE_TOPIC_MISMATCH. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>
   topic(name: string): Promise<TopicInfo | null>
   topics(): Promise<readonly string[]>
   subscribe(subscription: Subscription): Promise<Consumer>
   /**
-   * `consumers`: what the tasks read with that it writes for, where somebody knows; else all of the log. Where one of them may have lost its tasks
-   * to others, nothing that comes late counts.
+   * `consumers`: the consumers of the tasks that it writes for, where they are known; else all consumers of the log. Where one of them may have
+   * lost its tasks to others, late writes do not count.
    */
   taskProducer(options: { readonly group: string; readonly consumers?: () => readonly Consumer[] }): Promise<TaskProducer>
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
-   * What lies before these offsets nobody will read again: it goes, at once or in time, as far as the log deletes by. A log without this
-   * keeps it until its retention has passed.
+   * Deletes records before these offsets, which nobody reads again: at once or later, in the units that the log deletes. A log without this keeps
+   * them until their retention has passed.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /**
-   * Settles when everything that could be read of this log before the call is durable, state included; rejects where its write fails. A log
-   * without this gives nothing to read before it is durable.
+   * Settles when everything that could be read of this log before the call is durable, state included. Rejects where its write fails. A log without
+   * this lets records be read only once they are durable.
    */
   durable?(): Promise<void>
-  /** Bytes that wait to be written, against their bound: a gateway refuses what comes when it is full. */
+  /** Bytes that wait to be written, and their bound: a gateway refuses requests when it is reached. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
-  /** As measured some seconds ago; absent where others keep the records. */
+  /** Disk use as measured some seconds ago; absent where others keep the records. */
   readonly storage?: LogStorage
   close(): Promise<void>
 }

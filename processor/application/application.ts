@@ -12,7 +12,7 @@ import { ApplicationStores } from './stores.ts'
 import { ApplicationThreads } from './threads.ts'
 import { ApplicationTopics } from './topics.ts'
 
-/** In Kafka Streams' order, which its metrics count by. */
+/** States in Kafka Streams' order: its metrics give the index. */
 export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
 export type StreamsState = (typeof streamsStates)[number]
 
@@ -35,7 +35,7 @@ export class Application {
   #workers: OpenWorkers | null = null
   readonly #states: TaskStates | null
   readonly #spread: SpreadOptions
-  /** What waits for all threads to be settled at the start. */
+  /** Ends the wait of `start` for all threads to be settled. */
   #onSettled: (() => void) | null = null
 
   constructor(options: ApplicationOptions) {
@@ -83,13 +83,13 @@ export class Application {
     return this.#state
   }
 
-  /** Returns how to stop listening. */
+  /** Adds a listener. Returns a function that removes it. */
   onStateChange(listener: (to: StreamsState, from: StreamsState) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** Settles when RUNNING. */
+  /** Starts the application. Settles when it is RUNNING. */
   async start(): Promise<void> {
     this.#enter('REBALANCING')
     try {
@@ -111,7 +111,7 @@ export class Application {
       }
       await this.#settled()
     } catch (error) {
-      // Whoever closed it meanwhile says what state it is in; what was made since is there for nobody.
+      // A concurrent `close` has set the state already. Everything that was opened meanwhile is closed here.
       const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
       if (!isClosed && this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
@@ -123,13 +123,13 @@ export class Application {
     this.#enter('RUNNING')
   }
 
-  /** Of the sub-topologies that may run here: what the others work with (a model that wants a GPU) is not opened where it cannot be. */
+  /** Nodes of sub-topologies that may run here. Workers of other nodes (a model that needs a GPU) are not opened. */
   get nodesHere(): readonly GraphNode[] {
     const { capabilities } = this.#spread
     return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
   }
 
-  /** On a log that spreads tasks over processes: every thread knows what it runs, and has the state of it. */
+  /** Waits, on a log that spreads tasks over processes, until every thread knows its tasks and has their state. */
   #settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onSettled = () => {
@@ -146,22 +146,22 @@ export class Application {
     else if (this.#state === 'REBALANCING' && this.threads.isSettled) this.#enter('RUNNING')
   }
 
-  /** Read from changelogs since it started. */
+  /** Records read from changelogs since the start. */
   get restoredRecords(): number {
     return this.#states?.restoredRecords ?? 0
   }
 
-  /** Tasks whose state is kept up to date here, for others. */
+  /** Tasks of other processes whose state is kept up to date here. */
   get standbys(): readonly string[] {
     return this.#states?.standbys ?? []
   }
 
-  /** In changelogs, still to be read before all tasks of this process can begin. */
+  /** Records of changelogs still to read before all tasks of this process can begin. */
   get recordsToRestore(): number {
     return this.#states?.remainingRecords ?? 0
   }
 
-  /** Of all threads, that of the global stores among them, of their tasks, and of state that is read from changelogs. */
+  /** Metrics of all threads (also that of the global stores), of their tasks, and of state that is read from changelogs. */
   metrics(now: number): readonly Metric[] {
     return [...this.threads.metrics(now), ...(this.#states?.metrics(now) ?? [])]
   }
@@ -189,7 +189,7 @@ export class Application {
     }
   }
 
-  /** A failure that is not to be tried again has stopped a thread. */
+  /** Ends the application after a failure that stopped a thread and is not tried again. */
   async #fail(): Promise<void> {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
     this.#enter('PENDING_ERROR')
@@ -204,8 +204,8 @@ export class Application {
   }
 
   /**
-   * Finishes what is in hand, for a moment, and commits what is done; past `timeoutMs` what is not committed is left to be done
-   * again: WAGGLE_CLOSE_TIMEOUT.
+   * Finishes the records in hand for a moment, and commits finished work. Past `timeoutMs`, uncommitted work is left to be done again:
+   * WAGGLE_CLOSE_TIMEOUT.
    */
   async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
@@ -237,13 +237,13 @@ export class Application {
     })
   }
 
-  /** Begins nothing new. */
+  /** Pauses the threads, and waits for the calls in flight. */
   #finishCalls(withinMs: number): Promise<boolean> {
     this.threads.pause()
     return this.#until(() => this.threads.tasks.every(({ inFlight }) => inFlight === 0), withinMs)
   }
 
-  /** What is not finished by then (a database that is away) is done again at the next start. */
+  /** Waits for the records in hand. Records that are not finished in time (a database is away) are processed again after the next start. */
   async #finishInHand(withinMs: number): Promise<true> {
     await this.#until(() => this.threads.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
     return true
@@ -271,6 +271,6 @@ function stopped(): WaggleError {
 }
 
 const longestFinishMs = 5000
-/** What was given up in time is let go in less. */
+/** The time for stopping what could not finish in time, in ms. */
 const longestStopMs = 2000
 const finishCheckMs = 10

@@ -10,14 +10,14 @@ import type { TaskPlan } from '../thread/task-plan.ts'
 
 export interface GlobalStartOptions {
   readonly log: Log
-  /** That of the global stores, and nothing else. */
+  /** The thread of the global stores alone. */
   readonly thread: StreamThread
   readonly plan: TaskPlan
-  /** This process reads their topics without a group, since the log keeps no state. */
+  /** True where this process reads their topics without a group, since the log keeps no state. */
   readonly isAlone: boolean
-  /** Threads elsewhere read them too, as the last commit left them. */
+  /** True where threads elsewhere read the stores too, as of the last commit. */
   readonly isReadElsewhere: boolean
-  /** A short while; throws where the start is to be given up. */
+  /** Waits a short while; throws where the start is given up. */
   readonly moment: () => Promise<void>
 }
 
@@ -32,7 +32,7 @@ export async function startGlobals({ log, thread, plan, isAlone, isReadElsewhere
     while (!thread.isCaughtUp) await moment()
     return
   }
-  // Of a partition that is past its retention as a whole, nothing will ever be read.
+  // A partition whose records are all past retention has nothing to read.
   const isBehind = (topic: string, partition: number, { start, end }: PartitionOffsets) =>
     end > start && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
   while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await moment()
@@ -51,7 +51,7 @@ export interface GlobalReadOptions {
   readonly globals: GlobalStores
 }
 
-/** Opens global stores whose tasks run elsewhere: read from the disk each time, since nobody tells of changes. */
+/** Opens global stores whose tasks run elsewhere. Each read goes to the disk, because this thread is not told of changes. */
 export function readGlobals({ applicationId, subtopologies, log, globals }: GlobalReadOptions): void {
   for (const store of subtopologies.flatMap(({ isGlobal, stores }) => (isGlobal ? stores : []))) {
     const disk = log.state?.open(globalStateName(applicationId), store.name)

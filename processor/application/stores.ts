@@ -18,13 +18,13 @@ export interface ApplicationStoresOptions {
   readonly log: Log
   readonly states: TaskStates | null
   readonly partitionsOf: (topic: string) => number
-  /** Those that run now, in this JavaScript thread and in others. */
+  /** Running threads, in this JavaScript thread and in others. */
   readonly threads: { readonly here: readonly StreamThread[]; readonly elsewhere: readonly ThreadElsewhere[] }
-  /** What the application does now, for errors. */
+  /** The application's state, for errors. */
   readonly state: () => string
 }
 
-/** The stores of an application as they are asked from outside: what this process has of them, and who has the rest. */
+/** The stores of an application as queries see them: the partitions of this process, and the owners of the rest. */
 export class ApplicationStores {
   readonly #options: ApplicationStoresOptions
 
@@ -32,7 +32,7 @@ export class ApplicationStores {
     this.#options = options
   }
 
-  /** One answer a partition of the store that is here. A global store is partition 0. */
+  /** Answers for each partition of the store that is here. A global store is partition 0. */
   async query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
     const answers = await this.queryKnown(store, request, partitions)
     const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
@@ -43,14 +43,14 @@ export class ApplicationStores {
     })
   }
 
-  /** Of the partitions that this process has now. */
+  /** Answers for the partitions that this process has now. */
   async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
     const here = this.queryHere(store, request, partitions)
     const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.query(store, request, partitions)))
     return new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
   }
 
-  /** Of the tasks of this JavaScript thread alone. */
+  /** Answers for the tasks of this JavaScript thread alone. */
   queryHere(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
     const { topology, threads } = this.#options
     const builder = topology.stores.get(store)
@@ -72,7 +72,7 @@ export class ApplicationStores {
     return answers
   }
 
-  /** What the last commit has under this key of a key-value store; null where it has nothing. */
+  /** The value of a key of a key-value store in the last commit; null where there is none. */
   committed<K, V>(store: string, key: K): V | null {
     const { applicationId, topology, log, states } = this.#options
     const builder = topology.stores.get(store)
@@ -99,20 +99,20 @@ export class ApplicationStores {
     return this.#options.topology.stores.has(store)
   }
 
-  /** Of its tasks, which are as many as its changelog has partitions. */
+  /** Count of the store's tasks, which is its changelog's count of partitions. */
   partitionsOf(store: string): number {
     const keeper = this.#keeperOf(store)
     return keeper === undefined || keeper.isGlobal ? 1 : this.#tasksOf(keeper)
   }
 
-  /** Which hosts have a partition of a store, by the latest that this process was told (KIP-535). */
+  /** Hosts of a partition of a store, by the last assignment that this process received (KIP-535). */
   hostsOf(store: string, partition: number): TaskHost {
     const task = `${this.#keeperOf(store)?.id ?? -1}_${partition}` as const
     const found = this.#options.threads.here.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(task)))
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
-  /** Which process runs that partition of a store, of what this one and its threads elsewhere were told. */
+  /** The process that runs this partition of a store, as far as this process and its threads elsewhere know. */
   async hostOf(store: string, partition: number): Promise<string | null> {
     const { active } = this.hostsOf(store, partition)
     if (active !== null) return active
@@ -129,5 +129,5 @@ export class ApplicationStores {
   }
 }
 
-/** As Kafka Streams makes names up. */
+/** Names that Kafka Streams generates. */
 const generatedName = /STATE-STORE-\d{10}$/

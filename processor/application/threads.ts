@@ -20,13 +20,13 @@ export interface ApplicationThreadsOptions {
   readonly topics: ApplicationTopics
   readonly states: TaskStates | null
   readonly spread: SpreadOptions
-  /** Threads may be settled now, or not any more. */
+  /** Called when threads may have settled, or are not settled any more. */
   readonly onSettling: () => void
-  /** A failure that is not to be tried again has stopped one. */
+  /** Called when a failure that is not tried again has stopped a thread. */
   readonly onStopped: () => void
 }
 
-/** The threads of one application, here and in other JavaScript threads, and that of its global stores. */
+/** The threads of one application, here and in other JavaScript threads, with the thread of its global stores. */
 export class ApplicationThreads {
   readonly #parts: ApplicationThreadsOptions
   readonly #options: ApplicationOptions
@@ -35,7 +35,7 @@ export class ApplicationThreads {
   #workers: OpenWorkers | null = null
   #threads: (StreamThread | ThreadElsewhere)[] = []
   #global: StreamThread | null = null
-  /** Of those that run, or are being stopped. */
+  /** Names of threads that run or are being stopped. */
   readonly #names = new Set<string>()
   #isPaused = false
   #failed = 0
@@ -47,12 +47,15 @@ export class ApplicationThreads {
     this.#plan = planTasks(this.#options.applicationId, this.#options.topology, this.#planOptions)
   }
 
-  /** What asynchronous nodes call: none starts before. */
+  /** Sets the workers that asynchronous nodes call. No thread starts before. */
   use(workers: OpenWorkers): void {
     this.#workers = workers
   }
 
-  /** Settles when global stores hold what their topics held when it was called; `moment` is a short while, and throws where the start is given up. */
+  /**
+   * Starts the global stores. Settles when they hold the content that their topics had at the call. `moment` waits a short while, and throws where
+   * the start is given up.
+   */
   async startGlobals(moment: () => Promise<void>): Promise<void> {
     const { applicationId, topology, log, threadElsewhere, isElsewhere } = this.#options
     const { subtopologies, states } = this.#parts
@@ -61,15 +64,15 @@ export class ApplicationThreads {
       return
     }
     const plan = planGlobals(applicationId, topology, this.#planOptions)
-    // Where each thread elsewhere has its own state, it has that of global stores too.
+    // Where each thread elsewhere has its own state, it keeps its own global stores too.
     if (plan === null || (log.state === null && threadElsewhere !== undefined)) return
-    // As in Kafka Streams: what everybody has to have whole is not let pass.
+    // As in Kafka Streams, a failed record of a global store always fails: every process needs the whole store.
     const thread = this.#newThread(plan, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#global = thread
     await startGlobals({ log, thread, plan, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
   }
 
-  /** One more loop over this application's tasks, which are shared out anew; its name. */
+  /** Adds one thread, and the tasks are assigned anew. Returns its name. */
   async add(): Promise<string> {
     const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
     this.#names.add(name)
@@ -86,7 +89,7 @@ export class ApplicationThreads {
     return name
   }
 
-  /** The name of the thread that was stopped; null where there was none. */
+  /** Stops a thread and returns its name; null where there was none. */
   async remove(): Promise<string | null> {
     const thread = this.#threads.pop()
     if (thread === undefined) return null
@@ -98,7 +101,7 @@ export class ApplicationThreads {
     return thread.name
   }
 
-  /** One that comes after another has gone takes its number, and with it what that had on its disk. */
+  /** A free name. A new thread takes the number of a thread that is gone, and with it the state on that thread's disk. */
   #freeName(): string {
     for (let number = 1; ; number++) {
       const name = `${this.#options.applicationId}-StreamThread-${number}`
@@ -106,7 +109,7 @@ export class ApplicationThreads {
     }
   }
 
-  /** Nothing new is processed until `resume`; what was is committed (KIP-834). */
+  /** Stops new processing until `resume`. Finished work is committed (KIP-834). */
   pause(): void {
     this.#isPaused = true
     for (const thread of this.#threads) thread.pause()
@@ -124,7 +127,7 @@ export class ApplicationThreads {
     if (failed !== undefined) throw failed.reason
   }
 
-  /** Without that of the global stores. */
+  /** All threads without that of the global stores. */
   get all(): readonly { readonly name: string; readonly state: ThreadState }[] {
     return this.#threads
   }
@@ -137,12 +140,12 @@ export class ApplicationThreads {
     return this.#threads.filter((thread): thread is ThreadElsewhere => !(thread instanceof StreamThread))
   }
 
-  /** Those of this JavaScript thread, those that keep global stores among them. */
+  /** Tasks of this JavaScript thread, with those of the global stores. */
   get tasks(): readonly Task[] {
     return this.here.flatMap((thread) => [...thread.tasks])
   }
 
-  /** The least offset of a partition that tasks of this JavaScript thread have committed; null where none of them reads it. */
+  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null where none of them reads it. */
   committedOffset(topic: string, partition: number): number | null {
     const readers = this.tasks.filter((task) => task.inputs.some((input) => input.topic === topic && input.partition === partition))
     return readers.length === 0 ? null : Math.max(0, Math.min(...readers.map((task) => task.committedOf(topic, partition))))
@@ -153,12 +156,12 @@ export class ApplicationThreads {
     return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
   }
 
-  /** Each knows what it runs, and has the state of it. */
+  /** True when each thread knows its tasks and has their state. */
   get isSettled(): boolean {
     return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
   }
 
-  /** The longest that one of them has had something to commit, or to go back for, without a commit that was taken. */
+  /** The longest time of one of the threads for which work has waited for a commit, or for a reset, in ms. */
   get unsettledMs(): number {
     return Math.max(0, ...this.here.map((thread) => thread.unsettledMs))
   }
@@ -168,7 +171,7 @@ export class ApplicationThreads {
     return this.#failed
   }
 
-  /** What stopped a thread for good. */
+  /** The failure that stopped a thread for good. */
   get failure(): WaggleError | null {
     return this.#failure
   }
@@ -216,18 +219,18 @@ export class ApplicationThreads {
     })
   }
 
-  /** What threads tell and ask of their failures, wherever they run. */
+  /** Callbacks for the failures of threads, wherever they run. */
   get #told() {
     const { onFailure, decide } = this.#options
     return {
       onFailure: (error: WaggleError) => {
-        // It may be there by now.
+        // The topic may exist by now.
         if (error.code === 'WAGGLE_MISSING_TOPIC') this.#parts.topics.knowAllSoon()
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failed++
         onFailure?.(error)
       },
       decide: (error: WaggleError) => {
-        // What another did is no failure of this thread: it is as well as before. One that died is counted.
+        // A failure that another process or application caused is not counted. A worker's death is counted in `onFailure`.
         if (!isOfAnother(error) && error.code !== 'WAGGLE_WORKER_DIED') this.#failed++
         const decision = decide?.(error) ?? 'goOn'
         if (decision === 'stop') this.#failure ??= error

@@ -53,14 +53,14 @@ export class ApplicationTopics {
     refuseUnevenSources(subtopologies, partitionsOf)
   }
 
-  /** For sinks that choose a topic for each record: of those that exist. */
+  /** Learns the partition counts of all existing topics, for sinks that choose a topic for each record. */
   async knowAll(): Promise<void> {
     const { log, namedTopics } = this.#options
-    // Those that records name come and go: how many partitions they have is not kept.
+    // Topics that records name come and go, so their partition counts are not kept.
     for (const topic of await log.topics()) if (!namedTopics?.allows(topic)) await this.#know(topic)
   }
 
-  /** One may be there by now that was missing: looked for once, however many miss it. */
+  /** Learns all topics again after one was missing. Calls at the same time share one look-up. */
   knowAllSoon(): void {
     this.#looking ??= this.knowAll()
       .catch(() => {})

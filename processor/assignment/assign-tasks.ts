@@ -2,57 +2,57 @@ import { type Capabilities, hasAll } from '../../topology/capabilities.ts'
 import { type Placed, placeEvenly } from './even-placing.ts'
 import { compareTaskIds, type GroupTask, type TaskId } from './group-task.ts'
 
-/** A process of the group, and what it has said of itself. */
+/** A process of the group, as its members describe it. */
 export interface GroupProcess {
   readonly id: string
   readonly threads: number
   readonly capabilities: Capabilities
-  /** What all of its threads subscribe to. */
+  /** Topics that all of its threads subscribe to. */
   readonly topics: ReadonlySet<string>
-  /** Those whose partitions it reads now. */
+  /** Tasks whose partitions it reads now. */
   readonly active: ReadonlySet<TaskId>
-  /** Those of which it is to keep a standby now; what it warms up is none yet, or a move that waits for it would count as done. */
+  /** Tasks whose standby it keeps now. A warm-up is not a standby yet: otherwise a move that waits for it would count as done. */
   readonly standbys: ReadonlySet<TaskId>
-  /** What it was to have in the end, by the assignment before this one. */
+  /** The plan of the previous assignment: the tasks that it has once all copies have caught up. */
   readonly plan: { readonly active: ReadonlySet<TaskId>; readonly standbys: ReadonlySet<TaskId> }
-  /** By how many changelog records its copy of a task's state is behind: 0 where the task runs, nothing where there is no copy. */
+  /** Changelog records by which its copy of a task's state is behind. 0 where the task runs; no entry where there is no copy. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
 export interface AssignmentSettings {
   readonly standbyReplicas: number
-  /** A copy this close behind is as good as any: what is missing is read in seconds. */
+  /** A copy that is at most this many records behind counts as caught up: the rest is read in seconds. */
   readonly acceptableRecoveryLag: number
-  /** Copies of the whole group that are made at a time so that tasks or standbys can move. */
+  /** Warm-ups that the whole group makes at a time, so that tasks or standbys can move. */
   readonly maxWarmupReplicas: number
 }
 
-/** What one process, or one thread of it, is to do. */
+/** Tasks of one process, or of one thread. */
 export interface TaskShare {
   readonly active: readonly GroupTask[]
   readonly standbys: readonly GroupTask[]
-  /** Copies that will become active, or a standby, when they have caught up: whoever has one says so by joining again. */
+  /** Copies that become active or a standby when they have caught up. The member that has one joins again to say so. */
   readonly warmups: readonly GroupTask[]
-  /** What it is to have when all copies are there: the next assignment goes on from here, not from what has moved by then. */
+  /** The plan: its tasks once all copies have caught up. The next assignment starts from the plan, and not from the moves made by then. */
   readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
 }
 
 export interface TaskPlacement {
-  /** By process. */
+  /** Shares by process id. */
   readonly shares: ReadonlyMap<string, TaskShare>
-  /** No process has what these need. */
+  /** Tasks that need a capability that no process has. */
   readonly unassigned: readonly GroupTask[]
-  /** Nothing waits for a warm-up. */
+  /** True where nothing waits for a warm-up. */
   readonly isSettled: boolean
 }
 
 /**
- * Who runs what, the same for the same input in any order. A task stays where it is unless balance or capabilities ask
- * otherwise, and state moves only to where a copy of it has caught up; until then it warms up there (KIP-441).
+ * Assigns tasks to processes. The result is the same for the same input in any order. A task stays where it is unless balance or capabilities
+ * require a move. State moves only to a process whose copy has caught up; until then the copy warms up there (KIP-441).
  *
- * As long as the members stay the same, a task moves at most once after the first assignment, in whatever order copies catch up:
- * the plan is a place where no single move would be better, which does not depend on lags; evening that starts from it changes
- * nothing, so each assignment has the plan of the first; and what moves, moves to where the plan has it.
+ * While the members stay the same, a task moves at most once after the first assignment, in whatever order copies catch up. The plan is a placement
+ * that no single move improves, and it does not depend on lags. Balancing that starts from the plan changes nothing, so each later assignment has
+ * the same plan. Each task that moves goes to its place in the plan.
  */
 export function assignTasks(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings): TaskPlacement {
   const sorted = tasks.toSorted((a, b) => compareTaskIds(a.id, b.id))
@@ -64,9 +64,9 @@ class Assignment {
   readonly #settings: AssignmentSettings
   readonly #stateful: readonly GroupTask[]
   readonly #stateless: readonly GroupTask[]
-  /** By sub-topology, by process. */
+  /** Processes that can run a sub-topology, by its number. */
   readonly #able = new Map<number, readonly boolean[]>()
-  /** By task: whose plans had it, to run it. */
+  /** Processes whose previous plan has the task active, by task. */
   readonly #planned = new Map<TaskId, number[]>()
   readonly #shares: readonly OpenShare[]
   readonly #unassigned: GroupTask[] = []
@@ -110,7 +110,7 @@ class Assignment {
     }
   }
 
-  /** Where they are to be in the end. */
+  /** The process that runs each task in the end. */
   #placeActive(tasks: readonly GroupTask[], base: readonly number[]): Placed {
     return placeEvenly({
       weights: this.#processes.map(({ threads }) => threads),
@@ -121,17 +121,20 @@ class Assignment {
     })
   }
 
-  /** Where the plan has it, if one runs it until it is there, or no copy is nearer; without a plan with who has it. */
+  /**
+   * The process that the previous plan names, as long as some process runs the task meanwhile or no copy is nearer. Without a plan, the task's
+   * present owner.
+   */
   #placeSoFar(task: GroupTask): number | null {
     const owner = this.#ownerToKeep(task)
     const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
-    // Two plans have it when one of them comes back with an old one.
+    // Two plans name the task when a process comes back with an old plan.
     const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
     if (place === undefined || owner !== null) return place ?? owner
     return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place
   }
 
-  /** Who has it keeps it, unless another's copy has caught up and its own has not. */
+  /** The task's present owner, unless its copy is behind and another process's copy has caught up. */
   #ownerToKeep(task: GroupTask): number | null {
     const owner = this.#processes.findIndex((process, at) => process.active.has(task.id) && this.#isAble(task, at))
     if (owner < 0) return null
@@ -155,7 +158,7 @@ class Assignment {
       const standbys = new Set(copies[index])
       this.#shares[wanted]?.plan.active.push(task)
       for (const at of standbys) this.#shares[at]?.plan.standbys.push(task)
-      // The two change places: until then the copy that is wanted stands for the other.
+      // The two processes change places. Until the copy has caught up, the present owner's copy counts as the standby.
       const swaps = standbys.delete(now)
       if (now !== wanted && swaps) this.#warmUp({ task, at: wanted })
       else if (now !== wanted) moves.push({ task, at: wanted })
@@ -170,14 +173,14 @@ class Assignment {
         if (instead !== undefined) standbyMoves.push({ task, at })
       }
     }
-    // What has come furthest goes on: a warm-up that was begun is not given up for another.
+    // Warm-ups that have come furthest are kept: none is given up for another once it has begun.
     const byProgress = (a: WarmUp, b: WarmUp) => compare(this.#cost(a.task, a.at), this.#cost(b.task, b.at)) || compareTaskIds(a.task.id, b.task.id)
     const waiting = [...moves.sort(byProgress), ...standbyMoves.sort(byProgress)]
     for (const one of waiting.slice(0, this.#settings.maxWarmupReplicas)) this.#warmUp(one)
     if (waiting.length > 0) this.#isSettled = false
   }
 
-  /** By stateful task: the processes that keep its standbys when everything has settled; none that is to run it. */
+  /** The processes that keep a task's standbys in the end, by stateful task. The task's own process is not among them. */
   #placeStandbys(active: readonly (number | null)[], base: readonly number[]): readonly (readonly number[])[] {
     const replicas = this.#settings.standbyReplicas
     const tasks = this.#stateful
@@ -223,7 +226,7 @@ class Assignment {
     return this.#cost(task, at) === 0
   }
 
-  /** Changelog records to read before it can run there; none where they are few enough. */
+  /** Changelog records to read before the task can run there. Few enough count as none. */
   #cost(task: GroupTask | undefined, at: number): number {
     if (task === undefined || !task.isStateful) return 0
     const lag = this.#processes[at]?.lags.get(task.id) ?? Number.POSITIVE_INFINITY
@@ -246,8 +249,8 @@ interface OpenShare extends TaskShare {
 const nothing: TaskShare = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
 
 /**
- * By id, beginning with another one for each first sub-topology: groups of one application that each have a task over do not
- * all give it to the same process.
+ * Processes by id, rotated by the first sub-topology: groups of one application that each have one task left over do not all give it to the same
+ * process.
  */
 function inOrderOfTies(processes: readonly GroupProcess[], first: number): readonly GroupProcess[] {
   const sorted = processes.toSorted((a, b) => (a.id < b.id ? -1 : 1))
@@ -261,7 +264,7 @@ function countsOf(bins: readonly (number | null)[], base: readonly number[]): re
   return counts
 }
 
-/** Not by subtraction: both may be infinite. */
+/** A subtraction would not do: both numbers may be infinite. */
 function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1
 }

@@ -3,24 +3,27 @@ import type { TaskId } from './group-task.ts'
 import { type TaskHost, TaskHosts } from './task-hosts.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
-/** What the leader tells a member, beside the partitions to read. */
+/** The leader's message to one member, beside the partitions to read. */
 export interface AssignmentData {
   readonly active: readonly TaskId[]
   readonly standbys: readonly TaskId[]
   /** Copies to make so that a task, or a standby, can move here. */
   readonly warmups: readonly TaskId[]
-  /** Of the process; each thread's part has all that this thread is to run. Said back with the next JoinGroup. */
+  /**
+   * The process's plan, which the member repeats in its next JoinGroup. The active tasks of each thread include all tasks that this thread is to
+   * run.
+   */
   readonly plan: TaskPlan
-  /** Of the whole group: those that no process can run. */
+  /** Tasks of the whole group that no process can run. */
   readonly unassigned: readonly TaskId[]
-  /** Nothing in the group waits for a warm-up. */
+  /** True where nothing in the group waits for a warm-up. */
   readonly isSettled: boolean
   readonly hosts: TaskHosts
-  /** Of the leader, where this member's is not the same: what it reads and keeps, in words. */
+  /** The leader's topology in words (its topics and stores) where it differs from this member's; else null. */
   readonly otherTopology: string | null
 }
 
-/** What is to be had in the end, when all copies are there. */
+/** Tasks once all copies have caught up. */
 export interface TaskPlan {
   readonly active: readonly TaskId[]
   readonly standbys: readonly TaskId[]
@@ -58,17 +61,19 @@ export function encodeAssignmentData({
     .done()
 }
 
-/** version, 2, text: the leader runs another topology, which is this one. Its member runs nothing until there is a leader of its own. */
+/**
+ * version, 2, text: the leader runs another topology, described by the text. The member runs nothing until a leader has the member's own topology.
+ */
 export function encodeOtherTopology(said: string): Uint8Array {
   return new WireWriter().number(other).text(said).done()
 }
 
-/** version, 0, code text, message text, next text: a member that the leader cannot understand is told so, and everybody else goes on. */
+/** version, 0, code text, message text, next text: tells a member that the leader cannot understand it. The other members go on. */
 export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array {
   return new WireWriter().number(refused).text(code).text(message).text(next).done()
 }
 
-/** Throws what the leader refused this member for. */
+/** Decodes an assignment. Throws the error for which the leader refused this member. */
 export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
   const reader = new WireReader(bytes, 'What the leader of the group assigned')
   const kind = reader.number()
@@ -93,7 +98,7 @@ const refused = 0
 const assigned = 1
 const other = 2
 
-/** What a member has that was told nothing yet. */
+/** The assignment of a member that the leader has told nothing yet. */
 export const nothing: AssignmentData = {
   active: [],
   standbys: [],

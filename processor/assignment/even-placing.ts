@@ -1,29 +1,28 @@
 /** Things of several kinds (tasks of sub-topologies, or copies of tasks) that are to lie evenly in bins (processes, or threads). */
 export interface Placing {
-  /** By bin: the share that it takes. Of bins that are equal, the first is taken. */
+  /** The share of each bin. The first of several equal bins is taken. */
   readonly weights: readonly number[]
-  /** By bin: what it carries beside these. */
+  /** The load of each bin beside these items. */
   readonly base: readonly number[]
-  /** By item: its kind, and the bin where it lies now, or null. */
+  /** The kind of each item, and the bin where it lies now, or null. */
   readonly items: readonly { readonly kind: number; readonly bin: number | null }[]
-  /** `bins`: where each item lies at this moment. */
+  /** True where the bin may take the item. `bins`: where each item lies at this moment. */
   mayHold(item: number, bin: number, bins: readonly (number | null)[]): boolean
-  /** What putting an item there costs: the less, the rather that is done. */
+  /** The cost of an item in a bin. Lower costs are preferred. */
   cost(item: number, bin: number): number
 }
 
 export interface Placed {
-  /** By item: where it lay, or the cheapest place for what lay nowhere. Null where no bin may hold it. */
+  /** The bin of each item before balancing: its present bin, or the cheapest one for an item without a bin. Null where no bin may hold it. */
   readonly first: readonly (number | null)[]
-  /** By item: where it lies when everything is even. */
+  /** The bin of each item after balancing. */
   readonly even: readonly (number | null)[]
 }
 
 /**
- * Moves as few items as it takes until no single move makes the bins more even, in this order of importance: by the number of
- * these items, by all that a bin carries, by the number of each kind. What is evened is the sum of count²/weight, compared in
- * whole numbers, so each step lowers it and the last one is reached. Whether a step is left depends on who may hold what and on
- * numbers, and not on costs: what has been made even is left as it is when costs have changed.
+ * Moves as few items as possible until no single move makes the bins more even. Evenness counts in this order: the number of these items, the whole
+ * load of a bin, the number of each kind. The measure is the sum of count²/weight in whole numbers: each step lowers it, so the steps end. Whether
+ * a step is left depends on counts and on `mayHold`, and not on costs: a balanced placement stays as it is when costs change.
  */
 export function placeEvenly(placing: Placing): Placed {
   const board = new Board(placing)
@@ -38,7 +37,7 @@ class Board {
   readonly #placing: Placing
   readonly #counts: number[]
   readonly #totals: number[]
-  /** By kind, by bin. */
+  /** Counts by kind, then by bin. */
   readonly #kinds = new Map<number, number[]>()
   readonly #itemsIn: Set<number>[]
 
@@ -53,7 +52,7 @@ class Board {
     for (const [item, { bin }] of items.entries()) if (bin !== null) this.#put(item, bin)
   }
 
-  /** Those with the least choice first. */
+  /** Places the items without a bin. Items with the fewest possible bins go first. */
   placeLoose(): void {
     const loose = this.bins.flatMap((bin, item) => (bin === null ? [{ item, choices: this.#holdersOf(item).length }] : []))
     for (const { item } of loose.sort((a, b) => a.choices - b.choices || a.item - b.item)) {
@@ -72,12 +71,12 @@ class Board {
     return this.#even(this.#counts, () => true)
   }
 
-  /** As long as the counts stay as even as they are. */
+  /** Balances the whole loads, and keeps the counts as even as they are. */
   evenTotals(): boolean {
     return this.#even(this.#totals, (from, to) => this.#change(this.#counts, from, to) <= 0)
   }
 
-  /** As long as counts and totals stay as even as they are: where a move would change them, something of another kind goes back. */
+  /** Balances the kinds, and keeps counts and whole loads as even as they are. Where a move would change them, an item of another kind moves back. */
   evenKinds(): boolean {
     let moved = false
     for (const counts of this.#kinds.values()) while (this.#evenKind(counts)) moved = true
@@ -88,7 +87,7 @@ class Board {
     let best: { readonly to: number; readonly move: Move; readonly loads: readonly number[] } | null = null
     for (const [from, to] of this.#unevenPairs(loads)) {
       const pair = [to, at(loads, from) / this.#weight(from), at(this.#totals, from) / this.#weight(from)]
-      // Of bins that are equally full, the one gives that has the best to give.
+      // Where several bins are equally full, the one with the best item to move gives it.
       if (best !== null && pair.some((one, index) => one !== best?.loads[index])) break
       const move = isAllowed(from, to) ? this.#bestToMove(from, to, () => true) : null
       if (move !== null && (best === null || isBefore(move.rank, best.move.rank))) best = { to, move, loads: pair }
@@ -119,7 +118,7 @@ class Board {
     return false
   }
 
-  /** From the fullest to the emptiest bin first, as far as a move between the two would even these loads. */
+  /** Pairs of bins, from the fullest and the emptiest on, as long as a move between the two would even these loads. */
   *#unevenPairs(loads: readonly number[]): Iterable<readonly [from: number, to: number]> {
     const bins = loads.map((_, bin) => bin)
     const without = (bin: number) => (2 * at(loads, bin) - 1) / this.#weight(bin)
@@ -134,7 +133,7 @@ class Board {
     }
   }
 
-  /** Rather what leaves the kinds as even as they are, then what costs least, then what evens the kinds most. */
+  /** Preference: an item that keeps the kinds as even as they are, then the cheapest item, then the item that evens the kinds most. */
   #bestToMove(from: number, to: number, isMeant: (item: number) => boolean): Move | null {
     let best: Move | null = null
     for (const item of this.#itemsIn[from] ?? []) {
@@ -146,7 +145,7 @@ class Board {
     return best
   }
 
-  /** How the sum of count²/weight changes with one more there and one less here, times both weights: below zero is more even. */
+  /** The change of the sum of count²/weight, times both weights, for one item more in one bin and one less in the other. Below zero is more even. */
   #change(counts: readonly number[], from: number, to: number): number {
     return (1 - 2 * at(counts, from)) * this.#weight(to) + (2 * at(counts, to) + 1) * this.#weight(from)
   }
@@ -185,7 +184,7 @@ class Board {
 
 interface Move {
   readonly item: number
-  /** The lower, the better, by the first number that differs. */
+  /** The lower rank is better; the first number that differs decides. */
   readonly rank: readonly number[]
 }
 

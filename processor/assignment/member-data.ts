@@ -3,21 +3,21 @@ import type { TaskPlan } from './assignment-data.ts'
 import type { TaskId } from './group-task.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
-/** What a member tells the leader of itself, beside its topics and what it reads now. */
+/** A member's message to the leader, beside its topics and the partitions that it reads now. */
 export interface MemberData {
-  /** The same for all threads of a process, and best over restarts too. */
+  /** The same for all threads of a process, and preferably after a restart too. */
   readonly processId: string
   /** Where the process answers interactive queries, `host:port`; null where it does not. */
   readonly host: string | null
-  /** Whose tasks it can run; the leader gives it only those of the same. */
+  /** Hash of the member's topology. The leader gives the member only tasks of the same topology. */
   readonly topology: string
   readonly capabilities: Capabilities
-  /** What this thread was told to keep copies of. */
+  /** Tasks of which the leader told this thread to keep standbys. */
   readonly standbys: readonly TaskId[]
   readonly warmups: readonly TaskId[]
-  /** As the leader said it last. */
+  /** The plan as the leader sent it last. */
   readonly plan: TaskPlan
-  /** Of the process: by how many changelog records its copies are behind. */
+  /** Changelog records by which the process's copies are behind, by task. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
@@ -56,7 +56,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
   return data
 }
 
-/** A changelog's start may lie past what was read of it, and "as many as you like" is a count too. */
+/** A lag may be negative, as a changelog can start past the last record that was read, and a count may be infinite. */
 function whole(count: number): number {
   return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(count)))
 }

@@ -12,14 +12,17 @@ import { shareAmongThreads } from './thread-shares.ts'
 import { printOf, type TopologyPrint } from './topology-print.ts'
 
 export interface TaskAssignorOptions {
-  /** Those that run under this group. */
+  /** Sub-topologies that run under this group. */
   readonly subtopologies: readonly Subtopology[]
   /** The same for all threads of a process. */
   readonly processId: string
   /** Where the process answers interactive queries, `host:port`. */
   readonly host: string | null
   capabilities(): Capabilities
-  /** By how many changelog records the process's copies are behind: 0 for a task that runs, the sum over its stores; nothing where it has no copy. */
+  /**
+   * Changelog records by which the process's copies are behind, summed over a task's stores. 0 for a task that runs; no entry for a task without a
+   * copy.
+   */
   lags(): ReadonlyMap<TaskId, number>
   readonly settings?: Partial<AssignmentSettings>
 }
@@ -38,12 +41,12 @@ export class TaskAssignor implements GroupAssignor {
     this.#settings = checked({ standbyReplicas: 0, acceptableRecoveryLag: 10_000, maxWarmupReplicas: 2, ...options.settings })
   }
 
-  /** What this member was told last. */
+  /** The leader's last message to this member. */
   get assignment(): AssignmentData {
     return this.#received
   }
 
-  /** What keeps tasks of the group from running anywhere, a sub-topology each, or all of this member's from running here. */
+  /** Reasons why tasks of the group run nowhere, one for each sub-topology, or the reason why no task of this member runs here. */
   get problems(): readonly WaggleError[] {
     const { otherTopology } = this.#received
     if (otherTopology !== null) return [differs(this.#print.said, otherTopology)]
@@ -51,7 +54,7 @@ export class TaskAssignor implements GroupAssignor {
     return this.#options.subtopologies.filter(({ id }) => missing.has(id)).map(unassignable)
   }
 
-  /** A warm-up of this member has caught up: join again, and what waited for it moves here. */
+  /** True when a warm-up of this member has caught up: the member joins again, and the task that waits for it moves here. */
   get wantsRejoin(): boolean {
     const { warmups } = this.#received
     if (warmups.length === 0) return false
@@ -105,7 +108,7 @@ export class TaskAssignor implements GroupAssignor {
   }
 }
 
-/** A member, and what it says of itself. */
+/** A member, and its message to the leader. */
 interface KnownThread {
   readonly id: string
   readonly topics: readonly string[]
@@ -115,7 +118,7 @@ interface KnownThread {
   readonly data: MemberData
 }
 
-/** Who cannot be understood gets nothing but the reason, so that a process of another version stops none of those that run. */
+/** Decodes the members' messages. A member that cannot be understood gets only the reason, so a process of another version stops no other. */
 function told(members: readonly GroupMember[]) {
   const known: { readonly member: GroupMember; readonly data: MemberData }[] = []
   const refusals: [string, GroupAssignment][] = []
@@ -162,7 +165,7 @@ function processesOf(threads: readonly KnownThread[]): readonly GroupProcess[] {
   })
 }
 
-/** As it is after this round: what changes hands has no active host yet. */
+/** Hosts of tasks after this round. A task that changes hands has no active host yet. */
 function hostsOf(shares: ReadonlyMap<string, TaskShare>, threads: readonly KnownThread[]): TaskHosts {
   const byTask = new Map<TaskId, TaskHost>()
   for (const { id, data } of threads) {

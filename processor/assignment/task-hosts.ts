@@ -1,6 +1,6 @@
 import { compareTaskIds, type TaskId } from './group-task.ts'
 
-/** Which host runs a task, and which keep standbys of it, by the latest assignment (KIP-535). */
+/** The host that runs a task and the hosts of its standbys, by the latest assignment (KIP-535). */
 export interface TaskHost {
   /** Null while it changes hands, and where nobody runs it or its process answers no queries. */
   readonly active: string | null
@@ -18,7 +18,7 @@ export class TaskHosts {
     return this.#byTask.get(task) ?? nowhere
   }
 
-  /** By sub-topology, in the order of their partitions. */
+  /** Tasks and their hosts, by sub-topology and partition. */
   entries(): readonly (readonly [TaskId, TaskHost])[] {
     return [...this.#byTask].sort(([a], [b]) => compareTaskIds(a, b))
   }

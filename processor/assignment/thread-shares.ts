@@ -6,16 +6,16 @@ import type { GroupTask, TaskId } from './group-task.ts'
 export interface GroupThread {
   readonly id: string
   readonly active: ReadonlySet<TaskId>
-  /** What it was to run in the end, by the assignment before this one. */
+  /** Tasks that the thread has in the plan of the previous assignment. */
   readonly planned: ReadonlySet<TaskId>
   /** Standbys and warm-ups. */
   readonly copies: ReadonlySet<TaskId>
 }
 
 /**
- * A process's share, split among its threads as evenly, and as much as it is now, as among processes. State is the process's: any
- * thread may have it. A thread's plan has what it runs, so that a task which its old thread lets go has its new one, and a part of
- * what comes to the process later.
+ * Splits a process's share among its threads: as evenly, and with as few moves, as among processes. State belongs to the process, so any thread can
+ * take it. A thread's plan holds the tasks that it runs and a part of the tasks that come to the process later. A task that one thread gives up
+ * therefore has its next thread already.
  */
 export function shareAmongThreads(share: TaskShare, threads: readonly GroupThread[]): ReadonlyMap<string, TaskShare> {
   const sorted = threads.toSorted((a, b) => (a.id < b.id ? -1 : 1))
@@ -30,7 +30,7 @@ export function shareAmongThreads(share: TaskShare, threads: readonly GroupThrea
         return { kind: subtopology, bin: bin < 0 ? null : bin }
       }),
       mayHold: () => true,
-      // Rather what does not run yet.
+      // Tasks that do not run yet are preferred.
       cost: (item) => (tasks.slice(item, item + 1).some(({ id }) => running.has(id)) ? 1 : 0),
     })
     for (const bin of even) if (bin !== null) totals[bin] = (totals[bin] ?? 0) + 1

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Subtopology } from '../../topology/subtopology.ts'
 
-/** What tells one topology from another: members of a group share tasks only where a task is the same for all of them. */
+/** Identity of a topology: members of a group share tasks only where a task means the same to all of them. */
 export interface TopologyPrint {
   readonly hash: string
-  /** For people: what it reads, and the names of its stores. */
+  /** The topology in words, for people: the topics that it reads and the names of its stores. */
   readonly said: string
 }
 
-/** By names and wiring: what functions and models do may change from one process to the next, as in a rolling restart. */
+/** Prints names and wiring. Functions and models may differ from one process to the next, as in a rolling restart. */
 export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
   const local = subtopologies.filter(({ isGlobal }) => !isGlobal).toSorted((a, b) => a.id - b.id)
   const wiring = local.map(({ id, nodes, sources, sinks, stores }) => ({
@@ -26,7 +26,7 @@ export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
   }
 }
 
-/** It travels to every member of the group. */
+/** Bounds the text, which travels to every member of the group. */
 function shortened(names: readonly string[]): string {
   const all = [...new Set(names)]
   return all.length > named ? `${all.slice(0, named).join(', ')} and ${all.length - named} more` : all.join(', ')

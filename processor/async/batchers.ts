@@ -12,7 +12,7 @@ export interface BatchersOptions {
   readonly flights: Flights | null
 }
 
-/** What the asynchronous nodes of one thread's tasks call through: one a node, or one a node and task, as its step counts its calls. */
+/** The batchers of the asynchronous nodes of one thread's tasks: one for each node, or one for each node and task, as its step counts calls. */
 export class Batchers {
   readonly #options: BatchersOptions
   readonly #batchers = new Map<string, { readonly batcher: AnyBatcher; readonly task: string | null }>()
@@ -33,12 +33,12 @@ export class Batchers {
     return batcher
   }
 
-  /** In flight now. */
+  /** Calls in flight. */
   get calls(): number {
     return [...this.#batchers.values()].reduce((sum, { batcher }) => sum + batcher.calls, 0)
   }
 
-  /** Lets go of what belongs to tasks that are none of these. */
+  /** Drops the batchers of all other tasks. */
   keep(tasks: readonly string[]): void {
     for (const [name, { batcher, task }] of this.#batchers) {
       if (task === null || tasks.includes(task)) continue

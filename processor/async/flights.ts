@@ -2,9 +2,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FlightRecorder } from '../ports.ts'
 
 /**
- * The calls of this process that could end it. What was in flight when the last process died is tried by itself, with nothing
- * else in flight anywhere in the process, so that the next death says whose fault it is; what was alone at three deaths is
- * not tried again.
+ * The calls of this process that could kill it. A record that was in flight when the last process died is tried alone, with no other call in flight
+ * in the process, so that the next death shows which record caused it. A record that was alone at three deaths is not tried again.
  */
 export class Flights {
   readonly #recorder: FlightRecorder
@@ -21,7 +20,7 @@ export class Flights {
     return this.#recorder.suspects.has(record)
   }
 
-  /** The error that a record has instead of a fourth try; null for any other. */
+  /** The error that a record gets instead of a fourth try; null for any other record. */
   verdict(record: string): WaggleError | null {
     if ((this.#recorder.suspects.get(record) ?? 0) < maxDeaths) return null
     return new WaggleError('WAGGLE_KILLS_PROCESS', {
@@ -30,7 +29,7 @@ export class Flights {
     })
   }
 
-  /** Whether a call may start now. Where not, `again` is called once that may have changed. */
+  /** True where a call may start now. Otherwise `again` is called once that may have changed. */
   mayDepart(lone: boolean, again: () => void): boolean {
     const othersFirst = this.#loneFlying || (this.#loneWaits !== null && this.#loneWaits !== again)
     if (!othersFirst && !(lone && this.#flying > 0)) return true
@@ -39,7 +38,7 @@ export class Flights {
     return false
   }
 
-  /** What it returns is due once, when the call has ended, whatever came of it. */
+  /** Notes that a call starts. Call the returned function once, when the call has ended in whatever way. */
   depart(records: readonly string[], lone: boolean): () => void {
     const ended = this.#recorder.begin(records)
     this.#flying++

@@ -14,15 +14,15 @@ export interface Ticket<K, V, W> {
 }
 
 /**
- * Turns the records of all of a process's tasks into calls of one worker. Rows are counted, not records: a record of three
- * rows may be spread over two batches and settles when all its rows have. A batch is handed over once a call is free and it
- * is full, or its oldest row has waited `timeoutMs`, or (`release: 'idle'`) nothing is in flight at all.
+ * Turns the records of a process's tasks into calls of one worker. Rows are counted, not records: a record of three rows may be spread over two
+ * batches, and settles when all its rows have. A batch is sent once a call is free and the batch is full, its oldest row has waited `timeoutMs`, or
+ * (`release: 'idle'`) no call is in flight.
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
-  /** Null where the step's calls need not be remembered. */
+  /** Null where the step's calls need not be remembered over a death of the process. */
   readonly #flights: Flights | null
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
@@ -39,7 +39,7 @@ export class RowBatcher<K, V, R, W> {
     this.#flights = step.nameOf === null ? null : flights
   }
 
-  /** In flight now. */
+  /** Calls in flight. */
   get calls(): number {
     return this.#inFlight
   }
@@ -64,7 +64,7 @@ export class RowBatcher<K, V, R, W> {
     return entry
   }
 
-  /** Aborts what is in flight; nothing settles any more. */
+  /** Aborts the calls in flight. No record settles after that. */
   close(): void {
     this.#closed = true
     this.#cancelTimer?.()
@@ -73,7 +73,7 @@ export class RowBatcher<K, V, R, W> {
       abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
-  /** All that one turn of the event loop adds is looked at together. */
+  /** Looks at all records of one turn of the event loop together. */
   #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
@@ -86,7 +86,7 @@ export class RowBatcher<K, V, R, W> {
   #dispatch(): void {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropSettled()
-      // Then whoever is in the way calls back: no timer.
+      // The call that is in the way calls `again` when it ends, so no timer is needed.
       if (this.#flights?.mayDepart(this.#waiting.head?.suspect ?? false, this.#again) === false) return
       const batch = this.#nextBatch()
       if (batch.length === 0) break
@@ -128,7 +128,7 @@ export class RowBatcher<K, V, R, W> {
     return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs
   }
 
-  /** Due when the oldest row has waited long enough; only needed while a call is free. */
+  /** Sets a timer for the moment when the oldest row has waited long enough. It is needed only while a call is free. */
   #setTimer(): void {
     const oldest = this.#waiting.head
     const policy = this.#step.batch
@@ -162,7 +162,7 @@ export class RowBatcher<K, V, R, W> {
     else {
       for (const [at, result] of results.entries()) {
         const row = batch[at]
-        // There are as many rows as results.
+        // There are as many results as rows, so this ends no batch early.
         if (row === undefined) break
         const report = { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt }
         if (result instanceof WaggleError) row.entry.fail(result, report)
@@ -199,7 +199,7 @@ export class RowBatcher<K, V, R, W> {
     })
   }
 
-  /** One bad row must not cost its neighbours their answer: a batch that fails as a whole is tried row by row. */
+  /** Handles a batch that failed. Its rows are tried one by one, so that one bad row does not cost its neighbours their answer. */
   #failed(batch: readonly Row<K, V, R, W>[], error: WaggleError, startedAt: number, finishedAt: number): void {
     const splits = batch.length > 1 && error.code !== 'WAGGLE_TIMEOUT'
     const again: Row<K, V, R, W>[] = []
@@ -219,11 +219,11 @@ interface Row<K, V, R, W> {
   readonly index: number
   readonly since: number
   readonly attempt: number
-  /** Tried by itself, because a batch that it was in failed. */
+  /** True for a row that is tried alone, because a batch with it failed. */
   readonly alone: boolean
-  /** It was in flight at a death of the process. */
+  /** True for a row that was in flight at a death of the process. */
   readonly suspect: boolean
-  /** Of its record, across deaths. */
+  /** The name of its record, the same across deaths. */
   readonly name: string
 }
 
@@ -262,7 +262,7 @@ export class Entry<K, V, R, W> {
     if (!this.#settled) this.#settle({ kind: 'passed' })
   }
 
-  /** Its task is gone: what comes of it is nobody's. */
+  /** Forgets a record whose task is gone: nobody takes its outcome. */
   forget(): void {
     this.#settled = true
   }

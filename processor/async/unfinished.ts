@@ -1,16 +1,16 @@
 /**
- * What an asynchronous node had not finished of one partition when a commit was made, as that commit's position tells it: the oldest
- * entry that waits (an offset, and which of the records that came of it), and which of the entries after it were done before it.
+ * Unfinished entries of one asynchronous node and one partition, as a commit's position notes them: the oldest entry that waits (its offset, and
+ * its index among the entries of this offset), and the entries after it that are done.
  */
 export interface Unfinished {
   readonly offset: number
-  /** Entries of this offset that are done. */
+  /** Count of entries of this offset that are done. */
   readonly skip: number
-  /** One bit an entry from the oldest on: set where it is done. Base64; empty where none is. */
+  /** One bit for each entry from the oldest on, set where it is done. Base64; empty where none is. */
   readonly done: string
 }
 
-/** Of a partition: how far it was read, and what its asynchronous nodes had not finished of that, by their names' codes. */
+/** A partition's notes: how far it was read, and the unfinished entries of its asynchronous nodes by the codes of their names. */
 export interface Ahead {
   readonly until: number
   readonly nodes: readonly (readonly [code: number, unfinished: Unfinished])[]
@@ -27,7 +27,7 @@ export function bitsOf(entries: readonly boolean[]): string {
   return Buffer.from(bytes).toString('base64')
 }
 
-/** Says of each entry that is read a second time whether it was done the first time. Entries come in the order of the first time. */
+/** Tells for each entry that is read a second time whether it was done the first time. Entries come in the same order as the first time. */
 export class Resumption {
   readonly #unfinished: Unfinished
   readonly #done: Uint8Array
@@ -38,12 +38,12 @@ export class Resumption {
     this.#done = Buffer.from(unfinished.done, 'base64')
   }
 
-  /** Something of this offset, or of one before it, was not done. */
+  /** True where an entry of this offset, or of an earlier one, was not done. */
   isBehind(offset: number): boolean {
     return offset >= this.#unfinished.offset
   }
 
-  /** Asked once an entry; `index`: among the entries of its offset. */
+  /** True where this entry was done. Call it once for each entry; `index` counts the entries of one offset. */
   wasDone(offset: number, index: number): boolean {
     const { offset: oldest, skip } = this.#unfinished
     if (offset < oldest || (offset === oldest && index < skip)) return true

@@ -4,16 +4,16 @@ import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import { StandingFailure } from '../task/failures.ts'
 import type { Task } from '../task/task.ts'
 
-/** What the tasks of a thread have done since the last commit, beside the records that they have sent. */
+/** The work of a thread's tasks since the last commit, except the records that they have already sent. */
 export interface CommitContent extends CommitPoint {
   readonly positions: readonly (TopicPartition & Position & { readonly group: string })[]
   /** Changes of stores that the log itself keeps. */
   readonly state: readonly StoreChange[]
   /** Changes of stores that the log does not keep, as their changelogs take them. */
   readonly changelogs: readonly StoreRecords[]
-  /** Records by which stores forget what was due. They go behind everything else. */
+  /** Records by which stores delete rows that are no longer due. They are written after everything else. */
   readonly removals: readonly ProducerRecord[]
-  /** What is written to the disks of tasks when the commit has taken effect. */
+  /** Changes to write to the tasks' disks once the commit has taken effect. */
   readonly logged: readonly (LoggedChanges & { readonly of: LoggedState })[]
   /** Tasks that have something to commit. */
   readonly tasks: number
@@ -27,7 +27,7 @@ export interface CommittingTasks {
   groupOf(task: Task): string
   /** Null where the log's own commit holds the task's state. */
   stateOf(task: Task): LoggedState | null
-  /** The group keeps a global store, which every process has for itself. */
+  /** True for the group of a global store: every process has a copy of its own. */
   isGlobal(group: string): boolean
 }
 
@@ -68,7 +68,7 @@ export function takeContent(source: CommittingTasks): CommitContent {
   return { positions, state, changelogs, removals, logged, tasks }
 }
 
-/** A store's serde is its user's. Nothing says which input its failure belongs to: `CommitSearch` finds it. */
+/** A store's serde belongs to the user. Its failure does not say which input caused it: `CommitSearch` finds that input. */
 function refusing<T>(write: () => T): T {
   try {
     return write()

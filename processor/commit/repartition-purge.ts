@@ -8,25 +8,25 @@ export interface RepartitionPurgeOptions {
   readonly topology: Topology
   readonly log: Log
   readonly clock: Clock
-  /** How often at the most. */
+  /** The shortest time between two purges. */
   readonly intervalMs: number
-  /** It did not work, which does no harm but to disks. */
+  /** Called when a purge fails. A failure costs disk space and nothing else. */
   readonly onNotice: (notice: string) => void
 }
 
 /**
- * Deletes what is done of repartition topics (KIP-811): nobody but the application reads them, and what is before its committed positions
- * nobody will read again.
+ * Deletes processed records from repartition topics (KIP-811). Only the application reads these topics, and it never reads again below its
+ * committed positions.
  */
 export class RepartitionPurge {
   readonly #options: RepartitionPurgeOptions
   readonly #topics: ReadonlySet<string>
-  /** By place: committed, and not deleted yet. */
+  /** Committed positions up to which nothing is deleted yet, by partition. */
   readonly #due = new Map<string, Positions[number]>()
   #lastAt: number
   #isRunning = false
   #mayNot = false
-  /** After a failure, however often it is to be. */
+  /** The least pause after a failure, in ms, however short the interval is. */
   #pauseMs = 0
   #cancel: (() => void) | null = null
 
@@ -36,7 +36,7 @@ export class RepartitionPurge {
     this.#lastAt = options.clock.elapsedMs()
   }
 
-  /** These are committed. */
+  /** Notes committed positions: the records before them may be deleted. */
   committed(positions: Positions): void {
     if (this.#topics.size === 0 || this.#options.log.deleteBefore === undefined || this.#mayNot) return
     for (const { topic, partition, offset } of positions) {
@@ -50,7 +50,7 @@ export class RepartitionPurge {
     this.#mayNot = true
   }
 
-  /** At once, or when the interval is over: nothing more may be committed until then. */
+  /** Starts a purge now, or when the interval is over. A timer does it, because no further commit may come to start it. */
   #purgeSoon(): void {
     const { clock, intervalMs } = this.#options
     if (this.#due.size === 0 || this.#isRunning || this.#mayNot) return
@@ -77,7 +77,7 @@ export class RepartitionPurge {
     } catch (thrown) {
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
       this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
-      // What was committed meanwhile is further.
+      // A position that was committed during the purge is higher, so it stays.
       if (error.code !== 'WAGGLE_MISSING_TOPIC') for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
       this.#pauseMs = failurePauseMs
       this.#lastAt = this.#options.clock.elapsedMs()
@@ -90,7 +90,7 @@ export class RepartitionPurge {
   }
 }
 
-/** Those that one sub-topology reads, and that no store is rebuilt from. */
+/** Repartition topics that exactly one sub-topology reads and that no store is restored from. */
 function purgeableTopics(topology: Topology): ReadonlySet<string> {
   const subtopologies = topology.subtopologies()
   const kept = new Set(subtopologies.flatMap(({ stores }) => stores.flatMap((store) => (store.kind === 'custom' ? [] : (store.sourceTopic ?? [])))))

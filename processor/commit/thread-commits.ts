@@ -19,7 +19,7 @@ export interface ThreadCommitsOptions {
   /** The tasks whose work is committed. */
   readonly source: CommittingTasks
   readonly states: TaskStates | null
-  /** What the thread reads with. */
+  /** The consumers that the thread reads with. */
   readonly consumers: () => readonly Consumer[]
   /** Inputs whose commits were refused. */
   readonly refused: RefusedInputs
@@ -27,11 +27,11 @@ export interface ThreadCommitsOptions {
   readonly commitsWhenIdle: boolean
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
-  /** The log took one. */
+  /** Called when the log has taken a commit. */
   readonly onTaken: () => void
-  /** One took no effect, or not all of it. */
+  /** Called when a commit failed as a whole or in part. */
   readonly onFailure: (error: unknown) => void
-  /** Another one may be due, or what would have followed one too closely was held up. */
+  /** Called when a commit has ended: the next one may be due, and work that a slow commit held up may go on. */
   readonly onEnded: () => void
 }
 
@@ -53,13 +53,13 @@ export class ThreadCommits {
   /** Records processed since the last commit was closed. */
   #processedAhead = 0
   #isRequested = false
-  /** Until the tasks are back at their last commit, what they do counts for nothing. */
+  /** True until the tasks are back at their last commit: their work until then is thrown away. */
   #isDropped = false
   #onTheirWay = 0
   #done: Promise<void> = Promise.resolve()
   #lastAt = 0
   #spentMs = 0
-  /** Since when there is something that no commit has taken; null where there is nothing. */
+  /** The time since which some work has waited for a commit; null where none waits. */
   #unsettledSinceMs: number | null = null
   #wentBackAtMs = Number.NEGATIVE_INFINITY
   readonly #search: CommitSearch
@@ -91,17 +91,17 @@ export class ThreadCommits {
     return this.#appended
   }
 
-  /** Something was written that is not committed. */
+  /** True while something is written and not committed. */
   get isUnderWay(): boolean {
     return this.#appended > 0 || this.#onTheirWay > 0
   }
 
-  /** The one on its way is slow: what would follow it must not pile up in memory. */
+  /** True while the commit on its way is slow: the work after it must not pile up in memory. */
   get isTooFarAhead(): boolean {
     return this.#onTheirWay > 0 && this.#appended >= maxAppendedAhead
   }
 
-  /** The next one is not put off. */
+  /** Makes the next commit due at once. */
   request(): void {
     this.#isRequested = true
   }
@@ -111,7 +111,10 @@ export class ThreadCommits {
     if (records > 0) this.#rate.add(records, this.#clock.elapsedMs())
   }
 
-  /** Steps that may be done before the next commit: one input processed, or one outcome sent on. Without a bound unless a record is looked for that commits are refused for. */
+  /**
+   * Steps that may be done before the next commit: one input processed, or one outcome sent on. Infinite, except while the search looks for the
+   * record that makes commits fail.
+   */
   get room(): number {
     return this.#search.isActive && this.#onTheirWay > 0 ? 0 : this.#search.room
   }
@@ -120,14 +123,14 @@ export class ThreadCommits {
     this.#search.did(steps, last)
   }
 
-  /** The tasks go back, for whatever reason. True where one record is at fault for which the commit was refused: it is looked for, or was found. */
+  /** Called when the tasks go back to their last commit, for any reason. True where the search looks for the one record at fault, or has found it. */
   goBack(error: unknown): boolean {
     this.#wentBackAtMs = this.#clock.elapsedMs()
     this.#unsettledSinceMs ??= this.#wentBackAtMs
     return this.#search.failed(error)
   }
 
-  /** How long there has been something to commit, or to go back for, without a commit that was taken. */
+  /** Time for which work has waited for a commit, or for a reset, without a commit that the log took, in ms. */
   get unsettledMs(): number {
     return this.#unsettledSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#unsettledSinceMs
   }
@@ -141,38 +144,39 @@ export class ThreadCommits {
     if (this.#isRequested || due || isMuch || isWaitedFor || this.#search.room <= 0) this.#close()
   }
 
-  /** Until there has to be one; null where there is nothing to commit, or no room for one more on its way. */
+  /** Time until the next commit has to be closed, in ms; null where nothing is to be committed, or where one more has no room. */
   get dueInMs(): number | null {
     const sinceLast = this.#clock.elapsedMs() - this.#lastAt
     const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
     return mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceLast) : null
   }
 
-  /** Settles when all that is done by now is committed, or has failed. */
+  /** Settles when all work done so far is committed, or has failed. */
   async commitAll(): Promise<void> {
-    // Positions go with the last turn of a commit: those of one with fewer turns would be there before what the one on its way has left.
+    // Positions go with the last turn of a commit. A commit with fewer turns would write its positions before the turns that are still on their
+    // way.
     while (this.#onTheirWay > 0) await this.#done
     this.#close()
     await this.#done
   }
 
-  /** Settles when nothing is on its way. */
+  /** Settles when no commit is on its way. */
   get done(): Promise<void> {
     return this.#done
   }
 
-  /** What the thread has spent on them since it began, not counting what goes on beside it. */
+  /** Time that the thread itself has spent on commits since it began, in ms. Work beside the loop does not count. */
   get spentMs(): number {
     return this.#spentMs
   }
 
-  /** Nothing that is not committed may be any more, from now on: others do it. To be followed by `abort`. */
+  /** Throws away all uncommitted work from now on, because other processes do it. Call `abort` next. */
   async drop(): Promise<void> {
     this.#isDropped = true
     await this.#producer?.abort()
   }
 
-  /** Forgets what was written since the last one. A producer that was fenced is replaced by another. */
+  /** Forgets everything written since the last commit. A fenced producer is replaced by a new one. */
   async abort(options: { readonly isFenced: boolean; readonly onFailure: (error: unknown) => void }): Promise<void> {
     this.#appended = 0
     this.#isRequested = false
@@ -180,7 +184,7 @@ export class ThreadCommits {
     const before = this.#producer
     if (options.isFenced) {
       this.#producer = null
-      // What it has open would hold back those who read what these tasks wrote.
+      // An open transaction of the old producer would hold back readers of these tasks' output.
       await before?.close().catch(options.onFailure)
     } else await before?.abort().catch(options.onFailure)
     this.#producer ??= await this.#newProducer()
@@ -210,7 +214,7 @@ export class ThreadCommits {
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.taken()
-      // Right after it went back a thread has nothing to commit either.
+      // Right after a reset, too, a thread has nothing to commit. That does not mean that its work is committed.
       if (start - this.#wentBackAtMs >= calmMs) this.#unsettledSinceMs = null
       return
     }
@@ -237,7 +241,7 @@ export class ThreadCommits {
     this.#spentMs += this.#clock.elapsedMs() - start
   }
 
-  /** Tells everybody who waited for it: the search, the thread, the disks of tasks, their stores, and what deletes what is done. */
+  /** Tells everybody who waits for the commit: the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
   #tookEffect({ logged, positions }: CommitContent, { ends }: CommitReceipt, tasks: readonly Task[]): void {
     this.#search.taken()
     this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
@@ -248,12 +252,12 @@ export class ThreadCommits {
   }
 }
 
-/** One being synced, and none behind it: what comes meanwhile shares the next. */
+/** One commit is being synced and none waits behind it: work that is done meanwhile goes into the next one. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
-/** A thread that keeps failing goes back more often than this. */
+/** A thread that keeps failing resets at shorter intervals than this. */
 const calmMs = 6_000
-/** Where commits are far apart: what they have to write is in memory until then. */
+/** Bound for long commit intervals: the changes to commit stay in memory until then. */
 const maxProcessedAhead = 100_000
-/** Past this rate a commit for each idle moment costs more than waiting for the interval is worth. */
+/** Above this rate, a commit at each idle moment costs more than it gains over the interval. */
 const busyRecordsASecond = 500

@@ -8,14 +8,14 @@ export interface Metric {
   readonly value: number
 }
 
-/** What is told of a sensor: each is a metric whose name is the sensor's with this at its end. */
+/** Statistics of a sensor. Each is a metric named after the sensor, with the statistic at the end. */
 export type Statistic = keyof typeof statistics
 
 const statistics = {
   avg: (sensor: Sensor, now: number) => sensor.average(now),
   min: (sensor: Sensor, now: number) => sensor.least(now),
   max: (sensor: Sensor, now: number) => sensor.most(now),
-  /** Records a second; `sumRate`: what they sum up to a second. */
+  /** Records a second. `sumRate`: the sum of their values a second. */
   rate: (sensor: Sensor, now: number) => sensor.countPerSecond(now),
   sumRate: (sensor: Sensor, now: number) => sensor.sumPerSecond(now),
   total: ({ count }: Sensor) => count,
@@ -32,7 +32,7 @@ const suffixes: { readonly [statistic in Statistic]: string } = {
   sumTotal: 'total',
 }
 
-/** The sensors and gauges of one thing that Kafka Streams has metrics of: a thread, a task, a node, a topic of a node, a store. */
+/** Sensors and gauges of one thing that has metrics in Kafka Streams: a thread, a task, a node, a topic of a node, a store. */
 export class Meters {
   readonly #group: string
   readonly #tags: { readonly [tag: string]: string }
@@ -56,7 +56,7 @@ export class Meters {
     this.#gauges.push({ name, value })
   }
 
-  /** As they are at `now`, epoch ms. */
+  /** The metrics at `now`, epoch ms. */
   read(now: number): Metric[] {
     const [group, tags] = [this.#group, this.#tags]
     return [

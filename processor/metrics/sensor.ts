@@ -1,18 +1,18 @@
-/** The time that sensors of one thread go by, epoch ms: moved once a pass, so that recording asks no clock. */
+/** The clock of one thread's sensors, epoch ms. It moves once a pass, so recording asks no clock. */
 export interface SampleTime {
   now: number
 }
 
 /**
- * Numbers as they come, kept as Kafka's sensors keep them (`SampledStat`, `Rate`): totals for good; average, extremes and rates over
- * the last two windows of 30 s (`metrics.num.samples`, `metrics.sample.window.ms`), the one that is being filled among them.
+ * Recorded numbers, kept as Kafka's sensors keep them (`SampledStat`, `Rate`). Totals count from the start. Average, extremes and rates cover the
+ * last two windows of 30 s (`metrics.num.samples`, `metrics.sample.window.ms`), with the one that is being filled.
  */
 export class Sensor {
   readonly #time: SampleTime
   readonly #samples: Sample[]
   #current: Sample
   #at = 0
-  /** Of samples that are gone. */
+  /** Count and sum of the samples that were dropped. */
   readonly #past = { count: 0, sum: 0 }
 
   constructor(time: SampleTime) {
@@ -40,7 +40,7 @@ export class Sensor {
     return this.#samples.reduce((all, { sum }) => all + sum, this.#past.sum)
   }
 
-  /** NaN where nothing came within the windows, as in Kafka; so are the extremes. */
+  /** The average; NaN where no number came within the windows, as in Kafka. The same holds for the extremes. */
   average(now: number): number {
     const { count, sum } = this.#within(now)
     return count === 0 ? Number.NaN : sum / count
@@ -80,14 +80,14 @@ export class Sensor {
     return all
   }
 
-  /** What is known spans at least all windows but one, so that what has just begun has no great rate. */
+  /** The span of the samples, at least all windows but one: a sensor that has just begun shows no high rate. */
   #spanMs(now: number): number {
     const elapsed = now - Math.min(...this.#samples.map(({ start }) => start))
     const missing = Math.max(0, windows - 1 - Math.floor(elapsed / windowMs))
     return Math.max(1, elapsed + missing * windowMs)
   }
 
-  /** One sample more than there are windows: the oldest may overlap them. */
+  /** Starts the next sample. There is one sample more than windows, because the oldest may overlap them. */
   #advance(now: number): void {
     this.#at = (this.#at + 1) % (windows + 1)
     const next = this.#samples[this.#at]

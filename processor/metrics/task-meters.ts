@@ -8,8 +8,8 @@ export interface Traffic {
 }
 
 /**
- * What stands for the topic where a sink chooses one for each record: whoever writes the records names those, a client its reply topic, and
- * a series for each would have no end. No topic may have this name.
+ * Stands for the topic in metrics of a sink that chooses a topic for each record. Writers of records name such topics (a client names its reply
+ * topic), so a series for each would have no bound. No topic may have this name.
  */
 export const chosenTopics = '(chosen)'
 
@@ -17,27 +17,27 @@ export const chosenTopics = '(chosen)'
 interface Owner {
   readonly time: SampleTime
   readonly thread: string
-  /** Of the thread, in ms. */
+  /** The thread's sensor of punctuation times, in ms. */
   readonly punctuate: Sensor | null
 }
 
-/** What a task counts of itself and of its nodes, over all the times that it was opened. Latencies are nanoseconds, as Kafka Streams' are at this level. */
+/** Metrics of a task and of its nodes, over all the times that it was opened. Latencies are nanoseconds, as in Kafka Streams at this level. */
 export class TaskMeters {
   readonly time: SampleTime
-  /** Records, a pass at a time. */
+  /** Counts records, once a pass. */
   readonly process: Sensor
-  /** Records that were not for the operator that they came to, and what a handler let pass. */
+  /** Counts records that their operator does not take, and failures that a handler let pass. */
   readonly dropped: Sensor
-  /** How far behind stream time records are, ms. */
+  /** Distance of records to stream time, in ms. */
   readonly lateness: Sensor
-  /** Per record, over the records of a pass. */
+  /** Time per record, averaged over a pass. */
   readonly processLatency: Sensor
-  /** Processed although an input had nothing. */
+  /** Counts records processed although an input was empty. */
   readonly enforced: Sensor
-  /** Part of the thread's processing time that was this task's, in the last turn. */
+  /** The task's part of the thread's processing time in the last turn. */
   processRatio = 0
   #passMs = 0
-  /** Records that it has been given and has not processed: told by the task that is open. */
+  /** Records that the task has been given and has not processed; the open task sets this function. */
   buffered: () => number = () => 0
   readonly #all: Meters[] = []
   readonly #own: Meters
@@ -72,19 +72,19 @@ export class TaskMeters {
     this.#threadPunctuate?.record(latencyMs)
   }
 
-  /** One pass over the task is over. */
+  /** Ends one pass over the task. */
   passed(records: number, ms: number): void {
     this.#passMs = ms
     if (records > 0) this.processLatency.record((ms / records) * nanosecondsPerMs)
   }
 
-  /** All tasks have had their pass, which took so long together. */
+  /** Ends a turn in which all tasks had their pass. `ms` is the time of all passes. */
   endTurn(ms: number): void {
     this.processRatio = ms > 0 ? this.#passMs / ms : 0
     this.#passMs = 0
   }
 
-  /** What a handler let pass and was put aside. Beyond Kafka Streams. */
+  /** Counts records that a handler let pass and that became dead letters. Beyond Kafka Streams. */
   get deadLetters(): Sensor {
     this.#deadLetters ??= this.#own.sensor('dead-letters', ['total'])
     return this.#deadLetters
@@ -94,7 +94,7 @@ export class TaskMeters {
     return there(this.#nodes, name, () => new NodeMeters(name, (group, tags) => this.#add(group, tags)))
   }
 
-  /** Of a suppression's buffer, whose store it is. */
+  /** Metrics of a suppression's buffer, by its store. */
   buffer(store: string): BufferMeters {
     return there(this.#buffers, store, () => new BufferMeters(this.#add('stream-state-metrics', { 'in-memory-suppression-state-id': store })))
   }
@@ -128,13 +128,13 @@ export class NodeMeters {
     this.#meters = add('stream-processor-node-metrics', { 'processor-node-id': name })
   }
 
-  /** Of records at a source or at a node without children (KIP-613): from their timestamp to now, ms. */
+  /** Age of records at a source or at a node without children (KIP-613): now minus their timestamp, in ms. */
   get endToEnd(): Sensor {
     this.#endToEnd ??= this.#meters.sensor('record-e2e-latency', ['avg', 'min', 'max'])
     return this.#endToEnd
   }
 
-  /** Of a source node. */
+  /** Counts records at a source node. */
   get source(): Sensor {
     this.#source ??= this.#meters.sensor('process', ['sumRate', 'sumTotal'])
     return this.#source
@@ -145,7 +145,7 @@ export class NodeMeters {
     return this.#suppressionEmit
   }
 
-  /** Of an aggregation that emits on window close (KIP-825). */
+  /** Metrics of an aggregation that emits on window close (KIP-825). */
   get finalEmit(): { readonly records: Sensor; readonly latencyMs: Sensor } {
     this.#finalEmit ??= {
       records: this.#meters.sensor('window-aggregate-final-emit', ['sumRate', 'sumTotal']),

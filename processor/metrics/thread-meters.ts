@@ -1,7 +1,7 @@
 import { Meters, type Metric } from './meters.ts'
 import type { SampleTime, Sensor } from './sensor.ts'
 
-/** What a thread counts of itself. Latencies are milliseconds, as Kafka Streams' are at this level. */
+/** Metrics of a thread. Latencies are milliseconds, as in Kafka Streams at this level. */
 export class ThreadMeters {
   readonly time: SampleTime
   readonly thread: string
@@ -9,21 +9,21 @@ export class ThreadMeters {
   readonly poll: Sensor
   readonly pollRecords: Sensor
   readonly processRecords: Sensor
-  /** Per record, over the records of a pass. */
+  /** Time per record, averaged over a pass. */
   readonly processLatency: Sensor
   readonly process: Sensor
   readonly punctuate: Sensor
   readonly taskCreated: Sensor
   readonly taskClosed: Sensor
   readonly #meters: Meters
-  /** How the time of the loop's turns was spent. */
+  /** Parts of the time of the loop's turns. */
   readonly #polling: Sensor
   readonly #processing: Sensor
   readonly #punctuating: Sensor
   readonly #committing: Sensor
   readonly #turns: Sensor
 
-  /** `startedAt`, epoch ms; `state`, the ordinal of Kafka Streams' StreamThread.State. */
+  /** `startedAt` is epoch ms; `state` gives the ordinal of Kafka Streams' StreamThread.State. */
   constructor(thread: string, { startedAt, state }: { readonly startedAt: number; readonly state: () => number }) {
     this.thread = thread
     this.time = { now: startedAt }
@@ -48,7 +48,7 @@ export class ThreadMeters {
     meters.gauge('blocked-time-ns-total', () => this.#polling.sum * nanosecondsPerMs)
   }
 
-  /** One turn of the loop is over, and how its time was spent. */
+  /** Records how the time of one turn of the loop was spent. */
   turned(spent: { readonly pollMs: number; readonly processMs: number; readonly punctuateMs: number; readonly commitMs: number }): void {
     const { pollMs, processMs, punctuateMs, commitMs } = spent
     this.#polling.record(pollMs)

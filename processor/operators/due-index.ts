@@ -10,7 +10,7 @@ export class DueIndex {
   readonly #context: ProcessorContext<never, never>
   readonly #fire: (key: string, isDue: (time: number) => boolean) => void
   #next = Number.POSITIVE_INFINITY
-  /** Nothing is due before this: a scan that starts here does not step over what was deleted. */
+  /** The time before which no key is due. A scan that starts here does not step over deleted rows. */
   #floor = 0
   #timer: Cancellable | null = null
 
@@ -61,7 +61,7 @@ export class DueIndex {
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
       const due = Number.parseInt(row.slice(0, timeDigits), 16)
       if (Number.isNaN(due)) {
-        // Whoever may write to the changelog has written it.
+        // No index writes such a row: another writer of the changelog has written it.
         this.#store.put(row, null)
         continue
       }

@@ -4,26 +4,26 @@ import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { KeptNumber, Worth } from '../state/task-memory.ts'
 import type { TableUpdate } from '../task/table-cache.ts'
 
-/** What the engine's own operators have beyond a user's processors. */
+/** The context of the engine's own operators. It adds to the context of a user's processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
-  /** A number of this node's own that is kept with the task's position; `needed` unless told. */
+  /** A number of this node that is kept with the task's position; `needed` by default. */
   kept(name: string, worth?: Worth): KeptNumber
-  /** How the updates of a table that this node keeps go on: at once, or held back in a cache. */
+  /** Sends on the updates of a table that this node keeps: at once, or held back in a cache. */
   updates(store: string | null, sendsOld: () => boolean): TableUpdates
-  /** One thing for several nodes of a task; `owner` says which. */
+  /** A value that several nodes of a task share. `owner` identifies it. */
   shared<T>(owner: object, make: () => T): T
-  /** How often, at most, closed windows are looked for; 0: with each record. */
+  /** The shortest time between two searches for closed windows, in ms; 0: with each record. */
   readonly emitIntervalMs: number
-  /** As `forward`, as if the record read at this place were in hand. */
+  /** Forwards a record as if the record read at this place were in hand. */
   forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void
-  /** Counts a record that is not for its operator. */
+  /** Counts a record that the operator does not take. */
   drop(): void
   readonly meters: NodeMeters
   bufferMeters(store: string): BufferMeters
 }
 
 export interface TableUpdates {
-  /** Then `before` is asked for with every update, whether old values are sent or not. */
+  /** True where a cache holds updates back. Every update then needs `before`, whether old values are sent or not. */
   readonly areHeldBack: boolean
   send(update: TableUpdate): void
 }

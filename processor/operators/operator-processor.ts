@@ -28,7 +28,7 @@ import { TableSourceProcessor } from './streams/table-source.ts'
 import { WindowAggregateProcessor } from './streams/window-aggregate.ts'
 import { TransformProcessor } from './transform.ts'
 
-/** As a user's processor, with the more that the engine gives its own. */
+/** A user's processor with the larger context of the engine's own operators. */
 export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unknown, unknown>, 'init'> {
   init?(context: OperatorContext): void
 }
@@ -64,7 +64,7 @@ const makers: Makers = {
   'subscription-resolve': (operator) => new SubscriptionResolveProcessor(operator),
 }
 
-/** What does an operator, made anew for each task. */
+/** A new processor for an operator, one for each task. */
 export function operatorProcessor(operator: Operator): OperatorProcessor {
   return (makers[operator.op] as (operator: Operator) => unknown)(operator) as OperatorProcessor
 }

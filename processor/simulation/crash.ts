@@ -1,22 +1,21 @@
 /**
- * The steps of a commit, in order. A crash *at* a step is one just before what the step's name says has happened:
+ * The steps of a commit, in order, and the state of things when a process crashes at each of them:
  *  - `begin`: nothing is written yet
- *  - `records`, `state`, `positions`: each of them written; visible after a crash only where the commit is not atomic
- *  - `durable`: everything is there, and nobody has been told
- *  - `told`: whoever waited knows
+ *  - `records`, `state`, `positions`: each of them is written; visible after a crash only where the commit is not atomic
+ *  - `durable`, `told`: everything is written, and the caller has not been told
  *
- * Where a commit is not atomic there is one more, behind `begin`: at `torn` some partitions have their records, others do not.
+ * Where a commit is not atomic, `torn` follows `begin`: some partitions have their records, others do not.
  */
 export const commitSteps = ['begin', 'records', 'state', 'positions', 'durable', 'told'] as const
 export type CommitStep = (typeof commitSteps)[number] | 'torn'
 
 export interface CrashPoint {
-  /** Counted from 0 over the life of one log object. */
+  /** The number of the commit, from 0 over the life of one log object. */
   readonly commit: number
   readonly step: CommitStep
 }
 
-/** What a process that has crashed does from then on. */
+/** A promise that never settles: calls of a crashed process never return. */
 export function never<T>(): Promise<T> {
   return new Promise(() => {})
 }

@@ -15,7 +15,7 @@ import { never } from './crash.ts'
 import type { SimulatedLog } from './simulated-log.ts'
 import type { SimulatedPartition } from './simulated-partition.ts'
 
-/** The members of one group. Partitions of one number go to one member, turned by `rotation`. */
+/** The members of one group. Partitions with the same number go to the same member; `rotation` moves them on. */
 export class SimulatedGroup {
   readonly members: SimulatedConsumer[] = []
   rotation = 0
@@ -27,7 +27,7 @@ export class SimulatedGroup {
     return able[(partition.number + this.rotation) % able.length]
   }
 
-  /** What the first member decided, the leader, since the group last changed. Null where members have no assignor. */
+  /** The assignment that the leader, the first member, made since the group last changed. Null where members have no assignor. */
   decided(partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> | null {
     const assignor = this.members[0]?.subscription.assignor
     if (assignor === undefined) return null
@@ -118,7 +118,7 @@ export class SimulatedConsumer implements Consumer {
     this.#group.changed()
   }
 
-  /** As the leader sees it. */
+  /** This member as the leader sees it. */
   asMember(): GroupMember {
     const { topics, assignor, instanceId = null } = this.subscription
     return { id: this.#id, instanceId, topics, owned: [...this.#owned.keys()].map(placeOf), data: assignor?.memberData() ?? new Uint8Array(0) }
@@ -187,7 +187,7 @@ export class SimulatedConsumer implements Consumer {
     return all.filter(({ topic, number }) => partitions.some((one) => one.topic === topic && one.partition === number))
   }
 
-  /** Of partitions whose position retention has taken. */
+  /** Finds new positions for partitions whose position retention has deleted. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.subscription
     if (outOfRange === undefined) return
@@ -254,7 +254,7 @@ export class SimulatedConsumer implements Consumer {
   }
 }
 
-/** Follows one partition's durable records. */
+/** Follows the durable records of one partition. */
 export class SimulatedReader implements Reader {
   readonly ready = Promise.resolve()
   readonly #partition: SimulatedPartition

@@ -5,10 +5,10 @@ export interface DurableRecord extends LogRecord {
   readonly value: Uint8Array | null
 }
 
-/** What survives a crash: everything that a commit or a send has made durable. */
+/** Data that survives a crash: everything that a commit or a send has made durable. */
 export class SimulatedDisk {
   readonly topics = new Map<string, DurableTopic>()
-  /** Topics that were ever made: each has an id of its own. */
+  /** Count of topics ever created: each has an id of its own. */
   topicsMade = 0
   readonly positions = new Map<string, Position>()
   readonly #stores = new Map<string, SimulatedStore>()
@@ -43,7 +43,7 @@ export interface DurablePartition {
   end: number
 }
 
-/** Keys in the order of their bytes. */
+/** A store with its keys in the order of their bytes. */
 class SimulatedStore implements StoreBytes {
   readonly #entries = new Map<string, Uint8Array>()
   #sorted = new SortedIds()
@@ -57,7 +57,7 @@ class SimulatedStore implements StoreBytes {
   }
 
   *range(from: Uint8Array | null, to: Uint8Array | null, { reverse = false } = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
-    // What changes while somebody iterates is not seen, as with a snapshot.
+    // An iteration does not see later changes, like a snapshot.
     const names = this.#sorted.between(from === null ? null : nameOf(from), to === null ? null : nameOf(to))
     for (const name of reverse ? names.reverse() : names) {
       const value = this.#entries.get(name)

@@ -25,16 +25,16 @@ import { type OpenRecord, SimulatedPartition } from './simulated-partition.ts'
 import type { SimulatedRandom } from './simulated-random.ts'
 
 export interface SimulatedLogOptions {
-  /** What an earlier log on it made durable is there. */
+  /** The disk, with everything that earlier logs on it made durable. */
   readonly disk: SimulatedDisk
   readonly clock: Clock
   readonly random: SimulatedRandom
   readonly traits: LogTraits
-  /** Else state is rebuilt from changelogs, as on Kafka. */
+  /** False: state is rebuilt from changelogs, as on Kafka. */
   readonly keepsState?: boolean
-  /** Each step of a commit takes up to this long. */
+  /** The longest time of a step of a commit, in ms. */
   readonly maxStepMs?: number
-  /** Null: it does not crash by itself. */
+  /** The step at which the log crashes by itself. Null: it does not. */
   readonly crash?: CrashPoint | null
 }
 
@@ -43,7 +43,7 @@ interface Appended {
   readonly record: OpenRecord
 }
 
-/** A log in memory, of one process, with time and chance from outside: one seed, one history, a crash wherever one is wanted. */
+/** A log in memory, for one process. Time and chance come from outside: one seed gives one history, and a crash can come at any step. */
 export class SimulatedLog implements Log {
   readonly traits: LogTraits
   readonly #options: SimulatedLogOptions
@@ -80,7 +80,7 @@ export class SimulatedLog implements Log {
     return this.#crashed
   }
 
-  /** Commits that were begun; a crash point names one of them. */
+  /** Count of commits begun. A crash point names one of them. */
   get commits(): number {
     return this.#commits
   }
@@ -89,7 +89,7 @@ export class SimulatedLog implements Log {
     return { pendingBytes: 0, maxPendingBytes: Number.MAX_SAFE_INTEGER }
   }
 
-  /** From now on this process hears nothing and changes nothing. */
+  /** Stops the process: from now on it hears nothing and changes nothing. */
   crash(): void {
     this.#crashed = true
     this.#cancelRetention()
@@ -103,7 +103,7 @@ export class SimulatedLog implements Log {
     there.changed()
   }
 
-  /** As if another process had taken over what this group's producers write for. */
+  /** Fences this group's producers, as if another process had taken over its tasks. */
   fence(group: string): void {
     for (const producer of this.#producers) if (producer.group === group) producer.isFenced = true
   }
@@ -261,7 +261,7 @@ export class SimulatedLog implements Log {
     })
   }
 
-  /** Rides on a commit, or is synced by itself. */
+  /** Syncs single records, unless a commit takes them along. */
   async #flushLoose(): Promise<void> {
     const done = this.#last.then(async () => {
       await this.#delay()
@@ -283,7 +283,7 @@ export class SimulatedLog implements Log {
     makeDurable(appended)
   }
 
-  /** Brokers write partitions in any order. */
+  /** Splits records as brokers may: they write partitions in any order. */
   #torn(appended: readonly Appended[]): readonly [early: readonly Appended[], late: readonly Appended[]] {
     const partitions = [...new Set(appended.map(({ partition }) => partition))]
     const early = new Set(partitions.filter(() => this.#options.random.next() < 0.5))

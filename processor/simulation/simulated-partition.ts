@@ -7,7 +7,7 @@ export interface OpenRecord extends LogRecord {
   readonly owner: object | null
 }
 
-/** One partition as a process sees it: what is durable, and behind it what is open. */
+/** One partition as a process sees it: durable records, and open records behind them. */
 export class SimulatedPartition {
   readonly topic: string
   readonly number: number

@@ -1,7 +1,7 @@
 import { type ChangelogOffset, placeName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
-/** What survives of a process's copies of changelogs: pass it on, and the next process has what the last one had. */
+/** Files of a process's copies of changelogs, which survive a crash. Pass them to the next process, and it has the copies of the last one. */
 export class SimulatedStateFiles {
   readonly processId: string
   readonly stores = new SimulatedDisk()

@@ -4,8 +4,8 @@ import type { KeptStore, KeyValueStore, SessionStore, StateStore, ValueAndTimest
 import { partitionForKey } from '../partitioner.ts'
 
 /**
- * A store over all partitions of a driver's tasks, as one; plain values where the engine keeps timestamps beside them, as Kafka
- * Streams' driver shows them.
+ * A view of a store over all partitions of a driver's tasks. It shows plain values where the engine keeps timestamps beside them, as Kafka Streams'
+ * driver does.
  */
 abstract class StoreView<S extends StateStore, K, V> implements StateStore {
   readonly name: string
@@ -20,7 +20,7 @@ abstract class StoreView<S extends StateStore, K, V> implements StateStore {
     this.#spec = spec
   }
 
-  /** The partition that a key belongs to. */
+  /** The store of the partition that a key belongs to. */
   protected storeOf(key: K): S {
     const store = this.stores[partitionForKey(this.#bytesOf(key), this.stores.length)]
     if (store === undefined) throw new RangeError(`${this.name} has no partitions`)
@@ -31,12 +31,12 @@ abstract class StoreView<S extends StateStore, K, V> implements StateStore {
     return (this.#spec.timestamped && row !== null ? (row as ValueAndTimestamp<V>).value : row) as V | null
   }
 
-  /** As the engine keeps it: what is written from outside has no time of its own. */
+  /** The value as the engine keeps it. A value that is written from outside has no timestamp. */
   protected kept(value: V | null): never {
     return (this.#spec.timestamped && value !== null ? { value, timestamp: -1 } : value) as never
   }
 
-  /** Of all partitions, in the order of the keys' bytes. */
+  /** Rows of all partitions, in the order of the keys' bytes. */
   protected *merged<Key>(
     rows: readonly Iterable<readonly [Key, unknown]>[],
     keyOf: (key: Key) => K,

@@ -39,7 +39,7 @@ import { KeyValueView, SessionView, WindowView } from './store-views.ts'
 export interface TestDriverConfig extends Partial<StreamsConfig> {
   /** Epoch ms of the wall clock at first. */
   readonly startTimeMs?: number
-  /** Of input topics; what the topology makes itself has as many as its inputs. 1 where not said. */
+  /** Partition counts of input topics; 1 by default. Topics of the topology itself have as many partitions as its inputs. */
   readonly partitions?: { readonly [topic: string]: number }
 }
 
@@ -57,9 +57,9 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
-  /** By task, since several may read one partition. */
+  /** Positions by task and partition, since several tasks may read one partition. */
   readonly #positions = new Map<string, Position>()
-  /** Every record, by partition, at the place of its offset. */
+  /** All records by partition. A record's index is its offset. */
   readonly #log = new Map<string, LogRecord[]>()
   readonly #topics = new Set<string>()
   readonly #outputs = new Map<string, Produced>()
@@ -70,7 +70,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #batchers: Batchers
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
-  /** Of the topics that the topology makes for itself. */
+  /** Partition counts of the topics that the topology creates for itself. */
   #ownPartitions: ReadonlyMap<string, number> = new Map()
   /** Records whose serdes fetch something first, in order. */
   #preparing: Preparing[] = []
@@ -110,7 +110,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return new TestInputTopic(this.#clock, (record) => this.#pipe({ ...record, topic: name }), name, key, value)
   }
 
-  /** A topic that a source's pattern may match is read from now on. */
+  /** Begins to read a topic that a source's pattern may match. */
   #discover(topic: string): void {
     if (this.#topics.has(topic)) return
     this.#topics.add(topic)
@@ -135,7 +135,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return new TestOutputTopic(this.#outputOf(name), name, key, value)
   }
 
-  /** Topics that something was written to, inputs left out. */
+  /** Topics that the program has written to, without input topics. */
   get producedTopicNames(): readonly string[] {
     const own = new Set(this.#topology.subtopologies().flatMap(({ sources }) => sources))
     return [...this.#outputs.keys()].filter((topic) => !own.has(topic) || this.#topology.internalTopics.has(topic)).sort()
@@ -152,7 +152,7 @@ export class TopologyTestDriver implements AsyncDisposable {
    * @remarks Stream time does not move: it is the highest timestamp among the records, so windows close when a later record is piped.
    */
   async advanceWallClockTime(ms: number): Promise<void> {
-    // What was piped and not waited for has begun.
+    // Records that were piped without an await begin first.
     await this.#clock.settle()
     const calls = this.#batchers.calls
     await this.#clock.advance(ms)
@@ -304,7 +304,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /** What was read and not committed when the tasks were killed. */
+  /** Delivers again the records that were read and not committed when the tasks were killed. */
   #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
     const records = this.#log.get(placeName({ topic, partition }))?.slice(position?.offset ?? 0) ?? []
     for (const record of records) this.#deliver(task, { topic, partition }, record)
@@ -318,7 +318,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#settle()
   }
 
-  /** Everything that can happen without the clock moving. Fewer calls than `callsLeft` are not waited for: it may be time that ends them. */
+  /**
+   * Settles when nothing more can happen while the clock stands still. It does not wait for the last `callsLeft` calls, which time may have to end.
+   */
   async #settle(callsLeft = 0): Promise<void> {
     await this.#opened()
     this.#commit()
@@ -341,7 +343,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#workers = await OpenWorkers.open(this.#topology.nodes.values())
   }
 
-  /** One after the other, each with all that follows from it. */
+  /** Prepares records one after the other, each with all that follows from it. */
   async #prepare(): Promise<void> {
     for (let next = this.#preparing[0]; next !== undefined; next = this.#preparing[0]) {
       const { task, source, record, promise } = next
@@ -358,7 +360,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   #give({ task, topic, partition, record }: Pick<Preparing, 'task' | 'topic' | 'partition' | 'record'>): void {
     task.add(topic, partition, [record])
     this.#unwrapped(() => task.advance())
-    // Whatever lies before it in other topics: a global store takes its records as they come.
+    // A global store takes its records as they come, even if older records wait in other topics.
     if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
   }
 
@@ -367,7 +369,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.#workers.of(node)
   }
 
-  /** What a handler let stand, as what it is. */
+  /** Throws the cause of a failure that a handler let stand. */
   #unwrapped<T>(act: () => T): T {
     try {
       return act()
@@ -376,7 +378,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /** Oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. */
+  /** Processes the oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. */
   #processAll(): void {
     for (;;) {
       const queue = this.#waiting.first
@@ -402,13 +404,13 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (const task of this.#tasks) task.committed()
   }
 
-  /** As an application on Kafka logs them: one record a row that a commit changes. */
+  /** Logs changes as an application on Kafka does: one record for each row that a commit changes. */
   #logChanges(store: string, changes: readonly ChangelogRecord[]): void {
     const { records } = this.#outputOf(changelogTopic(this.#applicationId, store))
     for (const change of changes) records.push({ ...change, offset: records.length })
   }
 
-  /** Of a task: what was sent is there to be read. */
+  /** Takes a record that a task sends. Readers can read it at once. */
   #emit(produced: ProducerRecord): void {
     const record = this.#append(produced)
     this.#outputOf(produced.topic).records.push(record)
@@ -524,7 +526,10 @@ export class TestInputTopic<K, V> {
   }
 }
 
-/** What a program has sent to a topic, and how far it was read: by all of the topic's readers together, as in Kafka Streams' driver. */
+/**
+ * Records that a program has sent to a topic, and the index of the next one to read, which all readers of the topic share, as in Kafka Streams'
+ * driver.
+ */
 interface Produced {
   readonly records: LogRecord[]
   next: number

@@ -4,16 +4,16 @@ import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-on-disk.ts'
 import { type RestoredRows, restoredRows } from './restored-rows.ts'
 
-/** Where a changelog lies now. */
+/** Offsets of a changelog. */
 export interface ChangelogRange {
   readonly start: number
-  /** Of a changelog, past all that is written; of a topic that stands for one, the task's position in it. */
+  /** The offset past the last record of a changelog; for a topic that stands for one, the task's position in it. */
   readonly end: number
   /** See `TopicInfo.id`. */
   readonly topicId: string | null
 }
 
-/** Brings one store of a disk to where its changelog is, and on from there. */
+/** Brings one store on a disk up to its changelog, and keeps it there. */
 export class ChangelogCopy {
   readonly changelog: StoreChangelog
   readonly #disk: TaskDisk
@@ -24,7 +24,7 @@ export class ChangelogCopy {
   #reader: Reader | null = null
   #position = 0
   #topicId: string | null = null
-  /** What was begun before a pause does not count. */
+  /** Counts pauses. A read that began before a pause is dropped. */
   #epoch = 0
   #closed = false
 
@@ -33,7 +33,7 @@ export class ChangelogCopy {
     readonly disk: TaskDisk
     readonly log: Log
     readonly onRecords: (count: number, copy: ChangelogCopy) => void
-    /** What the disk had of the store is of no use, and all of it is read anew. */
+    /** Called when the disk's copy of the store is useless and the whole changelog is read again. */
     readonly onAnew: (why: string) => void
   }) {
     this.changelog = options.changelog
@@ -43,14 +43,14 @@ export class ChangelogCopy {
     this.#onAnew = options.onAnew
   }
 
-  /** The next offset to be read; the store may be behind by what is not written yet. */
+  /** The next offset to read. The store may be behind it by the rows that are not written yet. */
   get position(): number {
     return this.#position
   }
 
   /**
-   * Looks where to go on. What the disk has counts as long as it is a part of this changelog: one that starts later, or ends before, has
-   * lost something that the disk never heard of, or is another one of the same name, as one with another id surely is.
+   * Finds the offset to go on from. The disk's rows count only while they are a part of this changelog. A changelog that starts later or ends
+   * earlier has lost records unknown to the disk, or is another topic of the same name; one with another id certainly is.
    */
   begin({ start, end, topicId }: ChangelogRange): void {
     const { store, place } = this.changelog
@@ -65,36 +65,36 @@ export class ChangelogCopy {
       keptNumbers.forget(this.#disk, store.name)
     }
     this.#position = isPart ? there : start
-    // Of an empty changelog there is a copy too.
+    // An empty changelog gets a copy too.
     if (!isPart || (topicId !== null && this.#disk.topicId(place) === null)) {
       this.#disk.write({ changes: [], offsets: [{ ...place, offset: this.#position, ...(topicId === null ? {} : { topicId }) }] })
     }
     this.#rows = restoredRows(store, this.#disk.store(store.name), keptNumbers.read(this.#disk))
   }
 
-  /** Settles when the store is there, or when it is closed. */
+  /** Settles when the store is restored, or when the copy is closed. */
   async readTo(end: number): Promise<void> {
     if (this.#position >= end) return
     const epoch = this.#epoch
     await this.#read({ to: end })
-    // Behind the last record there may be others that do not count.
+    // Offsets without records (transaction markers) may follow the last record.
     if (this.#closed || epoch !== this.#epoch) return
     this.#position = end
     this.#write()
   }
 
-  /** Goes on for good. */
+  /** Reads on until the copy is paused or closed. */
   follow(): Promise<void> {
     return this.#read({})
   }
 
-  /** Lets go of what it reads; `begin` goes on. */
+  /** Stops reading; `begin` goes on. */
   pause(): void {
     this.#epoch++
     void this.#reader?.close()
   }
 
-  /** It is there: what it read with is of no use any more. `begin` makes it anew. */
+  /** Frees the row buffers once the store is restored. `begin` makes new ones. */
   rest(): void {
     this.#rows = null
   }
@@ -104,7 +104,7 @@ export class ChangelogCopy {
     void this.#reader?.close()
   }
 
-  /** What there is to be read comes fast, and is written much at a time; what comes later, when it comes. */
+  /** Reads records into the store. Records that exist already are written in large batches; later ones are written as they come. */
   async #read(until: { readonly to?: number }): Promise<void> {
     if (this.#closed) return
     const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until, whole: { topicId: this.#topicId } })
@@ -118,7 +118,7 @@ export class ChangelogCopy {
       this.#position = last.offset + 1
       if (until.to === undefined || this.#rows?.isFull) this.#write()
       this.#onRecords(records.length, this)
-      // What is there already comes without waiting: others have their turn all the same.
+      // Existing records come without waiting, so the loop gives way to others after each batch.
       await nextTurn()
     }
   }
@@ -128,13 +128,13 @@ export class ChangelogCopy {
     const rows = this.#rows
     const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
     this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
-    // A changelog is not told of what has run out.
+    // A changelog has no records of rows that ran out.
     const floor = rows?.takeFloor() ?? null
     if (floor !== null) this.#disk.store(store.name).clearBefore?.(floor)
   }
 }
 
-/** Why an offset is none of this changelog; null where it may be one. */
+/** The reason why an offset does not belong to this changelog; null where it may. */
 export function otherwise({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
   if (topicId !== null && now.topicId !== null && topicId !== now.topicId) return 'was deleted and made anew'
   if (offset < now.start) return `begins at ${now.start}, where the disk has it up to ${offset}`

@@ -1,26 +1,26 @@
 import { type Log, type PartitionOffsets, placeName, type TopicInfo, type TopicPartition } from '../ports.ts'
 
-/** Where one lies. */
+/** Start and end of one changelog. */
 export interface ChangelogEdges extends PartitionOffsets {
   /** See `TopicInfo.id`. */
   readonly topicId: string | null
 }
 
-/** Of one that is not there. */
+/** The edges of a changelog that does not exist. */
 export const noChangelog: ChangelogEdges = { start: 0, end: 0, topicId: null }
 
-/** Where changelogs start and end, asked for a topic at a time, however many of its partitions are asked for at once. */
+/** Starts and ends of changelogs. The log is asked once for a topic, however many of its partitions are wanted at that moment. */
 export class ChangelogEnds {
   readonly #log: Log
   #asked = new Map<string, Promise<TopicInfo | null>>()
-  /** As of the last time that they were asked for. */
+  /** Edges as of the last request. */
   readonly #known = new Map<string, ChangelogEdges>()
 
   constructor(log: Log) {
     this.#log = log
   }
 
-  /** As they are now. What does not exist has nothing. */
+  /** Edges as they are now. A topic that does not exist is empty. */
   async now(places: readonly TopicPartition[]): Promise<readonly ChangelogEdges[]> {
     const infos = await Promise.all(places.map(({ topic }) => this.#ask(topic)))
     return places.map((place, at) => {
@@ -37,7 +37,7 @@ export class ChangelogEnds {
   #ask(topic: string): Promise<TopicInfo | null> {
     const asked = this.#asked.get(topic)
     if (asked !== undefined) return asked
-    // Those who ask before it goes out share it; who asks later wants to know what has come since.
+    // Requests made before the call goes out share it. A later request starts a new call, because records may have come since.
     const asking = new Promise<void>((resolve) => queueMicrotask(resolve)).then(() => {
       this.#asked.delete(topic)
       return this.#log.topic(topic)

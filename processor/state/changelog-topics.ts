@@ -4,13 +4,13 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import type { TopicPartition, TopicSpec } from '../ports.ts'
 import { isLogged } from './task-store.ts'
 
-/** Where one store of one task can be rebuilt from. */
+/** The topic partition from which one store of one task can be rebuilt. */
 export interface StoreChangelog {
   readonly store: KeptStore
   readonly place: TopicPartition
   /** The topic that the store is a table of: read up to the task's position, and never written by its commits. */
   readonly isSource: boolean
-  /** Of that topic, where it is to be written down with the store. */
+  /** Id of that topic, where it is stored together with the rows. */
   readonly topicId?: string | null
 }
 
@@ -23,7 +23,7 @@ export function changelogsOf(applicationId: string, { stores }: Subtopology, par
   })
 }
 
-/** As Kafka Streams makes them: one partition a task, compacted, and windows go when nobody can ask for them any more. */
+/** Changelog topics as Kafka Streams creates them: one partition for each task, compacted, and windows are deleted once they are past retention. */
 export function changelogTopics(
   applicationId: string,
   subtopologies: readonly Subtopology[],

@@ -3,10 +3,10 @@ import type { KeptStore } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
 import { readLong, writeLong } from './long.ts'
 
-/** A change of one row, and the time of the record that did it. */
+/** A change of one row, and the timestamp of the record that caused it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
 
-/** Of a row that was dropped with its segment: a changelog forgets by its own retention. */
+/** The timestamp of a row that was dropped with its segment. It gets no changelog record: a changelog forgets by its own retention. */
 export const ranOut = -2
 
 /**
@@ -26,7 +26,7 @@ export class Changelog {
     this.#segmentMs = segmentMsOf(store.retentionMs ?? Number.MAX_SAFE_INTEGER)
   }
 
-  /** Null where nothing of it goes to the changelog: what merely ran out. */
+  /** The changelog record of a change; null for a row that merely ran out. */
   recordOf([row, value, timestamp]: RowChange): ChangelogRecord | null {
     if (timestamp === ranOut) return null
     const key = this.#keyIn(row)
@@ -45,12 +45,12 @@ export class Changelog {
     return [row, timed, timestamp]
   }
 
-  /** Bytes that a key of the changelog has at the least. */
+  /** The least length of a changelog key, in bytes. */
   get minKeyBytes(): number {
     return this.#store.kind === 'window' ? 12 : this.#store.kind === 'session' ? 16 : 0
   }
 
-  /** The time that a row of the changelog stands for: a window's start, a session's end; -1 where rows have none. */
+  /** The time of a changelog row: a window's start, or a session's end; -1 where rows have none. */
   timeOf(key: Uint8Array): number {
     if (this.#store.kind === 'window') return readLong(key, key.length - 12)
     return this.#store.kind === 'session' ? readLong(key, key.length - 16) : -1
@@ -78,7 +78,7 @@ export class Changelog {
   }
 }
 
-/** As Kafka Streams': half of what is kept, a minute at the least. */
+/** Segment length as in Kafka Streams: half of the retention, at least a minute. */
 export function segmentMsOf(retentionMs: number): number {
   return Math.max(Math.floor(retentionMs / 2), 60_000)
 }

@@ -9,9 +9,9 @@ export class HeldEntries<V> {
   readonly #onRelease: (entry: StoreEntry<V>) => void
   /** Changed since the last commit was closed. */
   #dirty: StoreEntry<V>[] = []
-  /** One a commit on its way, oldest first. */
+  /** Entries of each commit on its way, oldest commit first. */
   readonly #committing: { readonly entries: readonly StoreEntry<V>[]; readonly floor: string }[] = []
-  /** In their order: there while the store is scanned, since one that is only asked by key needs none. */
+  /** Ids in their order. Kept only for a store that is scanned: reads by key need no order. */
   #ids: SortedIds | null = null
   #wasScanned = false
 
@@ -20,7 +20,7 @@ export class HeldEntries<V> {
     this.#onRelease = onRelease
   }
 
-  /** It is changed now. */
+  /** Notes that an entry has changed. */
   add(entry: StoreEntry<V>): void {
     if (entry.dirty) return
     if (entry.commits === 0) this.#ids?.add(entry.id)
@@ -59,7 +59,7 @@ export class HeldEntries<V> {
     return floor
   }
 
-  /** These went, held or not, since they lie before the floor. */
+  /** Drops entries below the floor, held or not. */
   forget(gone: readonly StoreEntry<V>[], floor: string): void {
     for (const { id } of gone) this.#ids?.delete(id)
     this.#dirty = this.#dirty.filter(({ id }) => id >= floor)

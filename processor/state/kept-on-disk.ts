@@ -13,7 +13,7 @@ export const keptNumbers = {
     return { store: name, entries: [...numbers].map(([of, value]) => [Buffer.from(of), float64(value)] as const) }
   },
 
-  /** As if none were kept of this store. */
+  /** Forgets the numbers of this store. */
   forget(disk: TaskDisk, store: string): void {
     const entries = [...keptNumbers.read(disk).keys()].filter((of) => ownerOf(of) === store).map((of) => [Buffer.from(of), null] as const)
     if (entries.length > 0) disk.write({ changes: [{ store: name, entries }], offsets: [] })

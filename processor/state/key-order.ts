@@ -1,7 +1,7 @@
 /**
- * Places of keys about in the order of their bytes; those of one key stay as they came. RocksDB puts what comes in order into its memtable
- * at a third of what it takes for each to be looked up from the top. About: by the four bytes behind what all have in common, which
- * costs a tenth of what is gained, where comparing whole keys would cost as much.
+ * Places of keys, roughly in byte order; records of one key keep their order. RocksDB inserts ordered keys into its memtable at a third of the cost
+ * of unordered ones. Only the four bytes after the common prefix are compared: this costs a tenth of the gain, and comparing whole keys would cost
+ * all of it.
  */
 export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   const places = new Float64Array(count)
@@ -20,7 +20,7 @@ export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
 /** A byte of the key at a place; undefined past its end. */
 type ByteAt = (place: number, at: number) => number | undefined
 
-/** Of all keys with the first. */
+/** Bytes that all keys have in common at their start. */
 function commonLength(count: number, byteAt: ByteAt): number {
   let common = Number.POSITIVE_INFINITY
   for (let place = 1; place < count && common > 0; place++) {
@@ -31,5 +31,5 @@ function commonLength(count: number, byteAt: ByteAt): number {
   return common === Number.POSITIVE_INFINITY ? 0 : common
 }
 
-/** A rank has 32.02 bits, and the place the rest of what a double holds. */
+/** A rank takes 32.02 bits, and the place takes the rest of a double. */
 const maxKeys = 2 ** 20

@@ -1,6 +1,6 @@
 import { keyOrder } from './key-order.ts'
 
-/** A record as far as a row is made of it. The bytes are good until the next one is asked for. */
+/** The parts of a record that make a row. The bytes are valid until the next record is taken. */
 export interface LastRecord {
   readonly key: Uint8Array
   readonly value: Uint8Array | null
@@ -8,25 +8,24 @@ export interface LastRecord {
 }
 
 /**
- * The last record of each key: all that a table is made of. A changelog has the same keys again and again until it is compacted, and
- * comparing bytes costs a tenth of writing a row. All of it lies in one buffer: as objects, what is waited with here would cost more in
- * garbage collection than it saves.
+ * The last record of each key: a table consists of nothing else. A changelog repeats its keys until it is compacted, and comparing bytes costs a
+ * tenth of writing a row. All records lie in one buffer: as objects they would cost more garbage collection than they save.
  */
 export class LastOfEachKey {
   #bytes = Buffer.allocUnsafe(minBytes)
   #used = 0
   #size = 0
-  /** By place: where the key begins, its length, where the value begins, its length (-1: null), the room that it has. */
+  /** Five numbers for each place: key offset, key length, value offset, value length (-1: null), and the room of the value. */
   #lies = new Int32Array(minKeys * fields)
   #timestamps = new Float64Array(minKeys)
-  /** One more than the place, at the key's hash or behind it. */
+  /** A hash table of places plus one, with linear probing; 0 is empty. */
   #places = new Int32Array(minKeys * 2)
 
   get size(): number {
     return this.#size
   }
 
-  /** That are taken up. */
+  /** Bytes in use. */
   get bytes(): number {
     return this.#used
   }
@@ -44,7 +43,7 @@ export class LastOfEachKey {
     this.#setValue(place * fields, value)
   }
 
-  /** About in the order of their keys. */
+  /** Gives the records, roughly in the order of their keys, and empties the buffer. */
   *take(): IterableIterator<LastRecord> {
     const [lies, bytes] = [this.#lies, this.#bytes]
     const byteAt = (place: number, at: number) => {
@@ -83,7 +82,7 @@ export class LastOfEachKey {
     return at
   }
 
-  /** A call costs more than a few bytes. */
+  /** Copies short arrays in a loop: a call of `set` costs more than a few bytes do. */
   #write(from: Uint8Array, at: number): void {
     const bytes = this.#bytes
     if (from.length > fewBytes) bytes.set(from, at)
@@ -94,7 +93,7 @@ export class LastOfEachKey {
     return this.#bytes.subarray(from, from + length)
   }
 
-  /** Where the key is, or would be. */
+  /** The slot of the key, or the empty slot where it would go. */
   #slotOf(key: Uint8Array): number {
     const mask = this.#places.length - 1
     let slot = hashOf(key) & mask
@@ -105,7 +104,7 @@ export class LastOfEachKey {
     return slot
   }
 
-  /** From the end: keys begin alike more often than they end so. */
+  /** Compares from the end, because keys share prefixes more often than suffixes. */
   #isAt(place: number, key: Uint8Array): boolean {
     const bytes = this.#bytes
     const from = this.#lies[place * fields] ?? 0

@@ -2,18 +2,18 @@ import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition 
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-on-disk.ts'
 
-/** What a commit does to a task's state, from when it is closed until it took effect. */
+/** Changes that a commit makes to a task's state, kept from the moment it is closed until it takes effect. */
 export interface LoggedChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
-  /** As they are with these changes. */
+  /** The numbers as of these changes. */
   readonly kept: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
 /**
- * The state of one task on a log that keeps none. A commit has its changes in the changelogs first, with everything else that it
- * has, and when it took effect they are written here, with the offsets that they bring the stores to in the same write. A crash in
- * between leaves the disk behind its changelogs by that commit, and what is missing is read from there.
+ * The state of one task on a log that keeps no state. A commit first appends its changes to the changelogs, with all its other records. When the
+ * commit has taken effect, one write brings the changes and their changelog offsets to the disk. After a crash in between, the disk is behind its
+ * changelogs by that commit, and the missing records are read from there.
  */
 export class LoggedState {
   readonly #disk: TaskDisk
@@ -25,12 +25,12 @@ export class LoggedState {
     this.#changelogs = changelogs
   }
 
-  /** Learnt from its changelogs, or written down with the rows. */
+  /** Numbers learnt from the changelogs, or stored with the rows. */
   get kept(): ReadonlyMap<string, number> {
     return keptNumbers.read(this.#disk)
   }
 
-  /** Of an input whose position is kept here; null where it has none yet. */
+  /** The position of an input that is kept on this disk; null where there is none yet. */
   offset(input: TopicPartition): number | null {
     return this.#disk.offset(input)
   }
@@ -39,7 +39,7 @@ export class LoggedState {
     return this.#disk.store(name)
   }
 
-  /** `isLast`: it belongs behind everything else of its commit. */
+  /** Appends the changes to the changelogs. `isLast`: the record goes behind everything else of its commit. */
   append(changes: readonly StoreChange[], append: (record: ProducerRecord, options: { readonly isLast: boolean }) => void): void {
     for (const { store, logged } of changes) {
       const changelog = this.#changelogs.find((one) => one.store.name === store && !one.isSource)
@@ -50,12 +50,14 @@ export class LoggedState {
     }
   }
 
-  /** A commit that is still on its way is read from the changelogs by whoever has the task next: the disk may be theirs by then. */
+  /**
+   * Ends all writes. The task's next owner reads a commit that is still on its way from the changelogs: the disk may belong to that owner by then.
+   */
   close(): void {
     this.#isClosed = true
   }
 
-  /** The commit took effect; its records end there. */
+  /** Writes a commit that took effect to the disk. `ends` are the changelogs' offsets after its records. */
   write({ changes, positions, kept }: LoggedChanges, ends: readonly (TopicPartition & { readonly offset: number })[]): void {
     if (this.#isClosed) return
     const offsets = this.#changelogs.flatMap(({ place, isSource, topicId = null }) => {

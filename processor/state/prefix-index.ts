@@ -1,9 +1,9 @@
 import { longIn, type StoreEntry } from './store-entry.ts'
 
-/** A store's rows in memory by all of their key but the last bytes: the windows of one key in one segment are found at once. */
+/** An index of a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
 export class PrefixIndex<V> {
   readonly #tailLength: number
-  /** Of each prefix and length, in the order of their ids. */
+  /** Rows by prefix and key length, in the order of their ids. */
   readonly #lists = new Map<string, StoreEntry<V>[]>()
 
   constructor(tailLength: number, entries: Iterable<StoreEntry<V>>) {
@@ -11,12 +11,12 @@ export class PrefixIndex<V> {
     for (const entry of entries) this.add(entry)
   }
 
-  /** Once: it must not be there. */
+  /** Adds an entry that is not in the index yet. */
   add(entry: StoreEntry<V>): void {
     const prefix = this.#prefixOf(entry)
     const list = this.#lists.get(prefix)
     if (list === undefined) this.#lists.set(prefix, [entry])
-    // An array that is pushed to takes room for sixteen more, and most have a few rows.
+    // `push` reserves room for sixteen more, and most lists have a few rows.
     else if (list.length < fewRows) this.#lists.set(prefix, inserted(list, entry))
     else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
     else list.splice(placeOf(list, entry.id), 0, entry)
@@ -32,7 +32,7 @@ export class PrefixIndex<V> {
     else list.splice(place, 1)
   }
 
-  /** Many at once, each list gone through once. */
+  /** Deletes many entries in one pass over each list. */
   deleteAll(entries: readonly StoreEntry<V>[]): void {
     for (const [prefix, gone] of Map.groupBy(entries, (entry) => this.#prefixOf(entry))) {
       const list = this.#lists.get(prefix)
@@ -44,7 +44,7 @@ export class PrefixIndex<V> {
     }
   }
 
-  /** Those with a number from `from` to `to` behind the prefix. A copy. */
+  /** A copy of the entries whose number behind the prefix lies between `from` and `to`. */
   between(prefix: string, from: number, to: number): StoreEntry<V>[] {
     const list = this.#lists.get(prefix)
     if (list === undefined) return []
@@ -69,12 +69,12 @@ function inserted<V>(list: readonly StoreEntry<V>[], entry: StoreEntry<V>): Stor
   return place === list.length ? [...list, entry] : list.toSpliced(place, 0, entry)
 }
 
-/** Where it is or would be. */
+/** The index of the id in the list, or the index where it would go. */
 function placeOf<V>(list: readonly StoreEntry<V>[], id: string): number {
   return firstFrom(list, (entry) => entry.id >= id)
 }
 
-/** The first place from which on it holds. */
+/** The first index at which `holds` is true; it is true from there on. */
 function firstFrom<V>(list: readonly StoreEntry<V>[], holds: (entry: StoreEntry<V>) => boolean): number {
   let low = 0
   for (let high = list.length; low < high; ) {

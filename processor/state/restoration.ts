@@ -5,21 +5,21 @@ import type { ChangelogCopy, ChangelogRange } from './changelog-copy.ts'
 export interface RestorationOptions {
   readonly task: string
   readonly copies: readonly ChangelogCopy[]
-  /** Where each changelog lies now; asked for once. */
+  /** Asks where each changelog lies now, once. */
   readonly ranges: (copies: readonly ChangelogCopy[]) => Promise<readonly ChangelogRange[]>
-  /** Of each copy: it begins, with where it is to come to; and it is there, or is given up before. */
+  /** Called for each copy when it begins, with the offset to reach. */
   readonly onStart: (copy: ChangelogCopy, end: number) => void
   readonly onEnd: (copy: ChangelogCopy, how: 'restored' | 'suspended') => void
 }
 
-/** A task's stores on their way to where its changelogs are. */
+/** The restoration of a task's stores from their changelogs. */
 export class Restoration {
   readonly task: string
   readonly done: Promise<void>
   readonly #options: RestorationOptions
   readonly #copies: readonly ChangelogCopy[]
   #ends: ReadonlyMap<ChangelogCopy, number> = new Map()
-  /** Begun, and not there. */
+  /** Copies that have begun and are not restored yet. */
   readonly #open = new Set<ChangelogCopy>()
   #closed = false
   #isDone = false
@@ -29,11 +29,11 @@ export class Restoration {
     this.#options = options
     this.#copies = options.copies
     this.done = this.#run()
-    // Who waits for it is told.
+    // Callers that await `done` hear of the failure.
     this.done.catch(() => this.close())
   }
 
-  /** Records, at the most: there may be offsets without one. */
+  /** An upper bound of the records still to read: some offsets have no record. */
   get remaining(): number {
     let remaining = 0
     for (const [copy, end] of this.#ends) remaining += Math.max(0, end - copy.position)
@@ -50,7 +50,7 @@ export class Restoration {
     this.#suspend()
   }
 
-  /** What goes while it is read is no failure: it is begun anew with what there is. */
+  /** Restores the copies. Records that retention deletes meanwhile are no failure: the copies begin again with the rest. */
   async #run(): Promise<void> {
     while (!this.#closed) {
       try {
@@ -89,10 +89,10 @@ export class Restoration {
   }
 }
 
-/** A changelog is not what it was when it was begun. */
+/** True for the error of a changelog that changed while it was read. */
 export function areRecordsGone(thrown: unknown): boolean {
   return thrown instanceof WaggleError && thrown.code === 'WAGGLE_RECORDS_GONE'
 }
 
-/** Partitions with where the task stands in them, as `Restoration` wants them of topics that stand for changelogs. */
+/** The task's positions in partitions of topics that stand for changelogs. */
 export type SourcePositions = readonly (TopicPartition & { readonly offset: number })[]

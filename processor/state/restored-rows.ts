@@ -8,22 +8,22 @@ import { TaskMemory } from './task-memory.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { WriteBackStore } from './write-back-store.ts'
 
-/** Makes a store's rows of its changelog's records, and learns the numbers that the store keeps on the way. */
+/** Turns changelog records into a store's rows, and learns the numbers that the store keeps. */
 export interface RestoredRows {
-  /** The next records. */
+  /** Adds the next records. */
   add(records: readonly LogRecord[]): void
   readonly isEmpty: boolean
-  /** What was added is better written before there is more of it. */
+  /** True when the rows should be written before more are added. */
   readonly isFull: boolean
-  /** What the records since the last call change, to be written before there are more. */
+  /** Takes the changes that the records since the last call make. */
   take(): Iterable<RowChange>
-  /** Rows before it have run out by what was read since the last call; null where none have, or where each goes by itself. */
+  /** The key below which all rows have run out, by the records since the last call; null where none have, or where each row goes by itself. */
   takeFloor(): Uint8Array | null
-  /** By the names that the store keeps them under. */
+  /** Numbers by the names that the store keeps them under. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
-/** `kept` is what the rows that are there already have brought the numbers to. */
+/** `kept` holds the numbers as of the rows that the disk already has. */
 export function restoredRows(store: KeptStore, bytes: StoreBytes, kept: ReadonlyMap<string, number>): RestoredRows {
   return store.kind === 'versioned' ? new RestoredVersions(store, bytes, kept) : new PlainRows(store, kept)
 }
@@ -35,7 +35,7 @@ class PlainRows implements RestoredRows {
   readonly #last = new LastOfEachKey()
   readonly #segmentMs: number
   #added = 0
-  /** The oldest segment that was kept when its floor was taken last. */
+  /** The oldest kept segment when the floor was last taken. */
   #dropped = 0
   #time: number
   #sequence: number
@@ -68,7 +68,7 @@ class PlainRows implements RestoredRows {
     const { kind, retainDuplicates } = this.#store
     this.#added += records.length
     for (const { key, value, timestamp } of records) {
-      // Whoever may write to the changelog has written it: no store has such a row.
+      // No store writes such a row: another writer of the changelog has written it.
       if (key === null || key.length < this.#changelog.minKeyBytes) continue
       this.#last.add(key, bytesOf(value), timestamp)
       if (kind === 'keyValue') continue
@@ -91,7 +91,7 @@ class PlainRows implements RestoredRows {
     return segmentBound(live)
   }
 
-  /** The oldest segment that is kept, as the store itself has it; 0 where all are. */
+  /** The oldest segment that the store itself keeps; 0 where it keeps all. */
   get #live(): number {
     const { kind, retentionMs } = this.#store
     return kind === 'keyValue' || retentionMs === null || this.#time < 0 ? 0 : Math.max(0, this.#segmentOf(this.#time - retentionMs))
@@ -102,7 +102,7 @@ class PlainRows implements RestoredRows {
   }
 }
 
-/** Versions are put again, in their order. */
+/** Restores a versioned store by putting all versions again, in their order. */
 class RestoredVersions implements RestoredRows {
   readonly #memory: TaskMemory
   readonly #rows: WriteBackStore<Uint8Array, Version>
@@ -153,7 +153,7 @@ function bytesOf(value: LogRecord['value']): Uint8Array | null {
 
 const cachedVersions = 10_000
 const manyVersions = 1000
-/** What a crash may cost to be read again. */
+/** Records that a crash may force to be read again. */
 const manyRecords = 250_000
 const manyRows = 20_000
 const manyBytes = 16 * 1024 * 1024

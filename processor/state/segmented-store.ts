@@ -95,7 +95,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   constructor(builder: KeptStore, rows: Rows<V>, options: StoreOptions) {
     super(builder, rows, options)
     this.#retainDuplicates = builder.retainDuplicates ?? false
-    // Without duplicates it says nothing, and a position has room for little.
+    // A store without duplicates needs no sequence number, and a position has little room.
     this.#sequence = this.#retainDuplicates ? options.memory.kept(`${builder.name}.sequence`, 'learnt') : { value: 0 }
     if (this.#sequence.value < 0) this.#sequence.value = 0
     this.#windowSizeMs = builder.windowSizeMs ?? 0

@@ -10,7 +10,7 @@ export class SortedIds {
     for (let at = 0; at < sorted.length; at += chunkSize / 2) this.#chunks.push(sorted.slice(at, at + chunkSize / 2))
   }
 
-  /** Once: it must not be there. */
+  /** Adds an id that is not in the list yet. */
   add(id: string): void {
     const at = Math.max(0, this.#chunkOf(id))
     const chunk = this.#chunks[at]
@@ -59,7 +59,7 @@ export class SortedIds {
 
 const chunkSize = 256
 
-/** Where `id` is or would be. */
+/** The index of `id`, or the index where it would go. */
 function placeOf(ids: readonly string[], id: string): number {
   let low = 0
   for (let high = ids.length; low < high; ) {

@@ -8,21 +8,21 @@ export interface StandbyOptions {
   readonly copies: readonly ChangelogCopy[]
   readonly ends: ChangelogEnds
   readonly clock: Clock
-  /** How far the task is in a topic that stands for a changelog; null where nobody has said. */
+  /** The task's position in a topic that stands for a changelog; null where nobody has told it. */
   readonly positionIn: (place: TopicPartition) => Promise<number | null>
-  /** Each of the copies, once. */
+  /** Called once for each copy. */
   readonly onStart: (copy: ChangelogCopy) => void
   readonly onEnd: (copy: ChangelogCopy) => void
-  /** It cannot be read for now: it is tried again. */
+  /** Called when a changelog cannot be read for now. The standby tries again. */
   readonly onFailure: (error: unknown) => void
 }
 
-/** Keeps copies of what a task that runs elsewhere has, until it is closed. */
+/** Keeps copies of the state of a task that runs elsewhere, until it is closed. */
 export class Standby {
   readonly copies: readonly ChangelogCopy[]
   readonly #options: StandbyOptions
   readonly #begun = new Set<ChangelogCopy>()
-  /** What was begun in an earlier round goes on no more. */
+  /** Counts rounds. Work that an earlier round began stops. */
   #round = 0
   #wake = () => {}
   #closed = false
@@ -56,7 +56,7 @@ export class Standby {
     }
   }
 
-  /** Until it is closed, or something cannot be read. */
+  /** Follows the changelogs until the standby is closed or a read fails. */
   async #follow(): Promise<void> {
     const changelogs = this.copies.map(({ changelog }) => changelog)
     const edges = await this.#options.ends.now(changelogs.map(({ place }) => place))
@@ -76,7 +76,7 @@ export class Standby {
     this.#begun.add(copy)
   }
 
-  /** A topic of others is read as far as the task has come in it: what is behind that is not in its table yet. */
+  /** Reads a topic of others only up to the task's position: the records behind it are not in the task's table yet. */
   async #followTask(sources: readonly ChangelogCopy[], round: number): Promise<void> {
     const goesOn = () => !this.#closed && round === this.#round
     while (goesOn()) {
@@ -103,7 +103,7 @@ export class Standby {
   }
 }
 
-/** How often a task's position is asked for. */
+/** Time between two requests for a task's position, in ms. */
 const followMs = 1000
 const backOffMs = 100
 const maxBackOffMs = 5000

@@ -6,16 +6,16 @@ export interface StoreRow<V> {
 /** A row of a store in memory. Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */
 export interface StoreEntry<V> extends StoreRow<V> {
   value: V | null
-  /** Of the record that changed it last. */
+  /** Timestamp of the record that changed the row last. */
   timestamp: number
-  /** What the newest commit, done or on its way, has under this key. */
+  /** Whether the newest commit, done or on its way, has a row with this key. */
   below: 'unknown' | 'absent' | 'present'
   dirty: boolean
   /** Commits on their way that hold this entry. */
   commits: number
 }
 
-/** Memory is the only right place to read it. */
+/** True while only memory has the right value. */
 export function isHeld<V>(entry: StoreEntry<V>): boolean {
   return entry.dirty || entry.commits > 0
 }
@@ -24,17 +24,17 @@ export function keyOf<V>({ id }: StoreRow<V>): Uint8Array {
   return Buffer.from(id, 'latin1')
 }
 
-/** Bytes as a string of code units 0–255: what a Map can look up. */
+/** Bytes as a string of code units 0–255, which a Map can look up. */
 export function idOf(key: Uint8Array): string {
   return (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
 }
 
-/** As the bytes compare, since each code unit is one. */
+/** Compares ids as their bytes compare, since each code unit is one byte. */
 export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** Of eight bytes, big-endian, as keys have times. */
+/** The id of a number's eight bytes, big-endian, as times lie in keys. */
 export function idOfLong(value: number): string {
   const [high, low] = [Math.floor(value / 2 ** 32), value >>> 0]
   return String.fromCharCode(

@@ -1,29 +1,29 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { nameCode } from './name-code.ts'
 
-/** A number that is kept with the task's position: back after a crash as the last commit had it; -1 at first. */
+/** A number that is kept with the task's position. After a crash it has the value of the last commit; -1 at first. */
 export interface KeptNumber {
   value: number
 }
 
 /**
- * What it costs to go on without a number, where a position has no room for all of them: nothing may be missing (`needed`), a restart
- * elsewhere forgets as much as one of Kafka Streams does (`forgettable`), or it is learnt from a changelog (`learnt`).
+ * The cost of losing a number, where a position has no room for all. `needed`: it must not be lost. `forgettable`: a restart elsewhere forgets as
+ * much as one of Kafka Streams does. `learnt`: a changelog has it too.
  */
 export type Worth = 'needed' | 'forgettable' | 'learnt'
 
 export type KeptValue = readonly [name: string, value: number, worth: Worth]
 
-/** What a task and its stores know together. */
+/** Values that a task shares with its stores. */
 export class TaskMemory {
   /** The time of the record in hand. */
   now = -1
   readonly #numbers = new Map<string, KeptNumber & { readonly worth: Worth }>()
-  /** By their names' codes: what earlier commits wrote down. */
+  /** Numbers of earlier commits, by the codes of their names. */
   readonly #before = new Map<number, number>()
   readonly #names = new Map<number, string>()
 
-  /** `before` is what earlier commits wrote down, by name or its code; of one that several did, the highest counts. */
+  /** `before`: numbers of earlier commits, by name or by code. The highest counts where several commits had one. */
   constructor(before: readonly (readonly [name: string | number, value: number, ...more: readonly unknown[]])[] = []) {
     for (const [name, value] of before) {
       const code = typeof name === 'number' ? name : nameCode(name)
@@ -31,7 +31,7 @@ export class TaskMemory {
     }
   }
 
-  /** What is known from elsewhere, of a number that no commit wrote down. */
+  /** Adds a number that another source knows and no commit wrote down. */
   learn(name: string, value: number): void {
     const code = nameCode(name)
     if (!this.#before.has(code)) this.#before.set(code, value)
@@ -53,7 +53,7 @@ export class TaskMemory {
     return [...this.#numbers].filter(([, { value }]) => value !== -1).map(([name, { value, worth }]) => [name, value, worth] as const)
   }
 
-  /** Numbers that it keeps, or will, and that nothing may be without. */
+  /** Count of the numbers that are kept now or later and must not be lost. */
   get needed(): number {
     let needed = 0
     for (const { worth } of this.#numbers.values()) if (worth === 'needed') needed++
@@ -61,7 +61,7 @@ export class TaskMemory {
   }
 }
 
-/** Of one memory, at two times. */
+/** Compares the numbers of one memory at two times. */
 export function sameNumbers(some: TaskMemory['numbers'], others: TaskMemory['numbers']): boolean {
   return some.length === others.length && some.every(([name, value], at) => name === others[at]?.[0] && value === others[at]?.[1])
 }

@@ -11,7 +11,7 @@ import { Restoration, type SourcePositions } from './restoration.ts'
 import { Standby } from './standby.ts'
 import { type StateListeners, StateListening } from './state-listening.ts'
 
-/** A task as its state is asked for. */
+/** A task whose state is requested. */
 export interface StatefulTask {
   readonly id: TaskId
   readonly subtopology: Subtopology
@@ -20,26 +20,26 @@ export interface StatefulTask {
 
 export interface TaskStatesOptions {
   readonly applicationId: string
-  /** In metrics: other threads of the process may have states of their own. */
+  /** The name in metrics: other threads of the process may have states of their own. */
   readonly name: string
   readonly directory: StateDirectory
   readonly log: Log
   readonly clock: Clock
-  /** A copy that is followed cannot be read any more, for now: it is tried again. */
+  /** Called when a standby cannot read its changelog for now. It tries again. */
   readonly onFailure: (error: unknown) => void
-  /** Something that whoever runs it should know, in a sentence. */
+  /** Called with one sentence that the operator should read. */
   readonly onNotice: (notice: string) => void
   readonly listeners: StateListeners
 }
 
-/** A task whose state is here, or soon is. */
+/** A task whose state is here or is being restored. */
 export interface OpenedState {
   readonly id: TaskId
   readonly state: LoggedState
   readonly restoration: Restoration
 }
 
-/** Who was told to keep copies: a thread, for one group. */
+/** A thread that was told to keep copies for one group. */
 export interface CopyKeeper {
   /** How far the group's tasks are in a topic that stands for a changelog; null where nobody has said. */
   committed(place: TopicPartition): Promise<number | null>
@@ -56,8 +56,8 @@ interface Copied {
 }
 
 /**
- * The state of all tasks of a process, on a log that keeps none: that of tasks that run here, copies that are kept or made of others,
- * and what is left of tasks that ran here once. What a task has here is good for whoever of the process gets it next.
+ * The states of all tasks of a process, on a log that keeps none: states of tasks that run here, copies of other tasks, and remains of tasks that
+ * ran here earlier. Any thread of the process can take over the state of a task.
  */
 export class TaskStates {
   readonly #options: TaskStatesOptions
@@ -66,11 +66,11 @@ export class TaskStates {
   readonly #active = new Map<TaskId, OpenedState>()
   readonly #standbys = new Map<TaskId, Copied>()
   readonly #wanted = new Map<CopyKeeper, readonly StatefulTask[]>()
-  /** Of topics that stand for changelogs: the positions of their tasks, as of the last time that they were asked for. */
+  /** Positions of tasks in topics that stand for changelogs, as of the last request. */
   readonly #positions = new Map<string, number>()
-  /** Global stores are open for good. */
+  /** Ids of open global stores, which are never closed. */
   readonly #globals = new Set<string>()
-  /** Since when nobody here wants a task's copy. */
+  /** The time since which nobody here wants the copy, by task. */
   readonly #idleSince = new Map<string, number>()
   #restored = 0
   readonly #meters: RestoreMeters
@@ -102,14 +102,14 @@ export class TaskStates {
     return this.#restored
   }
 
-  /** Of tasks that wait for their state. */
+  /** Records still to read for tasks that wait for their state. */
   get remainingRecords(): number {
     let remaining = 0
     for (const { restoration } of this.#active.values()) remaining += restoration.remaining
     return remaining
   }
 
-  /** Learns what copies there are of these tasks, before anybody asks. */
+  /** Lists the copies that the disk has of these tasks. */
   async start(tasks: readonly StatefulTask[]): Promise<void> {
     const copies = this.#options.directory.copies()
     await this.#ends.now(tasks.filter(({ id }) => copies.has(id)).flatMap((task) => this.#changelogsOf(task).map(({ place }) => place)))
@@ -117,7 +117,7 @@ export class TaskStates {
     this.#sweepLater()
   }
 
-  /** The task runs here now: its state is brought to where its changelogs are. `positions` are the task's own. */
+  /** Opens the state of a task that runs here now, and restores it from its changelogs. `positions` are the task's own. */
   open(task: StatefulTask, positions: SourcePositions): OpenedState {
     this.#standbys.get(task.id)?.close('PROMOTED')
     this.#standbys.delete(task.id)
@@ -151,8 +151,8 @@ export class TaskStates {
   }
 
   /**
-   * A global store, which every process brings up to date for itself by running its task from where the disk is: the positions of its
-   * inputs are kept here, and nowhere else.
+   * Opens a global store. Every process keeps its own copy up to date by running the store's task from where the disk is. The positions of its
+   * inputs are kept here and nowhere else.
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<LoggedState> {
     const [store] = task.subtopology.stores
@@ -177,12 +177,12 @@ export class TaskStates {
     )
   }
 
-  /** The state of a task that runs here; null of any other. */
+  /** The state of a task that runs here; null for any other task. */
   stateOf(id: TaskId): LoggedState | null {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** It does not run here any more; what is on disk stays. */
+  /** Closes the state of a task that runs here no more. Its files stay on the disk. */
   close(opened: OpenedState): void {
     opened.restoration.close()
     opened.state.close()
@@ -190,13 +190,13 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** What `keeper` is to keep copies of from now on, and what is to run with it. */
+  /** Sets the tasks of which `keeper` keeps copies from now on. `active` are the tasks that run in it. */
   keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)
   }
 
-  /** By how many changelog records what is here of these tasks is behind; nothing where nothing is. */
+  /** Changelog records by which the state of these tasks is behind here. Tasks without state here have no entry. */
   lags(tasks: readonly StatefulTask[]): ReadonlyMap<TaskId, number> {
     const copies = this.#options.directory.copies()
     return new Map(
@@ -217,7 +217,7 @@ export class TaskStates {
     )
   }
 
-  /** Copies that are kept up to date here, by task, with what each has of its changelogs. */
+  /** Tasks whose copies are kept up to date here. */
   get standbys(): readonly TaskId[] {
     return [...this.#standbys.keys()]
   }
@@ -283,7 +283,7 @@ export class TaskStates {
     return changelogsOf(this.#options.applicationId, subtopology, partition)
   }
 
-  /** How far copies are behind is known as of a moment ago. */
+  /** Refreshes the lags, which are known as of a moment ago. */
   #refreshLater(): void {
     this.#cancelRefresh()
     if (this.#closed || this.#standbys.size === 0) return
@@ -296,7 +296,7 @@ export class TaskStates {
     })
   }
 
-  /** As Kafka Streams' `state.cleanup.delay.ms`: what moved away for good does not fill the disk for good. */
+  /** Deletes unused state after a time, as Kafka Streams' `state.cleanup.delay.ms` does: tasks that moved away do not fill the disk for good. */
   #sweepLater(): void {
     const { clock, directory } = this.#options
     this.#cancelSweep = clock.after(sweepMs, () => {

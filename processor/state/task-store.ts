@@ -7,11 +7,11 @@ import { SegmentedSessionStore, SegmentedWindowStore } from './segmented-store.t
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 
-/** A store of one task: what its nodes see, and the rows that a commit takes its changes from. */
+/** A store of one task: the store as its nodes see it, and the rows that a commit takes its changes from. */
 export interface TaskStore {
   readonly store: StateStore
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
-  /** What changes that were just taken are in the changelog. Null where it has none of its own. */
+  /** Changelog records of changes that were just taken. Null where the store has no changelog of its own. */
   readonly logged: ((changes: readonly RowChange[]) => readonly ChangelogRecord[]) | null
 }
 
@@ -32,7 +32,7 @@ export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOp
   return { store: new Store(builder, rows, options), rows, logged: rowByRow(builder) }
 }
 
-/** It has a changelog of its own: not turned off, and no topic that stands for one. */
+/** True where the store has a changelog of its own: logging is not turned off, and no topic stands for the changelog. */
 export function isLogged({ logging, sourceTopic }: KeptStore): boolean {
   return logging !== false && sourceTopic === undefined
 }
@@ -43,5 +43,5 @@ function rowByRow(builder: KeptStore): TaskStore['logged'] {
   return (changes) => changes.flatMap((change) => changelog.recordOf(change) ?? [])
 }
 
-/** Of a store that is gone with its task. */
+/** The rows of a custom store, which has no commit and is gone with its task. */
 const nothingToCommit: TaskStore['rows'] = { takeChanges: () => [], committed() {} }

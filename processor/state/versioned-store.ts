@@ -201,7 +201,7 @@ function earlierPrefix(segment: number, key: Uint8Array): Uint8Array {
   return Buffer.concat([head, key])
 }
 
-/** As Kafka Streams divides a retention: finer where it is shorter. */
+/** Segment length as in Kafka Streams: a shorter retention has shorter segments. */
 function versionSegmentMsOf(retentionMs: number): number {
   if (retentionMs <= 60_000) return Math.max(Math.floor(retentionMs / 3), 2000)
   if (retentionMs <= 300_000) return Math.max(Math.floor(retentionMs / 5), 20_000)

@@ -12,14 +12,14 @@ import { idOf, idOfLong, keyOf, type StoreEntry, type StoreRow } from './store-e
 import type { TaskMemory } from './task-memory.ts'
 
 /**
- * A task's key-value store: values stay what they are in memory and become bytes in the commit, so what is put and deleted
- * between two commits is never serialised and never touches a disk. Reads go to memory first, then to the last commit's bytes.
+ * A task's key-value store. Values stay objects in memory and become bytes in the commit, so a value that is put and deleted between two commits is
+ * never serialised and never touches a disk. Reads go to memory first, then to the bytes of the last commit.
  *
  * Entries that are not held (`HeldEntries`) are a cache.
  *
- * From some key on, everything that the disk has is in memory too: from the first key where the store was empty when it was opened, else from behind
- * the last one that was there, and behind what the cache has let go of. Where time comes first in the keys, that is nearly all that is asked
- * for, and none of it costs a look at the disk.
+ * All rows from some key on are in memory as well. This key is the first one where the store was empty when it was opened; else it lies behind the
+ * last key on the disk, and behind the keys that the cache has evicted. Where keys begin with a time, nearly all reads are above this key, and none
+ * of them costs a disk read.
  */
 export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string
@@ -33,9 +33,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #memory: TaskMemory
   readonly #maxEntries: number
   readonly #cache: EntryCache<V>
-  /** What the disk has from here on is in memory; null until somebody asks. */
+  /** Keys from here on are all in memory; null until the first read. */
   #completeFrom: string | null
-  /** There once somebody has asked for rows by their prefix. */
+  /** Made by the first read by prefix. */
   #byPrefix: PrefixIndex<V> | null = null
   readonly #held: HeldEntries<V>
   #clearedTo = ''
@@ -65,22 +65,22 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#set(this.#entryToWrite(this.#bytesOf(key)), value)
   }
 
-  /** As `put`, of a key that nothing was ever put under. */
+  /** As `put`, for a key that was never put. */
   add(key: K, value: V): void {
     const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
-    // First refused, where it is to be, then remembered.
+    // An invalid value is refused before the entry is remembered.
     this.#set(entry, value)
     this.#remember(entry)
   }
 
-  /** Takes away what has run out: no change of what the store says, so its changelog does not hear of it. */
+  /** Deletes a row that ran out. The store's content stays the same, so its changelog gets no record. */
   expire(key: K): void {
     const entry = this.#entryToWrite(this.#bytesOf(key))
     this.#set(entry, null)
     entry.timestamp = ranOut
   }
 
-  /** As `expire` for all rows before this one, and for good: none of them is asked for or put again. */
+  /** As `expire` for all rows before this key, for good: none of them is read or put again. */
   expireBefore(key: K): void {
     if (this.#disk.clearBefore !== undefined) this.#cache.floor = idOf(this.#bytesOf(key))
     else for (const [row] of this.range(null, key)) this.expire(row)
@@ -117,12 +117,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#scan(from, afterPrefix(from), false)
   }
 
-  /** Rows from `low` up to, not with, `high`: for those whose keys are bytes. */
+  /** Rows from `low` (inclusive) to `high` (exclusive), for stores whose keys are bytes. */
   between(low: Uint8Array, high: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
     return this.#scan(low, high, reverse)
   }
 
-  /** Rows whose keys are `prefix │ i64 │ more`, all that follows the prefix `tailLength` bytes long, with the number from `from` to `to`. */
+  /** Rows with keys `prefix │ i64 │ more` whose number lies between `from` and `to`. `tailLength` is the length of all bytes behind the prefix. */
   ofPrefix(prefix: string, range: PrefixRange): Iterable<StoreRow<V>> {
     const { from, to, tailLength, reverse } = range
     this.#byPrefix ??= new PrefixIndex(tailLength, this.#cache.all())
@@ -138,8 +138,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /**
-   * Closes the changes since the last call into a commit: what has to be written, serialised now. Call `committed` once when
-   * that commit took effect, in the order of the calls.
+   * Closes the changes since the last call into a commit and serialises them. Call `committed` once for each call, in the same order, when its
+   * commit has taken effect.
    */
   takeChanges(): readonly RowChange[] {
     return this.#held
@@ -151,7 +151,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const floor = this.#held.committed()
     if (floor <= this.#clearedTo) return
     this.#clearedTo = floor
-    // Only now: had the commit failed, they would be asked for again.
+    // The disk is cleared only now: after a failed commit the rows would be read again.
     this.#disk.clearBefore?.(Buffer.from(floor, 'latin1'))
   }
 
@@ -176,7 +176,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
-  /** For a blind write: no need to look at what is below. */
+  /** The entry for a blind write, which needs no disk read. */
   #entryToWrite(key: Uint8Array): StoreEntry<V> {
     const id = idOf(key)
     const there = this.#cache.find(id)
@@ -186,7 +186,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
-  /** Whatever lies under this key or behind is in memory, or nowhere. */
+  /** True where a row with this key, or a later one, is in memory or does not exist. */
   #isInMemory(id: string): boolean {
     this.#completeFrom ??= this.#pastLastOnDisk()
     return id >= this.#completeFrom
@@ -198,7 +198,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #set(entry: StoreEntry<V>, value: V | null): void {
-    // Here it is known whose mistake it is; in the commit, nobody could let it pass.
+    // Here the failing node is known. In the commit nobody could skip the record.
     if (value === undefined) throw undefinedIn(this.name)
     if (value !== null) this.#tryType(value)
     entry.value = value
@@ -206,7 +206,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#held.add(entry)
   }
 
-  /** The first value of a type is serialised at once, so that one of a wrong type fails in the node that made it. */
+  /** Serialises the first value of each type at once: a value of a wrong type fails in the node that made it. */
   #tryType(value: V): void {
     const type = typeof (this.#isTimestamped ? (value as ValueAndTimestamp<unknown>).value : value)
     if (type === this.#triedType) return
@@ -248,7 +248,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })
   }
 
-  /** Entries that are held, in the order of their keys. */
+  /** Held entries in the order of their keys. */
   #heldBetween(from: string | null, to: string | null): StoreEntry<V>[] {
     return this.#held.idsBetween(from, to).flatMap((id) => this.#cache.peek(id) ?? [])
   }
@@ -259,12 +259,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 }
 
 export interface StoreOptions {
-  /** Of its changelog: what serdes are told. */
+  /** The changelog topic, which serdes are told. */
   readonly topic: string
   /** 0 for a store that others write: each read looks at the disk. */
   readonly maxEntries: number
   readonly memory: TaskMemory
-  /** Changes are wanted as a changelog has them. */
+  /** True where changes are wanted in the form of a changelog. */
   readonly keepsLog?: boolean
 }
 
@@ -279,7 +279,7 @@ interface DiskRange {
   readonly from: string | null
   readonly to: string | null
   readonly reverse: boolean
-  /** Of the keys that are wanted: a longer one may sort in between. 0: all. */
+  /** Length of the wanted keys: longer keys may sort in between. 0: all lengths. */
   readonly length: number
 }
 
@@ -294,12 +294,12 @@ function bytesOf(id: string | null): Uint8Array | null {
   return id === null ? null : Buffer.from(id, 'latin1')
 }
 
-/** The least id that is greater. */
+/** The least id that is greater than this one. */
 function after(id: string): string {
   return `${id}\0`
 }
 
-/** Greater than any. */
+/** Greater than any id. */
 const pastAll = '\uffff'
 
 /** The least key that is greater than all keys that start with `prefix`; null where there is none. */
@@ -307,7 +307,7 @@ function afterPrefix(prefix: Uint8Array): Uint8Array | null {
   for (let end = prefix.length - 1; end >= 0; end--) {
     const byte = prefix[end]
     if (byte === undefined || byte === 0xff) continue
-    // Not `slice`: a Buffer's shares its memory.
+    // `slice` of a Buffer would share its memory.
     const next = Uint8Array.from(prefix.subarray(0, end + 1))
     next[end] = byte + 1
     return next

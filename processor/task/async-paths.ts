@@ -1,7 +1,7 @@
 import type { GraphNode } from '../../topology/graph.ts'
 import { parentsOf } from '../../topology/subtopology.ts'
 
-/** By node: the asynchronous nodes that what it forwards comes to first. */
+/** The asynchronous nodes that a node's records reach first, by node. */
 export function nearestAsync(nodes: readonly GraphNode[]): ReadonlyMap<string, readonly string[]> {
   const nearest = new Map<string, string[]>(nodes.map(({ name }) => [name, []]))
   // Children before parents.

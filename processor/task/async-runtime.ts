@@ -12,9 +12,9 @@ import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /**
- * Records wait here in the order in which they came, each with its outcome when there is one. An outcome goes on once those of all
- * records before it have: of all of the task, or, ordered by key, of those with its key. One that overtakes keeps its place until
- * those before it are done, so that the commit position can say what is done after it.
+ * An asynchronous node in one task. Records wait here in the order in which they came, each with its outcome once it has one. An outcome goes on
+ * after the outcomes of all records before it: of all records of the task or, ordered by key, of those with the same key. An outcome that overtakes
+ * others keeps its place until they are done, so that the commit position can tell which records after it are done.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string
@@ -26,20 +26,20 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #below: readonly AsyncRuntime[]
   readonly #maxPlaces: number
   readonly #waiting = new Fifo<Waiting>()
-  /** Those that have not gone on, by what they are in order with. */
+  /** Records that have not gone on, by the key whose order they keep. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
-  /** Heads of their chains that have an outcome, in the order in which that was so. */
+  /** Heads of chains that have an outcome, in the order in which they got it. */
   #ready: Waiting[] = []
-  /** In `waiting`, and gone on. */
+  /** Count of the records in `waiting` that have gone on. */
   #gone = 0
   readonly #resumptions = new Map<number, Resumption>()
-  /** Which of the records made of one record that was read the next one is. */
+  /** The input record that the last entry came from, and the index of the next entry among those from it. */
   #lastRead: LogRecord | null = null
   #index = 0
 
   /**
-   * `below`: asynchronous nodes that it leads to. In front of one it keeps the order of all records, which that one's note relies on.
-   * `places`: of records that one slow call may be overtaken by, a bit each in the commit.
+   * `below`: asynchronous nodes behind this one. In front of another asynchronous node it keeps the order of all records, because the note of the
+   * second one relies on it. `places`: count of records that may overtake one slow call; each takes a bit in the commit.
    */
   constructor(
     node: AsyncNode,
@@ -70,12 +70,12 @@ export class AsyncRuntime implements NodeRuntime {
     return this.size >= this.#node.step.maxInFlight || this.#waiting.size >= this.#maxPlaces
   }
 
-  /** What the last commit says of a partition whose records are read again up to a point. */
+  /** Takes over the last commit's note on a partition whose records are read again up to an offset. */
   resume(partition: number, unfinished: Unfinished): void {
     this.#resumptions.set(partition, new Resumption(unfinished))
   }
 
-  /** Asked of a record that is read again: it, or one before it, was not finished here or further down. */
+  /** True for a record that is read again because it, or one before it, was not finished here or further down. */
   wants(partition: number, offset: number): boolean {
     return this.#resumptions.get(partition)?.isBehind(offset) === true || this.#below.some((node) => node.wants(partition, offset))
   }
@@ -123,8 +123,8 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   /**
-   * Forwards up to `limit` outcomes whose turn it is, each with its record's own context, and returns how many. `mayGo` is false for a partition that
-   * is still read again.
+   * Forwards up to `limit` outcomes whose turn it is, each in the context of its record, and returns their count. `mayGo` is false for a partition
+   * that is still read again.
    */
   drain(mayGo: (partition: number) => boolean, limit: number): number {
     if (this.#ready.length === 0) return 0
@@ -144,7 +144,7 @@ export class AsyncRuntime implements NodeRuntime {
     return drained
   }
 
-  /** Null where nothing waits of this partition. */
+  /** The unfinished entries of a partition; null where none waits. */
   unfinished(partition: number): Unfinished | null {
     let oldest: Waiting | null = null
     const done: boolean[] = []
@@ -189,7 +189,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
     const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-    // It was done before: only what lies further down wants it again.
+    // The record was done before: only nodes further down want it again.
     if (waiting.read !== null) this.#place.enter(waiting.partition, waiting.read, waiting.again)
     try {
       step.forward(outcome, waiting.record, this.#context)
@@ -199,7 +199,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#leave(waiting)
   }
 
-  /** Only its place is kept. */
+  /** Keeps the place of a record that has gone on, and drops the rest of it. */
   #leave(waiting: Waiting): void {
     waiting.gone = true
     waiting.record = left
@@ -221,27 +221,27 @@ interface Waiting {
   readonly partition: number
   readonly offset: number
   read: LogRecord | null
-  /** Among the records that came of `read`. */
+  /** Index among the entries that came from `read`. */
   readonly index: number
   readonly order: unknown
-  /** Done before the last commit, and done again for a node further down. */
+  /** True for a record that was done before the last commit and is done again for a node further down. */
   readonly again: boolean
   outcome: Outcome<unknown> | null
   entry: Entry<unknown, unknown, unknown, unknown> | null
   gone: boolean
 }
 
-/** Of a place whose record has gone on. */
+/** Stands for a record that has gone on and whose place is kept. */
 const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
-/** Equal for equal keys. Keys that only look alike keep each other's order, which does no harm. */
+/** An identity that is equal for equal keys. Different keys with one identity keep each other's order, which is harmless. */
 function identityOf(key: unknown): unknown {
   if (typeof key !== 'object' || key === null) return key
   if (key instanceof Uint8Array) return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
   return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
-/** There is no input whose position could stand for it. */
+/** A punctuation has no input whose position could stand for the record. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which takes time`,

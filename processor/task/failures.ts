@@ -8,23 +8,23 @@ import { partitionForKey } from '../partitioner.ts'
 import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
-/** Who decides about a record that fails, and where its dead letter goes. KIP-161, KIP-210, KIP-1033, KIP-1034. */
+/** The handlers that decide about failed records, and the topic of dead letters. KIP-161, KIP-210, KIP-1033, KIP-1034. */
 export interface FailurePolicy {
   readonly deserialization: Handler<'resume' | 'fail'>
   readonly processing: Handler<'resume' | 'fail'>
   /**
-   * `retry` is for what a log refused: the tasks go back to their last commit and try again. What cannot be serialised fails again, so
-   * there it counts as `fail`. Asked of a commit that was refused too, with no record.
+   * Decides about a record that could not be produced, and about a refused commit, which has no record. `retry` is for a refusal by the log: the
+   * tasks go back to their last commit and try again. A record that cannot be serialised would fail again, so `retry` counts as `fail` there.
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
-  /** A record that goes on in place of one that a handler let go, so that whoever waits for it hears of the failure; null: none does. */
+  /** A record that goes on in place of a failed record that a handler let go: it tells the failure to the receiver that waits. Null: none goes on. */
   readonly standIn?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
 }
 
 export interface DeadLetters {
   readonly topic: string
-  /** Added to the record's own. */
+  /** Headers that are added to the record's own. */
   headers(error: WaggleError, record: FailedRecord): readonly Header[]
 }
 
@@ -32,7 +32,7 @@ export type FailedStep = 'deserialization' | 'processing' | 'production'
 
 const fail = () => 'fail' as const
 
-/** What an application's settings say; a step that they say nothing of fails. */
+/** The policy of an application's settings. A step without a setting fails. */
 export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
   const { deserializationHandler, processingHandler, productionHandler, deadLetterTopic } = config
   return {
@@ -43,13 +43,13 @@ export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
   }
 }
 
-/** As Kafka Streams' default handlers: whatever fails, fails its task. */
+/** Kafka Streams' default handlers: every failure fails its task. */
 export const failAlways: FailurePolicy = { deserialization: fail, processing: fail, production: fail, deadLetters: null }
 
-/** A handler has decided that this failure stands: it passes every node above it unasked. */
+/** A failure that its handler let stand. It passes all nodes above without asking a handler again. */
 export class StandingFailure extends Error {
   override readonly cause: WaggleError
-  /** It is to be tried again, whoever else might want to stop for it. */
+  /** True where the failure is retried, even if the application would stop for it. */
   readonly retries: boolean
 
   constructor(cause: WaggleError, retries = false) {
@@ -59,17 +59,17 @@ export class StandingFailure extends Error {
   }
 }
 
-/** It lost its tasks to another process, or went back to its last commit because another application of this one did: no failure of its own. */
+/** True for a failure that others caused: another process took over the tasks, or the abort of another application dropped this one's commit. */
 export function isOfAnother({ code }: WaggleError): boolean {
   return code === 'WAGGLE_FENCED' || code === 'WAGGLE_COMMIT_DROPPED'
 }
 
-/** Whether a commit that was refused for no record of its own is to be tried again. */
+/** True where a commit that was refused for no record of its own is tried again. */
 export function retriesCommit({ production }: FailurePolicy, error: WaggleError): boolean {
   return ask(production, error, { ...nothing, topic: '', partition: -1, offset: -1n, node: '', taskId: '' }) === 'retry'
 }
 
-/** A handler that fails itself is not asked again. */
+/** Asks a handler. A handler that throws is not asked again. */
 function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: FailedRecord): Response {
   try {
     return handler(error, failed)
@@ -84,7 +84,7 @@ function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: F
   }
 }
 
-/** The failures of one task: asks the handler, once, and writes the dead letter. */
+/** The failures of one task. Each one is put to its handler once, and dead letters are written here. */
 export class TaskFailures {
   readonly #taskId: string
   readonly #place: RecordPlace
@@ -99,8 +99,8 @@ export class TaskFailures {
   }
 
   /**
-   * Asks the handler about a record that failed. Where it lets the record go, returns what goes on in its place, or null; throws where the failure
-   * stands. `record` is null in a punctuation, which has a time. `isRefusal`: the log did not take it.
+   * Asks the handler about a failed record. Returns the record that goes on in its place, or null, where the handler lets the record go; throws
+   * where the failure stands. `record` is null in a punctuation, which has a time. `isRefusal`: the log did not take the record.
    */
   handle(
     step: FailedStep,
@@ -111,13 +111,13 @@ export class TaskFailures {
   ): Record<unknown, unknown> | null {
     if (thrown instanceof StandingFailure) throw thrown
     if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
-    // It failed when it was read first, and what was to be done about it was done.
+    // The record failed when it was first read, and its failure was handled then.
     if (this.#place.isReplay) return null
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
     return this.#decide(step, error, this.#failed(node, record ?? { ...nothing, timestamp: time }), { isRefusal, letter: 'whole' })
   }
 
-  /** As `handle`, about an input whose commit was refused. Its dead letter becomes smaller with the times that this happened, and goes in the end. */
+  /** As `handle`, for an input whose commit was refused. Its dead letter becomes smaller with each further refusal, and is left out in the end. */
   refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
     const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
     const standIn = this.#decide('production', error, this.#failed(node, record), { isRefusal: true, letter })
@@ -142,7 +142,10 @@ export class TaskFailures {
     return failures.standIn?.(error, failed) ?? null
   }
 
-  /** Key and value as they were read, time and headers as they were where it failed; none of a punctuation. A bare one has neither value nor the record's own headers. */
+  /**
+   * Writes a dead letter: key and value as they were read, time and headers as they were where the record failed; a punctuation has none of these.
+   * A bare letter has neither the value nor the record's own headers.
+   */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord, letter: 'whole' | 'bare'): void {
     this.#meters.deadLetters.record(1)
     const read = this.#place.record

@@ -9,7 +9,7 @@ import type { KeptNumber, Worth } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
-/** What one node of one task reaches its surroundings through. */
+/** The surroundings of one node of one task: time, stores, records that it forwards, schedules. */
 export class NodeContext implements OperatorContext {
   readonly applicationId: string
   readonly taskId: string
@@ -17,7 +17,7 @@ export class NodeContext implements OperatorContext {
   readonly #task: TaskState
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
-  /** Those of them that are or lead to an asynchronous node; null where the task has none. */
+  /** Children that are or lead to an asynchronous node; null where the task has none. */
   leads: readonly NodeRuntime[] | null = null
 
   constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
@@ -28,7 +28,7 @@ export class NodeContext implements OperatorContext {
     this.#stores = stores
   }
 
-  /** Of a record that the node could not do; throws where that is to stand. */
+  /** Reports a record that the node could not process. Throws where the failure stands. */
   failed(thrown: unknown, record: Record<unknown, unknown>): void {
     this.#task.failures.handle('processing', this.#node, thrown, record)
   }
@@ -69,7 +69,7 @@ export class NodeContext implements OperatorContext {
     if (this.targets.includes(node)) node.process(full)
   }
 
-  /** Whom a record goes to that is for nobody in particular. */
+  /** The children that receive a record without a named receiver. */
   get targets(): readonly NodeRuntime[] {
     return this.leads !== null && this.#task.isReplay ? this.leads : this.children
   }
@@ -94,7 +94,7 @@ export class NodeContext implements OperatorContext {
     const { memory } = this.#task
     return this.#task.punctuations.schedule(intervalMs, type, (timestamp) => {
       const before = memory.now
-      // What it puts into stores is as old as itself: their changelogs say so.
+      // Rows that the punctuation writes get its time as their timestamp in the changelog.
       memory.now = timestamp
       try {
         punctuator(timestamp)
@@ -141,7 +141,7 @@ export class NodeContext implements OperatorContext {
   }
 }
 
-/** What no node may hand on: it would only show far away. */
+/** The error of a record that no node may forward: otherwise its damage would show only far away. */
 function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>): WaggleError {
   if (timestamp === undefined || timestamp >= 0) {
     const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'

@@ -18,7 +18,7 @@ import type { TaskSurroundings } from './task-state.ts'
 
 type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
 
-/** A node as it runs in one task. Everything in a chain is a plain synchronous call. */
+/** A node as it runs in one task. A chain of nodes is a chain of plain synchronous calls. */
 export interface NodeRuntime {
   readonly name: string
   process(record: Record<unknown, unknown>): void
@@ -31,10 +31,10 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Preparing
   readonly #value: Preparing
-  /** Records that come in, a pass at a time. */
+  /** Counts the records that come in, once a pass. */
   readonly read: Sensor
   readonly #endToEnd: Sensor
-  /** What could not be prepared: it is read no more, and fails with this. */
+  /** Records whose preparation failed, with their errors. They are not decoded, and fail with these errors. */
   #refused: Map<LogRecord, unknown> | null = null
 
   constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
@@ -47,12 +47,12 @@ export class SourceRuntime implements NodeRuntime {
     this.#value = node.value as Preparing
   }
 
-  /** Its serdes may have to fetch something before a record can be read. */
+  /** True where a serde may have to fetch something before a record can be read. */
   get prepares(): boolean {
     return this.#key.prepare !== undefined || this.#value.prepare !== undefined
   }
 
-  /** What is to be awaited before this record is added to its task; null where nothing is. */
+  /** A promise to await before this record is added to its task; null where the record is ready. */
   preparation(topic: string, record: LogRecord): Promise<unknown> | null {
     if (this.#skips(record)) return null
     const { key, value, headers } = record
@@ -67,7 +67,7 @@ export class SourceRuntime implements NodeRuntime {
     this.#refused.set(record, reason)
   }
 
-  /** Null where the record is not wanted: without a key or a value, or without a time. */
+  /** Decodes a record. Null where the record is skipped because it has no key, no value or no time. */
   decode(queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     const { timestampExtractor } = this.#node
     if (this.#skips(record)) return null
@@ -110,7 +110,7 @@ export class SourceRuntime implements NodeRuntime {
     }
   }
 
-  /** A record of this time comes in. */
+  /** Notes the age of a record that comes in. */
   meet(timestamp: number, { time }: TaskMeters): void {
     this.#endToEnd.record(time.now - timestamp)
   }
@@ -149,7 +149,7 @@ export class ProcessorRuntime implements NodeRuntime {
     }
   }
 
-  /** It has no children: a record ends here. */
+  /** Marks a node without children: a record ends here. */
   endsWith(meters: TaskMeters): void {
     this.#ended = new EndToEnd(this.name, meters)
   }
@@ -180,12 +180,12 @@ export class SinkRuntime implements NodeRuntime {
   readonly #surroundings: TaskSurroundings
   readonly #place: RecordPlace
   readonly #failures: TaskFailures
-  /** Values may go on as they are, in memory. */
+  /** True where values may be handed on in memory. */
   readonly #handsOn: boolean
   readonly #dropped: Sensor
   readonly #ended: EndToEnd
   readonly #traffic: Traffic
-  /** The topic that was written last, since most sinks have one. */
+  /** The topic written last, cached because most sinks have one topic. */
   #to = { topic: '', placeBytes: 0 }
 
   constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
@@ -204,17 +204,17 @@ export class SinkRuntime implements NodeRuntime {
 
   process(record: Record<unknown, unknown>): void {
     const standIn = this.#produce(record)
-    // Where even that cannot be written, nothing is.
+    // Where even the stand-in cannot be written, no record is written.
     if (standIn !== null) this.#produce(standIn)
     this.#ended.record(record)
   }
 
-  /** Null where the record is written or dropped, else what is written in its place. */
+  /** Writes a record. Null where it is written or dropped, else the record to write in its place. */
   #produce(record: Record<unknown, unknown>): Record<unknown, unknown> | null {
     let produced: readonly ProducerRecord[] | null = null
     try {
       produced = this.#toProduce(record)
-      // Its partitioner wants it nowhere.
+      // The partitioner returned no partition.
       if (produced.length === 0) this.#dropped.record(1)
       for (const one of produced) {
         this.#surroundings.emit(one)
@@ -268,13 +268,13 @@ export class SinkRuntime implements NodeRuntime {
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))
   }
 
-  /** Without a key a record keeps its task's partition number: no order is promised, and none is broken. */
+  /** A record without a key keeps its task's partition number: no order is promised for it, and none is broken. */
   #default(key: Uint8Array | null, partitions: number): number {
     return key === null ? this.#place.partition % partitions : partitionForKey(key, partitions)
   }
 }
 
-/** Of records at a node where they end: how long after their timestamps that is. */
+/** Measures the time from a record's timestamp to its end in a node without children. */
 class EndToEnd {
   readonly #meters: TaskMeters
   readonly #sensor: Sensor

@@ -1,4 +1,4 @@
-/** Numbers in few bytes: varints (seven bits a byte, the lowest first); of one that may be below 0 the lowest bit is the sign. */
+/** Writes numbers in few bytes: varints of seven bits a byte, the lowest first. The lowest bit of a signed number is its sign. */
 export class NoteBytes {
   readonly #bytes: number[] = []
 
@@ -12,7 +12,7 @@ export class NoteBytes {
     return this
   }
 
-  /** Twice the number might be more than a number can be. */
+  /** Twice the number may exceed the range of a number. */
   signed(value: number): this {
     const size = Math.abs(value)
     const first = ((size % 0x40) << 1) | (value < 0 ? 1 : 0)
@@ -37,7 +37,7 @@ export class NoteBytes {
   }
 }
 
-/** What is cut off reads as zeros. */
+/** Reads numbers from a note. Bytes past its end read as zeros. */
 export class NoteReader {
   readonly #bytes: Buffer
   #at = 0

@@ -17,15 +17,15 @@ export interface OpenTaskOptions {
   readonly topology: Topology
   readonly subtopology: Subtopology
   readonly partition: number
-  /** The partitions that it reads, each with where the last commit stands. */
+  /** The partitions that the task reads, each with its position in the last commit. */
   readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
-  /** What the last commit has of a store, by the name that the task's state lies under and the store's own. */
+  /** A store's bytes in the last commit, by the name of the task's state and the name of the store. */
   readonly bytesOf: (stateName: string, store: string) => StoreBytes
   readonly globals: GlobalStores
   readonly maxCachedEntries: number
-  /** Changes of stores are wanted as changelogs have them. */
+  /** True where changes of stores are wanted in the form of changelogs. */
   readonly keepsLog: boolean
-  /** Numbers that the task's own disk knows, where a position does not say them. */
+  /** Numbers that the task's own disk has, for positions without them. */
   readonly kept?: ReadonlyMap<string, number>
   readonly meters?: TaskMeters
   readonly waiting?: QueueHeap

@@ -5,29 +5,29 @@ import type { KeptValue, Worth } from '../state/task-memory.ts'
 import { NoteBytes, NoteReader } from './note-bytes.ts'
 
 /**
- * What a task commits with each of its positions, as text, so that it goes on from there as it would have: the partition's time, the
- * task's, the numbers that operators and stores keep, and what asynchronous nodes had not finished.
+ * The note that a task commits with each of its positions, as text, so that it goes on from there unchanged: the partition's time, the task's time,
+ * the numbers that operators and stores keep, and the unfinished entries of asynchronous nodes.
  */
 export interface PositionNote {
   readonly partitionTime: number
   readonly streamTime: number
   readonly kept: readonly KeptValue[]
-  /** Null where all that was read is done. */
+  /** Null where all records that were read are done. */
   readonly ahead: Ahead | null
 }
 
-/** As it is read: numbers have the codes of their names. */
+/** A note as it is read: numbers carry the codes of their names. */
 export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (readonly [code: number, value: number])[] }
 
 /**
- * At most `maxBytes`, since a broker takes no more (`offset.metadata.max.bytes`): where not all of it fits, what can best be done
- * without is left out. Behind the version in base64:
+ * Writes a note of at most `maxBytes`, since a broker takes no more (`offset.metadata.max.bytes`). Where not all of it fits, the least important
+ * part is left out. Behind the version, in base64:
  *
  *     partition time, task's time           signed varints
- *     numbers                               varint how many values; each: what it is more than the one before, signed, varint how many
- *                                           have it, their names' codes u32
- *     unfinished                            nothing where all is done; else until, varint how many nodes; each: code u32, offset, skip,
- *                                           varint how many bytes of bits, those
+ *     numbers                               varint: count of values; each: its difference to the one before, signed; varint: count of its
+ *                                           names; their codes u32
+ *     unfinished                            empty where all is done; else until, varint: count of nodes; each: code u32, offset, skip,
+ *                                           varint: count of bytes of bits, the bits
  */
 export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE_INFINITY): string {
   for (const left of leavings) {
@@ -35,14 +35,14 @@ export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE
     const text = written({ ...note, kept })
     if (text.length <= maxBytes) return text
   }
-  // Of more entries than there are places: those of one record. What is not said to be done is done again.
+  // One record can have more entries than there are places. An entry that is not noted as done is done again.
   const kept = note.kept.filter(([, , worth]) => worth === 'needed')
   return written({ ...note, kept, ahead: note.ahead && withoutBits(note.ahead) })
 }
 
 /**
- * Of Kafka Streams' own metadata the time is known; of other text (another application's, or none) nothing. What a later version wrote
- * is refused: to go on without it could do again what is done.
+ * Reads a note. Kafka Streams' own metadata gives the time; other text (another application's, or none) gives nothing. A note of a later version is
+ * refused: without its content, finished work could be done again.
  */
 export function readPositionNote(text: string): ReadNote {
   const time = timeOfKafkaStreams(text)
@@ -53,7 +53,10 @@ export function readPositionNote(text: string): ReadNote {
   return read(new NoteReader(Buffer.from(body, 'base64')))
 }
 
-/** Whether whatever is needed fits for good: asked before a task begins, since a commit that is refused would be refused again. */
+/**
+ * Refuses a task whose needed parts cannot fit into a note. It is asked before the task begins, because a refused commit would be refused again and
+ * again.
+ */
 export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
   const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : placesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
@@ -63,7 +66,7 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
   })
 }
 
-/** Entries, a bit each, that one of so many asynchronous nodes of a task may have between its oldest and its latest. */
+/** Count of entries that one of so many asynchronous nodes of a task may have between its oldest and its latest. Each takes a bit. */
 export function placesOf(nodes: number): number {
   return Math.min(4096, Math.floor(placesOfAll / nodes))
 }
@@ -115,7 +118,7 @@ function unknownVersion(version: string): WaggleError {
   })
 }
 
-/** `TopicPartitionMetadata`, in base64: version i8, of which 1 and 2 are known, time i64, and what processors keep. */
+/** Reads Kafka Streams' `TopicPartitionMetadata` in base64: version i8 (1 and 2 are known), time i64, and the numbers of processors. */
 function timeOfKafkaStreams(text: string): number | null {
   const bytes = Buffer.from(text, 'base64')
   const isKnown = bytes.length >= 9 && (bytes[0] === 1 || bytes[0] === 2) && bytes.toString('base64') === text
@@ -125,11 +128,11 @@ function timeOfKafkaStreams(text: string): number | null {
 const noteVersion = 1
 const prefix = `waggle:${noteVersion}:`
 const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
-/** What is left out first, and then besides. */
+/** Kinds of numbers to leave out: in the first attempt, the second, and the third. */
 const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
-/** Entries of all asynchronous nodes of a task together: half of what there is room for. */
+/** Count of entries of all asynchronous nodes of a task together: half of the available room. */
 const placesOfAll = 12_288
-/** At the most. */
+/** The greatest length of both times. */
 const timesBytes = 20
 const numberBytes = 14
 const nodeBytes = 24

@@ -64,7 +64,7 @@ interface Schedule {
   cancelled: boolean
 }
 
-/** As Kafka Streams: once, however many intervals were missed; the next one keeps to the grid of the first. */
+/** Fires a schedule once, however many intervals were missed, as Kafka Streams does. The next time stays on the grid of the first. */
 function fire(schedules: readonly Schedule[], time: number): void {
   for (const schedule of [...schedules].sort((a, b) => a.next - b.next)) {
     if (schedule.cancelled || schedule.next > time) continue

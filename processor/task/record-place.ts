@@ -4,20 +4,20 @@ import type { RecordQueue } from './record-queue.ts'
 
 /** Where the record in hand was read: mutable, one a task, so that a record costs no allocation for it. */
 export class RecordPlace {
-  /** The task's own. */
+  /** The task's own partition. */
   readonly partition: number
   readonly #queues: readonly RecordQueue[]
-  /** Index of the queue; -1 in a punctuation. */
+  /** Index of the record's queue; -1 in a punctuation. */
   partitionIndex = -1
   offset = -1
-  /** As it was read; null in a punctuation. */
+  /** The record as it was read; null in a punctuation. */
   record: LogRecord | null = null
-  /** It is read again for an asynchronous node that had not finished it: nothing else is to hear of it. */
+  /** True for a record that is read again for an asynchronous node that had not finished it: no other node gets it. */
   isReplay = false
-  /** The record in hand, or the last one that was: index of its queue, and offset. */
+  /** Queue index and offset of the record in hand, or of the last one. */
   lastIndex = -1
   lastOffset = -1
-  /** What is said instead of where the record in hand was read: it goes on for one that waited. */
+  /** Metadata shown instead of the record in hand: that of a record that waited and now goes on. */
   standIn: RecordMetadata | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {

@@ -4,18 +4,18 @@ import { Fifo } from '../fifo.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
 import { type LogRecord, valueBytes } from '../ports.ts'
 
-/** The next record of a queue, as it lies in the log and as its source reads it. */
+/** The next record of a queue: the record in the log, and the record as its source decodes it. */
 export interface QueueHead {
   readonly read: LogRecord
   readonly record: Record<unknown, unknown>
 }
 
 /**
- * What a task has been given of one partition and has not processed yet, oldest first. Only the first is decoded: which queue comes
- * first depends on the time that its source's extractor gives it.
+ * Records of one partition that a task has been given and has not processed yet, oldest first. Only the first is decoded: the choice between queues
+ * depends on the time that the source's extractor gives it.
  */
 export class RecordQueue {
-  /** Among its task's. */
+  /** Index among the task's queues. */
   readonly index: number
   readonly source: SourceNode
   readonly topic: string
@@ -23,7 +23,7 @@ export class RecordQueue {
   readonly #records = new Fifo<LogRecord>()
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
-  /** Records before this offset are read again for asynchronous nodes alone: their times are known. */
+  /** Records before this offset are read again for asynchronous nodes alone, so their times are known. */
   replayUntil = 0
   #head: QueueHead | null = null
   readonly #consumed: Traffic
@@ -66,7 +66,7 @@ export class RecordQueue {
     }
   }
 
-  /** Makes the first record that `decode` reads the head; those before it, which it does not want, are gone. True where there is one. */
+  /** Makes the first record that `decode` accepts the head, and drops the records before it. True where there is one. */
   advance(decode: (record: LogRecord) => Record<unknown, unknown> | null): boolean {
     while (this.#head === null) {
       const read = this.#records.head
@@ -102,7 +102,7 @@ export class RecordQueue {
   }
 }
 
-/** Timestamp, offset, partition, and the topic's name: what Kafka Streams counts a record with beside key, value and headers. */
+/** Bytes of timestamp, offset, partition and topic name. Kafka Streams adds them to key, value and headers. */
 export function placeSize(topic: string): number {
   return 20 + Buffer.byteLength(topic)
 }

@@ -4,7 +4,7 @@ import { placeName, type TopicPartition } from '../ports.ts'
 /** An input record, and why nothing that comes of it can be committed. */
 export interface RefusedInput {
   readonly error: WaggleError
-  /** How often its commit was refused. From the second time on even its dead letter was too much for the log. */
+  /** Count of its refused commits. From the second on, the log refused even its dead letter. */
   readonly times: number
 }
 

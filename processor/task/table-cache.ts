@@ -5,7 +5,7 @@ import type { KeptStore } from '../../topology/state-store.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordPlace } from './record-place.ts'
 
-/** Bytes that the tables of one thread hold back together. */
+/** A bound on the bytes that the tables of one thread hold back together. */
 export class CacheBudget {
   readonly maxBytes: number
   bytes = 0
@@ -20,17 +20,17 @@ export interface TableUpdate {
   readonly key: unknown
   readonly change: Change<unknown>
   readonly timestamp: number
-  /** Its time where it leaves a cache as one that takes the row away. */
+  /** The update's time where it leaves a cache as a removal of the row. */
   readonly removedAt: number
   readonly headers: readonly Header[]
-  /** What the table had, whether old values are sent or not; null where it had nothing. */
+  /** The table's earlier value, whether old values are sent or not; null where there was none. */
   readonly before: unknown
 }
 
 /**
- * Holds a table's updates back until a commit, the newest a key: what follows from one is computed once a commit, not once a record
- * (Kafka Streams' record cache). The values themselves are in the store already. Keys leave in the order of their last updates; where
- * the budget is spent, all of them leave at once.
+ * Holds a table's updates back until a commit and keeps the newest for each key: downstream steps compute once a commit, not once a record (Kafka
+ * Streams' record cache). The values themselves are in the store already. Keys leave in the order of their last updates. All of them leave at once
+ * when the budget is spent.
  */
 export class TableCache {
   readonly #store: KeptStore
@@ -47,7 +47,7 @@ export class TableCache {
     this.#place = place
   }
 
-  /** Of several nodes that write one table (a cogroup's), the last one passes its updates on: they have the same next step. */
+  /** Sets the receiver of updates. Where several nodes write one table (a cogroup), the last one forwards: they have the same next step. */
   listen(forward: (record: Record<unknown, unknown>) => void, sendsOld: () => boolean): void {
     this.#forward = forward
     this.#sendsOld = sendsOld
@@ -56,7 +56,7 @@ export class TableCache {
   put({ key, change, timestamp, removedAt, headers, before }: TableUpdate): void {
     const id = this.#idOf(key)
     const waiting = this.#waiting.get(id)
-    // Moved behind the others: they leave in the order of their last updates.
+    // The key moves behind the others: keys leave in the order of their last updates.
     if (waiting !== undefined) this.#waiting.delete(id)
     const bytes = waiting?.bytes ?? id.length + entryBytes + this.#sizeOf(change.newValue)
     this.#waiting.set(id, {
@@ -75,7 +75,7 @@ export class TableCache {
     if (this.#budget.bytes > this.#budget.maxBytes) this.flush()
   }
 
-  /** What came and went between two flushes was never there for anybody. */
+  /** Forwards the updates. A row that came and went between two flushes is not forwarded. */
   flush(): void {
     if (this.#waiting.size === 0) return
     const { partitionIndex, record, isReplay } = this.#place
@@ -97,21 +97,21 @@ export class TableCache {
     this.#waiting = new Map()
   }
 
-  /** Keys that are one to the store are one here. */
+  /** An id that is equal for keys that are equal to the store. */
   #idOf(key: unknown): string {
     if (this.#store.kind === 'keyValue') return this.#plainIdOf(key)
     const { key: within, window } = key as Windowed<unknown>
     return `${window.start},${window.end},${this.#plainIdOf(within)}`
   }
 
-  /** Text and numbers by themselves, others by their bytes. */
+  /** Ids of texts and numbers are the keys themselves; other keys use their bytes. */
   #plainIdOf(key: unknown): string {
     if (typeof key === 'string') return key
     if (typeof key === 'number') return String(key)
     return Buffer.from((this.#store.key as unknown as Serializer<unknown>).serialize(this.#store.name, key)).toString('latin1')
   }
 
-  /** About what it takes; of what is no text or number, what it would take on the disk. */
+  /** Approximate size of a value; neither text nor number: its serialised size. */
   #sizeOf(value: unknown): number {
     if (value === null) return 0
     if (typeof value === 'string') return value.length
@@ -123,7 +123,7 @@ export class TableCache {
 
 interface Waiting {
   readonly key: unknown
-  /** As the next steps know it. */
+  /** The old value that downstream steps know. */
   readonly oldValue: unknown
   readonly newValue: unknown
   readonly timestamp: number

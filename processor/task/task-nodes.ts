@@ -14,20 +14,20 @@ import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskNodesOptions {
   readonly subtopology: Subtopology
-  /** As they see it. */
+  /** The task as its nodes see it. */
   readonly task: TaskState
   readonly surroundings: TaskSurroundings
   readonly place: RecordPlace
-  /** What the last commit says of asynchronous nodes, by queue. */
+  /** The last commit's notes on asynchronous nodes, by queue. */
   readonly aheads: readonly (Ahead | null)[]
-  /** What a node may reach, by its name. */
+  /** Stores that a node may use, by node name. */
   storesOf(node: string): ReadonlyMap<string, StateStore>
 }
 
-/** A task's nodes, open and wired as its sub-topology says. What one of them throws as it is opened is thrown. */
+/** A task's nodes, open and wired as its sub-topology says. An error of a node that is opened is thrown. */
 export class TaskNodes {
   readonly all: readonly NodeRuntime[]
-  /** In the order of the graph. */
+  /** Asynchronous nodes in the order of the graph. */
   readonly async: readonly AsyncRuntime[]
   readonly #options: TaskNodesOptions
   readonly #contexts = new Map<string, NodeContext>()
@@ -72,7 +72,7 @@ export class TaskNodes {
     })
   }
 
-  /** From the last to the first, since each knows those that it leads to. */
+  /** Opens nodes from the last to the first, because each one needs the nodes that it leads to. */
   #openAsync(): ReadonlyMap<string, AsyncRuntime> {
     const { subtopology, surroundings, place, aheads } = this.#options
     const { nodes } = subtopology

@@ -16,41 +16,41 @@ export interface TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly streamTime: number
-  /** The record in hand is read again for asynchronous nodes alone. */
+  /** True while the record in hand is read again for asynchronous nodes alone. */
   readonly isReplay: boolean
-  /** Of the record in hand; null in a punctuation. */
+  /** Metadata of the record in hand; null in a punctuation. */
   readonly metadata: RecordMetadata | null
   readonly failures: TaskFailures
   readonly memory: TaskMemory
   readonly meters: TaskMeters
   readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T
-  /** Null where the updates of this table go on at once. */
+  /** The cache of a table; null where its updates go on at once. */
   tableCache(store: string): TableCache | null
   requestCommit(): void
-  /** Acts as if the record in hand had been read there. */
+  /** Calls `act` as if the record in hand had been read at this place. */
   standIn(metadata: RecordMetadata, act: () => void): void
 }
 
-/** What a task needs of the thread that runs it. */
+/** Services that a task needs from its thread. */
 export interface TaskSurroundings {
   readonly applicationId: string
   readonly clock: Clock
-  /** Values may be handed on in memory instead of being serialised at the sink. */
+  /** True where values may be handed on in memory instead of being serialised at the sink. */
   readonly handsOn: boolean
   readonly failures: FailurePolicy
   /** Input records whose results cannot be committed. */
   readonly refused: RefusedInputs
   /** See `OperatorContext`. */
   readonly emitIntervalMs: number
-  /** Null where no table's updates are held back. */
+  /** Null where no updates of tables are held back. */
   readonly cache: CacheBudget | null
-  /** What the log takes beside a position. */
+  /** The length of metadata that the log accepts beside a position. */
   readonly maxNoteBytes: number
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
   requestCommit(): void
-  /** Something of this task can go on: an asynchronous outcome has come. */
+  /** Called when this task can go on because an asynchronous outcome has come. */
   wake(): void
 }

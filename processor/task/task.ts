@@ -25,19 +25,19 @@ export interface TaskOptions {
   readonly id: string
   readonly subtopology: Subtopology
   readonly partition: number
-  /** The partitions that it reads, with where the last commit stands. */
+  /** The partitions that the task reads, each with its position in the last commit. */
   readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
-  /** One a store of the sub-topology, opened for this task. */
+  /** Stores of the sub-topology, opened for this task. */
   readonly stores: ReadonlyMap<string, TaskStore>
   readonly usersOf: (store: string) => ReadonlySet<string>
-  /** What every task may read. */
+  /** Global stores, which every task may read. */
   readonly globals: ReadonlyMap<string, StateStore>
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
   readonly meters?: TaskMeters
   /** Shared with its stores. */
   readonly memory: TaskMemory
-  /** Several tasks that choose as one, as those of a test driver do. */
+  /** A heap shared by tasks that choose their next record together, as those of a test driver do. */
   readonly waiting?: QueueHeap
 }
 
@@ -64,17 +64,17 @@ export class Task implements TaskState {
   readonly #nodes: TaskNodes
   readonly #async: readonly AsyncRuntime[]
   readonly #shared = new Map<object, unknown>()
-  /** By store, in the order in which they are flushed: a table before those made of it. */
+  /** Caches by store, in flush order: a table goes before the tables made from it. */
   readonly #caches = new Map<string, TableCache>()
   /** Next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
-  /** What the last commit says of asynchronous nodes, by queue. */
+  /** The last commit's notes on asynchronous nodes, by queue. */
   readonly #committedAhead: string[] = []
   readonly #aheads: (Ahead | null)[] = []
-  /** What the last commit says of numbers that operators and stores keep. */
+  /** Numbers of operators and stores in the last commit. */
   #committedKept: TaskMemory['numbers'] = []
-  /** Something fired that no commit holds yet. */
+  /** True where a punctuation has fired since the last commit. */
   #hasPunctuated = false
   streamTime = -1
 
@@ -104,7 +104,7 @@ export class Task implements TaskState {
     })
     this.#async = this.#nodes.async
     this.#sources = this.#queues.flatMap(({ source }) => this.#nodes.source(source.name) ?? [])
-    // As the nodes have found them.
+    // The numbers as the nodes have read them.
     this.#committedKept = options.memory.numbers
     refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
   }
@@ -140,7 +140,7 @@ export class Task implements TaskState {
     return size
   }
 
-  /** Something was processed that no commit holds yet. */
+  /** True where something was processed that no commit holds yet. */
   get hasUncommitted(): boolean {
     return this.#consumed.some((offset, index) => offset !== this.#committed[index])
   }
@@ -160,7 +160,7 @@ export class Task implements TaskState {
     return queue === undefined ? -1 : (this.#committed[queue.index] ?? -1)
   }
 
-  /** The next offset to process of one of its inputs; -1 where nothing was yet. */
+  /** The next offset to process of one of its inputs; -1 where none has been processed. */
   positionOf(topic: string, partition: number): number {
     const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
     return queue === undefined ? -1 : (this.#consumed[queue.index] ?? -1)
@@ -173,13 +173,13 @@ export class Task implements TaskState {
     if (queue.head === null && !this.#fresh.includes(queue)) this.#fresh.push(queue)
   }
 
-  /** The source that must prepare the records of this partition before they are added; null where nothing has to be prepared. */
+  /** The source that must prepare the records of this partition before they are added; null where none need it. */
   preparingSource(topic: string, partition: number): SourceRuntime | null {
     const source = this.#sources[this.#queues.findIndex((one) => one.topic === topic && one.partition === partition)]
     return source?.prepares ? source : null
   }
 
-  /** Decodes what has come first to a queue that had nothing. Throws where that cannot be read and the failure stands. */
+  /** Decodes the first record of each queue that was empty. Throws where a record cannot be read and the failure stands. */
   advance(): void {
     for (let queue = this.#fresh.shift(); queue !== undefined; queue = this.#fresh.shift()) this.#advance(queue)
   }
@@ -202,18 +202,21 @@ export class Task implements TaskState {
     this.#surroundings.requestCommit()
   }
 
-  /** Inputs that have nothing buffered, while others have: which record is the oldest is not known (KIP-695). */
+  /** Inputs without buffered records while others have some, so that the oldest record is unknown (KIP-695). */
   get emptyInputs(): readonly TopicPartition[] {
     if (this.#waiting.first === undefined || this.#queues.length < 2) return noInputs
     return this.#queues.every(({ size }) => size > 0) ? noInputs : this.#queues.filter(({ size }) => size === 0)
   }
 
-  /** Inputs with something buffered. */
+  /** Inputs with buffered records. */
   get fullInputs(): readonly TopicPartition[] {
     return this.#queues.filter(({ size }) => size > 0)
   }
 
-  /** Processes up to `limit` records without giving way. How many it did; fewer means that it has no more, or must wait. */
+  /**
+   * Processes up to `limit` records without giving way, and returns their count. A lower count means that the task has no more records, or must
+   * wait.
+   */
   process(limit: number): number {
     this.advance()
     let done = 0
@@ -235,7 +238,7 @@ export class Task implements TaskState {
     }
   }
 
-  /** Processes the next record of a queue of this task that comes first among all that wait. */
+  /** Processes the next record of a queue whose head is the first of all heads. */
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
@@ -249,7 +252,7 @@ export class Task implements TaskState {
     return drained
   }
 
-  /** The input record that was worked on last; null where none was. */
+  /** The input record that was processed last; null where none was. */
   get lastInput(): InputPlace | null {
     const queue = this.#queues[this.#place.lastIndex]
     return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#place.lastOffset }
@@ -261,12 +264,12 @@ export class Task implements TaskState {
     return this.#timed(() => this.punctuations.punctuateWallClock(now))
   }
 
-  /** Sends on the updates of tables that waited for the commit. */
+  /** Forwards the updates of tables that waited for the commit. */
   flush(): void {
     for (const cache of this.#caches.values()) cache.flush()
   }
 
-  /** What a commit made now has to hold, after `flush`. `committed` is due once for each call, when the commit took effect. */
+  /** The content of a commit that is made now, after `flush`. Call `committed` once for each call, when that commit has taken effect. */
   takeCommit(): { readonly positions: readonly (TopicPartition & Position)[]; readonly state: readonly StoreChange[] } {
     const positions: (TopicPartition & Position)[] = []
     const state: StoreChange[] = []
@@ -275,12 +278,12 @@ export class Task implements TaskState {
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
     const kept = this.memory.numbers
-    // Where a punctuation did something, a position goes with it though none has moved: it tells those numbers, and only with positions
-    // does a log look whether the task is still this member's.
+    // After a punctuation, a position is committed even though none has moved: it carries the numbers, and a log checks that the member still owns
+    // the task only where a commit has positions.
     let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
     this.#consumed.forEach((consumed, index) => {
       const queue = this.#queues[index]
-      // Until all is read again that is to be, what the last commit says of it holds.
+      // The last commit's note stays valid until all records are read again.
       if (queue === undefined || consumed < 0 || consumed < queue.replayUntil) return
       const ahead = this.#aheadOf(index, consumed)
       const offset = ahead === null ? consumed : Math.min(...ahead.nodes.map(([, node]) => node.offset))
@@ -303,7 +306,7 @@ export class Task implements TaskState {
 
   readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
 
-  /** What asynchronous nodes have not finished of a partition that was read up to `until`; null where they have all of it. */
+  /** Entries that asynchronous nodes have not finished of a partition read up to `until`; null where they have finished all. */
   #aheadOf(index: number, until: number): Ahead | null {
     const unfinished = this.#async.flatMap((node) => {
       const own = node.unfinished(index)
@@ -346,7 +349,7 @@ export class Task implements TaskState {
     const head = queue.take()
     const source = this.#sources[queue.index]
     if (head === null || source === undefined) return
-    // Before this record is processed, so that what it sends to own topics takes its place behind.
+    // The next record is decoded before this one is processed, so that records sent to own topics queue behind it.
     this.#advance(queue)
     const { read, record } = head
     const { timestamp } = record
@@ -364,14 +367,14 @@ export class Task implements TaskState {
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
 
-  /** Nothing that came of this record could be committed. Where its handler lets it go, what stands in for it is processed in its place. */
+  /** Handles a record whose results cannot be committed. Where its handler lets it go, its stand-in is processed in its place. */
   #setAside(source: SourceRuntime, record: Record<unknown, unknown>, { error, times }: RefusedInput): void {
     const place = this.lastInput
     try {
       const standIn = this.failures.refused(source.name, error, record, times)
       if (standIn !== null) source.process(standIn)
     } catch (thrown) {
-      // Whoever lets it stand may have it tried again once the log would take it.
+      // A failure that stands forgets the refusal, so that the record is tried again: the log may take it by then.
       if (place !== null) this.#surroundings.refused.forget(place)
       throw thrown
     }
@@ -386,14 +389,14 @@ export class Task implements TaskState {
     return true
   }
 
-  /** Decodes the next record of a queue, and lets it wait for its turn. */
+  /** Decodes the next record of a queue, and puts the queue in its place in the order. */
   #advance(queue: RecordQueue): void {
     const source = this.#sources[queue.index]
     if (source === undefined) return
     if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.offer(queue)
   }
 
-  /** Null where it is not wanted, or cannot be read and is dropped. */
+  /** Decodes a record; null where it is skipped, or cannot be read and is dropped. */
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)
@@ -411,7 +414,7 @@ export class Task implements TaskState {
     return null
   }
 
-  /** Records behind it that are not wanted may have been passed already. */
+  /** Moves the position behind a record. Skipped records after it may have been passed already. */
   #consume(queue: RecordQueue, { offset }: LogRecord): void {
     if (offset >= (this.#consumed[queue.index] ?? -1)) this.#consumed[queue.index] = offset + 1
   }
@@ -421,7 +424,7 @@ export class Task implements TaskState {
     return false
   }
 
-  /** What it reads, each from where the last commit stands. */
+  /** Opens the queues of the inputs, each at its position in the last commit. */
   #open(): void {
     const { subtopology, inputs } = this.#options
     for (const input of inputs) {
@@ -441,7 +444,7 @@ export class Task implements TaskState {
     }
   }
 
-  /** A node's own stores, and those that all may read. */
+  /** A node's own stores, and the global stores. */
   #storesOf(node: string): ReadonlyMap<string, StateStore> {
     const { stores, usersOf, globals } = this.#options
     const own = [...stores].flatMap(([name, { store }]) => (usersOf(name).has(node) ? [[name, store] as const] : []))

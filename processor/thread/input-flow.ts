@@ -5,15 +5,15 @@ import { PreparingRuns } from './preparing-runs.ts'
 
 export interface InputFlowOptions {
   readonly clock: Clock
-  /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
+  /** Time that a task waits for an empty input, in ms; below 0: it does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
   /** Records buffered in one task past which its partitions are paused. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
   readonly consumerOf: (task: Task) => Consumer | undefined
-  /** Whether this task still runs here. */
+  /** True while the task runs here. */
   readonly isOpen: (task: Task) => boolean
-  /** Told each time that what a record needs is away. */
+  /** Called each time a resource that a record needs is unavailable. */
   readonly onUnavailable: (error: WaggleError) => void
   readonly wake: () => void
 }
@@ -26,7 +26,7 @@ export class InputFlow {
   readonly #options: InputFlowOptions
   readonly #preparing: PreparingRuns
   readonly #paused = new Set<Task>()
-  /** Since when a task waits for an input that has nothing. */
+  /** The time since which a task waits for an empty input, by task. */
   readonly #idleSince = new Map<Task, number>()
 
   constructor(options: InputFlowOptions) {
@@ -77,7 +77,7 @@ export class InputFlow {
     return now - since >= maxTaskIdleMs && enforced(task)
   }
 
-  /** Until a task has waited long enough for its other inputs; null where none waits. */
+  /** Time until a task has waited long enough for its empty inputs, in ms; null where none waits. */
   get chooseInMs(): number | null {
     const now = this.#options.clock.elapsedMs()
     let wait: number | null = null
@@ -95,7 +95,7 @@ export class InputFlow {
     this.#options.consumerOf(task)?.resume(task.inputs.filter((input) => !this.#preparing.has(task, input)))
   }
 
-  /** Nobody waits for tasks that do not run here any more. */
+  /** Forgets the waits of all other tasks. */
   keep(tasks: readonly Task[]): void {
     const running = new Set(tasks)
     for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)

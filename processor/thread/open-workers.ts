@@ -12,7 +12,7 @@ export class OpenWorkers {
     this.#workers = workers
   }
 
-  /** For threads that run no asynchronous nodes. */
+  /** No workers: for threads that run no asynchronous nodes. */
   static none(): OpenWorkers {
     return new OpenWorkers(new Map())
   }
@@ -42,7 +42,7 @@ export class OpenWorkers {
     return worker
   }
 
-  /** Once, however often it is asked for. */
+  /** Closes the workers. A second call waits for the first. */
   async close(): Promise<void> {
     this.#closed ??= Promise.allSettled([...this.#workers.values()].map((worker) => worker.close?.()))
     await this.#closed

@@ -5,20 +5,20 @@ import type { Task } from '../task/task.ts'
 
 export interface PreparingRunsOptions {
   readonly clock: Clock
-  /** Told each time that what a record needs is away. */
+  /** Called each time a resource that a record needs is unavailable. */
   readonly onUnavailable: (error: WaggleError) => void
-  /** Whether this task still runs here: else its records are dropped, and somebody reads them again. */
+  /** True while the task runs here. Otherwise its records are dropped, and its next owner reads them again. */
   readonly isOpen: (task: Task) => boolean
-  /** Nothing more is read of a partition while a record of it waits. */
+  /** Pauses a partition while one of its records waits. */
   readonly hold: (task: Task, partition: TopicPartition) => void
   readonly letGo: (task: Task, partition: TopicPartition) => void
   readonly wake: () => void
 }
 
 /**
- * Records whose serdes have to fetch something before they can be read. A partition waits by itself, in order and paused, so no more
- * waits here than one poll gave; the others go on. What cannot be fetched is refused, and fails where it would have been read; what
- * is away is asked for again, less and less often, and nothing is lost meanwhile.
+ * Records whose serdes must fetch something before they can be read. Each partition waits by itself, in order and paused, so no more records wait
+ * than one poll gave; other partitions go on. A record whose fetch is refused fails where it would have been read. A fetch from a source that is
+ * away is repeated less and less often, and no record is lost meanwhile.
  */
 export class PreparingRuns {
   readonly #options: PreparingRunsOptions
@@ -32,7 +32,7 @@ export class PreparingRuns {
     return this.#find(task, topic, partition) !== undefined
   }
 
-  /** What is ready goes to the task at once. */
+  /** Gives ready records to the task at once, and lets the others wait. */
   add(task: Task, source: SourceRuntime, { topic, partition, records }: RecordRun): void {
     const before = this.#find(task, topic, partition)
     if (before !== undefined) {
@@ -82,14 +82,14 @@ export class PreparingRuns {
     this.#options.wake()
   }
 
-  /** The first record can be read now, and as many after it as are ready. */
+  /** Gives the task the first record, which can be read now, and the ready records after it. */
   #past(held: Held): Preparation | null {
     held.task.add(held.topic, held.partition, held.records.splice(0, 1))
     this.#options.wake()
     return this.#give(held)
   }
 
-  /** Gives the task what is ready; what stands first after that, null where nothing is left. */
+  /** Gives the task its ready records. Returns the preparation of the first record that is left; null where none is left. */
   #give({ task, source, topic, partition, records }: Held): Preparation | null {
     let ready = 0
     let promise: Promise<unknown> | null = null
@@ -103,7 +103,7 @@ export class PreparingRuns {
     return record === undefined || promise === null ? null : { record, promise }
   }
 
-  /** Its task may have gone while it waited. */
+  /** False where the task was closed while the run waited. */
   #isHeld(held: Held): boolean {
     if (!this.#held.has(held)) return false
     if (this.#options.isOpen(held.task)) return true
@@ -127,7 +127,7 @@ export class PreparingRuns {
 interface Held extends TopicPartition {
   readonly task: Task
   readonly source: SourceRuntime
-  /** Not added yet, oldest first. */
+  /** Records not added yet, oldest first. */
   readonly records: LogRecord[]
   /** Ends the pause before the next attempt. */
   cancel: () => void

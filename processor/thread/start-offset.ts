@@ -7,7 +7,7 @@ export interface WithoutPosition extends TopicPartition {
   readonly was: number | null
 }
 
-/** Where a partition is read from that has no position that is there (KIP-1106 for a duration). */
+/** The offset at which to start a partition whose position is missing or deleted (KIP-1106 for a duration). */
 export async function startOffset(log: Log, clock: Clock, { topic, partition, was }: WithoutPosition, reset: OffsetReset): Promise<number> {
   const offsets = (await log.topic(topic))?.offsets[partition] ?? { start: 0, end: 0 }
   if (reset === 'earliest') return offsets.start

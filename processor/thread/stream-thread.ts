@@ -30,30 +30,30 @@ export interface StreamThreadOptions {
   readonly failures: FailurePolicy
   readonly flights: Flights | null
   readonly commitIntervalMs: number
-  /** What has been written is committed as soon as there is nothing else to do, one commit at a time: readers wait for it. */
+  /** True where readers see only committed records: a commit begins as soon as the thread is idle, one at a time. */
   readonly commitsWhenIdle: boolean
   readonly emitIntervalMs: number
-  /** Where tasks have their state, on a log that keeps none; null where it does. */
+  /** States of tasks on a log that keeps none; null on a log that keeps state. */
   readonly states: TaskStates | null
-  /** How tasks are spread, on a log whose groups have members elsewhere. */
+  /** Settings of how tasks are spread, on a log whose groups have members in other processes. */
   readonly spread: SpreadOptions | null
-  /** It may be settled now, or not any more. */
+  /** Called when `isSettled` may have changed. */
   readonly onSettling: () => void
-  /** Of updates of tables that wait for a commit; 0: each goes on at once. */
+  /** Bytes of table updates that may wait for a commit; 0: each update goes on at once. */
   readonly cacheMaxBytes: number
-  /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
+  /** Time that a task waits for an empty input, in ms; below 0: it does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
   /** Records buffered in one task past which its partitions are paused. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
-  /** How often, at most, what is done of repartition topics is deleted. */
+  /** The shortest time between two purges of repartition topics, in ms. */
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
-  /** Told of each failure that was rolled back; the thread goes on by itself. */
+  /** Called with each failure that was rolled back. The thread goes on by itself. */
   readonly onFailure: (error: WaggleError) => void
-  /** Asked after each failure that was rolled back; `stop` ends the loop. */
+  /** Decides after each failure that was rolled back; `stop` ends the loop. */
   readonly decide: (error: WaggleError) => 'goOn' | 'stop'
-  /** The loop has ended because `decide` said so. */
+  /** Called when the loop has ended because `decide` returned `stop`. */
   readonly onStopped: () => void
 }
 
@@ -147,7 +147,7 @@ export class StreamThread {
     return this.#options.name
   }
 
-  /** Of each input of its tasks, as far as known: records that are there and not processed, by Kafka's name (consumer metrics, `records-lag`). */
+  /** Records that are in an input and not processed yet, for each input as far as known, by Kafka's name (consumer metrics, `records-lag`). */
   get lags(): readonly Metric[] {
     return this.tasks.flatMap((task) =>
       task.inputs.flatMap((input): Metric[] => {
@@ -160,12 +160,12 @@ export class StreamThread {
     )
   }
 
-  /** Records that went before this thread read them, a partition each. */
+  /** Records that were deleted before this thread read them, by partition. */
   get lostRecords(): readonly Metric[] {
     return this.#skipped.metrics
   }
 
-  /** In Kafka Streams' words (StreamThread.State). */
+  /** The thread's state in Kafka Streams' terms (StreamThread.State). */
   get state(): ThreadState {
     if (this.#ended) return 'DEAD'
     if (this.#stopping) return 'PENDING_SHUTDOWN'
@@ -173,7 +173,7 @@ export class StreamThread {
     return this.#loop === null ? 'STARTING' : 'RUNNING'
   }
 
-  /** Nothing is processed until `resume`; what was is committed. */
+  /** Stops processing until `resume`. Work that is done is committed. */
   pause(): void {
     this.#isPaused = true
     this.#wake()
@@ -195,28 +195,31 @@ export class StreamThread {
     this.#loop = this.#run()
   }
 
-  /** It knows what it runs, and has the state of all of it. */
+  /** True when the thread knows its tasks and has the state of all of them. */
   get isSettled(): boolean {
     const running = new Set(this.tasks.map(({ id }) => id))
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
-  /** How long it has had something to commit, or to go back for, without a commit that was taken; 0 where all is well. */
+  /** Time for which work has waited for a commit, or for a reset, without a commit that the log took, in ms; 0 where nothing waits. */
   get unsettledMs(): number {
     return this.#commits.unsettledMs
   }
 
-  /** Everything that there was of its inputs when it began is processed. For the thread of global stores, where they are read without a group. */
+  /** True when everything that its inputs held at the start is processed. For the thread of global stores, where they are read without a group. */
   get isCaughtUp(): boolean {
     return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
   }
 
-  /** Who runs what, a group of this thread each. */
+  /** The assignors of this thread's groups, one for each group. */
   get assignors(): readonly ThreadAssignor[] {
     return this.#groups.assignors
   }
 
-  /** Commits what is done and lets go; what is in flight is left to be done again. One that is about to start lets go of what it has. */
+  /**
+   * Commits finished work and closes the tasks. Calls in flight are left, and their records are read again. A thread that is still starting closes
+   * its resources too.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -255,7 +258,7 @@ export class StreamThread {
     }
   }
 
-  /** Handlers of production may want again what a log refused; of all else, whoever runs the application decides. */
+  /** True where the loop goes on. A production handler may retry a commit that the log refused; `decide` answers for all other failures. */
   #goesOn(error: unknown): boolean {
     const failure = failureOf(error)
     if (error instanceof StandingFailure && error.retries) return true
@@ -289,7 +292,7 @@ export class StreamThread {
     })
   }
 
-  /** Tasks whose state has come begin; a copy that has come far enough is told to the group. */
+  /** Opens tasks whose state is restored, and tells the group of copies that have caught up. */
   #takeState(): void {
     if (this.#options.states === null) return
     const wasRestoring = this.#threadTasks.isRestoring
@@ -298,7 +301,7 @@ export class StreamThread {
     this.#groups.rejoinWhereReady()
   }
 
-  /** One pass over all tasks without giving way; true where there may be more to do at once. */
+  /** One pass over all tasks without giving way. True where there may be more to do at once. */
   #work(): boolean {
     const now = this.#clock.now()
     this.meters.time.now = now
@@ -373,7 +376,7 @@ export class StreamThread {
 
   #idleMs(): number {
     let wait = this.#commits.dueInMs ?? maxIdleMs
-    // Copies that have come far enough are looked for.
+    // The idle wait is bounded, so that copies that have caught up are noticed.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
@@ -384,7 +387,7 @@ export class StreamThread {
 
   // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `isSearching`: one record is looked for that the commit was refused for, and its failure is told when it is found. */
+  /** `isSearching`: the search looks for the one record that makes commits fail, and its failure is reported once it is found. */
   async #rollBack(error: unknown, { isSearching }: { readonly isSearching: boolean }): Promise<void> {
     const failure = failureOf(error)
     if (!isSearching) {
@@ -393,7 +396,7 @@ export class StreamThread {
     }
     await this.#commits.done
     this.#dropTasks()
-    // Where the log is away, going back fails as well: one more failure, which the loop finds.
+    // A rollback fails too while the log is away: the loop handles this as another failure.
     this.#failure = await this.#goBack({ isFenced: failure.code === 'WAGGLE_FENCED' }).then(
       () => null,
       (thrown: unknown) => thrown,
@@ -406,7 +409,9 @@ export class StreamThread {
     if (!this.#options.log.traits.handsOn) await this.#reopen()
   }
 
-  /** Where a log does not hand on, an abort takes nothing from its consumers: they go back to the last commit themselves. */
+  /**
+   * Reopens the tasks at the last commit. On a log that does not hand on, an abort takes nothing from the consumers, so they seek back themselves.
+   */
   async #reopen(): Promise<void> {
     for (const { group, consumer } of this.#groups.consumers) {
       const partitions = this.#threadTasks.partitionsOf(group)
@@ -445,7 +450,7 @@ export class StreamThread {
       lost: async (partitions: readonly TopicPartition[]) => {
         this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
-        // A log that hands on drops by itself what these tasks have written since the last commit.
+        // A log that hands on itself drops the uncommitted writes of these tasks.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
         this.#failure ??= lostError(group)
         await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
@@ -453,7 +458,7 @@ export class StreamThread {
     }
   }
 
-  /** Nobody waits for tasks that do not run here any more, nor keeps what they hold. */
+  /** Forgets tasks that run here no more: nobody waits for them, and their buffers are freed. */
   #forgetGone(): void {
     this.#inputs.keep(this.tasks)
     this.#batchers.keep(this.tasks.map(({ id }) => id))
@@ -493,13 +498,13 @@ export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
-/** How long the loop works before timers, sockets and workers get their turn. */
+/** Time that the loop works before timers, sockets and workers get their turn, in ms. */
 const sliceMs = 5
 const maxIdleMs = 1000
 const backOffMs = 50
 const maxBackOffMs = 5000
 
-/** The first poll to end, however it does, ends the waiting of the others: one loop serves all groups. */
+/** The first poll to end, in whatever way, ends the waiting of the others: one loop serves all groups. */
 function endTogether(consumers: readonly { readonly consumer: Consumer }[], polls: readonly Promise<unknown>[]): void {
   const waiting = new Set(consumers)
   polls.forEach((poll, index) => {

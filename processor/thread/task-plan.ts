@@ -2,7 +2,7 @@ import type { Topology } from '../../topology/graph.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
 
-/** Which sub-topologies run under which consumer group. Two that read one topic need positions of their own. */
+/** Sub-topologies by the consumer group that they run under. Two sub-topologies that read one topic need positions of their own. */
 export interface TaskPlan {
   readonly applicationId: string
   readonly topology: Topology
@@ -28,7 +28,7 @@ export function planTasks(applicationId: string, topology: Topology, options: Pl
   return { applicationId, topology, groups, ...options }
 }
 
-/** What keeps the global stores, a group each: every process reads all of their topics. Null where there are none. */
+/** The plan of the global stores, a group each: every process reads all of their topics. Null where there are none. */
 export function planGlobals(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan | null {
   const subtopologies = topology.subtopologies().filter(({ isGlobal }) => isGlobal)
   const groups = subtopologies.map((subtopology) => ({

@@ -8,14 +8,14 @@ import type { TaskHosts } from '../assignment/task-hosts.ts'
 import type { Clock, GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../ports.ts'
 import type { CopyKeeper, StatefulTask, TaskStates } from '../state/task-states.ts'
 
-/** Where tasks are spread over processes: what an application says of itself, and wants. */
+/** Settings of an application whose tasks are spread over processes. */
 export interface SpreadOptions {
   /** Where this process answers interactive queries, `host:port`. */
   readonly host: string | null
-  /** What its machine has: sub-topologies that need more are not run here, and nothing of theirs is opened. */
+  /** Capabilities of this machine. Sub-topologies that need more do not run here, and none of their resources are opened. */
   readonly capabilities: Capabilities
   readonly settings: Partial<AssignmentSettings>
-  /** Static membership: the same over restarts, and nobody else's. */
+  /** Static membership: an id that is the same after a restart, and that no other member has. */
   readonly instanceId: string | null
 }
 
@@ -27,11 +27,14 @@ export interface ThreadAssignorOptions {
   readonly partitionsOf: (topic: string) => number
   /** The group's position; null where it has none. */
   readonly committed: (place: TopicPartition) => Promise<number | null>
-  /** It was decided anew who runs what. */
+  /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void
 }
 
-/** A thread's part in deciding who of a group runs what: it says what state its process has, and makes it keep the copies that it is told to. */
+/**
+ * A thread's part in the assignment of a group. It reports the state that its process has, and makes the process keep the copies that it was told
+ * to.
+ */
 export class ThreadAssignor implements GroupAssignor, CopyKeeper {
   readonly #options: ThreadAssignorOptions
   readonly #assignor: TaskAssignor
@@ -55,7 +58,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
     return this.#assignor.name
   }
 
-  /** What this thread is to run; null as long as it was not told. */
+  /** Tasks that this thread is to run; null until the leader has told it. */
   get active(): readonly TaskId[] | null {
     return this.#hasReceived ? this.#assignor.assignment.active : null
   }
@@ -96,7 +99,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
     return this.#options.committed(place)
   }
 
-  /** This thread keeps nothing any more. */
+  /** Ends the copies that this thread keeps. */
   close(): void {
     this.#keep([], [])
   }

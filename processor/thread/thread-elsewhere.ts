@@ -7,21 +7,21 @@ import type { ThreadState } from './stream-thread.ts'
 export interface ThreadElsewhere {
   readonly name: string
   readonly state: ThreadState
-  /** As it told last. */
+  /** The metrics that it sent last. */
   readonly metrics: readonly Metric[]
   pause(): void
   resume(): void
-  /** Settles when it takes part. */
+  /** Settles when the thread takes part. */
   start(): Promise<void>
-  /** Commits what is done. With `close` it first finishes what it has in hand, as `Application.close` says. */
+  /** Commits finished work. With `close` it first finishes the records in hand, as `Application.close` says. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
-  /** Which process has that partition of a store, as it was told last; null where it does not know. */
+  /** The process that has this partition of a store, by the last assignment; null where it is unknown. */
   hostOf(store: string, partition: number): Promise<string | null>
-  /** Of the partitions that it has now. */
+  /** Answers for the partitions that the thread has now. */
   query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>>
 }
 
-/** What a thread elsewhere tells and asks, as one in this thread does. */
+/** The callbacks of a thread elsewhere, the same as those of a thread in this JavaScript thread. */
 export interface ThreadElsewhereOptions {
   readonly name: string
   readonly onFailure: (error: WaggleError) => void

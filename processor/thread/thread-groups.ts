@@ -10,7 +10,7 @@ import { resetOf } from './thread-tasks.ts'
 import { UngroupedConsumer } from './ungrouped-consumer.ts'
 
 export interface ThreadGroupsOptions {
-  /** Of the thread: its members with names of their own are told apart by it. */
+  /** Name of the thread, which tells its static members apart. */
   readonly name: string
   readonly plan: TaskPlan
   readonly log: Log
@@ -19,12 +19,12 @@ export interface ThreadGroupsOptions {
   readonly spread: SpreadOptions | null
   readonly partitionsOf: (topic: string) => number
   readonly listenerOf: (group: string) => AssignmentListener
-  /** Where an input stands whose position is kept with its task's state. */
+  /** The position of an input that is kept with its task's state. */
   readonly positionOf: (group: string, input: TopicPartition) => number | null
   readonly skipped: SkippedRecords
-  /** What keeps tasks of a group from running anywhere. */
+  /** Called with a reason why tasks of a group run nowhere. */
   readonly onProblem: (problem: WaggleError) => void
-  /** It was decided anew who runs what. */
+  /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void
 }
 
@@ -33,7 +33,7 @@ interface GroupOfThread {
   readonly consumer: Consumer
 }
 
-/** The groups that a thread is a member of, a consumer each; global stores are read in none where every process does so for itself. */
+/** The groups of which a thread is a member, with one consumer each. Global stores are read without a group where every process keeps its own. */
 export class ThreadGroups {
   readonly #options: ThreadGroupsOptions
   readonly #assignors = new Map<string, ThreadAssignor>()
@@ -47,12 +47,12 @@ export class ThreadGroups {
     return this.#consumers
   }
 
-  /** Who runs what, a group each; none where the log spreads partitions by itself. */
+  /** The assignors, one for each group; none where the log itself spreads partitions. */
   get assignors(): readonly ThreadAssignor[] {
     return [...this.#assignors.values()]
   }
 
-  /** Of inputs that are read without a group: all that there was when it began has been given out. */
+  /** True when all records that inputs without a group held at the start have been given out. */
   get isCaughtUp(): boolean {
     return this.#consumers.every(({ consumer }) => !(consumer instanceof UngroupedConsumer) || consumer.isCaughtUp)
   }
@@ -63,7 +63,7 @@ export class ThreadGroups {
 
   async open(): Promise<void> {
     const opened: GroupOfThread[] = []
-    // Those that are open by then are closed where the next cannot be.
+    // Consumers that are open by then are closed where the next one cannot be opened.
     this.#consumers = opened
     for (const { group, topics, subtopologies } of this.#options.plan.groups) {
       const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
@@ -71,7 +71,7 @@ export class ThreadGroups {
     }
   }
 
-  /** Copies that have come far enough for their tasks to move here are told to their groups. */
+  /** Tells the groups of copies that have caught up, so that their tasks can move here. */
   rejoinWhereReady(): void {
     for (const [group, assignor] of this.#assignors) if (assignor.takeRejoin()) this.consumerOf(group)?.rejoin()
   }
@@ -81,7 +81,7 @@ export class ThreadGroups {
   }
 
   async close(): Promise<void> {
-    // What they keep asks for positions.
+    // Assignors close first: the copies that they keep still ask the consumers for positions.
     for (const assignor of this.#assignors.values()) assignor.close()
     for (const { consumer } of this.#consumers) await consumer.close()
   }

@@ -14,7 +14,7 @@ import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
 import type { TaskPlan } from './task-plan.ts'
 
-/** The tasks that this thread runs now, made and let go as partitions come and go. */
+/** The tasks that this thread runs now. It opens and closes them as partitions come and go. */
 export class ThreadTasks implements CommittingTasks {
   readonly #plan: TaskPlan
   readonly #log: Log
@@ -22,11 +22,11 @@ export class ThreadTasks implements CommittingTasks {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
-  /** By task, over all the times that it was opened here. */
+  /** Meters by task, over all the times that it was opened here. */
   readonly #taskMeters = new Map<string, TaskMeters>()
   readonly #meters: ThreadMeters
   readonly #states: TaskStates | null
-  /** Of tasks whose state is not in the log's own commit. */
+  /** State of tasks that the log does not keep itself, by task. */
   readonly #logged = new Map<Task, LoggedState>()
   readonly #opened = new Map<Task, OpenedState>()
   /** Tasks that wait for their state, by id. */
@@ -45,12 +45,12 @@ export class ThreadTasks implements CommittingTasks {
     return this.#tasks
   }
 
-  /** Tasks of this thread that wait for their state. */
+  /** True while tasks of this thread wait for their state. */
   get isRestoring(): boolean {
     return this.#openings.size > 0
   }
 
-  /** Null where the log's own commit has it. */
+  /** The task's state; null where the log's own commit holds it. */
   stateOf(task: Task): LoggedState | null {
     return this.#logged.get(task) ?? null
   }
@@ -67,7 +67,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#groups.get(task) ?? this.#plan.applicationId
   }
 
-  /** It keeps a global store, which every process has for itself. */
+  /** True for the group of a global store: every process has a copy of its own. */
   isGlobal(group: string): boolean {
     return this.#subtopologies(group).some(({ isGlobal }) => isGlobal)
   }
@@ -76,13 +76,13 @@ export class ThreadTasks implements CommittingTasks {
     return this.#partitions.get(group) ?? []
   }
 
-  /** So that no task is always the last to get its turn. */
+  /** Rotates the tasks, so that none is always the last to get its turn. */
   rotate(): void {
     const first = this.#tasks.shift()
     if (first !== undefined) this.#tasks.push(first)
   }
 
-  /** A task that runs has other inputs with these partitions: what it did has to be committed before it is made anew. */
+  /** True where these partitions give a running task other inputs: its work has to be committed before it is made anew. */
   changes(group: string, partitions: readonly TopicPartition[]): boolean {
     const own = this.partitionsOf(group)
     return this.#subtopologies(group).some(({ sources }) => {
@@ -92,8 +92,8 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   /**
-   * Makes the tasks of these partitions, at once or, where their state has to be brought here first, when it is there (`takeReady`): until
-   * then their partitions are paused. A task that has some already is made anew with all it has.
+   * Opens the tasks of these partitions. A task whose state must be restored first opens later (`takeReady`), and its partitions are paused until
+   * then. A task that has some of its partitions already is made anew with all of them.
    */
   async assign(group: string, consumer: Consumer, partitions: readonly TopicPartition[], options: { readonly seek: boolean }): Promise<void> {
     const own = this.#partitions.get(group) ?? []
@@ -132,7 +132,7 @@ export class ThreadTasks implements CommittingTasks {
     for (const opening of [...this.#openings.values()]) this.#abandon(opening)
   }
 
-  /** Makes the tasks whose state has come. Throws what kept a state from coming. */
+  /** Opens the tasks whose state is restored. Throws the error of a failed restoration. */
   takeReady(): void {
     for (const opening of [...this.#openings.values()]) {
       if (opening.failure !== null) throw opening.failure.reason
@@ -164,7 +164,7 @@ export class ThreadTasks implements CommittingTasks {
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     for (const input of positioned) {
       const reset = resetOf(subtopology, input.topic)
-      // What a task that is made anew has buffered goes with it.
+      // A task that is made anew loses its buffered records, so they are read again.
       const isAgain = seek || this.#byPartition.has(placeIn(group, input))
       if (input.position !== null) {
         if (isAgain) consumer.seek(input, input.position.offset)
@@ -252,7 +252,7 @@ export class ThreadTasks implements CommittingTasks {
   }
 }
 
-/** What is known of a task when it is assigned. */
+/** The facts about a task at its assignment. */
 interface TaskParts {
   readonly id: TaskId
   readonly group: string
@@ -271,11 +271,11 @@ interface Opening extends TaskParts {
 export interface ThreadTasksParts {
   readonly surroundings: TaskSurroundings
   readonly meters: ThreadMeters
-  /** Null where the log keeps state itself, or nobody else does. */
+  /** Null where the log keeps state itself, or where this process keeps none. */
   readonly states: TaskStates | null
 }
 
-/** Of a store that its user makes. */
+/** The bytes of a custom store, which the engine does not keep. */
 const noBytes: StoreBytes = { get: () => null, getMany: (keys) => keys.map(() => null), range: () => [].values() }
 
 function noStates({ stores }: Subtopology): never {

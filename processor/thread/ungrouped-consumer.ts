@@ -5,7 +5,7 @@ export interface UngroupedConsumerOptions {
   readonly clock: Clock
   readonly inputs: readonly TopicPartition[]
   readonly listener: AssignmentListener
-  /** Where the inputs stood at the last commit, wherever that is kept. */
+  /** The position of an input at the last commit, wherever it is kept. */
   readonly committed: (input: TopicPartition) => number | null
   /** Told of records that went before they were read. */
   readonly onGap: (gap: Gap, cause?: Error) => void
@@ -13,19 +13,19 @@ export interface UngroupedConsumerOptions {
 
 interface Input extends TopicPartition {
   reader: Reader | null
-  /** What was begun before a seek does not count. */
+  /** Counts seeks. A read that began before a seek is dropped. */
   epoch: number
   run: RecordRun | null
   paused: boolean
-  /** What there was of it when it began has been given out. */
+  /** True when the records that the input held at the start have been given out. */
   isPast: boolean
 }
 
-/** Reads all partitions of its topics for itself, as every process does with those of global stores, and is in no group. */
+/** Reads all partitions of its topics without a group, as every process does with the topics of global stores. */
 export class UngroupedConsumer implements Consumer {
   readonly #options: UngroupedConsumerOptions
   readonly #inputs: Input[]
-  /** Those that wait for a run to be taken. */
+  /** Callbacks of inputs that wait until their run is taken. */
   readonly #takers = new Map<Input, () => void>()
   #isAssigned = false
   #failure: unknown = null
@@ -46,7 +46,7 @@ export class UngroupedConsumer implements Consumer {
     }))
   }
 
-  /** All that there was when it began has been given out. */
+  /** True when all records that existed at the start have been given out. */
   get isCaughtUp(): boolean {
     return this.#inputs.every(({ isPast, run }) => isPast && run === null)
   }
@@ -107,7 +107,7 @@ export class UngroupedConsumer implements Consumer {
     for (const { reader } of this.#inputs) await reader?.close()
   }
 
-  /** First what is there, to know when that is over; then what comes. */
+  /** Reads the existing records first, so that their end is noticed, and then the new ones. */
   async #begin(input: Input, from: number | null): Promise<void> {
     const { log, onGap } = this.#options
     const { topic, partition } = input
@@ -132,7 +132,7 @@ export class UngroupedConsumer implements Consumer {
     }
   }
 
-  /** One run ahead of what was taken. */
+  /** Reads one run ahead of the run that was taken last. */
   async #pump(input: Input, reader: Reader, done: () => void): Promise<void> {
     try {
       for await (const run of reader) {

@@ -24,7 +24,7 @@ function program(world: SimulatedWorld, ordered: 'partition' | 'key'): Topology 
   return decorated(builder.build(), 'ordered', { key: null, value: null, timestampExtractor: null })
 }
 
-/** What lies in a topic: by key, in order. */
+/** The values of a topic by key, in order. */
 function written(world: SimulatedWorld, topic: string): ReadonlyMap<string, readonly string[]> {
   const byKey = new Map<string, string[]>()
   for (const { records } of world.disk.topics.get(topic)?.partitions ?? []) {
@@ -66,10 +66,10 @@ describe('Results of calls that take time, on a thread that dies at any step of 
             await world.clock.advance(world.random.below(30))
           }
           await world.clock.advance(life < 5 ? world.random.below(400) : 5000)
-          // Where it has not come so far: there is one process at a time.
+          // A log that has not reached its crash point crashes here: one process runs at a time.
           if (life < 5) log.crash()
         }
-        // What was sent as its process died may or may not be there.
+        // Records sent while the process died may or may not be in the topic.
         const there = written(world, 'in')
         for (const [key, values] of sent) for (const value of values) assert.ok(there.get(key)?.includes(value))
         for (const topic of ['out', 'copied']) {

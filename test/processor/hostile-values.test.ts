@@ -24,7 +24,7 @@ bees:
   - {name: save, type: save-to-database, input: {stack: [constructor, b]}, spec: {table: rows}}
 `
 
-/** What one hostile request holds and what the bees do with it; they answer any other. */
+/** The content of one hostile request, and the bees' behaviour on it; they answer every other request normally. */
 interface Attack {
   readonly request: HostileBody
   readonly at: 'nowhere' | 'prepare' | 'constructor' | 'b'

@@ -59,7 +59,7 @@ class Life {
     }
   }
 
-  /** What a plain loop counts in the topic. */
+  /** Counts the topic's keys in a plain loop. */
   recount(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>()
     for (const { records } of this.world.disk.topics.get('in')?.partitions ?? [])
@@ -67,7 +67,7 @@ class Life {
     return counts
   }
 
-  /** One that began, though it may crash on its way. */
+  /** Starts an application, which may crash on its way. */
   async start(log: SimulatedLog, more: Partial<ApplicationOptions> = {}): Promise<Application> {
     const states = new SimulatedStateDirectory(this.files)
     const application = new Application({

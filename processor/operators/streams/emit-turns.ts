@@ -10,7 +10,7 @@ export class EmitTurns {
   readonly #look: (headers: readonly Header[]) => void
   readonly #intervalMs: number
   #next = 0
-  /** At first too: before a restart there may have been something to look for. */
+  /** True at first: results may have been due before a restart. */
   #isDue = true
 
   constructor(context: OperatorContext, look: (headers: readonly Header[]) => void) {

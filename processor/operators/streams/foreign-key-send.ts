@@ -39,7 +39,7 @@ export class ForeignKeySendProcessor extends StoredProcessor {
     }
     if (this.#operator.left) {
       if (before !== null && !this.#same(before, after)) send(before, 'unsubscribe')
-      // Also without a key, or without a row: a left join has to hear of it.
+      // A left join also needs an answer where there is no key or no row.
       send(after, 'answer-always')
       return
     }

@@ -10,12 +10,12 @@ import { WindowEmission } from './window-emission.ts'
 type Row = ValueAndTimestamp<unknown>
 type Windows = SegmentedWindowStore<unknown, Row>
 
-/** What the windows around a record say of the ones that are still to be made. */
+/** The existing windows around a record, from which the missing ones are made. */
 interface Around {
   readonly starts: Set<number>
-  /** Of the newest window that ends before the record. */
+  /** The row of the newest window that ends before the record. */
   left: Row | null
-  /** Of a window that holds the record and something after it. */
+  /** The row of a window that holds the record and a later one. */
   right: Row | null
   hasLeft: boolean
   hasRight: boolean
@@ -118,7 +118,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     if (!hasRight && right !== null && right.timestamp > timestamp) this.#putRight(record, right)
   }
 
-  /** Windows cannot start before 0: all that would share one, from 0 to the time difference. */
+  /** Handles an early record. Windows cannot start before 0, so all early records share one window, from 0 to the time difference. */
   #processEarly(record: Record<unknown, unknown>, stored: Windows, closeTime: number): void {
     const { key, timestamp } = record
     const starts = new Set<number>()
@@ -142,14 +142,14 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     this.#update(0, combined, record, closeTime)
   }
 
-  /** Everything after the record is what the window that holds it and them has. */
+  /** Creates the record's right window. It has the content of `right`, which holds the records after this one. */
   #putRight(record: Record<unknown, unknown>, right: Row): void {
     const start = record.timestamp + 1
     this.#windows?.put(record.key, right, start)
     this.#emission?.update(record, this.#window(start), null, null, right.value, right.timestamp)
   }
 
-  /** `before` is null for a new window. */
+  /** Updates a window. `before` is null for a new window. */
   #update(start: number, before: Row | null, record: Record<unknown, unknown>, closeTime: number): void {
     const window = this.#window(start)
     if (window.end < closeTime) {

@@ -14,7 +14,7 @@ export abstract class StoredProcessor implements Processor<unknown, unknown, unk
 
   abstract process(record: Record<unknown, unknown>): void
 
-  /** Once, before the first record. */
+  /** Called once, before the first record. */
   protected open(): void {}
 
   protected get context(): OperatorContext {

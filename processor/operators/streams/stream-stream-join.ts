@@ -6,10 +6,10 @@ import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-/** What both sides of a join know of time. */
+/** The stream time and the waiting times that both sides of a join share. */
 class JoinTime {
   readonly streamTime: KeptNumber
-  /** Of the oldest record that waits, as far as is known. */
+  /** Timestamp of the oldest waiting record that is known. */
   oldestWaiting = Number.POSITIVE_INFINITY
 
   constructor(streamTime: KeptNumber) {
@@ -36,7 +36,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     this.#others = this.store(otherStore)
     if (outerStore === null) return
     this.#waiting = this.store(outerStore)
-    // After a restart what waits is known to wait.
+    // After a restart, the store tells which records wait.
     for (const [{ timestamp }] of this.#waiting.all()) {
       this.#time.oldestWaiting = Math.min(this.#time.oldestWaiting, timestamp)
       break

@@ -41,7 +41,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    // Without a key it finds nothing, however long it waits.
+    // A record without a key finds no row, however long it waits.
     if (buffer !== null && key !== null && this.#streamTime.value - buffer.graceMs <= record.timestamp) {
       this.#wait(record, buffer)
       return

@@ -13,20 +13,20 @@ import { StoredProcessor } from './stored-processor.ts'
 
 type Buffered = KeyValueStore<unknown, Suppressed>
 
-/** One waiting update's place in the order in which they leave: by time, then by the bytes of its key. */
+/** A waiting update's place in the order of leaving: by time, then by the bytes of its key. */
 interface Place {
   readonly time: number
   readonly key: unknown
   readonly keyBytes: Uint8Array
 }
 
-/** Holds back a table's updates, the newest a key, until their time has come or the buffer is full. KIP-328. */
+/** Holds a table's updates back and keeps the newest for each key, until their time has come or the buffer is full. KIP-328. */
 export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null
   #topic = ''
   readonly #places = new Heap<Place>(inOrder)
-  /** As Kafka Streams counts them, where they are bounded; else nobody asks, and counting would serialise each update. */
+  /** Bytes as Kafka Streams counts them. They are counted only where they are bounded, because counting serialises each update. */
   #bytes = 0
   #streamTime: KeptNumber = { value: -1 }
   #meters: { readonly buffer: BufferMeters; readonly emit: Sensor } | null = null
@@ -81,12 +81,12 @@ export class SuppressProcessor extends StoredProcessor {
     if (before === null) this.#places.add({ time, key, keyBytes })
   }
 
-  /** It leaves the buffer after it has gone on: a join behind it that looks it up here still sees what was there before. */
+  /** Sends on the oldest update, and then deletes it. A join behind it that looks it up here must still see the earlier value. */
   #emitOldest(): void {
     const place = this.#places.least
     if (place === undefined || this.#buffer === null) return
     const held = this.#buffer.get(place.key)
-    // What never went on needs no taking back.
+    // A deletion of a value that was never sent on is not sent on.
     if (held !== null && (held.change.newValue !== null || this.#operator.timeLimitMs !== null)) {
       const { timestamp, headers, metadata } = held
       this.context.forwardFrom(metadata, { key: place.key, value: held.change, timestamp, headers })
@@ -124,7 +124,7 @@ export class SuppressProcessor extends StoredProcessor {
   }
 }
 
-/** Of what a punctuation made. */
+/** The metadata of a record that a punctuation made. */
 const nowhere: RecordMetadata = { topic: '', partition: -1, offset: -1n }
 
 function inOrder(a: Place, b: Place): number {

@@ -3,7 +3,7 @@ import type { Record } from '../../../topology/record.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
-/** One side of inner, left and outer joins of tables; which it is, is in what it keeps. */
+/** One side of an inner, left or outer join of tables. `keepsThis` and `keepsOther` tell the kinds apart. */
 export class TableJoinProcessor extends StoredProcessor {
   readonly #operator: TableJoin
   #other: TableLookup = () => null

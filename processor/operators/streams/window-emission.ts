@@ -7,7 +7,7 @@ import type { OperatorContext, TableUpdates } from '../operator-context.ts'
 
 type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
 
-/** How a windowed aggregation's results leave: each update at once, or each window once, when it has closed. KIP-825. */
+/** Emits the results of a windowed aggregation: each update at once, or each window once, when it has closed. KIP-825. */
 export class WindowEmission {
   readonly #context: OperatorContext
   readonly #onClose: boolean

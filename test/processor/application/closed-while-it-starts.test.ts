@@ -32,7 +32,7 @@ describe('An application that is closed while it starts', () => {
 interface Gate {
   isReached: boolean
   open: () => void
-  /** That were subscribed and not closed. */
+  /** Consumers that were subscribed and not closed. */
   readonly consumers: Set<Consumer>
 }
 

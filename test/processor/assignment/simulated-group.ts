@@ -22,14 +22,14 @@ interface SimulatedProcess {
   readonly name: string
   readonly options: ProcessOptions
   readonly members: readonly Member[]
-  /** By task: up to where its copy of the state has been read. */
+  /** The offset up to which its copy of the state is read, by task. */
   readonly disk: Map<TaskId, number>
   isUp: boolean
 }
 
 /**
- * A broker's group, its processes with their disks, and the changelogs. What a broker does is done here in whole rounds: all members
- * say what they are, the oldest decides, everybody lets go and takes, and who let go joins again.
+ * A broker's group, its processes with their disks, and the changelogs. The broker works in whole rounds: all members send their messages, the
+ * oldest decides, all members release and take partitions, and members that released some join again.
  */
 export class SimulatedGroup {
   /** Partitions that a member has begun to read. */
@@ -41,7 +41,7 @@ export class SimulatedGroup {
   readonly #processes = new Map<string, SimulatedProcess>()
   readonly #ends = new Map<TaskId, number>()
   readonly #strangers: GroupMember[] = []
-  /** By member: what the leader decided last. */
+  /** The leader's last message, by member. */
   readonly #told = new Map<string, Uint8Array>()
 
   constructor(subtopologies: readonly Subtopology[], options: { readonly partitions: number; readonly settings?: Partial<AssignmentSettings> }) {
@@ -55,7 +55,7 @@ export class SimulatedGroup {
     return tasksOf(this.#subtopologies, () => this.#partitions)
   }
 
-  /** What runs now, by task: the processes that are up and read it. */
+  /** Processes that are up and run a task, by task. */
   get running(): ReadonlyMap<TaskId, readonly string[]> {
     return new Map(
       this.tasks.map((task) => {
@@ -73,7 +73,7 @@ export class SimulatedGroup {
     return this.#process(name).members.map(({ assignor }) => assignor)
   }
 
-  /** Starts a process; one of this name that was stopped has its disk, and its id. */
+  /** Starts a process. A process with the name of a stopped one has its disk and its id. */
   join(name: string, options: ProcessOptions = {}): void {
     const disk = this.#processes.get(name)?.disk ?? new Map<TaskId, number>()
     const topics = this.#subtopologies.flatMap(({ sources }) => sources)
@@ -86,7 +86,7 @@ export class SimulatedGroup {
     this.rebalance()
   }
 
-  /** Told to stop, or found dead when its session was over. */
+  /** Stops a process: it was told to stop, or its session ended after its death. */
   leave(name: string): void {
     const process = this.#process(name)
     this.#settle(process)
@@ -94,14 +94,14 @@ export class SimulatedGroup {
     this.rebalance()
   }
 
-  /** Dead, and its session not over yet: what was its own is nobody's. */
+  /** Kills a process whose session is not over yet: its partitions belong to nobody. */
   kill(name: string): void {
     const process = this.#process(name)
     this.#settle(process)
     process.isUp = false
   }
 
-  /** A static member that is back before its session was over: the broker gives it what it had, and asks nobody. */
+  /** Restarts a static member before its session is over: the broker gives it its partitions back without a rebalance. */
   restart(name: string): void {
     const process = this.#process(name)
     process.isUp = true
@@ -111,14 +111,14 @@ export class SimulatedGroup {
     }
   }
 
-  /** Somebody of another build joins: what it says cannot be read. */
+  /** Lets a member of another build join, whose message cannot be read. */
   joinStranger(member: GroupMember): Uint8Array {
     this.#strangers.push(member)
     this.rebalance()
     return this.#told.get(member.id) ?? new Uint8Array()
   }
 
-  /** Changelogs grow, copies are read on, and who has a warm-up that is there joins again. Says whether anybody did. */
+  /** Lets changelogs grow and copies catch up. Members with a finished warm-up join again. Returns whether any did. */
   tick(): boolean {
     for (const id of this.#ends.keys()) this.#ends.set(id, (this.#ends.get(id) ?? 0) + 1000)
     for (const process of this.#up()) this.#settle(process)
@@ -127,7 +127,7 @@ export class SimulatedGroup {
     return true
   }
 
-  /** Until nothing waits for a warm-up. */
+  /** Runs until nothing waits for a warm-up. */
   settle(): void {
     for (let ticks = 0; ticks < 10_000; ticks++) {
       if (this.#up().every(({ members }) => members.every(({ assignor }) => assignor.assignment.isSettled))) return
@@ -168,7 +168,7 @@ export class SimulatedGroup {
     return hasLetGo
   }
 
-  /** What runs is up to date; copies come nearer; what is no longer kept stays on the disk as it is. */
+  /** Brings running tasks up to date and copies nearer. Copies that are no longer kept stay on the disk as they are. */
   #settle({ members, disk, isUp }: SimulatedProcess): void {
     if (!isUp) return
     for (const { assignor } of members) {

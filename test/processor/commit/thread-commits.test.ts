@@ -118,7 +118,7 @@ function steps(): Topology {
   return topology.addSink('sink', 'out', ['steps'], written)
 }
 
-/** Two that read one topic have a group each. */
+/** Two sub-topologies that read one topic have a group each. */
 function twoReaders(): Topology {
   const topology = new Topology()
   for (const name of ['x', 'y']) {
@@ -132,9 +132,9 @@ function twoReaders(): Topology {
 class Scene {
   readonly world: SimulatedWorld
   readonly failures: string[] = []
-  /** Of each commit that had some, in the order in which they were sent on: the offset of its position. */
+  /** Offsets of positions, one for each commit with a position, in the order in which commits were sent. */
   readonly offsets: number[] = []
-  /** What each commit, or turn of one, that had some has written. */
+  /** Records written by each commit, or by a turn of one, that has records. */
   readonly writes: (readonly string[])[] = []
   #log: Log | null = null
   #close: () => Promise<void> = async () => {}
@@ -169,7 +169,7 @@ class Scene {
     return send(this.world, this.#log, 'in', 1, value)
   }
 
-  /** The next commit waits. */
+  /** Holds the next commit back. */
   holdNext(): void {
     this.#isHolding = true
   }
@@ -183,12 +183,12 @@ class Scene {
     this.#release = null
   }
 
-  /** With the next poll of a group. */
+  /** Calls the listeners of a group at its next poll. */
   tell(group: string, what: (listeners: Listeners) => unknown): void {
     this.#told.set(group, what)
   }
 
-  /** Written, in no commit yet. */
+  /** Records that are written and in no commit yet. */
   get waiting(): readonly string[] {
     return [...this.#appended.values()].flat().map(shown)
   }

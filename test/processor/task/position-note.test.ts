@@ -6,7 +6,7 @@ import { type PositionNote, placesOf, readPositionNote, refuseWhatCannotFit, wri
 
 const nothing: PositionNote = { partitionTime: -1, streamTime: -1, kept: [], ahead: null }
 const now = 1_760_000_000_123
-/** Of a broker. */
+/** A broker's bound on metadata. */
 const maxBytes = 4096
 
 describe('What is committed beside a position', () => {

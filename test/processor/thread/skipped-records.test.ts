@@ -37,7 +37,7 @@ async function readsOn({ offsetReset = 'earliest', hasPosition = true }: { offse
   builder
     .stream('in', Consumed.with(text, text, { offsetReset }))
     .mapValues((value) => {
-      // What goes back to its last commit goes over the same gap again.
+      // A task that goes back to its last commit reads over the same gap again.
       if (value === '7' && failsOnce) {
         failsOnce = false
         throw new Error('once')

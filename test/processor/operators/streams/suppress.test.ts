@@ -34,7 +34,8 @@ function waiting(buffer: BufferConfig, limitMs: number) {
 }
 
 describe('What waits in a suppression', () => {
-  // Of one update: 28 for its times and place, 2 for the topic’s name, key, new value; the old value counts once where it is the prior one.
+  // Bytes of one update: 28 for its times and place, 2 for the topic’s name, key, new value. The old value counts once where it equals the prior
+  // one.
   const first = 28 + 2 + 1 + 5
 
   it('is counted as Kafka Streams counts it, and an update takes the place of the one before it', async () => {
