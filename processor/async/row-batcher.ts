@@ -16,7 +16,8 @@ export interface Ticket<K, V, W> {
 /**
  * Turns the records of all of a process's tasks into calls of one worker. Rows are counted, not records: a record of three
  * rows may be spread over two batches and settles when all its rows have. A batch is handed over once a call is free and it
- * is full, or its oldest row has waited `timeoutMs`, or (`release: 'idle'`) nothing is in flight at all.
+ * is full, or its oldest row has waited `timeoutMs`, or nothing is in flight at all and no more comes: with `release: 'idle'`, and where
+ * what waits has used up its memory.
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
@@ -24,6 +25,8 @@ export class RowBatcher<K, V, R, W> {
   readonly #clock: Clock
   /** Null where the step's calls need not be remembered. */
   readonly #flights: Flights | null
+  /** Where rows wait: while it is full, no batch gets fuller. */
+  readonly #room: { readonly isFull: boolean }
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
   #scheduled = false
@@ -32,8 +35,15 @@ export class RowBatcher<K, V, R, W> {
   #timerDue = Number.POSITIVE_INFINITY
   readonly #aborts = new Set<AbortController>()
 
-  constructor(step: AsyncStep<K, V, R, W>, worker: AsyncWorker<K, V, R, W>, clock: Clock, flights: Flights | null) {
+  constructor(
+    step: AsyncStep<K, V, R, W>,
+    worker: AsyncWorker<K, V, R, W>,
+    clock: Clock,
+    flights: Flights | null,
+    room: { readonly isFull: boolean },
+  ) {
     this.#step = step
+    this.#room = room
     this.#worker = worker
     this.#clock = clock
     this.#flights = step.nameOf === null ? null : flights
@@ -124,7 +134,7 @@ export class RowBatcher<K, V, R, W> {
     const policy = this.#step.batch
     if (policy === null || oldest.alone) return true
     if (this.waitingRows >= policy.size) return true
-    if (policy.release === 'idle' && this.#inFlight === 0) return true
+    if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return true
     return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs
   }
 

@@ -7,9 +7,11 @@ export interface InputFlowOptions {
   readonly clock: Clock
   /** How long a task waits for inputs that have nothing; below 0: not even for what is known to be there. */
   readonly maxTaskIdleMs: number
-  /** Records buffered in one task past which its partitions are paused. */
+  /** Buffered in all tasks of the thread, past which those are paused that have their fair part. */
   readonly maxBufferedRecords: number
+  /** Memory that they take. */
   readonly maxBufferedBytes: number
+  readonly tasks: () => readonly Task[]
   readonly consumerOf: (task: Task) => Consumer | undefined
   /** Whether this task still runs here. */
   readonly isOpen: (task: Task) => boolean
@@ -108,8 +110,33 @@ export class InputFlow {
     this.#idleSince.clear()
   }
 
+  /** How many records the next poll may bring: what there is room for, or a fair part where there is none, for tasks that have less. */
+  pollLimit(most: number): number {
+    const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
+    const { records, bytes } = this.#buffered()
+    const fair = Math.max(1, Math.floor(maxBufferedRecords / Math.max(1, tasks().length)))
+    if (bytes >= maxBufferedBytes) return Math.min(most, fair, smallPoll)
+    return Math.min(most, Math.max(fair, maxBufferedRecords - records))
+  }
+
+  /** A task that has less than its fair part always has room. */
   #hasRoom(task: Task): boolean {
-    return task.bufferedRecords < this.#options.maxBufferedRecords && task.bufferedBytes < this.#options.maxBufferedBytes
+    const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
+    const { bufferedRecords, bufferedBytes } = task
+    const share = Math.max(1, tasks().length)
+    if (bufferedRecords * share < maxBufferedRecords && bufferedBytes * share < maxBufferedBytes) return true
+    const { records, bytes } = this.#buffered()
+    return records < maxBufferedRecords && bytes < maxBufferedBytes
+  }
+
+  #buffered(): { readonly records: number; readonly bytes: number } {
+    let records = 0
+    let bytes = 0
+    for (const task of this.#options.tasks()) {
+      records += task.bufferedRecords
+      bytes += task.bufferedBytes
+    }
+    return { records, bytes }
   }
 
   #pause(task: Task): void {
@@ -118,6 +145,9 @@ export class InputFlow {
     this.#options.consumerOf(task)?.pause(task.fullInputs)
   }
 }
+
+/** Records of a poll while the bytes are used up: each may be large. */
+const smallPoll = 16
 
 function enforced(task: Task): true {
   task.meters.enforced.record(1)
