@@ -207,5 +207,6 @@ export class Partition {
 
 /** Readers of one partition that are behind its tail at the same time; more of them decode runs again. */
 const maxLeft = 8
-const maxReadBytes = 8 * 1024 * 1024
+/** Past it a read or a poll ends with the record in hand. */
+export const maxReadBytes = 8 * 1024 * 1024
 const nothing = new Uint8Array(0)
