@@ -110,12 +110,15 @@ export class InputFlow {
     this.#idleSince.clear()
   }
 
-  /** How many records the next poll may bring: what there is room for, or a fair part where there is none, for tasks that have less. */
+  /**
+   * How many records the next poll may bring: what there is room for, or a fair part where there is none, for tasks that have less: one record where it is
+   * memory that is used up, since each may be large.
+   */
   pollLimit(most: number): number {
     const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
     const { records, bytes } = this.#buffered()
     const fair = Math.max(1, Math.floor(maxBufferedRecords / Math.max(1, tasks().length)))
-    if (bytes >= maxBufferedBytes) return Math.min(most, fair, smallPoll)
+    if (bytes >= maxBufferedBytes) return 1
     return Math.min(most, Math.max(fair, maxBufferedRecords - records))
   }
 
@@ -145,9 +148,6 @@ export class InputFlow {
     this.#options.consumerOf(task)?.pause(task.fullInputs)
   }
 }
-
-/** Records of a poll while the bytes are used up: each may be large. */
-const smallPoll = 16
 
 function enforced(task: Task): true {
   task.meters.enforced.record(1)
