@@ -2,8 +2,7 @@ import type { SourceNode } from '../../topology/graph.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import { Fifo } from '../fifo.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
-import { type LogRecord, valueBytes } from '../ports.ts'
-import { recordMemory } from '../record-memory.ts'
+import { type LogRecord, recordMemory, valueBytes } from '../ports.ts'
 
 /** The next record of a queue, as it lies in the log and as its source reads it. */
 export interface QueueHead {

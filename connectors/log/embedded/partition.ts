@@ -1,5 +1,4 @@
-import { type LogRecord, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
-import { recordMemory } from '../../../processor/record-memory.ts'
+import { type LogRecord, type ProducerRecord, recordMemory, valueBytes } from '../../../processor/ports.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import { offsetOfRunKey, runKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
