@@ -48,12 +48,17 @@ export interface AsyncStep<K, V, R, W> {
   readonly concurrency: number
   /** `task`: calls are counted, and batches filled, for each task by itself. `thread`: a batch is filled from all of its tasks. */
   readonly counts: 'task' | 'thread'
-  /** Records in a task that may wait here or be in flight; past it the task takes no more input. */
+  /**
+   * Records that may wait here or be in flight, in each task or in all tasks of the thread together, as `counts` says; past it a task
+   * that has its fair part takes no more input.
+   */
   readonly maxInFlight: number
   /** One call's limit; past it the call is aborted and the outcome is WAGGLE_TIMEOUT. */
   readonly timeoutMs: number
   /** Results go on in the order of all records of a task, or only of those with the same key. */
   readonly ordered: 'partition' | 'key'
+  /** Bytes of memory that a value or a result takes, where it may take more than its input had in the log. */
+  bytesOf?(value: V | W): number
   readonly retries: number
   /**
    * What a record is called across a death of the process, the same each time it is read: a call that ends the process is

@@ -3,6 +3,7 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import type { Clock } from '../ports.ts'
 import type { Flights } from './flights.ts'
 import { RowBatcher } from './row-batcher.ts'
+import { type Seat, WaitingRoom } from './waiting-room.ts'
 
 type AnyBatcher = RowBatcher<unknown, unknown, unknown, unknown>
 
@@ -10,27 +11,35 @@ export interface BatchersOptions {
   readonly workers: { of(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> }
   readonly clock: Clock
   readonly flights: Flights | null
+  /** Memory that what waits in all of them may take. */
+  readonly maxWaitingBytes?: number
 }
 
 /** The batchers of the asynchronous nodes of one thread's tasks: one for each node, or one for each node and task, as its step counts calls. */
 export class Batchers {
   readonly #options: BatchersOptions
+  readonly #room: WaitingRoom
   readonly #batchers = new Map<string, { readonly batcher: AnyBatcher; readonly task: string | null }>()
 
   constructor(options: BatchersOptions) {
     this.#options = options
+    this.#room = new WaitingRoom(options.maxWaitingBytes ?? maxWaitingBytes)
   }
 
   of(node: AsyncNode, task: string): AnyBatcher {
     const step = node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
-    const own = step.counts === 'task' ? task : null
-    const name = JSON.stringify([node.name, own])
+    const name = nameOf(node, task)
     const there = this.#batchers.get(name)
     if (there !== undefined) return there.batcher
     const { workers, clock, flights } = this.#options
-    const batcher = new RowBatcher(step, workers.of(node), clock, flights)
-    this.#batchers.set(name, { batcher, task: own })
+    const batcher = new RowBatcher(step, workers.of(node), clock, flights, this.#room)
+    this.#batchers.set(name, { batcher, task: step.counts === 'task' ? task : null })
     return batcher
+  }
+
+  /** The share of the waiting memory that a task's node may hold here. */
+  seat(node: AsyncNode, task: string): Seat {
+    return this.#room.seat(nameOf(node, task), node.step.maxInFlight)
   }
 
   /** Calls in flight. */
@@ -52,3 +61,10 @@ export class Batchers {
     this.#batchers.clear()
   }
 }
+
+/** The same for nodes whose calls are counted together. */
+function nameOf({ name, step }: AsyncNode, task: string): string {
+  return JSON.stringify([name, step.counts === 'task' ? task : null])
+}
+
+const maxWaitingBytes = 64 * 1024 * 1024

@@ -15,8 +15,8 @@ export interface Ticket<K, V, W> {
 
 /**
  * Turns the records of a process's tasks into calls of one worker. Rows are counted, not records: a record of three rows may be spread over two
- * batches, and settles when all its rows have. A batch is sent once a call is free and the batch is full, its oldest row has waited `timeoutMs`, or
- * (`release: 'idle'`) no call is in flight.
+ * batches, and settles when all its rows have. A batch is sent once a call is free and the batch is full, its oldest row has waited `timeoutMs`, or no
+ * call is in flight and no more rows come: with `release: 'idle'`, and where the waiting rows have used up their memory.
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
@@ -24,6 +24,8 @@ export class RowBatcher<K, V, R, W> {
   readonly #clock: Clock
   /** Null where the step's calls need not be remembered over a death of the process. */
   readonly #flights: Flights | null
+  /** Where rows wait: while it is full, no batch gets fuller. */
+  readonly #room: { readonly isFull: boolean }
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
   #scheduled = false
@@ -32,8 +34,15 @@ export class RowBatcher<K, V, R, W> {
   #timerDue = Number.POSITIVE_INFINITY
   readonly #aborts = new Set<AbortController>()
 
-  constructor(step: AsyncStep<K, V, R, W>, worker: AsyncWorker<K, V, R, W>, clock: Clock, flights: Flights | null) {
+  constructor(
+    step: AsyncStep<K, V, R, W>,
+    worker: AsyncWorker<K, V, R, W>,
+    clock: Clock,
+    flights: Flights | null,
+    room: { readonly isFull: boolean },
+  ) {
     this.#step = step
+    this.#room = room
     this.#worker = worker
     this.#clock = clock
     this.#flights = step.nameOf === null ? null : flights
@@ -124,7 +133,7 @@ export class RowBatcher<K, V, R, W> {
     const policy = this.#step.batch
     if (policy === null || oldest.alone) return true
     if (this.waitingRows >= policy.size) return true
-    if (policy.release === 'idle' && this.#inFlight === 0) return true
+    if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return true
     return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs
   }
 

@@ -1,15 +1,17 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type {
-  Clock,
-  Consumer,
-  GroupAssignment,
-  GroupMember,
-  Position,
-  Reader,
-  ReadOptions,
-  RecordRun,
-  Subscription,
-  TopicPartition,
+import {
+  type Clock,
+  type Consumer,
+  type GroupAssignment,
+  type GroupMember,
+  type LogRecord,
+  type Position,
+  type Reader,
+  type ReadOptions,
+  type RecordRun,
+  type Subscription,
+  type TopicPartition,
+  valueBytes,
 } from '../ports.ts'
 import { never } from './crash.ts'
 import type { SimulatedLog } from './simulated-log.ts'
@@ -214,9 +216,17 @@ export class SimulatedConsumer implements Consumer {
   #collect(maxRecords: number): RecordRun[] {
     const runs: RecordRun[] = []
     let left = maxRecords
+    let bytes = 0
     for (const [partition, owned] of this.#owned) {
       if (owned.paused || left === 0) continue
-      const records = partition.read(owned.position, this.#end(partition), left)
+      if (bytes >= maxPollBytes) break
+      const found = partition.read(owned.position, this.#end(partition), left)
+      const records: LogRecord[] = []
+      for (const record of found) {
+        if (bytes >= maxPollBytes) break
+        records.push(record)
+        bytes += valueBytes(record.value)
+      }
       const last = records.at(-1)
       if (last === undefined) continue
       owned.position = last.offset + 1
@@ -337,3 +347,6 @@ export class SimulatedReader implements Reader {
 function placeOf({ topic, number }: SimulatedPartition): TopicPartition {
   return { topic, partition: number }
 }
+
+/** As real logs have it: a poll ends with the record in hand. */
+const maxPollBytes = 8 * 1024 * 1024

@@ -4,8 +4,9 @@ import type { Record } from '../../topology/record.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
+import type { Seat } from '../async/waiting-room.ts'
 import { Fifo } from '../fifo.ts'
-import type { LogRecord } from '../ports.ts'
+import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { RecordPlace } from './record-place.ts'
@@ -25,6 +26,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
   readonly #maxPlaces: number
+  readonly #seat: Seat
   readonly #waiting = new Fifo<Waiting>()
   /** Records that have not gone on, by the key whose order they keep. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
@@ -56,6 +58,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#context = context
     this.#surroundings = surroundings
     this.#place = place
+    this.#seat = surroundings.seat(node, context.taskId)
     this.#below = below
     this.#maxPlaces = places
     this.#byKey = node.step.ordered === 'key' && below.length === 0
@@ -63,11 +66,11 @@ export class AsyncRuntime implements NodeRuntime {
 
   /** Records that have not gone on. */
   get size(): number {
-    return this.#waiting.size - this.#gone
+    return this.#seat.records
   }
 
   get isFull(): boolean {
-    return this.size >= this.#node.step.maxInFlight || this.#waiting.size >= this.#maxPlaces
+    return this.#seat.isFull || this.#waiting.size >= this.#maxPlaces
   }
 
   /** Takes over the last commit's note on a partition whose records are read again up to an offset. */
@@ -99,10 +102,12 @@ export class AsyncRuntime implements NodeRuntime {
       outcome: null,
       entry: null,
       gone: false,
+      bytes: this.#memoryOf(read, record.value),
     }
     // It throws before the record has a place: a place that never gets an outcome would hold up all records behind it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
+    this.#seat.hold(1, waiting.bytes)
     if (isDone) {
       this.#leave(waiting)
       this.#trim()
@@ -159,6 +164,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   close(): void {
     for (const { entry } of this.#waiting) entry?.forget()
+    this.#seat.leave()
     this.#waiting.clear()
     this.#chains.clear()
     this.#ready = []
@@ -205,11 +211,28 @@ export class AsyncRuntime implements NodeRuntime {
     waiting.record = left
     waiting.read = null
     waiting.entry = null
+    waiting.outcome = null
+    this.#seat.letGo(1, waiting.bytes)
     this.#gone++
+  }
+
+  #grow(waiting: Waiting, bytes: number): void {
+    waiting.bytes += bytes
+    this.#seat.hold(0, bytes)
+  }
+
+  /** As it was read, and what was made of it, which may be larger: a picture is decoded. */
+  #memoryOf(read: LogRecord, value: unknown): number {
+    return recordMemory(read) + objectBytes + Math.max(0, this.#bytesOf(value) - valueBytes(read.value))
+  }
+
+  #bytesOf(value: unknown): number {
+    return this.#node.step.bytesOf?.(value as never) ?? 0
   }
 
   #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
     waiting.outcome = outcome
+    if (outcome.kind === 'result') this.#grow(waiting, this.#bytesOf(outcome.result))
     if (this.#chains.get(waiting.order)?.head !== waiting) return
     this.#ready.push(waiting)
     this.#surroundings.wake()
@@ -229,6 +252,8 @@ interface Waiting {
   outcome: Outcome<unknown> | null
   entry: Entry<unknown, unknown, unknown, unknown> | null
   gone: boolean
+  /** That it holds in memory. */
+  bytes: number
 }
 
 /** Stands for a record that has gone on and whose place is kept. */

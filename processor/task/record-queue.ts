@@ -2,7 +2,7 @@ import type { SourceNode } from '../../topology/graph.ts'
 import type { Header, Record } from '../../topology/record.ts'
 import { Fifo } from '../fifo.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
-import { type LogRecord, valueBytes } from '../ports.ts'
+import { type LogRecord, recordMemory, valueBytes } from '../ports.ts'
 
 /** The next record of a queue: the record in the log, and the record as its source decodes it. */
 export interface QueueHead {
@@ -45,6 +45,7 @@ export class RecordQueue {
     return this.#records.size
   }
 
+  /** That they take in memory. */
   get bytes(): number {
     return this.#bytes
   }
@@ -62,7 +63,7 @@ export class RecordQueue {
   add(records: readonly LogRecord[]): void {
     for (const record of records) {
       this.#records.push(record)
-      this.#bytes += 64 + payloadSize(record)
+      this.#bytes += recordMemory(record)
     }
   }
 
@@ -72,7 +73,7 @@ export class RecordQueue {
       const read = this.#records.head
       if (read === undefined) return false
       const record = decode(read)
-      if (record === null) this.#drop(payloadSize(read))
+      if (record === null) this.#drop(read)
       else this.#head = { read, record }
     }
     return true
@@ -84,7 +85,7 @@ export class RecordQueue {
     if (head === null) return null
     const { read, record } = head
     const payload = payloadSize(read)
-    this.#drop(payload)
+    this.#drop(read)
     this.#consumed.records++
     this.#consumed.bytes += this.#placeBytes + payload
     if (read.headers.length > 0) this.#consumed.bytes += headerSize(read.headers)
@@ -96,9 +97,9 @@ export class RecordQueue {
     return offset < this.replayUntil
   }
 
-  #drop(payload: number): void {
+  #drop(read: LogRecord): void {
     this.#records.shift()
-    this.#bytes -= 64 + payload
+    this.#bytes -= recordMemory(read)
   }
 }
 

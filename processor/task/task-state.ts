@@ -1,6 +1,7 @@
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
+import type { Seat } from '../async/waiting-room.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
@@ -50,6 +51,8 @@ export interface TaskSurroundings {
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
+  /** What a node of a task may hold until its calls have ended. */
+  seat(node: AsyncNode, task: string): Seat
   requestCommit(): void
   /** Called when this task can go on because an asynchronous outcome has come. */
   wake(): void

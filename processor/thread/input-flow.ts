@@ -7,9 +7,11 @@ export interface InputFlowOptions {
   readonly clock: Clock
   /** Time that a task waits for an empty input, in ms; below 0: it does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** Records buffered in one task past which its partitions are paused. */
+  /** Buffered in all tasks of the thread, past which those are paused that have their fair part. */
   readonly maxBufferedRecords: number
+  /** Memory that they take. */
   readonly maxBufferedBytes: number
+  readonly tasks: () => readonly Task[]
   readonly consumerOf: (task: Task) => Consumer | undefined
   /** True while the task runs here. */
   readonly isOpen: (task: Task) => boolean
@@ -108,8 +110,36 @@ export class InputFlow {
     this.#idleSince.clear()
   }
 
+  /**
+   * How many records the next poll may bring: what there is room for, or a fair part where there is none, for tasks that have less: one record where it is
+   * memory that is used up, since each may be large.
+   */
+  pollLimit(most: number): number {
+    const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
+    const { records, bytes } = this.#buffered()
+    const fair = Math.max(1, Math.floor(maxBufferedRecords / Math.max(1, tasks().length)))
+    if (bytes >= maxBufferedBytes) return 1
+    return Math.min(most, Math.max(fair, maxBufferedRecords - records))
+  }
+
+  /** A task that has less than its fair part always has room. */
   #hasRoom(task: Task): boolean {
-    return task.bufferedRecords < this.#options.maxBufferedRecords && task.bufferedBytes < this.#options.maxBufferedBytes
+    const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
+    const { bufferedRecords, bufferedBytes } = task
+    const share = Math.max(1, tasks().length)
+    if (bufferedRecords * share < maxBufferedRecords && bufferedBytes * share < maxBufferedBytes) return true
+    const { records, bytes } = this.#buffered()
+    return records < maxBufferedRecords && bytes < maxBufferedBytes
+  }
+
+  #buffered(): { readonly records: number; readonly bytes: number } {
+    let records = 0
+    let bytes = 0
+    for (const task of this.#options.tasks()) {
+      records += task.bufferedRecords
+      bytes += task.bufferedBytes
+    }
+    return { records, bytes }
   }
 
   #pause(task: Task): void {

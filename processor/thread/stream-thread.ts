@@ -43,7 +43,7 @@ export interface StreamThreadOptions {
   readonly cacheMaxBytes: number
   /** Time that a task waits for an empty input, in ms; below 0: it does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** Records buffered in one task past which its partitions are paused. */
+  /** Buffered in all of its tasks, past which those are paused that have their fair part. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
   /** The shortest time between two purges of repartition topics, in ms. */
@@ -132,6 +132,7 @@ export class StreamThread {
     })
     this.#inputs = new InputFlow({
       ...options,
+      tasks: () => this.#threadTasks.tasks,
       consumerOf: (task) => this.#consumerOf(task),
       isOpen: (task) => !this.#stopping && this.#threadTasks.tasks.includes(task),
       onUnavailable: options.onFailure,
@@ -352,7 +353,8 @@ export class StreamThread {
   async #poll(maxWaitMs: number): Promise<void> {
     const { consumers } = this.#groups
     if (maxWaitMs === 0) await nextTurn()
-    const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords: recordsAPoll, maxWaitMs }))
+    const maxRecords = this.#inputs.pollLimit(recordsAPoll)
+    const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords, maxWaitMs }))
     if (consumers.length > 1 && maxWaitMs > 0) endTogether(consumers, polls)
     const start = this.#clock.elapsedMs()
     const polled = await Promise.allSettled(polls)
@@ -487,6 +489,7 @@ export class StreamThread {
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
+      seat: (node, task) => this.#batchers.seat(node, task),
       requestCommit: () => this.#commits.request(),
       wake: () => this.#wake(),
     }

@@ -86,6 +86,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
       maxInFlight: Math.max(64, concurrency * (batch?.size ?? 1) * 2),
       timeoutMs,
       ordered,
+      bytesOf: (value) => (ArrayBuffer.isView(value) ? value.byteLength : 0),
       retries,
       nameOf: (_, { topic, partition, offset }) => `${name}/${topic}-${partition}@${offset}`,
       admit: () => 'call',

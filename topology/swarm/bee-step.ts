@@ -7,6 +7,7 @@ import type { BeeHost } from './bee-host.ts'
 import type { SwarmBee } from './checked-swarm.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Payload } from './payload.ts'
+import { payloadMemory } from './payload-memory.ts'
 import { payloadHeaders } from './payload-serde.ts'
 
 export interface BeeStepOptions {
@@ -20,13 +21,15 @@ export interface BeeStepOptions {
 /** A bee that takes time, as an asynchronous node: errors pass it by, the late are turned away, and what it gives goes on. */
 export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
+  // Two calls: the next batch is packed while the last one runs. Without batches, as many as a module or a process may overlap.
+  const concurrency = (batch === null ? 8 : 2) * bee.replicas
   return {
     open: () => host.open(bee),
     batch,
-    // Two calls: the next batch is packed while the last one runs. Without batches, as many as a module or a process may overlap.
-    concurrency: (batch === null ? 8 : 2) * bee.replicas,
+    concurrency,
     counts: 'thread',
-    maxInFlight: Math.max(64, (batch?.size ?? 8) * 4),
+    maxInFlight: Math.max(256, 2 * concurrency * (batch?.size ?? 1)),
+    bytesOf: payloadMemory,
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     ordered: 'partition',
     retries: 0,

@@ -26,6 +26,7 @@ import { Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
 import { type Appended, type CommitSet, commitTogether, endsBytes, inlineBytes, positionBytes, writeError } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
+import { HeldTails } from './held-tails.ts'
 import { endsKey, positionKey, positionsOf, prefix, runKey, storeNumberKey, topicKey } from './keys.ts'
 import { endsOf, type OpenedDirectory, openLogDirectory, storedTopics, writeTopics } from './log-directory.ts'
 import { Partition, type TailRecord } from './partition.ts'
@@ -39,7 +40,7 @@ export interface EmbeddedLogOptions {
   /** Made when it is missing; one process at a time. */
   readonly directory: string
   readonly clock: Clock
-  /** Durable records that stay in memory for readers that have not come to them, a partition. */
+  /** Bytes of durable records that stay in memory for readers that have not come to them, over all partitions. Default: 32 MiB. */
   readonly maxTailBytes?: number
   /** Bytes that may wait to be written before gateways are told to refuse. */
   readonly maxPendingBytes?: number
@@ -75,7 +76,7 @@ interface Topic {
 export class EmbeddedLog implements Log {
   readonly traits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
   readonly #clock: Clock
-  readonly #maxTailBytes: number
+  readonly #tails: HeldTails
   readonly #maxPendingBytes: number
   readonly #topics = new Map<string, Topic>()
   readonly #groups = new Map<string, Group>()
@@ -105,7 +106,7 @@ export class EmbeddedLog implements Log {
 
   constructor(options: EmbeddedLogOptions, { disk, segments, uses, mark }: OpenedDirectory) {
     this.#clock = options.clock
-    this.#maxTailBytes = options.maxTailBytes ?? 16 * 1024 * 1024
+    this.#tails = new HeldTails(options.maxTailBytes ?? 32 * 1024 * 1024)
     this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
     this.#directory = options.directory
     this.#disk = disk
@@ -415,10 +416,8 @@ export class EmbeddedLog implements Log {
         touched.add(partition)
       }
     }
-    for (const partition of touched) {
-      partition.settle(this.#maxTailBytes)
-      partition.notify()
-    }
+    this.#tails.settle(touched)
+    for (const partition of touched) partition.notify()
     for (const set of sets) set.resolve()
   }
 

@@ -1,7 +1,16 @@
-import type { Clock, Consumer, LogRecord, Position, RecordRun, Subscription, TopicPartition } from '../../../processor/ports.ts'
+import {
+  type Clock,
+  type Consumer,
+  type LogRecord,
+  type Position,
+  type RecordRun,
+  type Subscription,
+  type TopicPartition,
+  valueBytes,
+} from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
-import type { Partition, Watcher } from './partition.ts'
+import { maxReadBytes, type Partition, type Watcher } from './partition.ts'
 
 /** The members of one group in this process, and who of them owns which partition. */
 export class Group {
@@ -204,7 +213,8 @@ export class GroupConsumer implements Consumer, Watcher {
     const runs: RecordRun[] = []
     const owned = [...this.#owned]
     let left = maxRecords
-    for (let step = 0; step < owned.length && left > 0; step++) {
+    let bytes = 0
+    for (let step = 0; step < owned.length && left > 0 && bytes < maxReadBytes; step++) {
       const entry = owned[(this.#next + step) % owned.length]
       if (entry === undefined) continue
       const [partition, state] = entry
@@ -214,6 +224,7 @@ export class GroupConsumer implements Consumer, Watcher {
       if (last === undefined) continue
       state.position = last.offset + 1
       left -= records.length
+      for (const { value } of records) bytes += valueBytes(value)
       runs.push({ topic: partition.topic, partition: partition.number, records })
     }
     this.#next = owned.length === 0 ? 0 : (this.#next + 1) % owned.length

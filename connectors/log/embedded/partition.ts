@@ -1,4 +1,4 @@
-import { type LogRecord, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
+import { type LogRecord, type ProducerRecord, recordMemory, valueBytes } from '../../../processor/ports.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import { offsetOfRunKey, runKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
@@ -54,8 +54,8 @@ export class Partition {
   }
 
   append(record: ProducerRecord, owner: object | null): TailRecord {
-    const bytes = 96 + (record.key?.length ?? 0) + valueBytes(record.value)
     const { timestamp, key, value, headers } = record
+    const bytes = recordMemory(record)
     const tail: TailRecord = { offset: this.next++, timestamp, key, value, headers, owner, durable: false, dropped: false, bytes, ref: null }
     this.#tail.push(tail)
     this.#tailBytes += bytes
@@ -67,16 +67,27 @@ export class Partition {
   }
 
   /** Called when records became durable: moves the durable end, and lets go what nobody will take from memory. */
-  settle(maxTailBytes: number): void {
+  settle(): void {
     let at = this.#indexOf(this.durableEnd)
     while (this.#tail[at]?.durable) at++
     this.durableEnd = this.#tail[at]?.offset ?? this.next
+    this.letGo(Number.POSITIVE_INFINITY)
+  }
+
+  /** Something durable is still in memory: a reader has not come to it. */
+  get holdsDurable(): boolean {
+    const first = this.#tail[0]
+    return first !== undefined && first.offset < this.durableEnd
+  }
+
+  /** Lets go durable records that every reader has taken, and the oldest of the others while the tail takes more than `maxBytes`. */
+  letGo(maxBytes: number): void {
     let wanted = this.durableEnd
     for (const watcher of this.watchers) wanted = Math.min(wanted, watcher.positionOf(this))
     let drop = 0
     let bytes = 0
     for (const record of this.#tail) {
-      const mayGo = record.offset < wanted || this.#tailBytes - bytes > maxTailBytes
+      const mayGo = record.offset < wanted || this.#tailBytes - bytes > maxBytes
       if (!record.durable || record.offset >= this.durableEnd || !mayGo) break
       bytes += record.bytes
       drop++
@@ -112,7 +123,7 @@ export class Partition {
       record.dropped = true
       return false
     })
-    this.settle(Number.POSITIVE_INFINITY)
+    this.settle()
   }
 
   /** Up to `limit` records from `offset` on, before `end`. Empty where there is none. */
@@ -121,8 +132,13 @@ export class Partition {
     const first = this.#tail[0]
     if (first !== undefined && offset >= first.offset) {
       const from = this.#indexOf(offset)
-      let to = Math.min(this.#tail.length, from + limit)
-      while (to > from && (this.#tail[to - 1]?.offset ?? 0) >= end) to--
+      const last = Math.min(this.#tail.length, from + limit)
+      let to = from
+      let bytes = 0
+      for (let record = this.#tail[to]; to < last && record !== undefined && record.offset < end && bytes <= maxReadBytes; record = this.#tail[to]) {
+        bytes += valueBytes(record.value)
+        to++
+      }
       return this.#tail.slice(from, to)
     }
     const stored = this.#readDisk(Math.max(offset, this.start), Math.min(end, first?.offset ?? end), limit, disk, segments)
@@ -190,5 +206,6 @@ export class Partition {
 
 /** Readers of one partition that are behind its tail at the same time; more of them decode runs again. */
 const maxLeft = 8
-const maxReadBytes = 8 * 1024 * 1024
+/** Past it a read or a poll ends with the record in hand. */
+export const maxReadBytes = 8 * 1024 * 1024
 const nothing = new Uint8Array(0)

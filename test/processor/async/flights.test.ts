@@ -48,7 +48,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
       admit: () => 'call',
       forward() {},
     }
-    const batcher = new RowBatcher(step, worker, clock, flights)
+    const batcher = new RowBatcher(step, worker, clock, flights, { isFull: false })
     for (const [offset, key] of records.entries()) {
       batcher.add({
         record: { key, value: key, timestamp: 0, headers: [] },

@@ -58,7 +58,7 @@ async function run(
     admit: () => 'call',
     forward() {},
   }
-  const batcher = new RowBatcher(step, worker, clock, null)
+  const batcher = new RowBatcher(step, worker, clock, null, { isFull: false })
   for (const [record, { afterMs }] of arrivals.entries()) {
     await clock.advance(afterMs)
     arrivedAt.push(clock.elapsedMs())

@@ -1,0 +1,28 @@
+import type { Partition } from './partition.ts'
+
+/**
+ * The durable records that stay in memory for readers that have not come to them. All partitions together have one bound, so a reader
+ * that stands still costs the same memory with one partition as with a thousand. It reads from the disk when it goes on.
+ */
+export class HeldTails {
+  readonly #maxBytes: number
+  readonly #holders = new Set<Partition>()
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Called when records of these partitions became durable. */
+  settle(touched: ReadonlySet<Partition>): void {
+    for (const partition of touched) {
+      partition.settle()
+      if (partition.holdsDurable) this.#holders.add(partition)
+      else this.#holders.delete(partition)
+    }
+    const share = this.#maxBytes / this.#holders.size
+    for (const partition of this.#holders) {
+      partition.letGo(share)
+      if (!partition.holdsDurable) this.#holders.delete(partition)
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import type { Payload } from './payload.ts'
+
+/** Bytes that a payload's buffers take in memory. JSON has none: it is about as large as its text in the log. */
+export function payloadMemory(payload: Payload): number {
+  switch (payload.kind) {
+    case 'bytes':
+      return payload.bytes.byteLength
+    case 'tensors':
+      return Object.values(payload.tensors).reduce((sum, { data }) => sum + data.byteLength, 0)
+    case 'joined': {
+      let bytes = 0
+      for (const part of payload.parts.values()) bytes += payloadMemory(part)
+      return bytes
+    }
+    case 'json':
+    case 'error':
+      return 0
+  }
+}
