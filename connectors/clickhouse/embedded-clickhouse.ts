@@ -14,6 +14,8 @@ export interface EmbeddedClickHouseOptions {
   readonly port: number
   /** Further names that callers may reach the port by, behind a proxy or in a container network. */
   readonly names?: readonly string[]
+  /** A query of the public port may run so long; 10 where it is left out. */
+  readonly maxReaderSeconds?: number
   readonly clock: Clock
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
@@ -72,7 +74,14 @@ class WatchedServer implements EmbeddedClickHouse {
   /** Settles when it answers. */
   start(): Promise<void> {
     const { directory, host } = this.#options
-    const told: ServerOptions = { directory, host, port: this.#port, names: this.#options.names ?? [], writerSocket: this.writerSocket }
+    const told: ServerOptions = {
+      directory,
+      host,
+      port: this.#port,
+      names: this.#options.names ?? [],
+      writerSocket: this.writerSocket,
+      maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
+    }
     // A group of its own: a terminal's Ctrl-C is for us, and we end it after what still writes to it.
     const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(told)], {
       detached: true,

@@ -1,11 +1,13 @@
 import { Session } from 'chdb'
 import type { Query, QueryResult } from './chdb-queries.ts'
+import { type EngineFunctions, readEngineFunctions } from './engine-functions.ts'
 import { QueryRefused } from './query-refused.ts'
 import { bound, quotedText, readerStatement } from './reader-statement.ts'
 
 export interface ReaderQueriesOptions {
   readonly directory: string
-  /** A query went on for `graceMs` after it was cancelled: only the end of the process ends it. */
+  readonly maxSeconds: number
+  /** A query goes on for half as long again, as a function of constants may: only the end of the process ends it. */
   readonly stuck: () => void
 }
 
@@ -17,13 +19,20 @@ export class ReaderQueries {
   readonly #options: ReaderQueriesOptions
   /** Cancels queries of the others: a connection does one thing at a time. */
   readonly #canceller: Session
+  readonly #functions: EngineFunctions
   readonly #waiting: (() => void)[] = []
   #running = 0
   #count = 0
 
-  constructor(options: ReaderQueriesOptions) {
+  private constructor(options: ReaderQueriesOptions, canceller: Session, functions: EngineFunctions) {
     this.#options = options
-    this.#canceller = new Session(options.directory, { connectionArgs: [] })
+    this.#canceller = canceller
+    this.#functions = functions
+  }
+
+  static async open(options: ReaderQueriesOptions): Promise<ReaderQueries> {
+    const session = new Session(options.directory, { connectionArgs: [] })
+    return new ReaderQueries(options, session, await readEngineFunctions(session))
   }
 
   /** `signal`: the client left. */
@@ -31,21 +40,22 @@ export class ReaderQueries {
     await this.#turn(signal)
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
-    let stuck: NodeJS.Timeout | null = null
+    const limitMs = this.#options.maxSeconds * 1000
+    // Counted from the start, also for a client that left: until the limit, the query may rightly wait for another one's parameters.
+    const stuck = setTimeout(this.#options.stuck, limitMs * 1.5)
     let again: NodeJS.Timeout | null = null
     // Asked again and again: chDB binds parameters of one query at a time, so a cancelled one may not have begun.
     const cancel = () => {
-      stuck ??= setTimeout(this.#options.stuck, graceMs)
       again ??= setInterval(cancel, 500)
       void this.#canceller.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${name}' ASYNC`).catch(() => {})
     }
-    const limit = setTimeout(cancel, maxSeconds * 1000 + 1000)
+    const limit = setTimeout(cancel, limitMs * 1.1)
     signal.addEventListener('abort', cancel)
     try {
       return await this.#run(session, name, query, signal)
     } finally {
       clearTimeout(limit)
-      if (stuck !== null) clearTimeout(stuck)
+      clearTimeout(stuck)
       if (again !== null) clearInterval(again)
       signal.removeEventListener('abort', cancel)
       session.close()
@@ -69,11 +79,12 @@ export class ReaderQueries {
     const chosen = Object.entries(settings)
     for (const [setting, value] of chosen) if (mayChoose.test(setting)) await set(setting, quotedText(value))
     for (const [setting, value] of Object.entries(limits)) await set(setting, value)
+    await set('max_execution_time', String(this.#options.maxSeconds))
     await set('log_comment', quotedText(name))
     await set('readonly', '1')
     // The engine refuses these, in its own words.
     for (const [setting, value] of chosen) if (!mayChoose.test(setting)) await set(setting, quotedText(value))
-    const statement = await readerStatement(session, text, parameters)
+    const statement = await readerStatement(session, text, parameters, this.#functions)
     if (signal.aborted) throw left()
     const written = statement.format ?? format
     const result = await bound(session, statement.sql, parameters, written)
@@ -112,14 +123,11 @@ function left(): QueryRefused {
 
 const maxRunning = 2
 const maxWaiting = 16
-const maxSeconds = 30
-const graceMs = 30_000
 /** Beyond the engine's own limit, which counts before the answer is written in its format. */
 const maxResultBytes = 64 * 1024 * 1024
 
 /** By name of the setting, as SET takes it. */
 const limits: { readonly [setting: string]: string } = {
-  max_execution_time: String(maxSeconds),
   timeout_before_checking_execution_speed: '0',
   max_memory_usage: String(256 * 1024 * 1024),
   max_threads: '1',
@@ -133,6 +141,10 @@ const limits: { readonly [setting: string]: string } = {
   use_query_cache: '0',
   allow_introspection_functions: '0',
   allow_ddl: '0',
+  // Text in the format Values would be an expression: `format(Values, '(file(…))')`.
+  input_format_values_interpret_expressions: '0',
+  max_ast_elements: '10000',
+  max_expanded_ast_elements: '50000',
 }
 
 /** Settings of a call that say how an answer is written. `output_format_schema` would write a file, so names are chosen one family at a time. */

@@ -1,5 +1,7 @@
 import type { ChdbResult, Session } from 'chdb'
+import type { EngineFunctions } from './engine-functions.ts'
 import { QueryRefused } from './query-refused.ts'
+import { type StatementToken, statementTokens } from './statement-tokens.ts'
 
 /** One statement that only reads, as ClickHouse itself writes it: no comments, names in one form, text in single quotes. */
 export interface ReaderStatement {
@@ -10,22 +12,50 @@ export interface ReaderStatement {
 
 /**
  * ClickHouse's own parser says how many statements a text has and of which kind. `readonly = 1` and the user's grants refuse writes and
- * sources; this check refuses the rest, which chDB does before a query reaches either: INTO OUTFILE, the function file(), SETTINGS inside a
- * subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws QueryRefused, or the parser's error.
+ * sources; this check refuses the rest, which chDB does before a query reaches either: INTO OUTFILE, functions that reach beyond the
+ * tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). The engine runs
+ * the checked text, never the caller's. Throws QueryRefused, or the parser's error.
  */
-export async function readerStatement(session: Session, text: string, parameters: { readonly [name: string]: string }): Promise<ReaderStatement> {
+export async function readerStatement(
+  session: Session,
+  text: string,
+  parameters: { readonly [name: string]: string },
+  functions: EngineFunctions,
+): Promise<ReaderStatement> {
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
+  const tokens = statementTokens(formatted)
+  if (tokens === null) throw denied('the statement has a form that cannot be checked')
+  refuseReaching(tokens, parameters, functions)
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
   const kind = /^\w+/.exec(tree)?.[0] ?? ''
   if (!readingKinds.has(kind)) throw readonly(`Cannot execute ${kind === '' ? 'this query' : kind} in readonly mode`)
   if (/^ *Set$/m.test(tree)) throw readonly('Cannot change settings in readonly mode')
-  const format = /\sFORMAT (\w+)$/.exec(formatted)
-  const sql = format === null ? formatted : formatted.slice(0, format.index)
-  const words = sql.replaceAll(textLiteral, "''")
-  if (/\bINTO OUTFILE\b/i.test(words)) throw readonly('Cannot write a file in readonly mode')
-  if (/\bfile\b/.test(words) || Object.values(parameters).some((value) => value.trim() === 'file' && /\bIdentifier\b/.test(words)))
-    throw new QueryRefused(497, 'ACCESS_DENIED', 'Not enough privileges: the name `file` is the function that reads files of this machine')
-  return { sql, format: format?.[1] ?? null }
+  const [keyword, format] = tokens.slice(-2)
+  if (tokens.length < 3 || keyword?.kind !== 'word' || keyword.text !== 'FORMAT' || format?.kind !== 'word') return { sql: formatted, format: null }
+  return { sql: formatted.slice(0, -`FORMAT ${format.text}`.length).trimEnd(), format: format.text }
+}
+
+function refuseReaching(tokens: readonly StatementToken[], parameters: { readonly [name: string]: string }, functions: EngineFunctions): void {
+  let namesByParameter = false
+  for (const [index, { kind, text }] of tokens.entries()) {
+    if (kind === 'text' || kind === 'number') continue
+    const next = tokens[index + 1]
+    const called = next?.kind === 'operator' && next.text === '('
+    if (kind === 'operator') {
+      if (text === '}' && called) throw denied('a parameter cannot be the name of a function')
+      continue
+    }
+    const name = text.toLowerCase()
+    if (kind === 'word' && name === 'into' && next?.kind === 'word' && next.text.toLowerCase() === 'outfile')
+      throw readonly('Cannot write a file in readonly mode')
+    if (functions.reaching.has(name)) throw denied(`the name \`${text}\` is a function that reaches beyond the tables`)
+    if (called && functions.refusedTables.has(name)) throw denied(`the table function \`${text}\` reaches beyond the tables`)
+    if (name === 'identifier') namesByParameter = true
+  }
+  if (!namesByParameter) return
+  for (const value of Object.values(parameters))
+    for (const [word] of value.matchAll(/\w+/g))
+      if (functions.reaching.has(word.toLowerCase())) throw denied(`the name \`${word}\` is a function that reaches beyond the tables`)
 }
 
 export function quotedText(text: string): string {
@@ -39,6 +69,10 @@ export function bound(session: Session, sql: string, parameters: { readonly [nam
 
 async function answer(session: Session, sql: string, parameters: { readonly [name: string]: string }): Promise<string> {
   return (await bound(session, sql, parameters, 'TSVRaw')).text().replace(/\n$/, '')
+}
+
+function denied(why: string): QueryRefused {
+  return new QueryRefused(497, 'ACCESS_DENIED', `Not enough privileges: ${why}`)
 }
 
 function readonly(message: string): QueryRefused {
@@ -62,5 +96,3 @@ const readingKinds: ReadonlySet<string> = new Set([
   'ExistsViewQuery',
   'ExistsDatabaseQuery',
 ])
-
-const textLiteral = /'(?:[^'\\]|\\.|'')*'/gs

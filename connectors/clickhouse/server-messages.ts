@@ -7,6 +7,8 @@ export interface ServerOptions {
   readonly names: readonly string[]
   /** A Unix socket in a folder that only this user may enter: the one way by which rows come in. */
   readonly writerSocket: string
+  /** A query of the public port may run so long. */
+  readonly maxReaderSeconds: number
 }
 
 /** What it says to the process that started it. */

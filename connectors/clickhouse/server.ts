@@ -8,7 +8,7 @@ import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
 /** The embedded ClickHouse's process: started by embedded-clickhouse.ts, ends with the process that started it. */
-const { directory, host, port, names, writerSocket } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
+const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
 
@@ -19,7 +19,7 @@ let writer: ChdbQueries
 let readers: ReaderQueries
 try {
   writer = await ChdbQueries.open(directory)
-  readers = new ReaderQueries({ directory, stuck: end })
+  readers = await ReaderQueries.open({ directory, maxSeconds: maxReaderSeconds, stuck: end })
 } catch (error) {
   fail('', error)
 }
