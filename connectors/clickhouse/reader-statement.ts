@@ -25,11 +25,14 @@ export async function readerStatement(
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
   const tokens = statementTokens(formatted)
   if (tokens === null) throw denied('the statement has a form that cannot be checked')
-  refuseReaching(tokens, parameters, functions)
+  // Before the engine sees it: EXPLAIN itself may have an INTO OUTFILE.
+  if (tokens.some((token, index) => isWord(token, 'into') && isWord(tokens[index + 1], 'outfile')))
+    throw readonly('Cannot write a file in readonly mode')
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
   const kind = /^\w+/.exec(tree)?.[0] ?? ''
   if (!readingKinds.has(kind)) throw readonly(`Cannot execute ${kind === '' ? 'this query' : kind} in readonly mode`)
   if (/^ *Set$/m.test(tree)) throw readonly('Cannot change settings in readonly mode')
+  refuseReaching(tokens, parameters, functions)
   const [keyword, format] = tokens.slice(-2)
   if (tokens.length < 3 || keyword?.kind !== 'word' || keyword.text !== 'FORMAT' || format?.kind !== 'word') return { sql: formatted, format: null }
   return { sql: formatted.slice(0, -`FORMAT ${format.text}`.length).trimEnd(), format: format.text }
@@ -46,8 +49,6 @@ function refuseReaching(tokens: readonly StatementToken[], parameters: { readonl
       continue
     }
     const name = text.toLowerCase()
-    if (kind === 'word' && name === 'into' && next?.kind === 'word' && next.text.toLowerCase() === 'outfile')
-      throw readonly('Cannot write a file in readonly mode')
     if (functions.reaching.has(name)) throw denied(`the name \`${text}\` is a function that reaches beyond the tables`)
     if (called && functions.refusedTables.has(name)) throw denied(`the table function \`${text}\` reaches beyond the tables`)
     if (name === 'identifier') namesByParameter = true
@@ -69,6 +70,10 @@ export function bound(session: Session, sql: string, parameters: { readonly [nam
 
 async function answer(session: Session, sql: string, parameters: { readonly [name: string]: string }): Promise<string> {
   return (await bound(session, sql, parameters, 'TSVRaw')).text().replace(/\n$/, '')
+}
+
+function isWord(token: StatementToken | undefined, word: string): boolean {
+  return token?.kind === 'word' && token.text.toLowerCase() === word
 }
 
 function denied(why: string): QueryRefused {
