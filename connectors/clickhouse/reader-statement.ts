@@ -54,9 +54,11 @@ function refuseReaching(tokens: readonly StatementToken[], parameters: { readonl
     if (name === 'identifier') namesByParameter = true
   }
   if (!namesByParameter) return
-  for (const value of Object.values(parameters))
+  for (const value of Object.values(parameters)) {
+    if (value.includes('\\')) throw denied('beside a parameter that is a name, no parameter may have a backslash')
     for (const [word] of value.matchAll(/\w+/g))
       if (functions.reaching.has(word.toLowerCase())) throw denied(`the name \`${word}\` is a function that reaches beyond the tables`)
+  }
 }
 
 export function quotedText(text: string): string {

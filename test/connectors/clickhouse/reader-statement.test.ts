@@ -50,7 +50,8 @@ describe('A statement on the port of the embedded ClickHouse', () => {
       "WITH x -> file(x) AS `f'` SELECT `f'`('/etc/hostname')",
     ])
       await refused(sql, '497')
-    await refused("SELECT 1 AS `a'`, arrayMap({f:Identifier}, ['/etc/hostname']) AS `b'`", '497', '/?param_f=file')
+    for (const name of ['file', '`file`', 'fi\\x6ce', 'FILE'])
+      await refused("SELECT 1 AS `a'`, arrayMap({f:Identifier}, ['/etc/hostname']) AS `b'`", '497', `/?param_f=${encodeURIComponent(name)}`)
   })
 
   it('writes no file behind a quote in a name', async () => {
