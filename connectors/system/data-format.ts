@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -28,6 +28,36 @@ export function checkDataFormat(directory: string): void {
   writeFileSync(`${file}.next`, `${currentFormat}\n`, { flush: true })
   renameSync(`${file}.next`, file)
 }
+
+/**
+ * Whether an embedded log was made in this directory, also where the log itself is gone. Without FORMAT other things of Waggle say so too; a directory
+ * with `state` was used with Kafka.
+ */
+export function hadLog(directory: string): boolean {
+  const has = (name: string) => existsSync(join(directory, name))
+  if (has(logMade)) return true
+  return !has('FORMAT') && !has('log') && !has('state') && (has('clickhouse') || has('flights'))
+}
+
+/** Says, durably and outside of the log, that there is a log. */
+export function writeLogMade(directory: string): void {
+  const file = join(directory, logMade)
+  if (existsSync(file)) return
+  writeFileSync(file, '', { flush: true })
+  const descriptor = openSync(directory, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Before the log is deleted on purpose. */
+export function forgetLog(directory: string): void {
+  rmSync(join(directory, logMade), { force: true })
+}
+
+const logMade = 'LOG-MADE'
 
 /** 2: the log has a mark of its last commit, `topics.json`, and the uses of its segment files. */
 const currentFormat = 2

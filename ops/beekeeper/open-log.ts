@@ -1,9 +1,9 @@
 import { exec } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { KafkaLogOptions, KafkaSignIn } from '../../connectors/log/kafka/kafka-log.ts'
-import { checkDataFormat } from '../../connectors/system/data-format.ts'
+import { checkDataFormat, hadLog, writeLogMade } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log } from '../../processor/ports.ts'
@@ -24,14 +24,20 @@ export interface OpenLogOptions {
 export async function openLog(settings: Settings, { processId = null, acceptLoss = false, onNotice = () => {} }: OpenLogOptions = {}): Promise<Log> {
   if (settings.log === 'embedded') {
     const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
-    checkDataFormat(settings.data_dir)
-    return openEmbeddedLog({
+    const wasMade = hadLog(settings.data_dir)
+    // A refused start leaves FORMAT as it was, so that the next start finds the same.
+    if (!wasMade || existsSync(join(settings.data_dir, 'FORMAT'))) checkDataFormat(settings.data_dir)
+    const log = await openEmbeddedLog({
       directory: join(settings.data_dir, 'log'),
       clock: systemClock,
       maxBytes: settings.log_max_bytes,
       acceptLoss,
+      wasMade,
       onNotice,
     })
+    writeLogMade(settings.data_dir)
+    checkDataFormat(settings.data_dir)
+    return log
   }
   const options = { ...kafkaOptions(settings), ...(processId === null || settings.instance !== null ? {} : { instance: processId }) }
   if (settings.kafka_client === 'kafkajs') {

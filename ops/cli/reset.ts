@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
+import { forgetLog, hadLog } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
@@ -66,7 +67,7 @@ async function positionsOf(reader: string, settings: Settings): Promise<Leftover
   if (settings.log !== 'embedded') {
     throw new WaggleError('WAGGLE_USAGE', { message: '--reader is for the embedded log', next: 'On Kafka use kafka-consumer-groups.sh --delete.' })
   }
-  const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock })
+  const log = await openEmbeddedLog({ directory: join(settings.data_dir, 'log'), clock: systemClock, wasMade: hadLog(settings.data_dir) })
   return {
     topics: [],
     groups: log.hasPositions(reader) ? [reader] : [],
@@ -115,6 +116,8 @@ async function onDisk(settings: Settings): Promise<Leftovers> {
     directories,
     kept: [],
     async delete() {
+      // First: without the log it says that the log is lost.
+      forgetLog(settings.data_dir)
       for (const directory of directories) rmSync(directory, { recursive: true })
     },
     close: async () => {},

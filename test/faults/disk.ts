@@ -43,7 +43,7 @@ export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise
           const files = (readdirSync(directory, { recursive: true }) as string[])
             .filter((file) => pattern.test(file))
             .map((file) => join(directory, file))
-          const damaged = files.filter((file) => statSync(file).isFile() && statSync(file).size > 0)
+          const damaged = files.filter((file) => name === 'deleted' || (statSync(file).isFile() && statSync(file).size > 0))
           if (damaged.length === 0) continue
           cases++
           for (const file of damaged) damage(file)
@@ -73,6 +73,11 @@ const kinds = {
   segment: /\.seg$/,
   FORMAT: /^FORMAT$/,
   flights: /^flights$/,
+  log: /^log$/,
+  'log and FORMAT': /^(log|FORMAT)$/,
+  'log, FORMAT and LOG-MADE': /^(log|FORMAT|LOG-MADE)$/,
+  'mark and write-ahead log': /log\/(mark|db\/\d+\.log)$/,
+  'mark and database': /log\/(mark|db)$/,
 } as const
 
 const damages: { readonly [name: string]: (file: string) => void } = {
@@ -84,7 +89,7 @@ const damages: { readonly [name: string]: (file: string) => void } = {
   },
   cut: (file) => truncateSync(file, statSync(file).size >> 1),
   zeroed: (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
-  deleted: (file) => rmSync(file),
+  deleted: (file) => rmSync(file, { recursive: true }),
 }
 
 const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')

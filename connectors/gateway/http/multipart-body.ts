@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { ProblemError } from './problem.ts'
 
 /** A multipart form as a gateway sees it: one file is the input itself; fields without a file are an object of them. */
@@ -14,7 +15,8 @@ export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string):
     if (typeof value !== 'string') {
       if (file !== null) throw badForm('has more than one file: a request is one input')
       file = value
-    } else if (fields.has(name)) throw badForm(`has the field ${JSON.stringify(name.slice(0, 100))} twice`)
+    } else if (value.includes(replacement) && !isUtf8(bytes)) throw badForm('has a text field that is not UTF-8')
+    else if (fields.has(name)) throw badForm(`has the field ${JSON.stringify(name.slice(0, 100))} twice`)
     else fields.set(name, value)
   }
   if (file !== null) return { kind: 'file', bytes: await file.bytes(), contentType: file.type || 'application/octet-stream' }
@@ -50,3 +52,5 @@ function badForm(detail: string): ProblemError {
 }
 
 const maxParts = 100
+/** Stands in a decoded field for bytes that are no UTF-8; a field may have it of its own. */
+const replacement = '\ufffd'

@@ -48,6 +48,8 @@ export interface EmbeddedLogOptions {
   readonly maxBytes?: number | null
   /** Goes on with what is left of a damaged directory, and tells `onNotice` what is gone. */
   readonly acceptLoss?: boolean
+  /** The data directory says that a log was made here: one that is gone is damage. */
+  readonly wasMade?: boolean
   /** Told what somebody should know who looks after the process. */
   readonly onNotice?: (notice: string) => void
 }
@@ -57,8 +59,8 @@ export interface EmbeddedLogOptions {
  * and one sync, shared by everything that waits for one (group commit). Records are handed to this process's readers before.
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
-  const { directory, acceptLoss = false, onNotice = () => {} } = options
-  return new EmbeddedLog(options, await openLogDirectory({ directory, acceptLoss, onNotice }))
+  const { directory, acceptLoss = false, wasMade = false, onNotice = () => {} } = options
+  return new EmbeddedLog(options, await openLogDirectory({ directory, acceptLoss, wasMade, onNotice }))
 }
 
 /** Another JavaScript thread that reads the database of this one. */

@@ -15,6 +15,8 @@ export interface LogDirectoryOptions {
   readonly directory: string
   /** Goes on with what is left of a damaged directory. */
   readonly acceptLoss: boolean
+  /** The data directory says that a log was made here. */
+  readonly wasMade: boolean
   readonly onNotice: (notice: string) => void
 }
 
@@ -33,17 +35,22 @@ export interface OpenedDirectory {
  * links to the files, and only what passes the checks stays as it made it. WAGGLE_LOG_CORRUPT names all damage; the directory is as it was then.
  * Losses that are accepted are notices, and the damaged database stays beside the new one.
  */
-export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
-  mkdirSync(directory, { recursive: true })
+export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
   const place = join(directory, 'db')
+  const isGone = wasMade && !existsSync(place)
+  if (isGone && !acceptLoss) {
+    throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${place} is gone: this data directory had a log`, next: damageNext })
+  }
+  mkdirSync(directory, { recursive: true })
   const mark = new CommitMark(join(directory, 'mark'))
   const topics = readTopics(directory)
-  const marked = markedBefore(mark, topics !== null, onNotice)
+  const read = mark.read()
+  const marked = read === 'damaged' ? null : read
   const before = keepLinks(directory)
   let disk: Rocks | null = null
-  const found: string[] = []
+  const found: string[] = isGone ? [`${place} is gone: this data directory had a log`] : []
   /** Whether all tables can be read, so that what is left is worth keeping. */
-  let isWhole = true
+  let isWhole = !isGone
   const manifest = manifestOf(place, marked?.manifest?.bytes)
   if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {
     isWhole = false
@@ -67,6 +74,11 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
     isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
+  // A directory of before there was a mark has no topics.json either.
+  const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
+  if (!isGone && (read === 'damaged' || (read === null && (wasMade || (topics !== null && holds))))) {
+    found.push(`${directory}/mark is ${read === null ? 'missing' : 'damaged'}: nobody can tell whether the end of the log is all there`)
+  }
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
     await disk?.close()
@@ -92,9 +104,10 @@ export async function openLogDirectory({ directory, acceptLoss, onNotice }: LogD
   uses.load(disk)
   dropOrphans(disk, segments, uses)
   try {
-    writeTopics(directory, storedTopics(disk))
     const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
     mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
+    // After the mark: a directory with topics.json and without a mark has lost it.
+    writeTopics(directory, storedTopics(disk))
   } catch (thrown) {
     await disk.close()
     throw writeError(directory, thrown)
@@ -122,15 +135,6 @@ function readTopics(directory: string): readonly StoredTopic[] | null {
   } catch {
     return null
   }
-}
-
-/** Null where nothing can be compared. A directory of before there was a mark has no `topics.json` either. */
-function markedBefore(mark: CommitMark, hasTopics: boolean, onNotice: (notice: string) => void): Marked | null {
-  const marked = mark.read()
-  if (marked === 'damaged' || (marked === null && hasTopics)) {
-    onNotice('The mark of the last durable commit is missing or damaged: at this start nobody can tell whether the end of the log is all there.')
-  }
-  return marked === 'damaged' ? null : marked
 }
 
 /** The manifest that RocksDB's file CURRENT names, or no more than the first `upTo` bytes of it; null where it names none. */
@@ -180,6 +184,7 @@ function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): r
   const losses: string[] = []
   const changes: RocksChange[] = []
   const names = new Map(topics.map(({ number, name }) => [number, name]))
+  if (!isWhole && marked === null) losses.push('all records that were in the log before')
   if (!isWhole) losses.push('positions and stores of all swarms, with the answers and idempotency keys in them')
   for (const topic of topics) if (disk.get(topicKey(topic.name)) === null) changes.push([topicKey(topic.name), Buffer.from(JSON.stringify(topic))])
   for (const { topic, partition, end } of marked?.ends ?? []) {
@@ -190,7 +195,9 @@ function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): r
   }
   disk.write(changes)
   losses.push(...payloadLosses(disk, damagedSegments, names))
-  return losses.length === 0 ? ['nothing that the mark knows of'] : losses
+  return losses.length === 0
+    ? [marked === null ? 'without a mark nobody can tell what followed the last record that is left' : 'nothing that the mark knows of']
+    : losses
 }
 
 /** Records stay whose payload is gone: each of them fails by itself when it is read. */

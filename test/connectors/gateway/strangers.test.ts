@@ -238,6 +238,7 @@ describe('A stranger at the HTTP gateway', () => {
       { what: 'nonsense', body: 'nonsense' },
       { what: 'no part', body: '--b--\r\n' },
       { what: 'a field twice', body: `${part}${part}--b--\r\n` },
+      { what: 'a field that is no UTF-8', body: Buffer.from(`${part.replace('\r\n1\r\n', '\r\n\xff\r\n')}--b--\r\n`, 'latin1') },
       { what: 'a thousand parts', body: `${part.repeat(1000)}--b--\r\n`, status: 413 },
     ]) {
       const response = await post(Uint8Array.from(Buffer.from(body)), { 'content-type': contentType })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { checkDataFormat } from '../../../connectors/system/data-format.ts'
+import { checkDataFormat, hadLog, writeLogMade } from '../../../connectors/system/data-format.ts'
 
 describe('The format of a data directory', () => {
   let directory: string
@@ -40,4 +40,14 @@ describe('The format of a data directory', () => {
       assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /is damaged/ })
     })
   }
+
+  it('says that there was a log where one was made, or where FORMAT is lost too and other things are left', () => {
+    assert.equal(hadLog(directory), false)
+    mkdirSync(join(directory, 'clickhouse'))
+    assert.equal(hadLog(directory), true)
+    mkdirSync(join(directory, 'state'))
+    assert.equal(hadLog(directory), false, 'it was used with Kafka')
+    writeLogMade(directory)
+    assert.equal(hadLog(directory), true)
+  })
 })

@@ -163,7 +163,6 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const [what, pattern] of [
-    ['mark', /^mark$/],
     ['list of topics', /topics\.json$/],
     ['file of options', /OPTIONS/],
     ['identity', /IDENTITY/],
@@ -171,13 +170,32 @@ describe('A damaged directory of the embedded log', () => {
     for (const [name, damage] of Object.entries(damages)) {
       it(`has all that was durable where the ${what} is ${name}`, async () => {
         for (const file of filesOf(pattern)) damage(join(directory, file))
-        const notices: string[] = []
-        const log = await open({ onNotice: (notice) => notices.push(notice) })
+        const log = await open()
         assert.equal((await read(log)).length, records)
-        if (what === 'mark') assert.match(notices.join(), /mark of the last durable commit is missing or damaged/)
       })
     }
   }
+
+  for (const name of ['flipped', 'zeroed', 'deleted'] as const) {
+    it(`is refused where the mark is ${name}, and has all that is left when that is accepted`, async () => {
+      damages[name]?.(join(directory, 'mark'))
+      await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: /mark is (missing|damaged)/ })
+      const notices: string[] = []
+      const log = await open({ acceptLoss: true, onNotice: (notice) => notices.push(notice) })
+      assert.equal((await read(log)).length, records)
+      assert.match(notices.join(), /Lost: without a mark/)
+    })
+  }
+
+  it('is refused where all of it is gone, stays gone, and begins anew when that is accepted', async () => {
+    rmSync(directory, { recursive: true })
+    const attempt = () => openEmbeddedLog({ directory, clock, wasMade: true })
+    await assert.rejects(attempt(), { code: 'WAGGLE_LOG_CORRUPT', message: /had a log/ })
+    assert.equal(existsSync(directory), false)
+    const notices: string[] = []
+    opened.push(await openEmbeddedLog({ directory, clock, wasMade: true, acceptLoss: true, onNotice: (notice) => notices.push(notice) }))
+    assert.match(notices.join(), /Lost: all records that were in the log before/)
+  })
 
   it('is not called damaged where a process may not open more files', async () => {
     const log = await open()
