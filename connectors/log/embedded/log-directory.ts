@@ -46,6 +46,10 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
+  // The mark is not synced, so a power failure may tear it: that alone is no sign of a loss.
+  if (read === 'damaged') {
+    onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')
+  }
   const before = keepLinks(directory)
   let disk: Rocks | null = null
   const found: string[] = isGone ? [`${place} is gone: this data directory had a log`] : []
@@ -76,8 +80,8 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const segments = new Segments(join(directory, 'segments'))
   // A directory of before there was a mark has no topics.json either.
   const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
-  if (!isGone && (read === 'damaged' || (read === null && (wasMade || (topics !== null && holds))))) {
-    found.push(`${directory}/mark is ${read === null ? 'missing' : 'damaged'}: nobody can tell whether the end of the log is all there`)
+  if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
+    found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)
   }
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
