@@ -17,7 +17,12 @@ export default defineBee({
       ),
       container: Type.Optional(Type.String({ minLength: 1, description: 'Another name for image.' })),
       command: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'What runs in the image; default: its own.' })),
-      env: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Environment variables of the process.' })),
+      env: Type.Optional(
+        Type.Record(Type.String({ pattern: '^[^=\\u0000-\\u001f\\u007f]+$' }), Type.String(), {
+          additionalProperties: false,
+          description: 'Environment variables of the process. A name is not empty and has neither = nor control characters.',
+        }),
+      ),
     },
     { additionalProperties: false, minProperties: 1 },
   ),

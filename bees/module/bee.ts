@@ -17,6 +17,10 @@ export default defineBee({
     { additionalProperties: false, required: ['file'] },
   ),
   examples: [{ file: './preprocess/preprocess.ts' }],
+  // The file is there and is one that can be loaded; what it exports is known when it runs.
+  async check({ spec, resolve }) {
+    await resolve(spec.file)
+  },
   async create({ spec, resolve, bee }) {
     const path = await resolve(spec.file)
     const name = spec.bee ?? 'default'
