@@ -71,12 +71,12 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
       for (const [at, rows] of lives.entries()) {
         expected.push(...(await driver.after(...rows)))
         const runner = (at % 2 === 0) === (first === 'there') ? there : here
-        await runner.start()
+        await runner.start(test.signal)
         // It knows how far the other has come.
         if (at > 0 && runner === here)
           assert.equal(here.streamTime, Math.max(...lives.slice(0, at).flatMap((life) => life.map(([, , , time = 0]) => time))))
         for (const row of rows) await sendRow(log, row)
-        while ((await outputsIn(log, 'out')).length < expected.length) await new Promise((resolve) => setTimeout(resolve, 20))
+        while (!test.signal.aborted && (await outputsIn(log, 'out')).length < expected.length) await new Promise((resolve) => setTimeout(resolve, 20))
         await runner.stop()
         assert.deepEqual(await outputsIn(log, 'out'), expected)
       }
@@ -128,10 +128,12 @@ class Java {
     this.#options = options
   }
 
-  async start(): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
     const { libs, classes } = this.#options
     const argv = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', `${classes}:${libs}/*`, 'Mover', ...this.#options.arguments]
-    const child = spawn('java', argv, { stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = spawn('java', argv, { stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' })
+    // The signal is an error of a child too; its test has timed out already.
+    child.on('error', () => {})
     this.#child = child
     for await (const line of createInterface(child.stdout)) if (line === 'RUNNING') return
     throw new Error('Kafka Streams did not run')

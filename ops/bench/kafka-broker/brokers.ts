@@ -234,6 +234,9 @@ function common(count: number): { readonly [name: string]: string } {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
+    // Tests write records of 1970. A broker that looks for expired records 30 s after its start, and each five minutes, deletes windows.
+    'log.initial.task.delay.ms': '86400000',
+    'log.retention.check.interval.ms': '86400000',
   }
 }
 
