@@ -30,8 +30,8 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
   if (hosts !== 1)
     return { status: 400, code: 'WAGGLE_BAD_HOST', detail: `The request has ${hosts === 0 ? 'no Host header' : 'two Host headers'}: send one` }
   const { host = '', origin, 'sec-fetch-site': site } = headers
-  if (!authority.test(host)) return { status: 400, code: 'WAGGLE_BAD_HOST', detail: 'The Host header is no name, nor a name with a port' }
   if (!own.has(host)) {
+    if (!authority.test(host)) return { status: 400, code: 'WAGGLE_BAD_HOST', detail: 'The Host header is no name, nor a name with a port' }
     return { status: 421, code: 'WAGGLE_UNKNOWN_HOST', detail: `${host} is not a name of this server. Set WAGGLE_HOSTS to its further names` }
   }
   if (site !== undefined && site !== 'none' && site !== 'same-origin') return crossSite
@@ -43,13 +43,21 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
 export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
   const local = new Set(['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host].map((name) => name.toLowerCase()))
   const further = new Set(names.map((name) => name.toLowerCase()))
+  const isOwn = (given: string) => {
+    const parts = authority.exec(given.toLowerCase())
+    if (parts === null) return false
+    const [, name = '', givenPort] = parts
+    if (further.has(name) || (givenPort !== undefined && further.has(`${name}:${givenPort}`))) return true
+    return local.has(name) && (givenPort === undefined || Number(givenPort) === port)
+  }
+  // Most requests come under one name.
+  let lastOwn: string | null = null
   return {
     has(given) {
-      const parts = authority.exec(given.toLowerCase())
-      if (parts === null) return false
-      const [, name = '', givenPort] = parts
-      if (further.has(name) || (givenPort !== undefined && further.has(`${name}:${givenPort}`))) return true
-      return local.has(name) && (givenPort === undefined || Number(givenPort) === port)
+      if (given === lastOwn) return true
+      if (!isOwn(given)) return false
+      lastOwn = given
+      return true
     },
   }
 }
@@ -73,6 +81,9 @@ function hostOfOrigin(origin: string): string {
 
 function countOf(rawHeaders: readonly string[], name: string): number {
   let count = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === name) count++
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const header = rawHeaders[at]
+    if (header?.length === name.length && header.toLowerCase() === name) count++
+  }
   return count
 }

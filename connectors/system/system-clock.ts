@@ -19,24 +19,28 @@ export interface SystemClock extends Clock {
  * window of this process takes that for an hour that has passed. A restart takes the new time at once.
  */
 export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
-  let nowMs = wallMs()
-  let readAtMs = monotonicMs()
-  let aheadMs = 0
+  // Variables of a closure would make an object of each number that is written: this is read some fifty times a request.
+  const state = { nowMs: wallMs(), readAtMs: monotonicMs(), aheadMs: 0, toldMs: 0 }
   const read = () => {
-    const passedMs = monotonicMs() - readAtMs
-    readAtMs += passedMs
-    nowMs += passedMs
-    aheadMs = wallMs() - nowMs
-    const mostMs = passedMs * maxSlew
-    nowMs += Math.max(-mostMs, Math.min(mostMs, aheadMs))
-    return Math.floor(nowMs)
+    const passedMs = monotonicMs() - state.readAtMs
+    if (passedMs >= 1) {
+      state.readAtMs += passedMs
+      const nowMs = state.nowMs + passedMs
+      state.aheadMs = wallMs() - nowMs
+      const mostMs = passedMs * maxSlew
+      state.nowMs = nowMs + Math.max(-mostMs, Math.min(mostMs, state.aheadMs))
+    }
+    // Between two looks at the wall clock nothing is corrected, so the next correction may be a little way back.
+    const toldMs = Math.floor(passedMs >= 1 ? state.nowMs : state.nowMs + passedMs)
+    if (toldMs > state.toldMs) state.toldMs = toldMs
+    return state.toldMs
   }
   return {
     now: read,
     elapsedMs: monotonicMs,
     wallAheadMs() {
       read()
-      return aheadMs
+      return state.aheadMs
     },
     /** Its timers keep the process alive only while something else does. */
     after(delayMs, callback) {

@@ -163,7 +163,9 @@ export class ApplicationThreads {
 
   /** The longest time of one of the threads for which work has waited for a commit, or for a reset, in ms. */
   get unsettledMs(): number {
-    return Math.max(0, ...this.here.map((thread) => thread.unsettledMs))
+    let longest = 0
+    for (const { unsettledMs } of this.here) longest = Math.max(longest, unsettledMs)
+    return longest
   }
 
   /** Failures since it started that ended a thread, or sent it back to its last commit. */

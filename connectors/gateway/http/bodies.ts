@@ -26,6 +26,7 @@ export class Bodies {
   readonly #bySocket = new WeakMap<Socket, Set<ArrivingBody>>()
   #heldBytes = 0
   #sweptAtMs = 0
+  #isSweepDue = false
 
   constructor(options: BodiesOptions) {
     this.#options = options
@@ -51,8 +52,8 @@ export class Bodies {
     const { socket } = request
     response.once('close', () => this.#release(body))
     this.#releaseWith(socket, body)
-    if (this.#arriving.size === 0) this.#sweepLater()
     this.#arriving.add(body)
+    if (!this.#isSweepDue) this.#sweepLater()
     try {
       const whole = await body.whole
       // The connection may have ended before: while the last bytes were decoded, or ahead of this call.
@@ -121,6 +122,7 @@ export class Bodies {
   #sweepLater(): void {
     const { clock, slowWindowMs } = this.#options
     this.#sweptAtMs = clock.elapsedMs()
+    this.#isSweepDue = true
     clock.after(slowWindowMs / 4, () => this.#sweep())
   }
 
@@ -136,6 +138,7 @@ export class Bodies {
         body.startWindow(now)
       }
     }
+    this.#isSweepDue = false
     if (this.#arriving.size > 0) this.#sweepLater()
   }
 }
@@ -159,26 +162,28 @@ class ArrivingBody {
       const end = (error: ProblemError | null) => {
         if (isOver) return
         isOver = true
-        request.off('data', arrived)
-        request.unpipe()
-        request.pause()
         decoder?.destroy()
         // A copy, also of one chunk: that would keep the whole of the buffer which it was read into.
         if (error === null) resolve(Buffer.concat(chunks))
-        else reject(error)
+        else {
+          request.unpipe()
+          request.pause()
+          reject(error)
+        }
         chunks.length = 0
-      }
-      const arrived = (chunk: Buffer) => {
-        this.windowBytes += chunk.length
       }
       const decoded = (chunk: Buffer) => {
         // Node throws the rest of an unread body away by reading it.
         if (isOver) return
+        if (decoder === null) this.windowBytes += chunk.length
         take(chunk.length)
         if (!isOver) chunks.push(chunk)
       }
       this.#fail = end
-      request.on('data', arrived)
+      if (decoder !== null)
+        request.on('data', (chunk: Buffer) => {
+          this.windowBytes += chunk.length
+        })
       request.once('error', () => end(brokenOff()))
       // A decoder may have to go on when all has come.
       request.once('close', () => {
