@@ -71,14 +71,15 @@ export class SchemaChecker {
 
 const validators = new WeakMap<TSchema, ValidateFunction>()
 
-/** To compile a schema takes some ten milliseconds, and a file's bees share a few. */
+/** To compile a schema takes a few milliseconds, and a file's bees share a few. */
 function validatorOf(schema: TSchema): ValidateFunction {
   const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
   validators.set(schema, validate)
   return validate
 }
 
-const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true }
+/** The schemas are Waggle's own, so Ajv need not compile JSON Schema's own schema, which takes 200 ms, to look whether they are right. */
+const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true, meta: false, validateSchema: false }
 
 function unescaped(step: string): string | number {
   const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
