@@ -10,14 +10,14 @@ export interface BeeCheckOptions {
   readonly resolve: (uri: string) => Promise<string>
 }
 
-/** What a file alone cannot tell: whether the specs fit what they name. WAGGLE_INVALID_SWARM with all that does not, and its place. */
+/** Checks that each spec fits the model or file that it names. Throws WAGGLE_INVALID_SWARM with every mistake and its place in the swarm file. */
 export async function checkBees(swarm: CheckedSwarm, { registry, models, resolve }: BeeCheckOptions): Promise<void> {
   const mistakes: WaggleError[] = []
-  /** To look into a model starts a thread: bees of one type and one spec are looked into once. */
+  /** Bees of one type and one spec are checked once: a check may open a model, which starts a thread. */
   const right = new Set<string>()
   for (const [at, bee] of swarm.bees.entries()) {
     const check = registry.find(bee.type.type)?.definition.check
-    // What a secret names is known when it runs.
+    // A spec with a placeholder (`{{`) is not checked: its secret is known only at run time.
     const key = `${bee.type.type} ${JSON.stringify(bee.spec)}`
     if (check === undefined || key.includes('{{') || right.has(key) || mistakes.length >= enoughMistakes) continue
     try {
@@ -25,7 +25,7 @@ export async function checkBees(swarm: CheckedSwarm, { registry, models, resolve
       right.add(key)
     } catch (thrown) {
       if (!(thrown instanceof WaggleError)) throw thrown
-      // What is on another machine is not wrong because it is not on this one.
+      // A model or file that is missing on this machine may be on the machine that runs the bee.
       if (thrown.code !== 'WAGGLE_NOT_RESOLVED') mistakes.push(thrown.at(swarm.document.place(['bees', at, 'spec'])))
     }
   }

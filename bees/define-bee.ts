@@ -8,7 +8,7 @@ import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 
-/** What bees reach the world through; `ops` injects what implements it. Open for declaration merging, so that a package can bring its own. */
+/** The ports that bees use to reach the outside world. `ops` injects the implementations. A package can add ports of its own by declaration merging. */
 export interface BeePorts {
   readonly models: Models
   readonly processes: Processes
@@ -22,27 +22,27 @@ export interface BeeContext<Spec> {
   readonly gpu: number
   readonly ports: BeePorts
   now(): number
-  /** A local path for what the swarm names, or WAGGLE_NOT_RESOLVED. */
+  /** The local path of a file that the swarm names. Throws WAGGLE_NOT_RESOLVED where there is none. */
   resolve(uri: string): Promise<string>
-  /** A command (and its arguments) that stands in for a container image here; null where the image itself is to run. */
+  /** The command, with its arguments, that stands in for a container image on this machine; null where `resolve:` maps none. */
   resolveCommand(image: string): readonly string[] | null
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
 }
 
-/** What there is of a `BeeContext` while a file is checked. */
+/** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve'> & { readonly ports: Pick<BeePorts, 'models'> }
 
 /** The request that an input belongs to. */
 export interface BeeRequest {
   readonly id: string
   readonly headers: readonly Header[]
-  /** Of the input, where it is bytes; `application/json` and `application/vnd.waggle.tensors` else. */
+  /** Media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
   readonly contentType: string
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
   readonly attempt: number
-  /** Where the input was read, and how the bee that made it fared. */
+  /** The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` tell how the bee that wrote it ran; null if unknown. */
   readonly source: {
     readonly bee: string
     readonly topic: string
@@ -55,10 +55,7 @@ export interface BeeRequest {
   }
 }
 
-/**
- * What a bee is given: a JSON value as it is, bytes as Uint8Array, tensors as `{ tensors }`, and after a `join` an object of
- * these by bee, with an `ErrorInput` where a bee failed.
- */
+/** Tensors as a bee's input or output. Other inputs: JSON values as they are, bytes as Uint8Array, and after a `join` an object with one input by bee. */
 export interface TensorsInput {
   readonly tensors: { readonly [name: string]: Tensor }
 }
@@ -68,7 +65,7 @@ export class ErrorInput {
     this.error = error
   }
 }
-/** What a bee may give for bytes of a certain media type; bare Uint8Array is application/octet-stream. */
+/** Bytes with a media type as a bee's output. A bare Uint8Array counts as application/octet-stream. */
 export interface BytesOutput {
   readonly contentType: string
   readonly bytes: Uint8Array
@@ -82,32 +79,32 @@ export type Bee<In, Out> = { close?(): Promise<void> } & (
 export interface BeeDefinition<S extends TSchema, In, Out> {
   type: string
   aliases?: readonly string[]
-  /** `call` unless said otherwise. */
+  /** Default: `call`. */
   role?: BeeRole
   summary: string
   spec: S
   examples?: readonly Static<S>[]
-  /** Prose: what becomes of a request on a crash, a replay, a duplicate. */
+  /** Prose: what happens to a request on a crash, a replay and a duplicate. */
   delivery: string
-  /** Of role `batch` only. */
+  /** How rows are batched. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
   batch?(spec: Static<S>): BatchPolicy
-  /** Held against what feeds it (by name or stack), and what it feeds, when a swarm is checked. */
+  /** Types of the input and the output. Checking a swarm compares them with those of the neighbouring bees. */
   input?: PayloadType
   output?: PayloadType
-  /** Looks at what the spec names (a model's shapes) before anything runs, and throws what does not fit. */
+  /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<void>
-  /** It changes nothing of what it is given, ever, so it needs no copy of its own. */
+  /** The bee never changes its input, so it needs no copy of its own. */
   keepsInput?: true
-  /** Not for `gateway` and `batch`, which the planner itself understands. */
+  /** Missing for `gateway` and `batch`, which the planner itself implements. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>
 }
 
-/** A defined bee type: what the planner reads, and what the host opens. */
+/** A defined bee type. The planner reads the info, the host opens the definition. */
 export interface BeeType extends BeeTypeInfo {
   readonly definition: BeeDefinition<TSchema, never, unknown>
 }
 
-/** The one way to make a bee type; the built-in ones use nothing that others cannot. */
+/** Makes a bee type. It is the only way; built-in types use it too. */
 export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<S, In, Out>): BeeType {
   return {
     type: definition.type,

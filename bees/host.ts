@@ -15,7 +15,7 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
-  /** Where in its file a bee's spec stands, for what is wrong with it. */
+  /** The place of a bee's spec in its file, for errors. */
   readonly placeOf: (bee: SwarmBee) => string
   readonly now: () => number
   readonly resolve: (uri: string) => Promise<string>
@@ -23,7 +23,7 @@ export interface HostOptions {
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
-/** Opens the bees of one swarm through their types' `create`, and turns payloads into what they take and give. */
+/** Opens the bees of one swarm with their types' `create`, and converts payloads to their inputs and their outputs to payloads. */
 export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
   readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
@@ -33,7 +33,7 @@ export class SwarmHost implements BeeHost {
     this.#values = values
   }
 
-  /** Bees that compute at once are made here, since a topology cannot wait for them. */
+  /** Creates the bees of role `value` here: they compute inside the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
     const values = new Map<string, Bee<unknown, unknown>>()
     for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee))
@@ -79,7 +79,7 @@ export class SwarmHost implements BeeHost {
   }
 }
 
-/** A bee that might change its input has one of its own: its neighbours, and its dead letter, have the same input. */
+/** A bee that may change its input gets a copy: the bees beside it and its dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {
   return definition.keepsInput === true ? inputOf : ownInputOf
 }
@@ -97,7 +97,7 @@ async function callBee(
   if ('processBatch' in made) {
     const outputs: unknown = await made.processBatch(rows.map(given), requests)
     if (!Array.isArray(outputs)) throw noList(bee)
-    // A hole of the list is a result that is not there.
+    // Array.from turns a hole of the list into undefined, which `payloadOf` refuses.
     return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : payloadOf(output, bee))))
   }
   return Promise.all(

@@ -3,7 +3,7 @@ import type { ModelResult, ModelRow, OpenModel, PictureFit } from '../topology/s
 import { Refused, WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, TensorsInput } from './define-bee.ts'
 
-/** What a model bee says of one row. */
+/** A model bee's output for one row. */
 export interface ModelPrediction {
   readonly label: string
   readonly scores: { readonly [label: string]: number }
@@ -12,7 +12,7 @@ export interface ModelPrediction {
   readonly [output: string]: unknown
 }
 
-/** Of what says something of a request: at least scores by label. */
+/** The part of a prediction that other bees may rely on: a label, and scores by label. */
 export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
 
 /** Settings that all model bees share. */
@@ -63,7 +63,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   }
 }
 
-/** Whether the model's shapes are what the spec says of them. */
+/** Checks that the model's output has as many scores as the spec has labels. Throws WAGGLE_MODEL_SHAPE. */
 export async function checkModel({ spec, ports, resolve }: BeeCheckContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<void> {
   const model = await ports.models.open({ path: await resolve(spec.model), runtime, gpu: 0, fit: fitOf(spec), log: () => {} })
   try {
@@ -116,10 +116,10 @@ function predictionOf(
   }
 }
 
-/** No other output may take their place. */
+/** Fields of every prediction. Other outputs of the model cannot overwrite them. */
 const ownWords: ReadonlySet<string> = new Set(['label', 'scores', 'model'])
 
-/** A picture ({ tensors: { image } }, [h, w, 3] of UINT8), a tensor of the model's own shape, or its values as JSON lists. */
+/** A row from a picture ({ tensors: { image } }, [h, w, 3] of UINT8), from a tensor of the model's own shape, or from its values as JSON lists. */
 function rowOf(input: unknown, model: OpenModel): ModelRow {
   if (isTensors(input)) {
     const tensors = Object.values(input.tensors)
@@ -161,6 +161,6 @@ function attempt<T>(make: () => T): T | WaggleError {
   }
 }
 
-/** The resampler's memory grows with the sides, and not with the pixels alone. */
+/** The resampler's memory grows with each side, not with the number of pixels alone. */
 const maxPictureSide = 8192
 const neverAborted = new AbortController().signal

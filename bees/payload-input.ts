@@ -5,7 +5,7 @@ import { checkTensor } from '../topology/swarm/tensor-codec.ts'
 import { saidBy, WaggleError } from '../topology/waggle-error.ts'
 import { ErrorInput } from './define-bee.ts'
 
-/** What a bee's function is given for a payload: see `TensorsInput` and `Bee`. */
+/** Converts a payload to the input of a bee's function: see `TensorsInput` and `Bee`. */
 export function inputOf(payload: Payload): unknown {
   switch (payload.kind) {
     case 'json':
@@ -21,7 +21,7 @@ export function inputOf(payload: Payload): unknown {
   }
 }
 
-/** As `inputOf`, of which a bee may change whatever it likes: nobody else has it. */
+/** Like `inputOf`, but as a copy that the bee may change. */
 export function ownInputOf(payload: Payload): unknown {
   switch (payload.kind) {
     case 'json':
@@ -38,8 +38,8 @@ export function ownInputOf(payload: Payload): unknown {
 }
 
 /**
- * What a bee's function gave, as a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can hold. The payload is a copy, checked once, here:
- * it can be written, the bee cannot change it later, and read again it is the same. Throws WAGGLE_BEE_OUTPUT for anything else.
+ * Converts the output of a bee's function to a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can hold. The payload is a
+ * checked copy: it can be written, the bee cannot change it later, and it reads back the same. Throws WAGGLE_BEE_OUTPUT for anything else.
  */
 export function payloadOf(output: unknown, bee: string): Payload {
   try {
@@ -64,7 +64,7 @@ export function payloadOf(output: unknown, bee: string): Payload {
   }
 }
 
-/** Bytes of a type that Waggle reads itself are what they say, or an error of the bee: the next bee has the same of them in memory and after a restart. */
+/** Parses bytes whose media type Waggle reads itself, so that the next bee gets the same input from memory as after a restart. Throws for bytes that do not fit their type. */
 function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
   const payload = payloadOfBytes(bounded(bytes).slice(), contentType)
   if (payload.kind === 'joined') throw new TypeError(`${joinedType} is what only a join gives`)
@@ -90,10 +90,10 @@ function bounded(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** In one payload. */
+/** Tensors in one payload. */
 const maxTensors = 10_000
 
-/** The payload that `inputOf` made this from. */
+/** The payload from which `inputOf` made this input. */
 export function payloadOfInput(input: unknown, contentType: string): Payload {
   if (input instanceof Uint8Array) return { kind: 'bytes', bytes: input, contentType }
   if (input instanceof ErrorInput) return { kind: 'error', error: input.error }
@@ -106,12 +106,12 @@ export function payloadOfInput(input: unknown, contentType: string): Payload {
   return { kind: 'json', json: input }
 }
 
-/** What `payloadOf` makes this payload of. */
+/** The output from which `payloadOf` makes this payload. */
 export function outputOf(payload: Payload): unknown {
   return payload.kind === 'bytes' ? { contentType: payload.contentType, bytes: payload.bytes } : inputOf(payload)
 }
 
-/** No JSON value looks like this: `data` is an array in memory. No tensors at all are the JSON value {}. */
+/** Tells tensors from JSON: `data` is an array in memory, which JSON never has. An object without any tensors is the JSON value {}. */
 function areTensors(value: unknown): value is { readonly [name: string]: Tensor } {
   if (value === null || typeof value !== 'object') return false
   const tensors: readonly unknown[] = Object.values(value)

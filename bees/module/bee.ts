@@ -17,7 +17,7 @@ export default defineBee({
     { additionalProperties: false, required: ['file'] },
   ),
   examples: [{ file: './preprocess/preprocess.ts' }],
-  // The file is there and is one that can be loaded; what it exports is known when it runs.
+  // Only the file's existence is checked: its exports are known when it is loaded.
   async check({ spec, resolve }) {
     await resolve(spec.file)
   },

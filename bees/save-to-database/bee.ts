@@ -14,7 +14,7 @@ export default defineBee({
     { additionalProperties: false, required: ['table'] },
   ),
   examples: [{ table: 'inferences' }],
-  // An insert costs ClickHouse the same for one row as for a thousand, and each makes a part that it has to merge later.
+  // ClickHouse inserts a thousand rows at the cost of one, and each insert makes a part that it has to merge later.
   batch: () => ({ size: 1000, timeoutMs: 500, release: 'full' }),
   async create({ spec, swarm, ports, log }) {
     const table = await ports.database.openTable({ table: spec.table, log })
@@ -32,7 +32,7 @@ export default defineBee({
   },
 })
 
-/** A prediction's own words where it has them; anything else is saved as its payload alone. */
+/** Takes label, scores and model from a prediction. Any other input is saved as its payload alone. */
 function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): PredictionRow {
   const said = input !== null && typeof input === 'object' ? (input as { readonly [key: string]: unknown }) : {}
   const label = typeof said.label === 'string' ? said.label.toWellFormed() : ''
@@ -55,7 +55,7 @@ function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): Predi
   }
 }
 
-/** ClickHouse refuses a whole block for half of a surrogate pair in it. */
+/** Replaces lone surrogates: ClickHouse refuses the whole block that contains one. */
 function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   if (scores === null || typeof scores !== 'object') return new Map()
   return new Map(
@@ -65,7 +65,7 @@ function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   )
 }
 
-/** The year 2286: a DateTime64 holds nothing much later, and a record's time is its writer's word. */
+/** The year 2286. A DateTime64 holds nothing much later, and a record's writer may give it any timestamp. */
 const latestMs = 9_999_999_999_999
 
 function jsonOf(input: unknown): string {

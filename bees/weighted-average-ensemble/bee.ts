@@ -8,7 +8,7 @@ interface Prediction {
 }
 
 export interface Ensemble {
-  /** The label of the highest score; of equal ones the first. */
+  /** The label with the highest score; the first of several equal ones. */
   readonly label: string
   readonly scores: { readonly [label: string]: number }
   readonly models: { readonly [bee: string]: { readonly scores: { readonly [label: string]: number }; readonly weight: number } }
@@ -39,8 +39,8 @@ export default defineBee({
 })
 
 /**
- * Weights are scaled to a sum of 1 over the predictions that are there; a label that a model does not score counts 0 there. Throws WAGGLE_NO_PREDICTION where no
- * weight is above 0, and WAGGLE_NOT_FINITE where weights or scores are too large for a finite answer.
+ * Scales the weights to a sum of 1 over the predictions that are there. A label that a model does not score counts as 0 for this model. Throws
+ * WAGGLE_NO_PREDICTION where no weight is above 0, and WAGGLE_NOT_FINITE where weights or scores are too large for a finite answer.
  */
 export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights: { readonly [bee: string]: number }): Ensemble {
   const weightOf = new Map(Object.entries(weights))
@@ -56,7 +56,7 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   const scores = new Map<string, number>()
   for (const { scores: own, weight } of bees)
     for (const [label, score] of Object.entries(own)) scores.set(label, (scores.get(label) ?? 0) + (score * weight) / total)
-  // Weights are not below 0, so a total that is no finite number is too large.
+  // Weights are at least 0, so a total that is not finite is too large.
   if (!(total > 0 && total < Number.POSITIVE_INFINITY && [...scores.values()].every(Number.isFinite))) throw notFinite()
   const [label] = [...scores].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['', Number.NEGATIVE_INFINITY])
   return {
@@ -73,7 +73,7 @@ function notFinite(): WaggleError {
   })
 }
 
-/** Of a join: an object by bee. */
+/** The predictions in a join's output, which is an object by bee. Errors are left out. */
 function predictionsOf(input: unknown): ReadonlyMap<string, Prediction> {
   const predictions = new Map<string, Prediction>()
   for (const [bee, value] of Object.entries(input ?? {})) {

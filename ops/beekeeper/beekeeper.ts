@@ -26,24 +26,24 @@ import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
 import { watchClock } from './watch-clock.ts'
 
-/** A swarm, and what is set beside its file. */
+/** A swarm and the settings beside its file. */
 export interface ConfiguredSwarm {
   readonly swarm: CheckedSwarm
   readonly config: Config
 }
 
 export interface BeekeeperOptions {
-  /** Of the process: the port, the data directory and so on. */
+  /** Settings of the process: the port, the data directory and so on. */
   readonly settings: Settings
   readonly swarms: readonly ConfiguredSwarm[]
   readonly say: LogLine
-  /** Goes on with what is left of a damaged log. */
+  /** Opens a damaged log with the records that are left. */
   readonly acceptLoss?: boolean
-  /** Of what takes time at the start: `done` of `all` are there. */
+  /** Called during the start, each time a bee has opened: `done` of `all` are open. */
   readonly onProgress: (what: string, done: number, all: number) => void
 }
 
-/** Everything of this process: the log, the swarms on it, their way in and out. Opened from the bottom up, closed from the top down. */
+/** Everything in this process: the log, the swarms on it, the gateway. Opened from the bottom up, closed from the top down. */
 export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
@@ -55,7 +55,7 @@ export class Beekeeper {
     this.#options = options
   }
 
-  /** Settles when every swarm answers; what has been opened is closed again where something cannot start. */
+  /** Settles when every swarm answers. Where something cannot start, closes what has been opened and throws. */
   static async open(options: BeekeeperOptions): Promise<Beekeeper> {
     const beekeeper = new Beekeeper(options)
     try {
@@ -71,7 +71,7 @@ export class Beekeeper {
     return this.#gateway?.url ?? ''
   }
 
-  /** Null where no swarm saves anything. */
+  /** Null where no swarm has a sink. */
   get clickhouseUrl(): string | null {
     return this.#clickhouseUrl
   }
@@ -98,7 +98,7 @@ export class Beekeeper {
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
     const random = new SystemRandom()
-    // Before the log: what this process was before is known by what it has on its disk.
+    // The state directories open before the log: they hold this process's id, which the log needs.
     const states = new Map<string, StateDirectory>()
     if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
     const [first] = states.values()
@@ -141,7 +141,7 @@ export class Beekeeper {
         await application.start()
       }),
     )
-    // A stop begins at the entrance: what was accepted is answered while everything behind it still runs.
+    // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
     const gateway = this.#gateway
     if (gateway !== null) this.#closeLater('gateway', () => gateway.close())
   }
@@ -154,7 +154,7 @@ export class Beekeeper {
     return states
   }
 
-  /** Listens before the models are there: callers hear 503 and why, instead of nothing. */
+  /** Listens before the models have loaded, so that callers get 503 with a reason instead of no connection. */
   async #openGateway(log: Log, random: SystemRandom): Promise<void> {
     const { settings, say } = this.#options
     const onError = (error: unknown) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error))
@@ -223,7 +223,7 @@ export class Beekeeper {
     return database
   }
 
-  /** Where both the log and the database are in the data directory, and one may be older than the other. */
+  /** Saves rows that the database misses. Needed only where the log and the database are both in the data directory: one may be an older copy. */
   async #saveMissingRows(log: Log, database: ClickHouseDatabase): Promise<void> {
     const { settings, say } = this.#options
     if (settings.log !== 'embedded' || settings.clickhouse_url !== null || this.#clickhouseUrl === null) return
@@ -237,7 +237,7 @@ export class Beekeeper {
   }
 }
 
-/** Names beside those of loopback that callers reach this process by. */
+/** Host names, besides those of loopback, by which callers reach this process. */
 function furtherNames({ hosts }: Settings): readonly string[] {
   return (hosts ?? '')
     .split(',')
@@ -245,7 +245,7 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .filter((name) => name !== '')
 }
 
-/** Without tokens anybody who reaches the address may use it. */
+/** Anybody who reaches the address may use it, since there are no tokens. */
 function refuseBeyondLoopback(host: string): void {
   if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return
   throw new WaggleError('WAGGLE_NOT_LOOPBACK', {

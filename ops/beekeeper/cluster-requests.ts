@@ -22,25 +22,25 @@ export interface ClusterRequestsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly routes: readonly GatewayRoute[]
-  /** Requests whose outcome is waited for, here or by id; past it a gateway refuses. */
+  /** Requests whose callers wait for an outcome. A gateway refuses requests beyond it. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
 }
 
 /**
- * The way in and out of the engine where many processes share the tasks: whichever of them has a request's ledger, its answer comes to
- * the process that holds the connection. Each request names the answers topic of its swarm, and the one partition of it that this
- * process reads; so does a question about a request, and both go through the gateway's topic, in order. Nobody knows of all processes.
+ * Requests on a Kafka cluster, where many processes share the tasks. Any of them may hold the ledger of a request, and the answer still comes to the
+ * process that holds the connection: each request names the answers topic of its swarm and the one partition of it that this process reads. A question
+ * about a request does the same. Both go through the gateway's topic, in order. No process has to know the others.
  */
 export class ClusterRequests implements Requests {
   readonly #options: ClusterRequestsOptions
   readonly #routes: GatewayRoutes
   readonly #pending: PendingRequests
   readonly #questions = new Map<string, Question>()
-  /** By answers topic. */
+  /** The partition that this process reads, by answers topic. */
   readonly #partitions: ReadonlyMap<string, number>
   #answers: readonly FollowedPartition[] = []
-  /** Tells this process's questions from those of others that read the same partition. */
+  /** Tells this process's questions from those of other processes that read the same partition. */
   readonly #name: string
   #asked = 0
   #producer: Producer | null = null
@@ -60,7 +60,7 @@ export class ClusterRequests implements Requests {
     return this.#routes.names
   }
 
-  /** Settles when no answer can be missed. */
+  /** Settles once every later answer will be delivered. */
   async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
     const { log, clock, onError } = this.#options
@@ -83,11 +83,11 @@ export class ClusterRequests implements Requests {
     return this.#routes.refusal(gateway, { log, waiting, maxPending })
   }
 
-  /** Of two that come at once with one key and different bodies the ledger takes the first: only it can say which body that is. */
+  /** Asks the ledger after the write. Of two requests with one key and different bodies it takes the first, and only the ledger knows which came first. */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(route, request, []))
-    // Without a key nobody else has this id.
+    // A request without an idempotency key has an id that no other request has.
     if (request.bodyHash === '') return accepted
     const known = await this.#ask(route, request.id)
     if (known !== null) refuseOtherBody(known, request)
@@ -107,7 +107,7 @@ export class ClusterRequests implements Requests {
   }
 
   async find(id: string): Promise<Durable<FoundRequest> | null> {
-    // An id does not say by which gateway it came.
+    // The id does not tell its gateway, so all gateways' ledgers are asked.
     const found = await Promise.all(this.#routes.all.map((route) => this.#ask(route, id)))
     return found.find((one) => one !== null) ?? null
   }
@@ -116,7 +116,7 @@ export class ClusterRequests implements Requests {
     await this.#toSend.send(gatewayRecord(route, request, { now: this.#options.clock.now(), headers }))
   }
 
-  /** What the ledger says of a request; null where it does not know it. */
+  /** The ledger's entry for a request; null where it has none. Throws WAGGLE_NO_OUTCOME where no ledger answers in time. */
   async #ask(route: GatewayRoute, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`

@@ -8,7 +8,7 @@ export interface FollowedPartitionOptions extends TopicPartition {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Gives every record that comes to a partition from now on. A reader that fails is followed by another, from where it was. */
+/** Delivers every record that comes to a partition from now on. When a reader fails, a new one continues at its position. */
 export class FollowedPartition {
   readonly #options: FollowedPartitionOptions
   #reader: Reader
@@ -21,7 +21,7 @@ export class FollowedPartition {
     this.#reader = this.#read()
   }
 
-  /** Settles when no record can be missed any more. */
+  /** Settles once every later record will be delivered. */
   static async open(options: FollowedPartitionOptions): Promise<FollowedPartition> {
     const { log, topic, partition } = options
     const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0

@@ -5,18 +5,18 @@ import { type Header, textHeader } from '../../topology/record.ts'
 import type { NewRequest } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Where one gateway's requests go. */
+/** The topics and the application behind one gateway. */
 export interface GatewayRoute {
   readonly gateway: string
   readonly topic: string
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
-  /** Where the ledger is told of its requests. */
+  /** The topic that tells the ledger of accepted requests. */
   readonly acceptedTopic: string
-  /** Null: it takes requests. */
+  /** The reason why the swarm takes no requests now; null while it takes them. */
   readonly notReady: () => string | null
-  /** Where answers come that a request asks for itself, among them those of other processes. */
+  /** The topic for replies to requests that ask for one. All processes share it. Null: the swarm has none. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 
@@ -43,7 +43,7 @@ export class GatewayRoutes {
     return route
   }
 
-  /** Why a gateway takes nothing now. */
+  /** The reason why a gateway takes no requests now; null while it takes them. */
   refusal(
     gateway: string,
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
@@ -58,7 +58,7 @@ export class GatewayRoutes {
   }
 }
 
-/** A request as its gateway's topic has it. */
+/** The record of a request on its gateway's topic. */
 export function gatewayRecord(
   route: GatewayRoute,
   request: NewRequest,
@@ -71,7 +71,7 @@ export function gatewayRecord(
   return { ...placeOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
 }
 
-/** Everything of one request comes in order. */
+/** The key and the partition of a request's records. They share one partition, so they stay in order. */
 export function placeOf({ topic, partitions }: GatewayRoute, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
   const key = Buffer.from(id)
   return { topic, partition: partitionForKey(key, partitions), key }

@@ -2,9 +2,9 @@ import type { Clock, Log, Random } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The secret that request ids are derived with, which only processes on the same log can read: the data directory has it, or the cluster.
- * It is one record of a topic. Processes that start at once may each write one; the record with the lowest offset is the secret for all, and it is
- * durable before anybody uses it. Each has a key of its own, so compaction keeps them all. WAGGLE_ID_SECRET where the topic cannot be used.
+ * Reads the secret from which request ids are derived, and makes it where there is none. Only processes on the same log can read it. The secret is the
+ * record with the lowest offset of one topic, and it is durable before anybody uses it. Processes that start at once may each write one; all then use
+ * the first. Each record has a key of its own, so compaction keeps them all. Throws WAGGLE_ID_SECRET where the topic cannot be used.
  */
 export async function idSecretOf(log: Log, { clock, random }: { readonly clock: Clock; readonly random: Random }): Promise<Uint8Array> {
   await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])
@@ -47,6 +47,6 @@ function noSecret(message: string): WaggleError {
   })
 }
 
-/** Who can read it can compute the ids of other callers. */
+/** Keep its readers few: the secret lets them compute the request ids of other callers. */
 export const idSecretTopic = 'waggle.id-secret'
 const secretBytes = 32

@@ -6,9 +6,9 @@ import { Unavailable } from '../../topology/waggle-error.ts'
 export interface KnownReplyTopicsOptions {
   readonly log: Log
   readonly clock: Clock
-  /** As `WAGGLE_REPLY_TOPICS` has it: names with commas between them, a `*` at the end for any ending. */
+  /** The value of `WAGGLE_REPLY_TOPICS`: topic names with commas between them; a name that ends with `*` is a prefix. Null: none. */
   readonly allowed: string | null
-  /** Those that this swarm's gateways read themselves, with their partitions. */
+  /** The number of partitions of each topic that this swarm's own gateways read. */
   readonly own: ReadonlyMap<string, number>
   readonly maxKnown?: number
 }
@@ -19,14 +19,14 @@ interface Known {
 }
 
 /**
- * The reply topics of one swarm, as they were when somebody looked. What is there is looked at again once a minute that it is used: it may be deleted. What is
- * missing is looked at again after seconds: somebody may make it.
+ * The reply topics of one swarm, cached. An existing topic is looked up again once a minute while it is used, because it may be deleted. A missing topic
+ * is looked up again after seconds, because somebody may make it.
  */
 export class KnownReplyTopics implements ReplyTopics {
   readonly #options: KnownReplyTopicsOptions
   readonly #names: ReadonlySet<string>
   readonly #beginnings: readonly string[]
-  /** Null: not looked at yet. */
+  /** Null: not looked up yet. */
   readonly #known = new Map<string, Known | null>()
   readonly #looking = new Set<string>()
   #listing: Promise<void> | null = null
@@ -68,7 +68,7 @@ export class KnownReplyTopics implements ReplyTopics {
     }
   }
 
-  /** One of them is said to be gone: which are there is asked once, however many say so, and once more for those who say so meanwhile. */
+  /** Lists all topics after a reply topic was reported missing. Calls during a listing share it, and one more listing follows for them. */
   lookAgain(): Promise<void> {
     this.#isAskedAgain = this.#listing !== null
     this.#listing ??= this.#list().finally(() => {
@@ -84,14 +84,14 @@ export class KnownReplyTopics implements ReplyTopics {
       const [asked, sinceMs] = [[...this.#known.keys()], clock.elapsedMs()]
       const there = new Set(await log.topics())
       for (const topic of asked) {
-        // It may have been made, and looked at, since.
+        // Another look-up may have found the topic meanwhile.
         const known = this.#known.get(topic) ?? null
         if (!there.has(topic) && (known === null || known.atMs < sinceMs)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
       }
     } while (this.#isAskedAgain)
   }
 
-  /** For the engine: which partition a reply goes to was decided, and looked at, where its request was accepted, perhaps by another process. */
+  /** For the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need not know the topic yet. */
   get named(): NamedTopics {
     return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }
   }
@@ -108,7 +108,7 @@ export class KnownReplyTopics implements ReplyTopics {
   #lookSoon(topic: string): void {
     if (this.#looking.has(topic)) return
     this.#looking.add(topic)
-    // What cannot be looked at stays as it was known.
+    // A failed look-up leaves the old answer in place.
     void this.look(topic)
       .catch(() => {})
       .finally(() => this.#looking.delete(topic))
@@ -116,7 +116,7 @@ export class KnownReplyTopics implements ReplyTopics {
 
   #remember(topic: string, known: Known | null): void {
     if (!this.#known.has(topic) && this.#known.size >= (this.#options.maxKnown ?? maxKnown)) {
-      // The one that was not looked at for the longest time.
+      // The topic whose look-up is the oldest.
       for (const first of this.#known.keys()) {
         this.#known.delete(first)
         break

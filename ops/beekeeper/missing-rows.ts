@@ -15,8 +15,8 @@ export interface MissingRowsOptions {
 }
 
 /**
- * Positions of sinks say which records are saved. The database directory may have been deleted, or be an older copy: then its rows end before these
- * positions, and the sinks go back to where the rows end. A row that is written twice is one row. Says what is past its retention and stays missing.
+ * Moves sinks back where the database has fewer rows than their positions say, as when its directory was deleted or is an older copy. The sinks then
+ * write the missing rows again; a row that is written twice is one row. Reports rows whose records are past their retention: these stay missing.
  */
 export async function saveMissingRows({ plan, topology, log, database, say }: MissingRowsOptions): Promise<void> {
   const { groups } = planTasks(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })

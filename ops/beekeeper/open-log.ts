@@ -12,20 +12,23 @@ import type { Settings } from '../config/settings.ts'
 import { transactionTimeoutOn } from '../streams/kafka-cluster.ts'
 
 export interface OpenLogOptions {
-  /** On a cluster this process is known by it where no name was given. */
+  /** The name of this process on a cluster where the settings give no `instance`; null: none. */
   readonly processId?: string | null
-  /** On the embedded log: goes on with what is left of a damaged directory. */
+  /** For the embedded log: opens a damaged directory with the records that are left. */
   readonly acceptLoss?: boolean
-  /** Told what whoever looks after the process should know. */
+  /** Receives messages for the operator. */
   readonly onNotice?: (notice: string) => void
 }
 
-/** The log that the settings name; WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED where it is a cluster that cannot be used, WAGGLE_LOG_CORRUPT or WAGGLE_DATA_FORMAT where a directory cannot. */
+/**
+ * Opens the log that the settings name. Throws WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED for a cluster that cannot be used, and
+ * WAGGLE_LOG_CORRUPT or WAGGLE_DATA_FORMAT for a directory that cannot.
+ */
 export async function openLog(settings: Settings, { processId = null, acceptLoss = false, onNotice = () => {} }: OpenLogOptions = {}): Promise<Log> {
   if (settings.log === 'embedded') {
     const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
     const wasMade = hadLog(settings.data_dir)
-    // A refused start leaves FORMAT as it was, so that the next start finds the same.
+    // FORMAT is written only after the log has opened, so that a refused start changes nothing for the next one.
     if (!wasMade || existsSync(join(settings.data_dir, 'FORMAT'))) checkDataFormat(settings.data_dir)
     const log = await openEmbeddedLog({
       directory: join(settings.data_dir, 'log'),
@@ -48,7 +51,7 @@ export async function openLog(settings: Settings, { processId = null, acceptLoss
   return openKafkaLog(options)
 }
 
-/** What the Kafka log is told of the settings. */
+/** The Kafka log's options, from the settings. */
 export function kafkaOptions(settings: Settings): KafkaLogOptions {
   const ssl = tlsOf(settings)
   const sasl = signInOf(settings)
@@ -58,7 +61,7 @@ export function kafkaOptions(settings: Settings): KafkaLogOptions {
     processing: settings.processing,
     clock: systemClock,
     random: new SystemRandom(),
-    // A body that the gateway takes has to go through, with its headers.
+    // Every body that the gateway accepts must fit into a record, with its headers.
     maxRecordBytes: settings.max_body_bytes + headerRoomBytes,
     lingerMs: settings.linger_ms,
     transactionTimeoutMs: transactionTimeoutOn(settings.commit_interval_ms),

@@ -4,8 +4,8 @@ import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/sw
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The requests that this process sent and has no outcome of yet, and the callers that wait for one. The ledger says what becomes of a request.
- * Callers that wait for the same request have nothing to do with each other: each has its own deadline.
+ * The requests that this process has sent and that have no outcome yet, with the callers that wait. The ledger decides a request's outcome.
+ * Callers that wait for the same request are independent: each has its own deadline.
  */
 export class PendingRequests {
   readonly #clock: Clock
@@ -16,7 +16,7 @@ export class PendingRequests {
     this.#clock = clock
   }
 
-  /** Callers that wait for an outcome. */
+  /** The number of callers that wait for an outcome. */
   get waiting(): number {
     return this.#waiting
   }
@@ -38,7 +38,7 @@ export class PendingRequests {
     return this.#pending.get(id)?.written ?? Promise.resolve()
   }
 
-  /** `send` begins when the request is already remembered, and settles when the input is durable. */
+  /** Remembers a request, then calls `send`, which settles when the input is durable. The outcome may come before `send` settles. */
   remember({ id, gateway, deadline, bodyHash }: NewRequest, send: () => Promise<unknown>): Promise<unknown> {
     const acceptedAt = this.#clock.now()
     const pending = new Pending({ state: 'pending', gateway, acceptedAt, settledAt: null, deadline, bodyHash, answer: null, replies: [] })
@@ -52,12 +52,12 @@ export class PendingRequests {
     return pending.written
   }
 
-  /** For the caller whose deadline is that of the request: at that time the ledger stores a better 504, which may take a moment to come. */
+  /** For the caller whose deadline is that of the request. It waits a moment longer: at the deadline the ledger stores a 504 that says more. */
   ownOutcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, storedDeadlineMs)
   }
 
-  /** For every other caller: a retry, or one of another process's request. */
+  /** For every other caller: one that tries again, or one that asks about the request of another process. */
   outcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, 0)
   }
@@ -68,7 +68,7 @@ export class PendingRequests {
     pending?.settle(outcome)
   }
 
-  /** None of them will have an outcome here. */
+  /** Fails all callers: this process will get no more outcomes. */
   failAll(error: unknown): void {
     for (const pending of this.#pending.values()) pending.fail(error)
     this.#pending.clear()
@@ -95,7 +95,7 @@ export class PendingRequests {
     }
   }
 
-  /** A request that nobody waits for: the ledger knows it by now. */
+  /** Forgets the oldest request that no caller waits for. The ledger knows it by now. */
   #forgetOldest(): void {
     for (const [id, { waiters }] of this.#pending) {
       if (waiters.size > 0) continue
@@ -112,7 +112,7 @@ export function stopping(): WaggleError {
   })
 }
 
-/** The same id with another body is an error. */
+/** Throws WAGGLE_KEY_REUSED where a request has the same id as a known one and another body. */
 export function refuseOtherBody(known: { readonly bodyHash: string }, request: NewRequest): void {
   if (!isOtherBody(known, request)) return
   throw new WaggleError('WAGGLE_KEY_REUSED', {
@@ -132,7 +132,7 @@ function noOutcome(id: string): WaggleError {
   })
 }
 
-/** One request whose outcome is to come. */
+/** A request without an outcome yet. */
 class Pending {
   readonly entry: RequestEntry
   readonly waiters = new Set<Waiter>()
@@ -157,5 +157,5 @@ interface Waiter {
 }
 
 const maxRemembered = 100_000
-/** The stored 504 waits for a timer of the ledger, a commit and its sync. */
+/** The stored 504 takes a timer of the ledger, a commit and its sync. */
 const storedDeadlineMs = 500

@@ -1,7 +1,7 @@
 import type { Clock } from '../../processor/ports.ts'
 import type { ListenedStore, StateRestoreListener } from '../../topology/state-listeners.ts'
 
-/** Says how far stores are that take a while to be read from their changelogs: when that begins, every few seconds, and when they are there. */
+/** Reports stores that take a while to restore from their changelogs: at the start, every few seconds, and at the end. */
 export function restoreProgress(clock: Clock, say: (line: string) => void): StateRestoreListener {
   const open = new Map<string, { readonly to: bigint; readonly of: bigint; readonly since: number; saidAt: number; restored: number }>()
   return {
@@ -34,7 +34,7 @@ export function restoreProgress(clock: Clock, say: (line: string) => void): Stat
   }
 }
 
-/** Offsets that are read before anybody wonders. */
+/** The least number of offsets that is worth a report: fewer are read in a moment. */
 const worthSaying = 10_000n
 const sayEveryMs = 5000
 

@@ -41,7 +41,7 @@ export interface RunningSwarmOptions {
   readonly log: Log
   readonly clock: Clock
   readonly flights: Flights
-  /** On a log that keeps no state: where it is. */
+  /** The directory of the stores, for a log that keeps no state; null for a log that does. */
   readonly states: StateDirectory | null
   readonly say: LogLine
   readonly onOpened: (bee: string) => void
@@ -73,7 +73,7 @@ export class RunningSwarm {
     })
   }
 
-  /** Why it answers nobody now; null where it does. Tasks that move from one process to another leave requests waiting in the log. */
+  /** The reason why this swarm answers nobody now; null while it answers. It stays ready while tasks move between processes: requests wait in the log. */
   get notReady(): string | null {
     const { state, threads } = this.application
     if (state !== 'RUNNING' && !(state === 'REBALANCING' && this.#hasRun)) return `${this.plan.swarm} is ${state}`
@@ -83,7 +83,7 @@ export class RunningSwarm {
     return `${this.plan.swarm} has committed nothing for ${Math.floor(unsettledMs / 1000)} s${cause === null ? '' : `: ${cause.message}`}`
   }
 
-  /** Nothing runs before `application.start()`. */
+  /** Plans the swarm and makes its application. Nothing runs before `application.start()`. */
   static async prepare({ swarm, config, registry, ports, log, clock, flights, states, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
     const plan = planSwarm(swarm, planSettingsOf(settings))
@@ -116,14 +116,14 @@ export class RunningSwarm {
       log,
       clock,
       topics: ownTopics(plan),
-      // Nobody else makes topics on a log that nobody else has.
+      // Only the application itself can make topics on the embedded log.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
       ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
-      // The next bee reads nothing that is not committed.
+      // The next bee reads only what is committed.
       commitsWhenIdle: states !== null && settings.processing === 'exactly_once',
-      // A request's state is looked at while it is under way; what is asked for later is read from the disk.
+      // A request's state is read while the request is in flight; later reads may go to the disk.
       maxCachedEntries: 512,
       onOpened,
       failures: swarmFailures(swarm.name),
@@ -156,7 +156,7 @@ export class RunningSwarm {
     }))
   }
 
-  /** Bees to be opened here, each of which `onOpened` is told of. */
+  /** The number of bees that this process opens. `onOpened` is called for each. */
   get bees(): number {
     return this.application.nodesHere.filter(({ kind }) => kind === 'async').length
   }
@@ -171,14 +171,14 @@ export class RunningSwarm {
   }
 }
 
-/** Without a commit for this long, with something to commit, a swarm says that it is not ready. */
+/** A swarm that has something to commit and has not committed for this long is not ready. */
 const maxUnsettledMs = 10_000
 
 export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
   return topics.filter(({ isForeign }) => !isForeign)
 }
 
-/** Where none is required, any machine will do. */
+/** GPUs of this machine. With `gpu: prefer` any machine counts as capable. */
 function gpusHere({ gpu, gpus }: Settings): number {
   if (gpu === 'prefer') return Number.MAX_SAFE_INTEGER
   if (gpus !== null) return gpus
@@ -189,14 +189,14 @@ function gpusHere({ gpu, gpus }: Settings): number {
   }
 }
 
-/** Bees that this process leaves to others, and does not open. */
+/** Reports the bees that this process leaves to others because it has too few GPUs. */
 function tellOfElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
   const here = gpusHere(settings)
   for (const { name, gpu } of bees)
     if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)
 }
 
-/** Avro where there is a registry to keep its schema. */
+/** Null without a schema registry: predictions are then written without Avro. */
 function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | null): GraphSettings['predictions'] {
   if (url === null) return null
   const topics = predictionTopics(swarm, bees)
@@ -204,7 +204,7 @@ function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | n
   return { topics, serde: predictionSerde(avro, topics) }
 }
 
-/** Secrets put in: only what runs sees them, no plan or page. */
+/** Fills secrets into the specs. Only the running bees see them; plans and pages do not. */
 function withSecretsIn(swarm: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config): readonly SwarmBee[] {
   const mistakes: WaggleError[] = []
   const filled = bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], secrets, mistakes) }))

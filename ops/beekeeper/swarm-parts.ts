@@ -8,11 +8,11 @@ import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
-  /** Where requests come in: they stay, and are read again from their beginning. */
+  /** Topics that requests come in on. A reset keeps them and reads them again from their beginning. */
   readonly entrances: readonly string[]
 }
 
-/** What a swarm has on a cluster: by its plan, so that no other's is among it. */
+/** The topics and groups that a swarm has on a cluster. They come from its plan, so that none of another swarm is among them. */
 export function partsOf(plan: SwarmPlan): SwarmParts {
   const topology = swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
   const { groups } = planTasks(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
@@ -22,7 +22,7 @@ export function partsOf(plan: SwarmPlan): SwarmParts {
   return { topics: [...own, ...changelogs], groups: groups.map(({ group }) => group), entrances }
 }
 
-/** Nothing of it runs. */
+/** A host for a topology that is only inspected. */
 const nobody: BeeHost = {
   open: () => Promise.reject(new Error('It is only looked at')),
   valueOf: () => (input) => input,

@@ -8,11 +8,11 @@ import { type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-route
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 import { UnreadRequests } from './unread-requests.ts'
 
-/** Topics that outcomes come out of, each with its partitions. */
+/** A topic that the swarm writes outcomes to. */
 export interface OutcomeTopic {
   readonly topic: string
   readonly partitions: number
-  /** The serde that the topic is written with. */
+  /** The serde that writes the topic. */
   readonly payloads: HandingSerde<Payload>
 }
 
@@ -21,13 +21,13 @@ export interface SwarmRequestsOptions {
   readonly clock: Clock
   readonly routes: readonly GatewayRoute[]
   readonly outcomes: readonly OutcomeTopic[]
-  /** Requests whose outcome is waited for, here or by id; past it a gateway refuses. */
+  /** Requests whose callers wait for an outcome. A gateway refuses requests beyond it. */
   readonly maxPending: number
 }
 
 /**
- * The way in and out of the engine where one process is all there is: appends a request to its gateway's topic and gives the outcome
- * when the commit that holds it is durable. Which outcome a request has is the ledger's to say, whose store is in this process.
+ * Requests on the embedded log, where one process runs everything. Appends a request to its gateway's topic, and gives its outcome when the commit that
+ * holds the outcome is durable. The ledger decides which outcome a request has; its store is in this process.
  */
 export class SwarmRequests implements Requests {
   readonly #options: SwarmRequestsOptions
@@ -50,7 +50,7 @@ export class SwarmRequests implements Requests {
     return this.#routes.names
   }
 
-  /** Settles when no outcome can be missed. */
+  /** Settles once every later outcome will be delivered. */
   async start(): Promise<void> {
     const { log, clock, outcomes } = this.#options
     this.#producer = await log.producer()
@@ -98,7 +98,7 @@ export class SwarmRequests implements Requests {
       void this.#pending.remember(request, () => this.#send(route, request, false))
       return this.#pending.ownOutcomeOf(request)
     }
-    // The outcome comes with a commit that holds the input too: only an answer that is given at once has to wait for the disk.
+    // An outcome's commit holds the input too. Only an answer that is given from memory has to wait for the disk.
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
     const { state, answer } = known
     if (state === 'pending' || answer === null) return this.#pending.outcomeOf(request)
@@ -108,7 +108,7 @@ export class SwarmRequests implements Requests {
   async find(id: string): Promise<Durable<FoundRequest> | null> {
     const entry = this.#inLedger(id) ?? this.#pending.get(id)
     if (entry !== null) return whenWritten(entry, this.#written(id))
-    // What is on its way from the log into the ledger is in one of the two when no commit is under way.
+    // Between commits, every accepted request is either in the ledger or on a topic, so the search waits for the open commit.
     await this.#options.log.durable?.()
     for (const { application, topic, acceptedTopic, partitions } of this.#options.routes) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
@@ -127,12 +127,12 @@ export class SwarmRequests implements Requests {
     return null
   }
 
-  /** What this process remembers or the ledger has written, which may not be durable yet. Null: new. */
+  /** The entry that this process remembers or that the ledger has written. It may not be durable yet. Null: a new request. */
   #known(route: GatewayRoute, id: string): RequestEntry | null {
     return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
   }
 
-  /** Settles when all that is known of a request by now is durable. */
+  /** Settles when everything that is known of a request now is durable. */
   #written(id: string): Promise<unknown> {
     return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
   }
@@ -142,7 +142,7 @@ export class SwarmRequests implements Requests {
     await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
   }
 
-  /** Callers would wait for outcomes that nobody reads: until one is read again, no more come in. */
+  /** Refuses new requests until a reader works again: their callers would wait for outcomes that nobody reads. */
   #failed(error: unknown): void {
     const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
@@ -166,5 +166,5 @@ export class SwarmRequests implements Requests {
 
 const waiting: FoundRequest = { state: 'pending', bodyHash: '', answer: null }
 
-/** A reader that fails is tried again each second. */
+/** How long a reader's failure keeps new requests out. A reader that fails is replaced each second. */
 const refusingMs = 2000

@@ -3,15 +3,15 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** A topic that a request is on before its ledger has read of it. */
+/** A topic that accepted requests wait on until their ledger has read them. */
 export interface RequestTopic {
   readonly topic: string
   readonly partitions: number
 }
 
 /**
- * Finds requests that are accepted and that the ledger does not know yet: their records wait behind the swarm's committed positions, as after a restart or
- * while a model is slow. A request is looked for only on its own partition.
+ * Finds requests that are accepted and not in the ledger yet. Their records come after the swarm's committed positions, for example after a restart or
+ * while a model is slow. A search reads only the request's own partition.
  */
 export class UnreadRequests {
   readonly #log: Log
@@ -23,9 +23,9 @@ export class UnreadRequests {
     this.#clock = clock
   }
 
-  /** True where the request waits on one of these topics. WAGGLE_STARTING where that cannot be said yet, or too much waits to look through. */
+  /** True where the request waits on one of these topics. Throws WAGGLE_STARTING while positions are unknown, or where too many records wait to be searched. */
   has(id: string, application: Application, topics: readonly RequestTopic[]): Promise<boolean> {
-    // One after the other: a caller who asks for many ids that nobody knows reads no more than one partition at a time.
+    // Searches run one after the other, so that a caller who asks for many unknown ids reads only one partition at a time.
     const found = this.#looking.then(async () => {
       for (const one of topics) if (await this.#isOn(id, application, one)) return true
       return false
@@ -50,7 +50,7 @@ export class UnreadRequests {
     return false
   }
 
-  /** A swarm that has just started opens its tasks with its first look at the log. */
+  /** Waits for the position of a swarm that has just started: it opens its tasks at its first poll. */
   async #committedOffset(application: Application, topic: string, partition: number): Promise<number> {
     for (let waitedMs = 0; waitedMs <= longestStartMs; waitedMs += lookAgainMs) {
       const offset = application.threads.committedOffset(topic, partition)

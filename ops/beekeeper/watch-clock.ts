@@ -1,6 +1,6 @@
 import type { SystemClock } from '../../connectors/system/system-clock.ts'
 
-/** Says when somebody has set the machine's clock, once a jump. What it returns ends the watch. */
+/** Warns when somebody has set the machine's clock, once for each jump. Returns a function that ends the watch. */
 export function watchClock(clock: SystemClock, warn: (message: string) => void): () => void {
   let isTold = false
   let cancel = () => {}
