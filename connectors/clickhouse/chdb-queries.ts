@@ -6,7 +6,7 @@ export interface Query {
   readonly format: string
   readonly database: string
   readonly parameters: { readonly [name: string]: string }
-  /** Of the call: everything in its URL that is no parameter of the interface. */
+  /** Settings of a call: every URL parameter that does not belong to the interface. */
   readonly settings: { readonly [name: string]: string }
 }
 
@@ -17,7 +17,7 @@ export interface QueryResult {
   readonly bytesRead: number
 }
 
-/** The connection that writes: queries one after the other, since the connection itself would. Its queries come from Waggle alone. */
+/** The connection for writes, which only Waggle uses. Queries run one after the other: the connection can run only one at a time. */
 export class ChdbQueries {
   readonly #session: Session
   #last: Promise<unknown> = Promise.resolve()
@@ -64,7 +64,7 @@ function quotedName(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
 }
 
-/** Memory bounds and the user's grants. */
+/** Files with the memory bounds and the user's grants. */
 const engineArguments = [`--config-file=${pathOf('config.xml')}`, `--users_config=${pathOf('users.xml')}`]
 
 function pathOf(file: string): string {

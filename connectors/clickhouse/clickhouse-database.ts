@@ -6,15 +6,15 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { ClickHouseTable } from './clickhouse-table.ts'
 
 export interface ClickHouseDatabaseOptions {
-  /** As `@clickhouse/client` takes it, with user and password where it wants them. */
+  /** The URL for `@clickhouse/client`, with user and password where the server wants them. */
   readonly url: string
-  /** Null: the server listens at `url`. Else the connections go through this Unix socket. */
+  /** The Unix socket that connections use; null: they go to `url`. */
   readonly socketPath: string | null
   readonly clock: Clock
   readonly random: Random
 }
 
-/** A ClickHouse server, embedded or not: one way to both. */
+/** A ClickHouse server, embedded or external. */
 export class ClickHouseDatabase implements Database {
   readonly #client: ClickHouseClient
   readonly #options: ClickHouseDatabaseOptions
@@ -29,7 +29,7 @@ export class ClickHouseDatabase implements Database {
         ? {}
         : { http_agent: new Agent({ keepAlive: true, maxSockets: connections, socketPath: options.socketPath } as AgentOptions) }),
       application: 'waggle',
-      // What it would print, once a try, is said once by the table.
+      // The client would log every try. The table reports an outage once.
       log: { level: ClickHouseLogLevel.OFF },
     })
   }
@@ -41,7 +41,7 @@ export class ClickHouseDatabase implements Database {
     return opened
   }
 
-  /** The offset after the last saved record of a swarm, by `topic partition`; empty where there is no such table. */
+  /** The offset after the last saved record of a swarm, by `topic partition`; empty where the table does not exist. */
   async savedUpTo(table: string, swarm: string): Promise<ReadonlyMap<string, number>> {
     const [database, name] = namesOf(table)
     const place = database === null ? `\`${name}_rows\`` : `\`${database}\`.\`${name}_rows\``

@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface ClickHouseTableOptions {
   readonly client: ClickHouseClient
-  /** Null: the client's own. */
+  /** Null: the client's own database. */
   readonly database: string | null
   readonly name: string
   readonly log: TableOptions['log']
@@ -15,8 +15,8 @@ export interface ClickHouseTableOptions {
 }
 
 /**
- * Rows lie in `<name>_rows`, a ReplacingMergeTree by identity; `<name>` is a view of it with FINAL, so that a row which was written
- * twice counts once at any moment. While the server is away an insert waits and tries again: the log keeps what comes behind it.
+ * A table of predictions. Rows lie in `<name>_rows`, a ReplacingMergeTree by identity; `<name>` is a view of it with FINAL, so that a row that was written
+ * twice always counts once. While the server is away an insert waits and tries again, and later records wait in the log.
  */
 export class ClickHouseTable implements PredictionTable {
   readonly #options: ClickHouseTableOptions
@@ -29,7 +29,7 @@ export class ClickHouseTable implements PredictionTable {
     this.#rows = `${options.name}_rows`
   }
 
-  /** Opens it now, or at the first insert where the server is away. WAGGLE_TABLE_MISMATCH at once. */
+  /** Opens the table now, or at the first insert where the server is away. Throws WAGGLE_TABLE_MISMATCH at once. */
   async tryToOpen(): Promise<void> {
     try {
       await this.#open()
@@ -82,10 +82,10 @@ export class ClickHouseTable implements PredictionTable {
     this.#isOpen = true
   }
 
-  /** Something of this name that is not ours is left alone. */
+  /** Throws WAGGLE_TABLE_MISMATCH where a table of this name has other columns. */
   async #refuseOther(): Promise<void> {
     const { client, name, database } = this.#options
-    // Names are letters, digits and "_". Parameters would wait: chDB binds those of one query at a time, and a stranger's may be slow.
+    // Without query parameters, which are not needed here: names are letters, digits and "_". chDB binds those of one query at a time, and another may be slow.
     const found = await client.query({
       query: `SELECT table, name, type FROM system.columns WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND table IN ('${this.#rows}', '${name}')`,
       format: 'JSONEachRow',
@@ -125,7 +125,7 @@ export class ClickHouseTable implements PredictionTable {
   }
 }
 
-/** The same block again is dropped by the server itself; other blocks with the same rows are merged by identity. */
+/** The server drops a block with the same token as a recent one. Equal rows in other blocks are merged by identity. */
 function tokenOf(rows: readonly PredictionRow[]): string {
   const hash = createHash('sha256')
   for (const { swarm, bee, request_id } of rows) hash.update(`${swarm}\0${bee}\0${request_id}\n`)
@@ -133,8 +133,8 @@ function tokenOf(rows: readonly PredictionRow[]): string {
 }
 
 /**
- * Blocks are small and many. A merged part is synced, so those that it was made of can go at once: by default each stays in memory
- * and on the disk for eight minutes more.
+ * For many small blocks. A merged part is synced, so its source parts can be deleted at once. By default each stays in memory and on the disk for eight
+ * more minutes.
  */
 const tableSettings = `non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
           min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5, concurrent_part_removal_threshold = 100000`
@@ -156,7 +156,7 @@ const columns: readonly (readonly [name: keyof PredictionRow, type: string])[] =
   ['offset', 'Int64'],
 ]
 
-/** What a server says of itself, not of the query: too much to do, restarting, out of memory, read only. */
+/** Errors of the server's state, not of the query: overloaded, restarting, out of memory, read only. */
 const mayHealCodes: ReadonlySet<number> = new Set([
   3, 74, 75, 76, 159, 164, 173, 202, 203, 209, 210, 218, 241, 242, 243, 252, 279, 285, 319, 394, 425, 473, 499, 999,
 ])
@@ -168,7 +168,7 @@ function mayHeal(error: unknown): boolean {
   return code === null || mayHealCodes.has(code)
 }
 
-/** Null where the server did not get to say anything. */
+/** ClickHouse's error code; null where no answer came. */
 function codeOf(error: unknown): number | null {
   return error instanceof ClickHouseError ? Number(error.code) : null
 }

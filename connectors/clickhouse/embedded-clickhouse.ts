@@ -10,29 +10,29 @@ import type { ServerMessage, ServerOptions } from './server-messages.ts'
 export interface EmbeddedClickHouseOptions {
   readonly directory: string
   readonly host: string
-  /** 0: any free one, and the same one after a restart. */
+  /** 0: any free port. A restart uses the same port again. */
   readonly port: number
-  /** Further names that callers may reach the port by, behind a proxy or in a container network. */
+  /** Host names by which callers may reach the port, behind a proxy or in a container network, besides the loopback names and `host`. */
   readonly names?: readonly string[]
-  /** A query of the public port may run so long; 10 where it is left out. */
+  /** The longest time of a query on the public port. Default: 10. */
   readonly maxReaderSeconds?: number
   readonly clock: Clock
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
 export interface EmbeddedClickHouse {
-  /** Takes one statement a call, which only reads. */
+  /** The public port: takes one statement a call, which may only read. */
   readonly url: string
-  /** Takes Waggle's own writes: HTTP on a Unix socket. */
+  /** The Unix socket for Waggle's own writes, over HTTP. */
   readonly writerSocket: string
-  /** Of the process that has the database now; null between a death and the restart. */
+  /** The process that has the database open; null between its death and the restart. */
   readonly pid: number | null
   close(): Promise<void>
 }
 
 /**
- * chDB in a process of its own, behind ClickHouse's HTTP interface: an error in it cannot take ours along, and every ClickHouse
- * client works. Dead, it is started again; it ends when we do. WAGGLE_PORT_IN_USE, WAGGLE_CLICKHOUSE where it cannot start.
+ * Starts chDB in its own process, behind ClickHouse's HTTP interface: a crash of chDB cannot end this process, and every ClickHouse client can connect. The
+ * process is started again when it dies, and ends when this one does. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE where it cannot start.
  */
 export async function startEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
   mkdirSync(options.directory, { recursive: true })
@@ -58,7 +58,7 @@ class WatchedServer implements EmbeddedClickHouse {
   constructor(options: EmbeddedClickHouseOptions) {
     this.#options = options
     this.#port = options.port
-    // A folder that only this user may enter; in the directory itself a path could be longer than a socket's name may be.
+    // A temporary folder that only this user may enter. A path inside `directory` could be too long for a socket.
     this.writerSocket = join(mkdtempSync(join(tmpdir(), 'waggle-')), 'w')
   }
 
@@ -71,7 +71,7 @@ class WatchedServer implements EmbeddedClickHouse {
     return this.#child?.pid ?? null
   }
 
-  /** Settles when it answers. */
+  /** Settles when the process answers. */
   start(): Promise<void> {
     const { directory, host } = this.#options
     const told: ServerOptions = {
@@ -82,7 +82,7 @@ class WatchedServer implements EmbeddedClickHouse {
       writerSocket: this.writerSocket,
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
-    // A group of its own: a terminal's Ctrl-C is for us, and we end it after what still writes to it.
+    // Its own process group: a terminal's Ctrl-C must reach only this process, which ends ClickHouse after everything that still writes to it.
     const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(told)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -123,7 +123,7 @@ class WatchedServer implements EmbeddedClickHouse {
   }
 
   async #end(child: ChildProcess): Promise<void> {
-    // `exit`, not `close`: Node does not count a channel that this side disconnected as closed.
+    // `exit`, not `close`: Node never counts the channel as closed after this side has disconnected it.
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const cancel = this.#options.clock.after(closeMs, () => child.kill('SIGKILL'))
     if (child.connected) child.disconnect()

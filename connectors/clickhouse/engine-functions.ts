@@ -1,10 +1,10 @@
 import type { Session } from 'chdb'
 
-/** Functions of the engine that reach beyond its tables, in lower case. */
+/** Names, in lower case, of functions that reach beyond the engine's tables. */
 export interface EngineFunctions {
-  /** Functions of an expression: also a bare name is a use of one, as in `arrayMap(file, …)`. */
+  /** Functions in expressions. A bare name counts as a use too, as in `arrayMap(file, …)`. */
   readonly reaching: ReadonlySet<string>
-  /** Functions in the place of a table: all but a few, so that a new engine's new ones are refused. */
+  /** Table functions: all except a few known harmless ones, so that those of a new engine version are refused. */
   readonly refusedTables: ReadonlySet<string>
 }
 
@@ -17,11 +17,11 @@ export async function readEngineFunctions(session: Session): Promise<EngineFunct
   }
 }
 
-/** They read files, run models, or call hosts: `hasColumnInTable` takes a host. The `ai…` functions call a service. */
+/** Functions that read files, run models or call hosts (`hasColumnInTable` takes a host). `reaching` adds the `ai…` functions, which call a service. */
 const always = ['file', 'catboostevaluate', 'hascolumnintable']
 const reaching = /^(?:ai|catboost|file$)/
 
-/** Tables of numbers, of nothing, of their own arguments. `format` is a function of expressions too; as a table, `readonly` refuses it. */
+/** Tables of numbers, of nothing, or of their own arguments. `format` is also a function of expressions; as a table it is refused by `readonly`. */
 const harmlessTables: ReadonlySet<string> = new Set([
   'numbers',
   'numbers_mt',

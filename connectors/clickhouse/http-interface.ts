@@ -6,19 +6,19 @@ import type { Query, QueryResult } from './chdb-queries.ts'
 import { QueryRefused } from './query-refused.ts'
 import { quotedText } from './reader-statement.ts'
 
-/** One listener's calls. */
+/** The queries of one listener. */
 export interface HttpQueries {
-  /** `signal`: the client left. */
+  /** Runs a query. `signal` aborts when the client leaves. */
   run(query: Query, signal: AbortSignal): Promise<QueryResult>
-  /** Of a call's body, unzipped. */
+  /** Bytes of one body, unzipped. */
   readonly maxBodyBytes: number
-  /** True: settings of a call are written into its INSERT or SELECT. False: `run` takes them. */
+  /** True: a call's settings are written into its INSERT or SELECT. False: `run` applies them. */
   readonly writesSettings: boolean
 }
 
 /**
- * ClickHouse's HTTP interface (its documentation, "HTTP Interface"), as far as official clients and curl use it: the query in the URL,
- * the body or both, data for an INSERT behind it, parameters, formats, gzip, exception codes.
+ * The part of ClickHouse's HTTP interface (its documentation, "HTTP Interface") that official clients and curl use: a query in the URL, in the body or in
+ * both, data of an INSERT after the query, parameters, formats, gzip and exception codes.
  */
 export async function answerHttp(queries: HttpQueries, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const left = new AbortController()
@@ -62,7 +62,7 @@ export async function answerHttp(queries: HttpQueries, request: IncomingMessage,
     if (response.headersSent) return void response.destroy()
     if (code > 0) response.setHeader('X-ClickHouse-Exception-Code', String(code))
     response.setHeader('Content-Type', 'text/plain; charset=UTF-8')
-    // The rest of a body that was too large is not read.
+    // The rest of a body that is too large stays unread, so the connection closes.
     if (!request.complete) response.setHeader('Connection', 'close')
     await send(response, status, Buffer.from(`${message}\n`), false)
   }
@@ -119,7 +119,7 @@ function settingsOf(parameters: URLSearchParams): { readonly [name: string]: str
   )
 }
 
-/** Waggle's own statements: settings stand before FORMAT in an INSERT and at the end of a SELECT. */
+/** Writes settings into one of Waggle's own statements: before FORMAT in an INSERT, at the end of a SELECT. */
 function withSettings(sql: string, settings: Query['settings']): string {
   const list = Object.entries(settings)
     .map(([name, value]) => `${name}=${/^-?\d+(\.\d+)?$/.test(value) && !name.endsWith('token') ? value : quotedText(value)}`)
@@ -185,7 +185,7 @@ const interfaceParameters: ReadonlySet<string> = new Set([
   'cancel_http_readonly_queries_on_client_close',
 ])
 
-/** Syntax, unknown names and types: the query is wrong, not the server. */
+/** Codes for a wrong query (syntax, unknown names, types), in contrast to a failing server. */
 const badRequests: ReadonlySet<number> = new Set([6, 26, 27, 36, 38, 41, 42, 43, 44, 46, 47, 50, 53, 62, 70, 72, 117, 353, 386, 456])
 
 const contentTypes: ReadonlyMap<string, string> = new Map([

@@ -1,4 +1,4 @@
-/** A refusal of the HTTP interface itself, in ClickHouse's form: its code, its name, HTTP's status. */
+/** An error of the HTTP interface itself, in ClickHouse's form: code, message and name, with an HTTP status. */
 export class QueryRefused extends Error {
   readonly code: number
   readonly status: number

@@ -7,17 +7,17 @@ import { bound, quotedText, readerStatement } from './reader-statement.ts'
 export interface ReaderQueriesOptions {
   readonly directory: string
   readonly maxSeconds: number
-  /** A query goes on for half as long again, as a function of constants may: only the end of the process ends it. */
+  /** Called when a query runs for one and a half times the limit. Such a query (a function of constants can be one) ends only with the process. */
   readonly stuck: () => void
 }
 
 /**
- * Queries of strangers: each on a connection of its own, which is set to `readonly = 1` and to its limits before it sees their text, and
- * which is closed after it. Two run at a time and sixteen wait, so that the sink, whose connection is another, always finds room.
+ * Runs queries of outsiders. Each has its own connection, which is set to `readonly = 1` and to its limits before it sees the query, and is closed after it.
+ * Two queries run at a time and sixteen wait, so that the sink, which has another connection, always finds room.
  */
 export class ReaderQueries {
   readonly #options: ReaderQueriesOptions
-  /** Cancels queries of the others: a connection does one thing at a time. */
+  /** A connection that only cancels queries: a connection does one thing at a time. */
   readonly #canceller: Session
   readonly #functions: EngineFunctions
   readonly #waiting: (() => void)[] = []
@@ -35,16 +35,16 @@ export class ReaderQueries {
     return new ReaderQueries(options, session, await readEngineFunctions(session))
   }
 
-  /** `signal`: the client left. */
+  /** Runs a query. `signal` aborts when the client leaves. Throws QueryRefused. */
   async run(query: Query, signal: AbortSignal): Promise<QueryResult> {
     await this.#turn(signal)
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
     const limitMs = this.#options.maxSeconds * 1000
-    // Counted from the start, also for a client that left: until the limit, the query may rightly wait for another one's parameters.
+    // Counts from the start even for a client that left: until the limit, the query may rightly wait for the parameters of another one.
     const stuck = setTimeout(this.#options.stuck, limitMs * 1.5)
     let again: NodeJS.Timeout | null = null
-    // Asked again and again: chDB binds parameters of one query at a time, so a cancelled one may not have begun.
+    // Repeated: chDB binds the parameters of one query at a time, so a cancelled query may not have begun yet.
     const cancel = () => {
       again ??= setInterval(cancel, 500)
       void this.#canceller.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${name}' ASYNC`).catch(() => {})
@@ -82,7 +82,7 @@ export class ReaderQueries {
     await set('max_execution_time', String(this.#options.maxSeconds))
     await set('log_comment', quotedText(name))
     await set('readonly', '1')
-    // The engine refuses these, in its own words.
+    // The engine refuses these settings with its own error.
     for (const [setting, value] of chosen) if (!mayChoose.test(setting)) await set(setting, quotedText(value))
     const statement = await readerStatement(session, text, parameters, this.#functions)
     if (signal.aborted) throw left()
@@ -123,10 +123,10 @@ function left(): QueryRefused {
 
 const maxRunning = 2
 const maxWaiting = 16
-/** Beyond the engine's own limit, which counts before the answer is written in its format. */
+/** Bytes of an answer in its format. The engine's limit of the same size counts before the answer is formatted. */
 const maxResultBytes = 64 * 1024 * 1024
 
-/** By name of the setting, as SET takes it. */
+/** Values as SET takes them, by name of the setting. */
 const limits: { readonly [setting: string]: string } = {
   timeout_before_checking_execution_speed: '0',
   max_memory_usage: String(256 * 1024 * 1024),
@@ -141,11 +141,11 @@ const limits: { readonly [setting: string]: string } = {
   use_query_cache: '0',
   allow_introspection_functions: '0',
   allow_ddl: '0',
-  // Text in the format Values would be an expression: `format(Values, '(file(…))')`.
+  // The format Values would evaluate text as an expression: `format(Values, '(file(…))')`.
   input_format_values_interpret_expressions: '0',
   max_ast_elements: '10000',
   max_expanded_ast_elements: '50000',
 }
 
-/** Settings of a call that say how an answer is written. `output_format_schema` would write a file, so names are chosen one family at a time. */
+/** Settings about an answer's format, listed by family: `output_format_schema`, for one, would write a file. */
 const mayChoose = /^(?:date_time_output_format|output_format_(?:json|csv|tsv|pretty|write|decimal|bool)_[a-z0-9_]+|output_format_write_statistics)$/

@@ -3,18 +3,18 @@ import type { EngineFunctions } from './engine-functions.ts'
 import { QueryRefused } from './query-refused.ts'
 import { type StatementToken, statementTokens } from './statement-tokens.ts'
 
-/** One statement that only reads, as ClickHouse itself writes it: no comments, names in one form, text in single quotes. */
+/** A statement that only reads, as ClickHouse's formatter writes it: without comments, names in one form, text in single quotes. */
 export interface ReaderStatement {
   readonly sql: string
-  /** From its FORMAT clause; null without one. */
+  /** The format in its FORMAT clause; null without one. */
   readonly format: string | null
 }
 
 /**
- * ClickHouse's own parser says how many statements a text has and of which kind. `readonly = 1` and the user's grants refuse writes and
- * sources; this check refuses the rest, which chDB does before a query reaches either: INTO OUTFILE, functions that reach beyond the
- * tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). The engine runs
- * the checked text, never the caller's. Throws QueryRefused, or the parser's error.
+ * Checks that a text is one statement that only reads. ClickHouse's own parser tells the number and kind of its statements. `readonly = 1` and the user's
+ * grants refuse writes and sources. This check refuses what chDB would do before either applies: INTO OUTFILE, functions that reach beyond the tables,
+ * SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). The engine runs the checked text, never
+ * the caller's. Throws QueryRefused, or the parser's error.
  */
 export async function readerStatement(
   session: Session,
@@ -25,7 +25,7 @@ export async function readerStatement(
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
   const tokens = statementTokens(formatted)
   if (tokens === null) throw denied('the statement has a form that cannot be checked')
-  // Before the engine sees it: EXPLAIN itself may have an INTO OUTFILE.
+  // Checked before EXPLAIN runs: an EXPLAIN may itself have an INTO OUTFILE.
   if (tokens.some((token, index) => isWord(token, 'into') && isWord(tokens[index + 1], 'outfile')))
     throw readonly('Cannot write a file in readonly mode')
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
@@ -65,7 +65,7 @@ export function quotedText(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }
 
-/** chDB binds parameters of one query at a time, so a query without any does not wait for those of others. */
+/** Binds parameters only where there are some: chDB binds those of one query at a time, so that a query without any need not wait. */
 export function bound(session: Session, sql: string, parameters: { readonly [name: string]: string }, format: string): Promise<ChdbResult> {
   return Object.keys(parameters).length === 0 ? session.queryAsync(sql, { format }) : session.queryBindAsync(sql, parameters, { format })
 }
@@ -86,7 +86,7 @@ function readonly(message: string): QueryRefused {
   return new QueryRefused(164, 'READONLY', message)
 }
 
-/** The first word of EXPLAIN AST. */
+/** First words in the output of EXPLAIN AST for statements that only read. */
 const readingKinds: ReadonlySet<string> = new Set([
   'SelectWithUnionQuery',
   'SelectIntersectExceptQuery',

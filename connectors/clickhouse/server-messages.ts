@@ -1,17 +1,17 @@
-/** What the embedded ClickHouse's process is started with, as its first argument. */
+/** Options of the embedded ClickHouse's process, passed as its first argument. */
 export interface ServerOptions {
   readonly directory: string
   readonly host: string
   readonly port: number
-  /** Further names that callers may reach the port by. */
+  /** Host names by which callers may reach the port, besides the loopback names and `host`. */
   readonly names: readonly string[]
-  /** A Unix socket in a folder that only this user may enter: the one way by which rows come in. */
+  /** The Unix socket for Waggle's writes, in a folder that only this user may enter. No rows come in by another way. */
   readonly writerSocket: string
-  /** A query of the public port may run so long. */
+  /** The longest time of a query on the public port. */
   readonly maxReaderSeconds: number
 }
 
-/** What it says to the process that started it. */
+/** Messages of that process to the process that started it. */
 export type ServerMessage =
   | { readonly kind: 'ready'; readonly port: number }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }

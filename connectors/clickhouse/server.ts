@@ -7,12 +7,12 @@ import { answerHttp } from './http-interface.ts'
 import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
-/** The embedded ClickHouse's process: started by embedded-clickhouse.ts, ends with the process that started it. */
+/** The program of the embedded ClickHouse's process. embedded-clickhouse.ts starts it, and it ends with the process that started it. */
 const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
 
-// This thread waits while the engine reads a query, and a query in native code outlives process.exit(): only a signal ends both.
+// The engine blocks this thread while it parses a query, and a native query outlives process.exit(). A second thread can still send a signal.
 new Worker(new URL('./parent-watch.ts', import.meta.url), { workerData: { parent: process.ppid } }).unref()
 
 let writer: ChdbQueries
@@ -29,12 +29,12 @@ const privateServer = createServer((request, response) => {
 })
 const publicServer = createServer({ maxHeaderSize: 64 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 })
 publicServer.maxConnections = 64
-// No byte for this long: longer than a query may wait and run.
+// Longer than a query may wait and run, so that only a dead connection is silent for this long.
 publicServer.timeout = 300_000
 
 privateServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
 publicServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
-// A socket file that a killed process left; the database's lock says that none other uses it.
+// A killed process may have left its socket file. The database's lock proves that no living process uses it.
 rmSync(writerSocket, { force: true })
 privateServer.listen(writerSocket, () => {
   publicServer.listen(port, host, () => {
@@ -69,7 +69,7 @@ function portOf(server: Server): number {
   return address !== null && typeof address === 'object' ? address.port : port
 }
 
-/** process.exit() waits for native threads, so a query that runs would keep this process for ever. */
+/** Ends the process by a signal: process.exit() waits for native threads, so a running query would keep the process alive. */
 function end(): never {
   rmSync(writerSocket, { force: true })
   process.kill(process.pid, 'SIGKILL')

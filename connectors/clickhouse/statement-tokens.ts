@@ -5,8 +5,8 @@ export interface StatementToken {
 }
 
 /**
- * Splits a statement as ClickHouse's formatter writes it. The formatter writes no comment, no heredoc and no letter beyond ASCII outside quotes, so
- * a statement with one of these gives null, as does a quote that does not end: the engine might read such a statement in another way.
+ * Splits a statement that ClickHouse's formatter wrote into tokens. Null for a statement with a comment, a heredoc, a letter beyond ASCII outside quotes or
+ * a quote that does not end: the formatter writes none of these, and the engine might read them differently.
  */
 export function statementTokens(sql: string): readonly StatementToken[] | null {
   const tokens: StatementToken[] = []
@@ -35,7 +35,7 @@ export function statementTokens(sql: string): readonly StatementToken[] | null {
   return tokens
 }
 
-/** The place after the closing quote: a backslash escapes the next character, a doubled quote is a quote. */
+/** The index after the closing quote; null without one. A backslash escapes the next character, and a doubled quote is a quote. */
 function endOfQuoted(sql: string, start: number): number | null {
   const quote = sql[start]
   for (let at = start + 1; at < sql.length; at++) {
@@ -56,7 +56,7 @@ function unescaped(inside: string, quote: string): string {
   })
 }
 
-/** A number takes no letter, so a name that touches one is seen. */
+/** A number ends before a letter, so that a name right after it becomes a token of its own and is checked. */
 const bare = /([A-Za-z_][A-Za-z0-9_]*)|(\d+)|[()[\]{},.:+\-*/%=<>!?@|&^~]/y
 const escaped = /\\x([0-9A-Fa-f]{2})|\\(.)|''|``|""/gs
 const letters: ReadonlyMap<string, string> = new Map([

@@ -7,14 +7,14 @@ export class RequestIdentity {
   readonly #random: Random
   readonly #secret: Uint8Array
 
-  /** `secret` is the same in every process of a cluster, over restarts, and unknown to callers. */
+  /** `secret` is the same in every process of a cluster and after restarts. Callers do not know it. */
   constructor(clock: Clock, random: Random, secret: Uint8Array) {
     this.#clock = clock
     this.#random = random
     this.#secret = secret
   }
 
-  /** UUIDv7 (RFC 9562, section 5.7): sorted by time. */
+  /** A new id: UUIDv7 (RFC 9562, section 5.7), which sorts by time. */
   fresh(): string {
     const bytes = Buffer.from(this.#random.bytes(16))
     bytes.writeUIntBE(this.#clock.now(), 0, 6)
@@ -22,8 +22,8 @@ export class RequestIdentity {
   }
 
   /**
-   * UUIDv8 (RFC 9562, section 5.8) of an HMAC: the same key of the same caller at the same gateway is the same request, and nobody who guesses a
-   * key can compute the id.
+   * The id for an idempotency key: UUIDv8 (RFC 9562, section 5.8) of an HMAC. The same key of the same caller at the same gateway always gives the same id.
+   * A caller who guesses another's key cannot compute the id.
    */
   derived(gateway: string, caller: string, idempotencyKey: string): string {
     return uuid(
@@ -36,7 +36,7 @@ export class RequestIdentity {
   }
 }
 
-/** What tells two bodies apart under one idempotency key. */
+/** A hash of body and content type. It tells two bodies under one idempotency key apart. */
 export function bodyHashOf(body: Uint8Array, contentType: string): string {
   return createHash('sha256').update(contentType).update('\0').update(body).digest('base64url')
 }

@@ -9,7 +9,7 @@ export interface OwnNames {
 export interface OwnNamesOptions {
   /** The address that the server listens on. */
   readonly host: string
-  /** The port that it listens on: never 0. */
+  /** The port that the server listens on: never 0. */
   readonly port: number
   /** Names given by a proxy or a container network: `name` for any port, or `name:port`. */
   readonly names: readonly string[]
@@ -22,8 +22,8 @@ export interface SiteRefusal {
 }
 
 /**
- * Refuses a request that a web page of another site sends through its visitor's browser, and a request under a foreign name (DNS rebinding).
- * Loopback protects against neither. Null: the request may pass. Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
+ * Refuses a request that a page of another site sends through a visitor's browser, and a request under a foreign host name (DNS rebinding). A server on
+ * loopback needs this too. Null: the request may pass. Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
  */
 export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
   const hosts = countOf(rawHeaders, 'host')
@@ -39,7 +39,7 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
   return null
 }
 
-/** Loopback names and the server's own address, each with its port or without one; then the names that were set. */
+/** The server's names: loopback names and its own address, with its port or without one, and the names of the options. */
 export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
   const local = new Set(['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host].map((name) => name.toLowerCase()))
   const further = new Set(names.map((name) => name.toLowerCase()))
@@ -50,7 +50,7 @@ export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
     if (further.has(name) || (givenPort !== undefined && further.has(`${name}:${givenPort}`))) return true
     return local.has(name) && (givenPort === undefined || Number(givenPort) === port)
   }
-  // Most requests come under one name.
+  // Caches the last name that passed: most requests use the same one.
   let lastOwn: string | null = null
   return {
     has(given) {
@@ -68,10 +68,10 @@ const crossSite: SiteRefusal = {
   detail: 'Pages of another site may not use this server',
 }
 
-/** A name or an IPv4 address, or an IPv6 address in brackets; then a port. */
+/** A name, an IPv4 address, or an IPv6 address in brackets; then an optional port. */
 const authority = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i
 
-/** An origin without a port has the port of its scheme, which is never this server's; `null` and nonsense are nobody. */
+/** The host and port of an origin. Without a port it is the scheme's default, which is never this server's. Empty for `null` and for anything that is no origin. */
 function hostOfOrigin(origin: string): string {
   const parts = /^(https?):\/\/([^/?#@]+)$/i.exec(origin)
   const [, scheme = '', host = ''] = parts ?? []

@@ -1,7 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { endOfRows, signedIn } from './query-server.ts'
 
-/** Asks the process at `host`. Throws what it could not answer; nobody there is WAGGLE_STORE_MIGRATED, since its tasks go elsewhere then. */
+/** Asks the process at `host`. Throws the error that it answers, or WAGGLE_STORE_MIGRATED where it does not answer: its tasks then move elsewhere. */
 export async function askHost(host: string, question: unknown, { secret }: { readonly secret: string | null }): Promise<AsyncIterable<unknown>> {
   const answer = await fetch(`http://${host}/query`, {
     method: 'POST',
@@ -40,7 +40,7 @@ function problemOf(host: string, text: string): WaggleError {
     const { code, message, next } = JSON.parse(text) as { readonly code: string; readonly message: string; readonly next: string }
     if (code.startsWith('WAGGLE_')) return new WaggleError(`WAGGLE_${code.slice('WAGGLE_'.length)}`, { message, next })
   } catch {
-    // No process of ours.
+    // The server is no Waggle process.
   }
   return gone(host, new Error(text.slice(0, 200)))
 }

@@ -4,16 +4,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Rows of one partition of a store, a JSON value each. It throws what it cannot answer before the first of them. */
+/** Answers a question with rows of one partition of a store, each a JSON value. It throws before the first row where it cannot answer. */
 export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
 
 /**
- * Where a process answers what others want to know of its stores: POST /query with a question as JSON, answered with a row a line; what
- * fails is a problem as JSON, with the code and the words of a WaggleError. Only who has the application's secret is answered, as a
- * bearer token; without one, whoever reaches the address, which is then this machine's own.
+ * Answers questions of other processes about this process's stores. POST /query takes a question as JSON and returns one row a line. A failure returns a
+ * WaggleError as JSON. Callers must send the application's secret as a bearer token. Without a secret anybody may ask, so the address must then be loopback.
  */
 export class QueryServer {
-  /** `host:port`, as others are told. */
+  /** `host:port` of the server, with the port that it really has. */
   readonly address: string
   readonly #server: Server
 
@@ -49,12 +48,12 @@ export class QueryServer {
   }
 }
 
-/** What a question bears where its asker has a secret. */
+/** The headers with which a question proves that its sender has the secret. */
 export function signedIn(secret: string | null): { readonly authorization?: string } {
   return secret === null ? {} : { authorization: `Bearer ${secret}` }
 }
 
-/** Tells those who have the secret, in a time that says nothing of how much of it somebody has. */
+/** Checks the secret in constant time, so that the time of an answer tells nothing about it. */
 function signIn(secret: string | null): (request: IncomingMessage) => boolean {
   const wanted = digest(signedIn(secret).authorization ?? '')
   return ({ headers }) => secret === null || timingSafeEqual(digest(headers.authorization ?? ''), wanted)
@@ -93,7 +92,7 @@ async function respond(
       await Promise.race([once(response, 'drain'), once(response, 'close')])
       if (response.destroyed) return
     }
-    // Else what was cut off would look like all of it.
+    // Without the last line the client takes the answer for one that was cut off.
     response.end(`${JSON.stringify(endOfRows)}\n`)
   } catch (thrown) {
     const { code, message, next } = WaggleError.from('WAGGLE_QUERY_FAILED', thrown, { next: 'See the process that was asked.' })

@@ -7,18 +7,18 @@ import { ProblemError } from './problem.ts'
 
 export interface BodiesOptions {
   readonly clock: Clock
-  /** Of one body, decoded. */
+  /** Bytes of one decoded body. */
   readonly maxBodyBytes: number
-  /** Of all bodies together whose requests have no answer yet. */
+  /** Decoded bytes of all bodies whose requests have no answer yet, together. */
   readonly maxBodiesBytes: number
-  /** A body that brings less than this, over a window of `slowWindowMs`, is given up. */
+  /** The least rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
   readonly minBytesPerSecond: number
   readonly slowWindowMs: number
 }
 
 /**
- * Reads bodies into memory and bounds what all of them take there until their requests are answered. A body counts for the bytes that have
- * arrived, decoded: a caller that only announces a body takes no room. Where room is short, the body that has been on its way for longest loses its place.
+ * Reads bodies into memory, and bounds the memory that they take together until their requests are answered. Only decoded bytes that have arrived count:
+ * a body that is merely announced takes no room. When room is short, the body that has been arriving for longest is refused.
  */
 export class Bodies {
   readonly #options: BodiesOptions
@@ -36,17 +36,17 @@ export class Bodies {
     return this.#heldBytes
   }
 
-  /** Throws 413 or 503 where the body need not even begin. */
+  /** Throws 413 or 503 where the headers alone show that the body cannot be taken. */
   refuseAhead({ headers }: IncomingMessage): void {
     const { maxBodyBytes, maxBodiesBytes } = this.#options
     if (Number(headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     if (this.#heldBytes >= maxBodiesBytes && this.#oldest() === null && hasBody(headers)) throw this.#overloaded()
   }
 
-  /** The decoded body. Rejects with a ProblemError: 400 where it breaks off, 408 where it is too slow, 413, 415, 503. */
+  /** The decoded body. Rejects with a ProblemError: 400 for a body that breaks off, 408 for a slow one, 413, 415, 503. */
   async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer<ArrayBuffer>> {
     const { clock } = this.#options
-    // Unless the client hangs up, it waits for this with its body.
+    // The client waits for `100 Continue` before it sends its body.
     if (request.headers.expect !== undefined) response.writeContinue()
     const body = new ArrivingBody(request, decoderOf(request), clock.elapsedMs(), (bytes) => this.#take(body, bytes))
     const { socket } = request
@@ -56,7 +56,7 @@ export class Bodies {
     if (!this.#isSweepDue) this.#sweepLater()
     try {
       const whole = await body.whole
-      // The connection may have ended before: while the last bytes were decoded, or ahead of this call.
+      // The connection may already be closed: during the decoding, or before this call.
       if (response.destroyed || socket.destroyed) this.#release(body)
       return whole
     } catch (error) {
@@ -87,7 +87,7 @@ export class Bodies {
     this.#heldBytes += bytes
   }
 
-  /** A response that waits behind another of its connection is not told when that closes. */
+  /** Releases a body when its connection closes: a response queued behind another one gets no `close` event of its own. */
   #releaseWith(socket: Socket, body: ArrivingBody): void {
     const known = this.#bySocket.get(socket)
     if (known !== undefined) {
@@ -101,16 +101,16 @@ export class Bodies {
     })
   }
 
-  /** A body counts until its request is answered, or its bytes are let go. */
+  /** Frees the room of a body whose request is answered or whose bytes are dropped. */
   #release(body: ArrivingBody): void {
     this.#heldBytes -= body.heldBytes
     body.heldBytes = 0
     this.#bySocket.get(body.socket)?.delete(body)
   }
 
-  /** The body that holds something and has been arriving for longest; null where there is none. */
+  /** The body that holds bytes and has been arriving for longest; null where no body does. */
   #oldest(): ArrivingBody | null {
-    // In the order in which they began.
+    // The set keeps the order in which bodies began.
     for (const body of this.#arriving) if (body.heldBytes > 0) return body
     return null
   }
@@ -129,7 +129,7 @@ export class Bodies {
   #sweep(): void {
     const { clock, slowWindowMs, minBytesPerSecond } = this.#options
     const now = clock.elapsedMs()
-    // Where this process itself was held up, senders are not to blame for what it has not read.
+    // A pause of this process says nothing about the senders: the windows start again.
     const wasHeldUp = now - this.#sweptAtMs > slowWindowMs / 2
     for (const body of this.#arriving) {
       if (wasHeldUp) body.startWindow(now)
@@ -143,7 +143,7 @@ export class Bodies {
   }
 }
 
-/** One body on its way, from its first byte to its last. */
+/** One body while it arrives. */
 class ArrivingBody {
   readonly whole: Promise<Buffer<ArrayBuffer>>
   readonly socket: Socket
@@ -152,7 +152,7 @@ class ArrivingBody {
   windowBytes = 0
   #fail: (error: ProblemError) => void = () => {}
 
-  /** `take` is told of decoded bytes before they are kept, and may fail the body. */
+  /** `take` is called with the number of decoded bytes before they are kept, and may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
     this.socket = request.socket
@@ -163,7 +163,7 @@ class ArrivingBody {
         if (isOver) return
         isOver = true
         decoder?.destroy()
-        // A copy, also of one chunk: that would keep the whole of the buffer which it was read into.
+        // `concat` copies even a single chunk: the chunk would keep the whole buffer that it was read into alive.
         if (error === null) resolve(Buffer.concat(chunks))
         else {
           request.unpipe()
@@ -173,7 +173,7 @@ class ArrivingBody {
         chunks.length = 0
       }
       const decoded = (chunk: Buffer) => {
-        // Node throws the rest of an unread body away by reading it.
+        // Node reads the rest of an unread body to throw it away.
         if (isOver) return
         if (decoder === null) this.windowBytes += chunk.length
         take(chunk.length)
@@ -185,7 +185,7 @@ class ArrivingBody {
           this.windowBytes += chunk.length
         })
       request.once('error', () => end(brokenOff()))
-      // A decoder may have to go on when all has come.
+      // The decoder may still be at work after a complete body, so only an incomplete one ends here.
       request.once('close', () => {
         if (!request.complete) end(brokenOff())
       })
@@ -203,7 +203,7 @@ class ArrivingBody {
     this.windowBytes = 0
   }
 
-  /** Lets go of what has come. */
+  /** Ends the body with an error and drops its bytes. */
   fail(error: ProblemError): void {
     this.#fail(error)
   }

@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import { rawProblem } from './problem.ts'
 
 /**
- * Keeps the connections of a server below a bound, which has to lie below the process's limit of open files. At the bound a new connection takes the
- * place of the one that has been without a request for longest; where all have one, it gets 503.
+ * Bounds the number of a server's connections. The bound must lie below the process's limit of open files. At the bound a new connection takes the place
+ * of the one that has been idle for longest. Where no connection is idle, the new one gets 503.
  */
 export function boundConnections(server: Server, maxConnections: number): void {
-  /** Without a request under way, the oldest first. */
+  /** Connections without an open request, the longest idle first. */
   const idle = new Set<Socket>()
   let open = 0
   server.on('connection', (socket: Socket) => {

@@ -5,9 +5,9 @@ export interface HealthRoutesOptions {
   readonly metrics: () => string
 }
 
-/** For orchestrators: whether the process lives, and whether it can answer requests; for Prometheus: what it measures. */
+/** Routes for orchestrators (the process lives, its swarms answer) and for Prometheus (metrics). */
 export function healthRoutes(app: FastifyInstance, { notReady, metrics }: HealthRoutesOptions): void {
-  // A process that has too much to do lives, and is not to be killed for it: who watches it is never turned away.
+  // These routes answer under any load and rate: an overloaded process is alive, and a restart would only cost more.
   const config = { pressureHandler: () => {}, rateLimit: false }
   app.get('/healthz', { config, schema: { tags: ['health'], summary: 'The process lives' } }, async () => ({ status: 'ok' }))
   app.get('/readyz', { config, schema: { tags: ['health'], summary: 'Every swarm answers' } }, async (_, reply) => {

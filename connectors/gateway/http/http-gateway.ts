@@ -20,44 +20,44 @@ export interface HttpGatewayOptions {
   readonly requests: Requests
   readonly clock: Clock
   readonly random: Random
-  /** Request ids are derived with it. */
+  /** The secret from which request ids are derived. */
   readonly idSecret: Uint8Array
   readonly host: string
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number
   readonly requestTimeoutMs: number
   readonly maxBodyBytes: number
-  /** Of all bodies together whose requests have no answer yet, as far as they have arrived. */
+  /** Bytes that have arrived of all bodies whose requests have no answer yet, together. */
   readonly maxBodiesBytes: number
-  /** Has to lie below the process's limit of open files. */
+  /** Must lie below the process's limit of open files. */
   readonly maxConnections: number
-  /** Names beside the loopback ones and `host` under which callers may come: `name`, or `name:port`. */
+  /** Host names by which callers may reach this server, besides the loopback names and `host`: `name`, or `name:port`. */
   readonly names: readonly string[]
-  /** How long a caller may take; the usual ones where left out. */
+  /** Time limits for callers. Default: `usualPatience`. */
   readonly patience?: Patience
   readonly rateLimitPerSecond: number | null
-  /** Why requests cannot be answered now, or null. */
+  /** The reason why requests cannot be answered now; null while they can. */
   readonly notReady: () => string | null
   readonly onError: (error: unknown) => void
-  /** Told of each request to a gateway when it has been answered. */
+  /** Called for each request to a gateway once its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** All that this process measures, in Prometheus' text format. */
+  /** All metrics of this process, in Prometheus' text format. */
   readonly metrics: () => string
 }
 
 export interface Patience {
-  /** From the first moment of a connection, or of a request on it, to the last of its headers. */
+  /** From the start of a connection, or of a request on it, to the end of the headers. */
   readonly headersMs: number
-  /** From the first byte of a request to the last of its body. */
+  /** From the first byte of a request to the last byte of its body. */
   readonly requestMs: number
-  /** Between two requests of a connection, and for a caller that takes nothing of its answer. */
+  /** Between two requests of a connection, and for a caller that reads nothing of its answer. */
   readonly idleMs: number
-  /** A body that brings less, over a window of `slowWindowMs`, is given up. */
+  /** The least rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
   readonly minBytesPerSecond: number
   readonly slowWindowMs: number
 }
 
-/** A body of the largest size over a slow line has two minutes. */
+/** Two minutes are enough for a body of the largest size over a slow line. */
 const usualPatience: Patience = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
 export interface AnsweredRequest {
@@ -72,11 +72,11 @@ export interface HttpGateway {
   readonly url: string
   /** Bytes of bodies whose requests have no answer yet. */
   readonly heldBytes: number
-  /** Takes no new request and settles when those that came are answered. */
+  /** Takes no new request. Settles once the open requests are answered. */
   close(): Promise<void>
 }
 
-/** The HTTP entrance of all swarms of this process. WAGGLE_PORT_IN_USE where it cannot listen. */
+/** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE or WAGGLE_LISTEN where it cannot listen. */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
   const bodies = new Bodies({ ...(options.patience ?? usualPatience), ...options })
   const app = await httpGateway(options, bodies)
@@ -107,7 +107,7 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
   }
 }
 
-/** The application, not listening yet. */
+/** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
   const { headersMs, requestMs, idleMs } = options.patience ?? usualPatience
@@ -115,7 +115,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     genReqId: () => identity.fresh(),
     requestTimeout: requestMs,
     keepAliveTimeout: idleMs,
-    // A missing Host is refused with the others, in our words.
+    // Node must not refuse a missing Host itself: `siteRefusal` does, with a problem as the answer.
     http: {
       headersTimeout: headersMs,
       requestTimeout: requestMs,
@@ -129,7 +129,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
   boundConnections(app.server, options.maxConnections)
-  // The go-ahead for a body is given where it is read.
+  // `100 Continue` is sent by `Bodies`, when it begins to read the body.
   app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.setErrorHandler((error, request, reply) => answerError(error, request.id, reply, options.onError))
@@ -149,14 +149,14 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
   app.addHook('onSend', async (request, reply) => {
     reply.headers(headers)
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-    // A connection that is kept alive would keep the server open until its client lets go.
+    // A connection that is kept alive would keep the server open until its client closes it.
     if (isClosing) reply.header('connection', 'close')
-    // Node ends a connection that times out, and takes this time back where the next request begins.
+    // Ends a connection whose client takes nothing of its answer. Node lifts this limit when the next request begins.
     reply.raw.socket?.setTimeout(idleMs)
   })
   refuseUnread(app, options, bodies)
   tellOfAnswers(app, options)
-  // Every content type is an input. The routes that take a body read it themselves.
+  // Every content type is an input, so routes read their bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
@@ -187,7 +187,7 @@ function tellOfAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
   })
 }
 
-/** What can be refused before any of the body is read, is. */
+/** Refuses a request before its body is read where its headers are reason enough. */
 function refuseUnread(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
   let own: OwnNames | null = null
   app.addHook('onRequest', async ({ raw, method, url, is404, headers }) => {
@@ -211,14 +211,14 @@ function answerError(thrown: unknown, requestId: string, reply: FastifyReply, on
   const given = reply.getHeader('x-request-id')
   if (problem.status === 500) onError(thrown)
   if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds))
-  // What is left of the body is not worth reading.
+  // Closing the connection saves reading the rest of the body.
   if (closing.has(problem.status) || !reply.request.raw.complete) reply.header('connection', 'close')
   return sendProblem(reply, typeof given === 'string' ? { ...problem, request_id: given } : problem)
 }
 
 const closing: ReadonlySet<number> = new Set([408, 413, 503])
 
-/** Node's parser has given up on this connection. */
+/** Answers a request that Node's HTTP parser could not read. */
 function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
   if (code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
     socket.destroy()

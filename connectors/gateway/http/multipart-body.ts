@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { ProblemError } from './problem.ts'
 
-/** A multipart form as a gateway sees it: one file is the input itself; fields without a file are an object of them. */
+/** A multipart form as an input: one file is the input itself; a form without a file is an object of its fields. */
 export type Form =
   | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly contentType: string }
   | { readonly kind: 'fields'; readonly fields: ReadonlyMap<string, string> }
 
-/** Reads a whole `multipart/form-data` body (RFC 7578); fields are never cut. Throws a ProblemError where it is not one. */
+/** Reads a whole `multipart/form-data` body (RFC 7578) without cutting fields. Throws a ProblemError for a body that is no such form. */
 export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<Form> {
   refuseManyParts(bytes, boundaryOf(contentType))
   const fields = new Map<string, string>()
@@ -39,7 +39,7 @@ function boundaryOf(contentType: string): string {
   return boundary
 }
 
-/** Each part costs more than its bytes. */
+/** Bounds the parts, because each costs more memory than its bytes. */
 function refuseManyParts(bytes: Buffer, boundary: string): void {
   let parts = -1
   for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {
@@ -52,5 +52,5 @@ function badForm(detail: string): ProblemError {
 }
 
 const maxParts = 100
-/** Stands in a decoded field for bytes that are no UTF-8; a field may have it of its own. */
+/** The decoder puts this character in place of bytes that are not UTF-8. A field may also contain it itself. */
 const replacement = '\ufffd'

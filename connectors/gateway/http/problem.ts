@@ -4,19 +4,19 @@ import { ownMember } from '../../../topology/own-member.ts'
 import type { BeeError } from '../../../topology/swarm/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-/** RFC 9457, and what a caller of a swarm wants beside it. */
+/** Problem details of RFC 9457, with an error code, the request's id and the bee that failed. */
 export interface Problem {
   readonly type: 'about:blank'
   readonly title: string
   readonly status: number
   readonly detail: string
-  /** Of the one error table. */
+  /** A code of the error table. */
   readonly code: string
   readonly request_id: string
   readonly bee?: string
 }
 
-/** Thrown by routes; the error handler makes the answer. */
+/** An error that a route throws. The error handler makes the response. */
 export class ProblemError extends Error {
   readonly status: number
   readonly code: string
@@ -34,7 +34,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem))
 }
 
-/** A whole response for a connection whose request could not even be parsed. It says that the connection closes. */
+/** A whole HTTP response, for a connection whose request could not be parsed. It closes the connection. */
 export function rawProblem({
   status,
   code,
@@ -58,7 +58,7 @@ export function problemOfBee({ status, title, detail, code, bee }: BeeError, req
   return { type: 'about:blank', title, status, detail, code, request_id: requestId, ...(bee === '' ? {} : { bee }) }
 }
 
-/** What anything thrown on the way to an answer is to the caller. */
+/** The problem that a caller gets for an error. Errors without a known code become 500 and tell nothing of the inside. */
 export function problemOf(thrown: unknown, requestId: string): Problem & { readonly retryAfterSeconds: number | null } {
   const problem = (status: number, code: string, detail: string, retryAfterSeconds: number | null = null) => ({
     type: 'about:blank' as const,

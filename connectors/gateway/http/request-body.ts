@@ -11,7 +11,7 @@ export interface RequestBody {
   readonly contentType: string
 }
 
-/** The body as it goes into the log: checked where its type says what it must be, and otherwise as it came. */
+/** The body for the log. JSON and tensors are checked, other types go as they came. Throws a ProblemError. */
 export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: Bodies): Promise<RequestBody> {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   const bytes = await bodies.read(request.raw, reply.raw)

@@ -18,7 +18,7 @@ export interface RequestRoutesOptions {
   readonly requestTimeoutMs: number
 }
 
-/** `request`, `submit`, and what became of one by its id. */
+/** The routes of requests: `request`, `submit`, and a request's state by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
   const { requests } = options
 
@@ -59,7 +59,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       const { id } = request.params
-      // Only what a header can carry may be an id.
+      // An id travels in headers, so other characters cannot be in one.
       if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
@@ -68,7 +68,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
   )
 
-  /** Before the body is read: nobody uploads a photo to be told that there is no room. */
+  /** Refuses a request before its body is read, so that nobody uploads a photo for nothing. */
   async function guard(request: FastifyRequest): Promise<void> {
     const { gateway } = request.params as GatewayRoute['Params']
     if (!requests.gateways.includes(gateway)) {
@@ -104,13 +104,13 @@ async function newRequest(
     body: bytes,
     contentType,
     deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
-    // Only a key can bring the same id twice.
+    // Without an idempotency key no other request has this id.
     bodyHash: id === request.id ? '' : bodyHashOf(bytes, contentType),
     traceparent: typeof traceparent === 'string' ? traceparent : null,
   }
 }
 
-/** Without tokens all callers are one. */
+/** All callers count as one, since there are no tokens yet. */
 function callerOf(_: FastifyRequest<GatewayRoute>): string {
   return ''
 }
@@ -122,7 +122,7 @@ function timeoutOf(header: string | string[] | undefined): number | null {
   throw new ProblemError(400, 'WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
 }
 
-/** A 202 is a promise: there is none without a durable input. */
+/** Takes a `Durable`, so that no 202 is sent before the input is durable. */
 function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyReply {
   return reply.code(202).send({ request_id: id })
 }
@@ -146,7 +146,7 @@ function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
   }
 }
 
-/** JSON as it is; anything else with its type, in base64. */
+/** JSON as it is; any other payload as its content type and base64. */
 function shownAnswer(answer: Payload): unknown {
   return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
 }
@@ -185,7 +185,7 @@ const requestState = Type.Object({
   problem: Type.Union([problem, Type.Null()]),
 })
 
-/** For the OpenAPI page only: answers are written as they are, without a serializer of their own. */
+/** Schemas for the OpenAPI page only. Responses are not serialized by them. */
 function answers(status: string, description: string, body?: object): object {
   return {
     [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },
