@@ -6,13 +6,13 @@ import { ProcessLog } from './process-log.ts'
 
 export interface ChildEvents {
   stdout(chunk: Buffer): void
-  /** Once, when the process is gone or could not be started. `why` ends the sentence "it …". */
+  /** Called once, when the process has ended or could not be started. `why` completes the sentence "it …". */
   gone(why: string): void
 }
 
 /**
- * One run of a bee's program, in a process group of its own: a terminal's Ctrl-C is for Waggle, which tells its processes in order.
- * The group ends with the program, so that nothing which the program started outlives it or holds its pipes.
+ * One run of a bee's program, in its own process group: a terminal's Ctrl-C reaches only Waggle, which stops its processes in order. The whole group ends
+ * with the program, so that no process that the program started outlives it or keeps its pipes open.
  */
 export class Child {
   readonly #clock: Clock
@@ -33,7 +33,7 @@ export class Child {
     )
     const { pid, stdin, stdout, stderr } = this.#process ?? {}
     this.#log = stderr == null ? null : new ProcessLog(stderr, clock, (line) => log('info', line))
-    // A write to a process that has just died fails; `exit` tells of the death.
+    // A write to a process that has just died fails. The `exit` event reports the death.
     stdin?.on('error', () => {})
     stdout?.on('error', () => {})
     stdout?.on('data', (chunk: Buffer) => events.stdout(chunk))
@@ -42,7 +42,7 @@ export class Child {
     this.#process?.on('exit', (code, signal) => this.#exited(signal === null ? `ended with status ${code}` : `was ended by ${signal}`))
   }
 
-  /** The last lines that it wrote to its log. */
+  /** The last lines that the process wrote to its standard error. */
   get lastWords(): readonly string[] {
     return this.#log?.lastLines ?? []
   }
@@ -64,7 +64,7 @@ export class Child {
     this.#process?.stdin?.end()
   }
 
-  /** Signals the whole group. */
+  /** Signals the whole process group. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     const pid = this.#process?.pid
     if (this.#isGone || pid === undefined) return
@@ -75,14 +75,14 @@ export class Child {
     }
   }
 
-  /** A process without its standard output can answer nothing: it has a moment to exit by itself. */
+  /** Kills a process that has closed its standard output and does not exit soon: it cannot answer any more. */
   #exitSoon(): void {
     if (this.#isGone || this.#process?.exitCode !== null || this.#process.signalCode !== null) return
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
   }
 
-  /** What the program wrote last is still in its pipes: they are read to their end, for a bounded time, since a process outside of the group may hold them. */
+  /** Reads the last output from the pipes. The time is bounded, because a process outside the group may keep a pipe open. */
   #exited(why: string): void {
     this.kill('SIGKILL')
     this.#log?.drain()
@@ -103,7 +103,7 @@ export class Child {
   }
 }
 
-/** `failed` is called in a later turn, and instead of `exit`. Where the machine has no descriptors left, the process has no pipes. */
+/** Null where the machine has no descriptors left for the pipes. `failed` is called in a later turn, and then no `exit` event comes. */
 function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEnv, failed: (why: string) => void): ChildProcess | null {
   try {
     const child: ChildProcess = spawn(program, argv, { detached: true, env, stdio: 'pipe' })
@@ -117,7 +117,7 @@ function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEn
   }
 }
 
-/** Nothing of Waggle's own environment that could hold a secret. */
+/** The variables that a bee inherits. Others of Waggle's environment may be secrets. */
 function inherited(): { [name: string]: string } {
   return Object.fromEntries(
     ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Ends the processes of bees after Waggle itself was killed: a shell that outlives Waggle, knows the process groups and sees its own standard
- * input end. A process that exits at the end of its input, as the protocol asks, is gone before; one that does not gets SIGTERM and SIGKILL.
+ * Ends the processes of bees after Waggle itself was killed. The guardian is a shell that outlives Waggle, knows the process groups and notices that its
+ * standard input ends. Most processes exit at the end of their own input, as the protocol asks. The others get SIGTERM, then SIGKILL.
  */
 export class Guardian {
   readonly #finishMs: number
@@ -26,7 +26,7 @@ export class Guardian {
     this.#shell?.stdin?.write(`forget ${group}\n`)
   }
 
-  /** Without a shell, or without room for one more process, bees rely on the end of their input alone. A later bee tries again. */
+  /** Starts the shell. Where that fails, bees still see the end of their input, and the next bee tries again. */
   #start(): void {
     const seconds = [this.#finishMs, this.#termMs].map((ms) => String(Math.ceil(ms / 1000)))
     try {
@@ -50,7 +50,7 @@ export class Guardian {
   }
 }
 
-/** `$1` seconds after the end of its input it sends SIGTERM, `$2` seconds later SIGKILL. A group that ended is struck off at once. */
+/** Sends SIGTERM `$1` seconds after the end of its input, and SIGKILL `$2` seconds later. Groups that have ended are dropped at once. */
 const script = `
 trap '' HUP INT TERM
 groups=' '

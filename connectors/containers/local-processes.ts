@@ -5,13 +5,13 @@ import { WatchedProcess } from './watched-process.ts'
 
 export interface LocalProcessesOptions {
   readonly clock: Clock
-  /** How long a process may go on after its input ended, before SIGTERM. */
+  /** The time from the end of a process's input to SIGTERM. */
   readonly finishMs?: number
-  /** How long after SIGTERM it gets SIGKILL. */
+  /** The time from SIGTERM to SIGKILL. */
   readonly termMs?: number
 }
 
-/** Bees as processes of this machine, started by a command. */
+/** Runs bees as processes on this machine, each started by a command. */
 export class LocalProcesses implements Processes {
   readonly #clock: Clock
   readonly #stop: { readonly finishMs: number; readonly termMs: number }

@@ -2,7 +2,7 @@ import { decodeHello, decodeResult, type Form, protocolError, type Result } from
 
 export type Heard = { readonly kind: 'hello'; readonly form: Form } | ({ readonly kind: 'result' } & Result)
 
-/** A process's standard output, cut into messages: a hello, then lines or frames as the hello said. */
+/** Splits a process's standard output into messages: a hello, then lines or frames, as the hello says. */
 export class MessageStream {
   readonly #bee: string
   readonly #maxBytes: number
@@ -17,18 +17,18 @@ export class MessageStream {
     this.#maxBytes = maxBytes
   }
 
-  /** Bytes of a message that has not come whole. */
+  /** Bytes of a message that is not complete yet. */
   get heldBytes(): number {
     return this.#length
   }
 
-  /** The messages that have come whole. Throws WAGGLE_BEE_PROTOCOL; the stream is of no use any more then. */
+  /** The messages that are complete with this chunk. Throws WAGGLE_BEE_PROTOCOL; the stream cannot be used after that. */
   *push(chunk: Buffer): IterableIterator<Heard> {
     this.#add(chunk)
     for (let heard = this.#next(chunk); heard !== null; heard = this.#next(null)) yield heard
   }
 
-  /** Small chunks are joined: a message that comes byte by byte takes no more memory than one that comes at once. */
+  /** Joins small chunks, so that a message that comes byte by byte takes no more memory than one that comes at once. */
   #add(chunk: Buffer): void {
     const last = this.#chunks.at(-1)
     if (last !== undefined && last.length + chunk.length <= smallChunkBytes) this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk])
@@ -36,7 +36,7 @@ export class MessageStream {
     this.#length += chunk.length
   }
 
-  /** `added`: nothing else is new since the last look. */
+  /** `added`: the only bytes that are new since the last call; null: look at everything. */
   #next(added: Buffer | null): Heard | null {
     return this.#form === 'binary' ? this.#frame() : this.#line(added)
   }
@@ -85,7 +85,7 @@ export class MessageStream {
     return this.#chunks[0] ?? empty
   }
 
-  /** A small rest is copied, so that it does not keep a large message in memory. */
+  /** Copies a small rest, so that it does not keep a large message in memory. */
   #keep(rest: Buffer): void {
     const kept = rest.length <= smallChunkBytes && rest.buffer.byteLength > 16 * smallChunkBytes ? Buffer.from(rest) : rest
     this.#chunks = kept.length === 0 ? [] : [kept]

@@ -4,7 +4,7 @@ import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import { datatypeBytes, tensorData } from '../../topology/swarm/tensor-codec.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 
-/** The messages of bees/PROTOCOL.md. */
+/** The form of messages in bees/PROTOCOL.md. */
 export type Form = 'json' | 'binary'
 
 export interface Result {
@@ -12,7 +12,7 @@ export interface Result {
   readonly outcome: Payload | WaggleError
 }
 
-/** A message of at most `maxMessageBytes`. Throws WAGGLE_BEE_INPUT for a payload that JSON cannot hold, or that is too large. */
+/** Encodes a request as a message of at most `maxMessageBytes`. Throws WAGGLE_BEE_INPUT for a payload that JSON cannot hold or that is too large. */
 export function encodeRequest(id: number, call: ProcessCall, attempt: number, form: Form): Buffer {
   try {
     return encoded(id, call, attempt, form)
@@ -38,8 +38,8 @@ function encoded(id: number, { id: requestId, payload, deadline }: ProcessCall, 
 }
 
 /**
- * `body` is empty in the form json. Throws WAGGLE_BEE_PROTOCOL where the message does not say which request it belongs to; a message that says so
- * and holds no proper result is an error of that request alone.
+ * Decodes a result. `body` is empty in the form json. Throws WAGGLE_BEE_PROTOCOL for a message without the id of its request. A message with an id
+ * and without a proper result becomes an error of that request alone.
  */
 export function decodeResult(head: Buffer, body: Buffer, bee: string): Result {
   const message = parse(head, bee)
@@ -69,7 +69,7 @@ export function protocolError(bee: string, what: string): WaggleError {
   })
 }
 
-/** The pieces of a frame's body, each at a multiple of 8; in the form json bytes are in the message itself. */
+/** The body of a binary frame. Each piece begins at a multiple of 8. In the form json it stays empty: bytes are in the message itself. */
 class Body {
   readonly #form: Form
   readonly pieces: Uint8Array[] = []
@@ -160,7 +160,7 @@ function parse(text: Buffer, bee: string): { readonly [field: string]: unknown }
     const value: unknown = JSON.parse(text.toString())
     if (value !== null && typeof value === 'object') return value as { readonly [field: string]: unknown }
   } catch {
-    // The error below says what the text was.
+    // The error below quotes the text.
   }
   throw protocolError(bee, `no JSON object: ${clipped(text)}`)
 }
@@ -169,19 +169,19 @@ function clipped(text: Buffer): string {
   return JSON.stringify(text.subarray(0, 120).toString())
 }
 
-/** A caller reads it: a whole log in one answer helps nobody. */
+/** Cuts a text that a caller will read: nobody is helped by a whole log in an answer. */
 function sentence(text: string): string {
   return text.length <= maxSentenceCharacters ? text : `${text.slice(0, maxSentenceCharacters)}…`
 }
 
-/** A line without its end, or the head and body of a frame. */
+/** Bytes of a line without its end, or of a frame's head and body together. */
 export const maxMessageBytes = 64 * 1024 * 1024
 const maxSentenceCharacters = 4096
-/** Bounds of the tensor encoding on topics. */
+/** The bounds of the tensor encoding on topics. */
 const maxRank = 255
 const maxSize = 0xffffffff
 const maxNameCharacters = 4096
-/** Goes into a header of the answer: one line of printable ASCII. */
+/** The content type goes into a header of the answer, so it must be one line of printable ASCII. */
 const mediaType = /^[\x20-\x7e]{1,255}$/
 const nothing = new Uint8Array(0)
 const zeros = new Uint8Array(8)

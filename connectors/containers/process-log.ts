@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Passes a process's standard error on as log lines, within bounds. A line is cut at `maxLineCharacters`, at most `maxLines` lines are logged
- * a second, and at most `maxReadBytes` bytes are read a second: past that the process waits in its own write. One line says how many were left out.
+ * Logs the lines of a process's standard error, within bounds. A line is cut at `maxLineCharacters`, and at most `maxLines` lines a second are logged; one
+ * more line tells how many were left out. After `maxReadBytes` bytes in a second reading pauses, and the process waits in its own write.
  */
 export class ProcessLog {
   readonly #clock: Clock
@@ -20,19 +20,19 @@ export class ProcessLog {
     this.#stream = stream
     this.#clock = clock
     this.#log = log
-    // `exit` of the process says everything that an error of its pipe could say.
+    // The process's `exit` event reports everything that an error of its pipe could.
     stream.on('error', () => {})
     stream.setEncoding('utf8')
     stream.on('data', (text: string) => this.#add(text))
     stream.on('end', () => this.#line(this.#rest))
   }
 
-  /** The last few lines, cut short: they tell why a process died. */
+  /** The last few lines, cut short, to show why a process died. */
   get lastLines(): readonly string[] {
     return this.#lastLines
   }
 
-  /** Reads on without a bound on bytes a second: the process is gone, and only what its pipe holds is left. */
+  /** Reads the rest of a dead process's pipe without the bound on bytes a second. */
   drain(): void {
     this.#stream.resume()
   }

@@ -1,7 +1,8 @@
 /**
- * Calls that were open when a process died, in groups: each group is sent again when nothing else is open, and a group whose process dies again is
- * split. The oldest call stands alone, since a process that works through its input in order dies at it; the others are halved. So one call that
- * kills is found among n within two deaths where it is the oldest, within 3 + log2(n) always, and the calls of a group run side by side.
+ * Finds the call that kills a process. Calls that were open at a death are divided into groups. Each group is sent again while no other call is open, and a
+ * group at whose trial the process dies is divided again. The oldest call gets its own group, since a process that works in order dies at the oldest; the
+ * others are halved. One killing call among n is found within two deaths if it is the oldest, and always within 3 + log2(n). The calls of a group run
+ * side by side.
  */
 export class Trials<Call> {
   #groups: (readonly Call[])[] = []
@@ -10,7 +11,7 @@ export class Trials<Call> {
     return this.#groups.length === 0
   }
 
-  /** `open` in the order in which they were sent. */
+  /** Divides open calls, given in the order in which they were sent, into groups. */
   split(open: readonly Call[]): void {
     const half = 1 + Math.ceil((open.length - 1) / 2)
     const groups = [open.slice(0, 1), open.slice(1, half), open.slice(half)].filter(({ length }) => length > 0)
@@ -26,7 +27,7 @@ export class Trials<Call> {
     this.#groups = this.#groups.map((group) => group.filter((one) => one !== call)).filter(({ length }) => length > 0)
   }
 
-  /** All that are left, which leave. */
+  /** Takes all calls that are left. */
   takeAll(): readonly Call[] {
     return this.#groups.splice(0).flat()
   }

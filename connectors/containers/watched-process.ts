@@ -18,11 +18,11 @@ export interface WatchedProcessOptions {
 interface Pending {
   readonly call: ProcessCall
   readonly settle: (outcome: Payload | WaggleError) => void
-  /** How often it was sent. */
+  /** How often the call was sent. */
   attempts: number
-  /** Deaths of the process that may be its doing. */
+  /** Deaths of the process during this call. */
   deaths: number
-  /** Results that had come when it was sent: none since means that the process hangs. */
+  /** The number of results at the time when the call was sent. If it is the same when the call times out, the process hangs. */
   sentAt: number
 }
 
@@ -32,16 +32,16 @@ interface Pending {
  *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
  *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
  *
- * Calls that were open when it died are sent again in groups (`Trials`): only a call that was alone at its second death fails. The back-off grows
- * with deaths at rest, and not with those that calls may have caused.
+ * Calls that were open at a death are sent again in groups (`Trials`). A call fails only when it was the only open one at its second death. The back-off
+ * grows with deaths without an open call, not with deaths that calls may have caused.
  */
 export class WatchedProcess implements OpenProcess {
   readonly #options: ProcessOptions
   readonly #limits: WatchedProcessOptions
   readonly #clock: Clock
-  /** By the id that the process knows them by, in the order in which they were sent. */
+  /** Open calls by the id in their message, in the order in which they were sent. */
   readonly #open = new Map<number, Pending>()
-  /** Ids of calls that timed out, whose results may still come. */
+  /** Ids of calls that timed out. Their results may still come. */
   readonly #givenUp = new Set<number>()
   readonly #trials = new Trials<Pending>()
   #waiting: Pending[] = []
@@ -51,7 +51,7 @@ export class WatchedProcess implements OpenProcess {
   #results = 0
   #deathsAtRest = 0
   #closed = false
-  /** Why Waggle itself ends the process. */
+  /** The reason why Waggle itself kills the process; null while it does not. */
   #fault: string | null = null
   #hangs = false
   #cancelTimer = () => {}
@@ -66,7 +66,7 @@ export class WatchedProcess implements OpenProcess {
     this.#start()
   }
 
-  /** Rejects where it ends, or says nothing, before its first hello. */
+  /** Settles at the first hello. Rejects where the process ends, or sends no hello in time, before it. */
   get started(): Promise<void> {
     return this.#started.promise
   }
@@ -160,7 +160,7 @@ export class WatchedProcess implements OpenProcess {
     pending.settle(outcome)
   }
 
-  /** Sends what may be sent now. */
+  /** Sends the calls that may be sent now. After `close` it ends the input once all calls have their results. */
   #pump(): void {
     const child = this.#child
     const form = this.#form
@@ -178,7 +178,7 @@ export class WatchedProcess implements OpenProcess {
     }
   }
 
-  /** Nothing is mixed with calls that were open at a death: the next death would tell nothing. */
+  /** True while calls of an earlier death are open or waiting. No other call is sent then, because the next death would not tell which one caused it. */
   #isTrial(): boolean {
     if (!this.#trials.isEmpty) return true
     const [first] = this.#open.values()
@@ -200,7 +200,7 @@ export class WatchedProcess implements OpenProcess {
     child.write(message)
   }
 
-  /** Ends the process for a fault of its own; `#die` goes on from there. */
+  /** Kills the process for its own fault. `#die` does the rest. */
   #end(fault: string): void {
     this.#fault ??= fault
     this.#child?.kill('SIGKILL')

@@ -23,7 +23,7 @@ message MetaGraphDef { GraphDef graph_def = 2; }
 message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }
 `
 
-/** What tfjs loads: its own JSON form of a graph, and the weights in one buffer. */
+/** The form of a graph that tfjs loads: the graph as JSON, and the weights in one buffer. */
 export interface GraphArtifacts {
   readonly format: 'graph-model'
   readonly modelTopology: object
@@ -34,11 +34,11 @@ export interface GraphArtifacts {
 export interface FrozenGraph {
   readonly artifacts: GraphArtifacts
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[]
-  /** Names of the nodes that nothing reads, or of what such a node only hands on. */
+  /** Names of the nodes that no other node reads. An `Identity` that freezing added is replaced by its source. */
   readonly outputs: readonly string[]
 }
 
-/** Reads a frozen `GraphDef` (.pb), or a SavedModel whose variables are constants. */
+/** Reads a frozen `GraphDef` (.pb), or a SavedModel whose variables are constants. Throws WAGGLE_MODEL_NOT_FOUND or WAGGLE_MODEL_INVALID. */
 export function readFrozenGraph(path: string): FrozenGraph {
   const nodes = nodesOf(path)
   if (nodes.length === 0 || nodes.some(({ op }) => op === '')) throw invalid(path, 'it holds no graph')
@@ -117,7 +117,7 @@ function nodesOf(path: string): readonly RawNode[] {
   }
 }
 
-/** Freezing puts an `Identity_2` behind a node that its author had named. */
+/** The name that the author gave: freezing adds an `Identity_2` after a named node. */
 function outputName({ name, op, input }: RawNode): string {
   const source = input[0]?.replace(/:\d+$/, '')
   return op === 'Identity' && /^Identity(_\d+)?$/.test(name) && source !== undefined ? source : name

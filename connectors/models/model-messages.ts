@@ -1,7 +1,7 @@
 import type { ModelOptions, ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
 import type { ErrorCode } from '../../topology/waggle-error.ts'
 
-/** What a model's thread is started with. */
+/** The `workerData` of a model's thread. */
 export interface ModelThreadData {
   readonly path: string
   readonly runtime: ModelOptions['runtime']
@@ -15,7 +15,7 @@ export interface RunMessage {
   readonly rows: readonly PackedRow[]
 }
 
-/** `position` in bytes. */
+/** One row in the shared buffer. `position` is in bytes. */
 export type PackedRow =
   | { readonly kind: 'picture'; readonly position: number; readonly height: number; readonly width: number }
   | { readonly kind: 'values'; readonly position: number }

@@ -4,9 +4,9 @@ import type { ModelSignature } from '../../topology/swarm/ports/models.ts'
 export interface ModelRuntime {
   readonly signature: ModelSignature
   readonly device: string
-  /** `input` holds `rows` rows of the first input; gives each output that is small enough, all rows in one array. */
+  /** Runs rows. `input` holds the rows of the first input. The result has the outputs of at most `maxOutputValues`, each with all rows in one array. */
   run(input: Float32Array, shape: readonly number[]): Promise<{ readonly [name: string]: Float32Array }>
 }
 
-/** Outputs of more values a row stay in the model: nobody who asks for a prediction wants a thousand classes. */
+/** Values a row in an output. Larger outputs are left out: a caller who wants a prediction does not want a thousand classes. */
 export const maxOutputValues = 64

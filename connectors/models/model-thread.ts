@@ -7,8 +7,8 @@ import { PictureResampler } from './picture-resampler.ts'
 import { openTensorFlow } from './tensorflow-runtime.ts'
 
 /**
- * A model's own thread: `run` blocks it, and only it. Pictures are fitted here too, out of the shared memory that they were
- * put into, so that the event loop of the process copies bytes and nothing else.
+ * The program of a model's thread. `run` blocks this thread only. Pictures are fitted here too, from shared memory, so that the event loop of the process
+ * only copies bytes.
  */
 const { path, runtime: library, gpu, fit } = workerData as ModelThreadData
 const port = parentPort
@@ -33,7 +33,7 @@ try {
       say({ kind: 'failed', call: message.call, message: thrown instanceof Error ? thrown.message : String(thrown) })
     }
   }
-  // One after the other: `values` is the model's until it has read it, and a library may read it in a later turn of the event loop.
+  // Runs go one after the other: a library may read `values` in a later turn of the event loop, so the next run must not overwrite it.
   let last = Promise.resolve()
   port.on('message', (message: RunMessage) => {
     last = last.then(() => run(message))
@@ -48,7 +48,7 @@ try {
 
 function pack({ buffer, rows }: RunMessage, values: Float32Array, rowSize: number, resampler: PictureResampler): void {
   rows.forEach((row, at) => {
-    // The views throw where a row reaches past the buffer: that fails its call, and not the thread.
+    // The views throw where a row reaches past the buffer. Then the call fails, and the thread goes on.
     if (row.kind === 'values') values.set(new Float32Array(buffer, row.position, rowSize), at * rowSize)
     else resampler.write(new Uint8Array(buffer, row.position, row.height * row.width * 3), row.height, row.width, values, at * rowSize)
   })

@@ -31,7 +31,7 @@ export async function openOnnx(path: string, gpu: number): Promise<{ runtime: Mo
   return { runtime, warning }
 }
 
-/** A provider that is missing throws: the next best is tried. */
+/** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
 async function createSession(path: string, gpu: number): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
   const options = { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 3 as const }
   let warning = gpu > 0 ? 'the providers of onnxruntime-gpu are not beside onnxruntime-node’s addon' : null
@@ -46,7 +46,7 @@ async function createSession(path: string, gpu: number): Promise<{ session: Infe
   return { session: await InferenceSession.create(path, { ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
 }
 
-/** Asking for a provider whose library is absent prints to the terminal from native code: look before asking. */
+/** True where the providers' library exists. Asking onnxruntime for a missing provider would print to the terminal from native code. */
 function hasProviders(): boolean {
   const { platform, arch } = process
   const main = createRequire(import.meta.url).resolve('onnxruntime-node')

@@ -3,12 +3,12 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ResampleTarget } from './picture-resampler.ts'
 
 export interface ModelInput extends ResampleTarget {
-  /** Of one row. */
+  /** Shape of one row. */
   readonly shape: readonly number[]
   readonly rowSize: number
 }
 
-/** How a picture becomes a row: as told, else as the signature says ([N, H, W, 3] or [N, 3, H, W]). */
+/** How a picture becomes a row: as the bee's spec says, else as the signature says ([N, H, W, 3] or [N, 3, H, W]). */
 export function inputOf(path: string, { inputs }: ModelSignature, told: PictureFit): ModelInput {
   const signed = inputs[0]?.shape ?? []
   const layout = told.layout ?? (signed.length === 4 && signed[1] === 3 && signed[3] !== 3 ? 'NCHW' : 'NHWC')

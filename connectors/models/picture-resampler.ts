@@ -1,6 +1,6 @@
 /**
- * Fits RGB pictures to a model's input, straight into its tensor: a separable Lanczos filter that widens when it
- * makes smaller, so that nothing aliases, and leaves a picture of the right size as it is. Weights are kept for each pair of sizes.
+ * Fits RGB pictures to a model's input, directly into its tensor. The separable Lanczos filter widens when it shrinks a picture, so that nothing aliases. A
+ * picture of the right size stays as it is. Weights are cached by pair of sizes.
  */
 export class PictureResampler {
   readonly #target: ResampleTarget
@@ -11,7 +11,7 @@ export class PictureResampler {
     this.#target = target
   }
 
-  /** Writes one picture at `at` (in values) of `out`. */
+  /** Writes one picture into `out`, starting at index `at`. */
   write(pixels: Uint8Array, height: number, width: number, out: Float32Array, at: number): void {
     const { height: toHeight, width: toWidth, fit } = this.#target
     const crop = fit === 'cover' ? centred(height, width, toHeight / toWidth) : { top: 0, left: 0, height, width }
@@ -81,7 +81,7 @@ export interface ResampleTarget {
 }
 
 interface Weights {
-  /** Weights kept for each output pixel; `count` of them are used. */
+  /** Weights stored for each output pixel. The first `count` of them are used. */
   readonly taps: number
   readonly first: Int32Array
   readonly count: Int32Array
@@ -111,7 +111,7 @@ function weightsOf(from: number, to: number): Weights {
   return { taps, first, count, weights }
 }
 
-/** Sinc windowed by its own main lobe, `lobes` wide. */
+/** A sinc windowed by its own main lobe, `lobes` wide. */
 function lanczos(x: number): number {
   const d = Math.abs(x) * Math.PI
   if (d < 1e-9) return 1
@@ -120,8 +120,8 @@ function lanczos(x: number): number {
 
 const lobes = 3
 /**
- * Pictures that are made smaller have been resized once already, in preprocessing; a slightly narrower filter makes up for the
- * sharpness lost there. Chosen on the teddy swarm's photos: scores come closest to those of one resize from the full picture.
+ * Narrows the filter for pictures that are made smaller: preprocessing has resized them once already, and this makes up for the lost sharpness. The value
+ * was chosen on the teddy swarm's photos, where scores come closest to those of a single resize from the full picture.
  */
 const narrowing = 1.15
 

@@ -5,7 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { readFrozenGraph } from './frozen-graph.ts'
 import { type ModelRuntime, maxOutputValues } from './model-runtime.ts'
 
-/** On the first backend there is: tfjs-node-gpu, tfjs-node (where the user has installed them), else WebAssembly. */
+/** Opens a model on the first available backend: tfjs-node-gpu, tfjs-node (where the user has installed them), else WebAssembly. */
 export async function openTensorFlow(path: string, gpu: number): Promise<{ runtime: ModelRuntime; warning: string | null }> {
   const graph = readFrozenGraph(path)
   const { tf, converter, backend } = await loadBackend(gpu)
@@ -41,7 +41,7 @@ type Tf = typeof import('@tensorflow/tfjs-core')
 type Converter = typeof import('@tensorflow/tfjs-converter')
 
 async function loadBackend(gpu: number): Promise<{ tf: Tf; converter: Converter; backend: string }> {
-  // By `require`: as modules these packages come without the file endings that Node's own loader wants.
+  // `require`, because these packages' modules import files without the endings that Node's own loader needs.
   const require = createRequire(import.meta.url)
   const tf = require('@tensorflow/tfjs-core') as Tf
   const converter = require('@tensorflow/tfjs-converter') as Converter
@@ -62,7 +62,7 @@ async function loadBackend(gpu: number): Promise<{ tf: Tf; converter: Converter;
   return { tf, converter, backend: 'wasm' }
 }
 
-/** One row of zeros tells the outputs' shapes, and warms the model up. */
+/** Runs one row of zeros: it tells the outputs' shapes, and warms the model up. */
 async function outputsOf(
   path: string,
   tf: Tf,

@@ -9,7 +9,7 @@ export interface ThreadedModelsOptions {
   readonly requireGpu: boolean
 }
 
-/** Each model in a thread of its own, restarted when it dies. */
+/** Runs each model in its own thread, which is started again when it dies. */
 export class ThreadedModels implements Models {
   readonly #options: ThreadedModelsOptions
 
@@ -18,7 +18,7 @@ export class ThreadedModels implements Models {
   }
 
   async open(options: ModelOptions): Promise<OpenModel> {
-    // onnxruntime reports its use to its makers unless it is told not to; a thread's own environment does not reach it.
+    // onnxruntime sends telemetry to its makers by default. A thread's own environment does not reach it, so this process's is set.
     process.env.ORT_DISABLE_TELEMETRY ??= '1'
     try {
       await access(options.path)
@@ -50,7 +50,7 @@ class ThreadedModel implements OpenModel {
     number,
     { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; rows: number; buffer: SharedArrayBuffer }
   >()
-  /** Buffers that no call uses now: two are enough, one being packed while the other is run. */
+  /** Buffers that no call uses now. Two are enough: one is filled while the model reads the other. */
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
   #starting: Promise<string | null> | null = null
@@ -64,7 +64,7 @@ class ThreadedModel implements OpenModel {
     this.#options = options
   }
 
-  /** Resolves with a warning where no GPU can be used. Whoever comes while the thread starts waits for the same start. */
+  /** Starts the thread. Resolves with a warning where no GPU can be used, else with null. Calls during a start share it. */
   start(): Promise<string | null> {
     this.#starting ??= this.#startThread().finally(() => {
       this.#starting = null
@@ -133,8 +133,8 @@ class ThreadedModel implements OpenModel {
   }
 
   /**
-   * Calls in flight fail, and the engine tries each of their rows again by itself. The thread is started again at once; where that fails,
-   * the next call tries it.
+   * Fails the calls in flight; the engine then tries each of their rows by itself. Starts the thread again at once. Where that fails, the next call starts
+   * it.
    */
   #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return

@@ -5,7 +5,7 @@ export interface DecodeBudgetOptions {
   readonly heavyBudgetBytes: number
 }
 
-/** Bounds the memory of pictures that are decoded side by side. Heavy pictures have a budget of their own, so that they wait for each other only. */
+/** Bounds the memory of pictures that are decoded at the same time. Heavy pictures have their own budget, so that light ones never wait for them. */
 export class DecodeBudget {
   readonly #heavyBytes: number
   readonly #light: Lane
@@ -23,7 +23,7 @@ export class DecodeBudget {
   }
 }
 
-/** First come, first served. */
+/** One budget. Pictures get it in the order in which they come. */
 class Lane {
   #freeBytes: number
   readonly #budgetBytes: number

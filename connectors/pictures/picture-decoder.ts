@@ -4,7 +4,7 @@ import { DecodeBudget } from './decode-budget.ts'
 import { type PictureFormat, pictureFormat } from './picture-format.ts'
 import { scansOf, trimmedPicture } from './trimmed-picture.ts'
 
-/** RGB, row after row. */
+/** RGB pixels, row after row. */
 export interface Picture {
   readonly height: number
   readonly width: number
@@ -17,11 +17,11 @@ export interface DecodeOptions {
 }
 
 /**
- * Decodes a photo and resizes it: flattened on white, aspect kept, the first frame of an animation. JPEGs are decoded at a fraction of their size
- * where that is still large enough. Orientation tags are ignored. A picture whose longer side would pass `shorterSide` × `maxStretch` is made smaller.
+ * Decodes the first frame of a photo and resizes it: flattened on white, aspect kept, orientation tags ignored. A JPEG is decoded at a fraction of its size
+ * where that is still large enough. A picture whose longer side would exceed `shorterSide` × `maxStretch` is made smaller.
  *
- * All pictures of a process are decoded here: once this module is loaded, sharp reads no other format than those of `pictureFormat`.
- * Throws `Refused` for bytes that are no such picture, or one past the bounds; only its header has been read then.
+ * All pictures of a process are decoded here: once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for bytes that
+ * are no such picture, and for a picture past the bounds after reading only its header.
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
   if (bytes.length === 0) throw new Refused('The body is empty, where a picture is needed')
@@ -35,17 +35,17 @@ export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): 
 interface PictureSize {
   readonly height: number
   readonly width: number
-  /** Memory that decoding takes, at most. */
+  /** The most memory that decoding takes. */
   readonly decodeBytes: number
 }
 
-/** At most `shorterSide`² × `maxStretch` pixels. */
+/** The size after decoding: at most `shorterSide`² × `maxStretch` pixels. */
 function outputSize({ height, width }: PictureSize, { shorterSide }: DecodeOptions): { readonly height: number; readonly width: number } {
   const scale = Math.min(shorterSide / Math.min(height, width), (shorterSide * maxStretch) / Math.max(height, width))
   return { height: Math.max(1, Math.round(height * scale)), width: Math.max(1, Math.round(width * scale)) }
 }
 
-/** Reads the header alone. */
+/** Reads only the header. Throws `Refused` for a picture past the bounds. */
 async function sizeOf(bytes: Uint8Array, format: PictureFormat): Promise<PictureSize> {
   let header: Metadata
   try {
@@ -92,26 +92,26 @@ function refusal(thrown: unknown): Refused {
   return new Refused(`The body is no picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
 }
 
-/** Grey pictures: the same value three times. */
+/** Makes RGB of grey pixels by repeating each value three times. */
 function repeated(data: Uint8Array, channels: number): Uint8Array {
   const pixels = new Uint8Array((data.length / channels) * 3)
   for (let from = 0, to = 0; from < data.length; from += channels, to += 3) pixels.fill(data[from] ?? 0, to, to + 3)
   return pixels
 }
 
-/** The longer side of a decoded picture over the shorter side that was asked for. */
+/** The largest ratio of a decoded picture's longer side to the requested shorter side. */
 const maxStretch = 4
 const maxAspect = 20
 const maxPixels = 50_000_000
 const maxScannedPixels = 1_000_000_000
-/** Measured: its decoder holds whole planes of 16 bits, more than once. */
+/** Measured. The AVIF decoder holds several copies of whole 16-bit planes. */
 const avifBytesPerPixel = 18
 const maxDecodeBytes = 320 * 1024 * 1024
 const maxSeconds = 10
 const maxSaidCharacters = 300
 const reading = { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error', pages: 1 } as const
 
-// The engine runs as many of these side by side as there is room for: one thread each, and no cache of what never comes again.
+// Pictures are decoded side by side, one thread each. A cache would not help: the same picture rarely comes twice.
 sharp.concurrency(1)
 sharp.cache(false)
 sharp.block({ operation: ['VipsForeignLoad'] })
@@ -124,5 +124,5 @@ sharp.unblock({
     'VipsForeignLoadHeifBuffer',
   ],
 })
-/** One for the process, as its memory is. */
+/** One budget for the process: all decoding shares its memory. */
 const budget = new DecodeBudget({ heavyBytes: 64 * 1024 * 1024, lightBudgetBytes: 256 * 1024 * 1024, heavyBudgetBytes: maxDecodeBytes })

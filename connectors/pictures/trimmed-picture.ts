@@ -1,8 +1,8 @@
 import type { PictureFormat } from './picture-format.ts'
 
 /**
- * The picture without the parts that cost work and show nothing: the text chunks of a PNG, which may be compressed a thousandfold, and all but the
- * first frame of a GIF. Bytes that do not follow the format are left as they are: the decoder refuses them.
+ * Removes the parts of a picture that cost work and show nothing: text chunks of a PNG, which may be compressed a thousandfold, and all frames of a GIF
+ * after the first. Bytes that do not follow the format stay as they are, and the decoder refuses them.
  */
 export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -11,7 +11,7 @@ export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8A
   return bytes
 }
 
-/** Start-of-scan markers of a JPEG. Its compressed data holds none by chance: each 0xFF there is followed by a zero. */
+/** The number of start-of-scan markers in a JPEG. Compressed data contains none by chance: a zero follows each 0xFF there. */
 export function scansOf(jpeg: Uint8Array): number {
   const buffer = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength)
   let scans = 0
@@ -19,7 +19,7 @@ export function scansOf(jpeg: Uint8Array): number {
   return scans
 }
 
-/** `length u32 │ type │ data │ CRC u32`, after a signature of 8 bytes. Small gaps between the chunks that stay are not worth a copy each: runs are. */
+/** Chunks are `length u32 │ type │ data │ CRC u32`, after a signature of 8 bytes. Adjacent chunks that stay are copied together. */
 function shownChunks(png: Buffer): Uint8Array {
   const runs: Buffer[] = []
   let runStart = 0
@@ -51,7 +51,7 @@ function firstFrame(gif: Buffer): Uint8Array {
   return gif
 }
 
-/** Bytes of a colour table, which these flags announce. */
+/** Bytes of the colour table that these flags announce. */
 function coloursOf(flags = 0): number {
   return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1)
 }

@@ -1,10 +1,10 @@
-/** What rocks.ts uses of a package that has no types: its synchronous calls, which are not documented, and why its version is pinned. */
+/** The part of an untyped package that rocks.ts uses. Its synchronous calls are not documented, so its version is pinned. */
 declare module '@nxtedition/rocksdb' {
   export interface RocksLevel {
     open(options: object): Promise<void>
     close(): Promise<void>
     readonly handle: bigint
-    /** Of the last write. */
+    /** Sequence number of the last write. */
     readonly sequence: number
     batch(): {
       _put(key: Uint8Array, value: Uint8Array, options: object): void
@@ -12,7 +12,7 @@ declare module '@nxtedition/rocksdb' {
       _writeSync(options: { sync: boolean }): void
       _clear(): void
     }
-    /** It would hold on to batches and iterators until it is closed. */
+    /** Releases a batch or iterator, which the database would otherwise hold until it is closed. */
     detachResource(resource: object): void
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
     _clear(options: object, callback: (error: Error | null) => void): void

@@ -4,27 +4,27 @@ import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
 
-/** The log of this process, or copies of what changelogs on a cluster say. */
+/** `log`: the log of this process. `state`: copies of changelogs on a cluster. */
 type Use = 'log' | 'state'
 
 export interface RangeOptions {
   readonly reverse?: boolean
-  /** Without them keys come alone, each with an empty value. */
+  /** False: each key comes with an empty value. Default: true. */
   readonly values?: boolean
 }
 
 /**
- * The synchronous calls of @nxtedition/rocksdb, which has no types for them; its exact version is pinned for their sake.
- * A write goes to the write-ahead log in the page cache at once (it survives the process); `sync` makes all writes so far
- * survive the machine, from the thread pool, where the binding's own synced write would hold up the event loop.
+ * A RocksDB database, through the synchronous calls of @nxtedition/rocksdb, whose exact version is pinned because these calls are not documented. A write
+ * goes to the write-ahead log in the page cache, so it survives the process. `sync` makes all writes so far survive the machine. It runs in the thread
+ * pool, because the binding's own synced write would block the event loop.
  */
 export class Rocks {
   readonly directory: string
   readonly #level: RocksLevel
   #closed = false
-  /** Null where another thread has opened it, which alone writes. */
+  /** Null for a borrowed database: only the thread that opened it writes. */
   readonly #wal: WalSync | null
-  /** Written again and again: the database holds on to each that is made, and all that was written with it, until it is told to let go. */
+  /** Reused for every write: the database holds each new batch, with its contents, until `detachResource`. */
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
   readonly #use: Use
@@ -47,8 +47,8 @@ export class Rocks {
   }
 
   /**
-   * What another thread of this process has open, to read only. It must not be closed, here or there, while this thread lives: the
-   * binding would end the process. A thread that just ends does no harm.
+   * Opens a database of another thread of this process for reading. Neither thread may close it while this thread lives: the binding would end the process.
+   * The end of this thread does no harm.
    */
   static async borrow(handle: bigint): Promise<Rocks> {
     const db = new rocksdb.RocksLevel(handle, {})
@@ -56,17 +56,17 @@ export class Rocks {
     return new Rocks('', db, null, 'log')
   }
 
-  /** For another thread to `borrow`. */
+  /** The handle with which another thread can `borrow` the database. */
   get handle(): bigint {
     return this.#db.handle
   }
 
-  /** Grows with each change that is written, over restarts too. */
+  /** A number that grows with each change that is written, across restarts. */
   get sequence(): number {
     return this.#db.sequence
   }
 
-  /** The binding itself would end the process when it is used after it was closed. */
+  /** Throws after `close`. The binding itself would end the process. */
   get #db(): RocksLevel {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
     return this.#level
@@ -88,7 +88,7 @@ export class Rocks {
     }
   }
 
-  /** One atomic write. Later changes of a key win. */
+  /** Writes all changes atomically. The last change of a key wins. */
   write(changes: Iterable<RocksChange>): void {
     if (this.#wal === null) throw this.#borrowed()
     const batch = this.#batch ?? this.#db.batch()
@@ -108,7 +108,7 @@ export class Rocks {
     }
   }
 
-  /** Deletes all keys from `from` up to, not with, `to`. */
+  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). */
   clear(from: Uint8Array, to: Uint8Array): void {
     this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, () => {})
   }
@@ -117,7 +117,7 @@ export class Rocks {
     return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
-  /** `from` inclusive, `to` exclusive; null is open. A snapshot of the moment of the first step. */
+  /** Rows from `from` (inclusive) to `to` (exclusive), as of the first step. Null: no bound. */
   *range(from: Uint8Array | null, to: Uint8Array | null, options: RangeOptions = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
     const iterator = this.#db._iterator({
       ...binary,
@@ -144,7 +144,7 @@ export class Rocks {
     }
   }
 
-  /** Reads everything, so that each block's checksum is looked at: WAGGLE_LOG_CORRUPT where one is wrong. */
+  /** Reads everything, so that every block's checksum is checked. Throws WAGGLE_LOG_CORRUPT where one is wrong. */
   verify(): void {
     for (const _ of this.range(null, null, { values: false }));
   }
@@ -162,7 +162,7 @@ export class Rocks {
     if (this.#wal === null) throw this.#borrowed()
     this.#closed = true
     await this.#wal.close()
-    // It is closed and lets go of its lock even where its last flush fails (a full disk); what was promised is synced by then.
+    // A failed last flush (a full disk) still closes the database and frees its lock. Everything promised is already synced.
     await this.#level.close().catch(() => {})
   }
 
@@ -172,17 +172,16 @@ export class Rocks {
 }
 
 /**
- * What is written is read soon and then hardly again, or written all over, and often: uncompressed in its write-ahead log and its upper
- * levels a row costs 2.2 µs of CPU to bring in, where it costs 3.4 with the binding's own settings. Memtables hold up to one and a half
- * budgets before writes wait. The binding heeds a budget only with `compaction`; without, files are of 64 MiB, each of which waits in memory
- * to be compressed.
+ * Rows are read soon after their write and rarely later, or are overwritten often. So the write-ahead log and the upper levels are not compressed: a row
+ * costs 2.2 µs of CPU, and 3.4 µs with the binding's own settings. Memtables hold up to one and a half budgets before writes wait. The binding applies a
+ * budget only with `compaction`. Without, it makes files of 64 MiB, and each is held in memory while it is compressed.
  */
 const settings = {
   log: { compaction: 'level', walCompression: false, cacheSize: 32 * 1024 * 1024, memtableMemoryBudget: 32 * 1024 * 1024 },
   state: { compaction: 'level', walCompression: false, cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024 },
 } as const
 
-/** A batch keeps the room that it once took. */
+/** Larger batches are not reused: a batch keeps the memory that it once took. */
 const maxKeptBatchBytes = 8 * 1024 * 1024
 
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
@@ -205,7 +204,7 @@ function openError(directory: string, thrown: unknown, use: Use): WaggleError {
   })
 }
 
-/** The state of a table or a log that is being read cannot be had now: whoever asks waits, and nothing is decided about the record that asks. */
+/** Makes the error of a failed read. It is an `Unavailable`: the caller waits, and the record that needs the row is not refused. */
 function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const { code, message } = thrown as { readonly code?: string; readonly message?: string }
@@ -218,7 +217,7 @@ function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   })
 }
 
-/** A file that is missing or holds something else; not a file that may not be opened, or of which too many are open. */
+/** True for a file that is missing or has other contents; false for one that cannot be opened or read at the moment. */
 function isDamage(code: string | undefined, said: string): boolean {
   if (/Too many open files|Permission denied|Input\/output error|No space left|Cannot allocate memory/i.test(said)) return false
   return code === 'LEVEL_CORRUPTION' || /Corruption|No such file/.test(said)
@@ -232,6 +231,6 @@ function damaged(directory: string, said: string, cause: unknown, use: Use): Una
   })
 }
 
-/** The step to take after damage, whatever found it. */
+/** The remedy for a damaged log. */
 export const damageNext =
   'Restore the data directory from a copy, or start once with `waggle run --accept-loss`: it goes on with what is left, and lists what is gone.'

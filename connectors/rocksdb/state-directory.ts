@@ -12,7 +12,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from './rocks.ts'
 
 export interface StateDirectoryOptions {
-  /** Of one application, in one process at a time. */
+  /** The directory of one application. Only one process at a time may open it. */
   readonly directory: string
   readonly random: Random
 }
@@ -25,8 +25,8 @@ export interface StateDirectoryOptions {
  *     O task 0x00 topic 0x00 partition u32       → offset f64, the topic's id where it is known
  *     S store u32 │ key                          → value
  *
- * One database a process, and not one a task: its cache, its memtables and its open files are bounded whatever the number of tasks, its
- * own lock keeps other processes out, and a task that changes threads has nothing to close and open again.
+ * There is one database a process, not one a task: its cache, memtables and open files stay bounded for any number of tasks, its lock keeps other
+ * processes out, and a task that moves to another thread has nothing to close and reopen.
  */
 export async function openStateDirectory({ directory, random }: StateDirectoryOptions): Promise<StateDirectory> {
   const rocks = await Rocks.open(directory, { use: 'state' })
@@ -41,9 +41,9 @@ export async function openStateDirectory({ directory, random }: StateDirectoryOp
 class RocksStateDirectory implements StateDirectory {
   readonly processId: string
   readonly #rocks: Rocks
-  /** By task and store. */
+  /** Store numbers by task and store. */
   readonly #numbers = new Map<string, number>()
-  /** By task, and then by changelog. */
+  /** Offsets by task, then by changelog. */
   readonly #offsets = new Map<string, Map<string, ChangelogOffset>>()
   readonly #disks = new Map<string, RocksTaskDisk>()
   #lastNumber = 0
@@ -56,7 +56,7 @@ class RocksStateDirectory implements StateDirectory {
       this.#numbers.set(textOf(key), number)
       this.#lastNumber = Math.max(this.#lastNumber, number)
     }
-    // What was being wiped when the process died may be left under a number that no store has.
+    // A wipe that a crash interrupted leaves rows under a number that no store has. New numbers come after it.
     for (const [key] of rocks.range(Buffer.of(prefix.state), Buffer.of(prefix.state + 1), { reverse: true })) {
       this.#lastNumber = Math.max(this.#lastNumber, Buffer.from(key).readUInt32BE(1))
       break
@@ -108,7 +108,7 @@ class RocksStateDirectory implements StateDirectory {
     for (const one of offsets) this.#remember(task, one)
   }
 
-  /** What is given is to be written before the next is asked for: keys are all made in the same place. */
+  /** Each change must be written before the next one is requested, because all keys share one buffer. */
   *#batch(
     task: string,
     changes: readonly Pick<StoreChange, 'store' | 'entries'>[],
@@ -132,7 +132,7 @@ class RocksStateDirectory implements StateDirectory {
     }
   }
 
-  /** A store that is written again gets another number, so nothing that is left over of the old one can be seen. */
+  /** Deletes stores and their offsets. A store that is written again gets another number, so old rows can never be seen. */
   #wipe(task: string, stores: readonly string[], changelogs: readonly TopicPartition[]): void {
     const numbers = stores.flatMap((store) => this.#numbers.get(`${task}\0${store}`) ?? [])
     this.#rocks.write([
@@ -243,10 +243,10 @@ const prefix = { id: 0x49, number: 0x4e, offset: 0x4f, state: 0x53 } as const
 const none = new Uint8Array(0)
 const stateKeyBytes = 5
 
-/** Keys of one store, each in the place of the one before. */
+/** Builds the keys of one store. All share one buffer: a new key overwrites the last one. */
 class StateKeys {
   #bytes: Buffer
-  /** Views of them, by length. */
+  /** Views of the buffer, by length. */
   #views: (Buffer | undefined)[] = []
 
   constructor(store: number) {

@@ -2,10 +2,9 @@ import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Makes what RocksDB has written to its write-ahead log durable. RocksDB hands each write to the operating system before it
- * returns (`manual_wal_flush` is off), so its log files hold all of it; syncing a file through any descriptor syncs the file.
- * A log file is followed by the next when the memtable is full; files since the last one synced are synced too, and the
- * directory when there is a new name in it.
+ * Makes RocksDB's write-ahead log durable. RocksDB hands each write to the operating system before it returns (`manual_wal_flush` is off), so its log
+ * files are complete, and a sync through any descriptor syncs a file. When the memtable is full, the next log file begins. Each sync covers all files
+ * since the last one that was synced, and the directory when a file is new.
  */
 export class WalSync {
   readonly #directory: string
@@ -47,7 +46,7 @@ export class WalSync {
   }
 }
 
-/** A log whose contents are in synced tables by now may be gone already. */
+/** Null for a log file that RocksDB has deleted, because its contents are in synced tables. */
 async function openIfThere(path: string): Promise<FileHandle | null> {
   try {
     return await open(path, 'r')

@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Codec, Format } from './format.ts'
 import type { KnownSchema } from './registry-client.ts'
 
-/** Avro. What was written with another schema is resolved to the reader's own (Avro 1.12, "Schema Resolution"). */
+/** Avro. A value that another schema wrote is resolved to the reader's schema (Avro 1.12, "Schema Resolution"). */
 export class AvroFormat implements Format {
   readonly kind = 'AVRO'
   readonly schema: string | null
@@ -29,7 +29,7 @@ export class AvroFormat implements Format {
     const writer: unknown = parsed
     if (this.#avro === null || !(writer instanceof this.#avro.Type)) throw unreadable(id)
     const reader = own ?? writer
-    // Equal ones are no two schemas; what the library made of one has other settings.
+    // Equal schemas need no resolver. The library parsed the writer's with other settings, so the reader's own is used.
     const resolver = reader.equals(writer) ? undefined : reader.createResolver(writer)
     return { encode: (value) => reader.toBuffer(value), decode: (body) => reader.fromBuffer(body, resolver) }
   }

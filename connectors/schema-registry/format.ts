@@ -1,18 +1,18 @@
 import type { KnownSchema, SchemaKind } from './registry-client.ts'
 
-/** Values as bytes under one schema, the head left out. Both are synchronous: whatever they need is there. */
+/** Encodes and decodes values of one schema, without the head of the wire format. Both are synchronous: everything they need is loaded. */
 export interface Codec {
   encode(value: unknown): Uint8Array
   decode(body: Buffer): unknown
 }
 
-/** One of the three kinds of schema, with what its reader wants. */
+/** One of the three kinds of schema, with the reader's own schema and options. */
 export interface Format {
   readonly kind: SchemaKind
-  /** Of the writer; null: the latest that the registry has for the subject. */
+  /** The writer's schema; null: the latest one that the registry has for the subject. */
   readonly schema: string | null
-  /** Loads what codecs are made with. Awaited before the first. */
+  /** Loads the libraries that codecs need. Must settle before the first `codec`. */
   load(): Promise<void>
-  /** Of what is written with this schema, as the reader wants it. */
+  /** A codec for values that `schema` wrote. It decodes to the reader's own schema. */
   codec(schema: KnownSchema): Codec
 }

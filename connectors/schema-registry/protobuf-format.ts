@@ -5,8 +5,8 @@ import type { KnownSchema } from './registry-client.ts'
 import { messageIndexBytes, messageIndexesIn } from './wire-format.ts'
 
 /**
- * Protobuf, with the message indexes in front of each message that Confluent's serializers write. Bytes are read as the reader's own
- * message, as Protobuf means them to be, once the writer's schema says that they are a message of its name.
+ * Protobuf, with message indexes before each message as Confluent's serializers write them. The writer's schema must say that a body is a message of the
+ * reader's message's name. The body is then decoded as the reader's message, whose unknown and missing fields Protobuf allows.
  */
 export class ProtobufFormat implements Format {
   readonly kind = 'PROTOBUF'
@@ -14,7 +14,7 @@ export class ProtobufFormat implements Format {
   readonly #message: string | null
   #own: { readonly protobuf: Protobuf; readonly type: Type; readonly indexes: readonly number[] } | null = null
 
-  /** `message` is its name within the package, `Outer.Inner` where it is nested; null: the first of the file. */
+  /** `message`: its name within the package, `Outer.Inner` for a nested one; null: the first message in the file. */
   constructor(schema: string, message: string | null) {
     this.schema = schema
     this.#message = message
@@ -60,7 +60,7 @@ export class ProtobufFormat implements Format {
 
 type Protobuf = typeof import('protobufjs')
 
-/** As TypeScript has them: 64 bits do not fit a number. */
+/** The form of values in TypeScript. 64-bit integers are bigints, because they do not fit a number. */
 const shown = { defaults: true, arrays: true, objects: true, oneofs: false, enums: String, longs: BigInt } as const
 
 function packageOf({ root, package: name }: IParserResult): NamespaceBase {

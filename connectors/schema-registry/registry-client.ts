@@ -4,7 +4,7 @@ import { incompatible, noSchemaIn, refusalOf, registryClientId, unknownSchema, u
 
 export type SchemaKind = `${Exclude<SchemaType, SchemaType.UNKNOWN>}`
 
-/** A schema as the registry's library reads it; null where it cannot (some Protobuf files). */
+/** A schema as the registry's library parses it; null where it cannot (some Protobuf files). */
 type ParsedSchema = Awaited<ReturnType<Library['getSchema']>>
 
 export interface KnownSchema {
@@ -20,19 +20,19 @@ export interface OwnSchema {
 }
 
 /**
- * What a schema registry knows, asked once each. Errors: WAGGLE_REGISTRY_UNREACHABLE (an `Unavailable`: it is away, and what asked
- * waits), WAGGLE_SCHEMA_UNKNOWN, WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_NOT_REGISTERED, WAGGLE_SCHEMA_REFUSED.
+ * Reads and registers schemas, and remembers each that it has read. Throws WAGGLE_REGISTRY_UNREACHABLE (an `Unavailable`: the registry is away, and the
+ * caller waits), WAGGLE_SCHEMA_UNKNOWN, WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_NOT_REGISTERED, WAGGLE_SCHEMA_REFUSED.
  */
 export class RegistryClient {
   readonly #address: RegistryAddress
   readonly #protobufMessage: string | null
   readonly #known = new Map<number, KnownSchema>()
   readonly #coming = new Map<number, Promise<KnownSchema>>()
-  /** As answered, before the library makes something of them. */
+  /** Schemas as the registry answered them, before the library has parsed them. */
   readonly #answered = new Map<number, AnsweredSchema>()
   #library: Promise<{ readonly registry: Library; readonly module: LibraryModule }> | null = null
 
-  /** `protobufMessage`: the message that the library is to look for in a Protobuf file. */
+  /** `protobufMessage`: the message for the library to look for in a Protobuf file. */
   constructor(address: RegistryAddress, protobufMessage: string | null) {
     this.#address = address
     this.#protobufMessage = protobufMessage
@@ -47,7 +47,7 @@ export class RegistryClient {
     if (there !== undefined) return there
     const coming = this.#fetch(id)
     this.#coming.set(id, coming)
-    // What is known is kept; what failed may be asked for again.
+    // A known schema stays in `#known`. After a failure the next call asks again.
     const settled = () => void this.#coming.delete(id)
     coming.then(settled, settled)
     return coming
@@ -59,7 +59,7 @@ export class RegistryClient {
     const levels = Object.values(module.COMPATIBILITY)
     const register = (compatibility: (typeof levels)[number]) => registry.register(schema, { subject, compatibility, updateConfig: false })
     try {
-      // The library registers only under the level that the subject has: where it has another, it says which.
+      // The library registers only under the subject's own compatibility level. Its error names that level.
       const { id } = await register(module.COMPATIBILITY.BACKWARD).catch((thrown: unknown) => {
         const level = levels.find((one) => thrown instanceof Error && thrown.message.endsWith(`!= ${one})`))
         if (level === undefined) throw thrown
@@ -72,7 +72,7 @@ export class RegistryClient {
     }
   }
 
-  /** Its id, where it was registered before. */
+  /** The registered schema that is equal to `own`. Throws WAGGLE_SCHEMA_NOT_REGISTERED where there is none. */
   async find(subject: string, own: OwnSchema): Promise<KnownSchema> {
     const { registry, module } = await this.#open()
     try {
@@ -84,7 +84,7 @@ export class RegistryClient {
     }
   }
 
-  /** The latest that was registered for a subject. */
+  /** The schema of the subject's latest version. */
   async latest(subject: string): Promise<KnownSchema> {
     const { registry } = await this.#open()
     try {
@@ -115,7 +115,7 @@ export class RegistryClient {
     return schema
   }
 
-  /** Loaded when it is first needed: it is large, and most programs have no registry. */
+  /** Loads the library at its first use: it is large, and most programs have no registry. */
   #open(): Promise<{ readonly registry: Library; readonly module: LibraryModule }> {
     this.#library ??= import('@kafkajs/confluent-schema-registry').then((module) => {
       const { JSON: json, PROTOBUF: protobuf } = module.SchemaType
@@ -126,7 +126,7 @@ export class RegistryClient {
           middlewares: [watchAnswers(this.#address.auth, (id, schema) => void this.#answered.set(id, schema))],
         },
         {
-          // Schemas of other languages carry words that mean something there.
+          // Schemas made for other languages contain keywords that only mean something there.
           [json]: { strict: false, validateFormats: false },
           ...(this.#protobufMessage === null ? {} : { [protobuf]: { messageName: this.#protobufMessage } }),
         },

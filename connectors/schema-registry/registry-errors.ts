@@ -1,14 +1,14 @@
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
-/** What the library puts in front of what a registry says. */
+/** The library begins its error messages with this client id. */
 export const registryClientId = 'waggle'
 
-/** Why a registry did not do what it was asked for. */
+/** The reason why a request to a registry failed. */
 export interface Refusal {
-  /** Null where it was not the registry that refused. */
+  /** The registry's HTTP status; null where the registry itself did not refuse. */
   readonly status: number | null
   readonly said: string
-  /** `what`: what was not done, as a sentence without its end. */
+  /** Makes the error. `what` is a sentence without its full stop that says what failed. */
   error(what: string): WaggleError
 }
 
@@ -18,7 +18,7 @@ export function refusalOf(thrown: unknown, url: string): Refusal {
   const said = text.replace(new RegExp(`^${registryClientId} - `), '')
   if (thrown instanceof WaggleError) return { status: null, said, error: () => thrown }
   if (status === null) return { status, said, error: (what) => refused(what, said, thrown) }
-  // A registry says what is wrong. Where nobody does, there is no registry, or something else stands at its address.
+  // A registry gives a reason. An answer without one means that no registry is at the address, or that it cannot be reached.
   const silent = /^Error, status \d+(: (?<network>.*))?$/s.exec(said)
   if (silent !== null || status >= 500 || status === 408 || status === 429) {
     const why = silent === null ? said : status === 400 ? (silent.groups?.network ?? '') : `it says ${status}, and no reason as a registry would`
@@ -36,7 +36,7 @@ function unreachable(url: string, why: string, cause: unknown): WaggleError {
   })
 }
 
-/** Nothing is wrong with what has to wait. */
+/** Makes an `Unavailable`, so that records wait until the credentials are corrected: nothing is wrong with the records. */
 function notLetIn(url: string, said: string, cause: unknown): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
     message: `The schema registry at ${url} does not let us in: ${said}`,

@@ -7,24 +7,24 @@ import { bodyOf, schemaIdIn, schemaIdOf, withSchemaId } from './wire-format.ts'
 export interface RegistrySerdeOptions {
   readonly client: RegistryClient
   readonly format: Format
-  /** Null where it needs a topic's name and there is none. */
+  /** The subject for a use of the serde; null where the subject needs a topic's name and the use has none. */
   readonly subjectOf: (use: SerdeUse) => string | null
-  /** Schemas are registered where they are not there yet. */
+  /** True: schemas that the registry does not have are registered. */
   readonly registers: boolean
 }
 
 /**
- * Values in the Confluent wire format. Reading and writing are synchronous, so what they need comes before: the writer's schema is
- * registered, or found, when it is opened for a topic; a reader's is fetched, once an id, when a record is prepared.
+ * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded before: the writer's is registered or found when the serde is
+ * opened for a topic, and a reader's is fetched, once an id, when a record is prepared.
  */
 export class RegistrySerde implements Serde<unknown> {
   readonly #options: RegistrySerdeOptions
   readonly #codecs = new Map<number, Codec>()
   readonly #opened = new Map<string, Promise<Writer>>()
   readonly #writers = new Map<string, Writer>()
-  /** For what has no topic of its own: an id means the same everywhere in a registry. */
+  /** The writer for uses without a topic of their own: an id means the same everywhere in a registry. */
   #usual: Writer | null = null
-  /** Why ids cannot be had, for whoever reads one without having it prepared. */
+  /** The errors of ids that cannot be fetched, thrown when such an id is read without having been prepared. */
   readonly #refusals = new Map<number, unknown>()
 
   constructor(options: RegistrySerdeOptions) {
@@ -115,7 +115,7 @@ export class RegistrySerde implements Serde<unknown> {
     return codec
   }
 
-  /** A store cannot wait: it says so, its task goes back to its last commit, and by then the schema is there. */
+  /** Throws an `Unavailable` and starts the fetch: a store cannot wait. Its task goes back to its last commit, and the schema is there when it tries again. */
   #fromMemory(topic: string, id: number): Codec {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)
     this.#fetch(id).catch(() => {})

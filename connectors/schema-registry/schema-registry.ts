@@ -10,39 +10,39 @@ import { RegistrySerde } from './registry-serde.ts'
 
 export interface SchemaRegistryOptions {
   /**
-   * Where the registry's API begins, with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. A user and
-   * password in it are taken for `auth`.
+   * The base URL of the registry's API, with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. A user and password in the URL
+   * count as `auth`.
    */
   readonly url: string
   readonly auth?: RegistryAuth
 }
 
 export interface SubjectOptions {
-  /** Of the writer's schema. By default `<topic>-key` or `<topic>-value` (Confluent's TopicNameStrategy). */
+  /** The subject of the writer's schema. Default: `<topic>-key` or `<topic>-value` (Confluent's TopicNameStrategy). */
   readonly subject?: string | ((use: { readonly topic: string; readonly part: 'key' | 'value' }) => string)
-  /** false: the schema must have been registered before, else WAGGLE_SCHEMA_NOT_REGISTERED. */
+  /** False: the schema must be registered already, else WAGGLE_SCHEMA_NOT_REGISTERED. Default: true. */
   readonly register?: boolean
 }
 
-/** Without a schema: written with the latest of the subject, read as it was written. */
+/** Options without a `schema`: values are written with the subject's latest schema, and read with the schema that wrote them. */
 export interface SchemaOptions extends SubjectOptions {
   readonly schema?: object | string
 }
 
 export interface ProtobufOptions extends SubjectOptions {
-  /** A `.proto` file. */
+  /** The text of a `.proto` file. */
   readonly schema: string
-  /** The name of the message within the package, `Outer.Inner` where it is nested. By default the first of the file. */
+  /** The name of the message within the package, `Outer.Inner` for a nested one. Default: the first message in the file. */
   readonly message?: string
 }
 
-/** Serdes in the Confluent wire format, their schemas kept by one registry. */
+/** Makes serdes in Confluent's wire format whose schemas one registry keeps. */
 export interface SchemaRegistry {
-  /** Avro. What was written with another schema is read as this one, by Avro's rules. */
+  /** Avro. A value that another schema wrote is converted to this schema by Avro's rules. */
   avro<T>(options?: SchemaOptions): Serde<T>
-  /** JSON that fits a JSON Schema (draft 7). */
+  /** JSON that conforms to a JSON Schema (draft 7). */
   jsonSchema<T>(options?: SchemaOptions): Serde<T>
-  /** Protobuf. 64-bit numbers are bigints, enums their names, bytes Uint8Arrays; fields keep the names of the file. */
+  /** Protobuf. 64-bit integers are bigints, enums their names, bytes Uint8Arrays. Fields keep their names in the file. */
   protobuf<T>(options: ProtobufOptions): Serde<T>
 }
 
@@ -53,10 +53,10 @@ export interface SchemaRegistry {
  *     const orders = registry.avro<Order>({ schema: orderSchema })
  *     builder.stream('orders', Consumed.with(Serdes.string(), orders))
  *
- * Nothing is asked of it before an application starts: then the schemas of all that it writes are registered
- * (WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). What a record was written with is fetched once, before
- * the record is read; a registry that is away holds up the partition and loses nothing. WAGGLE_SCHEMA_UNKNOWN,
- * WAGGLE_NOT_THE_WIRE_FORMAT, WAGGLE_SCHEMA_WRONG_KIND and WAGGLE_INVALID_VALUE are failures of the record.
+ * The registry is first asked when an application starts, which registers all schemas that the application writes with (errors:
+ * WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). The schema that wrote a record is fetched once, before the record is
+ * read. While the registry is away its partitions wait, and nothing is lost. WAGGLE_SCHEMA_UNKNOWN, WAGGLE_NOT_THE_WIRE_FORMAT, WAGGLE_SCHEMA_WRONG_KIND
+ * and WAGGLE_INVALID_VALUE are failures of the record.
  */
 export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
   const address = addressOf(options)
@@ -71,7 +71,7 @@ export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
   }
 }
 
-/** WAGGLE_INVALID_CONFIG where the address is none. */
+/** Throws WAGGLE_INVALID_CONFIG for a URL that is no HTTP address. */
 function addressOf({ url, auth }: SchemaRegistryOptions): RegistryAddress {
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {

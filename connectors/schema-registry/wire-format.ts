@@ -5,19 +5,19 @@ import { WaggleError } from '../../topology/waggle-error.ts'
  *
  *     magic byte 0 │ schema id i32 BE │ body
  *
- * The body of Protobuf is `message indexes │ message`: the way to the message among those of its file, outermost first. Each number is
- * a zigzag varint: `count │ index*`, and a single 0 where it is the first message of the file.
+ * A Protobuf body is `message indexes │ message`. The indexes are the path to the message among those of its file, outermost first. Each number is a zigzag
+ * varint: `count │ index*`, or a single 0 for the first message of the file.
  */
 const headLength = 5
 
-/** WAGGLE_NOT_THE_WIRE_FORMAT where it does not begin as one must. */
+/** The schema id of a record. Throws WAGGLE_NOT_THE_WIRE_FORMAT for data without the format's head. */
 export function schemaIdOf(topic: string, data: Uint8Array): number {
   const id = schemaIdIn(data)
   if (id === null) throw notTheWireFormat(topic, data)
   return id
 }
 
-/** Null where it does not begin as one must. */
+/** The schema id in the head; null for data without one. */
 export function schemaIdIn(data: Uint8Array): number | null {
   return data.length < headLength || data[0] !== 0 ? null : new DataView(data.buffer, data.byteOffset, headLength).getInt32(1)
 }
@@ -28,7 +28,7 @@ export function withSchemaId(id: number, ...body: readonly Uint8Array[]): Uint8A
   return Buffer.concat([head, ...body])
 }
 
-/** Without a copy. */
+/** The data after the head, not copied. */
 export function bodyOf(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset + headLength, data.length - headLength)
 }
@@ -37,7 +37,7 @@ export function messageIndexBytes(indexes: readonly number[]): Uint8Array {
   return indexes.length === 1 && indexes[0] === 0 ? Buffer.of(0) : Buffer.from([indexes.length, ...indexes].flatMap(varint))
 }
 
-/** The indexes at the beginning of a body, and how many bytes they take. */
+/** The indexes at the start of a body, and their length in bytes. */
 export function messageIndexesIn(body: Uint8Array): { readonly indexes: readonly number[]; readonly length: number } {
   let at = 0
   const next = () => {

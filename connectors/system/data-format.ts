@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The version of what lies in a data directory: a line in its file `FORMAT`. A directory without the file is new, or of version 1, which had none; what
- * opens each part brings it up to date. WAGGLE_DATA_FORMAT where a newer Waggle has written it, or where the file holds no version.
+ * Checks the version of a data directory, which its file `FORMAT` contains, and writes the current one. A directory without the file is new, or of version 1,
+ * which had none. The code that opens each part upgrades it. Throws WAGGLE_DATA_FORMAT for a newer version, or for a file without a version.
  */
 export function checkDataFormat(directory: string): void {
   const file = join(directory, 'FORMAT')
@@ -30,8 +30,8 @@ export function checkDataFormat(directory: string): void {
 }
 
 /**
- * Whether an embedded log was made in this directory, also where the log itself is gone. Without FORMAT other things of Waggle say so too; a directory
- * with `state` was used with Kafka.
+ * True where an embedded log was made in this directory, even if the log itself is gone. In a directory without FORMAT, `clickhouse` or `flights`
+ * proves it, unless there is `state`, which belongs to Kafka.
  */
 export function hadLog(directory: string): boolean {
   const has = (name: string) => existsSync(join(directory, name))
@@ -39,7 +39,7 @@ export function hadLog(directory: string): boolean {
   return !has('FORMAT') && !has('log') && !has('state') && (has('clickhouse') || has('flights'))
 }
 
-/** Says, durably and outside of the log, that there is a log. */
+/** Records durably, outside of the log, that a log was made. */
 export function writeLogMade(directory: string): void {
   const file = join(directory, logMade)
   if (existsSync(file)) return
@@ -52,12 +52,12 @@ export function writeLogMade(directory: string): void {
   }
 }
 
-/** Before the log is deleted on purpose. */
+/** Called before the log is deleted on purpose. */
 export function forgetLog(directory: string): void {
   rmSync(join(directory, logMade), { force: true })
 }
 
 const logMade = 'LOG-MADE'
 
-/** 2: the log has a mark of its last commit, `topics.json`, and the uses of its segment files. */
+/** Version 2 added to the log a mark of its last commit, `topics.json`, and the uses of its segment files. */
 const currentFormat = 2

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import type { FlightRecorder } from '../../processor/ports.ts'
 
 /**
- * A journal of what is in flight: a line when a call begins, a line when it ends. What is written survives the process, which
- * is all it is for, so nothing is synced; a full disk costs the journal, not the call.
+ * A journal of the calls in flight: one line when a call begins, one when it ends. It must survive only the process, not the machine, so nothing is synced.
+ * A full disk costs the journal, not the call.
  */
 export class FileFlightRecorder implements FlightRecorder {
   readonly suspects: Map<string, number>
@@ -20,7 +20,7 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Reads what a process before left behind, if one died. `onNotice` hears of lines that are damaged: the calls in them are not known, and nothing else is lost. */
+  /** Opens the journal and reads the lines of an earlier process that died. `onNotice` reports damaged lines: the calls in them are unknown. */
   static open(file: string, { onNotice = () => {} }: { readonly onNotice?: (notice: string) => void } = {}): FileFlightRecorder {
     mkdirSync(dirname(file), { recursive: true })
     if (!existsSync(file)) return new FileFlightRecorder(file, new Map())
@@ -40,7 +40,7 @@ export class FileFlightRecorder implements FlightRecorder {
     }
   }
 
-  /** After an orderly stop nothing is suspect. */
+  /** Deletes the journal: after an orderly stop no record is suspect. */
   close(): void {
     closeSync(this.#descriptor)
     rmSync(this.#file, { force: true })
@@ -59,7 +59,7 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Begins the file anew with what is known and in flight now; the old one counts until it is whole. */
+  /** Starts a new file with the suspects and the calls in flight. The old file counts until the new one is complete. */
   #rewrite(): number {
     const next = `${this.#file}.next`
     const lines: Line[] = [Object.fromEntries(this.suspects), ...this.#flying]
@@ -70,7 +70,7 @@ export class FileFlightRecorder implements FlightRecorder {
   }
 }
 
-/** Lone deaths by record (the first line), a flight that began, a flight that ended. */
+/** Lone deaths by record (the first line), the begin of a flight, or the end of a flight. */
 type Line = { readonly [record: string]: number } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
 
 const maxBytes = 1024 * 1024
@@ -79,7 +79,7 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, number>; 
   let damaged = 0
   const flying = new Map<number, readonly string[]>()
   const suspects = new Map<string, number>()
-  // The death may have cut the last line off.
+  // The death of the process may have cut the last line off.
   const whole = journal.slice(0, journal.lastIndexOf('\n') + 1)
   for (const text of whole.split('\n')) {
     const line = lineOf(text)
@@ -98,7 +98,7 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, number>; 
   return { suspects, damaged }
 }
 
-/** A line that a full disk cut short, or that a disk has damaged, says nothing. */
+/** Null for a line that a full disk cut short or that a disk has damaged. */
 function lineOf(text: string): Line | null {
   try {
     const line: unknown = JSON.parse(text)

@@ -1,25 +1,25 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** Where a clock takes its time from. */
+/** The clocks that a `SystemClock` reads. */
 export interface TimeSource {
-  /** Epoch milliseconds, which a person or NTP may set anew at any moment. */
+  /** Epoch milliseconds. A person or NTP may set this clock at any moment. */
   wallMs(): number
-  /** Milliseconds that only pass. */
+  /** Milliseconds of a clock that never jumps. */
   monotonicMs(): number
 }
 
 export interface SystemClock extends Clock {
-  /** Milliseconds by which the machine's clock is ahead of this one; below 0: behind it. */
+  /** Milliseconds by which the machine's clock is ahead of this one. Negative: behind. */
   wallAheadMs(): number
 }
 
 /**
- * The machine's clock without its jumps. It starts at the wall clock's time, goes on with the monotonic clock, and comes nearer to the wall
- * clock by at most 5 % of the time that passes. So it never goes back, and where somebody sets the machine's clock an hour ahead, no deadline, join or
- * window of this process takes that for an hour that has passed. A restart takes the new time at once.
+ * The machine's clock without its jumps. It starts at the wall clock's time, runs with the monotonic clock, and approaches the wall clock by at most 5 % of
+ * the time that passes. So it never goes back, and setting the machine's clock ahead by an hour ends no deadline, join or window early. A restart takes
+ * the new time at once.
  */
 export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
-  // Variables of a closure would make an object of each number that is written: this is read some fifty times a request.
+  // Numbers in closure variables would allocate an object at each write, and the clock is read some fifty times a request.
   const state = { nowMs: wallMs(), readAtMs: monotonicMs(), aheadMs: 0, toldMs: 0 }
   const read = () => {
     const passedMs = monotonicMs() - state.readAtMs
@@ -30,7 +30,7 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
       const mostMs = passedMs * maxSlew
       state.nowMs = nowMs + Math.max(-mostMs, Math.min(mostMs, state.aheadMs))
     }
-    // Between two looks at the wall clock nothing is corrected, so the next correction may be a little way back.
+    // Reads within one millisecond are not corrected. The next correction may go back a little, so the returned time is held.
     const toldMs = Math.floor(passedMs >= 1 ? state.nowMs : state.nowMs + passedMs)
     if (toldMs > state.toldMs) state.toldMs = toldMs
     return state.toldMs
@@ -42,19 +42,19 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
       read()
       return state.aheadMs
     },
-    /** Its timers keep the process alive only while something else does. */
+    /** A timer keeps the process alive only while something else does. */
     after(delayMs, callback) {
-      // A time that has passed is due at once.
+      // A time in the past is due at once.
       const timer = setTimeout(callback, Math.max(0, Math.min(delayMs, maxTimerMs)) || 0)
       return () => clearTimeout(timer)
     },
   }
 }
 
-/** The machine's clock for everything in this JavaScript thread: there is one time in it. */
+/** The one clock of this JavaScript thread. */
 export const systemClock: SystemClock = steadyClock({ wallMs: () => Date.now(), monotonicMs: () => performance.now() })
 
-/** NTP's own clocks slew by 0.05 %. This is more, and a deadline of 30 s is still right to 1.5 s. */
+/** The largest correction as a share of the time that passes. NTP slews by 0.05 %. With this value a deadline of 30 s is still right to 1.5 s. */
 const maxSlew = 0.05
-/** Node's timers overflow past 2^31 - 1 ms (24.8 days); no wait of ours is meant to be that long. */
+/** Node's timers overflow past 2^31 - 1 ms (24.8 days). No timer of Waggle is meant to be that long. */
 const maxTimerMs = 2 ** 31 - 1

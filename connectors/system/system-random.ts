@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Random } from '../../processor/ports.ts'
 
-/** The operating system's randomness, drawn a pool at a time. */
+/** Random bytes of the operating system, read in blocks. */
 export class SystemRandom implements Random {
   #pool = Buffer.alloc(0)
   #used = 0

@@ -1,6 +1,6 @@
 import { type ErrorCode, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
-/** An error as another JavaScript thread gets it: what is cloned between threads loses its class. */
+/** An error in a form that another JavaScript thread can receive: cloning an error between threads loses its class. */
 export interface WireError {
   readonly code: ErrorCode
   readonly message: string
