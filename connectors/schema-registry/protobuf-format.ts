@@ -5,8 +5,8 @@ import type { KnownSchema } from './registry-client.ts'
 import { messageIndexBytes, messageIndexesIn } from './wire-format.ts'
 
 /**
- * Protobuf, with message indexes before each message as Confluent's serializers write them. The writer's schema must say that a body is a message of the
- * reader's message's name. The body is then decoded as the reader's message, whose unknown and missing fields Protobuf allows.
+ * Protobuf, with message indexes before each message as Confluent's serializers write them. The writer's schema must say that a body is a message with the
+ * name of the reader's own. The body is then decoded as the reader's own message, by Protobuf's rules for unknown and missing fields.
  */
 export class ProtobufFormat implements Format {
   readonly kind = 'PROTOBUF'

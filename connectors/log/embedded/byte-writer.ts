@@ -1,4 +1,4 @@
-/** A buffer that grows while it is written. */
+/** Writes values into a buffer that grows. */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(4096)
   #length = 0
@@ -28,7 +28,7 @@ export class ByteWriter {
     this.#length = this.#bytes.writeDoubleLE(value, this.#length)
   }
 
-  /** With its length before it; null is a length of -1. */
+  /** Writes the length, then the bytes. Null is the length -1. */
   bytes(value: Uint8Array | null): void {
     this.i32(value === null ? -1 : value.length)
     if (value === null) return
@@ -41,7 +41,7 @@ export class ByteWriter {
     this.bytes(Buffer.from(value))
   }
 
-  /** What was written so far; the writer is not to be used any more. */
+  /** The bytes written so far. The writer cannot be used any more. */
   done(): Buffer {
     return this.#bytes.subarray(0, this.#length)
   }

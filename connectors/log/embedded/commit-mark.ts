@@ -1,19 +1,19 @@
 import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 
-/** The last durable commit, as a mark outside of the database tells it. */
+/** The last durable commit, as the mark outside the database records it. */
 export interface Marked {
-  /** RocksDB's sequence number after that commit; the database must have come at least this far. */
+  /** RocksDB's sequence number after that commit. The database must have reached it. */
   readonly sequence: number
-  /** Topic number, partition, and the offset after its last durable record. */
+  /** For each topic number and partition: the offset after its last durable record. */
   readonly ends: readonly { readonly topic: number; readonly partition: number; readonly end: number }[]
-  /** Segment files, and how many bytes of each are durable. */
+  /** For each segment file: its durable bytes. */
   readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
-  /** RocksDB's list of tables; null where none was marked. One that is cut short still opens, with fewer tables. */
+  /** RocksDB's list of tables; null where none was marked. Without the mark a truncated list would open, with fewer tables. */
   readonly manifest: Manifest | null
 }
 
-/** A manifest file by its number, how long it is at the least, and the checksum of so much of it. */
+/** A manifest file: its number, its least length, and the checksum of that many bytes. */
 export interface Manifest {
   readonly number: number
   readonly bytes: number
@@ -21,11 +21,11 @@ export interface Manifest {
 }
 
 /**
- * A small file beside the database that says how far commits were durable. RocksDB opens a damaged write-ahead log as if it had ended where the damage
- * is; only something outside of it can tell. The mark is written after each sync and not synced itself: it outlives the process, and after a power
- * failure it lags behind, which raises no false alarm. It is never ahead of what is durable.
+ * A small file beside the database that records how far commits were durable. RocksDB opens a damaged write-ahead log as if it ended at the damage, so only
+ * something outside can tell. The mark is written after each sync and is not synced itself. It survives the process. After a power failure it may be
+ * behind, which raises no false alarm. It is never ahead of the durable commits.
  *
- * Slots of 32 bytes, which no sector cuts in two: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
+ * Slots have 32 bytes, so that no sector boundary cuts one: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
  */
 export class CommitMark {
   readonly #file: string
@@ -41,7 +41,7 @@ export class CommitMark {
     this.#file = file
   }
 
-  /** Null where there is none; 'damaged' where it cannot be believed. */
+  /** Null where there is no mark; 'damaged' where it cannot be trusted. */
   read(): Marked | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null
@@ -61,7 +61,7 @@ export class CommitMark {
     return sequence === null ? 'damaged' : { sequence, ends, segments, manifest }
   }
 
-  /** Writes the file anew, with what is so now: before the first commit of a process. */
+  /** Writes a new file with the present state, before the first commit of a process. */
   begin({ sequence, ends, segments, manifest }: Marked): void {
     this.#slots.clear()
     this.#free.length = 0
@@ -90,7 +90,7 @@ export class CommitMark {
     this.#set(kinds.segment, segment, 0, bytes)
   }
 
-  /** The file is deleted because nothing names it any more. Written before it is. */
+  /** Called before a segment file that no record names is deleted. */
   forgetSegment(segment: number): void {
     const name = nameOf(kinds.segment, segment, 0)
     const slot = this.#slots.get(name)
@@ -100,7 +100,7 @@ export class CommitMark {
     this.#fill(slot, kinds.none, 0, 0, 0)
   }
 
-  /** What was told since is durable, as is everything in the database up to this sequence number. A disk that does not take it leaves the mark behind. */
+  /** Records that all ends and segments set so far are durable, and the database up to this sequence number. A failed write leaves the mark behind. */
   write(sequence: number): void {
     this.#set(kinds.sequence, 0, 0, sequence)
     this.flush()
@@ -173,7 +173,7 @@ function crcOf(bytes: Buffer, slot: number): number {
   return crc32(bytes.subarray(slot + 4, slot + slotBytes))
 }
 
-/** One number a slot: 3 bits of kind, 32 of `a`, 16 of `b` (a topic has at most 1,024 partitions). */
+/** Encodes a slot's name as one number: 3 bits of kind, 32 of `a`, 16 of `b` (a topic has at most 1,024 partitions). */
 function nameOf(kind: number, a: number, b: number): number {
   return (kind * 2 ** 32 + a) * 2 ** 16 + b
 }

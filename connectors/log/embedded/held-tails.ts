@@ -1,8 +1,8 @@
 import type { Partition } from './partition.ts'
 
 /**
- * The durable records that stay in memory for readers that have not come to them. All partitions together have one bound, so a reader
- * that stands still costs the same memory with one partition as with a thousand. It reads from the disk when it goes on.
+ * The durable records that stay in memory for readers that have not read them. All partitions share one bound, so a reader that stands still costs the same
+ * memory with one partition as with a thousand. Such a reader later goes on from the disk.
  */
 export class HeldTails {
   readonly #maxBytes: number
@@ -12,7 +12,7 @@ export class HeldTails {
     this.#maxBytes = maxBytes
   }
 
-  /** Called when records of these partitions became durable. */
+  /** Called when records of these partitions have become durable. */
   settle(touched: ReadonlySet<Partition>): void {
     for (const partition of touched) {
       partition.settle()

@@ -1,5 +1,5 @@
 /**
- * Where things lie in the one database, by the key's first byte:
+ * Keys of the one database, by their first byte:
  *
  *     T topic name                              → topic as JSON
  *     E topic u32 │ partition u32               → start, end: f64 × 2
@@ -9,8 +9,7 @@
  *     G segment u32 │ topic u32 │ partition u32 → last offset that names the segment: f64
  *     S store u32 │ key                         → value
  *
- * Numbers are big-endian, so that the order of keys is the order of numbers; offsets are non-negative doubles, whose bytes
- * order as they do.
+ * Numbers are big-endian, so that keys sort as their numbers do. Offsets are non-negative doubles, whose bytes sort in the same way.
  */
 export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, segmentUse: 0x47, state: 0x53 } as const
 
@@ -43,7 +42,7 @@ export function positionKey(group: string, topic: string, partition: number): Bu
   return named(prefix.position, `${group}\0${topic}\0${partition}`)
 }
 
-/** All positions of a group: from, to. */
+/** The range of all positions of a group: `from` inclusive, `to` exclusive. */
 export function positionsOf(group: string): readonly [from: Buffer, to: Buffer] {
   return [named(prefix.position, `${group}\0`), named(prefix.position, `${group}\x01`)]
 }

@@ -13,14 +13,14 @@ import { Segments } from './segments.ts'
 
 export interface LogDirectoryOptions {
   readonly directory: string
-  /** Goes on with what is left of a damaged directory. */
+  /** Opens a damaged directory with the records that are left. */
   readonly acceptLoss: boolean
   /** The data directory says that a log was made here. */
   readonly wasMade: boolean
   readonly onNotice: (notice: string) => void
 }
 
-/** A topic as the database and `topics.json` have it. */
+/** A topic in the database and in `topics.json`. */
 export type StoredTopic = TopicSpec & { readonly number: number }
 
 export interface OpenedDirectory {
@@ -31,9 +31,9 @@ export interface OpenedDirectory {
 }
 
 /**
- * Opens the log's directory and checks that everything durable is there. RocksDB mends a damaged database by dropping what it cannot read, so it opens
- * links to the files, and only what passes the checks stays as it made it. WAGGLE_LOG_CORRUPT names all damage; the directory is as it was then.
- * Losses that are accepted are notices, and the damaged database stays beside the new one.
+ * Opens the log's directory and checks that everything durable is there. RocksDB repairs a damaged database by dropping what it cannot read. So hard links
+ * to its files are kept, and the result stays only if it passes the checks. Throws WAGGLE_LOG_CORRUPT with all damage, and the directory is as before.
+ * With `acceptLoss` losses become notices, and the damaged database is kept beside the new one.
  */
 export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
   const place = join(directory, 'db')
@@ -46,14 +46,14 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
-  // The mark is not synced, so a power failure may tear it: that alone is no sign of a loss.
+  // A power failure may tear the mark, since it is not synced: a torn mark alone is no sign of a loss.
   if (read === 'damaged') {
     onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')
   }
   const before = keepLinks(directory)
   let disk: Rocks | null = null
   const found: string[] = isGone ? [`${place} is gone: this data directory had a log`] : []
-  /** Whether all tables can be read, so that what is left is worth keeping. */
+  /** True where all tables can be read, so that the database is worth keeping. */
   let isWhole = !isGone
   const manifest = manifestOf(place, marked?.manifest?.bytes)
   if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {
@@ -78,7 +78,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
-  // A directory of before there was a mark has no topics.json either.
+  // Without a mark: a directory from before marks existed has no topics.json either.
   const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
   if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
     found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)
@@ -86,7 +86,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
     await disk?.close()
-    // Nothing that can still be saved is lost by having looked.
+    // The files from before the open come back, so that opening has destroyed nothing.
     if (before !== null) {
       rmSync(place, { recursive: true, force: true })
       renameSync(before, place)
@@ -110,7 +110,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   try {
     const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
     mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
-    // After the mark: a directory with topics.json and without a mark has lost it.
+    // Written after the mark: a directory with topics.json and without a mark has lost its mark.
     writeTopics(directory, storedTopics(disk))
   } catch (thrown) {
     await disk.close()
@@ -125,14 +125,14 @@ export function storedTopics(disk: Rocks): readonly StoredTopic[] {
   )
 }
 
-/** Names and numbers of topics, beside the database: losses are named by them. */
+/** Writes names and numbers of topics beside the database, so that losses in it can be named. */
 export function writeTopics(directory: string, topics: readonly StoredTopic[]): void {
   const file = join(directory, 'topics.json')
   writeFileSync(`${file}.next`, JSON.stringify(topics), { flush: true })
   renameSync(`${file}.next`, file)
 }
 
-/** Null where there are none, or none that can be read: they only give names. */
+/** Null where the file is missing or cannot be read: it only gives names. */
 function readTopics(directory: string): readonly StoredTopic[] | null {
   try {
     return JSON.parse(readFileSync(join(directory, 'topics.json'), 'utf8')) as readonly StoredTopic[]
@@ -141,7 +141,7 @@ function readTopics(directory: string): readonly StoredTopic[] | null {
   }
 }
 
-/** The manifest that RocksDB's file CURRENT names, or no more than the first `upTo` bytes of it; null where it names none. */
+/** The manifest that RocksDB's file CURRENT names, or only its first `upTo` bytes; null where CURRENT names none. */
 export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
   try {
     const name = readFileSync(join(place, 'CURRENT'), 'utf8').trim()
@@ -154,12 +154,12 @@ export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Mani
   }
 }
 
-/** A later manifest begins with all tables; an earlier one does not know those of later. */
+/** True for an earlier manifest, which lacks later tables, and for a changed one. A later manifest is fine: it begins with all tables. */
 function isOther(found: Manifest, marked: Manifest): boolean {
   return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
 }
 
-/** Files that are shorter than what was durable in them. */
+/** Segments whose files are shorter than their durable part. */
 function damagedFiles(segments: Segments, marked: Marked | null, found: string[]): ReadonlySet<number> {
   const sizes = segments.sizes()
   const damaged = new Set<number>()
@@ -176,14 +176,14 @@ function damagedFiles(segments: Segments, marked: Marked | null, found: string[]
 
 interface Accepted {
   readonly disk: Rocks
-  /** False: the database is a new one, and all that it had is gone. */
+  /** False: the database is new, and everything in the old one is gone. */
   readonly isWhole: boolean
   readonly marked: Marked | null
   readonly topics: readonly StoredTopic[]
   readonly damagedSegments: ReadonlySet<number>
 }
 
-/** Makes the database agree with what is gone, and gives a line for each loss. No offset is given out twice. */
+/** Makes the database agree with the losses, and returns a line for each. No offset is given out twice. */
 function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): readonly string[] {
   const losses: string[] = []
   const changes: RocksChange[] = []
@@ -204,7 +204,7 @@ function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): r
     : losses
 }
 
-/** Records stay whose payload is gone: each of them fails by itself when it is read. */
+/** Lists records whose payloads are gone. The records stay, and reading one of them fails. */
 function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: ReadonlyMap<number, string>): readonly string[] {
   if (damaged.size === 0) return []
   const counts = new Map<string, { count: number; first: number; last: number }>()
@@ -229,7 +229,7 @@ function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: Readonl
   return [...counts].map(([place, { count, first, last }]) => `large values of up to ${count} records of ${place}, offsets ${first} to ${last}`)
 }
 
-/** Payloads whose commit never came, and what an older version wrote without saying who names it. */
+/** Deletes segments of commits that never came, after recording the uses that an older version did not write down. */
 function dropOrphans(disk: Rocks, segments: Segments, uses: SegmentUses): void {
   const unknown = [...segments.sizes().keys()].filter((segment) => !uses.has(segment))
   if (unknown.length === 0) return
@@ -253,7 +253,7 @@ export function endsOf(value: Uint8Array | null): { readonly start: number; read
 
 // ── The database's files as they were ───────────────────────────────────────────────────────────────────────────────────────
 
-/** Links to all files of the database; null where there is none yet, or where the file system has no links. */
+/** Hard links to all files of the database; null where there is none, or where the file system has no links. */
 function keepLinks(directory: string): string | null {
   const place = join(directory, 'db')
   if (!existsSync(place)) return null
@@ -265,7 +265,7 @@ function keepLinks(directory: string): string | null {
     try {
       linkSync(join(place, name), join(links, name))
     } catch (error) {
-      // Another process has the database open, which opening it will say.
+      // Another process has the database open. Opening it will report that.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       rmSync(links, { recursive: true })
       return null
@@ -274,7 +274,7 @@ function keepLinks(directory: string): string | null {
   return links
 }
 
-/** Also those of a start that died in the middle: this one has the database's lock and has found it whole. */
+/** Deletes links, also those of an earlier start that died: this one has the database's lock and has found it whole. */
 function removeLinks(directory: string): void {
   for (const name of readdirSync(directory)) if (name.startsWith(linksName)) rmSync(join(directory, name), { recursive: true })
 }
@@ -296,6 +296,6 @@ function bytesOfTables(place: string): number {
 }
 
 const linksName = 'db.before-'
-/** Tables up to this size are read through at each start; damage in larger ones is found when they are read. */
+/** Tables up to this size in total are read through at each start. Damage in larger ones is found when they are read. */
 const maxVerifiedBytes = 256 * 1024 * 1024
 const nothing = new Uint8Array(0)

@@ -3,7 +3,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { EmbeddedLog } from './embedded-log.ts'
 import type { Partition, Watcher } from './partition.ts'
 
-/** Follows one partition's durable records without a group. */
+/** Reads one partition's durable records without a group. */
 export class PartitionReader implements Reader, Watcher {
   readonly ready = Promise.resolve()
   readonly #log: EmbeddedLog

@@ -4,37 +4,35 @@ import { offsetOfRunKey, runKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
 import type { SegmentRef, Segments } from './segments.ts'
 
-/** A record that is still in memory. */
+/** A record in memory. */
 export interface TailRecord extends LogRecord {
-  /** Its producer; null for one that stands for itself. */
+  /** The producer that appended the record; null for a record that is no part of a task's commit. */
   readonly owner: object | null
   durable: boolean
-  /** Taken back: it will never be durable. */
+  /** True for a record that was taken back. It will never be durable. */
   dropped: boolean
   readonly bytes: number
-  /** Where a large value was put ahead of the commit. */
+  /** The place of a large value that was written before its commit; null where there is none. */
   ref: SegmentRef | null
 }
 
-/** Reads on its way through a partition; it holds the tail's memory from being let go. */
+/** A reader of partitions. Records that it has not read stay in memory while there is room. */
 export interface Watcher {
-  /** Next offset wanted of this partition. */
+  /** The next offset that the reader wants of this partition. */
   positionOf(partition: Partition): number
   notify(): void
 }
 
-/**
- * One partition: a tail in memory, which holds all that is not durable and what readers have not taken yet, over runs on disk.
- */
+/** One partition: a tail in memory, with all records that are not durable or not read yet, and runs on disk. */
 export class Partition {
   readonly topic: string
   readonly topicNumber: number
   readonly number: number
   readonly watchers = new Set<Watcher>()
   start: number
-  /** Offset that the next record gets. */
+  /** The offset of the next record. */
   next: number
-  /** Everything before it is durable. */
+  /** The offset before which everything is durable. */
   durableEnd: number
   #tail: TailRecord[] = []
   readonly #left = new Map<number, readonly LogRecord[]>()
@@ -66,7 +64,7 @@ export class Partition {
     for (const watcher of this.watchers) watcher.notify()
   }
 
-  /** Called when records became durable: moves the durable end, and lets go what nobody will take from memory. */
+  /** Called when records have become durable. Moves the durable end, and drops the records that no reader will take from memory. */
   settle(): void {
     let at = this.#indexOf(this.durableEnd)
     while (this.#tail[at]?.durable) at++
@@ -74,13 +72,13 @@ export class Partition {
     this.letGo(Number.POSITIVE_INFINITY)
   }
 
-  /** Something durable is still in memory: a reader has not come to it. */
+  /** True where a durable record is still in memory because a reader has not read it. */
   get holdsDurable(): boolean {
     const first = this.#tail[0]
     return first !== undefined && first.offset < this.durableEnd
   }
 
-  /** Lets go durable records that every reader has taken, and the oldest of the others while the tail takes more than `maxBytes`. */
+  /** Drops durable records that every reader has read, then the oldest others while the tail takes more than `maxBytes`. */
   letGo(maxBytes: number): void {
     let wanted = this.durableEnd
     for (const watcher of this.watchers) wanted = Math.min(wanted, watcher.positionOf(this))
@@ -97,7 +95,7 @@ export class Partition {
     this.#tailBytes -= bytes
   }
 
-  /** Timestamp of the record at this offset, or of the first one after it; null where there is none. */
+  /** The timestamp of the record at this offset or of the first one after it; null where there is none. */
   timeOf(offset: number, disk: Rocks): number | null {
     const first = this.#tail[0]
     if (first !== undefined && offset >= first.offset) return this.#tail[this.#indexOf(offset)]?.timestamp ?? null
@@ -109,13 +107,13 @@ export class Partition {
     return first?.timestamp ?? null
   }
 
-  /** Where the run begins that this offset lies in, or that is the last before it; its start where there is none. */
+  /** The first offset of the run that contains this offset, or else of the last run before it. Without such a run: the offset itself. */
   firstOfRun(offset: number, disk: Rocks): number {
     const key = this.#runAt(offset, disk)
     return Math.min(offset, offsetOfRunKey(key))
   }
 
-  /** Takes back what these records' producers dropped: offsets that were given out stay unused. */
+  /** Removes the records that their producers have dropped. Their offsets stay unused. */
   remove(dropped: (record: TailRecord) => boolean): void {
     this.#tail = this.#tail.filter((record) => {
       if (record.durable || !dropped(record)) return true
@@ -126,7 +124,7 @@ export class Partition {
     this.settle()
   }
 
-  /** Up to `limit` records from `offset` on, before `end`. Empty where there is none. */
+  /** Up to `limit` records from `offset` (inclusive) to `end` (exclusive). Empty where there is none. */
   read(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
     if (offset >= end) return []
     const first = this.#tail[0]
@@ -142,7 +140,7 @@ export class Partition {
       return this.#tail.slice(from, to)
     }
     const stored = this.#readDisk(Math.max(offset, this.start), Math.min(end, first?.offset ?? end), limit, disk, segments)
-    // Between what is stored and the tail there may be nothing but offsets of aborted commits.
+    // The gap between the stored records and the tail has only offsets of aborted commits.
     if (stored.length > 0 || first === undefined) return stored
     return this.read(first.offset, end, limit, disk, segments)
   }
@@ -178,20 +176,20 @@ export class Partition {
     return records
   }
 
-  /** Where a reader will go on: with the rest of a run, which need not be decoded again, or (empty) with the run that comes next. */
+  /** Keeps the rest of a decoded run for the reader that goes on at `offset`, so that it need not be decoded again. Empty: the next run comes. */
   #leave(offset: number, rest: readonly LogRecord[]): void {
     if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
     this.#left.set(offset, rest)
   }
 
-  /** The key of the run that `offset` lies in, or of the first one after it. */
+  /** The key of the run that contains `offset`, or of the last one before it. Without such a run: a key at the offset itself. */
   #runAt(offset: number, disk: Rocks): Uint8Array {
     for (const [key] of disk.range(runKey(this.topicNumber, this.number, 0), runKey(this.topicNumber, this.number, offset + 1), { reverse: true }))
       return key
     return runKey(this.topicNumber, this.number, offset)
   }
 
-  /** Index of the first record at or after `offset`. */
+  /** The index of the first record at or after `offset`. */
   #indexOf(offset: number): number {
     let low = 0
     let high = this.#tail.length
@@ -204,8 +202,8 @@ export class Partition {
   }
 }
 
-/** Readers of one partition that are behind its tail at the same time; more of them decode runs again. */
+/** Kept rests of runs. If more readers are behind the tail at the same time, runs are decoded again. */
 const maxLeft = 8
-/** Past it a read or a poll ends with the record in hand. */
+/** Bytes after which a read or a poll ends with the record at hand. */
 export const maxReadBytes = 8 * 1024 * 1024
 const nothing = new Uint8Array(0)

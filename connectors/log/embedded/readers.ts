@@ -3,15 +3,15 @@ import type { Group } from './group-consumer.ts'
 import { prefix } from './keys.ts'
 import type { Partition } from './partition.ts'
 
-/** Next offset that a group has not committed past, in one partition. */
+/** The offset up to which a group has committed, in one partition. */
 export interface ReaderPosition {
   readonly group: string
   readonly offset: number
 }
 
 /**
- * Everybody who is still to read something of this log: groups with a stored position, also those of swarms that do not run now; groups of this process
- * that have committed nothing yet; and readers without a group. Nothing in front of them may be deleted.
+ * Everybody who still has to read from this log: groups with a stored position, even of swarms that do not run now; groups of this process without a
+ * commit; and readers without a group. No record that they have not read may be deleted.
  */
 export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()
@@ -29,7 +29,7 @@ export class Readers {
     }
   }
 
-  /** Groups that read this partition. A group that runs here and does not read the topic any more holds nothing back. */
+  /** The positions of groups that read this partition. A running group that does not read the topic any more is left out. */
   of(partition: Partition): readonly ReaderPosition[] {
     const { topic, number, start } = partition
     const stored = this.#stored.get(`${topic}\0${number}`) ?? []
@@ -44,7 +44,7 @@ export class Readers {
     return positions
   }
 
-  /** Everything before it has been read by every reader. */
+  /** The offset before which every reader has read everything. */
   floor(partition: Partition): number {
     let floor = partition.durableEnd
     for (const { offset } of this.of(partition)) floor = Math.min(floor, offset)

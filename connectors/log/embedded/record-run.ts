@@ -4,7 +4,7 @@ import { noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from './byte-writer.ts'
 import type { SegmentRef } from './segments.ts'
 
-/** A record about to be written: its value is here, or lies in a segment. */
+/** A record for a run. Its value is inline or in a segment. */
 export interface StoredRecord {
   readonly offset: number
   readonly timestamp: number
@@ -14,7 +14,7 @@ export interface StoredRecord {
 }
 
 /**
- * Consecutive records of one partition, kept under the first one's offset:
+ * A run: consecutive records of one partition, stored under the offset of the first.
  * `count u32`, then each `offset - first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
  */
 export function encodeRun(records: readonly StoredRecord[]): Buffer {

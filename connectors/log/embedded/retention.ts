@@ -17,7 +17,7 @@ import type { Segments } from './segments.ts'
 export interface RetentionOptions {
   readonly directory: string
   readonly clock: Clock
-  /** Of the log's files; null: four fifths of the disk. */
+  /** Bytes of all files of the log; null: four fifths of the disk. */
   readonly maxBytes: number | null
   readonly onNotice: (notice: string) => void
   readonly segments: Segments
@@ -25,24 +25,24 @@ export interface RetentionOptions {
   readonly mark: CommitMark
   readonly groups: ReadonlyMap<string, Group>
   readonly topics: () => Iterable<{ readonly spec: TopicSpec; readonly partitions: readonly Partition[] }>
-  /** Null where it is closed, or cannot be written now. */
+  /** Null where the log is closed or cannot be written now. */
   readonly disk: () => Rocks | null
-  /** Settles when no commit is on its way; the next one has not begun by then. */
+  /** Settles when no commit is under way. The next one has not begun then. */
   readonly settled: () => Promise<void>
 }
 
 /**
- * What may go of the log, and when. A record goes when it is past its topic's retention *and* every reader has read it. Near the bound of the disk
- * whatever every reader has read goes, however young. What is not read stays: at the bound gateways refuse, until its reader has come further.
+ * Deletes old records. A record goes when it is older than its topic's retention *and* every reader has read it. Near the bound of the disk, every record
+ * that all readers have read goes, however young. Unread records always stay: at the bound gateways refuse requests until the readers have caught up.
  */
 export class Retention {
   readonly #options: RetentionOptions
   readonly #maxBytes: number
   #storage: LogStorage
   #hasWarned = false
-  /** Groups that were named as those who hold records back. */
+  /** Groups that a notice has already named for holding records back. */
   readonly #named = new Set<string>()
-  /** Found without a use one round ago: a commit that was on its way then is through by now. */
+  /** Segments that had no use one round ago. Commits of that time have finished by now. */
   #unused: ReadonlySet<number> = new Set()
   #isClosed = false
   #cancelExpiry = () => {}
@@ -65,14 +65,14 @@ export class Retention {
     this.#cancelMeasure()
   }
 
-  /** As last measured. */
+  /** The last measurement. */
   get storage(): LogStorage {
     return this.#storage
   }
 
   #expireLater(): void {
     this.#cancelExpiry = this.#options.clock.after(expiryMs, () => {
-      // With a full disk it is tried again the next time.
+      // After a failure, for example on a full disk, the next round tries again.
       void this.#expire(false)
         .catch(() => {})
         .then(() => {
@@ -81,10 +81,10 @@ export class Retention {
     })
   }
 
-  /** Deletes whole runs whose newest record may go, then the segments that nothing names any more. */
+  /** Deletes whole runs whose newest record may go, then the segments that no record names any more. */
   async #expire(isShort: boolean): Promise<void> {
     const { settled, clock, topics, groups } = this.#options
-    // A commit on its way says where its partitions begin and end, and so does this.
+    // A commit writes where its partitions begin and end, and so does this: they must not overlap.
     await settled()
     const disk = this.#options.disk()
     if (disk === null || this.#isClosed) return
@@ -124,7 +124,7 @@ export class Retention {
     for (const [key, run] of disk.range(runKey(topicNumber, number, 0), runKey(topicNumber, number, durableEnd))) {
       const last = decodeRun(offsetOfRunKey(key), run, () => nothing).at(-1)
       if (last === undefined || last.timestamp >= before || left-- === 0) break
-      // Asked only where something is past its retention.
+      // The floor is computed only where a record is past its retention.
       floor ??= readers.floor(partition)
       if (last.offset >= floor) {
         for (const { group, offset } of readers.of(partition))
@@ -137,7 +137,7 @@ export class Retention {
     if (partition.start > start) changes.push([endsKey(topicNumber, number), endsBytes(partition.start, durableEnd)])
   }
 
-  /** Their payloads go when no commit can be on its way that names them: after two rounds. */
+  /** Segments without a use for two rounds: by then no commit under way can name them. */
   #takeUnused(changes: RocksChange[]): readonly number[] {
     const { uses, segments, mark, topics } = this.#options
     const starts = new Map<string, number>()
@@ -151,7 +151,7 @@ export class Retention {
       changes.push(...uses.forget(segment))
       mark.forgetSegment(segment)
     }
-    // After a power failure the mark must not name a file that is gone.
+    // Synced, so that the mark cannot name a deleted file after a power failure.
     if (unused.length > 0) mark.flush({ sync: true })
     return unused
   }
@@ -176,7 +176,7 @@ export class Retention {
       mark.flush()
       const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
       const behind = this.#behind(disk)
-      // A reader that has stood still for long is the one to name; one with more records may be reading them right now.
+      // The notice names a reader that has stood still for long. One with more unread records may be reading them right now.
       const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
       const furthest = stuck ?? behind[0]
       const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
@@ -198,7 +198,7 @@ export class Retention {
     if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure())
   }
 
-  /** The furthest first. */
+  /** Readers that are behind, the one with the most unread records first. */
   #behind(disk: Rocks): LogStorage['behind'] {
     const readers = new Readers(disk, this.#options.groups)
     const now = this.#options.clock.now()
@@ -222,7 +222,7 @@ function releaseOf(group: string): string {
   return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
 }
 
-/** Files of RocksDB come and go while they are counted. */
+/** Files of RocksDB may vanish while they are counted. */
 function bytesOf(directory: string): number {
   let bytes = 0
   for (const name of namesIn(directory)) bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
@@ -246,11 +246,11 @@ function shown(bytes: number): string {
   return bytes >= 10 * 1024 ** 3 ? `${Math.round(bytes / 1024 ** 3)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`
 }
 
-/** How often what is past its retention is looked for, and how often the disk is measured. */
+/** The intervals between two searches for old records and between two measurements of the disk. */
 const expiryMs = 60_000
 const measureMs = 5_000
 const maxExpiredRuns = 10_000
-/** A reader that has left a record for so long is behind, and not only at work. */
+/** A reader that has not read a record after this time is behind, not just busy. */
 const stuckMs = 30_000
 const shareOfDisk = 0.8
 const warnAt = 0.7

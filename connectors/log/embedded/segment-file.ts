@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
-/** One segment file that is appended to. Writes, syncs and the close may overlap: the file is closed when everything that was begun before is through. */
+/** A segment file that is only appended to. Writes, syncs and the close may overlap: the close waits for everything that began before it. */
 export class SegmentFile {
   readonly #handle: Promise<FileHandle>
   readonly #writes = new Set<Promise<void>>()
@@ -8,7 +8,7 @@ export class SegmentFile {
 
   constructor(path: string) {
     this.#handle = open(path, 'w')
-    // The first write tells its failure.
+    // The first write reports the failure.
     this.#handle.catch(() => {})
   }
 
@@ -20,7 +20,7 @@ export class SegmentFile {
     return write
   }
 
-  /** All writes that have begun are durable when it settles; a write that fails says so itself. */
+  /** Makes all writes that have begun durable. It does not report failed writes: their own promises do. */
   async sync(): Promise<void> {
     await Promise.allSettled(this.#writes)
     // A close that has begun syncs first.
@@ -29,7 +29,7 @@ export class SegmentFile {
     await handle.datasync()
   }
 
-  /** Syncs what was written, and lets go of the file. */
+  /** Syncs all writes and closes the file. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -46,7 +46,7 @@ export class SegmentFile {
   }
 }
 
-/** A disk that is nearly full takes a part and says so only by how much it took. */
+/** Repeats short writes: a disk that is nearly full takes only a part, and tells it only by the number of bytes. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)

@@ -10,8 +10,8 @@ interface Use {
 }
 
 /**
- * Which partitions name payloads of which segment file, and up to which offset: a file is deleted when retention has passed all of them. Kept in the
- * database, in the commit that has the records.
+ * For each segment file, the partitions with payloads in it and the last offset of each. A file is deleted when retention has passed them all. The uses are
+ * stored in the database, by the commit that writes the records.
  */
 export class SegmentUses {
   readonly #segments = new Map<number, Map<string, Use>>()
@@ -28,13 +28,13 @@ export class SegmentUses {
     return this.#segments.has(segment)
   }
 
-  /** A record of this partition names the segment. */
+  /** Adds a record of this partition whose payload is in the segment. */
   add(segment: number, { topicNumber, number }: Partition, offset: number, changes: RocksChange[]): void {
     this.#set(segment, topicNumber, number, offset)
     changes.push(useChange(segment, topicNumber, number, offset))
   }
 
-  /** Segments that no kept record names, by where partitions start. */
+  /** Segments without a kept record. `startOf` gives the first kept offset of a partition. */
   unused(startOf: (topic: number, partition: number) => number): readonly number[] {
     const unused: number[] = []
     for (const [segment, uses] of this.#segments) {
@@ -51,7 +51,7 @@ export class SegmentUses {
     return uses.map(({ topic, partition }) => [segmentUseKey(segment, topic, partition), null])
   }
 
-  /** Finds uses by reading all records: for a directory of an older version, or where a file has none written down. */
+  /** Finds uses by reading all records: for a directory of an older version, or for a file without any stored use. */
   find(disk: Rocks): readonly RocksChange[] {
     const changes: RocksChange[] = []
     for (const [key, run] of disk.range(Uint8Array.of(prefix.run), Uint8Array.of(prefix.run + 1))) {

@@ -6,7 +6,7 @@ import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext } from '../../rocksdb/rocks.ts'
 import { SegmentFile } from './segment-file.ts'
 
-/** Where a payload lies. */
+/** The place of a payload. */
 export interface SegmentRef {
   readonly segment: number
   readonly position: number
@@ -15,8 +15,8 @@ export interface SegmentRef {
 }
 
 /**
- * Files that large payloads are appended to and never rewritten in, so that no compaction copies them. A payload is durable
- * before the batch that names it; one buffer appended twice is stored once.
+ * Append-only files for large payloads, so that no compaction copies them. A payload is durable before the batch that names it. A buffer that is appended
+ * twice is stored once.
  */
 export class Segments {
   readonly #directory: string
@@ -25,10 +25,10 @@ export class Segments {
   #number: number
   #end = 0
   #file: SegmentFile | null = null
-  /** Files that were appended to since the last `sync`. */
+  /** Files with writes since the last `sync`. */
   #dirty = new Set<SegmentFile>()
   readonly #closing = new Set<Promise<unknown>>()
-  /** By number: where each file ends that was appended to since the last `sync`. */
+  /** The end of each file with writes since the last `sync`, by its number. */
   #appended = new Map<number, number>()
   #failed: unknown = null
 
@@ -38,7 +38,7 @@ export class Segments {
     this.#number = Math.max(0, ...this.#numbers()) + 1
   }
 
-  /** Starts writing at once; `sync` waits for it. */
+  /** Starts the write at once. `sync` waits for it. */
   append(bytes: Uint8Array): SegmentRef {
     const known = this.#known.get(bytes)
     if (known !== undefined) return known
@@ -48,7 +48,7 @@ export class Segments {
     this.#appended.set(this.#number, this.#end)
     this.#file ??= new SegmentFile(this.#path(this.#number))
     const write = this.#file.write(bytes, ref.position)
-    // A rejection is looked at in `sync`; until then it must not count as unhandled.
+    // `sync` reports the failure. Until then it must not count as an unhandled rejection.
     write.catch((error: unknown) => {
       this.#failed ??= error
       this.#lost.add(ref)
@@ -59,14 +59,14 @@ export class Segments {
     return ref
   }
 
-  /** Its write failed, and the `sync` that said so may have been another's: append the payload again. */
+  /** True where the write of this payload has failed, so that it must be appended again. The `sync` that reported it may have been another commit's. */
   isLost(ref: SegmentRef): boolean {
     return this.#lost.has(ref)
   }
 
   /**
-   * Everything appended so far is durable when it settles; gives the files, by number, and up to where. After a failure the file is left as it is
-   * and the next one begun.
+   * Makes everything appended so far durable. Gives the durable length of each file, by number. After a failure the file is left as it is, and the next
+   * payload begins a new one.
    */
   async sync(): Promise<ReadonlyMap<number, number>> {
     const appended = this.#appended
@@ -85,17 +85,17 @@ export class Segments {
     return appended
   }
 
-  /** The file that payloads go to now, and how much of it is taken. */
+  /** The file for the next payload, and its length. */
   get current(): { readonly segment: number; readonly bytes: number } {
     return { segment: this.#number, bytes: this.#end }
   }
 
-  /** By number: how long each file is. */
+  /** The length of each file, by number. */
   sizes(): ReadonlyMap<number, number> {
     return new Map(this.#numbers().map((number) => [number, statSync(this.#path(number)).size]))
   }
 
-  /** What is damaged fails when its value is read, and nothing else does; an `Unavailable` where the bytes can only not be had now. */
+  /** Reads a payload. A damaged one becomes a `DamagedValue`, which affects no other. Throws `Unavailable` where the bytes cannot be read at the moment. */
   payload(ref: SegmentRef): Uint8Array | DamagedValue {
     try {
       return this.#read(ref)
@@ -123,7 +123,7 @@ export class Segments {
     return bytes
   }
 
-  /** Nothing that is kept names it any more. */
+  /** Deletes a file whose payloads no kept record names. */
   delete(segment: number): void {
     rmSync(this.#path(segment), { force: true })
   }
@@ -133,7 +133,7 @@ export class Segments {
     await Promise.all(this.#closing)
   }
 
-  /** The next payload begins a new file. The old one is closed beside it, and `sync` waits for that where it has something to wait for. */
+  /** Lets the next payload begin a new file. The old file is closed meanwhile, and `sync` waits for the close where it has unsynced writes. */
   #roll(): void {
     const old = this.#file
     if (old === null) return
@@ -162,7 +162,7 @@ function corrupt(message: string, cause?: unknown): WaggleError {
   return new WaggleError('WAGGLE_LOG_CORRUPT', { message, next: damageNext, cause })
 }
 
-/** A missing file is damage. One that cannot be opened now (too many are open, it may not be read, the disk fails) is not. */
+/** A missing file is damage. A file that cannot be opened at the moment (too many are open, no permission, a failing disk) is not. */
 function readError(path: string, cause: unknown): WaggleError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'ENOENT') return corrupt(`${path} is missing`, cause)

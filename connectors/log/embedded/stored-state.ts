@@ -3,15 +3,15 @@ import { Rocks } from '../../rocksdb/rocks.ts'
 import { stateKey, stateKeyLength, storeNumberKey } from './keys.ts'
 
 interface StoredStateOptions {
-  /** Opened anew after a failed write. */
+  /** The database. It is opened anew after a failed write. */
   disk(): Rocks
-  /** Null where no commit had anything of the store. */
+  /** The number of a store; null where no commit has written to the store. */
   numberOf(task: string, store: string): number | null
-  /** Whoever only reads must not. */
+  /** False for a thread that may only read. */
   readonly mayClear: boolean
 }
 
-/** The state that the last commit left in the database. */
+/** The state as of the last commit. */
 export class StoredState implements StateDisk {
   readonly #options: StoredStateOptions
 
@@ -43,7 +43,7 @@ export class StoredState implements StateDisk {
   }
 }
 
-/** The same, read by another thread than the log's: see `EmbeddedLog.lend`. */
+/** The stored state for a thread that borrows the log's database: see `EmbeddedLog.lend`. */
 export async function openLentState(handle: bigint): Promise<StateDisk> {
   const disk = await Rocks.borrow(handle)
   const numbers = new Map<string, number>()

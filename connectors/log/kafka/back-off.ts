@@ -1,4 +1,4 @@
-/** How long to wait before what has failed so often is tried again. */
+/** The wait in milliseconds after this number of failures. It doubles with each failure, up to a bound. */
 export function backOffMs(failures: number): number {
   return Math.min(longestMs, firstMs * 2 ** Math.min(failures, 10))
 }

@@ -3,18 +3,18 @@ import type { WaggleError } from '../../../topology/waggle-error.ts'
 import { RecordBatchReader } from './record-batch-reader.ts'
 import { RecordBatchWriter } from './record-batch-writer.ts'
 
-/** Records for one partition, from the first append until a broker has them. */
+/** Records for one partition, from the first append until a broker has stored them. */
 export class Batch {
   readonly topic: string
   readonly partition: number
   readonly set: BatchSet
   readonly writer: RecordBatchWriter
   readonly sinceMs: number
-  /** Takes no more records. */
+  /** True: the batch takes no more records. */
   isClosed = false
-  /** Among its producer's batches to this partition; null until it is sent. */
+  /** The batch's number among its producer's batches to this partition; null until it is sent. */
   sequence: number | null = null
-  /** It was on its way and no answer said what became of it. */
+  /** True where the batch was sent and no answer came, so that a broker may have stored it. */
   mayBeWritten = false
 
   constructor(
@@ -28,7 +28,7 @@ export class Batch {
     this.sinceMs = options.sinceMs
   }
 
-  /** The same records in batches of at most that size, or of one record, in order. */
+  /** The same records, in order, in batches of at most `maxBytes`. A record that is larger gets its own batch. */
   divided(maxBytes: number): readonly Batch[] {
     const { count } = this.writer
     const records: LogRecord[] = []
@@ -48,11 +48,11 @@ export class Batch {
 
 /** Batches that belong together: those of one commit, or those of a gateway. */
 export interface BatchSet {
-  /** False while what must come before is not done. */
+  /** False while earlier work must be finished first. */
   readonly maySend: boolean
-  /** A base offset below 0: it was there already. */
+  /** A broker has stored the batch. `baseOffset` is below 0 where it had stored the batch before. */
   sent(batch: Batch, baseOffset: number): void
-  /** It was too large for its topic, and goes as these. */
+  /** The batch was too large for its topic. These parts are sent in its place. */
   divided(batch: Batch, parts: readonly Batch[]): void
   failed(batch: Batch, error: WaggleError): void
 }

@@ -2,7 +2,7 @@ import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseErr
 import type { TopicPartition } from '../../../processor/ports.ts'
 import { RecordRefused, WaggleError } from '../../../topology/waggle-error.ts'
 
-/** What a broker answered in place of what was asked, by Kafka's name; `NETWORK` where it did not answer. */
+/** An error that a broker answered, by Kafka's name, or `NETWORK` where no answer came. */
 export class BrokerError extends Error {
   readonly error: string
 
@@ -17,14 +17,14 @@ export function errorName(code: number): string {
   return (protocolErrorsCodesById as { readonly [code: number]: string })[code] ?? `ERROR_${code}`
 }
 
-/** Throws unless the code is that of success. */
+/** Throws a BrokerError for any code but 0. */
 export function expectNone(code: number, detail?: string | null): void {
   if (code !== 0) throw new BrokerError(errorName(code), detail)
 }
 
 /**
- * The client throws what holds any error code, with the response in it. What is asked for many things at once has an answer for
- * each, so that is taken out again; null where there was none.
+ * The response in an error of the client; null where there is none. The client throws for a response with any error code in it. A response about many
+ * items has a code for each, so it is read as a whole.
  */
 export function responseIn(thrown: unknown): unknown {
   return thrown instanceof ResponseError ? thrown.response : null
@@ -32,10 +32,10 @@ export function responseIn(thrown: unknown): unknown {
 
 export function networkError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
-  // A connection that fails says why in its causes.
+  // The reason for a failed connection is among the causes of the error.
   const errors = causesOf(thrown)
   const refusal = errors.findIndex((error) => error instanceof AuthenticationError)
-  // One that broke off on the way was no answer.
+  // A network error beneath the refusal means that the connection broke and no answer came.
   const isRefused = refusal >= 0 && !errors.slice(refusal).some((error) => error instanceof NetworkError)
   const said = errors.map(({ message }) => message.replace(/\.$/, '')).join(': ')
   return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', said || String(thrown), thrown)
@@ -47,22 +47,22 @@ function causesOf(thrown: unknown): readonly Error[] {
   return errors
 }
 
-/** Another try, perhaps elsewhere, may do. */
+/** True for an error that another try, perhaps at another broker, may overcome. */
 export function isPassing(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && passing.has(thrown.error)
 }
 
-/** Somebody else has taken over what this one had. */
+/** True where another producer or member has taken over. */
 export function isFencing(error: string): boolean {
   return fencing.has(error)
 }
 
-/** The coordinator is another one now, or none yet. */
+/** True where the coordinator has moved or is not ready, so that it must be looked up again. */
 export function isCoordinatorMoved(error: string): boolean {
   return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
 }
 
-/** One that was there. */
+/** The error for a topic that existed before. */
 export function missingTopic({ topic, partition }: TopicPartition): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', {
     message: `There is no partition ${partition} of ${topic} any more`,
@@ -70,7 +70,7 @@ export function missingTopic({ topic, partition }: TopicPartition): WaggleError 
   })
 }
 
-/** In words, for whoever runs it. */
+/** The error for a user, with a code and the next step to take. `doing` begins its message. */
 export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const error = thrown instanceof BrokerError ? thrown.error : 'UNKNOWN'

@@ -2,23 +2,23 @@ import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import type { Broker, Lane, RawRequest } from './connections.ts'
 import type { GroupMembership } from './offsets.ts'
 
-/** Where a request goes. */
+/** The broker and the lane of a request. */
 export interface At {
   readonly broker: Broker
   readonly lane: Lane
 }
 
-/** Where partitions start, where what is committed ends, or where what is written does. */
+/** The start of a partition, the end of its committed records, or the end of its written records. */
 export type Edge = 'earliest' | 'latest' | 'written'
 
 /**
- * What a log needs of a library that speaks Kafka's protocol: connections, sign-in, and the requests about topics, groups and
- * positions. Records are encoded and decoded here. Whatever holds an error for each of many things is answered with all of them;
- * where there is no answer, or one error for all, it rejects with a BrokerError.
+ * The port for a library that speaks Kafka's protocol: connections, sign-in, and requests about topics, groups and positions. Records are encoded and decoded
+ * elsewhere. An answer about many items is returned whole, with an error code for each item. Methods reject with a BrokerError where there is no answer,
+ * or one error for the whole request.
  */
 export interface KafkaClient {
   readonly name: string
-  /** Members may have names of their own (KIP-345). */
+  /** True where members may have their own names (KIP-345). */
   readonly hasStaticMembers: boolean
   metadata(at: At, topics: readonly string[] | null): Promise<ClusterAnswer>
   findCoordinator(at: At, kind: 'group' | 'transaction', key: string): Promise<Broker>
@@ -29,9 +29,9 @@ export interface KafkaClient {
     settings: readonly string[],
   ): Promise<readonly (TopicAnswer & { readonly settings: ReadonlyMap<string, string> })[]>
   listOffsets(at: At, places: readonly TopicPartition[], edge: Edge): Promise<readonly (PlaceAnswer & { readonly offset: number })[]>
-  /** At the leader of these partitions. */
+  /** Must be sent to the leader of these partitions. */
   deleteRecords(at: At, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<readonly PlaceAnswer[]>
-  /** Below 0: none. */
+  /** An offset below 0 means that the group has none. */
   fetchOffsets(at: At, group: string, places: readonly TopicPartition[]): Promise<readonly (PlaceAnswer & Position)[]>
   commitOffsets(
     at: At,
@@ -44,7 +44,7 @@ export interface KafkaClient {
   leaveGroup(at: At, group: string, member: GroupMembership): Promise<void>
   newProducerId(at: At): Promise<{ readonly producerId: bigint; readonly epoch: number }>
   raw<T>(at: At, request: RawRequest<T>): Promise<T>
-  /** What waits in them for an answer fails. */
+  /** Closes the connections of some lanes. Their open requests fail. */
   closeLanes(isClosed: (name: string) => boolean): Promise<void>
   close(): Promise<void>
 }
@@ -58,11 +58,11 @@ export interface ClusterAnswer {
   readonly controller: number
   readonly topics: readonly {
     readonly name: string
-    /** Another one under the same name has another; empty where it is not told. */
+    /** The topic's id. A topic that is made again under the same name has another. Empty where the broker does not tell it. */
     readonly id: string
     readonly isInternal: boolean
     readonly errorCode: number
-    /** `leader` below 0: none. */
+    /** `leader` below 0: there is none. */
     readonly partitions: readonly { readonly partition: number; readonly leader: number; readonly epoch: number; readonly replicas: number }[]
   }[]
 }
@@ -70,7 +70,7 @@ export interface ClusterAnswer {
 export interface NewTopic {
   readonly name: string
   readonly partitions: number
-  /** -1: the brokers' own default. */
+  /** -1: the brokers' default. */
   readonly replicationFactor: number
   readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
@@ -91,7 +91,7 @@ export interface JoinWish {
   readonly metadata: Buffer
 }
 
-/** `isKnown` false: a member id was given, to join with. */
+/** `isKnown` false: the broker gave a member id, with which the member must join again. */
 export type Joined =
   | { readonly isKnown: false; readonly memberId: string }
   | {
@@ -99,7 +99,7 @@ export type Joined =
       readonly memberId: string
       readonly generation: number
       readonly leader: string
-      /** Nothing is to be decided: a member came back to its seat (KIP-814). */
+      /** True where the assignment stays as it is: a static member has returned (KIP-814). */
       readonly isDecided: boolean
       readonly members: readonly JoinedMember[]
     }

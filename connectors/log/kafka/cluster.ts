@@ -17,7 +17,7 @@ interface Leader {
   readonly replicas: number
 }
 
-/** What is known of the brokers: who leads which partition, who coordinates which group or transaction. */
+/** The cached state of the cluster: the leader of each partition, and the coordinator of each group and transaction. */
 export class Cluster {
   readonly client: KafkaClient
   readonly clock: Clock
@@ -27,7 +27,7 @@ export class Cluster {
   readonly #leaders = new Map<string, readonly (Leader | null)[]>()
   readonly #topicIds = new Map<string, string>()
   readonly #topicErrors = new Map<string, string>()
-  /** Of topics that were there: since when brokers have said that there is no such topic, and how many partitions they had. */
+  /** Topics that existed before and that brokers do not know now: since when, and the number of their partitions. */
   readonly #missing = new Map<string, { readonly sinceMs: number; readonly partitions: number }>()
   readonly #coordinators = new Map<string, Broker>()
   readonly #wanted = new Set<string>()
@@ -47,38 +47,38 @@ export class Cluster {
     return this.#closed
   }
 
-  /** Who leads it as far as known; null asks for a `refresh`. */
+  /** The known leader; null: a `refresh` is needed. */
   leaderOf(topic: string, partition: number): Broker | null {
     const leader = this.#leaders.get(topic)?.[partition]
     return leader ? (this.#nodes.get(leader.node) ?? null) : null
   }
 
-  /** Null where there is no such topic, as far as known. */
+  /** The known number of partitions; null where no such topic is known. */
   partitionsOf(topic: string): number | null {
     return this.#leaders.get(topic)?.length ?? null
   }
 
-  /** As long as a broker may not know it only because it has just started, it has as many as it had. */
+  /** Like `partitionsOf`, but keeps the last number for a while after a topic is missing: a broker that has just started may not know it yet. */
   lastPartitionsOf(topic: string): number {
     return this.partitionsOf(topic) ?? this.#missing.get(topic)?.partitions ?? 0
   }
 
-  /** Another topic that is made under the same name has another; null where it is not known. */
+  /** The topic's id; null where it is not known. A topic that is made again under the same name has another. */
   topicIdOf(topic: string): string | null {
     return this.#topicIds.get(topic) || null
   }
 
-  /** How many replicas its partitions have, each number once. */
+  /** The different numbers of replicas that the topic's partitions have. */
   replicasOf(topic: string): readonly number[] {
     return [...new Set(this.#leaders.get(topic)?.flatMap((leader) => leader?.replicas ?? []))]
   }
 
-  /** Why nothing is known of it, or of a partition's leader. */
+  /** The error of the last refresh for a topic without known partitions or leaders. */
   topicError(topic: string): string {
     return this.#topicErrors.get(topic) ?? 'LEADER_NOT_AVAILABLE'
   }
 
-  /** Asks a broker again who leads these and all topics that were asked for before; what is under way is shared. */
+  /** Asks a broker for the leaders of these topics and of all that were requested before. Calls at the same time share one request. */
   async refresh(topics: Iterable<string> = []): Promise<void> {
     const own = [...topics]
     for (const topic of own) this.#wanted.add(topic)
@@ -103,8 +103,8 @@ export class Cluster {
   }
 
   /**
-   * Any broker will do: those that are known, then those that were named at the start. Each time another one first: one that has frozen, or
-   * is cut off from the others and does not know it, is not asked again and again.
+   * Sends a request to any broker: to the known ones, then to those of the options. Each call begins with another broker, so that one that is frozen, or cut
+   * off without knowing it, is not asked every time.
    */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
@@ -138,7 +138,7 @@ export class Cluster {
     this.#coordinators.delete(`${kind} ${key}`)
   }
 
-  /** Tries again, slower and slower, what fails for now; what fails for good, or too long, is said in words. */
+  /** Retries passing errors with growing waits, for `forMs` at most. Then, and for any other error, throws a WaggleError. */
   async retry<T>(doing: string, work: () => Promise<T>, options: { readonly forMs?: number } = {}): Promise<T> {
     const { forMs = defaultRetryMs } = options
     const end = this.clock.elapsedMs() + forMs
@@ -152,7 +152,7 @@ export class Cluster {
     }
   }
 
-  /** With the coordinator of a group or transaction, who is looked for anew when it turns out to be another. */
+  /** Runs `work` at the coordinator of a group or transaction. After a passing error the coordinator is looked up again the next time. */
   async withCoordinator<T>(kind: 'group' | 'transaction', key: string, work: (broker: Broker) => Promise<T>): Promise<T> {
     try {
       return await work(await this.coordinator(kind, key))
@@ -187,13 +187,13 @@ export class Cluster {
       }
       this.#topicErrors.delete(name)
       this.#missing.delete(name)
-      // One that was made anew under its name counts from the start.
+      // A topic with another id was made anew: nothing known of the old one applies.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
       for (const { partition, leader, epoch, replicas } of partitions) {
         const old = before?.[partition]
-        // A broker that was away may know an older leader than we do.
+        // A broker that was away may report an older leader than the known one.
         const isOlder = old !== undefined && old !== null && old.epoch > epoch
         leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch, replicas }
       }
@@ -201,7 +201,7 @@ export class Cluster {
     }
   }
 
-  /** Whoever still wants one that is gone asks for it by name: anybody may have named it, so it is not asked for by itself for ever. */
+  /** Notes a missing topic. After `goneTopicMs` it is not asked for any more, since anybody may have named it. A caller that needs it asks for it by name. */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
     const partitions = this.partitionsOf(topic) ?? 0
@@ -216,10 +216,10 @@ export class Cluster {
   }
 }
 
-/** A topic that has just been made is known to all brokers by then. */
+/** The time after which every broker knows a topic that has just been made. */
 export const goneTopicMs = 3000
 
-/** For what is answered at once. */
+/** The lane for requests that brokers answer at once. */
 export const mainLane: Lane = { name: 'main', requestTimeoutMs: 15_000 }
 
 const defaultRetryMs = 60_000

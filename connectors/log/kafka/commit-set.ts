@@ -2,7 +2,7 @@ import { type CommitReceipt, placeName } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from './batch.ts'
 
-/** What is appended between two commits. */
+/** The batches of one commit: the records appended between two commits. */
 export class CommitSet implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
@@ -24,7 +24,7 @@ export class CommitSet implements BatchSet {
     this.#open.add(batch)
   }
 
-  /** Nothing more is added; settles when all of it is acknowledged, or some of it cannot be. */
+  /** Seals the set. Settles when all batches are acknowledged, and rejects when one cannot be. */
   acknowledged(): Promise<CommitReceipt> {
     this.#isSealed = true
     return new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ export class CommitSet implements BatchSet {
     const name = placeName(batch)
     const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
     this.#hasSent = true
-    // Where one lies that was there already is not known.
+    // The offset of a batch that had been stored before is not known.
     if (baseOffset >= 0) this.#ends.set(name, { topic, partition, offset })
     if (this.#isSealed) this.#settle?.()
   }

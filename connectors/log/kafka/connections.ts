@@ -7,7 +7,7 @@ export interface Broker {
   readonly port: number
 }
 
-/** Requests of one connection are answered in order, so what may wait long has a lane of its own. */
+/** A broker answers the requests of one connection in order. Requests that may wait for long have a connection, a lane, of their own. */
 export interface Lane {
   readonly name: string
   readonly requestTimeoutMs: number
@@ -19,7 +19,7 @@ export interface ConnectionsOptions {
   readonly sasl?: SASLOptions
 }
 
-/** A request whose bytes are written and whose answer is read here. */
+/** A request that Waggle itself encodes and whose answer it parses. */
 export interface RawRequest<T> {
   readonly key: number
   readonly version: number
@@ -27,7 +27,7 @@ export interface RawRequest<T> {
   parse(answer: Buffer): T
 }
 
-/** The open connections of one log: one for each broker and lane, made when they are needed. */
+/** The open connections of one log: one for each broker and lane, opened at the first use. */
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #open = new Map<string, { readonly lane: Lane; readonly connection: Connection; readonly ready: Promise<Connection> }>()
@@ -37,7 +37,7 @@ export class Connections {
     this.#options = options
   }
 
-  /** The answer, also where it holds errors; rejects with a BrokerError where there is none. */
+  /** The answer, even one with error codes in it. Rejects with a BrokerError where there is no answer. */
   async call<A extends unknown[], R>(lane: Lane, broker: Broker, api: API<A, R>, ...args: A): Promise<R> {
     const connection = await this.#connect(lane, broker)
     try {
@@ -72,7 +72,7 @@ export class Connections {
     })
   }
 
-  /** What waits in them for an answer fails. */
+  /** Closes the connections of some lanes. Their open requests fail. */
   async closeLanes(isClosed: (name: string) => boolean): Promise<void> {
     const closing = [...this.#open].filter(([, { lane }]) => isClosed(lane.name))
     for (const [name] of closing) this.#open.delete(name)

@@ -12,13 +12,13 @@ export interface FetchAnswer {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
-  /** Everything before is committed or aborted. */
+  /** The offset before which all transactions are committed or aborted. */
   readonly lastStableOffset: number
   readonly aborted: readonly AbortedTransaction[]
   readonly bytes: Buffer
 }
 
-/** Fetch v12, committed records only, without a session: batches stay the bytes they are. */
+/** Fetch v12 for committed records, without a session. Batches are returned as bytes. */
 export function fetchRequest(
   asks: readonly FetchAsk[],
   bounds: { readonly maxWaitMs: number; readonly maxBytes: number; readonly maxPartitionBytes: number },

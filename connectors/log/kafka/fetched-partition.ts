@@ -3,24 +3,24 @@ import type { FetchAnswer } from './fetch-request.ts'
 import { Fifo } from './fifo.ts'
 import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
 
-/** One partition as it is read ahead: what has come and was not taken, and where to go on. */
+/** One partition that is read ahead: the records that were fetched and not taken yet, and the next offset to fetch. */
 export class FetchedPartition {
   readonly topic: string
   readonly partition: number
   readonly #batches = new Fifo<RecordBatchReader>()
   #bytes = 0
-  /** What to ask for next; null until it is known where to start. */
+  /** The next offset to fetch; null until the start is known. */
   #next: number | null = null
-  /** Where it ends as far as known; null until a broker has said. */
+  /** The end of the partition as last reported; null until a broker has reported it. */
   #end: number | null = null
-  /** Answers to what was asked before a seek do not count. */
+  /** Grows with each seek. Answers to requests from before a seek are ignored. */
   #epoch = 0
-  /** The topic that `next` is an offset of; null from a seek on, until it is asked for. */
+  /** The id of the topic that `next` belongs to; null from a seek until the next request. */
   topicId: string | null = null
   isAsked = false
   failures = 0
   retryAtMs = 0
-  /** Since when brokers have said that there is no such topic. */
+  /** The time since when brokers have not known the topic; null while they know it. */
   unknownSinceMs: number | null = null
 
   constructor(topic: string, partition: number) {
@@ -40,7 +40,7 @@ export class FetchedPartition {
     return this.#epoch
   }
 
-  /** Of what has come and was not taken. */
+  /** Bytes that were fetched and not taken yet. */
   get bytes(): number {
     return this.#bytes
   }
@@ -49,7 +49,7 @@ export class FetchedPartition {
     return this.#batches.isEmpty
   }
 
-  /** There is more, or nobody has said yet that there is not. */
+  /** False only where a broker has reported that there is nothing more. */
   get mayHaveMore(): boolean {
     return !this.#batches.isEmpty || this.#end === null || (this.#next ?? 0) < this.#end
   }
@@ -76,8 +76,8 @@ export class FetchedPartition {
   }
 
   /**
-   * The next records, at most `count`. A batch whose bytes are those that its producer wrote, and hold no records, stays so however often it is
-   * fetched: the rest of it is left out, and told to `onUnreadable`.
+   * Takes the next records, at most `count`. A batch whose producer wrote bytes that are no records stays unreadable however often it is fetched, so the rest
+   * of it is skipped and reported to `onUnreadable`.
    */
   take(count: number, onUnreadable: (gap: Gap, cause: Error) => void): LogRecord[] {
     const records: LogRecord[] = []

@@ -10,29 +10,29 @@ export interface FetcherOptions {
   readonly cluster: Cluster
   readonly name: string
   readonly maxBytes: number
-  /** Something came for it, or it turned out that nothing will for now. */
+  /** The partition has new records, or a broker has answered that there are none at the moment. */
   readonly onAnswer: (partition: FetchedPartition) => void
-  /** What it stands at is not there any more. */
+  /** The partition's next offset does not exist any more. */
   readonly onOutOfRange: (partition: FetchedPartition) => void
-  /** These offsets hold no records that anybody can read, and are left out. */
+  /** These offsets hold no readable records and are skipped. */
   readonly onUnreadable: (partition: FetchedPartition, gap: Gap, cause: Error) => void
-  /** These cannot be read, for now at least: they are tried again. */
+  /** These partitions cannot be read at the moment. They are tried again. */
   readonly onError: (error: Error, partitions: readonly FetchedPartition[]) => void
-  /** There is no such topic any more, and has not been for a while. */
+  /** The topic has not existed for a while. */
   readonly onGone: (error: Error, partition: FetchedPartition) => void
 }
 
 /**
- * Reads ahead for many partitions. Each is in at most one request, and a request has a partition once; those of one broker go together,
- * and what becomes readable while a request waits for records goes in another one, on a connection of its own, so nothing waits for what
- * has nothing.
+ * Reads ahead for many partitions. A partition is in at most one request at a time, and a request names a place only once. Partitions of one broker share a
+ * request. While that one waits for records, partitions that become ready go in another request on another connection, so they never wait for partitions
+ * without records.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #cluster: Cluster
   readonly #partitions = new Set<FetchedPartition>()
   readonly #lanes: readonly Lane[]
-  /** Lanes that wait for an answer, a broker. */
+  /** Lanes with an open request, by broker. */
   readonly #busy = new Map<string, Set<Lane>>()
   #bytes = 0
   #planned = false
@@ -72,7 +72,7 @@ export class Fetcher {
     this.poke()
   }
 
-  /** Looks soon for what can be asked for. */
+  /** Looks for partitions to fetch in the next turn of the event loop. */
   poke(): void {
     if (this.#planned || this.#closed) return
     this.#planned = true
@@ -129,7 +129,7 @@ export class Fetcher {
       isAnyAsked = true
       void this.#fetch(lane, broker, busy, [...byPlace.values()])
     }
-    // Whoever reads the same place too is asked for in a request of its own.
+    // Another reader of the same place gets a request of its own, in the next round.
     if (isPlaceTaken && isAnyAsked) this.poke()
     if (isLeaderMissing) void this.#findLeaders()
     if (retryAtMs < Number.POSITIVE_INFINITY) {
@@ -138,7 +138,7 @@ export class Fetcher {
     }
   }
 
-  /** Offsets of a topic that was deleted mean nothing in another of its name, also where that has as many. */
+  /** True where the topic was deleted and made again. Its old offsets mean nothing then, even if the new topic has as many records. */
   #isMadeAnew(partition: FetchedPartition): boolean {
     const id = this.#cluster.topicIdOf(partition.topic)
     partition.topicId ??= id
@@ -150,7 +150,7 @@ export class Fetcher {
     const asked = new Map(partitions.map((partition) => [placeName(partition), { partition, epoch: partition.epoch }]))
     for (const partition of partitions) {
       partition.isAsked = true
-      // Others of the same place, for which there was no room beside it, come before it the next time.
+      // Moves to the end of the order, so that other readers of the same place come first the next time.
       this.#partitions.delete(partition)
       this.#partitions.add(partition)
     }
@@ -162,7 +162,7 @@ export class Fetcher {
       for (const partition of partitions) partition.isAsked = false
       for (const answer of answers) {
         const of = asked.get(placeName(answer))
-        // Let go, or set to another place, while it was on its way.
+        // The partition was removed, or moved by a seek, while the request was open.
         if (of === undefined || of.epoch !== of.partition.epoch || !this.#partitions.has(of.partition)) continue
         this.#add(of.partition, answer)
       }
@@ -204,7 +204,7 @@ export class Fetcher {
     }
   }
 
-  /** What was damaged on its way comes whole the next time. */
+  /** Fetches again before reporting an error: a batch that was damaged on its way may arrive whole the next time. */
   #cannotRead(partition: FetchedPartition, thrown: unknown): void {
     const isDamaged = thrown instanceof BrokerError && thrown.error === 'CORRUPT_MESSAGE'
     this.#later(partition)
@@ -224,7 +224,7 @@ export class Fetcher {
       const missing = [...this.#partitions].filter((one) => this.#isMissing(one))
       if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
     } catch {
-      // No broker answers: the next round asks again.
+      // No broker answers. The next round asks again.
       await this.#cluster.backOff(this.#failures++)
     } finally {
       this.#isRefreshing = false
@@ -247,6 +247,6 @@ const lanesABroker = 3
 const maxWaitMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024
 const maxPartitionBytes = 1024 * 1024
-/** What waits of one partition before no more is asked for. */
+/** Bytes of one partition that may wait before no more are fetched. */
 const maxAheadBytes = 1024 * 1024
 const damagedTries = 5

@@ -3,13 +3,13 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 import { errorName, toWaggleError } from './broker-error.ts'
 import { type KafkaLogOptions, signIn } from './kafka-log.ts'
 
-/** What belongs to an application on a cluster. */
+/** The topics and groups of an application on a cluster. */
 export interface ApplicationParts {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
 }
 
-/** What an operator does to a cluster, beside what a log can do. */
+/** Operations on a cluster for operators, beyond those of a log. */
 export class KafkaAdmin {
   readonly #admin: Admin
 
@@ -23,14 +23,14 @@ export class KafkaAdmin {
     })
   }
 
-  /** Of these parts, those that are there. */
+  /** The ones of these topics and groups that exist. */
   async existing({ topics, groups }: ApplicationParts): Promise<ApplicationParts> {
     const there = new Set(await this.#admin.listTopics())
     const known = await this.#admin.listGroups({})
     return { topics: topics.filter((topic) => there.has(topic)), groups: groups.filter((group) => known.has(group)) }
   }
 
-  /** WAGGLE_GROUP_IN_USE, and nothing deleted, where a process of the application still runs. */
+  /** Deletes topics and groups. Throws WAGGLE_GROUP_IN_USE, and deletes nothing, where a process of the application still runs. */
   async delete({ topics, groups }: ApplicationParts): Promise<void> {
     try {
       if (groups.length > 0) await this.#admin.deleteGroups({ groups: [...groups] })
@@ -56,7 +56,7 @@ export class KafkaAdmin {
   }
 }
 
-/** Kafka's names of the errors in what the client throws. */
+/** Kafka's names of the error codes in an error of the client. */
 function errorsIn(thrown: unknown): readonly string[] {
   if (thrown instanceof MultipleErrors) return thrown.errors.flatMap(errorsIn)
   if (thrown instanceof ResponseError) return Object.values(thrown.errors ?? {}).flatMap(errorsIn)

@@ -32,7 +32,7 @@ import { createTopics, topicInfo } from './topics.ts'
 import { Transaction } from './transaction.ts'
 
 export interface KafkaLogOptions {
-  /** `host:port`, any of the cluster's: they name the others. */
+  /** `host:port` of some brokers. They tell the others. */
   readonly brokers: readonly string[]
   readonly clientId: string
   readonly processing: 'at_least_once' | 'exactly_once'
@@ -40,25 +40,25 @@ export interface KafkaLogOptions {
   readonly random: Random
   readonly ssl?: TlsOptions
   readonly sasl?: KafkaSignIn
-  /** Of the topics that are made; else the brokers' own default. */
+  /** Replicas of topics that are made. Default: the brokers'. */
   readonly replicationFactor?: number
-  /** What the topics that are made take; else the brokers' own default, about 1 MiB. */
+  /** The largest record in topics that are made, in bytes. Default: the brokers', about 1 MiB. */
   readonly maxRecordBytes?: number
   /**
-   * Which of an application's processes this is: transactions are kept apart by it, and one that comes back under its name ends what
-   * it had left open. Another name each time where none is given.
+   * The name of this process among those of an application. Its transactions are named after it: a process that starts again under its name ends the
+   * transactions that it had left open. Default: a new name at each start.
    */
   readonly instance?: string
   readonly transactionTimeoutMs?: number
   readonly sessionTimeoutMs?: number
   readonly heartbeatIntervalMs?: number
   readonly rebalanceTimeoutMs?: number
-  /** How long records wait for others to go with. */
+  /** The time in ms that records wait for others to share a request with. */
   readonly lingerMs?: number
   readonly deliveryTimeoutMs?: number
-  /** Read ahead, a consumer. */
+  /** Bytes that a consumer reads ahead. */
   readonly maxAheadBytes?: number
-  /** Bytes that may wait to be written before gateways are told to refuse. */
+  /** Bytes that may wait to be written. At this bound gateways refuse requests. */
   readonly maxPendingBytes?: number
 }
 
@@ -66,14 +66,14 @@ export type KafkaSignIn =
   | { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
   | { readonly mechanism: 'oauthbearer'; readonly token: () => string | Promise<string> }
 
-/** A Kafka cluster as the log: records are on the brokers, positions with them, state in changelogs. */
+/** Opens a Kafka cluster as the log: brokers store records and positions, and changelogs store state. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   const { clientId, ssl, sasl } = options
   const connections = new Connections({ clientId, ...(ssl === undefined ? {} : { ssl }), ...(sasl === undefined ? {} : { sasl: signIn(sasl) }) })
   return openLogOn(new PlatformaticClient(connections), { ...options, transactions: connections })
 }
 
-/** On whichever client. `transactions`: null where it has none that are fenced by member (KIP-447). */
+/** Opens a log on any client. `transactions`: null where the client has none that brokers fence by member (KIP-447). */
 export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }): Promise<Log> {
   if (options.processing === 'exactly_once' && options.transactions === null) {
     throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
@@ -133,7 +133,7 @@ class KafkaLog implements Log {
     return { pendingBytes, maxPendingBytes: this.#options.maxPendingBytes ?? defaultPendingBytes }
   }
 
-  /** Some broker answers. */
+  /** Throws WAGGLE_LOG_UNREACHABLE where no broker answers, and WAGGLE_NOT_PERMITTED where brokers refuse the sign-in. */
   async reach(): Promise<void> {
     try {
       await this.#cluster.refresh()
@@ -243,7 +243,7 @@ class KafkaLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
-    // What they were to read to its end is not read.
+    // Readers fail instead of ending: they have not read everything.
     for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
@@ -256,7 +256,7 @@ class KafkaLog implements Log {
     return Math.min(defaultBatchBytes, this.#options.maxRecordBytes ?? defaultBatchBytes)
   }
 
-  /** The name of one that was fenced is taken over, so that what it had left open ends. */
+  /** The lowest free number for a producer's name. A fenced producer's name is used again, which ends its open transaction. */
   #freeNumber(group: string): number {
     const names = new Set(this.#taskProducers.values())
     for (let number = 0; ; number++) if (!names.has(`${group}-${this.#instance}-${number}`)) return number
@@ -292,5 +292,5 @@ const signInNext = 'Correct the user and password (or token) for Kafka.'
 const maxNoteBytes = 4096
 const defaultAheadBytes = 64 * 1024 * 1024
 const defaultPendingBytes = 64 * 1024 * 1024
-/** Under the brokers' default for max.message.bytes. */
+/** Below the brokers' default for max.message.bytes. */
 const defaultBatchBytes = 1_000_000

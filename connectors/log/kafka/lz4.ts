@@ -1,13 +1,13 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/** Inflates LZ4 frames. Throws RangeError where they are none, are cut off, or inflate to more than `maxBytes`. */
+/** Inflates LZ4 frames. Throws RangeError for bytes that are no frames, are cut off, or inflate to more than `maxBytes`. */
 export function inflateLz4(data: Buffer, maxBytes: number): Buffer {
   const inflated = new InflatedBytes(data.length * 4, maxBytes)
   for (let at = 0; at < data.length; ) at = inflateFrame(data, at, inflated)
   return inflated.done()
 }
 
-/** Returns where the frame ends. Its checksums are not looked at: the batch around it has its own. */
+/** Returns the index of the frame's end. Its checksums are ignored: the batch around it has its own. */
 function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): number {
   if (data.readUInt32LE(start) !== frameMagic) throw new RangeError('it is no LZ4 frame')
   const flags = data.readUInt8(start + 4)
@@ -30,7 +30,7 @@ function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): num
 
 function inflateBlock(block: Buffer, inflated: InflatedBytes): void {
   let at = 0
-  /** A length of 15 goes on in the bytes behind it. */
+  /** A nibble of 15 means that the length continues in the following bytes. */
   const lengthOf = (nibble: number): number => {
     let length = nibble
     if (nibble === 15) {
@@ -48,7 +48,7 @@ function inflateBlock(block: Buffer, inflated: InflatedBytes): void {
     if (at + literals > block.length) throw new RangeError('LZ4 literals are cut off')
     inflated.append(block.subarray(at, at + literals))
     at += literals
-    // The last sequence has literals alone.
+    // The last sequence has only literals.
     if (at === block.length) return
     const back = block.readUInt16LE(at)
     at += 2

@@ -14,7 +14,7 @@ export const noMember: GroupMembership = { memberId: '', generation: -1, instanc
 
 export type CommittedPosition = TopicPartition & Position
 
-/** The committed positions of a group, null where there is none; waits for transactions that are about to change them (KIP-447). */
+/** The committed positions of a group, each null where there is none. Waits for open transactions that may change them (KIP-447). */
 export function committedOffsets(cluster: Cluster, group: string, partitions: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
   return cluster.retry(`The positions of ${group} cannot be read`, () =>
     cluster.withCoordinator('group', group, async (broker) => {
@@ -29,7 +29,7 @@ export function committedOffsets(cluster: Cluster, group: string, partitions: re
   )
 }
 
-/** Throws what the first partition that was refused was refused with. */
+/** Commits positions. Throws the error of the first partition that was refused. */
 export async function commitOffsets(
   cluster: Cluster,
   { broker, group, member }: { readonly broker: Broker; readonly group: string; readonly member: GroupMembership },
@@ -39,7 +39,7 @@ export async function commitOffsets(
   for (const { topic, partition, errorCode } of answers) expectNone(errorCode, `${topic} ${partition}`)
 }
 
-/** As OffsetCommit and TxnOffsetCommit want them. */
+/** Positions in the form of OffsetCommit and TxnOffsetCommit. */
 export function offsetTopics(positions: readonly CommittedPosition[]) {
   return [...Map.groupBy(positions, ({ topic }) => topic)].map(([name, ones]) => ({
     name,
@@ -79,7 +79,7 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-/** Deletes what is before these offsets, at each partition's leader. */
+/** Deletes the records before these offsets, at each partition's leader. */
 export function deleteRecordsBefore(cluster: Cluster, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
   return cluster.retry('Records that are done cannot be deleted', async () => {
     await cluster.refresh(places.map(({ topic }) => topic))

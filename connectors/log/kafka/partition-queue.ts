@@ -2,7 +2,7 @@ import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts
 import { Batch, type BatchSet, type ProducerIdentity } from './batch.ts'
 import { RecordBatchWriter } from './record-batch-writer.ts'
 
-/** What is to be written to one partition, in order, numbered as the batches of one producer after another. */
+/** The batches to write to one partition, in order. They are numbered as batches of one producer identity after another. */
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
@@ -10,12 +10,12 @@ export class PartitionQueue {
   isEnlisting = false
   failures = 0
   retryAtMs = 0
-  /** Since when brokers have said that there is no such topic; null where they know it. */
+  /** The time since when brokers have not known the topic; null while they know it. */
   unknownSinceMs: number | null = null
   #batches: Batch[] = []
-  /** Less where the topic takes less. */
+  /** The largest batch. It becomes smaller where the topic takes less. */
   #maxBatchBytes: number
-  /** Who wrote what went last: whoever is asked for meanwhile has no part in a batch that may be in the log already. */
+  /** The producer identity of the batch that was sent last. A batch that may be in the log keeps it, whatever identity is current. */
   #identity: ProducerIdentity | null = null
   #sequence = 0
 
@@ -25,7 +25,7 @@ export class PartitionQueue {
     this.#maxBatchBytes = maxBatchBytes
   }
 
-  /** The one to be sent next, or on its way. */
+  /** The batch to send next, or that is being sent. */
   get head(): Batch | undefined {
     return this.#batches[0]
   }
@@ -38,7 +38,7 @@ export class PartitionQueue {
     return this.#identity
   }
 
-  /** The last batch where it took it; one that is full takes nothing more. */
+  /** The last batch, with the record added to it; null where it cannot take the record. A batch that is full is closed. */
   appendToLast(record: ProducerRecord, set: BatchSet): Batch | null {
     const last = this.#batches.at(-1)
     if (last === undefined || last.set !== set || last.isClosed) return null
@@ -56,8 +56,8 @@ export class PartitionQueue {
   }
 
   /**
-   * The head's bytes as they go to the broker. What was sent before goes again as whom it was sent, so that a broker that has it
-   * knows it; only what never was takes its number from `identity`.
+   * The head's bytes for the broker. A batch that was sent before keeps its identity and number, so that a broker that has stored it recognises it. A new one
+   * gets its number from `identity`.
    */
   seal(identity: ProducerIdentity, { isTransactional }: { readonly isTransactional: boolean }): Buffer {
     const batch = this.#batches[0]
@@ -72,7 +72,7 @@ export class PartitionQueue {
     return batch.writer.seal({ ...(this.#identity ?? identity), sequence: batch.sequence, isTransactional })
   }
 
-  /** The head is not in the log: the next one takes its number. */
+  /** Takes the head's number back, because it is not in the log. The next batch gets this number. */
   unnumber(): void {
     const batch = this.#batches[0]
     if (batch === undefined || batch.sequence === null) return
@@ -80,7 +80,7 @@ export class PartitionQueue {
     batch.sequence = null
   }
 
-  /** The topic takes less than brokers usually do: half as much from now on, as often as it takes. */
+  /** Divides the head, which was too large for the topic, and halves the largest size of later batches. May be called repeatedly. */
   divide(): { readonly batch: Batch; readonly parts: readonly Batch[] } {
     const [batch] = this.#batches
     if (batch === undefined) throw new Error('an empty queue has nothing to divide')

@@ -6,7 +6,7 @@ import { FetchedPartition } from './fetched-partition.ts'
 import type { Fetcher } from './fetcher.ts'
 import { edgeOffsets } from './offsets.ts'
 
-/** Reads one partition ahead, without a group; all readers of a log share their requests. */
+/** Reads one partition ahead, without a group. All readers of a log share their requests. */
 export class PartitionReader implements Reader {
   readonly ready: Promise<void>
   readonly #fetcher: Fetcher
@@ -35,7 +35,7 @@ export class PartitionReader implements Reader {
     this.#onGap = onGap ?? null
     this.#fetched = new FetchedPartition(topic, partition)
     this.ready = this.#start(from)
-    // Who reads is told.
+    // The one who reads gets the failure.
     this.ready.catch(() => {})
   }
 
@@ -43,7 +43,7 @@ export class PartitionReader implements Reader {
     return this.#fetched
   }
 
-  /** Something came, or not for now. */
+  /** Records came, or a broker answered that there are none at the moment. */
   notify(): void {
     this.#wake?.()
   }
@@ -53,7 +53,7 @@ export class PartitionReader implements Reader {
     this.notify()
   }
 
-  /** What it stood at is not kept: it goes on with what is, where it may, after what came before that. */
+  /** Goes on at the start of the partition, and reports the gap. A reader that must read everything fails instead. Fetched records are read first. */
   async outOfRange(): Promise<void> {
     if (!this.#fetched.isEmpty) return
     if (this.#whole !== null) return this.fail(recordsGone(this.#fetched))
@@ -68,7 +68,7 @@ export class PartitionReader implements Reader {
     }
   }
 
-  /** Whoever wants all of it is told that it is not there. */
+  /** Reports offsets without readable records. A reader that must read everything fails. */
   unreadable(gap: Gap, cause: Error): void {
     if (this.#whole === null) this.#onGap?.(gap, cause)
     else this.fail(toWaggleError(cause, `Partition ${gap.partition} of ${gap.topic} cannot be read`))
@@ -111,7 +111,7 @@ export class PartitionReader implements Reader {
     if (!this.#closed && offset < this.#to) this.#fetcher.add(this.#fetched)
   }
 
-  /** What has come since may be of a topic that was made anew under this name. */
+  /** True where the topic was made again under its name, so that fetched records may be of the new topic. */
   get #isAnother(): boolean {
     const wanted = this.#whole?.topicId ?? null
     const known = this.#cluster.topicIdOf(this.#fetched.topic)

@@ -20,7 +20,7 @@ import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, 
 import type { Connections, RawRequest } from './connections.ts'
 import { type GroupMembership, offsetTopics } from './offsets.ts'
 
-/** The requests of `@platformatic/kafka`. */
+/** Kafka requests through `@platformatic/kafka`. */
 export class PlatformaticClient implements KafkaClient {
   readonly name = '@platformatic/kafka'
   readonly hasStaticMembers = true
@@ -38,7 +38,7 @@ export class PlatformaticClient implements KafkaClient {
       controller: controllerId,
       topics: topics.map(({ name, topicId, isInternal, errorCode, partitions }) => ({
         name: name ?? '',
-        // Zeros where brokers know of none.
+        // Brokers without topic ids answer zeros.
         id: /[^0-]/.test(topicId) ? topicId : '',
         isInternal,
         errorCode,
@@ -106,7 +106,7 @@ export class PlatformaticClient implements KafkaClient {
     )
   }
 
-  /** Waits for transactions that are about to change them (KIP-447). */
+  /** Waits for open transactions that may change the positions (KIP-447). */
   async fetchOffsets({ lane, broker }: At, group: string, places: readonly TopicPartition[]) {
     const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([name, ones]) => ({
       name,

@@ -10,17 +10,17 @@ export interface AbortedTransaction {
   readonly firstOffset: number
 }
 
-/** One partition's share of a fetch. */
+/** The bytes of one partition in the answer to a fetch. */
 export interface FetchedBytes {
   readonly bytes: Buffer
   readonly aborted: readonly AbortedTransaction[]
-  /** The offset that was asked for: a batch may begin before it. */
+  /** The requested offset. A batch may begin before it. */
   readonly from: number
 }
 
 /**
- * The batches that have records for a reader: what is aborted, control records and what was cut off are left out. `next` is the
- * offset to ask for next. CORRUPT_MESSAGE where a batch is not what its producer wrote, or none of them leads on.
+ * Finds the batches with records for a reader. Aborted batches, control records and a batch that is cut off are left out. `next` is the next offset to fetch.
+ * Throws CORRUPT_MESSAGE where a batch differs from the one that its producer wrote, or where no batch leads to a later offset.
  */
 export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly batches: readonly RecordBatchReader[]; readonly next: number } {
   const batches: RecordBatchReader[] = []
@@ -32,7 +32,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     const end = at + 12 + bytes.readInt32BE(at + 8)
     const baseOffset = readInt64(bytes, at)
     if (end < at + headerBytes) throw damaged(baseOffset, 'it is shorter than its header')
-    // Brokers send the first batch whole: asking again would give the same part for ever.
+    // Brokers send the first batch whole, so asking again would return the same part for ever.
     if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
     if (end > bytes.length) break
     isAnyWhole = true
@@ -50,7 +50,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
           dropped.add(first.producerId)
           toCome.shift()
         }
-        // A marker ends what its producer had aborted.
+        // A marker ends the aborted transaction of its producer.
         if (isDropped) dropped.delete(producerId)
         else isDropped = dropped.has(producerId)
       }
@@ -62,7 +62,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
   return { batches, next }
 }
 
-/** Checks the magic byte, the checksum and the counts of the header. */
+/** Checks the magic byte, the checksum and the counts in a batch's header. */
 function expectSound(batch: Buffer, baseOffset: number): void {
   if (batch.readInt8(16) !== 2) throw damaged(baseOffset, `its format is version ${batch.readInt8(16)}`)
   const sum = crc32c(Writer.create().append(batch.subarray(21)).dynamicBuffer)
@@ -78,13 +78,13 @@ function damaged(baseOffset: number, detail: string, cause?: unknown): BrokerErr
   return new BrokerError('CORRUPT_MESSAGE', `the batch at offset ${baseOffset} is damaged: ${detail}`, cause)
 }
 
-/** Decodes the records of one batch as they are asked for. */
+/** Decodes the records of one batch on demand. */
 export class RecordBatchReader {
   readonly bytes: number
   readonly #baseOffset: number
   readonly #from: number
   readonly #baseTimestamp: number
-  /** All records' where the broker stamps them. */
+  /** The timestamp of all records where the broker sets it; null where producers do. */
   readonly #appendTime: number | null
   readonly #isCompressed: number
   #buffer: Buffer
@@ -111,17 +111,17 @@ export class RecordBatchReader {
     return this.#left === 0
   }
 
-  /** The first offset that was not read. */
+  /** The next offset to read. */
   get next(): number {
     return Math.max(this.#next, this.#from)
   }
 
-  /** The first offset behind the batch. */
+  /** The first offset after the batch. */
   get end(): number {
     return this.#lastOffset + 1
   }
 
-  /** Adds the next records, at most `count`. Throws BrokerError where the producer wrote no records: another try reads the same bytes. */
+  /** Adds the next records, at most `count`. Throws BrokerError where the bytes are no records; another fetch would return the same bytes. */
   readInto(records: LogRecord[], count: number): void {
     if (this.#at === headerBytes && this.#isCompressed !== 0) this.#decompress()
     const buffer = this.#buffer
@@ -170,7 +170,7 @@ export class RecordBatchReader {
   }
 
   #headers(buffer: Buffer, count: number, end: number): Header[] {
-    // Each header takes two bytes at the least.
+    // Each header takes at least two bytes.
     if (count < 0 || count > (end - this.#at) / 2) throw damaged(this.#baseOffset, `a record announces ${count} headers`)
     const headers: Header[] = []
     for (let left = count; left > 0; left--) {
@@ -183,7 +183,7 @@ export class RecordBatchReader {
     return headers
   }
 
-  /** Zigzag; past 28 bits with the arithmetic of doubles. */
+  /** A zigzag varint. Past 28 bits it is computed with doubles. */
   #varint(): number {
     const buffer = this.#buffer
     let byte = buffer[this.#at++] ?? 0

@@ -17,7 +17,7 @@ interface Waiter {
   reject(error: WaggleError): void
 }
 
-/** Each record for itself: those of one turn of the event loop go together. */
+/** Sends records without a commit. The records of one turn of the event loop share a batch. */
 export class RecordProducer implements Producer, BatchSet {
   readonly maySend = true
   readonly #options: RecordProducerOptions
@@ -59,7 +59,7 @@ export class RecordProducer implements Producer, BatchSet {
     for (const { reject } of this.#take(batch)) reject(error)
   }
 
-  /** What was sent arrives first. */
+  /** Waits until all records that were sent have arrived, then closes. */
   async close(): Promise<void> {
     this.#sender.flush()
     if (this.#waiters.size > 0 && !this.#options.cluster.isClosed) await new Promise<void>((resolve) => this.#idle.push(resolve))

@@ -3,8 +3,8 @@ import { RecordRefused } from '../../../topology/waggle-error.ts'
 import { batchBytesOf } from './record-batch-writer.ts'
 
 /**
- * Sizes that the brokers have just refused, a topic each. A record that is as large is refused where it is appended, which says whose it is; a
- * broker would refuse its batch, and with it a commit that belongs to many records. Forgotten after a minute: the topic may take more by then.
+ * Sizes of records that brokers have just refused, by topic. A record of that size or more is refused when it is appended, where its origin is known. A
+ * broker would refuse the whole commit with it. A size is forgotten after a minute, because the topic may take more by then.
  */
 export class RefusedSizes {
   readonly #clock: Clock
@@ -14,12 +14,12 @@ export class RefusedSizes {
     this.#clock = clock
   }
 
-  /** The brokers refused a batch of this size that held one record. */
+  /** Notes that a broker has refused a batch of this size that held one record. */
   add(topic: string, bytes: number): void {
     this.#byTopic.set(topic, { bytes, untilMs: this.#clock.elapsedMs() + keptMs })
   }
 
-  /** Throws `RecordRefused` where the record's topic has just refused one that was no larger. */
+  /** Throws `RecordRefused` for a record of at least the size that its topic has just refused. */
   check(record: ProducerRecord): void {
     if (this.#byTopic.size === 0) return
     const refused = this.#byTopic.get(record.topic)

@@ -5,13 +5,13 @@ import { type Cluster, mainLane } from './cluster.ts'
 import { edgeOffsets } from './offsets.ts'
 
 export interface NewTopicOptions {
-  /** Null: the brokers' own default. */
+  /** Null: the brokers' default. */
   readonly replicationFactor: number | null
-  /** Null: the brokers' own default. */
+  /** Bytes; null: the brokers' default. */
   readonly maxRecordBytes: number | null
 }
 
-/** Makes what is missing and looks at what is there. Several processes may do so at once: who comes second finds it made. */
+/** Creates missing topics and checks existing ones. Several processes may do so at once: the others then find the topic made. */
 export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: NewTopicOptions): Promise<void> {
   if (specs.length === 0) return
   const names = specs.map(({ name }) => name)
@@ -61,7 +61,7 @@ export async function topicInfo(cluster: Cluster, name: string): Promise<TopicIn
 interface TopicSettings {
   readonly cleanup: TopicSpec['cleanup']
   readonly retentionMs: number | null
-  /** As the brokers say them. */
+  /** All settings as the brokers report them. */
   readonly all: ReadonlyMap<string, string>
 }
 
@@ -69,7 +69,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
   const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {}, asked = {} }) => {
     const configs = new Map([
       ['cleanup.policy', cleanup],
-      // Records carry the time of what happened, or of a host whose clock is wrong: neither is a reason to stop (KIP-937).
+      // A record has the time of its event, or of a host whose clock is wrong. Neither is a reason for brokers to refuse it (KIP-937).
       ['message.timestamp.after.max.ms', anyTime],
       ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
       ...(maxRecordBytes === null ? [] : [['max.message.bytes', String(maxRecordBytes + batchOverheadBytes)] as const]),
@@ -94,7 +94,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
   }
 }
 
-/** What no other try will change, in words. */
+/** Throws a WaggleError for an error that another try would not change. */
 function refuse(name: string, error: string, detail?: string | null): void {
   if (error === 'INVALID_REPLICATION_FACTOR') {
     throw new WaggleError('WAGGLE_REPLICATION', {
@@ -123,7 +123,7 @@ async function settingsOf(cluster: Cluster, names: readonly string[], more: read
 
 interface Found extends Partial<TopicSettings> {
   readonly partitions: number
-  /** Of some of its partitions, where it is another number than `replicationFactor`. */
+  /** The number of replicas of partitions that have another than `replicationFactor`; null where all have it. */
   readonly replicas: number | null
   readonly replicationFactor: number | null
 }
@@ -141,7 +141,7 @@ function expectAlike(wanted: TopicSpec, { partitions, replicas, replicationFacto
   }
   if (cleanup === undefined || cleanup === 'compact' || retentionMs === undefined) return
   const { 'retention.ms': asked } = wanted.asked ?? {}
-  // What a changelog keeps longer than it must does no harm.
+  // A changelog that keeps records longer than its store needs does no harm.
   if (cleanup === 'compact,delete') {
     const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
     expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
@@ -165,11 +165,11 @@ function cleanupOf(policy: string): TopicSpec['cleanup'] {
 
 function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   const count = cluster.partitionsOf(topic)
-  // One that has fewer partitions is a mismatch, and nothing to wait for.
+  // A topic with fewer partitions is a mismatch, which waiting would not change.
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
 
 const anyTime = String(2n ** 63n - 1n)
 
-/** What a batch of one record has beside it. */
+/** Bytes of a batch of one record besides that record. */
 const batchOverheadBytes = 1024

@@ -11,7 +11,7 @@ export interface TransactionOptions {
   readonly cluster: Cluster
   readonly connections: Connections
   readonly transactionalId: string
-  /** The broker aborts what takes longer. */
+  /** The time after which the broker aborts an open transaction. */
   readonly timeoutMs: number
 }
 
@@ -25,7 +25,7 @@ export class Transaction implements Enlistment {
   readonly #partitions = new Set<string>()
   readonly #groups = new Set<string>()
   #identity: ProducerIdentity | null = null
-  /** What was asked for in one that was aborted is no part of the next. */
+  /** The number of aborts. An answer to a request from before an abort does not count for the next transaction. */
   #aborts = 0
   #identifying: Promise<ProducerIdentity> | null = null
 
@@ -37,10 +37,10 @@ export class Transaction implements Enlistment {
     this.#lane = { name: `${transactionalId} transaction`, requestTimeoutMs: 15_000 }
   }
 
-  /** At first it takes the name over, whoever had it, and what was open under it is aborted; later only if nobody else has. */
+  /** Gets the producer's id and epoch. The first call takes over the transactional id and aborts its open transaction. Later calls fail if another producer has it. */
   async identify(): Promise<ProducerIdentity> {
     if (this.#identity !== null) return this.#identity
-    // Twice would fence the first.
+    // A second request at the same time would fence the first.
     this.#identifying ??= this.#initialise({ producerId: -1n, epoch: -1 }).finally(() => {
       this.#identifying = null
     })
@@ -64,7 +64,7 @@ export class Transaction implements Enlistment {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
       const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
       const codes = resultsByTransaction.flatMap(({ topicResults }) => topicResults.flatMap(({ resultsByPartition }) => resultsByPartition))
-      // All or none: those that could have been are told as not attempted.
+      // Partitions are added all or none. The ones without an error of their own are reported as not attempted.
       const refused = codes
         .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
         .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
@@ -72,12 +72,12 @@ export class Transaction implements Enlistment {
       isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
       return isGone ? null : (error ?? null)
     })
-    // Whoever writes knows better than this for how long that may be.
+    // Not retried here: the sender knows for how long the topic may be missing.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     if (aborts === this.#aborts) for (const place of places) this.#partitions.add(placeName(place))
   }
 
-  /** A group's positions may become part of the transaction. */
+  /** Lets a group's positions become part of the transaction. */
   async enlistGroup(group: string): Promise<void> {
     if (this.#groups.has(group)) return
     const { producerId, epoch } = await this.identify()
@@ -88,7 +88,7 @@ export class Transaction implements Enlistment {
     if (aborts === this.#aborts) this.#groups.add(group)
   }
 
-  /** A group's positions become part of the transaction, checked against the member that commits them. */
+  /** Adds a group's positions to the transaction. The broker checks the member that commits them. */
   async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
     await this.enlistGroup(group)
     const { producerId, epoch } = await this.identify()
@@ -112,7 +112,7 @@ export class Transaction implements Enlistment {
     })
   }
 
-  /** All of it counts now. */
+  /** Commits the transaction: all of it counts now. */
   async end(): Promise<void> {
     if (!this.#isOpen || this.#identity === null) return
     await this.#endAs(this.#identity, { isCommitted: true })
@@ -120,19 +120,19 @@ export class Transaction implements Enlistment {
     this.#groups.clear()
   }
 
-  /** Nothing of it counts. Another epoch, so that what is still on its way does not either. */
+  /** Aborts the transaction: nothing of it counts. The new epoch keeps requests that are still on their way from counting. */
   async abort(): Promise<void> {
     const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
-    // Brokers as they were before KIP-890 take a new epoch in the middle of a transaction for another producer's. What has ended already needs none.
+    // The transaction ends first: brokers before KIP-890 take a new epoch during a transaction for another producer's. One that has ended already needs no end.
     if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()
   }
 
   async close(): Promise<void> {
-    // Else what was open would hold back readers until it times out.
+    // An open transaction would hold back readers until it times out.
     if (this.#isOpen && this.#identity !== null) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     await this.#connections.closeLanes((name) => name === this.#lane.name)
   }
@@ -168,7 +168,7 @@ export class Transaction implements Enlistment {
     return new Promise((resolve) => void this.#cluster.clock.after(delayMs, resolve))
   }
 
-  /** `work` says what it was refused with. */
+  /** Sends a request to the transaction's coordinator. `work` returns the name of an error, or null. */
   #ask(work: (broker: Broker) => Promise<string | null>): Promise<void> {
     return this.#retried('transaction', this.transactionalId, async (broker) => {
       const error = await work(broker)
@@ -184,8 +184,8 @@ export class Transaction implements Enlistment {
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown
-        // Markers are about to be written, or a broker verifies records of this transaction at the same moment, and tells this one a group's
-        // coordinator's error for it (KIP-890): as a rule that is a matter of a millisecond.
+        // Markers are being written, or a broker verifies records of this transaction at this moment and passes on the error of a group's coordinator
+        // (KIP-890). Both usually last a millisecond.
         const isAMoment = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
         if (isCoordinatorMoved(error) && !isAMoment) this.#cluster.forgetCoordinator(kind, key)
         if (isAMoment) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))

@@ -1,6 +1,6 @@
 import { BrokerError } from './broker-error.ts'
 
-/** Writes Kafka's primitive types into bytes that grow (the "flexible" encodings of KIP-482). */
+/** Writes Kafka's primitive types, in the "flexible" encodings of KIP-482, into a buffer that grows. */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(512)
   #at = 0
@@ -41,7 +41,7 @@ export class WireWriter {
     return this
   }
 
-  /** A compact array's length. */
+  /** The length of a compact array. */
   length(count: number): this {
     return this.uvarint(count + 1)
   }
@@ -78,7 +78,7 @@ export class WireWriter {
   }
 }
 
-/** Reads them again. BrokerError INVALID_ANSWER where bytes say that there is more than there is. */
+/** Reads Kafka's primitive types. Throws BrokerError INVALID_ANSWER where the bytes announce more than there is. */
 export class WireReader {
   readonly buffer: Buffer
   at = 0
@@ -117,7 +117,7 @@ export class WireReader {
     throw invalidAnswer('a length has more than 32 bits')
   }
 
-  /** A compact array's length; nothing for null. Each element takes a byte at the least. */
+  /** The length of a compact array; 0 for null. Each element takes at least one byte. */
   length(): number {
     const length = Math.max(0, this.uvarint() - 1)
     if (this.at + length > this.buffer.length) throw invalidAnswer(`${length} elements do not fit`)
@@ -129,19 +129,19 @@ export class WireReader {
     return bytes === null ? null : bytes.toString('utf8')
   }
 
-  /** No copy; empty for null. */
+  /** Bytes, not copied; empty for null. */
   bytes(): Buffer {
     return this.#compactBytes() ?? this.buffer.subarray(0, 0)
   }
 
-  /** An array's length as it was before KIP-482; nothing for null. */
+  /** The length of an array before KIP-482; 0 for null. */
   count(): number {
     const count = Math.max(0, this.int32())
     if (this.at + count > this.buffer.length) throw invalidAnswer(`${count} elements do not fit`)
     return count
   }
 
-  /** Text as it was before KIP-482. */
+  /** Text as encoded before KIP-482. */
   plainText(): string {
     return this.raw(Math.max(0, this.int16())).toString('utf8')
   }
@@ -167,7 +167,7 @@ export class WireReader {
     return length < 0 ? null : this.raw(length)
   }
 
-  /** Where the next bytes begin; they count as read. */
+  /** Marks bytes as read and returns their index. */
   #past(bytes: number): number {
     const start = this.at
     if (start + bytes > this.buffer.length) throw invalidAnswer(`it ends ${start + bytes - this.buffer.length} bytes early`)
@@ -180,7 +180,7 @@ function invalidAnswer(why: string): BrokerError {
   return new BrokerError('INVALID_ANSWER', `a broker’s answer cannot be read: ${why}`)
 }
 
-/** Offsets and times: whole numbers that a double holds. */
+/** An offset or a time: a whole number that a double holds exactly. */
 export function readInt64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4)
 }

@@ -1,6 +1,6 @@
 import { BrokerError } from '../kafka/broker-error.ts'
 
-/** An answer that kafkajs decoded, which has no types: what is not as it should be is an error here and not later. */
+/** An answer that kafkajs decoded, which has no types. A field of the wrong type throws here, and not later. */
 export class KafkaAnswer {
   readonly #fields: Readonly<Record<string, unknown>>
 
@@ -45,7 +45,7 @@ export class KafkaAnswer {
     return value.map((one) => fields(one) ?? this.#wrong(name))
   }
 
-  /** How many there are of it. */
+  /** The length of a list. */
   count(name: string): number {
     const value = this.#fields[name]
     return Array.isArray(value) ? value.length : this.#wrong(name)

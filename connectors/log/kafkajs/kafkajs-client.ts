@@ -7,7 +7,7 @@ import type { GroupMembership } from '../kafka/offsets.ts'
 import { fields, type KafkaAnswer } from './kafkajs-answer.ts'
 import { KafkaJsConnections } from './kafkajs-connections.ts'
 
-/** The requests of `kafkajs`. */
+/** Kafka requests through `kafkajs`. */
 export class KafkaJsClient implements KafkaClient {
   readonly name = 'kafkajs'
   readonly hasStaticMembers = false
@@ -51,7 +51,7 @@ export class KafkaJsClient implements KafkaClient {
     const wanted = topics.map(({ name, partitions, replicationFactor, settings }) => ({
       topic: name,
       numPartitions: partitions,
-      // These requests are older than the brokers' own default.
+      // This version of the request cannot ask for the brokers' default replication factor.
       replicationFactor: replicationFactor < 0 ? Math.min(usualReplicas, this.#brokers) : replicationFactor,
       configEntries: settings,
     }))

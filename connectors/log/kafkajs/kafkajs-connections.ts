@@ -12,7 +12,7 @@ import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 
 type ConnectOptions = Pick<KafkaLogOptions, 'clientId' | 'ssl' | 'sasl'>
 
-/** kafkajs' connections, a broker and lane, and its requests by name. */
+/** kafkajs' connections, one for each broker and lane, and its requests by name. */
 export class KafkaJsConnections {
   readonly #options: ConnectOptions
   readonly #open = new Map<string, { readonly lane: string; readonly broker: KafkaJsBroker; readonly ready: Promise<KafkaJsBroker> }>()
@@ -22,7 +22,7 @@ export class KafkaJsConnections {
     this.#options = options
   }
 
-  /** The answer as kafkajs decodes it, before it looks for errors in it: those of one thing would hide what is said of others. */
+  /** The decoded answer, before kafkajs checks it for errors: an error of one item would hide the results of the others. */
   async ask(at: At, name: string, parameters: object): Promise<unknown> {
     const broker = await this.#connect(at)
     const apiKey = apiKeys[name]
@@ -36,7 +36,7 @@ export class KafkaJsConnections {
 
   async raw<T>(at: At, { key, version, payload, parse }: RawRequest<T>): Promise<T> {
     const broker = await this.#connect(at)
-    // kafkajs writes the older header, without the tags that these versions have in it, and gives the answer with them.
+    // kafkajs writes the older header without tags, which these versions need. So the tags go before the body, and are taken off the answer.
     const bytes = Buffer.concat([noTags, ...payload])
     const request = { apiKey: key, apiVersion: version, apiName: `${key}`, encode: async () => new Encoder(bytes.length).writeBuffer(bytes) }
     const response = { decode: async (answer: Buffer) => parse(answer.subarray(noTags.length)), parse: async (decoded: T) => decoded }

@@ -1,4 +1,4 @@
-/** What kafkajs 2.2.4 has under its clients: connections to one broker, and the requests it can encode. It ships no types for them. */
+/** The parts of kafkajs 2.2.4 beneath its clients: a connection to one broker, and the requests that it can encode. kafkajs ships no types for them. */
 
 declare module 'kafkajs/src/network/connectionPool.js' {
   export default class ConnectionPool {
@@ -28,7 +28,7 @@ declare module 'kafkajs/src/broker/index.js' {
   export default class Broker {
     constructor(options: { readonly connectionPool: ConnectionPool; readonly logger: unknown; readonly authenticationTimeout: number })
     readonly connectionPool: ConnectionPool
-    /** The newest version of a request that the broker has too. */
+    /** Finds the newest version of a request that both kafkajs and the broker support. */
     readonly lookupRequest: (apiKey: number, definitions: Definitions) => (parameters: object) => Encoded
     connect(): Promise<void>
     disconnect(): Promise<void>

@@ -1,18 +1,18 @@
 import type { Position, ReadOptions, RecordRun, Subscription, TopicInfo, TopicPartition, TopicSpec } from '../../../processor/ports.ts'
 import type { Header } from '../../../topology/record.ts'
 
-/** What the end that has the log does for the one that has not. Numbers name consumers, producers and readers. */
+/** Calls that the end with the log serves for the end without it. Numbers name consumers, producers and readers. */
 export interface LogCalls {
   createTopics(specs: readonly TopicSpec[]): void
   topic(name: string): TopicInfo | null
   topics(argument: null): readonly string[]
 
   subscribe(subscription: RemoteSubscription): number
-  /** Answers as soon as there is something: records, or news of what there is. */
+  /** Answers as soon as there are records, or a change of partitions that have more. */
   poll(argument: { readonly consumer: number; readonly maxRecords: number }): PolledRuns
   pause(argument: ConsumerPartitions): void
   resume(argument: ConsumerPartitions): void
-  /** Runs that are on their way bear an older number than this, and are not wanted any more. */
+  /** Moves a consumer. Runs with a lower number of seeks were read before this call and are not wanted any more. */
   seek(argument: TopicPartition & { readonly consumer: number; readonly offset: number; readonly seeks: number }): void
   committed(argument: TopicPartition & { readonly consumer: number }): Position | null
   closeConsumer(consumer: number): void
@@ -26,17 +26,17 @@ export interface LogCalls {
   read(options: Omit<ReadOptions, 'onGap'>): number
   deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): void
   readerReady(reader: number): void
-  /** Null where it has ended. */
+  /** The next run of a reader; null where the reader has ended. */
   readNext(reader: number): RecordRun | null
   closeReader(reader: number): void
 }
 
 export type RemoteSubscription = Pick<Subscription, 'group' | 'topics' | 'offsetReset'> & {
-  /** It has an `outOfRange`. */
+  /** True where the subscription has an `outOfRange`. */
   readonly asksOutOfRange: boolean
 }
 
-/** What the end without the log is asked: it answers within a `poll` of its own. */
+/** Calls that the end without the log serves. It answers them within a `poll` of its own. */
 export interface ListenerCalls {
   assigned(argument: ConsumerPartitions): void
   revoked(argument: ConsumerPartitions): void
@@ -50,9 +50,9 @@ export interface ConsumerPartitions {
 }
 
 export interface PolledRuns {
-  /** See `record-wire.ts`. */
+  /** Runs as `record-wire.ts` packs them. */
   readonly runs: Uint8Array<ArrayBuffer>
-  /** Partitions that have a record more than was ever polled. Only told where a consumer reads several topics. */
+  /** Partitions that have records beyond those polled. Sent only where a consumer reads several topics. */
   readonly more: readonly TopicPartition[]
 }
 
@@ -65,7 +65,7 @@ export interface PackedRecord extends TopicPartition {
 
 export interface PackedCommit {
   readonly producer: number
-  /** See `record-wire.ts`; topics are places in `topics`. */
+  /** Records as `record-wire.ts` packs them. A topic is an index into `topics`. */
   readonly records: Uint8Array<ArrayBuffer>
   readonly topics: readonly string[]
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]

@@ -2,12 +2,12 @@ import { type ChangelogRecord, Handed, type LogRecord, type ProducerRecord, type
 import { type Header, noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from '../embedded/byte-writer.ts'
 
-/** A run on its way, with how often its reader had asked for another offset when it was read. */
+/** A run to send, with the number of seeks that its reader had made when it was read. */
 export interface SentRun extends RecordRun {
   readonly seeks: number
 }
 
-/** Each run: `topic │ partition u32 │ seeks u32 │ count u32`, then its records: `offset f64 │ timestamp f64 │ key │ value │ headers`. */
+/** Packs runs. Each is `topic │ partition u32 │ seeks u32 │ count u32`, then its records: `offset f64 │ timestamp f64 │ key │ value │ headers`. */
 export function packRuns(runs: readonly SentRun[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter()
   writer.u32(runs.length)
@@ -33,7 +33,7 @@ export function unpackRuns(bytes: Uint8Array): readonly SentRun[] {
   })
 }
 
-/** The records of a commit, packed while they are appended: nothing of them is kept as an object. */
+/** The records of a commit. They are packed as they are appended, so that none is kept as an object. */
 export class PackedRecords {
   readonly topics: string[] = []
   readonly #places = new Map<string, number>()
@@ -66,7 +66,7 @@ export function* unpackRecords(bytes: Uint8Array, topics: readonly string[]): It
   while (!reader.isAtEnd) yield { topic: topics[reader.u32()] ?? '', partition: reader.u32(), ...readRecord(reader) }
 }
 
-/** Each change: `task │ store │ count u32`, then keys and values. Changelogs stay behind: a log over a port keeps state itself. */
+/** Packs changes. Each is `task │ store │ count u32`, then keys and values. Changelogs are left out: a log behind a port keeps state itself. */
 export function packState(changes: readonly StoreChange[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter()
   for (const { task, store, entries } of changes) {
@@ -110,7 +110,7 @@ function readRecord(reader: ByteReader): Omit<LogRecord, 'offset'> {
   return { timestamp, key, value, headers }
 }
 
-/** In memory of their own, so that it can be handed over. */
+/** A copy in its own memory, which can be moved to another thread. */
 function ownBytes(writer: ByteWriter): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(writer.length)
   bytes.set(writer.done())

@@ -12,7 +12,7 @@ interface RemoteConsumerOptions {
   closed(): void
 }
 
-/** What the other end waits for an answer to, within a poll there: it is heard within a poll here. */
+/** A notice about partitions from the other end. It arrives within a poll there, which waits for the answer, and is heard within a poll here. */
 interface Told {
   readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]
@@ -20,20 +20,20 @@ interface Told {
   failed(error: unknown): void
 }
 
-/** A partition as it is known here. */
+/** A partition of this consumer. */
 interface Known {
-  /** What came and was not given out. */
+  /** Runs that have arrived and that no poll has given out. */
   runs: (readonly LogRecord[])[]
   paused: boolean
-  /** As of the last word of the other end. */
+  /** True where the partition has more records, as the other end last said. */
   hasMore: boolean
-  /** How often it was set to another offset: runs from before are on their way still. */
+  /** How often the offset was set. Runs that were read before the last time may still arrive. */
   seeks: number
 }
 
 /**
- * A member of a group at the end of the port that has no log. One poll there is always on its way while there is room here, so
- * records are here before they are asked for.
+ * A member of a group at the end of a port that has no log. While there is room here, one poll at the other end is always open, so that records arrive
+ * before they are asked for.
  */
 export class RemoteConsumer implements Consumer {
   readonly #number: number
@@ -71,7 +71,7 @@ export class RemoteConsumer implements Consumer {
     for (const one of partitions) {
       const known = this.#of(one)
       known.paused = true
-      // Nobody tells of what comes while it is paused: who wants to know must resume it.
+      // A paused partition gets no news, so it may have more records when it is resumed.
       known.hasMore = true
     }
     this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
@@ -109,7 +109,7 @@ export class RemoteConsumer implements Consumer {
     return this.#options.outOfRange?.(place, offset) ?? Promise.reject(closedError())
   }
 
-  /** Settles when it was heard, in the next poll. */
+  /** Settles once the next poll has told the listener. */
   tell(kind: keyof AssignmentListener, partitions: readonly TopicPartition[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedError())
     return new Promise((done, failed) => {
@@ -120,7 +120,7 @@ export class RemoteConsumer implements Consumer {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    // The poll that waits for an answer ends there, and takes nothing any more.
+    // A poll at the other end that waits for the answer ends with this error, and takes no more records.
     for (const { failed } of this.#told) failed(closedError())
     this.#told = []
     this.#options.closed()
@@ -142,12 +142,12 @@ export class RemoteConsumer implements Consumer {
       await this.#options.listener[kind](partitions)
     } finally {
       if (kind !== 'assigned') for (const one of partitions) Object.assign(this.#of(one), { runs: [], paused: false, hasMore: false })
-      // It was heard, also where it failed here: whoever polls here hears of that.
+      // The other end gets its answer even where the listener failed: the poll here throws that failure.
       done()
     }
   }
 
-  /** Has the next records sent, while there is room for them. */
+  /** Requests the next records while there is room for them. */
   #ask(): void {
     if (this.#isAsking || this.#isClosed || this.#buffered() >= maxBufferedRecords) return
     this.#isAsking = true
@@ -194,7 +194,7 @@ export class RemoteConsumer implements Consumer {
     return taken
   }
 
-  /** Of partitions that are not paused: what others hold must not keep these from getting more. */
+  /** Records of partitions that are not paused. Records of paused ones do not count, so that they cannot keep the others from getting more. */
   #buffered(): number {
     let records = 0
     for (const { paused, runs } of this.#known.values()) if (!paused) for (const run of runs) records += run.length
@@ -229,7 +229,7 @@ export class RemoteConsumer implements Consumer {
   }
 }
 
-/** What was given may be more than a name, which cannot be cloned (a task's queue). */
+/** Topic and partition alone: the argument may be a task's queue, which cannot be cloned. */
 function named({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
 }
@@ -238,11 +238,11 @@ function placeOf({ topic, partition }: TopicPartition): string {
   return `${topic}\n${partition}`
 }
 
-/** What is still on its way to a consumer that is closed. */
+/** The error of a call to a consumer that is closed. */
 export function closedError(): WaggleError {
   return new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
 }
 
 const recordsASending = 2048
-/** With so many here no more are sent: there may be twice as many, less one. */
+/** No more records are requested while this many are buffered. One answer may then take the number to almost twice as many. */
 const maxBufferedRecords = recordsASending

@@ -28,14 +28,14 @@ import { closedError, RemoteConsumer } from './remote-consumer.ts'
 
 export interface RemoteLogOptions {
   readonly port: MessagePort
-  /** Read here, where the log's own bytes are: state is read synchronously. */
+  /** Read in this thread from the log's own database, because state is read synchronously. */
   readonly state: StateDisk
   readonly clock: Clock
 }
 
 /**
- * A log that another JavaScript thread of this process has (`ServedLog`). Records come in runs ahead of their use, a commit goes as
- * one message and takes effect there as it would of a thread of its own.
+ * A log that another JavaScript thread of this process has open (`ServedLog`). Records arrive in runs before they are used. A commit is sent as one
+ * message and takes effect as if the other thread had made it.
  */
 export class RemoteLog implements Log {
   readonly traits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: false }
@@ -115,7 +115,7 @@ export class RemoteLog implements Log {
     await this.#peer.call('deleteBefore', places)
   }
 
-  /** The log itself stays open, where it is. */
+  /** Closes this end only. The log itself stays open in its thread. */
   async close(): Promise<void> {
     this.#peer.close(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' }))
     this.#port.close()
@@ -172,7 +172,7 @@ class RemoteReader implements Reader {
     this.#peer = peer
     this.#number = peer.call('read', options)
     this.ready = this.#number.then((number) => peer.call('readerReady', number))
-    // Whoever does not wait for it hears of it from the first run.
+    // A caller that does not wait for `ready` gets the failure with the first run.
     this.ready.catch(() => {})
   }
 
@@ -192,7 +192,7 @@ class RemoteReader implements Reader {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    // Where the log is closed, or it was never opened, there is none.
+    // Without an open log or reader there is nothing to close.
     await this.#number.then((number) => this.#peer.call('closeReader', number)).catch(() => {})
   }
 }

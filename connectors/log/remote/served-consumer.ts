@@ -17,7 +17,7 @@ export class ServedConsumer {
   readonly #readsSeveral: boolean
   readonly #owned: Map<string, TopicPartition>
   readonly #seeks = new Map<string, number>()
-  /** Of what was sent last: runs of large records are shorter. */
+  /** Average size of the records that were sent last: runs of large records are made shorter. */
   #bytesARecord = 0
 
   private constructor(consumer: Consumer, owned: Map<string, TopicPartition>, readsSeveral: boolean) {
@@ -46,7 +46,7 @@ export class ServedConsumer {
         await peer.call('lost', { consumer: number, partitions })
       },
     }
-    // What no commit holds yet would have to be taken back there too, in the middle of a task's work.
+    // Committed records only: others may be dropped, and would then have to be taken back at the other end too, in the middle of a task's work.
     const outOfRange = (place: TopicPartition, offset: number) => peer.call('outOfRange', { consumer: number, ...place, offset })
     const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener, ...(asksOutOfRange ? { outOfRange } : {}) })
     return new ServedConsumer(consumer, owned, topics.length > 1)
@@ -71,7 +71,7 @@ export class ServedConsumer {
   seek(partition: TopicPartition, offset: number, seeks: number): void {
     this.#seeks.set(placeOf(partition), seeks)
     this.#consumer.seek(partition, offset)
-    // A poll that waits for what comes has to look again.
+    // A poll that waits for records must look again.
     this.#consumer.wakeup()
   }
 
@@ -98,5 +98,5 @@ function placeOf({ topic, partition }: TopicPartition): string {
 }
 
 const maxSentBytes = 8 * 1024 * 1024
-/** Whoever waits at the other end has its own, shorter time, and lets this one wait on. */
+/** Long, because the other end has its own shorter time and goes on waiting by itself. */
 const longWaitMs = 60_000
