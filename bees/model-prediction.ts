@@ -106,7 +106,7 @@ function predictionOf(
   const values = Object.hasOwn(outputs, output) ? (outputs[output] ?? []) : []
   const best = values.reduce((top, value, at) => (value > (values[top] ?? Number.NEGATIVE_INFINITY) ? at : top), 0)
   const others = Object.entries(outputs).flatMap(([name, other]) =>
-    name === output || ownWords.has(name) ? [] : [[name, other.length === 1 ? other[0] : other] as const],
+    name === output || predictionFields.has(name) ? [] : [[name, other.length === 1 ? other[0] : other] as const],
   )
   return {
     label: labels[best] ?? '',
@@ -117,7 +117,7 @@ function predictionOf(
 }
 
 /** Fields of every prediction. Other outputs of the model cannot overwrite them. */
-const ownWords: ReadonlySet<string> = new Set(['label', 'scores', 'model'])
+const predictionFields: ReadonlySet<string> = new Set(['label', 'scores', 'model'])
 
 /** A row from a picture ({ tensors: { image } }, [h, w, 3] of UINT8), from a tensor of the model's own shape, or from its values as JSON lists. */
 function rowOf(input: unknown, model: OpenModel): ModelRow {

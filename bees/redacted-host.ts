@@ -8,7 +8,7 @@ import { WaggleError } from '../topology/waggle-error.ts'
 /** A host whose errors contain no secrets: errors go to callers, dead letters, logs and the console. */
 export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
   return {
-    open: async (bee) => redactedWorker(await told(redaction, () => host.open(bee)), redaction),
+    open: async (bee) => redactedWorker(await redactingErrors(redaction, () => host.open(bee)), redaction),
     valueOf: (bee: SwarmBee) => {
       const compute = host.valueOf(bee)
       return (input, request) => {
@@ -29,7 +29,7 @@ function redactedWorker(worker: Worker, redaction: Redaction): Worker {
   return {
     ...worker,
     async call(rows, calls) {
-      const outcomes = await told(redaction, () => worker.call(rows, calls))
+      const outcomes = await redactingErrors(redaction, () => worker.call(rows, calls))
       return outcomes.map((outcome) => (outcome instanceof WaggleError ? redactedError(outcome, redaction) : outcome))
     },
   }
@@ -40,7 +40,7 @@ function redactedError(error: WaggleError, redaction: Redaction): WaggleError {
   return redacted instanceof WaggleError ? redacted : error
 }
 
-async function told<T>(redaction: Redaction, act: () => Promise<T>): Promise<T> {
+async function redactingErrors<T>(redaction: Redaction, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (thrown) {

@@ -34,7 +34,7 @@ export class ClickHouseTable implements PredictionTable {
     try {
       await this.#open()
     } catch (error) {
-      if (!mayHeal(error)) throw databaseError(error)
+      if (!isTemporary(error)) throw databaseError(error)
       this.#options.log('warn', `ClickHouse is away (${said(error)}): predictions wait in the log until it is there`)
       this.#isAway = true
     }
@@ -59,7 +59,7 @@ export class ClickHouseTable implements PredictionTable {
         return
       } catch (error) {
         if (codeOf(error) === unknownTable) this.#isOpen = false
-        else if (!mayHeal(error) && this.#isOpen) throw databaseError(error)
+        else if (!isTemporary(error) && this.#isOpen) throw databaseError(error)
         if (!this.#isAway) this.#options.log('warn', `ClickHouse does not take predictions (${said(error)}); trying again until it does`)
         this.#isAway = true
         await this.#backOff(attempt, signal)
@@ -157,15 +157,15 @@ const columns: readonly (readonly [name: keyof PredictionRow, type: string])[] =
 ]
 
 /** Errors of the server's state, not of the query: overloaded, restarting, out of memory, read only. */
-const mayHealCodes: ReadonlySet<number> = new Set([
+const temporaryCodes: ReadonlySet<number> = new Set([
   3, 74, 75, 76, 159, 164, 173, 202, 203, 209, 210, 218, 241, 242, 243, 252, 279, 285, 319, 394, 425, 473, 499, 999,
 ])
 const unknownTable = 60
 
-function mayHeal(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   if (error instanceof WaggleError) return false
   const code = codeOf(error)
-  return code === null || mayHealCodes.has(code)
+  return code === null || temporaryCodes.has(code)
 }
 
 /** ClickHouse's error code; null where no answer came. */

@@ -74,7 +74,7 @@ class WatchedServer implements EmbeddedClickHouse {
   /** Settles when the process answers. */
   start(): Promise<void> {
     const { directory, host } = this.#options
-    const told: ServerOptions = {
+    const serverOptions: ServerOptions = {
       directory,
       host,
       port: this.#port,
@@ -83,7 +83,7 @@ class WatchedServer implements EmbeddedClickHouse {
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
     // Its own process group: a terminal's Ctrl-C must reach only this process, which ends ClickHouse after everything that still writes to it.
-    const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(told)], {
+    const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TZ: process.env.TZ ?? '', UV_THREADPOOL_SIZE: '16' },

@@ -77,13 +77,13 @@ export class ReaderQueries {
     const set = (setting: string, value: string) => session.queryAsync(`SET ${setting} = ${value}`)
     if (database !== 'default') await session.queryAsync(`USE \`${database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``)
     const chosen = Object.entries(settings)
-    for (const [setting, value] of chosen) if (mayChoose.test(setting)) await set(setting, quotedText(value))
+    for (const [setting, value] of chosen) if (formatSettings.test(setting)) await set(setting, quotedText(value))
     for (const [setting, value] of Object.entries(limits)) await set(setting, value)
     await set('max_execution_time', String(this.#options.maxSeconds))
     await set('log_comment', quotedText(name))
     await set('readonly', '1')
     // The engine refuses these settings with its own error.
-    for (const [setting, value] of chosen) if (!mayChoose.test(setting)) await set(setting, quotedText(value))
+    for (const [setting, value] of chosen) if (!formatSettings.test(setting)) await set(setting, quotedText(value))
     const statement = await readerStatement(session, text, parameters, this.#functions)
     if (signal.aborted) throw left()
     const written = statement.format ?? format
@@ -148,4 +148,5 @@ const limits: { readonly [setting: string]: string } = {
 }
 
 /** Settings about an answer's format, listed by family: `output_format_schema`, for one, would write a file. */
-const mayChoose = /^(?:date_time_output_format|output_format_(?:json|csv|tsv|pretty|write|decimal|bool)_[a-z0-9_]+|output_format_write_statistics)$/
+const formatSettings =
+  /^(?:date_time_output_format|output_format_(?:json|csv|tsv|pretty|write|decimal|bool)_[a-z0-9_]+|output_format_write_statistics)$/

@@ -24,7 +24,7 @@ export function refusalOf(thrown: unknown, url: string): Refusal {
     const why = silent === null ? said : status === 400 ? (silent.groups?.network ?? '') : `it says ${status}, and no reason as a registry would`
     return { status: null, said, error: () => unreachable(url, why, thrown) }
   }
-  if (status === 401 || status === 403) return { status, said, error: () => notLetIn(url, said, thrown) }
+  if (status === 401 || status === 403) return { status, said, error: () => notAuthorized(url, said, thrown) }
   return { status, said, error: (what) => refused(what, said, thrown) }
 }
 
@@ -37,7 +37,7 @@ function unreachable(url: string, why: string, cause: unknown): WaggleError {
 }
 
 /** Makes an `Unavailable`, so that records wait until the credentials are corrected: nothing is wrong with the records. */
-function notLetIn(url: string, said: string, cause: unknown): WaggleError {
+function notAuthorized(url: string, said: string, cause: unknown): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
     message: `The schema registry at ${url} does not let us in: ${said}`,
     next: 'Correct the user and password, or the token, and what they may do. What is running waits.',

@@ -70,7 +70,7 @@ export class FileFlightRecorder implements FlightRecorder {
   }
 }
 
-/** Lone deaths by record (the first line), the begin of a flight, or the end of a flight. */
+/** Lone deaths by record (the first line), the start of a flight, or its end. */
 type Line = { readonly [record: string]: number } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
 
 const maxBytes = 1024 * 1024

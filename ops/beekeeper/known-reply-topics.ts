@@ -30,7 +30,7 @@ export class KnownReplyTopics implements ReplyTopics {
   readonly #known = new Map<string, Known | null>()
   readonly #looking = new Set<string>()
   #listing: Promise<void> | null = null
-  #isAskedAgain = false
+  #mustListAgain = false
 
   constructor(options: KnownReplyTopicsOptions) {
     this.#options = options
@@ -70,7 +70,7 @@ export class KnownReplyTopics implements ReplyTopics {
 
   /** Lists all topics after a reply topic was reported missing. Calls during a listing share it, and one more listing follows for them. */
   lookAgain(): Promise<void> {
-    this.#isAskedAgain = this.#listing !== null
+    this.#mustListAgain = this.#listing !== null
     this.#listing ??= this.#list().finally(() => {
       this.#listing = null
     })
@@ -80,7 +80,7 @@ export class KnownReplyTopics implements ReplyTopics {
   async #list(): Promise<void> {
     const { log, clock } = this.#options
     do {
-      this.#isAskedAgain = false
+      this.#mustListAgain = false
       const [asked, sinceMs] = [[...this.#known.keys()], clock.elapsedMs()]
       const there = new Set(await log.topics())
       for (const topic of asked) {
@@ -88,7 +88,7 @@ export class KnownReplyTopics implements ReplyTopics {
         const known = this.#known.get(topic) ?? null
         if (!there.has(topic) && (known === null || known.atMs < sinceMs)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
       }
-    } while (this.#isAskedAgain)
+    } while (this.#mustListAgain)
   }
 
   /** For the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need not know the topic yet. */

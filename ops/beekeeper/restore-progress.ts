@@ -8,7 +8,7 @@ export function restoreProgress(clock: Clock, say: (line: string) => void): Stat
     onRestoreStart(store) {
       const { startingOffset, endingOffset } = store
       const now = clock.elapsedMs()
-      if (endingOffset - startingOffset < worthSaying) return
+      if (endingOffset - startingOffset < minReportedOffsets) return
       open.set(nameOf(store), { to: endingOffset, of: endingOffset - startingOffset, since: now, saidAt: now, restored: 0 })
       say(`${wordsOf(store)} is being restored: ${endingOffset - startingOffset} offsets to read`)
     },
@@ -17,7 +17,7 @@ export function restoreProgress(clock: Clock, say: (line: string) => void): Stat
       if (one === undefined) return
       one.restored += store.numRestored
       const now = clock.elapsedMs()
-      if (now - one.saidAt < sayEveryMs) return
+      if (now - one.saidAt < reportIntervalMs) return
       one.saidAt = now
       const percent = 100n - ((one.to - store.batchEndOffset) * 100n) / one.of
       say(`${wordsOf(store)} is restored to ${percent} %: ${one.restored} records in ${seconds(now - one.since)}`)
@@ -35,8 +35,8 @@ export function restoreProgress(clock: Clock, say: (line: string) => void): Stat
 }
 
 /** The least number of offsets that is worth a report: fewer are read in a moment. */
-const worthSaying = 10_000n
-const sayEveryMs = 5000
+const minReportedOffsets = 10_000n
+const reportIntervalMs = 5000
 
 function nameOf({ store, partition }: ListenedStore): string {
   return `${partition} ${store}`

@@ -137,7 +137,7 @@ export class RunningSwarm {
       listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
       onNotice: (notice) => say('', 'warn', notice),
     })
-    if (states !== null) tellOfElsewhere(bees, settings, say)
+    if (states !== null) reportBeesElsewhere(bees, settings, say)
     return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure)
   }
 
@@ -190,7 +190,7 @@ function gpusHere({ gpu, gpus }: Settings): number {
 }
 
 /** Reports the bees that this process leaves to others because it has too few GPUs. */
-function tellOfElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
+function reportBeesElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
   const here = gpusHere(settings)
   for (const { name, gpu } of bees)
     if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)

@@ -37,7 +37,7 @@ export class SwarmRequests implements Requests {
   #producer: Producer | null = null
   #outcomes: readonly FollowedPartition[] = []
   #failure: string | null = null
-  #forgiveFailure = () => {}
+  #cancelRecovery = () => {}
 
   constructor(options: SwarmRequestsOptions) {
     this.#options = options
@@ -146,8 +146,8 @@ export class SwarmRequests implements Requests {
   #failed(error: unknown): void {
     const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
-    this.#forgiveFailure()
-    this.#forgiveFailure = clock.after(refusingMs, () => {
+    this.#cancelRecovery()
+    this.#cancelRecovery = clock.after(refusingMs, () => {
       this.#failure = null
     })
   }

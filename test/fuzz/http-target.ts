@@ -123,7 +123,7 @@ function open(): Promise<HttpGateway> {
     maxBodiesBytes: 4 * 1024 * 1024,
     maxConnections: 100,
     names: [],
-    patience: { headersMs: 200, requestMs: 1000, idleMs: 200, minBytesPerSecond: 1000, slowWindowMs: 200 },
+    timeLimits: { headersMs: 200, requestMs: 1000, idleMs: 200, minBytesPerSecond: 1000, slowWindowMs: 200 },
     rateLimitPerSecond: null,
     notReady: () => null,
     onError: (error) => failures.push(error),

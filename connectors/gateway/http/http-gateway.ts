@@ -33,8 +33,8 @@ export interface HttpGatewayOptions {
   readonly maxConnections: number
   /** Host names by which callers may reach this server, besides the loopback names and `host`: `name`, or `name:port`. */
   readonly names: readonly string[]
-  /** Time limits for callers. Default: `usualPatience`. */
-  readonly patience?: Patience
+  /** Time limits for callers. Default: `usualTimeLimits`. */
+  readonly timeLimits?: TimeLimits
   readonly rateLimitPerSecond: number | null
   /** The reason why requests cannot be answered now; null while they can. */
   readonly notReady: () => string | null
@@ -45,7 +45,7 @@ export interface HttpGatewayOptions {
   readonly metrics: () => string
 }
 
-export interface Patience {
+export interface TimeLimits {
   /** From the start of a connection, or of a request on it, to the end of the headers. */
   readonly headersMs: number
   /** From the first byte of a request to the last byte of its body. */
@@ -58,7 +58,7 @@ export interface Patience {
 }
 
 /** Two minutes are enough for a body of the largest size over a slow line. */
-const usualPatience: Patience = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
+const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
 export interface AnsweredRequest {
   /** Null where there is no such gateway. */
@@ -78,7 +78,7 @@ export interface HttpGateway {
 
 /** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE or WAGGLE_LISTEN where it cannot listen. */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
-  const bodies = new Bodies({ ...(options.patience ?? usualPatience), ...options })
+  const bodies = new Bodies({ ...(options.timeLimits ?? usualTimeLimits), ...options })
   const app = await httpGateway(options, bodies)
   try {
     await app.listen({ host: options.host, port: options.port })
@@ -110,7 +110,7 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
-  const { headersMs, requestMs, idleMs } = options.patience ?? usualPatience
+  const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
     requestTimeout: requestMs,
@@ -154,8 +154,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     // Ends a connection whose client takes nothing of its answer. Node lifts this limit when the next request begins.
     reply.raw.socket?.setTimeout(idleMs)
   })
-  refuseUnread(app, options, bodies)
-  tellOfAnswers(app, options)
+  refuseBeforeBody(app, options, bodies)
+  reportAnswers(app, options)
   // Every content type is an input, so routes read their bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
@@ -178,7 +178,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
   return app
 }
 
-function tellOfAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
+function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
   app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
     const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
     if (call !== 'request' && call !== 'submit') return
@@ -188,7 +188,7 @@ function tellOfAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
 }
 
 /** Refuses a request before its body is read where its headers are reason enough. */
-function refuseUnread(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
+function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
   let own: OwnNames | null = null
   app.addHook('onRequest', async ({ raw, method, url, is404, headers }) => {
     own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })

@@ -103,7 +103,7 @@ export class Fetcher {
         retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
         continue
       }
-      if (this.#isMadeAnew(partition)) {
+      if (this.#isRecreated(partition)) {
         this.#later(partition)
         retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
         this.#options.onOutOfRange(partition)
@@ -139,7 +139,7 @@ export class Fetcher {
   }
 
   /** True where the topic was deleted and made again. Its old offsets mean nothing then, even if the new topic has as many records. */
-  #isMadeAnew(partition: FetchedPartition): boolean {
+  #isRecreated(partition: FetchedPartition): boolean {
     const id = this.#cluster.topicIdOf(partition.topic)
     partition.topicId ??= id
     return id !== null && id !== partition.topicId && partition.isEmpty

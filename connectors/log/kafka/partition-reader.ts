@@ -88,7 +88,7 @@ export class PartitionReader implements Reader {
       await this.ready
       while (!this.#closed) {
         if (this.#failure !== null) throw this.#failure
-        if (this.#isAnother) throw recordsGone(this.#fetched)
+        if (this.#isOtherTopic) throw recordsGone(this.#fetched)
         const records = this.#fetcher.take(this.#fetched, recordsARun)
         const last = records.at(-1)
         if (last !== undefined) {
@@ -112,7 +112,7 @@ export class PartitionReader implements Reader {
   }
 
   /** True where the topic was made again under its name, so that fetched records may be of the new topic. */
-  get #isAnother(): boolean {
+  get #isOtherTopic(): boolean {
     const wanted = this.#whole?.topicId ?? null
     const known = this.#cluster.topicIdOf(this.#fetched.topic)
     return wanted !== null && known !== null && known !== wanted

@@ -186,9 +186,9 @@ export class Transaction implements Enlistment {
         const { error } = thrown
         // Markers are being written, or a broker verifies records of this transaction at this moment and passes on the error of a group's coordinator
         // (KIP-890). Both usually last a millisecond.
-        const isAMoment = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
-        if (isCoordinatorMoved(error) && !isAMoment) this.#cluster.forgetCoordinator(kind, key)
-        if (isAMoment) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))
+        const isBrief = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
+        if (isCoordinatorMoved(error) && !isBrief) this.#cluster.forgetCoordinator(kind, key)
+        if (isBrief) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))
         else await this.#cluster.backOff(attempt)
       }
     }

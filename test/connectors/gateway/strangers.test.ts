@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import { type HttpGateway, type HttpGatewayOptions, openHttpGateway, type Patience } from '../../../connectors/gateway/http/http-gateway.ts'
+import { type HttpGateway, type HttpGatewayOptions, openHttpGateway, type TimeLimits } from '../../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { readBack } from '../../../topology/swarm/durable.ts'
@@ -21,7 +21,7 @@ const echo: Requests = {
   find: async () => null,
 }
 
-const patience: Patience = { headersMs: 400, requestMs: 3000, idleMs: 2000, minBytesPerSecond: 1000, slowWindowMs: 400 }
+const timeLimits: TimeLimits = { headersMs: 400, requestMs: 3000, idleMs: 2000, minBytesPerSecond: 1000, slowWindowMs: 400 }
 
 describe('A stranger at the HTTP gateway', () => {
   const errors: unknown[] = []
@@ -52,7 +52,7 @@ describe('A stranger at the HTTP gateway', () => {
       maxBodiesBytes: 2 * maxBodyBytes,
       maxConnections: 200,
       names: [],
-      patience,
+      timeLimits,
       rateLimitPerSecond: null,
       notReady: () => null,
       onError: (error) => errors.push(error),
