@@ -42,7 +42,10 @@ export interface BeeRequest {
   readonly deadline: number | null
   readonly signal: AbortSignal
   readonly attempt: number
-  /** The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` tell how the bee that wrote it ran; null if unknown. */
+  /**
+   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` tell how the bee that wrote it ran; null if
+   * unknown.
+   */
   readonly source: {
     readonly bee: string
     readonly topic: string
@@ -55,7 +58,10 @@ export interface BeeRequest {
   }
 }
 
-/** Tensors as a bee's input or output. Other inputs: JSON values as they are, bytes as Uint8Array, and after a `join` an object with one input by bee. */
+/**
+ * Tensors as a bee's input or output. Other inputs: JSON values as they are, bytes as Uint8Array, and after a `join` an object with one input by bee,
+ * which is an `ErrorInput` where that bee failed.
+ */
 export interface TensorsInput {
   readonly tensors: { readonly [name: string]: Tensor }
 }

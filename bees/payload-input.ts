@@ -64,7 +64,10 @@ export function payloadOf(output: unknown, bee: string): Payload {
   }
 }
 
-/** Parses bytes whose media type Waggle reads itself, so that the next bee gets the same input from memory as after a restart. Throws for bytes that do not fit their type. */
+/**
+ * Parses bytes whose media type Waggle reads itself, so that the next bee gets the same input from memory as after a restart. Throws for bytes that do
+ * not fit their type.
+ */
 function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
   const payload = payloadOfBytes(bounded(bytes).slice(), contentType)
   if (payload.kind === 'joined') throw new TypeError(`${joinedType} is what only a join gives`)

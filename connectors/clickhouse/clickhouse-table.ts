@@ -85,7 +85,8 @@ export class ClickHouseTable implements PredictionTable {
   /** Throws WAGGLE_TABLE_MISMATCH where a table of this name has other columns. */
   async #refuseOther(): Promise<void> {
     const { client, name, database } = this.#options
-    // Without query parameters, which are not needed here: names are letters, digits and "_". chDB binds those of one query at a time, and another may be slow.
+    // Without query parameters, which are not needed here: names are letters, digits and "_". chDB binds those of one query at a time, and another may
+    // be slow.
     const found = await client.query({
       query: `SELECT table, name, type FROM system.columns WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND table IN ('${this.#rows}', '${name}')`,
       format: 'JSONEachRow',

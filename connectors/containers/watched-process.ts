@@ -178,7 +178,9 @@ export class WatchedProcess implements OpenProcess {
     }
   }
 
-  /** True while calls of an earlier death are open or waiting. No other call is sent then, because the next death would not tell which one caused it. */
+  /**
+   * True while calls of an earlier death are open or waiting. No other call is sent then, because the next death would not tell which one caused it.
+   */
   #isTrial(): boolean {
     if (!this.#trials.isEmpty) return true
     const [first] = this.#open.values()

@@ -71,7 +71,10 @@ const crossSite: SiteRefusal = {
 /** A name, an IPv4 address, or an IPv6 address in brackets; then an optional port. */
 const authority = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i
 
-/** The host and port of an origin. Without a port it is the scheme's default, which is never this server's. Empty for `null` and for anything that is no origin. */
+/**
+ * The host and port of an origin. Without a port it is the scheme's default, which is never this server's. Empty for `null` and for anything that is no
+ * origin.
+ */
 function hostOfOrigin(origin: string): string {
   const parts = /^(https?):\/\/([^/?#@]+)$/i.exec(origin)
   const [, scheme = '', host = ''] = parts ?? []

@@ -15,7 +15,10 @@ export interface AnsweredSchema {
 
 type Middleware = NonNullable<ConstructorParameters<typeof SchemaRegistry>[0]['middlewares']>[number]
 
-/** Middleware between the library and the network. It adds a time limit, which the library lacks, and reports the text of each schema, which the library hides. */
+/**
+ * Middleware between the library and the network. It adds a time limit, which the library lacks, and reports the text of each schema, which the library
+ * hides.
+ */
 export function watchAnswers(auth: RegistryAuth | null, answered: (id: number, schema: AnsweredSchema) => void): Middleware {
   return () => ({
     async prepareRequest(next) {

@@ -115,7 +115,10 @@ export class RegistrySerde implements Serde<unknown> {
     return codec
   }
 
-  /** Throws an `Unavailable` and starts the fetch: a store cannot wait. Its task goes back to its last commit, and the schema is there when it tries again. */
+  /**
+   * Throws an `Unavailable` and starts the fetch: a store cannot wait. Its task goes back to its last commit, and the schema is there when it tries
+   * again.
+   */
   #fromMemory(topic: string, id: number): Codec {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)
     this.#fetch(id).catch(() => {})

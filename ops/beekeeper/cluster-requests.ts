@@ -83,7 +83,9 @@ export class ClusterRequests implements Requests {
     return this.#routes.refusal(gateway, { log, waiting, maxPending })
   }
 
-  /** Asks the ledger after the write. Of two requests with one key and different bodies it takes the first, and only the ledger knows which came first. */
+  /**
+   * Asks the ledger after the write. Of two requests with one key and different bodies it takes the first, and only the ledger knows which came first.
+   */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(route, request, []))

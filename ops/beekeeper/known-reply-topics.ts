@@ -91,7 +91,10 @@ export class KnownReplyTopics implements ReplyTopics {
     } while (this.#mustListAgain)
   }
 
-  /** For the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need not know the topic yet. */
+  /**
+   * For the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need not know the topic
+   * yet.
+   */
   get named(): NamedTopics {
     return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }
   }

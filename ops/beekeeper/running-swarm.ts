@@ -73,7 +73,9 @@ export class RunningSwarm {
     })
   }
 
-  /** The reason why this swarm answers nobody now; null while it answers. It stays ready while tasks move between processes: requests wait in the log. */
+  /**
+   * The reason why this swarm answers nobody now; null while it answers. It stays ready while tasks move between processes: requests wait in the log.
+   */
   get notReady(): string | null {
     const { state, threads } = this.application
     if (state !== 'RUNNING' && !(state === 'REBALANCING' && this.#hasRun)) return `${this.plan.swarm} is ${state}`

@@ -23,7 +23,10 @@ export class UnreadRequests {
     this.#clock = clock
   }
 
-  /** True where the request waits on one of these topics. Throws WAGGLE_STARTING while positions are unknown, or where too many records wait to be searched. */
+  /**
+   * True where the request waits on one of these topics. Throws WAGGLE_STARTING while positions are unknown, or where too many records wait to be
+   * searched.
+   */
   has(id: string, application: Application, topics: readonly RequestTopic[]): Promise<boolean> {
     // Searches run one after the other, so that a caller who asks for many unknown ids reads only one partition at a time.
     const found = this.#looking.then(async () => {

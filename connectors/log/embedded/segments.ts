@@ -95,7 +95,9 @@ export class Segments {
     return new Map(this.#numbers().map((number) => [number, statSync(this.#path(number)).size]))
   }
 
-  /** Reads a payload. A damaged one becomes a `DamagedValue`, which affects no other. Throws `Unavailable` where the bytes cannot be read at the moment. */
+  /**
+   * Reads a payload. A damaged one becomes a `DamagedValue`, which affects no other. Throws `Unavailable` where the bytes cannot be read at the moment.
+   */
   payload(ref: SegmentRef): Uint8Array | DamagedValue {
     try {
       return this.#read(ref)

@@ -201,7 +201,10 @@ export class Cluster {
     }
   }
 
-  /** Notes a missing topic. After `goneTopicMs` it is not asked for any more, since anybody may have named it. A caller that needs it asks for it by name. */
+  /**
+   * Notes a missing topic. After `goneTopicMs` it is not asked for any more, since anybody may have named it. A caller that needs it asks for it by
+   * name.
+   */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
     const partitions = this.partitionsOf(topic) ?? 0

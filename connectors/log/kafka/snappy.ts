@@ -1,6 +1,8 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/** Inflates Snappy: a single block, or the framing of Java's clients. Throws RangeError for other bytes, or where they inflate to more than `maxBytes`. */
+/**
+ * Inflates Snappy: a single block, or the framing of Java's clients. Throws RangeError for other bytes, or where they inflate to more than `maxBytes`.
+ */
 export function inflateSnappy(data: Buffer, maxBytes: number): Buffer {
   if (!data.subarray(0, javaMagic.length).equals(javaMagic)) return inflateBlock(data, maxBytes)
   const blocks: Buffer[] = []

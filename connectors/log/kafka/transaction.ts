@@ -37,7 +37,10 @@ export class Transaction implements Enlistment {
     this.#lane = { name: `${transactionalId} transaction`, requestTimeoutMs: 15_000 }
   }
 
-  /** Gets the producer's id and epoch. The first call takes over the transactional id and aborts its open transaction. Later calls fail if another producer has it. */
+  /**
+   * Gets the producer's id and epoch. The first call takes over the transactional id and aborts its open transaction. Later calls fail if another
+   * producer has it.
+   */
   async identify(): Promise<ProducerIdentity> {
     if (this.#identity !== null) return this.#identity
     // A second request at the same time would fence the first.
@@ -125,7 +128,8 @@ export class Transaction implements Enlistment {
     const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
-    // The transaction ends first: brokers before KIP-890 take a new epoch during a transaction for another producer's. One that has ended already needs no end.
+    // The transaction ends first: brokers before KIP-890 take a new epoch during a transaction for another producer's. One that has ended already needs
+    // no end.
     if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()
