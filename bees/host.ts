@@ -15,7 +15,7 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
-  /** The place of a bee's spec in its file, for errors. */
+  /** Where in its file a bee's spec stands, for what is wrong with it. */
   readonly placeOf: (bee: SwarmBee) => string
   readonly now: () => number
   readonly resolve: (uri: string) => Promise<string>

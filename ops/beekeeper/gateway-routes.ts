@@ -71,7 +71,7 @@ export function gatewayRecord(
   return { ...placeOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
 }
 
-/** The key and the partition of a request's records. They share one partition, so they stay in order. */
+/** Everything of one request comes in order. */
 export function placeOf({ topic, partitions }: GatewayRoute, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
   const key = Buffer.from(id)
   return { topic, partition: partitionForKey(key, partitions), key }

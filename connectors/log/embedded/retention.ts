@@ -25,7 +25,7 @@ export interface RetentionOptions {
   readonly mark: CommitMark
   readonly groups: ReadonlyMap<string, Group>
   readonly topics: () => Iterable<{ readonly spec: TopicSpec; readonly partitions: readonly Partition[] }>
-  /** Null where the log is closed or cannot be written now. */
+  /** Null where it is closed, or cannot be written now. */
   readonly disk: () => Rocks | null
   /** Settles when no commit is under way. The next one has not begun then. */
   readonly settled: () => Promise<void>
