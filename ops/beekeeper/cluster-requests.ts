@@ -84,7 +84,8 @@ export class ClusterRequests implements Requests {
   }
 
   /**
-   * Asks the ledger after the write. Of two requests with one key and different bodies it takes the first, and only the ledger knows which came first.
+   * The ledger takes the first of two requests with one key and different bodies. Only the ledger knows which one came first, so it is asked after the
+   * write.
    */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
