@@ -220,8 +220,13 @@ const closing: ReadonlySet<number> = new Set([408, 413, 503])
 
 /** Answers a request that Node's HTTP parser could not read. */
 function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
-  if (code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+  if (code === 'ECONNRESET') {
     socket.destroy()
+    return
+  }
+  // Answers to the requests before this one are on their way: none is cut in the middle.
+  if (!socket.writable || socket.bytesWritten > 0) {
+    socket.destroySoon()
     return
   }
   const { status, detail } = unparsed[code ?? ''] ?? { status: 400, detail: `The bytes are no HTTP request (${code ?? 'unknown'})` }
