@@ -7,6 +7,7 @@ import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
+import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { Flights } from '../../processor/async/flights.ts'
@@ -19,6 +20,7 @@ import type { Settings } from '../config/settings.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { idSecretOf } from './id-secret.ts'
+import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
@@ -97,6 +99,8 @@ export class Beekeeper {
     refuseBeyondLoopback(settings.host)
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
+    const untrim = trimWhenIdle(systemClock, processHeap())
+    this.#closeLater('heap', async () => untrim())
     const random = new SystemRandom()
     // The state directories open before the log: they hold this process's id, which the log needs.
     const states = new Map<string, StateDirectory>()

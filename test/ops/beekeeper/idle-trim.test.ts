@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { processHeap } from '../../../connectors/system/process-heap.ts'
+import { trimWhenIdle } from '../../../ops/beekeeper/idle-trim.ts'
+
+const mib = 1024 * 1024
+
+function scene() {
+  const timers: (() => void)[] = []
+  const heap = {
+    totalBytes: 50 * mib,
+    busy: 0,
+    trims: 0,
+    busyShare: () => heap.busy,
+    trim: () => {
+      heap.trims++
+      heap.totalBytes = 60 * mib
+    },
+  }
+  const end = trimWhenIdle(
+    {
+      after: (_, callback) => {
+        timers.push(callback)
+        return () => void timers.splice(0)
+      },
+    },
+    heap,
+  )
+  return { heap, end, timers, look: () => timers.shift()?.() }
+}
+
+describe('Memory of a process that has become idle', () => {
+  it('is given back when the heap has grown and nothing has happened for two looks, once', () => {
+    const { heap, look } = scene()
+    heap.totalBytes = 400 * mib
+    look()
+    assert.equal(heap.trims, 0)
+    for (let time = 0; time < 5; time++) look()
+    assert.equal(heap.trims, 1)
+  })
+
+  it('stays while the process works', () => {
+    const { heap, look } = scene()
+    heap.totalBytes = 400 * mib
+    heap.busy = 0.1
+    for (let time = 0; time < 5; time++) look()
+    assert.equal(heap.trims, 0)
+  })
+
+  it('stays where the heap has hardly grown', () => {
+    const { heap, look } = scene()
+    heap.totalBytes = 100 * mib
+    for (let time = 0; time < 5; time++) look()
+    assert.equal(heap.trims, 0)
+  })
+
+  it('is looked at no more after the end', () => {
+    const { end, timers } = scene()
+    end()
+    assert.equal(timers.length, 0)
+  })
+
+  it('is really less after a trim: the pages of garbage go back to the operating system', () => {
+    const heap = processHeap()
+    let garbage: unknown[] = Array.from({ length: 200_000 }, (_, at) => ({ at, text: `text ${at}`, more: [at, at + 1] }))
+    const grownBytes = heap.totalBytes
+    assert.equal(garbage.length, 200_000)
+    garbage = []
+    heap.trim()
+    assert.ok(heap.totalBytes < grownBytes - 16 * mib, `${grownBytes} bytes before, ${heap.totalBytes} after`)
+  })
+})
