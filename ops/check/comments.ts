@@ -1,14 +1,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 
-/** A comment whose subject is a word that stands for a thing with a name. */
+/** A comment that begins with a word such as "Of" or "What" in the place of a noun. */
 export interface Riddle {
   readonly file: string
   readonly line: number
   readonly text: string
 }
 
-/** A comment names its subject first: a reader who is lost does not know yet what "Of", "What" or "Who" stands for. */
+/** Finds comments that do not name their subject. A reader who is lost does not know yet which thing "Of", "What" or "Who" stands for. */
 export function riddlesIn(file: string, source: string): readonly Riddle[] {
   const riddles: Riddle[] = []
   for (const match of source.matchAll(opening)) {
@@ -18,7 +18,9 @@ export function riddlesIn(file: string, source: string): readonly Riddle[] {
   return riddles
 }
 
-/** The first words of a line comment that no line comment precedes, or of a block comment. Strings that look like one are rare enough to be reworded. */
+/**
+ * The first words of a block comment, or of a line comment without another one right above it. Strings of this form are rare enough to be reworded.
+ */
 const opening =
   /(?<!\/\/[^\n]*\n[ \t]*)(?<=^|[\s;{}(,[])(?:\/\/|\/\*\*?)[ \t]*(?:\n[ \t]*\*[ \t]*)?(?:Of|What|Who|Whose|Whoever|Whatever|That)\b[^\n]*/g
 
