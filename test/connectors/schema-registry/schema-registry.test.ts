@@ -31,7 +31,7 @@ function field(name: string, type: unknown, rest: object = {}): object {
   return { name, type, ...rest }
 }
 
-/** As a registry of Confluent's has it, by its API and none of our code. */
+/** Calls the registry by Confluent's API, without our code. */
 async function ask(path: string, body?: object, method = body === undefined ? 'GET' : 'POST') {
   const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
   const response = await fetch(`${url}${path}`, body === undefined ? { method } : { method, headers, body: JSON.stringify(body) })
@@ -60,7 +60,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.equal((await ask('/subjects/orders-key/versions/latest')).id, id)
     const head = Buffer.alloc(5)
     head.writeInt32BE(id, 1)
-    // Avro: a string is its length, zigzag, and its bytes; an int is zigzag.
+    // Avro writes a string as its zigzag length and its bytes, and an int as zigzag.
     const body = Buffer.of(2 * 2, 'o'.charCodeAt(0), '7'.charCodeAt(0), 2 * 300 - 512 + 128, 4)
     assert.deepEqual(Buffer.from(serde.serialize('orders', { id: 'o7', pieces: 300 })), Buffer.concat([head, body]))
   })
@@ -126,7 +126,7 @@ describe('A serde of a schema registry', { skip }, () => {
     const serde = await opened(schemaRegistry({ url }).protobuf<object>({ schema: orderProto, message: 'Order.Line' }), 'lines')
     const line = { article: 'ball', pieces: 2n ** 60n, kind: 'USED', notes: { size: 3 }, picture: Buffer.of(1, 2) }
     const bytes = serde.serialize('lines', line)
-    // The second message of the file, and the first within it.
+    // The path to the message: the second message of the file, and the first within it.
     assert.equal(Buffer.from(bytes.subarray(5, 8)).toString('hex'), '040200')
     assert.deepEqual(await read(schemaRegistry({ url }).protobuf({ schema: orderProto, message: 'Order.Line' }), 'lines', bytes), line)
   })
@@ -135,7 +135,7 @@ describe('A serde of a schema registry', { skip }, () => {
     const other = 'syntax = "proto3"; package shop; message Order { string id = 1; int32 added = 3; } message Address { string street = 1; }'
     const { id } = await ask('/subjects/moved-value/versions', { schemaType: 'PROTOBUF', schema: other })
     const orders = schemaRegistry({ url }).protobuf<{ id: string }>({ schema: orderProto, message: 'Order' })
-    // [0] in the short form: the first message, of which field 1 is "a".
+    // Path [0] in its short form: the first message, whose field 1 is "a".
     assert.deepEqual(await read(orders, 'moved', Buffer.concat([Buffer.of(0, 0, 0, 0, id), Buffer.from('000a0161', 'hex')])), { id: 'a', lines: [] })
     const address = Buffer.concat([Buffer.of(0, 0, 0, 0, id), Buffer.from('02020a0161', 'hex')])
     await assert.rejects(read(orders, 'moved', address), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /\[1\].*shop\.Order/ })

@@ -25,7 +25,7 @@ describe('The Confluent wire format', () => {
     }
   })
 
-  // The examples of Confluent's documentation of the format, "Wire format".
+  // The examples are from Confluent's documentation, "Wire format".
   for (const [indexes, bytes] of [
     [[0], '00'],
     [[1, 0], '040200'],

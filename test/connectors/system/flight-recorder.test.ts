@@ -10,7 +10,7 @@ beforeEach(() => {
   file = join(mkdtempSync(join(tmpdir(), 'waggle-flights-')), 'data', 'flights')
 })
 
-/** What the next process finds; nothing is closed, as in a death. */
+/** Opens the file as the process after a death does: nothing was closed. */
 const afterDeath = () => Object.fromEntries(FileFlightRecorder.open(file).suspects)
 
 describe('The flight recorder', () => {

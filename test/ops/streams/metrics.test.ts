@@ -162,7 +162,7 @@ describe('What an application measures of itself', () => {
     assert.equal(metric(metrics, 'stream-processor-node-metrics', 'record-e2e-latency-avg', inner), undefined)
     assert.equal(metric(metrics, 'stream-processor-node-metrics', 'process-total', { 'processor-node-id': source }), 1)
     const traffic = (name: string, node: string, topic: string) => metric(metrics, 'stream-topic-metrics', name, { 'processor-node-id': node, topic })
-    // Key, value, timestamp, offset, partition and the topic’s name.
+    // The sizes of key, value, timestamp, offset, partition and the topic’s name.
     assert.deepEqual([traffic('records-consumed-total', source, 'in'), traffic('bytes-consumed-total', source, 'in')], [1, 3 + 5 + 20 + 2])
     assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
   })
@@ -180,7 +180,7 @@ describe('What an application measures of itself', () => {
       streams.metrics.filter((one) => one.name === `${name}-produced-total`).map(({ tags, value }) => [tags.topic, value])
     await until(() => produced('records').reduce((sum, [, value]) => sum + Number(value), 0) === 2)
     assert.deepEqual(produced('records'), [['(chosen)', 2]])
-    // Key, value, timestamp, offset, partition and the name of each topic.
+    // The sizes of key, value, timestamp, offset, partition and each topic’s name.
     assert.deepEqual(produced('bytes'), [['(chosen)', 1 + 3 + 20 + 3 + (1 + 6 + 20 + 6)]])
   })
 
@@ -214,7 +214,7 @@ describe('What an application measures of itself', () => {
     )
     const buffered = metrics.filter(({ tags }) => 'in-memory-suppression-state-id' in tags)
     const of = (name: string) => buffered.find((metric) => metric.name === `suppression-buffer-${name}`)?.value
-    // As Kafka Streams 4.3.1 has them of the same program: none, one, two, three, and then one, once the first two have gone on.
+    // The numbers of Kafka Streams 4.3.1 for the same program: none, one, two, three, and then one, once the first two have gone on.
     assert.deepEqual([of('count-avg'), of('count-max')], [1.4, 3])
     assert.deepEqual([of('size-avg'), of('size-max')], [77, 165])
     const finals = metrics.filter(({ name }) => name === 'window-aggregate-final-emit-total').map(({ value }) => value)
@@ -256,7 +256,7 @@ describe('What an application measures of itself', () => {
   })
 })
 
-/** What Kafka Streams 4.3.1 has of such a program, but for restoring, which the embedded log has nothing of. */
+/** The metrics of Kafka Streams 4.3.1 for such a program, without those of restores, which the embedded log does not need. */
 const kafkaNames = {
   'stream-processor-node-metrics': [
     'process-rate',

@@ -195,7 +195,7 @@ describe('A program on the embedded log', () => {
     slow.resolve('at last')
     const rest: (string | null)[] = []
     while (rest.length < count - 4095 + 1) rest.push((await out.next()).value?.value)
-    // Nothing but what had its place could go before it.
+    // Only records that were sent before it may come first.
     assert.equal(rest[0], 'at last')
   })
 

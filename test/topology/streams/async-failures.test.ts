@@ -10,7 +10,7 @@ const usual = { concurrency: 4, timeoutMs: 100 }
 const programOf = (write: (stream: Text) => KStream<string | null, string | null>, config?: Config) =>
   new TextProgram((builder) => write(builder.stream('in', read)).to('out', Produced.with(text, text)), config)
 
-/** Settles once the call has been made. */
+/** A promise that settles when `happen` is called. */
 function event(): { readonly happened: Promise<void>; readonly happen: () => void } {
   let happen = () => {}
   const happened = new Promise<void>((resolve) => {

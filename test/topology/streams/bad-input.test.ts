@@ -27,7 +27,7 @@ import { type Row, read, TextProgram, tableToOut, text, toOut, written } from '.
 const concat = (left: string | null, right: string | null) => `${left}+${right}`
 type Text = KStream<string | null, string | null>
 
-/** An error that a reader understands: its code, where it was, and what to do. */
+/** Checks that an error has its code, its place and the next step. */
 async function fails(act: () => Promise<unknown> | unknown, code: string, message: RegExp): Promise<void> {
   await assert.rejects(
     async () => act(),
@@ -311,7 +311,7 @@ describe('A negative timestamp', () => {
     await using skipping = of('logAndSkipOnInvalid')
     assert.deepEqual(await skipping.after(...rows), ['k:b@5'])
     await using partitionTime = of('usePartitionTimeOnInvalid')
-    // Before the first record the partition has no time either.
+    // Before its first record a partition has no time either.
     assert.deepEqual(await partitionTime.after(...rows.slice(1)), ['k:b@5', 'k:c@5'])
     await using clock = of('wallclock')
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])

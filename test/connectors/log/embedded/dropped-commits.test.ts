@@ -36,7 +36,7 @@ describe('A commit that the embedded log drops', () => {
     await one.abort()
     await dropped
     assert.equal(log.load.pendingBytes, 0)
-    // Whatever was to be put ahead had its turn.
+    // One turn of the event loop, in which a commit ahead of it would have begun.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(log.load.pendingBytes, 0)

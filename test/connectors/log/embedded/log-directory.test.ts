@@ -37,14 +37,14 @@ async function read(log: EmbeddedLog): Promise<readonly LogRecord[]> {
   return found
 }
 
-/** A directory whose process was killed: as it lies on the disk while the process runs. */
+/** Copies the directory while its process runs, which is what a kill leaves on the disk. */
 async function killed(directory: string): Promise<void> {
   const living = `${directory}-living`
   const log = await openEmbeddedLog({ directory: living, clock })
   await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: null }])
   await write(log, 0, records / 2)
   await log.close()
-  // The first half lies in tables, the second in the write-ahead log.
+  // The first half is in tables, the second in the write-ahead log.
   const again = await openEmbeddedLog({ directory: living, clock })
   await write(again, records / 2, records)
   cpSync(living, directory, { recursive: true })
@@ -209,7 +209,7 @@ describe('A damaged directory of the embedded log', () => {
     const log = await open()
     const held: number[] = []
     try {
-      // Linux refuses with EMFILE; every descriptor that is left is taken.
+      // All descriptors are taken, so that Linux refuses with EMFILE.
       for (let taken = 0; taken < 2_000_000; taken++) held.push(openSync('/dev/null', 'r'))
     } catch {}
     const failure = await read(log).then(

@@ -9,7 +9,7 @@ import { SimulatedClock } from '../../../../processor/simulation/simulated-clock
 
 const nothing = { positions: [], state: [] } as const
 
-/** Stands for a disk that cannot be written. */
+/** A change that cannot be written, as on a broken disk. */
 const unwritable: StoreChange = {
   task: 'task',
   store: 'store',
@@ -56,7 +56,7 @@ describe('What is past its retention in the embedded log', () => {
         await producer.commit(nothing)
       }
     }
-    // While the one's commits are synced the other's wait, so there is always one to come.
+    // Two producers take turns: while one's commits are synced the other's wait, so there is always a next one.
     const first = busy()
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
@@ -75,7 +75,7 @@ describe('What is past its retention in the embedded log', () => {
     const producer = await log.taskProducer({ group: 'app' })
     producer.append({ topic: 'short', partition: 0, key: null, value: Buffer.from('new'), timestamp: clock.now() + 200_000, headers: [] })
     const committed = producer.commit(nothing)
-    // It is written, and being synced.
+    // The commit is written and its sync is under way.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     await clock.advance(61_000)
@@ -129,7 +129,7 @@ describe('What a reader of the embedded log has not read', () => {
   const start = async () => (await log.topic('rows'))?.offsets[0]?.start
   const commit = async (offset: number) => (await log.taskProducer({ group: 'sink' })).commit(at(offset))
 
-  /** Timers fire one after the other, and what they begin settles in between. */
+  /** Moves the clock. Timers fire one after the other, and the work of each settles before the next. */
   async function pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 60_000) {
       await clock.advance(60_000)
@@ -186,7 +186,7 @@ describe('What a reader of the embedded log has not read', () => {
     const files = () => readdirSync(join(directory, 'segments')).length
     await send(100_000)
     await commit(0)
-    // A file that is written to is never deleted.
+    // The file that is being written is never deleted.
     await log.close()
     await open()
     await pass(long)

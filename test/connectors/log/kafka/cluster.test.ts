@@ -45,7 +45,7 @@ describe('What is known of a cluster', () => {
   })
 })
 
-/** Brokers that answer which topics are there. */
+/** Brokers that answer which topics exist. */
 class Scene {
   readonly clock = new SimulatedClock()
   readonly there = new Set<string>()

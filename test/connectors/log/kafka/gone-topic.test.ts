@@ -28,7 +28,7 @@ describeWithKafka('A topic that is given up', {}, (cluster) => {
   })
 })
 
-/** Whose brokers have never heard of a topic, as long as they are said not to. */
+/** A client whose brokers do not know the hidden topics. */
 class Ignorant extends PlatformaticClient {
   isUnknown = false
   readonly #topic: string

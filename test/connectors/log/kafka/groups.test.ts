@@ -8,7 +8,7 @@ import { dismissMembers, kafkaUnderTest, newName, quickOptions, record, valuesBe
 
 describeWithKafka('A group on Kafka', {}, (cluster) => {
   const open = () => openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
-  /** Its members join, and never say that they live. */
+  /** Opens a log whose members join and never send heartbeats. */
   const openSilent = (options: { readonly sessionTimeoutMs: number }) =>
     openKafkaLog({ ...quickOptions(cluster()), ...options, processing: 'at_least_once', heartbeatIntervalMs: 3_600_000 })
   let log: Log
@@ -31,7 +31,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     on.subscribe({ group, topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener: listener(told), ...options })
 
   it('goes on reading what a member keeps while others join', async () => {
-    // It joins, and then hears nothing: a rebalance waits for it until its session is over.
+    // This member joins and then stops reading answers, so a rebalance waits for it until its session is over.
     const deaf = await openSilent({ sessionTimeoutMs: 2000 })
     try {
       const told: string[] = []
@@ -172,12 +172,12 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     const underWay = await log.taskProducer({ group })
     underWay.append(record(topic, 0, 'under way'))
     await dismissMembers(cluster(), group)
-    // It joins again by itself, and does not poll.
+    // This member joins again by itself, and does not poll.
     const other = await open()
     while (rounds.length === before) await other.topic(topic)
     await other.close()
     assert.deepEqual(rounds.at(-1), [[]])
-    // Nobody waits for what it commits until somebody polls.
+    // Until the member polls again, commits of its producers are refused.
     const nothing = { positions: [], state: [] }
     await assert.rejects(underWay.commit(nothing), { code: 'WAGGLE_FENCED' })
     const later = await log.taskProducer({ group })

@@ -56,7 +56,7 @@ function queueOf(...batches: readonly (readonly string[])[]): PartitionQueue {
   return queue
 }
 
-/** As the header of a record batch (v2) says it. */
+/** Reads the producer and the sequence from the header of a record batch (v2). */
 function sealed(queue: PartitionQueue, identity: typeof first): { readonly producerId: bigint; readonly sequence: number } {
   const bytes = queue.seal(identity, { isTransactional: false })
   return { producerId: bytes.readBigInt64BE(43), sequence: bytes.readInt32BE(53) }

@@ -168,7 +168,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     tasks.append(record(topic, 0, 'x'.repeat(2_000_000)))
     await assert.rejects(tasks.commit({ positions: [], state: [] }), { code: 'WAGGLE_RECORD_TOO_LARGE' })
     await tasks.abort()
-    // From now on it is known whose mistake it is.
+    // From now on the limit is known, so the error names the record at once.
     assert.throws(() => tasks.append(record(topic, 0, 'x'.repeat(2_000_000))), { code: 'WAGGLE_RECORD_TOO_LARGE', message: /just refused/ })
     tasks.append(record(topic, 0, 'small again'))
     assert.equal((await tasks.commit({ positions: [], state: [] })).ends.length, 1)
