@@ -76,7 +76,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     assert.ok((lost(second)[0] ?? 0) >= 3)
   })
 
-  it('is told of once, with the topic, where a topic was made anew under a reader that runs', { timeout: 60_000 }, async () => {
+  it('is reported once, with the topic, where the topic is made anew while a reader runs', { timeout: 60_000 }, async () => {
     const { input, second, values } = await startsAgain('earliest')
     await second.application.start()
     await until(async () => (await values()).length === 2)

@@ -113,7 +113,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await producer.close()
   }
 
-  it('is given up where the changelog was made anew and is shorter, and that is said', { timeout: 60_000 }, async () => {
+  it('is dropped, with a notice, where a new and shorter changelog has taken the old one’s place', { timeout: 60_000 }, async () => {
     const { second, notices, changelog } = await comesBack((topic) => deleteTopic(cluster(), topic))
     assert.equal(sum(counts(second)), 0)
     assert.equal(notices.length, 4)
@@ -121,7 +121,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       assert.match(notice, new RegExp(`The store counts is read anew from ${changelog}, partition \\d, which was deleted and made anew`))
   })
 
-  it('is that of the changelog that was made anew, also where that is longer', { timeout: 60_000 }, async () => {
+  it('is read from a new changelog that has taken the old one’s place, also if that is longer', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(async (topic) => {
       await deleteTopic(cluster(), topic)
       await log.createTopics([{ name: topic, partitions: 4, cleanup: 'compact', retentionMs: null }])
@@ -131,7 +131,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.equal(notices.length, 4)
   })
 
-  it('is read anew where the changelog has lost what the disk has not', { timeout: 60_000 }, async () => {
+  it('is read anew where the changelog has lost records that the disk still has', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(
       async (topic) => {
         await countsElsewhere(topic, 9)

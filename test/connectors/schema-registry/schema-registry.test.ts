@@ -161,7 +161,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.throws(() => serde.deserialize('t', bytes), { code: 'WAGGLE_SCHEMA_UNKNOWN', message: /16777215/ })
   })
 
-  it('says of a record of another kind, of none, and of one that is cut short what it is', async () => {
+  it('names the kind of a foreign record, and reports one without a kind or cut short', async () => {
     const bytes = (await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')).serialize('orders', { id: 'a', pieces: 1 })
     await assert.rejects(read(schemaRegistry({ url }).jsonSchema(), 'orders', bytes), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /AVRO/ })
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', Buffer.from('{"id": 1}')), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' })
@@ -173,7 +173,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.throws(() => serde.serialize('orders', { id: 'a', pieces: 1.5 }), { code: 'WAGGLE_INVALID_VALUE', message: /orders.*1\.5/ })
   })
 
-  it('takes what no registry says for no registry', async () => {
+  it('reports a server that does not answer as a registry as no registry', async () => {
     for (const [address, why] of [
       ['http://127.0.0.1:1', /ECONNREFUSED/],
       [`${url}/not-here`, /says 404/],

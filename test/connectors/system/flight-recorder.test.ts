@@ -30,7 +30,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '1': 2, '2': 0 })
   })
 
-  it('suspects no more what came through', () => {
+  it('clears a record that came through', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['1'])()

@@ -102,7 +102,7 @@ describe('A program whose threads are workers', () => {
     })
   }
 
-  it('does by and by what is more than its threads can hold', async () => {
+  it('processes more input than its threads can hold at once', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), commitIntervalMs: 50 }))
     streams.pause()
@@ -235,7 +235,7 @@ describe('Stores of workers', () => {
   })
 })
 
-describe('What goes wrong in a worker', () => {
+describe('A failure in a worker', () => {
   for (const does of ['exit', 'throw-later'] as const) {
     it(`ends that worker alone (${does}): its tasks go on in another, and every visit counts once`, async () => {
       const stateDir = await prepared(['visits', 'counted'])

@@ -368,14 +368,14 @@ describe('A value of the wrong type', () => {
     assert.match(failed[0] ?? '', /^KSTREAM-AGGREGATE-\d+: /)
   })
 
-  it('that cannot be read says which node, which topic and why', async () => {
+  it('that cannot be read gives an error with the node, the topic and the cause', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).to('out')
     await using driver = new TopologyTestDriver(builder.build())
     await fails(() => driver.createInputTopic('in', text, text).pipeInput('k', 'not a long'), 'WAGGLE_INVALID_VALUE', /in.*10 bytes.*8/)
   })
 
-  it('that cannot be written says which topic and why', async () => {
+  it('that cannot be written gives an error with the topic and the cause', async () => {
     const written: { readonly [what: string]: (builder: StreamsBuilder) => void } = {
       'a string as a long': (builder) => builder.stream('in', read).to('out', Produced.with(text, Serdes.long()) as never),
       'a number as a string': (builder) =>
@@ -495,7 +495,7 @@ describe('A sink’s function', () => {
   }
 })
 
-describe('undefined in what is piped in', () => {
+describe('undefined in piped input', () => {
   it('is refused, as a key, as a value and in a record', async () => {
     await using program = new TextProgram((builder) => toOut(builder.stream('in', read)))
     const input = program.driver.createInputTopic('in', text, text)

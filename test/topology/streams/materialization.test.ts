@@ -30,7 +30,7 @@ async function counted(materialized: Materialized<string, number, 'keyValue'>) {
   return driver
 }
 
-describe('What a store is made with', () => {
+describe('A store that is made by a supplier or a builder', () => {
   it('has a changelog unless logging is off', async () => {
     for (const supplier of [Stores.persistentKeyValueStore('counts'), Stores.inMemoryKeyValueStore('counts')]) {
       assert.deepEqual((await counted(Materialized.as(supplier))).producedTopicNames, ['out', 'test-counts-changelog'])

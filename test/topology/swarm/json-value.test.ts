@@ -80,7 +80,7 @@ describe('JSON from a caller', () => {
   })
 })
 
-describe('What a function gave, as JSON', () => {
+describe('A function’s result as JSON', () => {
   it('is what JSON.parse makes of JSON.stringify, for all that JSON can hold', () => {
     fc.assert(
       fc.property(fc.anything({ withDate: true, withNullPrototype: true, withSparseArray: true, withBoxedValues: true }), (value) => {

@@ -43,7 +43,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     )
   })
 
-  it('keeps what a fresh transaction writes to many partitions', async () => {
+  it('keeps the records that a new transaction writes to many partitions', async () => {
     const producer = await log.taskProducer({ group })
     for (let partition = 0; partition < 24; partition++) for (const value of ['a', 'b']) producer.append(record(topic, partition, value))
     const { ends } = await producer.commit({ positions: [], state: [] })
@@ -51,7 +51,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
   })
 
-  it('asks for one thing at a time that brokers verify, so that none is refused and waits to be tried again', async () => {
+  it('sends one verified request at a time, so that none is refused and retried', async () => {
     const waits: number[] = []
     const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
     function waited(delayMs: number, callback: () => void): () => void {
@@ -112,7 +112,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: end }), ['kept'])
   })
 
-  it('is refused for who has been replaced under its own name, and what was open there is gone', async () => {
+  it('is refused for a producer that was replaced under its own name, whose open records are dropped', async () => {
     const old = await open({ instance: 'one' })
     const fresh = await open({ instance: 'one' })
     try {
@@ -155,7 +155,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('knows nothing of what was being made part of one that was aborted meanwhile', async () => {
+  it('holds nothing of a partition that was being added to an aborted one', async () => {
     const producer = await log.taskProducer({ group })
     for (let round = 0; round < 24; round++) {
       producer.append(record(topic, round, 'aborted'))

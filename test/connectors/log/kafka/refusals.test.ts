@@ -29,7 +29,7 @@ describe('A Kafka that cannot be reached', () => {
     assert.match(said.join(''), /127\.0\.0\.1:1/)
   })
 
-  it('is one too where something else answers at its port', async () => {
+  it('is an error too where another server answers at its port', async () => {
     const server = createServer(
       (socket) =>
         void socket
@@ -44,7 +44,7 @@ describe('A Kafka that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
   })
 
-  it('is a mistake of the settings where it is no address', async () => {
+  it('is a mistake of the settings where the address is malformed', async () => {
     await assert.rejects(open('nowhere'), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })

@@ -85,7 +85,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     await assert.rejects(open({ mechanism: 'scram-sha-512', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('cannot be reached by who does not trust its certificate, or speaks plain', async () => {
+  it('refuses clients that do not trust its certificate, or speak plain text', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     await assert.rejects(open(signIn, { ssl: {} }), { code: 'WAGGLE_LOG_UNREACHABLE' })
     await assert.rejects(openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl: signIn }), { code: 'WAGGLE_LOG_UNREACHABLE' })
