@@ -66,7 +66,7 @@ describe('Records that nobody has read', () => {
     }
   })
 
-  it('and whose payload is damaged fail by themselves: their callers hear of it, and others are answered', async () => {
+  it('fail one by one where their payload is damaged: their callers get an error, and others are answered', async () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-payload-'))
     const value = (name: string) => Buffer.from(JSON.stringify({ name: name.repeat(20_000) }))
     const topic = 'waggle.gateway.hello'

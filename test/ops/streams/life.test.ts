@@ -312,7 +312,7 @@ describe('A handler', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SINK-0000000002', 7]])
   })
 
-  it('that says retry of a value that cannot be written fails, as in Kafka Streams: it will not be otherwise', async () => {
+  it('that answers retry to a value that cannot be written fails the program, as in Kafka Streams', async () => {
     const streams = new Streams(
       program((stream) => stream.mapValues(() => 7 as never)),
       config({ productionHandler: () => 'retry' }),

@@ -92,7 +92,7 @@ describe('A call that takes time', () => {
     assert.deepEqual(attempts, [1, 2, 3, 1, 2, 3])
   })
 
-  it('that throws before it has a promise fails as one that rejects', async () => {
+  it('that throws synchronously fails like one that rejects', async () => {
     await using program = programOf((stream) =>
       stream.mapAsync(() => {
         throw new Error('at once')
@@ -108,7 +108,7 @@ describe('A call that takes time', () => {
     await assert.rejects(forgetful.pipe(['in', 'k', 'v']), { code: 'WAGGLE_UNDEFINED_VALUE' })
   })
 
-  it('has at most as many beside it as there is concurrency', async () => {
+  it('overlaps with at most as many others as `concurrency` allows', async () => {
     const open: (() => void)[] = []
     let most = 0
     const two = event()

@@ -511,7 +511,7 @@ describe('A processor', () => {
   const programOf = (init: (context: Context) => void, config?: ConstructorParameters<typeof TextProgram>[1]) =>
     new TextProgram((builder) => void builder.stream('in', read).process<never, never>(() => ({ init, process: () => {} })), config)
 
-  it('that cannot be opened says which one it is', () => {
+  it('that cannot be opened fails with its name', () => {
     const failing = () => {
       throw new RangeError('no such file')
     }

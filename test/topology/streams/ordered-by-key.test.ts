@@ -81,7 +81,7 @@ describe('Results that are in order by key', () => {
     assert.deepEqual(values(), ['a1!', 'a2!'])
   })
 
-  it('that have gone on are not done again after a crash, though a record before them is', async () => {
+  it('that have gone on are not repeated after a crash, though an earlier record is', async () => {
     const calls = new Calls()
     const { driver, send, go, values } = opened(program(calls))
     await using _ = driver

@@ -150,7 +150,7 @@ describe('A store of a user’s own', () => {
     assert.deepEqual(driver.producedTopicNames, ['out'])
   })
 
-  it('that fails to be made says so', () => {
+  it('that cannot be made fails the start with its own error', () => {
     const builder = new StreamsBuilder()
     const store: StoreBuilder<StateStore> = {
       name: 'broken',

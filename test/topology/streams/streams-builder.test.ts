@@ -203,7 +203,7 @@ describe('A global store', () => {
 })
 
 describe('A mistake in a program', () => {
-  it('that leaves out a serde says where, at the start', () => {
+  it('that leaves out a serde fails the start, with the place', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -228,14 +228,14 @@ describe('A mistake in a program', () => {
     assert.throws(() => windowed.emitStrategy(EmitStrategy.onWindowClose()), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('of a window that cannot be is refused by the call that made it', () => {
+  it('of an invalid window is refused by the call that made it', () => {
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(0), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeAndGrace(10, -1), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(10).advanceBy(11), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => JoinWindows.ofTimeDifferenceWithNoGrace(5).before(-6), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('that forgets to return is an error, and not a value', async () => {
+  it('that forgets to return fails the record, and gives no undefined value', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
