@@ -173,7 +173,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.throws(() => serde.serialize('orders', { id: 'a', pieces: 1.5 }), { code: 'WAGGLE_INVALID_VALUE', message: /orders.*1\.5/ })
   })
 
-  it('reports a server that does not answer as a registry as no registry', async () => {
+  it('fails with WAGGLE_REGISTRY_UNREACHABLE where no registry answers at the address', async () => {
     for (const [address, why] of [
       ['http://127.0.0.1:1', /ECONNREFUSED/],
       [`${url}/not-here`, /says 404/],

@@ -41,7 +41,7 @@ describe('The reply topics that a swarm knows', () => {
     assert.equal(scene.topics.named.partitionsOf('replies-a'), 1)
   })
 
-  it('are not known merely because somebody asked whether they are allowed', async () => {
+  it('are not forgotten because somebody asks whether others are allowed', async () => {
     const scene = new Scene({ maxKnown: 1 })
     await scene.make(['replies-a'])
     await scene.topics.look('replies-a')
