@@ -1,5 +1,5 @@
 /**
- * One result a window: what each shop sold in a minute, said once, when the minute and ten seconds of grace are over.
+ * One result a window: each shop's sales of a minute, written once, when the minute and ten seconds of grace are over.
  *
  *     npm run -s example examples/one-result-a-minute.ts
  *
@@ -47,11 +47,11 @@ export const sales: readonly (readonly [second: number, shop: string, amount: nu
   [0, 'north', 10],
   [20, 'south', 5],
   [61, 'north', 7],
-  // It is late, and within the grace: it counts for the first minute.
+  // This sale is late, but within the grace: it counts for the first minute.
   [58, 'north', 2.5],
-  // It closes the first two minutes.
+  // This sale closes the first two minutes.
   [135, 'north', 1],
-  // It is later than the grace allows: it is dropped and counted in `dropped-records-total`.
+  // This sale is later than the grace allows: it is dropped and counted in `dropped-records-total`.
   [30, 'south', 1_000],
 ]
 

@@ -1,5 +1,5 @@
 /**
- * A stream–table join: each order gets the name of its customer, as the table has it when the order comes.
+ * A stream–table join: each order gets its customer's name, as the table has it when the order comes.
  *
  *     npm run -s example examples/orders-with-customers.ts
  *
@@ -47,7 +47,7 @@ if (import.meta.main) {
       const { value } = await named.next()
       console.log(JSON.stringify(value.value))
     }
-    // A table has no order with a stream but that of time: each step waits until the one before has come out.
+    // Only time orders records of a table and a stream, so each step waits until the one before has come out.
     const order = (id: string, value: Order) => streams.send('orders', { key: id, value }, Produced.with(text, orderSerde))
     await order('1', { customer: 'c-1', total: 20 })
     await printNext()

@@ -1,9 +1,9 @@
 /**
- * Word count: a stream of lines becomes a table of words and how often each has come.
+ * Word count: turns a stream of lines into a table of words with their counts.
  *
  *     npm run -s example examples/word-count.ts
  *
- * It runs on the embedded log, in a folder that is removed at the end. Nothing has to be installed beside it.
+ * It runs on the embedded log, in a folder that is removed at the end. No other software is needed.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,7 +29,7 @@ export const lines = ['To be, or not to be', 'that is the question', 'to be is t
 if (import.meta.main) {
   const stateDir = mkdtempSync(join(tmpdir(), 'word-count-'))
   try {
-    // cacheMaxBytes 0 hands each update on; with a cache, updates of one word between two commits are one.
+    // `cacheMaxBytes: 0` sends each update on. With a cache, updates of one word between two commits become one.
     await using streams = new Streams(topology, { applicationId: 'word-count', log: 'embedded', stateDir, cacheMaxBytes: 0 })
     await streams.start()
     for (const line of lines) await streams.send('lines', { key: null, value: line }, Produced.with(text, text))

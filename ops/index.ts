@@ -1,4 +1,4 @@
-/** What `waggle-streams` is to those who import it. */
+/** The exports of the package `waggle-streams`. */
 export * from '../bees/index.ts'
 export {
   type ProtobufOptions,

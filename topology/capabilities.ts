@@ -1,11 +1,11 @@
-/** What a step needs of the machine that runs it, or what a machine has: so many of each name (`{ gpu: 1 }`). */
+/** Units of each resource that a step needs or a machine has, by name (`{ gpu: 1 }`). */
 export type Capabilities = { readonly [name: string]: number }
 
 export function hasAll(has: Capabilities, needs: Capabilities): boolean {
   return Object.entries(needs).every(([name, count]) => (Object.hasOwn(has, name) ? (has[name] ?? 0) : 0) >= count)
 }
 
-/** What is enough for each of them, one at a time. */
+/** The highest count of each resource: enough to run any one of the steps at a time. */
 export function mostOf(needs: Iterable<Capabilities>): Capabilities {
   const most = new Map<string, number>()
   for (const one of needs) for (const [name, count] of Object.entries(one)) most.set(name, Math.max(most.get(name) ?? 0, count))

@@ -2,13 +2,13 @@ import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde, Serde } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
-/** A negative result drops the record. `partitionTime` is the highest timestamp of the partition so far, or -1. */
+/** Gives a record's time. A negative result drops the record. `partitionTime` is the partition's highest timestamp so far, or -1. */
 export type TimestampExtractor = (record: Record<unknown, unknown> & RecordMetadata, partitionTime: number) => number
-/** KIP-32's and Kafka Streams' ways to a record's time. */
+/** The timestamp extractors of Kafka Streams, for the timestamps of KIP-32. */
 export const TimestampExtractors: {
   readonly [name in 'failOnInvalid' | 'logAndSkipOnInvalid' | 'usePartitionTimeOnInvalid' | 'wallclock']: TimestampExtractor
 } = {
-  /** The usual one. */
+  /** The default. */
   failOnInvalid({ topic, partition, offset, timestamp }) {
     if (timestamp >= 0) return timestamp
     throw new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
@@ -36,7 +36,7 @@ export class Consumed<K, V> {
   readonly options: ConsumedOptions
   declare private readonly types: ['consumed', K, V]
 
-  /** What is dropped, and counted, before anything sees it. */
+  /** The records that the source drops and counts before any node sees them. */
   readonly skips: { readonly nullKeys: boolean; readonly nullValues: boolean }
 
   private constructor(key: AnySerde, value: AnySerde, options: ConsumedOptions, skips: Consumed<K, V>['skips']) {
@@ -47,14 +47,15 @@ export class Consumed<K, V> {
   }
 
   /**
-   * Says with which serdes a source reads, and where wanted how it finds a record's time and where it begins. Keys and values may be null.
+   * Sets the serdes that a source reads with and, in `options`, its name, its timestamp extractor and its first position. Keys and values may be
+   * null.
    *
    * @example
    * ```ts
    * builder.stream('orders-in', Consumed.with(text, orderSerde, { offsetReset: 'latest', timestampExtractor: (record) => record.timestamp }))
    * ```
    *
-   * @remarks `offsetReset` counts only where the application has no position: `earliest` unless told.
+   * @remarks `offsetReset` counts only where the application has no committed position. Its default is `earliest`.
    */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
     return new Consumed(key, value, options, { nullKeys: false, nullValues: false })

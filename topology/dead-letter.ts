@@ -2,7 +2,7 @@ import type { FailedRecord } from './failed-record.ts'
 import type { Header } from './record.ts'
 import { saidBy, type WaggleError } from './waggle-error.ts'
 
-/** What Kafka Streams says of a record beside it in a dead-letter topic (KIP-1034). Each text has a bound, and a hostile cause keeps none from being written. */
+/** The headers of a dead letter (KIP-1034). Each text has a bound, and a cause that throws while it is read still gives headers. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
   const cause = causeOf(error)
   return [
@@ -21,7 +21,7 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
   ]
 }
 
-/** A proxy may throw when it is asked what it is. */
+/** Reading `cause` of a proxy may throw. */
 function causeOf(error: WaggleError): Error {
   try {
     return error.cause instanceof Error ? error.cause : error

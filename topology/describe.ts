@@ -1,9 +1,9 @@
 import type { GraphNode, Topology } from './graph.ts'
 import { parentsOf, type Subtopology } from './subtopology.ts'
 
-/** What a topology is, for people and for tools. */
+/** A topology's description, for people and for tools. */
 export interface TopologyDescription {
-  /** Kafka Streams' own text, character for character, so that its visualisers read it. */
+  /** The text of Kafka Streams, character for character, so that its visualisers can read it. */
   toString(): string
   toMermaid(): string
   toJSON(): unknown
@@ -18,7 +18,7 @@ export function describe(topology: Topology): TopologyDescription {
   }
 }
 
-/** A node among its neighbours; `size` counts the paths below it, and decides the order. */
+/** A node with its neighbours. `size` counts the paths below the node and decides the order of the text. */
 interface Described {
   readonly node: GraphNode
   size: number
@@ -100,7 +100,7 @@ function jsonOf(topology: Topology, { id, nodes }: Subtopology): object {
   }
 }
 
-/** The order in which a java.util.HashSet of strings gives them: Kafka Streams prints and connects nodes so. */
+/** The names in the order of a java.util.HashSet, in which Kafka Streams prints and connects nodes. */
 function hashOrder(names: readonly string[]): readonly string[] {
   let capacity = 16
   while (names.length > capacity * 0.75) capacity *= 2
@@ -124,8 +124,8 @@ interface Branch {
 }
 
 /**
- * A java.util.TreeSet: a red-black tree. Sizes grow while nodes are being connected, so where one lands depends on which others it was
- * compared with, and the text on that.
+ * A java.util.TreeSet, which is a red-black tree. Sizes grow while nodes are being connected, so a node's place depends on the nodes that it was
+ * compared with, and the text depends on the places.
  */
 class SortedNodes {
   #root: Branch | null = null

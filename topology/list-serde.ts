@@ -6,8 +6,8 @@ import { WaggleError } from './waggle-error.ts'
 /**
  * Lists as Kafka's ListSerializer writes them:
  *
- *     of fixed size:    0 │ count of nulls i32 │ their indexes i32* │ count i32 │ values
- *     of any size:      1 │ count i32 │ (length i32, -1 for null │ value)*
+ *     values of one size: 0 │ count of nulls i32 │ their indexes i32* │ count i32 │ values
+ *     values of any size: 1 │ count i32 │ (length i32, -1 for null │ value)*
  */
 export function listSerde<T>(values: Serde<T>, size: number | null): Serde<readonly T[]> {
   return serdeOf([values], (inner) => ({

@@ -1,9 +1,9 @@
-/** One function per name that the outside sees. */
+/** Every name that is visible outside the process has its function here. */
 export const gatewayTopic = (gateway: string): string => `waggle.gateway.${gateway}`
 export const beeTopic = (swarm: string, bee: string): string => `waggle.${swarm}.${bee}`
 export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-letters`
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
-/** As Kafka Streams names them. */
+/** Names an internal topic as Kafka Streams does. */
 export const internalTopic = (applicationId: string, name: string): string => `${applicationId}-${name}`
 export const repartitionTopic = (applicationId: string, name: string): string => internalTopic(applicationId, `${name}-repartition`)
 export const changelogTopic = (applicationId: string, store: string): string => `${applicationId}-${store}-changelog`

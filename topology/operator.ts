@@ -6,5 +6,5 @@ import type { RequestLedger } from './operators/request-ledger.ts'
 import type { StreamsOperator } from './operators/streams.ts'
 import type { Transform } from './operators/transform.ts'
 
-/** Every operator that a graph may hold, told apart by `op`. What each means is described beside its type. */
+/** Every operator that a graph may hold, told apart by `op`. Each type documents its meaning. */
 export type Operator = Accept | Deduplicate | ForeignKeyOperator | JoinByKey | RequestLedger | StreamsOperator | Transform

@@ -1,4 +1,4 @@
-/** What a table has under a name: undefined for `constructor` and the other names that every object has without being told. */
+/** The entry that a table has under a name. Undefined for `constructor` and other names that every object inherits. */
 export function ownMember<T>(table: { readonly [name: string]: T }, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined
 }

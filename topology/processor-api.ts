@@ -12,17 +12,17 @@ export interface ProcessorContext<in K, in V> {
   readonly taskId: string
   readonly currentStreamTime: number
   readonly currentSystemTime: number
-  /** Of the record being processed; null in a punctuation. */
+  /** Place of the record being processed; null in a punctuation. */
   readonly recordMetadata: RecordMetadata | null
-  /** WAGGLE_STORE_NOT_CONNECTED where the node was not given it. */
+  /** Throws WAGGLE_STORE_NOT_CONNECTED if the node did not name the store. */
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable
-  /** Asks for a commit soon; answers wait for one. */
+  /** Requests a commit soon. Answers wait for a commit. */
   commit(): void
   forward(record: NewRecord<K, V>, child?: string): void
 }
 
-/** One node's code, made anew for each task; synchronous, since what takes time belongs in an asynchronous node. */
+/** The code of one node, made anew for each task. It is synchronous: slow work belongs in an asynchronous node. */
 export interface Processor<KIn, VIn, KOut, VOut> {
   init?(context: ProcessorContext<KOut, VOut>): void
   readonly process: (record: Record<KIn, VIn>) => void
@@ -30,7 +30,7 @@ export interface Processor<KIn, VIn, KOut, VOut> {
 }
 export type ProcessorSupplier<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KOut, VOut>
 
-/** As `ProcessorContext`, but the key stays what it is. */
+/** A `ProcessorContext` whose records keep their key. */
 export interface FixedKeyProcessorContext<in V> extends Omit<ProcessorContext<unknown, V>, 'forward'> {
   forward(record: Omit<NewRecord<unknown, V>, 'key'>, child?: string): void
 }

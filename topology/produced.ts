@@ -1,6 +1,10 @@
 import type { AnySerde, Serde } from './serde.ts'
 
-/** A partition, several (a copy to each), none (dropped), or null for the default partitioner, which agrees with Java's. */
+/**
+ * Chooses a record's partition, several partitions (a copy to each) or none (the record is dropped). Null stands for the default partitioner, which
+ * agrees
+ * with Java's.
+ */
 export type StreamPartitioner<K, V> = (topic: string, key: K | null, value: V | null, partitions: number) => number | readonly number[] | null
 
 export interface ProducedOptions<K, V> {
@@ -22,7 +26,7 @@ export class Produced<in K, in V> {
   }
 
   /**
-   * Says with which serdes a sink writes, and where wanted its name and its partitioner.
+   * Sets the serdes that a sink writes with and, in `options`, its name and its partitioner.
    *
    * @example
    * ```ts

@@ -1,4 +1,4 @@
-/** What to ask a store. Typed by who asks: the store's own types are not known here. */
+/** A question to a store. The caller gives the types of keys and values; they are not checked against the store. */
 export abstract class Query<out R> {
   declare private readonly types: R
   readonly request: QueryRequest
@@ -19,7 +19,7 @@ type Windowed<K> = { readonly key: K; readonly window: { readonly start: number;
 
 /** KIP-796. */
 export abstract class KeyQuery extends Query<unknown> {
-  /** The value that a key has; null where it has none. */
+  /** Asks for the value of a key; null where the key has none. */
   static withKey<K, V>(key: K): Query<V | null> {
     return asked({ kind: 'key', key })
   }
@@ -27,7 +27,7 @@ export abstract class KeyQuery extends Query<unknown> {
 
 /** KIP-805. */
 export abstract class RangeQuery extends Query<unknown> {
-  /** Keys between the two, both included, in the order of their bytes; null is an open end. */
+  /** Asks for the keys between `from` and `to`, both included, in the order of their bytes; null is an open end. */
   static withRange<K, V>(from: K | null, to: K | null): Query<AsyncIterable<KeyValue<K, V>>> {
     return asked({ kind: 'range', from, to })
   }
@@ -35,7 +35,7 @@ export abstract class RangeQuery extends Query<unknown> {
 
 /** KIP-806. */
 export abstract class WindowKeyQuery extends Query<unknown> {
-  /** A key's windows that start between the two, both included: start and value, oldest first. */
+  /** Asks for a key's windows that start between `from` and `to`, both included. The answer has start and value, oldest first. */
   static withKeyAndWindowStartRange<K, V>(key: K, from: number, to: number): Query<readonly KeyValue<number, V>[]> {
     return asked({ kind: 'windows-of-key', key, from, to })
   }
@@ -43,7 +43,7 @@ export abstract class WindowKeyQuery extends Query<unknown> {
 
 /** KIP-806. */
 export abstract class WindowRangeQuery extends Query<unknown> {
-  /** All keys' windows that start between the two, both included. */
+  /** Asks for all keys' windows that start between `from` and `to`, both included. */
   static withWindowStartRange<K, V>(from: number, to: number): Query<AsyncIterable<KeyValue<Windowed<K>, V>>> {
     return asked({ kind: 'windows', from, to })
   }

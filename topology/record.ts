@@ -3,7 +3,7 @@ export interface Header {
   readonly value: Uint8Array | null
 }
 
-/** What `forward` takes. Without headers it has none. */
+/** A record for `forward`. Without `headers` it has none. */
 export interface NewRecord<K, V> {
   readonly key: K
   readonly value: V
@@ -22,7 +22,7 @@ export interface RecordMetadata {
   readonly offset: bigint
 }
 
-/** `end`: exclusive for time windows, else inclusive. */
+/** A window of time. `end` is exclusive for time windows, else inclusive. */
 export interface Window {
   readonly start: number
   readonly end: number
@@ -40,7 +40,7 @@ const text = new TextDecoder()
 
 export const noHeaders: readonly Header[] = Object.freeze([])
 
-/** The last header of that key wins, as in Kafka's `lastHeader`. */
+/** The text of the last header with that key, as Kafka's `lastHeader`; null where there is none. */
 export function headerText(headers: readonly Header[], key: string): string | null {
   for (let at = headers.length - 1; at >= 0; at--) {
     const header = headers[at]

@@ -3,7 +3,7 @@ import { Compile } from 'typebox/compile'
 import type { Serde } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
-/** JSON that is held against a schema, when it is written and when it is read. */
+/** JSON that is checked against a schema when it is written and when it is read. */
 export function schemaSerde(schema: TSchema, json: Serde<unknown>): Serde<unknown> {
   const compiled = Compile(schema)
   const checked = (topic: string, value: unknown) => {

@@ -1,6 +1,6 @@
 import type { Serde } from './serde.ts'
 
-/** A serde made of others. It opens those that are to be opened, and prepares what they are to prepare: the parts of the bytes that are theirs. */
+/** A serde made of others. It opens each inner serde that has `open`, and prepares each inner serde with its part of the bytes. */
 export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
   const serde = make(...inners)
   const opened = inners.filter((inner) => inner.open !== undefined)
@@ -12,7 +12,7 @@ export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: rea
   }
 }
 
-/** Takes the bytes apart as for reading, but each part is prepared where it would be read. */
+/** Reads the bytes with serdes that prepare each part in place of decoding it. */
 function preparation<T, I>(
   inners: readonly Serde<I>[],
   make: (...inners: readonly Serde<I>[]) => Serde<T>,
@@ -31,7 +31,7 @@ function preparation<T, I>(
   try {
     make(...inners.map(prepared)).deserialize(topic, data)
   } catch {
-    // What cannot be taken apart fails again when it is read, and there it has a handler.
+    // Bytes that cannot be taken apart fail again when they are read. A handler decides about them there.
   }
   return pending.length === 0 ? null : Promise.all(pending).then(() => {})
 }

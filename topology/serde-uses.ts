@@ -2,7 +2,7 @@ import type { Topology } from './graph.ts'
 import { changelogTopic } from './naming.ts'
 import type { AnySerde, Serde, SerdeUse } from './serde.ts'
 
-/** Opens the serdes of a topology for all that it writes: its sinks, its repartition topics, and its stores under their changelogs' names. */
+/** Opens the serdes of a topology for everything that it writes: sinks, repartition topics, and stores under their changelogs' names. */
 export async function openSerdes(topology: Topology, applicationId: string): Promise<void> {
   for (const [serde, use] of usesOf(topology, applicationId)) await (serde as Partial<Serde<unknown>>).open?.(use)
 }
@@ -19,7 +19,7 @@ function usesOf(topology: Topology, applicationId: string): readonly (readonly [
   const stores = [...topology.stores.values()].flatMap((store) =>
     store.kind === 'custom' ? [] : pair(changelogTopic(applicationId, store.name), store.key, store.value),
   )
-  // What operators write beside (hashes, the keys of a buffer) goes to no topic by itself; as a rule its serdes are among those above.
+  // Data that operators write inside other values (hashes, keys of a buffer) has no topic of its own. Most of its serdes are among those above.
   const operators = [...topology.nodes.values()].flatMap((node) =>
     node.kind === 'operator' && 'serdes' in node.operator
       ? Object.entries(node.operator.serdes).map(([of, serde]) => [serde, { topic: null, part: of === 'value' ? 'value' : 'key' }] as const)

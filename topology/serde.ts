@@ -10,23 +10,24 @@ export interface Deserializer<out T> {
 
 /** Turns values into bytes and back. Absence is `null` and never reaches a serde. */
 export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
-  /** Awaited before `deserialize` where something must be fetched first (a schema by its id); null where nothing must. */
+  /** Fetches what `deserialize` needs for these bytes (a schema by its id). The caller awaits it first. Null where nothing has to be fetched. */
   prepare?(topic: string, data: Uint8Array, headers?: readonly Header[]): Promise<void> | null
   /**
-   * Beyond Kafka Streams, whose serializers may block: awaited before the first `serialize` for a topic, where something must be known
-   * first (the id of the schema that it writes). An application opens its serdes for every topic and store that it writes, when it starts.
+   * Fetches what `serialize` needs for a topic (the id of the schema that it writes). An application opens its serdes for every topic and store that
+   * it
+   * writes, when it starts. Kafka Streams has no such step, since its serialisers may block.
    */
   open?(use: SerdeUse): Promise<void>
 }
 
-/** Where a serde is going to write. */
+/** A topic that a serde is going to write. */
 export interface SerdeUse {
-  /** Null where the topic is only known record by record. */
+  /** Null where each record chooses its topic. */
   readonly topic: string | null
   readonly part: 'key' | 'value'
 }
 
-/** A serde whose values never change once they are sent: readers in the same process take them as they are, beside their bytes. */
+/** A serde whose values never change once they are sent, so readers in the same process take the values themselves, beside the bytes. */
 export interface HandingSerde<in out T> extends Serde<T> {
   readonly handsOn: true
 }

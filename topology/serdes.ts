@@ -8,7 +8,7 @@ import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serd
 import { WaggleError } from './waggle-error.ts'
 
 const encoder = new TextEncoder()
-/** As Java does, it keeps a byte order mark. */
+/** Java keeps a byte order mark, so this decoder does. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const string: Serde<string> = {
@@ -90,7 +90,7 @@ const anyJson: Serde<unknown> = {
   },
 }
 
-/** Undefined of a function, of a bigint and of what contains itself. */
+/** The value's JSON. Undefined for a function, a bigint and a cycle. */
 function asJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
@@ -169,7 +169,7 @@ const uuid: Serde<string> = {
 }
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Of topics whose keys or values are always null. */
+/** The serde for keys or values that are always null. */
 const nothing: Serde<never> = {
   serialize(topic) {
     throw new WaggleError('WAGGLE_INVALID_VALUE', { message: `${topic} takes nothing but null`, next: 'Use the serde of what is written.' })
@@ -182,7 +182,7 @@ const nothing: Serde<never> = {
   },
 }
 
-/** Bytes that each value of a serde takes, where that is always the same: Java's lists are written without lengths then. */
+/** Bytes that each value takes, for serdes whose values are all of one size. Java writes lists of such values without lengths. */
 const fixedSizes: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   [short, 2],
   [integer, 4],
@@ -203,7 +203,7 @@ export const Serdes = {
   integer: (): Serde<number> => integer,
   float: (): Serde<number> => float,
   double: (): Serde<number> => double,
-  /** 64 bits as a number: beyond ±(2^53 - 1) WAGGLE_UNSAFE_INTEGER, reading and writing. */
+  /** 64 bits as a number. Reading or writing a value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
   long: (): Serde<number> => long,
   bigLong: (): Serde<bigint> => bigLong,
   void: (): Serde<never> => nothing,
@@ -215,7 +215,7 @@ export const Serdes = {
     sessionWindowedSerde(inner as unknown as AnySerde) as Serde<unknown> as Serde<Windowed<K>>,
 }
 
-/** What does not fit the schema is WAGGLE_INVALID_VALUE, reading and writing; without a schema T is taken on trust. */
+/** Reading or writing a value that does not fit the schema throws WAGGLE_INVALID_VALUE. Without a schema nothing checks T. */
 function json<S extends TSchema>(schema: S): Serde<Static<S>>
 function json<T>(): Serde<T>
 function json(schema?: TSchema): Serde<unknown> {

@@ -1,4 +1,4 @@
-/** One store of one task, with the changelog (or the topic that stands for it) that it is read from. */
+/** One store of one task, with the topic that it is restored from: its changelog, or the source topic that stands in for it. */
 export interface ListenedStore {
   readonly store: string
   readonly taskId: string
@@ -7,8 +7,9 @@ export interface ListenedStore {
 }
 
 /**
- * Told how stores of tasks that run here come to where their changelogs are (Kafka Streams' StateRestoreListener): one
- * `onRestoreStart` a store, and then either its end or, where the task goes before that, `onRestoreSuspended`. Offsets are those of the next record.
+ * Called while stores of this process's tasks are restored from their changelogs (Kafka Streams' StateRestoreListener): `onRestoreStart` once a
+ * store, then
+ * either `onRestoreEnd` or, if the task leaves first, `onRestoreSuspended`. Offsets are those of the next record.
  */
 export interface StateRestoreListener {
   onRestoreStart?(store: ListenedStore & { readonly startingOffset: bigint; readonly endingOffset: bigint }): void
@@ -17,7 +18,7 @@ export interface StateRestoreListener {
   onRestoreSuspended?(store: ListenedStore & { readonly totalRestored: number }): void
 }
 
-/** Told how copies of other processes' tasks are kept up to date (KIP-988). `currentEndOffset` is as of a moment ago. */
+/** Called while copies of other processes' tasks are kept up to date (KIP-988). `currentEndOffset` may be a moment old. */
 export interface StandbyUpdateListener {
   onUpdateStart?(store: ListenedStore & { readonly startingOffset: bigint }): void
   onBatchLoaded?(store: ListenedStore & { readonly batchEndOffset: bigint; readonly batchSize: number; readonly currentEndOffset: bigint }): void

@@ -7,7 +7,7 @@ export interface StateStore {
   readonly persistent: boolean
 }
 
-/** Iteration is in the order of the keys' bytes. Bounds are inclusive; null is an open one. */
+/** A store of values by key. Iteration is in the order of the keys' bytes. Bounds are inclusive; null is an open one. */
 export interface KeyValueStore<K, V> extends StateStore {
   get(key: K): V | null
   put(key: K, value: V | null): void
@@ -37,25 +37,25 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
-/** Kept per key: every version that was valid within the history's retention (KIP-889). */
+/** A store of every version of a key that was valid within the history's retention (KIP-889). */
 export interface VersionedKeyValueStore<K, V> extends StateStore {
-  /** The latest version, or the one that was valid at `asOf`; null where there was none, or where it is too long ago. */
+  /** The latest version, or the version that was valid at `asOf`; null where there was none, or where the history no longer has it. */
   get(key: K, asOf?: number): (ValueAndTimestamp<V> & { readonly validTo: number | null }) | null
-  /** Ignored where it is older than what is kept. */
+  /** Adds a version. A version older than the history is ignored. */
   put(key: K, value: V | null, timestamp: number): void
 }
 
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
-/** false: lost with its task; an object: settings of the changelog topic. */
+/** Whether a store has a changelog. False: its rows are lost with its task. An object: settings of the changelog topic. */
 export type Logging = boolean | { readonly [setting: string]: string }
 
-/** A store by its name, made anew for each task. Those of `Stores` are opened by the engine; any other's `build` makes a store of its own. */
+/** A store with its name, made anew for each task. The engine opens stores of `Stores`; other builders make theirs with `build`. */
 export interface StoreBuilder<out S extends StateStore> {
   readonly name: string
   build(): S
 }
 
-/** What a topology says of a store that the engine keeps: everything that it needs to open one for a task. */
+/** Everything that the engine needs to open a store for a task. */
 export interface KeptStore {
   readonly name: string
   readonly kind: StoreKind
@@ -63,27 +63,27 @@ export interface KeptStore {
   readonly value: AnySerde
   readonly persistent: boolean
   readonly logging: Logging
-  /** Windows and sessions that ended this long before the newest one may be dropped. Null: kept for good. */
+  /** Windows and sessions that ended longer before the newest one may be dropped, in ms. Null: they are kept for good. */
   readonly retentionMs: number | null
-  /** Of a window store. */
+  /** Size of the windows of a window store. */
   readonly windowSizeMs?: number
-  /** Several values for one key and window start (the buffers of stream joins). */
+  /** The store has several values for one key and window start (the buffers of stream joins). */
   readonly retainDuplicates?: boolean
-  /** Iterated by window start and then by key, where the other order is by key first. */
+  /** Iteration is by window start and then by key. Without it, by key first. */
   readonly timeOrdered?: boolean
-  /** Its values are `ValueAndTimestamp`s. */
+  /** The values are `ValueAndTimestamp`s. */
   readonly timestamped?: boolean
-  /** Of a table: where there is a cache, its updates go on when it is flushed. */
+  /** The store of a table whose updates wait in the cache, if there is one, until it is flushed. */
   readonly cached?: boolean
-  /** It says what is still to be done: where a commit is not atomic, what is removed from it is removed when all the rest of the commit is there. */
+  /** The store lists work still to be done. If a commit is not atomic, its removals are written after the rest of the commit. */
   readonly removedLast?: boolean
-  /** Of each record in its changelog that holds a value. */
+  /** Headers of each changelog record that holds a value. */
   readonly changelogHeaders?: readonly Header[]
-  /** The topic that it is the table of, where that stands for a changelog. */
+  /** The topic that stands in for the changelog: the store is that topic's table. */
   readonly sourceTopic?: string
 }
 
-/** A store that its user makes: gone with its task, since nobody else knows what is in it. */
+/** A store that its user makes. Its rows are lost with its task: the engine cannot read them. */
 export interface CustomStore {
   readonly name: string
   readonly kind: 'custom'
@@ -92,7 +92,7 @@ export interface CustomStore {
 
 export type StoreSpec = KeptStore | CustomStore
 
-/** A kept store as its users name it. */
+/** The type under which users name a kept store. */
 export function builderOf<S extends StateStore>(store: KeptStore): KeptStore & StoreBuilder<S> {
   return {
     ...store,

@@ -9,47 +9,57 @@ export type Sasl =
   | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
   | { mechanism: 'oauthbearer'; token: () => Promise<string> }
 
-/** Defaults are Kafka Streams' where it has the setting; what differs is said. */
+/** Each default is Kafka Streams' own, unless its comment says otherwise. */
 export interface StreamsConfig {
   /** Names the application's group, topics and state. */
   applicationId: string
   log: 'embedded' | { kafka: { brokers: readonly string[]; ssl?: boolean | object; sasl?: Sasl; client?: 'platformatic' | 'kafkajs' } }
-  /** `at_least_once` on Kafka unless told. Embedded it is exactly once, whatever is asked for. */
+  /** Default on Kafka: `at_least_once`. The embedded log is exactly once with either value. */
   processing?: 'at_least_once' | 'exactly_once'
-  /** Records that a handler lets pass go here, with KIP-1034's headers. */
+  /** Topic for records that a handler lets pass, with the headers of KIP-1034. Without it they are dropped. */
   deadLetterTopic?: string
-  /** `.waggle`. The embedded log lies in it, so it is not a temporary directory; on Kafka, the state of this process's tasks. */
+  /** Default `.waggle`. Holds the embedded log, so the default is no temporary directory. On Kafka it holds the state of this process's tasks. */
   stateDir?: string
-  /** 1. They share one JavaScript thread, unless there is a `module`. */
+  /** Default 1. Threads share one JavaScript thread unless there is a `module`. */
   numThreads?: number
   /**
-   * Beyond Kafka Streams, whose threads are the machine's: a module that exports the topology (see `StreamsModule`). Each thread then has a
-   * worker (`worker_threads`), which imports it for itself. A path is one of the working directory. On Kafka each worker is a member of the
-   * application's groups, with a connection and a state directory of its own.
+   * A module that exports the topology (see `StreamsModule`). Each thread is then a worker (`worker_threads`) that imports the module. A path is
+   * relative
+   * to the working directory. On Kafka each worker is a member of the application's groups, with its own connection and state directory. Kafka
+   * Streams
+   * has no such setting, since Java's threads need none.
    */
   module?: URL | string
-  /** 0. Copies of each task's state that other processes keep. */
+  /** Copies of each task's state in other processes. Default 0. */
   standbyReplicas?: number
-  /** 10,000. A copy that is behind by no more changelog records than this may take its task over at once (KIP-441). */
+  /** A copy that is at most so many changelog records behind may take its task over at once (KIP-441). Default 10,000. */
   acceptableRecoveryLag?: number
-  /** 2. Copies that are made at a time so that tasks can move. */
+  /** Copies that are made at the same time so that tasks can move. Default 2. */
   maxWarmupReplicas?: number
-  /** Static membership (KIP-345): this process's own name, the same after a restart. */
+  /** The process's own name, the same after a restart (static membership, KIP-345). */
   instanceId?: string
-  /** `host:port`, told to the other processes, and listened at for their queries; beyond this machine with an `applicationServerSecret` only. */
+  /** `host:port` at which other processes query this one. An address beyond this machine needs an `applicationServerSecret`. */
   applicationServer?: string
-  /** None. What this process has (`{ gpu: 1 }`): a sub-topology that needs more (`Topology.requireCapabilities`) runs in processes that have it. */
+  /**
+   * Resources of this process (`{ gpu: 1 }`), by default none. A sub-topology that needs more (`Topology.requireCapabilities`) runs in another
+   * process.
+   */
   capabilities?: Capabilities
-  /** Beyond Kafka Streams: what all processes of the application know, and nobody else; who asks without it is told nothing. */
+  /** A secret that all processes of the application share. Queries without it are refused. Kafka Streams has no such setting. */
   applicationServerSecret?: string
-  /** Embedded 100: what its log syncs together. On Kafka 30,000, and 100 exactly once. */
+  /** Default on the embedded log: 100, the interval of its syncs. On Kafka: 30,000, and 100 with exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
-  /** 30,000. How often, at most, what is done of repartition topics is deleted (KIP-811). */
+  /** Shortest time between two deletions of processed records in repartition topics (KIP-811). Default 30,000. */
   repartitionPurgeIntervalMs?: number
-  /** Of all caches together: updates of tables wait in them for a commit. 0: each goes on at once. 10 MiB, in a TopologyTestDriver 0. */
+  /**
+   * Size of all caches together. A table's updates wait in them for a commit; 0 sends each on at once. Default 10 MiB, and 0 in a TopologyTestDriver.
+   */
   cacheMaxBytes?: number
-  /** How often, at most, unmatched records and closed windows are looked for: 1000, in a TopologyTestDriver 0, which is with each record. */
+  /**
+   * Shortest time between two searches for unmatched records and closed windows. Default 1000; 0 in a TopologyTestDriver, which searches with each
+   * record.
+   */
   emitIntervalMs?: number
   defaultKeySerde?: AnySerde
   defaultValueSerde?: AnySerde
@@ -59,19 +69,19 @@ export interface StreamsConfig {
   deserializationHandler?: Handler<'resume' | 'fail'>
   processingHandler?: Handler<'resume' | 'fail'>
   productionHandler?: Handler<'resume' | 'fail' | 'retry'>
-  /** Of a failure that no handler took; SHUTDOWN_CLIENT where it is not given. */
+  /** Decides after a failure that no handler took. Without it: SHUTDOWN_CLIENT. */
   uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
 }
 
-/** The functions of a configuration: workers have them from the module. */
+/** The functions of a configuration. A worker takes them from the module, since functions cannot be sent to it. */
 export type StreamsHandlers = Pick<
   StreamsConfig,
   'deserializationHandler' | 'processingHandler' | 'productionHandler' | 'timestampExtractor' | 'defaultKeySerde' | 'defaultValueSerde'
 >
 
-/** What a module that workers import has to export. */
+/** The exports of a module that workers import. */
 export interface StreamsModule {
   readonly topology: Topology
-  /** Beside what `StreamsConfig` says. */
+  /** Functions that complete the `StreamsConfig`. */
   readonly handlers?: StreamsHandlers
 }

@@ -3,19 +3,19 @@ import type { GraphNode, SinkNode, SourceNode, Topology } from './graph.ts'
 import type { StoreSpec } from './state-store.ts'
 import { WaggleError } from './waggle-error.ts'
 
-/** Nodes that pass records to each other as values; a task is one of these for one partition number. */
+/** Nodes that pass records to each other as values. A task is one sub-topology for one partition number. */
 export interface Subtopology {
   readonly id: number
-  /** Parents before children, in the order in which they were added. */
+  /** The nodes in the order in which they were added, parents before children. */
   readonly nodes: readonly GraphNode[]
-  /** Topics read, each once. */
+  /** Topics that the sub-topology reads. */
   readonly sources: readonly string[]
-  /** Topics written whose names are known before a record is. */
+  /** Topics that the sub-topology writes, without those that a record's content decides. */
   readonly sinks: readonly string[]
   readonly stores: readonly StoreSpec[]
-  /** Keeps a global store: not split by partition, and run by every process for itself. */
+  /** The sub-topology keeps a global store: every process runs it whole, without partitions. */
   readonly isGlobal: boolean
-  /** What the machine that runs it must have, for the most demanding of its nodes. */
+  /** Resources that a machine needs to run it. The most demanding node decides. */
   readonly needs: Capabilities
 }
 
@@ -69,8 +69,8 @@ export function parentsOf(node: GraphNode): readonly string[] {
 }
 
 /**
- * A record that waits in an asynchronous node holds back its source's position and is done again after a crash; state that
- * lay before the node would then see it twice.
+ * Refuses a node with state before an asynchronous one. A record that waits in an asynchronous node is read again after a crash, and state before the
+ * node would then count it twice.
  */
 function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySet<string>): void {
   const behindState = new Set<string>()
@@ -89,7 +89,7 @@ function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySe
 class Groups {
   readonly #parent = new Map<string, string>()
 
-  /** Every other name on the way is hung one higher, so that ways stay short. */
+  /** The root of a name's group. On the way every other name moves up to its grandparent, so that paths stay short. */
   find(name: string): string {
     let at = name
     for (;;) {

@@ -4,12 +4,12 @@ export interface ErrorWords {
   readonly message: string
   /** The step to take, as a sentence. */
   readonly next: string
-  /** `file:line:col` of what a user wrote. */
+  /** `file:line:col` in a user's file. */
   readonly place?: string
   readonly cause?: unknown
 }
 
-/** The one error class: what happened, where, and what to do about it. */
+/** The one class of errors: what happened, where, and what to do about it. */
 export class WaggleError extends Error {
   readonly code: ErrorCode
   readonly next: string
@@ -23,12 +23,12 @@ export class WaggleError extends Error {
     if (words.place !== undefined) this.place = words.place
   }
 
-  /** The same, with the place in a user's file that it comes from; one that it has already is nearer. */
+  /** The same error with a place in a user's file. A place that it already has stays, since it is more exact. */
   at(place: string): WaggleError {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
 
-  /** Wraps what a library or a user's function threw, whatever it is; a WaggleError stays itself. */
+  /** Wraps an error that a library or a user's function threw. A WaggleError stays itself. */
   static from(code: ErrorCode, thrown: unknown, words: { next: string; message?: string }): WaggleError {
     if (isWaggleError(thrown)) return thrown
     const said = saidBy(thrown)
@@ -36,7 +36,7 @@ export class WaggleError extends Error {
   }
 }
 
-/** A bee's word for "this input cannot be answered, and the caller is to blame": HTTP 422, gRPC INVALID_ARGUMENT. */
+/** Thrown by a bee where the input cannot be answered and the caller is to blame: HTTP 422, gRPC INVALID_ARGUMENT. */
 export class Refused extends WaggleError {
   constructor(detail: string) {
     super('WAGGLE_REFUSED', { message: detail, next: 'Send an input that the bee accepts.' })
@@ -44,13 +44,13 @@ export class Refused extends WaggleError {
   }
 }
 
-/** A log or a store's serde refuses one record, and with it the commit that holds it. Tried again, it is refused again. */
+/** A log or a store's serde refuses one record, and with it the commit that holds it. A retry would be refused as well. */
 export class RecordRefused extends WaggleError {}
 
-/** Something that a record needs is away: nothing is wrong with the record, and nobody decides about it. It waits, and is tried again. */
+/** A service that a record needs is away. The record is not at fault, so no handler decides about it: it waits and is tried again. */
 export class Unavailable extends WaggleError {}
 
-/** The message of what was thrown, for people: at most 4,000 characters. Never throws, whatever its getters, its `toString` or its proxy do. */
+/** The message of anything that was thrown, for people: at most 4,000 characters. Never throws, even if a getter, a `toString` or a proxy does. */
 export function saidBy(thrown: unknown): string {
   try {
     return clipped(String(thrown instanceof Error ? thrown.message : thrown))
@@ -59,14 +59,14 @@ export function saidBy(thrown: unknown): string {
   }
 }
 
-/** At most 4,000 characters, and no half of a surrogate pair: text that every log, header and database takes. */
+/** At most 4,000 characters without half a surrogate pair: a text that every log, header and database takes. */
 export function clipped(text: string): string {
   return (text.length <= maxSaid ? text : `${text.slice(0, maxSaid)} … (${text.length} characters)`).toWellFormed()
 }
 
 const maxSaid = 4_000
 
-/** A proxy may throw here. */
+/** `instanceof` throws for some proxies. */
 function isWaggleError(thrown: unknown): thrown is WaggleError {
   try {
     return thrown instanceof WaggleError && typeof thrown.message === 'string' && typeof thrown.next === 'string' && typeof thrown.code === 'string'

@@ -1,4 +1,4 @@
-/** The part of autocannon that the benchmarks use; the package brings no types. */
+/** Types for the part of autocannon that the benchmarks use. The package has none. */
 declare module 'autocannon' {
   import type { EventEmitter } from 'node:events'
 
@@ -7,7 +7,7 @@ declare module 'autocannon' {
     readonly connections: number
     /** Seconds. */
     readonly duration: number
-    /** Requests a second of all connections together; without it each sends as soon as it is answered. */
+    /** Requests a second over all connections. Without it a connection sends its next request as soon as it has an answer. */
     readonly overallRate?: number
     readonly requests: readonly {
       readonly method: 'POST'

@@ -1,6 +1,7 @@
 /**
- * The key of the record at a place: each key once, in no order, and then again. Inputs take turns, and each has the same keys in the same
- * order, so that what is joined finds its like. `Bench.java` has the same.
+ * The key of the record at position `at`. All keys come once, in mixed order, before the first comes again. Inputs take turns and have the same keys
+ * in
+ * the same order, so that joined records find a partner. `Bench.java` has the same function.
  */
 export function keyAt(at: number, { keys, inputs = 1 }: { readonly keys: number; readonly inputs?: number }): Buffer {
   return Buffer.from(`key-${(Math.floor(at / inputs) * (prime % keys)) % keys}`)
@@ -8,11 +9,14 @@ export function keyAt(at: number, { keys, inputs = 1 }: { readonly keys: number;
 
 const prime = 2_654_435_761
 
-/** How many pairs of records on two inputs, in turns, one a millisecond, have the same key and are no more than `windowMs` apart. */
+/**
+ * Number of pairs that a join finds: the inputs take turns, one record a millisecond, and a pair has one key and at most `windowMs` between its
+ * records.
+ */
 export function expectedJoin({ records, keys, windowMs }: { readonly records: number; readonly keys: number; readonly windowMs: number }): number {
   let pairs = 0
   for (let at = 0; at < records; at++) {
-    // The same key was on the other input in this turn, and every `keys` turns before.
+    // The other input has the same key in this turn, and in every `keys`th turn before it.
     const own = Math.floor(at / 2)
     for (let turn = own; turn >= 0; turn -= keys) {
       const other = turn * 2 + ((at + 1) % 2)

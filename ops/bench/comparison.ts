@@ -1,6 +1,6 @@
 import type { Table } from './table.ts'
 
-/** A benchmark's tables, and what they were measured on. */
+/** A benchmark's tables, and the machine that they were measured on. */
 export interface Kept {
   readonly date: string
   readonly machine: string
@@ -10,13 +10,14 @@ export interface Kept {
 
 interface Comparison {
   readonly table: Table
-  /** How many figures got worse, by more than what they are measured beside did. */
+  /** Number of figures that got worse by more than the floor or the peer did. */
   readonly worse: number
 }
 
 /**
- * Each figure of a run beside the one that was kept. `worse` marks those that got worse by more than 15 % after taking off by how much
- * the floor, or the peer, of the same row did in the same run: the rest is the machine's.
+ * Compares each figure of a run with the kept one. `worse` marks a figure that got worse by more than 15 %, after subtracting the change of the floor
+ * or
+ * the peer of the same row in the same run: that change is the machine's.
  */
 export function comparison({ title, kept, now }: { readonly title: string; readonly kept: Kept; readonly now: Kept }): Comparison {
   const rows = now.tables.flatMap((table) => {
@@ -40,7 +41,7 @@ interface Figure {
 
 function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table }): readonly Figure[] {
   const keptRow = (row: Row) => kept.rows.find((one) => nameOf(one, now) === nameOf(row, now))
-  /** By how much it got worse; null where there is nothing to compare. */
+  /** The fraction by which a figure got worse; null where there is nothing to compare. */
   const changed = (row: Row, column: number): number | null => {
     const was = keptRow(row)?.[column]
     const is = row[column]
@@ -60,7 +61,7 @@ function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table })
   )
 }
 
-/** What says how fast the machine was: itself, where it is a floor. Null where there is nothing. */
+/** The figure that shows the machine's speed: the floor or the peer of a figure, or itself where it is a floor. Null where there is none. */
 function besideOf(table: Table, row: Row, column: number): { readonly row: Row; readonly column: number } | null {
   const { floorRow, peerColumns = {} } = table
   const measure = table.columns[column] ?? ''
@@ -76,7 +77,7 @@ type Row = Table['rows'][number]
 
 const tolerance = 1.15
 
-/** All others are time, memory or a ratio of what was taken: the less the better. */
+/** Only rates are better when they are higher. All other measures are time, memory or ratios of these. */
 function isBetterHigh(measure: string): boolean {
   return measure.includes('/s')
 }

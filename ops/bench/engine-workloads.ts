@@ -16,7 +16,7 @@ export interface Workload {
   readonly name: string
   readonly topology: Topology
   readonly topics: readonly TopicSpec[]
-  /** That go in. */
+  /** Number of input records. */
   readonly records: number
   readonly output: string
   readonly outputs: number
@@ -117,7 +117,7 @@ interface Filled {
   readonly headers: { key: string; value: Uint8Array | null }[]
 }
 
-/** A thousand a sync, as a busy producer would. */
+/** Sends a thousand records a sync, as a busy producer would. */
 async function send(log: Log, count: number, at: (index: number) => Filled): Promise<void> {
   const producer = await log.producer()
   for (let from = 0; from < count; from += 1000) {

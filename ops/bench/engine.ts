@@ -10,7 +10,7 @@ import { countTopology, joinTopology, type Workload } from './engine-workloads.t
 import { type Measure, measure } from './measure.ts'
 import type { Table } from './table.ts'
 
-/** Records per second and CPU a record through the engine without models, beside RocksDB's own write rate for as many bytes. */
+/** Measures records a second and CPU a record through the engine without models, and RocksDB's own write rate for as many bytes. */
 export async function engineBenchmark({ records }: { readonly records: number }): Promise<readonly Table[]> {
   const rows: (readonly (string | number)[])[] = []
   for (const workload of [countTopology(records), joinTopology(Math.floor(records / 3))]) {
@@ -31,7 +31,7 @@ export async function engineBenchmark({ records }: { readonly records: number })
   return [{ title: 'Engine, without models', columns, rows, names: 3, floorRow: 'RocksDB alone' }]
 }
 
-/** The input is in the log before the clock starts; it stops when the last output is durable. */
+/** Writes the input before the clock starts. The clock stops when the last output is durable. */
 async function through(workload: Workload, log: Log): Promise<Measure> {
   await log.createTopics(workload.topics)
   await workload.fill(log)
@@ -69,7 +69,7 @@ async function outputs(log: Log, { output, outputs: wanted, partitions }: Worklo
 }
 
 async function onFreshLog(kind: 'embedded' | 'memory', use: (log: Log) => Promise<Measure>): Promise<Measure> {
-  // A memory-backed directory takes the disk out and leaves everything else as it is.
+  // A memory-backed directory leaves out the disk and nothing else.
   const directory = mkdtempSync(join(kind === 'memory' ? '/dev/shm' : tmpdir(), 'waggle-bench-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
   try {

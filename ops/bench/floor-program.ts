@@ -13,8 +13,9 @@ import type { ResolveMap } from '../config/resolve-map.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 
 /**
- * What one would write by hand for a swarm's decode, three models and ensemble: a plain fastify server with the same decoding, the
- * same model threads and processes and batches of the same size, without log, join, database, identity or deadline.
+ * The hand-written counterpart of a swarm with decode, three models and ensemble: a plain fastify server with the same decoding, the same model
+ * threads
+ * and processes and batches of the same size, but without log, join, database, request ids and deadlines.
  */
 const batchSize = 10
 const modelTypes = new Set(['tf-serving', 'tensor-rt', 'container'])
@@ -103,7 +104,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
   })
 }
 
-/** One batch packed while the one before it runs. */
+/** Packs a batch while the one before it runs. */
 function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]>): (row: ModelRow) => Promise<Scores> {
   const waiting: { readonly row: ModelRow; resolve(scores: Scores): void; reject(error: unknown): void }[] = []
   let running = 0
@@ -125,7 +126,7 @@ function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]
   return (row) =>
     new Promise((resolve, reject) => {
       waiting.push({ row, resolve, reject })
-      // What arrives in one turn of the event loop goes together.
+      // Rows that arrive in one turn of the event loop form one batch.
       if (waiting.length === 1) setImmediate(next)
     })
 }

@@ -6,8 +6,9 @@ import { measure, peakBytes } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
- * What `kafka-streams/KafkaBench.java` does, with the same arguments, and with "read" nothing but to read a changelog, named in place of
- * the input: run|restore|read, workload, guarantee, bytes of cache, brokers, records, application, input, output, state directory.
+ * Runs a workload of `kafka-streams/KafkaBench.java` with the same arguments: run|restore|read, workload, guarantee, bytes of cache, brokers,
+ * records,
+ * application, input, output, state directory. `read` only reads a changelog, whose name takes the place of the input.
  */
 const [what, name, processing, cacheMaxBytes, brokersText = '', recordsText, applicationId = '', input = '', output = '', stateDir = ''] =
   process.argv.slice(2)
@@ -18,7 +19,7 @@ const result = what === 'read' ? await read() : await run()
 process.stdout.write(`${JSON.stringify({ ...result, peakBytes: peakBytes() })}\n`)
 process.exit(0)
 
-/** The clock runs from the first record that is seen to be done until all is done and committed; CPU counts from the start on. */
+/** Measures one run. The clock starts with the first processed record and stops when all are processed and committed. CPU counts from the start. */
 async function run() {
   const workload = streamsWorkloads.find((one) => one.name === name)
   if (workload === undefined) throw new Error(`There is no workload ${name}`)
@@ -41,7 +42,7 @@ async function run() {
     done = streams.metrics.reduce((sum, one) => (one.name === total && one.group === group ? sum + Number(one.value) : sum), 0)
     if (done > 0 && done < records) first ??= { seconds: measured().seconds, done }
   }
-  // What is read is not there before it is written: a start settles then.
+  // A restored store is complete once the start settles.
   await starting
   const restored = measured().seconds
   await streams.close({ timeoutMs: 60_000 })

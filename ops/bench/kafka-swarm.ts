@@ -9,17 +9,18 @@ import { type SwarmWorkload, smallWorkload, teddyWorkload } from './swarm-worklo
 import type { Table } from './table.ts'
 
 export interface KafkaSwarmBenchmarkOptions {
-  /** Of load, for each program. */
+  /** Seconds of load, for each program. */
   readonly seconds: number
   /** Requests a second. */
   readonly rate: number
-  /** Swarms whose names contain it. */
+  /** Only swarms whose names contain this text. */
   readonly only: string
 }
 
 /**
- * What a request waits for longer on a cluster, at low load: the same swarm on the embedded log and on a broker of its own, at least once and exactly
- * once, in one run, in turns of a few seconds each.
+ * Measures the extra wait of a request on a cluster at low load: the same swarm on the embedded log and on a broker, at least once and exactly once,
+ * in one
+ * run, in turns of a few seconds each.
  */
 export async function kafkaSwarmBenchmark({ seconds, rate, only }: KafkaSwarmBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()
@@ -88,7 +89,7 @@ async function compared(
   }
 }
 
-/** The same swarm under another name, since those of one name on one cluster are one. What lies beside its file is found from there. */
+/** The same swarm under another name, since swarms with one name on one cluster are one swarm. Files beside the swarm file are still found. */
 function renamed({ file, gateway }: SwarmWorkload, directory: string, suffix: string): { readonly file: string; readonly gateway: string } {
   const way = relative(directory, dirname(file))
   const beside = (value: unknown, of = ''): unknown => {

@@ -5,7 +5,7 @@ import { streamsWorkloads } from './streams-workloads.ts'
 
 export type Workload = 'stateless' | 'count' | 'tumbling' | 'stream-stream join'
 
-/** Records of 100 bytes, one a millisecond up to now, in turns to each input: their topics are `input` with 0 after it, and 1. */
+/** Writes records of 100 bytes, one a millisecond up to now, in turns to each input. The topics' names are `input` followed by 0 and by 1. */
 export async function fillInput(
   log: Log,
   wish: { readonly input: string; readonly inputs: number; readonly records: number; readonly keys: number },
@@ -17,7 +17,7 @@ export async function fillInput(
   await fill(log, records, (at) => ({ topic: topics[at % inputs] ?? '', key: keyAt(at, { keys, inputs }), value }))
 }
 
-/** As if an application had counted for a while, a record a count; the name of the topic. Its program has one store. */
+/** Writes a changelog as an application leaves it that has counted for a while. Returns the topic's name. Its program has one store. */
 export async function fillChangelog(
   log: Log,
   wish: { readonly application: string; readonly name: Workload; readonly records: number; readonly keys: number },
@@ -53,7 +53,7 @@ async function fill(
   await producer.close()
 }
 
-/** Throws where an output is not what its input says. */
+/** Throws where an output does not follow from its input. */
 export async function checkOutput(
   log: Log,
   wish: {

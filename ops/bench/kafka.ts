@@ -16,15 +16,16 @@ import type { Table } from './table.ts'
 export interface KafkaBenchmarkOptions {
   readonly records: number
   readonly keys: number
-  /** Bytes of record cache, of either side. */
+  /** Sizes of the record cache in bytes, for Waggle and for Kafka Streams. */
   readonly caches: readonly number[]
-  /** Rows whose names contain it; `restore` is one. */
+  /** Only rows whose names contain this text; `restore` is one of them. */
   readonly only: string
 }
 
 /**
- * Consume, process, produce on a real broker: Waggle, and Kafka Streams beside it (Java, where it is), each in a process of its own with
- * one thread, on the same topics of 100-byte records with a record a millisecond and windows of 10 s.
+ * Measures consume, process and produce on a real broker: Waggle and, if Java is there, Kafka Streams. Each runs in a process of its own with one
+ * thread, on
+ * the same topics of 100-byte records with a record a millisecond and windows of 10 s.
  */
 export async function kafkaBenchmark({ records, keys, caches, only }: KafkaBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()
@@ -53,7 +54,7 @@ interface Row {
   readonly cacheBytes: number
 }
 
-/** The cache is in front of tables: nothing else has one. */
+/** Only tables have a cache in front of them. */
 function rowsOf(caches: readonly number[]): readonly Row[] {
   return (['stateless', 'count', 'tumbling', 'stream-stream join'] as const).flatMap((name) =>
     ['at_least_once', 'exactly_once'].flatMap((processing) =>
@@ -108,14 +109,14 @@ class Bench {
     return { title: `On a Kafka broker${this.#beside}`, columns: ['what', ...comparedColumns], rows: measured, peerColumns }
   }
 
-  /** Of a changelog in which each key is there once, and of one in which the same few come again and again. */
+  /** Measures the restore of a changelog in which each key comes once, and of one in which a few keys repeat. */
   async restore(): Promise<Table> {
     const { log, records, keys, java } = this.#options
     await log.createTopics([{ name: 'nothing0', partitions: 1, cleanup: 'delete', retentionMs: null }])
     const rows: (readonly (string | number)[])[] = []
     for (const distinct of [records, keys]) {
       const label = distinct === records ? 'each key once' : `${distinct.toLocaleString('en')} keys`
-      // The very same records for all three: how they came to lie in batches makes a difference of its own.
+      // All three restore the very same records, since the sizes of batches change the result.
       const application = this.#newName()
       const changelog = await fillChangelog(log, { application, name: 'count', records, keys: distinct })
       await log.createTopics([{ name: `${application}-out`, partitions: 1, cleanup: 'delete', retentionMs: null }])

@@ -15,9 +15,11 @@ interface Counted extends Measure {
 }
 
 /**
- * State larger than memory: a keyed count on the embedded log, with all settings as they are without any. Each key comes once and every
- * fifth again, so that there are reads of state that went to disk long ago. The input is written by a process of its own before. Half of
- * what is resident is V8's young space, which takes what it likes: the second row of each has it bounded.
+ * Measures state larger than memory: a keyed count on the embedded log with default settings. Each key comes once and every fifth again, so that old
+ * state
+ * is read from disk. Another process writes the input first. Half of the resident memory is V8's young space, which grows freely, so the second row
+ * of each
+ * has it limited.
  */
 export async function keysBenchmark({ keys }: KeysBenchmarkOptions): Promise<readonly Table[]> {
   const rows = keys.flatMap((count) => ['', '--max-semi-space-size=16'].map((flag) => rowOf(count, flag)))

@@ -8,7 +8,7 @@ export interface LoadOptions {
   readonly contentType: string
   readonly clients: number
   readonly seconds: number
-  /** Requests a second; without it each client sends its next as soon as it has been answered. */
+  /** Requests a second. Without it each client sends its next request as soon as it has an answer. */
   readonly rate?: number
 }
 
@@ -17,11 +17,11 @@ export interface LoadResult {
   readonly perSecond: number
   readonly medianMs: number
   readonly p99Ms: number
-  /** Of each request, the least first. */
+  /** Latency of each request in ms, in ascending order. */
   readonly latenciesMs: readonly number[]
 }
 
-/** Sends, and fails where anything but 200 comes back: a benchmark of errors says nothing. */
+/** Sends requests. An answer other than 200 is an error, since a benchmark of errors measures nothing. */
 export function load(options: LoadOptions): Promise<LoadResult> {
   return options.rate === undefined ? closedLoop(options) : openLoop(options, Math.max(1, options.rate))
 }
@@ -42,7 +42,9 @@ async function closedLoop({ url, bodies, contentType, clients, seconds }: LoadOp
   return resultOf(latenciesMs, result.duration)
 }
 
-/** Evenly spaced, however long the answers take; latency counts from when a request was due. autocannon's own rate comes in bursts. */
+/**
+ * Sends at even intervals, however long the answers take. Latency counts from the time when a request was due. autocannon's own rate comes in bursts.
+ */
 async function openLoop({ url, bodies, contentType, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })
   const latenciesMs: number[] = []

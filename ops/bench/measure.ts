@@ -6,7 +6,7 @@ export interface Measure {
   readonly cpuMicros: number
 }
 
-/** What returns says what time and CPU this process has used since. */
+/** Starts a measurement. The returned function gives the time and the CPU time of this process since then. */
 export function measure(): () => Measure {
   const cpu = process.cpuUsage()
   const startedMs = systemClock.elapsedMs()
@@ -16,7 +16,7 @@ export function measure(): () => Measure {
   }
 }
 
-/** The most that was resident of this process, so far (Linux; NaN elsewhere). */
+/** The highest resident memory of this process so far, in bytes (Linux; NaN elsewhere). */
 export function peakBytes(): number {
   try {
     return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024

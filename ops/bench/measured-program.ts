@@ -2,24 +2,24 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
-/** What a program and all its children have used so far. */
+/** CPU and memory of a program and all its children so far. */
 export interface Usage {
   readonly cpuMs: number
   readonly residentBytes: number
 }
 
-/** What a program says when it is ready. */
+/** The line that a program prints when it is ready. */
 export interface ReadyEvent {
   readonly gateway: string
   readonly clickhouse: string | null
 }
 
-/** A program that is run, measured with its whole process tree by /proc (Linux), and stopped or killed. */
+/** A program that runs as a child. It measures the whole process tree by /proc (Linux), and stops or kills it. */
 export class MeasuredProgram {
   readonly #child: ChildProcess
   readonly #said: readonly string[]
   readonly ready: ReadyEvent
-  /** Settles when it has ended, by whatever. */
+  /** Settles when the program has ended for any reason. */
   readonly gone: Promise<void>
 
   private constructor(child: ChildProcess, ready: ReadyEvent, said: readonly string[]) {
@@ -29,7 +29,7 @@ export class MeasuredProgram {
     this.gone = new Promise((resolve) => child.once('exit', () => resolve()))
   }
 
-  /** Runs a TypeScript file until it says `{"event":"ready","gateway":…}` on its standard output. */
+  /** Starts a TypeScript file and waits for `{"event":"ready","gateway":…}` on its standard output. */
   static async start(argv: readonly string[], env: { readonly [name: string]: string }): Promise<MeasuredProgram> {
     const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     const said: string[] = []
@@ -57,7 +57,7 @@ export class MeasuredProgram {
     }
   }
 
-  /** It goes on where it was, when it thaws. */
+  /** Stops the process in place. It goes on from there when it thaws. */
   freeze(): void {
     this.#child.kill('SIGSTOP')
   }
@@ -66,20 +66,20 @@ export class MeasuredProgram {
     this.#child.kill('SIGCONT')
   }
 
-  /** Its exit status. */
+  /** Stops the program and returns its exit status. */
   async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM')
     await this.gone
     return this.#child.exitCode
   }
 
-  /** SIGKILL, to it alone or to its children at the same time. */
+  /** Kills the program with SIGKILL, alone or together with its children. */
   async kill(what: 'alone' | 'with its children'): Promise<void> {
     for (const { pid } of what === 'alone' ? this.#tree().slice(0, 1) : this.#tree()) process.kill(pid, 'SIGKILL')
     await this.gone
   }
 
-  /** Itself first. */
+  /** The process and its descendants, the process first. */
   #tree(): readonly ProcessUsage[] {
     const processes = allProcesses()
     const tree = processes.filter(({ pid }) => pid === this.#child.pid)
@@ -107,7 +107,7 @@ function allProcesses(): readonly ProcessUsage[] {
       const [parent = 0, user = 0, system = 0, pages = 0] = [fields[1], fields[11], fields[12], fields[21]]
       return [{ pid, parent, cpuMs: (user + system) * tickMs, residentBytes: pages * pageBytes }]
     } catch {
-      return [] // It has ended meanwhile.
+      return [] // The process has ended meanwhile.
     }
   })
 }

@@ -10,7 +10,10 @@ import { keyAt } from './bench-keys.ts'
 import { measure } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
-/** One workload in a process of its own: driver or embedded, workload, keys, records, directory. Prints CPU and wall nanoseconds, and RSS. */
+/**
+ * Runs one workload in a process of its own. Arguments: driver|embedded, workload, keys, records, directory. Prints CPU and wall nanoseconds, and
+ * RSS.
+ */
 const [kind, name, keysText, recordsText, directory] = process.argv.slice(2)
 const workload = streamsWorkloads.find((one) => one.name === name)
 if (workload === undefined || directory === undefined) throw new Error(`There is no workload ${name}`)
@@ -38,7 +41,7 @@ async function throughDriver() {
   return measured()
 }
 
-/** The input is in the log before the clock starts; it stops when all of it is processed and committed. */
+/** Writes the input before the clock starts. The clock stops when all of it is processed and committed. */
 async function throughLog() {
   const log = await openEmbeddedLog({ directory: mkdtempSync(join(directory ?? '', 'log-')), clock: systemClock })
   const topic = (topicName: string) => ({ name: topicName, partitions: 1, cleanup: 'delete' as const, retentionMs: null })

@@ -20,7 +20,7 @@ export interface StreamsWorkload {
 
 interface WorkloadSetting {
   readonly windowMs: number
-  /** Topics are this with 0 after it, and 1. */
+  /** Prefix of the input topics: 0 follows it, or 1. */
   readonly input: string
   readonly output: string
 }

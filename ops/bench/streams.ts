@@ -9,13 +9,14 @@ import type { Table } from './table.ts'
 export interface StreamsBenchmarkOptions {
   readonly records: number
   readonly keys: readonly number[]
-  /** Workloads whose names contain it. */
+  /** Only workloads whose names contain this text. */
   readonly only: string
 }
 
 /**
- * CPU microseconds a record through Waggle's test driver, Kafka Streams' own (Java, where it is), and Waggle on its embedded log: the
- * same programs on the same input (100-byte values, a record a millisecond, windows of a second), each in a process of its own.
+ * Measures CPU microseconds a record in Waggle's test driver, in Kafka Streams' own (if Java is there), and in Waggle on its embedded log. All run
+ * the same
+ * programs on the same input (100-byte values, a record a millisecond, windows of a second), each in a process of its own.
  */
 export async function streamsBenchmark({ records, keys, only }: StreamsBenchmarkOptions): Promise<readonly Table[]> {
   const java = withKafkaStreams(join(import.meta.dirname, 'kafka-streams', 'Bench.java'))
@@ -45,7 +46,7 @@ export async function streamsBenchmark({ records, keys, only }: StreamsBenchmark
   return [{ title, columns, rows, names: 2, peerColumns: Object.fromEntries(measured.map((one) => [one, peer])) }]
 }
 
-/** The last argument is a directory that is gone afterwards. */
+/** The last argument of the program is a directory that is removed afterwards. */
 function inProcess(program: string, argv: readonly string[]): { readonly cpuMicros: number; readonly seconds: number } {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   const { stdout, stderr, status } = spawnSync(program, [...argv, directory], { encoding: 'utf8', timeout: 300_000 })

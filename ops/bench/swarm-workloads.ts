@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { smallModel } from './small-model.ts'
 
-/** A swarm, and what its callers send. */
+/** A swarm and the requests of its callers. */
 export interface SwarmWorkload {
   readonly name: string
   readonly file: string
@@ -26,7 +26,7 @@ export function teddyWorkload(): SwarmWorkload {
   }
 }
 
-/** Three dense layers of 64 values each: what is left is everything but the models. */
+/** Models of three dense layers with 64 values each. Almost all of the cost lies outside them. */
 export function smallWorkload(): SwarmWorkload {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   for (const name of names) writeFileSync(join(directory, `${name}.onnx`), smallModel({ features, labels: 2 }))

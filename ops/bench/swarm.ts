@@ -8,14 +8,14 @@ import { type SwarmWorkload, smallWorkload, teddyWorkload } from './swarm-worklo
 import type { Table } from './table.ts'
 
 export interface SwarmBenchmarkOptions {
-  /** Of each load. */
+  /** Seconds of each load. */
   readonly seconds: number
   readonly clients: number
-  /** Of the steady load that memory is watched under; 0: not watched. */
+  /** Minutes of the steady load during which memory is measured; 0: memory is not measured. */
   readonly minutes: number
 }
 
-/** What durable, joined and saved costs over a plain server with the same models: CPU a request, latency, memory. */
+/** Measures the price of a durable, joined and saved answer against a plain server with the same models: CPU a request, latency, memory. */
 export async function swarmBenchmark({ seconds, clients, minutes }: SwarmBenchmarkOptions): Promise<readonly Table[]> {
   const workloads = [smallWorkload(), teddyWorkload()]
   const compared: Compared[] = []
@@ -62,7 +62,7 @@ interface Compared {
 
 interface Measured {
   readonly full: LoadResult
-  /** Of the whole process tree, a request, under full load. */
+  /** CPU milliseconds a request of the whole process tree under full load. */
   readonly cpuMs: number
   readonly quarter: LoadResult
   readonly alone: LoadResult
@@ -103,7 +103,7 @@ function rowOf(swarm: string, program: string, { full, cpuMs, quarter, alone }: 
   return [swarm, program, full.perSecond, cpuMs, full.medianMs, full.p99Ms, quarter.medianMs, quarter.p99Ms, alone.medianMs]
 }
 
-/** Memory of the whole tree, averaged over each minute of a steady load. */
+/** Memory of the whole process tree, averaged over each minute of a steady load. */
 async function memoryOver(workload: SwarmWorkload, minutes: number, rate: number): Promise<Table> {
   const { program, url, stop } = await startWaggle(workload)
   try {

@@ -2,15 +2,15 @@ export interface Table {
   readonly title: string
   readonly columns: readonly string[]
   readonly rows: readonly (readonly (string | number)[])[]
-  /** How many of the first columns say what a row is about; 1. The rest are figures. */
+  /** Number of leading columns that name the row; the rest are figures. Default 1. */
   readonly names?: number
-  /** Whoever has this in its name is the floor of the other rows: of those with the same first cell, else of all. */
+  /** A row whose name contains this text is the floor of the rows with the same first cell, or of all rows. */
   readonly floorRow?: string
-  /** By a column, the column of what was measured beside it in the same run. */
+  /** The peer of a column: another column that was measured beside it in the same run. */
   readonly peerColumns?: { readonly [column: string]: string }
 }
 
-/** As Markdown, so that it can be put into docs/benchmarks.md as it is. */
+/** Prints a table as Markdown, ready for docs/benchmarks.md. */
 export function printTable({ title, columns, rows }: Table): void {
   const cells = [columns, columns.map(() => '---'), ...rows.map((row) => row.map(shown))]
   process.stdout.write(`\n### ${title}\n\n${cells.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n`)

@@ -4,7 +4,11 @@ import { shareEmbeddedLog } from '../streams/shared-log.ts'
 import { Streams } from '../streams/streams.ts'
 import { topology } from './json-visits.ts'
 
-/** One measurement in a process of its own: workers (0: none), steps a visit, records, directory. Prints CPU microseconds, those of the main thread, and seconds. */
+/**
+ * Runs one measurement in a process of its own. Arguments: workers (0: none), steps a visit, records, directory. Prints CPU microseconds, those of
+ * the main
+ * thread, and seconds.
+ */
 const [workersText, stepsText, recordsText, directory = ''] = process.argv.slice(2)
 const [workers, steps, records] = [Number(workersText), Number(stepsText), Number(recordsText)]
 const visit = Buffer.from(JSON.stringify({ visitor: 'v', steps: Array.from({ length: steps }, (_, at) => ({ page: `/page/${at}`, ms: at * 17 })) }))

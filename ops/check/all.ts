@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
-/** `npm test`: everything that has to hold, cheapest first, one line each; all of it runs, so one round shows all that is wrong. */
+/** `npm test`: runs every check, cheapest first, and prints one line each. A failed check does not stop the later ones. */
 const root = resolve(import.meta.dirname, '..', '..')
 
 const checks: readonly Check[] = [
@@ -33,10 +33,10 @@ function passes({ name, argv }: Check): boolean {
   return status === 0
 }
 
-/** Well above what all tests take, and below what a continuous integration server allows: a run that never ends says so itself. */
+/** Far above the time of a whole run, and below the limit of a continuous integration server, so that a run that hangs fails here with a message. */
 const longestRunMs = 75 * 60_000
 
-/** Given patterns run in place of all. */
+/** Runs the tests. Patterns, if there are any, replace the list of all tests. */
 function testsPass(patterns: readonly string[]): boolean {
   const chosen = patterns.length > 0 ? patterns : ['test/**/*.test.ts']
   const argv = [

@@ -9,8 +9,9 @@ export interface UnsafeName {
 }
 
 /**
- * An object that is filled or read by name has more names than it was given: `constructor`, `toString`, `__proto__`. So names that users choose are kept in a `Map`,
- * or made into an object by `Object.fromEntries` at once. These forms are refused:
+ * Finds objects that are filled or read by names that users choose. Such an object inherits further names: `constructor`, `toString`, `__proto__`. A
+ * `Map`
+ * or one call of `Object.fromEntries` has no such names. These forms are refused:
  *
  * 1. a dictionary that starts as `{}` and is filled later;
  * 2. `name in object` with a name that is no literal;
@@ -32,12 +33,12 @@ export function unsafeNames(file: string, source: string): readonly UnsafeName[]
   return found
 }
 
-/** Strings and comments as spaces, so that words in them are no code; line breaks stay. What a template holds between ${ and } stays code. */
+/** Replaces strings and comments by spaces and keeps line breaks. The code between ${ and } of a template stays. */
 function withoutText(source: string): string {
   return source.replace(commentOrString, (piece) => piece.replace(/[^\n]/g, ' ')).replace(templateText, (piece) => piece.replace(/[^\n]/g, ' '))
 }
 
-/** `for (const name in object)` and the mapped types of TypeScript ask nothing. */
+/** `for (const name in object)` and the mapped types of TypeScript are no question about a name. */
 function isLoop(code: string, index: number): boolean {
   return /(\bfor \((const|let)|\[)\s*$/.test(code.slice(Math.max(0, index - 20), index))
 }

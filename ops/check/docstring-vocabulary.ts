@@ -13,7 +13,7 @@ interface Customer {
   readonly country: string
 }
 
-/** The names that an example of a docstring may use beside those that the package exports; each example gets its own. */
+/** Makes the names that an example may use in addition to the package's exports. Each example gets its own. */
 export function vocabulary() {
   const builder = new StreamsBuilder()
   const text = Serdes.string()
@@ -27,10 +27,10 @@ export function vocabulary() {
     customerSerde,
     /** By order id. */
     orders: builder.stream('orders', Consumed.with(text, orderSerde).skipNullKeys().skipNullValues()),
-    /** By order id: who paid. */
+    /** Payer of each order, by order id. */
     payments: builder.stream('payments', read),
     lines: builder.stream('lines', read),
-    /** By user: the page. */
+    /** Page of each click, by user. */
     clicks: builder.stream('clicks', read),
     /** By customer id. */
     customers: builder.table('customers', Consumed.with(text, customerSerde)),
@@ -39,7 +39,7 @@ export function vocabulary() {
     /** By country code. */
     countryNames: builder.table('country-names', Consumed.with(text, text)),
     countries: builder.globalTable('countries', Consumed.with(text, text)),
-    /** Not started. */
+    /** An application that is not started. */
     streams: new Streams(counting(), { applicationId: 'docstrings', log: 'embedded' }),
     driver: new TopologyTestDriver(counting()),
   }

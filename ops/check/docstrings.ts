@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join, relative, resolve, sep } from 'node:path'
 
 /**
- * Every public method of the DSL, of `Streams` and of the test driver has a docstring with an example, and every example compiles.
- * An example is a `ts` fence. It may use what the package exports and the names of `docstring-vocabulary.ts`.
+ * Checks that every public method of the DSL, of `Streams` and of the test driver has a docstring with an example, and that every example compiles.
+ * An example is a `ts` fence. It may use the package's exports and the names of `docstring-vocabulary.ts`.
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const entries = ['ops/index.ts', 'processor/simulation/testing.ts']
@@ -13,12 +13,12 @@ const documented = /^(topology\/(streams\/|consumed\.|produced\.)|ops\/streams\/
 export interface Method {
   readonly file: string
   readonly line: number
-  /** `KStream.filter`. */
+  /** Name of the type and the method, as in `KStream.filter`. */
   readonly name: string
   readonly examples: readonly string[]
 }
 
-/** The methods of what `file` exports under one of the names; of several overloads the first. Relies on the formatter's indents. */
+/** The methods of the exports of `file` that have one of the names; of several overloads the first. Relies on the formatter's indents. */
 export function methodsIn(file: string, source: string, names: ReadonlySet<string>): readonly Method[] {
   const methods = new Map<string, Method>()
   const lines = source.split('\n')
@@ -86,7 +86,7 @@ function exportsOf(entry: string): readonly Export[] {
   })
 }
 
-/** Writes each example into the folder, as a module whose `example()` gives the builder that it used. Gives the files' names. */
+/** Writes each example into the folder, as a module whose `example()` returns the builder that it used. Returns the files' names. */
 export function writeExamples(methods: readonly Method[], folder: string): readonly string[] {
   const modules = entries.map((entry, at) => ({
     specifier: at === 0 ? 'waggle-streams' : 'waggle-streams/testing',
@@ -113,7 +113,7 @@ export function writeExamples(methods: readonly Method[], folder: string): reado
 const vocabularyNames =
   'builder text orderSerde customerSerde orders payments lines clicks customers countriesByCustomer countryNames countries streams driver'.split(' ')
 
-/** A new folder inside the package, so that what lies in it can import the package by its name. */
+/** Makes a folder inside the package, so that modules in it can import the package by its name. */
 export function exampleFolder(): string {
   mkdirSync(join(root, '.waggle'), { recursive: true })
   return mkdtempSync(join(root, '.waggle', 'docstrings-'))

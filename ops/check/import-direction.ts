@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 
-/** An import that points the wrong way through the house, and what would be right. */
+/** An import against the allowed directions, with the allowed ones. */
 export interface WrongImport {
   readonly file: string
   readonly line: number
@@ -10,7 +10,7 @@ export interface WrongImport {
 
 type Room = keyof typeof mayImport
 
-/** What each room may import beside itself; `to` ends in `/` where it is a whole room. */
+/** The rooms that each room may import, beside itself. An entry that ends in `/` is a whole room. */
 const mayImport = {
   topology: [],
   processor: ['topology/'],
@@ -33,11 +33,11 @@ const advice: { readonly [room in Room]: string } = {
   test: '',
 }
 
-/** Where time, randomness, disks and sockets come through ports, so that one seed gives one history. */
+/** Rooms that use time, randomness, disks and sockets only through ports, so that one seed gives one history. */
 const pureRooms: ReadonlySet<Room> = new Set(['topology', 'processor'])
 const outsideWorld = /^node:(fs|net|tls|http2?|https|dgram|dns|child_process|worker_threads|cluster|timers|readline|os)(\/|$)/
 
-/** `file` is relative to the root, with forward slashes. */
+/** Finds the wrong imports of a source. `file` is relative to the root, with forward slashes. */
 export function wrongImports(file: string, source: string): readonly WrongImport[] {
   const room = roomOf(file)
   if (room === null) return []
@@ -50,7 +50,7 @@ export function wrongImports(file: string, source: string): readonly WrongImport
 function complaint(room: Room, file: string, specifier: string): string | null {
   if (room === 'examples' && specifier.startsWith(packageName)) return null
   if (pureRooms.has(room) && outsideWorld.test(specifier)) return `${room} reaches ${specifier}; give it a port in processor/ports.ts instead`
-  // What it loads at once is types and names; logs and databases come when somebody starts something.
+  // The package's own name counts as bees/index.ts: importing it loads types and names, and the rest is loaded on demand.
   const target = specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
   if (target === null) return null
   const to = roomOf(target)

@@ -5,9 +5,11 @@ import own from '../../package.json' with { type: 'json' }
 import { importsOf, targetOf } from './import-direction.ts'
 
 /**
- * `npm run test:unit`: the tests that start no process, need no Java and do not repeat themselves with a crash at each step. A test is one of
- * them if nothing that it imports, at any depth, imports `node:child_process`, and it does not itself import `processor/simulation/crash.ts`.
- * So a new test is in or out by what it does, and no list has to be kept. Parts of files' names narrow the choice.
+ * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if anything that it
+ * imports, at
+ * any depth, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So no list has to be kept. Parts of file names
+ * narrow the
+ * choice.
  *
  *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */
@@ -17,7 +19,10 @@ const startsProcesses = /^(node:)?child_process$/
 const ownModules: ReadonlyMap<string, string> = new Map(Object.entries(own.exports).map(([name, file]) => [join(own.name, name), join(file)]))
 const crashes = 'processor/simulation/crash.ts'
 
-/** Whether a test, or anything that it imports, can start a process, or the test crashes at each step. `read` gives a file's source, null where there is none. */
+/**
+ * Whether a test is left out: it, or anything that it imports, can start a process, or it crashes at each step. `read` gives a file's source, or
+ * null.
+ */
 export function isLong(file: string, read: (file: string) => string | null): boolean {
   const seen = new Set([file])
   for (const at of seen) {
@@ -57,7 +62,7 @@ if (import.meta.main) {
   } else {
     const watch = given.includes('--watch') ? ['--watch'] : []
     const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
-    // Each test file is a process, and most of its time would go into compiling the same modules.
+    // Each test file is a process, which would spend most of its time on compiling the same modules.
     const env = { NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
     process.exitCode = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status ?? 1
   }

@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors'
 
-/** What a person, or with `json` a program, sees of a run: answers on stdout, everything else on stderr. */
+/** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
 export class Console {
   readonly #json: boolean
   readonly #out: NodeJS.WriteStream

@@ -1,9 +1,9 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** As scripts read them: 0 done, 1 the input is wrong, 2 usage, 3 a server or dependency cannot be reached. */
+/** Exit statuses for scripts: 0 done, 1 the input is wrong, 2 usage, 3 a server or dependency cannot be reached. */
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
 
-/** Where a mistake stands, for programs. */
+/** A mistake with its place, for programs. */
 export interface Mistake {
   readonly file: string | null
   readonly line: number | null
@@ -13,7 +13,7 @@ export interface Mistake {
   readonly next: string
 }
 
-/** Says what went wrong, one line a mistake, and gives the status to exit with. No stack trace for what a user can mend. */
+/** Prints an error, one line a mistake, and returns the exit status. An error that the user can mend has no stack trace. */
 export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
   const write = options.write ?? ((text: string) => process.stderr.write(text))
   if (!(thrown instanceof WaggleError)) {
@@ -38,7 +38,7 @@ export function shown(mistake: WaggleError): Mistake {
   }
 }
 
-/** A file's mistakes come as the errors of its error's cause. */
+/** The mistakes of a file are the errors in its error's cause. */
 export function mistakesOf(error: WaggleError): readonly WaggleError[] {
   const { cause } = error
   if (!(cause instanceof AggregateError)) return [error]

@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { settings } from '../config/settings.ts'
 import { exitStatus, reportError } from './exit-status.ts'
 
-/** The command `waggle`. What a command needs is loaded when it is called: `--help` is there at once. */
+/** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
 const program = new Command('waggle')
   .description('Runs machine-learning swarms as stateful stream processing.')
   .exitOverride()
@@ -103,7 +103,7 @@ try {
   else finish(reportError(thrown, { json: process.argv.includes('--json') }))
 }
 
-/** Threads and children that a failed start left behind must not keep the process. */
+/** Ends the process even if a failed start has left threads and children behind. */
 function finish(status: number): void {
   process.exitCode = status
   if (status !== exitStatus.done || program.args[0] === 'run') process.exit(status)

@@ -7,7 +7,7 @@ import { planSettingsOf } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { exitStatus } from './exit-status.ts'
 
-/** `waggle plan FILE`: what the swarm compiles to here. */
+/** `waggle plan FILE`: prints the plan of a swarm under this machine's settings. */
 export function plan(file: string, { format }: { readonly format: PlanFormat }): number {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
   const planned = planSwarm(readSwarm(file, new BeeRegistry()), planSettingsOf(settings))

@@ -16,7 +16,7 @@ export interface RequestOptions {
   readonly json: boolean
 }
 
-/** `waggle request GATEWAY` and `waggle submit GATEWAY`: the answer on stdout as it came; the id of a submitted one. */
+/** `waggle request GATEWAY` and `waggle submit GATEWAY`: prints the answer unchanged, or the id of a submitted request. */
 export async function request(options: RequestOptions): Promise<number> {
   const { verb, gateway, url, json } = options
   const { body, contentType } = await inputOf(options)
@@ -77,7 +77,7 @@ function problemOf(response: Response, bytes: Buffer): WaggleError {
   try {
     problem = JSON.parse(bytes.toString()) as typeof problem
   } catch {
-    // Not one of ours: the status says what there is to say.
+    // The body is no problem of Waggle's, so the status is all that can be reported.
   }
   const at = problem.bee === undefined ? '' : ` at ${problem.bee}`
   return new WaggleError(response.status >= 500 ? 'WAGGLE_SERVER_ERROR' : 'WAGGLE_REQUEST_REFUSED', {

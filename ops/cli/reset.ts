@@ -18,9 +18,9 @@ import { exitStatus } from './exit-status.ts'
 export interface ResetOptions {
   readonly force: boolean
   readonly dryRun: boolean
-  /** The entrances' topics too. */
+  /** Also deletes the gateways' topics. */
   readonly gateways: boolean
-  /** On the embedded log, in place of a file: gives up what this group has not read. */
+  /** On the embedded log, in place of a file: gives up the records that this group has not read. */
   readonly reader?: string
   readonly log?: string
   readonly json: boolean
@@ -30,13 +30,16 @@ interface Leftovers {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
   readonly directories: readonly string[]
-  /** What stays, and is read again from its beginning. */
+  /** Topics that are kept and read again from their beginning. */
   readonly kept: readonly string[]
   delete(): Promise<void>
   close(): Promise<void>
 }
 
-/** `waggle reset FILE`: a swarm's topics, positions and stores are gone, and it begins anew. With `--reader` only that reader's positions are. */
+/**
+ * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that it begins anew. With `--reader` only that reader's positions are
+ * deleted.
+ */
 export async function reset(file: string | null, options: ResetOptions): Promise<number> {
   const { force, dryRun, json, reader } = options
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
@@ -62,7 +65,7 @@ async function leftoversOf(file: string | null, settings: Settings, options: Res
   return settings.log === 'embedded' ? await onDisk(settings) : await onCluster(settings, partsOf(plan), plan.applicationId, options)
 }
 
-/** WAGGLE_USAGE on a cluster, whose own tools do it. */
+/** Throws WAGGLE_USAGE on a cluster, which has its own tools for it. */
 async function positionsOf(reader: string, settings: Settings): Promise<Leftovers> {
   if (settings.log !== 'embedded') {
     throw new WaggleError('WAGGLE_USAGE', { message: '--reader is for the embedded log', next: 'On Kafka use kafka-consumer-groups.sh --delete.' })
@@ -84,7 +87,7 @@ async function onCluster(
   applicationId: string,
   { gateways }: ResetOptions,
 ): Promise<Leftovers> {
-  // Says in words where nobody answers.
+  // Opening the log fails with a clear error if the cluster cannot be reached.
   await (await openLog(settings)).close()
   const admin = new KafkaAdmin(kafkaOptions(settings))
   const wanted = { topics: [...parts.topics, ...(gateways ? parts.entrances : [])], groups: parts.groups }
@@ -104,7 +107,7 @@ async function onCluster(
   }
 }
 
-/** The embedded log is one for all swarms of a data directory. */
+/** The leftovers in a data directory, whose embedded log all swarms share. */
 async function onDisk(settings: Settings): Promise<Leftovers> {
   const directories = ['log', 'flights'].map((name) => join(settings.data_dir, name)).filter((path) => existsSync(path))
   const log = directories.length === 0 ? null : await openLog(settings)
@@ -116,7 +119,7 @@ async function onDisk(settings: Settings): Promise<Leftovers> {
     directories,
     kept: [],
     async delete() {
-      // First: without the log it says that the log is lost.
+      // The mark of the log goes first: a directory with the mark and without the log counts as one that lost its log.
       forgetLog(settings.data_dir)
       for (const directory of directories) rmSync(directory, { recursive: true })
     },
@@ -124,7 +127,7 @@ async function onDisk(settings: Settings): Promise<Leftovers> {
   }
 }
 
-/** WAGGLE_DATA_DIR_IN_USE where a process has it open. */
+/** Throws WAGGLE_DATA_DIR_IN_USE where a process has the directory open. */
 async function expectNobodyIn(directory: string): Promise<void> {
   const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
   await (await openStateDirectory({ directory, random: new SystemRandom() })).close()

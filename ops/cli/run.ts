@@ -15,11 +15,11 @@ import { exitStatus } from './exit-status.ts'
 export interface RunOptions {
   readonly log?: string
   readonly json: boolean
-  /** Goes on with what is left of a damaged data directory, and lists what is gone. */
+  /** Starts with the rest of a damaged data directory, and lists the lost parts. */
   readonly acceptLoss: boolean
 }
 
-/** `waggle run FILE…`: until a signal, or an error, ends it. */
+/** `waggle run FILE…`: runs swarms until a signal or an error. */
 export async function run(files: readonly string[], { log, json, acceptLoss }: RunOptions): Promise<number> {
   const registry = new BeeRegistry()
   const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
@@ -59,8 +59,9 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
 }
 
 /**
- * The first signal stops in order; a second one, a moment later, at once. One Ctrl-C may come twice: from the terminal to the whole
- * group, and from npm to us.
+ * The first signal stops in order, a second one at once. The second counts only a moment later, since one Ctrl-C may come twice: from the terminal to
+ * the
+ * whole process group, and from npm.
  */
 function stopSignal(onFirst: () => void): Promise<void> {
   return new Promise((settle) => {
@@ -79,7 +80,7 @@ function stopSignal(onFirst: () => void): Promise<void> {
 
 const sameSignalMs = 500
 
-/** A file that one can try the swarm with: the first of `photos/` or `examples/` beside it. */
+/** A file to try the swarm with: the first of `photos/` or `examples/` beside the swarm file. */
 function exampleOf(directory: string): { readonly path: string; readonly contentType: string } | null {
   for (const folder of ['examples', 'photos']) {
     try {
@@ -89,7 +90,7 @@ function exampleOf(directory: string): { readonly path: string; readonly content
         .find((file) => Object.hasOwn(contentTypes, extname(file)))
       if (name !== undefined) return { path: resolve(directory, folder, name), contentType: ownMember(contentTypes, extname(name)) ?? '' }
     } catch {
-      // There is no such folder.
+      // The folder does not exist.
     }
   }
   return null

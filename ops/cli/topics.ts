@@ -9,7 +9,7 @@ export interface TopicsOptions {
   readonly json: boolean
 }
 
-/** `waggle topics list`: what is on the log. */
+/** `waggle topics list`: prints the topics of the log. */
 export async function listTopics(options: TopicsOptions): Promise<number> {
   return withLog(options, async (log) => {
     const infos = []
@@ -37,7 +37,7 @@ export async function listTopics(options: TopicsOptions): Promise<number> {
   })
 }
 
-/** `waggle topics tail TOPIC`: its records as they are committed, until a signal or `max` of them. */
+/** `waggle topics tail TOPIC`: prints records as they are committed, until a signal or `max` records. */
 export async function tailTopic(
   name: string,
   options: TopicsOptions & { readonly fromBeginning: boolean; readonly max: number | null },
@@ -91,7 +91,7 @@ function textOfValue(value: LogRecord['value']): string | null {
   return value === null ? null : shown(value instanceof Handed ? value.bytes : value)
 }
 
-/** Text where it is some, else how much there is. */
+/** The text of the bytes, or their number where they are no text. */
 function shown(bytes: Uint8Array): string {
   try {
     const text = utf8.decode(bytes)
@@ -101,6 +101,6 @@ function shown(bytes: Uint8Array): string {
   }
 }
 
-/** Of text, only white space is. */
+/** Control characters that a text does not have; white space is allowed. */
 const isControl = /[^\P{Cc}\s]/u
 const utf8 = new TextDecoder('utf-8', { fatal: true })

@@ -9,7 +9,7 @@ import { loadConfig } from '../config/config.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { exitStatus, mistakesOf, reportError, shown } from './exit-status.ts'
 
-/** `waggle validate FILE…`: every mistake of every file; models that are on this machine are looked into. */
+/** `waggle validate FILE…`: prints every mistake of every file, and checks model files that are on this machine. */
 export async function validate(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
   let status: number = exitStatus.done
   const results = []

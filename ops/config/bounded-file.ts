@@ -2,17 +2,17 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Reads a file that a person named. Devices, pipes and directories are refused before a byte is read, as one of them may give bytes for ever, or
- * none; so is more than `maxBytes`. WAGGLE_FILE_NOT_FOUND, with `next`.
+ * Reads a file that a person named. It refuses files of more than `maxBytes`, and devices, pipes and directories before it reads a byte: one of these
+ * may give bytes for ever, or none. Throws WAGGLE_FILE_NOT_FOUND with `next`.
  */
 export function readBounded(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
   let descriptor: number | null = null
   try {
-    // Without O_NONBLOCK, to open a pipe waits for somebody who writes to it.
+    // Without O_NONBLOCK the open of a pipe waits for a writer.
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const stats = fstatSync(descriptor)
     if (!stats.isFile()) throw unreadable(file, stats.isDirectory() ? 'is a directory' : 'is no regular file', next)
-    // The size is no bound: files of /proc say that they are empty.
+    // The reported size is no limit: files of /proc report 0.
     const bytes = Buffer.alloc(Math.min(Math.max(stats.size, smallestRead), maxBytes) + 1)
     let length = 0
     for (let read = -1; read !== 0 && length < bytes.length; length += read) read = readSync(descriptor, bytes, length, bytes.length - length, null)

@@ -3,7 +3,10 @@ import { mistakeAt } from '../../topology/swarm/document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from './settings.ts'
 
-/** What is wrong with settings that go together, each at the one to correct. `placeOf` is where it was set, or its variable. */
+/**
+ * The mistakes between settings that depend on each other, each at the setting to correct. `placeOf` gives a setting's place in the file, or its
+ * variable.
+ */
 export function checkSettings(settings: Settings, placeOf: (key: keyof Settings) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
   const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(placeOf(key), message, next))

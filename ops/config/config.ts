@@ -12,17 +12,17 @@ import { configSchema, type Setting, type Settings, settings } from './settings.
 export interface Config {
   readonly settings: Settings
   readonly resolve: ResolveMap
-  /** By name, from WAGGLE_SECRET_<name>. */
+  /** Secrets by name, from the variables WAGGLE_SECRET_<name>. */
   readonly secrets: ReadonlyMap<string, string>
 }
 
 export interface ConfigSource {
-  /** Where waggle.yaml is looked for, nearest first: beside the swarm, then the working directory. */
+  /** Directories that may hold waggle.yaml, nearest first: the swarm's, then the working directory. */
   readonly directories: readonly string[]
   readonly env: { readonly [variable: string]: string | undefined }
 }
 
-/** Defaults, then waggle.yaml, then the environment. WAGGLE_INVALID_CONFIG with every mistake and its place. */
+/** Merges defaults, waggle.yaml and the environment; the later one wins. WAGGLE_INVALID_CONFIG lists every mistake with its place. */
 export function loadConfig({ directories, env }: ConfigSource): Config {
   const file = directories.map((directory) => join(directory, 'waggle.yaml')).find((path) => existsSync(path))
   const mistakes: WaggleError[] = []
@@ -81,7 +81,7 @@ function isBlank(bytes: Uint8Array): boolean {
   return Buffer.from(bytes).toString().replace(/#.*$/gm, '').trim() === ''
 }
 
-/** Undefined where nobody has set it. */
+/** Undefined where the setting is not set. */
 function settingValue(
   { key, variable, schema }: Setting,
   written: { readonly [key: string]: unknown },

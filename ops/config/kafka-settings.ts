@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { Setting } from './settings.ts'
 
-/** What only a Kafka cluster as the log makes use of. */
+/** Settings that only count with a Kafka cluster as the log. */
 export const kafkaSettings: readonly Setting[] = [
   {
     key: 'processing',

@@ -5,7 +5,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 /** A path, or a program with its arguments. */
 export type Resolution = string | readonly string[]
 
-/** What a swarm names, on this machine: by longest prefix, relative to the file that says so. */
+/**
+ * Maps the names in a swarm file to files and programs of this machine. The longest prefix wins; paths are relative to the file that defines the map.
+ */
 export class ResolveMap {
   readonly #entries: readonly (readonly [prefix: string, target: Resolution])[]
   readonly #directory: string
@@ -15,7 +17,7 @@ export class ResolveMap {
     this.#directory = directory
   }
 
-  /** A file of this machine: mapped, else a path relative to the swarm's directory. WAGGLE_NOT_RESOLVED for what is elsewhere. */
+  /** A file of this machine: mapped, or relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
   async path(uri: string, swarmDirectory: string): Promise<string> {
     const entry = this.#find(uri)
     if (entry !== undefined && typeof entry[1] === 'string') return this.#existing(uri, join(this.#directory, entry[1], uri.slice(entry[0].length)))
@@ -27,7 +29,7 @@ export class ResolveMap {
     })
   }
 
-  /** The command that stands in for a container image; null where there is none. */
+  /** The command that replaces a container image; null where the map has none. */
   command(image: string): readonly string[] | null {
     const target = this.#find(image)?.[1]
     if (target === undefined || typeof target === 'string') return null
@@ -53,12 +55,12 @@ export class ResolveMap {
   }
 }
 
-/** Null where the path is a regular file that can be read. A device or a pipe would give bytes for ever, or none. */
+/** The reason why a path cannot be used; null where it is a regular, readable file. A device or a pipe may give bytes for ever, or none. */
 async function unusable(path: string): Promise<string | null> {
   try {
     const stats = await stat(path)
     if (stats.isDirectory()) return 'A file is needed, and this is a directory:'
-    // Files of the kernel say that they are empty, whatever they give.
+    // Files of the kernel report size 0 whatever they hold.
     if (!stats.isFile() || /^\/(proc|sys)\//.test(await realpath(path))) return 'A regular file is needed, and this is none:'
     if (stats.size > maxFileBytes) return `A file of at most ${maxFileBytes} bytes is needed, and this is larger:`
     await access(path, constants.R_OK)
@@ -69,5 +71,5 @@ async function unusable(path: string): Promise<string | null> {
   }
 }
 
-/** As much as ONNX and TensorFlow keep in one file. */
+/** Size limit of one model file, in bytes: ONNX and TensorFlow keep no more in one file. */
 const maxFileBytes = 4 * 1024 ** 3

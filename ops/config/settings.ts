@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
-/** Everything that can be set: by its key in waggle.yaml, or by its environment variable, which wins. */
+/** All settings: each by its key in waggle.yaml or by its environment variable, which wins. */
 export interface Settings {
   readonly http_port: number
   readonly host: string
@@ -52,7 +52,7 @@ export interface Setting {
   readonly variable: string
   readonly schema: TSchema
   readonly default: string | number | null
-  /** Where it is another one on a Kafka cluster. */
+  /** Default on a Kafka cluster, where it differs. */
   readonly defaultOnKafka?: string
   readonly about: string
 }
@@ -204,7 +204,7 @@ export const settings: readonly Setting[] = [
   ...kafkaSettings,
 ]
 
-/** Of these settings, what a swarm is planned with. */
+/** The settings that the planner takes. */
 export function planSettingsOf({ log, partitions, retention_seconds, answer_partitions }: Settings): PlanSettings {
   return { partitions, retentionMs: retention_seconds * 1000, answerPartitions: log === 'embedded' ? null : answer_partitions }
 }

@@ -4,7 +4,7 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { maxSwarmBytes, SwarmDocument } from '../../topology/swarm/document.ts'
 import { readBounded } from './bounded-file.ts'
 
-/** Reads and checks a swarm file: WAGGLE_FILE_NOT_FOUND, or WAGGLE_INVALID_SWARM with every mistake. */
+/** Reads and checks a swarm file. Throws WAGGLE_FILE_NOT_FOUND, or WAGGLE_INVALID_SWARM with every mistake. */
 export function readSwarm(file: string, catalog: BeeCatalog): CheckedSwarm {
   const bytes = readBounded(file, { maxBytes: maxSwarmBytes, next: 'Name a swarm file.' })
   return checkSwarm(SwarmDocument.read(bytes, file), catalog)

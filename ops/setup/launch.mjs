@@ -1,6 +1,7 @@
 /**
- * Runs one of our TypeScript files on a bare clone: installs what is missing, brings a Node that runs TypeScript where the machine's is
- * older, and then steps aside. Plain JavaScript of Node 14's time, with no dependencies, because nothing is there yet when it runs.
+ * Runs a TypeScript file of this repository on a bare clone: installs missing packages, brings a Node that runs TypeScript where the machine's is
+ * older,
+ * and then steps aside. The file is plain JavaScript for Node 14 without dependencies, because nothing is installed yet when it runs.
  *
  *     node ops/setup/launch.mjs FILE [ARGUMENT…]
  */
@@ -23,13 +24,13 @@ try {
 }
 
 function run(node, argv) {
-  // What our processes start by the name `node` (a swarm's commands) is to be the same Node.
-  // Pictures come and go on many threads: glibc would keep an arena for each of them, and memory that was freed in all.
+  // Child processes that run `node` (a swarm's commands) must get the same Node.
+  // Many threads handle pictures. glibc would keep an arena for each thread, with memory that was freed.
   const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      // A terminal's Ctrl-C reaches the whole foreground group by itself.
+      // A terminal sends Ctrl-C to the whole foreground group, so it is not forwarded.
       if (signal === 'SIGINT' && process.stdin.isTTY) return
       child.kill(signal)
     })

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { basename } from 'node:path'
 
-/** Runs npm quietly: the one that started us, else the one on the path. Throws with the last of what it said. */
+/** Runs npm quietly: the npm that started this process, else the one on the path. A failure throws the end of npm's output. */
 export function npm(argv, cwd) {
   const started = process.env.npm_execpath || ''
   const own = basename(started) === 'npm-cli.js'
@@ -20,7 +20,7 @@ export function npm(argv, cwd) {
   }
 }
 
-/** `npm start` exports where it runs from; an inner npm is to work these out for itself. */
+/** `npm start` exports its own settings. An inner npm must find its own. */
 function withoutSettingsOfARunningNpm() {
   const env = Object.assign({}, process.env)
   for (const name of ['npm_config_local_prefix', 'npm_config_prefix', 'npm_config_global_prefix', 'npm_package_json']) delete env[name]

@@ -7,7 +7,7 @@ import type { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { commitIntervalOn } from './kafka-cluster.ts'
 
-/** What a configuration says to every JavaScript thread of an application. `topics`: those that the log had when it started. */
+/** The options that every JavaScript thread of an application shares. `topics`: the log's topics at the start. */
 export function applicationOptions(config: StreamsConfig, topology: Topology, topics: readonly string[]): Omit<ApplicationOptions, 'log'> {
   const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs, repartitionPurgeIntervalMs } = config
   const commitIntervalMs = config.log === 'embedded' ? config.commitIntervalMs : commitIntervalOn(config)
@@ -33,7 +33,7 @@ export function applicationOptions(config: StreamsConfig, topology: Topology, to
   }
 }
 
-/** How tasks are spread over processes, on Kafka. */
+/** The settings by which Kafka spreads tasks over processes. */
 export function spreadOf(config: Pick<StreamsConfig, SpreadSetting>): Partial<SpreadOptions> {
   const { instanceId = null, capabilities = {}, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = config
   const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)
@@ -42,5 +42,5 @@ export function spreadOf(config: Pick<StreamsConfig, SpreadSetting>): Partial<Sp
 
 type SpreadSetting = 'instanceId' | 'capabilities' | 'standbyReplicas' | 'acceptableRecoveryLag' | 'maxWarmupReplicas'
 
-/** As Kafka Streams' statestore.cache.max.bytes. */
+/** The default of Kafka Streams' statestore.cache.max.bytes. */
 export const defaultCacheBytes = 10 * 1024 * 1024

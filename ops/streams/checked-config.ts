@@ -1,7 +1,7 @@
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** WAGGLE_INVALID_CONFIG with what is wrong, before anything is opened. */
+/** Checks a configuration before anything is opened. Throws WAGGLE_INVALID_CONFIG with the first mistake. */
 export function checkConfig(config: StreamsConfig): void {
   const { applicationId, log, numThreads } = config
   if (typeof applicationId !== 'string' || !/^[A-Za-z0-9._-]{1,200}$/.test(applicationId)) {

@@ -11,9 +11,9 @@ export interface ApplicationOnKafka {
 }
 
 /**
- * What an application needs to run on a Kafka cluster: the log there, and a directory for state here. Transactions go by the directory's
- * id, so a process that comes back ends at once what it had left open. `stateName`: of that directory, where a process has several.
- * Loaded when it is wanted.
+ * Opens an application's log on a Kafka cluster and its local directory for state. Transactional ids contain the directory's id, so a process that
+ * comes
+ * back ends its open transactions at once. `stateName` names the directory where a process has several. The client is loaded on demand.
  */
 export async function openOnKafka(
   config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing' | 'commitIntervalMs'> & {
@@ -56,12 +56,12 @@ export async function openOnKafka(
   }
 }
 
-/** As Kafka Streams': transactions are short, since nobody reads what they hold before they end. */
+/** The interval between commits in ms. Defaults are Kafka Streams': transactions are short, since nobody reads their records before they end. */
 export function commitIntervalOn({ processing, commitIntervalMs }: Pick<StreamsConfig, 'processing' | 'commitIntervalMs'>): number {
   return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)
 }
 
-/** A transaction is open for an interval, and for as long as its commit takes; brokers take no longer one than this by themselves. */
+/** A transaction is open for one commit interval and for the time of its commit. Brokers allow at most `transaction.max.timeout.ms`. */
 export function transactionTimeoutOn(commitIntervalMs: number): number {
   return Math.min(longestTransactionMs, Math.max(usualTransactionMs, 3 * commitIntervalMs))
 }

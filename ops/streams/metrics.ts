@@ -1,7 +1,7 @@
 import { type Application, streamsStates } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 
-/** What an application measures, by Kafka Streams' names: of the client (KIP-444, KIP-1091), its threads, their tasks, nodes and stores. */
+/** An application's metrics under Kafka Streams' names: the client's (KIP-444, KIP-1091), and those of its threads, tasks, nodes and stores. */
 export function metricsOf(
   client: { readonly applicationId: string; readonly processId: string },
   application: Application,
@@ -21,9 +21,9 @@ export function metricsOf(
       tags: { 'process-id': processId, 'application-id': applicationId, ...tags },
       value: streamsStates.indexOf(application.state),
     },
-    // Kafka's INFO: everything that is measured here is measured always.
+    // 0 stands for Kafka's level INFO. Waggle always records all of its metrics.
     { group, name: 'recording-level', tags: ofProcess, value: 0 },
-    // KIP-1091 has its own tag on the state, as of the client.
+    // KIP-1091 puts the process id on a thread's state, too.
     ...application.metrics(now).map((one) => (one.name === 'thread-state' ? { ...one, tags: { 'process-id': processId, ...one.tags } } : one)),
   ]
 }

@@ -13,13 +13,13 @@ export interface RunningWorkerOptions {
 }
 
 /**
- * One worker, from its start to its end. While it lives it reads the log's database, so that this is ended before that is closed:
+ * One worker, from its start to its end. A worker reads the log's database, so it has to end before the database closes:
  *
- *     lent ──► runs ──(it returns, dies, is ended)──► what it had sent is committed or not ──► its partitions are free
+ *     lent ──► runs ──(it returns, dies, is ended)──► its last commit is done or dropped ──► its partitions are free
  */
 export class RunningWorker {
   readonly peer: PortPeer<WorkerCalls>
-  /** Why it ended; settles when its partitions are free, where they are this process's to give. */
+  /** Settles with the reason of the end, once the partitions are free that the worker had from this process. */
   readonly ended: Promise<WaggleError>
   readonly #worker: Worker
   readonly #served: ServedWorker | null
@@ -48,7 +48,7 @@ export class RunningWorker {
         },
       }
       const lent = await log.lend(borrower)
-      // What was lent may have been closed by now.
+      // The log may have closed its database meanwhile.
       if (!isTooLate) {
         worker = new RunningWorker(options, serve(log, lent))
         return worker
@@ -57,17 +57,17 @@ export class RunningWorker {
     }
   }
 
-  /** How often something of it became durable; null where only the worker knows. */
+  /** Number of commits that became durable; null for a worker with a log of its own. */
   get commits(): number | null {
     return this.#served?.commits ?? null
   }
 
-  /** The log had to close its database: no failure of what runs here. */
+  /** The worker ended because the log had to close its database, not by a failure. */
   get endedByLog(): boolean {
     return this.#endedByLog
   }
 
-  /** At once, wherever it is. */
+  /** Ends the worker at once, in the middle of anything. */
   async end(): Promise<void> {
     await this.#worker.terminate()
   }
@@ -96,7 +96,7 @@ export class RunningWorker {
   }
 }
 
-/** What a worker works on that does not have a log of its own. */
+/** The part of the log that serves a worker without its own log. */
 interface ServedWorker {
   readonly port: MessagePort
   readonly handle: bigint

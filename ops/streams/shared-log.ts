@@ -8,10 +8,10 @@ interface Shared {
 }
 
 const open = new Map<string, Shared>()
-/** Let go by their last user and not closed yet: until then nobody else can open them. */
+/** Logs that their last user has closed and that are still closing, by directory. Until then nobody else can open them. */
 const closing = new Map<string, Promise<void>>()
 
-/** The embedded log of a directory: opened by the first application of this process that wants it, closed by the last. */
+/** The embedded log of a directory. The first application of this process that asks for it opens it, and the last one closes it. */
 export async function shareEmbeddedLog(directory: string): Promise<{ readonly log: EmbeddedLog; close(): Promise<void> }> {
   const place = resolve(directory)
   const shared = open.get(place) ?? { log: openLog(place, closing.get(place)), users: 0 }
@@ -36,9 +36,9 @@ export async function shareEmbeddedLog(directory: string): Promise<{ readonly lo
   }
 }
 
-/** Loaded when it is wanted: a program that only builds topologies needs no database. */
+/** Loads the database on demand: a program that only builds topologies needs none. */
 async function openLog(directory: string, closed: Promise<void> | undefined): Promise<EmbeddedLog> {
-  // Why it did not close, whoever closed it is told.
+  // An error of the close goes to the caller of the close.
   await closed?.catch(() => {})
   const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   return openEmbeddedLog({ directory, clock: systemClock })

@@ -9,11 +9,11 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {
   readonly applicationId: string
-  /** What all processes of the application know; null where they run on one machine. */
+  /** The secret that all processes of the application share; null where they run on one machine. */
   readonly secret: string | null
-  /** As it runs, with all serdes. */
+  /** The topology of the running application, with all serdes. */
   readonly topology: Topology
-  /** Null until there is one. */
+  /** Gives the application; null until there is one. */
   readonly application: () => Application | null
 }
 
@@ -23,7 +23,7 @@ interface Question {
   readonly request: WireRequest
 }
 
-/** Queries over all processes of an application: what is not here is asked of the host that the group says has it (KIP-535). */
+/** Queries over all processes of an application. A partition that is not here is asked for at the host that the group names (KIP-535). */
 export class StoreQueries {
   readonly #options: StoreQueriesOptions
   #server: QueryServer | null = null
@@ -32,7 +32,7 @@ export class StoreQueries {
     this.#options = options
   }
 
-  /** Answers others, at `address`; where, as they are told. */
+  /** Starts the server for other processes' queries at `address`. Returns the address that they are told. */
   async serve(address: string): Promise<string> {
     this.#server = await QueryServer.open(address, { secret: this.#options.secret, answer: this.#answer })
     return this.#server.address

@@ -16,7 +16,7 @@ import { openOnKafka } from './kafka-cluster.ts'
 import { loadStreamsModule } from './streams-module.ts'
 import { decisions, type SomeRows, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
 
-/** One stream thread in a worker: an application of one thread, on the log of the thread that has started it. */
+/** One stream thread in a worker: an application of one thread, on the log of the thread that has started the worker. */
 class StreamWorker {
   readonly #data: StreamWorkerData
   readonly #starter: PortPeer<StarterCalls>
@@ -40,7 +40,7 @@ class StreamWorker {
     pause: () => this.#application?.threads.pause(),
     resume: () => this.#application?.threads.resume(),
     stop: async (close) => {
-      // What restores may take its time: an application can be closed while it starts, once it is there.
+      // A restore may take long, so an application may be closed while it starts. Only its creation is awaited.
       if (this.#application === null || this.#data.lent !== null) await this.#started.catch(() => {})
       if (close === null && this.#application?.state === 'RUNNING') await this.#application.threads.remove()
       try {
@@ -99,7 +99,7 @@ class StreamWorker {
     this.#measureAgain()
   }
 
-  /** That of the thread that has started this one, or on Kafka one of its own, with a directory for the state of its tasks. */
+  /** Opens the log: the one lent by the thread that started the worker or, on Kafka, a client of its own with a state directory. */
   async #openLog(): Promise<Pick<ApplicationOptions, 'log' | 'states' | 'spread'>> {
     const { lent, threadName, settings, host, asksForTokens } = this.#data
     if (lent !== null) return { log: new RemoteLog({ port: lent.log, state: await openLentState(lent.handle), clock: systemClock }) }
@@ -128,7 +128,7 @@ class StreamWorker {
     return { rows, isDone: false }
   }
 
-  /** Whoever decides is in the thread that has started this one, which never waits for it: so this one may wait. */
+  /** Asks the thread that started this worker for a decision. Blocking is safe here, since that thread never waits for a worker. */
   #decide(error: WaggleError): 'goOn' | 'stop' {
     const answer = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
     this.#starter.tell('decide', { error: packError(error), answer })

@@ -4,7 +4,7 @@ import { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig, StreamsHandlers, StreamsModule } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The program as a module has it: what each worker imports for itself, since functions cannot be sent to it. */
+/** Imports a program's module. Each worker does so itself, since functions cannot be sent to it. */
 export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   let loaded: { readonly [name: string]: unknown }
   try {
@@ -20,13 +20,13 @@ export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   return { topology, handlers }
 }
 
-/** A path is one of the working directory, as Node's own are. */
+/** The URL of a module. A path is relative to the working directory, as for Node itself. */
 export function urlOf(module: URL | string): string {
   if (module instanceof URL) return module.href
   return module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href
 }
 
-/** What was given, with the module's handlers; WAGGLE_INVALID_CONFIG where the workers would run something else than what was given. */
+/** The configuration with the module's handlers. Throws WAGGLE_INVALID_CONFIG where the workers would run another program than the given one. */
 export function withModule(config: StreamsConfig, topology: Topology, { topology: own, handlers = {} }: StreamsModule): StreamsConfig {
   if (own.describe().toString() !== topology.describe().toString()) {
     throw invalid('The topology is another than that of the module', 'Give Streams the topology that the module exports.')
@@ -38,7 +38,7 @@ export function withModule(config: StreamsConfig, topology: Topology, { topology
   }
   for (const name of topology.globalStores) {
     const kind = topology.stores.get(name)?.kind
-    // On Kafka each worker keeps it for itself.
+    // On Kafka each worker keeps the store for itself.
     if (kind !== 'keyValue' && config.log === 'embedded') {
       throw invalid(
         `The global store ${name} cannot be read by workers, since it is a ${kind} store`,

@@ -43,14 +43,14 @@ export class Streams implements AsyncDisposable {
   #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
-  /** By code. */
+  /** Time of the last warning by error code, in ms. */
   readonly #saidAt = new Map<string, number>()
-  /** While there is no application: it was not started, or never will be. */
+  /** State while there is no application: before the start, or after a start that failed. */
   #stateBefore: StreamsState = 'CREATED'
   #isStarted = false
   #startsPaused = false
 
-  /** WAGGLE_INVALID_CONFIG, or WAGGLE_NAME_MISSING, before anything is opened. */
+  /** Throws WAGGLE_INVALID_CONFIG or WAGGLE_NAME_MISSING before anything is opened. */
   constructor(topology: Topology, config: StreamsConfig) {
     checkConfig(config)
     if (config.ensureExplicitInternalResourceNaming) refuseGeneratedNames(topology)
@@ -62,14 +62,14 @@ export class Streams implements AsyncDisposable {
     return this.#application?.state ?? this.#stateBefore
   }
 
-  /** Named as in KIP-444. */
+  /** The metrics of KIP-444. */
   get metrics(): readonly Metric[] {
     return this.#application === null
       ? []
       : metricsOf({ applicationId: this.#config.applicationId, processId: this.#processId }, this.#application, systemClock.now())
   }
 
-  /** What failed last, and why it is in ERROR where it is; null where nothing failed. Node's `warning` event says it too. */
+  /** The last failure, which is also the reason of the state ERROR; null where nothing failed. Node's `warning` event reports failures, too. */
   get failure(): WaggleError | null {
     return this.#lastFailure
   }
@@ -144,7 +144,7 @@ export class Streams implements AsyncDisposable {
     return application
   }
 
-  /** What goes on failing is said once a minute, on the channel that Node has for it. */
+  /** Records a failure and warns on Node's own channel. A failure that repeats gives one warning a minute. */
   #failed(error: WaggleError): void {
     this.#lastFailure = error
     const now = systemClock.elapsedMs()
@@ -154,7 +154,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Finishes what is under way, commits and closes. Past `timeoutMs` what is not committed is left to be done again: WAGGLE_CLOSE_TIMEOUT.
+   * Processes the records in hand, commits and closes. Past `timeoutMs` uncommitted work is dropped, to be done again after the next start, and
+   * WAGGLE_CLOSE_TIMEOUT is thrown.
    *
    * @example
    * ```ts
@@ -165,7 +166,7 @@ export class Streams implements AsyncDisposable {
    */
   async close(options: { timeoutMs: number }): Promise<void> {
     this.#isStarted = true
-    // What is being started has nothing yet, and lets go of what it gets.
+    // A start that is under way sees the new state and closes what it has opened.
     if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
       await this.#application?.close({ ...options, waitsForCalls: true })
@@ -174,7 +175,7 @@ export class Streams implements AsyncDisposable {
     }
   }
 
-  /** Of what never ran. */
+  /** Changes the state, and tells listeners, where there is no application to do so. */
   #passThrough(...states: readonly StreamsState[]): void {
     for (const to of states) {
       const from = this.#stateBefore
@@ -192,7 +193,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Nothing new is processed until `resume` (KIP-834). What is not started yet starts paused. The application stays in its group.
+   * Stops processing until `resume` (KIP-834). An application that has not started yet starts paused. It stays in its group.
    *
    * @example
    * ```ts
@@ -252,7 +253,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Calls the listener with each new state and the one before. Returns how to stop listening.
+   * Calls the listener with each new state and the one before. Returns a function that removes the listener.
    *
    * @example
    * ```ts
@@ -266,8 +267,9 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Told of every store that is read from its changelog before its task runs; the last that is set counts. WAGGLE_ALREADY_STARTED after the
-   * start, WAGGLE_INVALID_CONFIG with a `module`.
+   * Sets the listener for restores: it is called for every store that is restored from its changelog before its task runs. A later listener replaces
+   * it.
+   * Throws WAGGLE_ALREADY_STARTED after the start, and WAGGLE_INVALID_CONFIG with a `module`.
    *
    * @example
    * ```ts
@@ -276,7 +278,7 @@ export class Streams implements AsyncDisposable {
    * })
    * ```
    *
-   * @remarks On the embedded log stores are there at the start, and nothing is told.
+   * @remarks On the embedded log stores need no restore, and the listener is not called.
    */
   setGlobalStateRestoreListener(listener: StateRestoreListener): void {
     this.#refuseListener()
@@ -284,8 +286,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Told how the copies of other processes' tasks that are kept here are kept up to date (KIP-988). The errors of
-   * `setGlobalStateRestoreListener`.
+   * Sets the listener for this process's copies of other processes' tasks, called while they are kept up to date (KIP-988). It throws the errors
+   * of `setGlobalStateRestoreListener`.
    *
    * @example
    * ```ts
@@ -307,8 +309,9 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Asks a store; gives one answer a partition (KIP-796), of other processes too where they have an `applicationServer`. WAGGLE_STORE_UNKNOWN,
-   * WAGGLE_STORE_MIGRATED, WAGGLE_QUERY_NOT_SUPPORTED.
+   * Queries a store and gives one answer a partition (KIP-796), also from other processes if they have an `applicationServer`. Throws
+   * WAGGLE_STORE_UNKNOWN,
+   * WAGGLE_STORE_MIGRATED or WAGGLE_QUERY_NOT_SUPPORTED.
    *
    * @example
    * ```ts
@@ -317,7 +320,7 @@ export class Streams implements AsyncDisposable {
    * console.log(clicksOfAnna)
    * ```
    *
-   * @remarks The answer is what the last commit had or newer. WAGGLE_STORE_MIGRATED means: try again, the task is moving.
+   * @remarks The answer has the state of the last commit or newer. WAGGLE_STORE_MIGRATED means: try again, the task is moving.
    */
   async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
     const { store, query, partitions } = request
@@ -326,15 +329,16 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Writes a record to a topic, and settles when it is durable. Without a timestamp it is the time now; without a key the partitions take
-   * turns. Beyond Kafka Streams.
+   * Writes a record to a topic, and settles when it is durable. The default timestamp is the current time. Records without a key take the partitions
+   * in
+   * turn. Kafka Streams has no such method.
    *
    * @example
    * ```ts
    * await streams.send('lines', { key: null, value: 'to be or not to be' }, Produced.with(text, text))
    * ```
    *
-   * @remarks The embedded log has no other clients, so this is the way in. On Kafka any producer will do. It is not part of a commit.
+   * @remarks The embedded log has no other clients, so this is the way in. On Kafka any producer will do. The record is not part of a commit.
    */
   async send<K, V>(
     topic: string,
@@ -345,7 +349,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Gives the committed records of a topic, from its first on, and goes on until the loop is left. Beyond Kafka Streams.
+   * Gives the committed records of a topic, beginning with the first, and waits for more until the loop is left. Kafka Streams has no such method.
    *
    * @example
    * ```ts
@@ -355,7 +359,7 @@ export class Streams implements AsyncDisposable {
    * }
    * ```
    *
-   * @remarks It ends only by a `break` or an error: it waits for the next record otherwise.
+   * @remarks Only a `break` or an error ends the loop.
    */
   records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
     return this.#topics.records(topic, consumed)
@@ -387,7 +391,7 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): 'goOn' | 'stop' {
-    // That is no failure of this application; nor is it one that something outside is away.
+    // Failures of another process and missing services are not failures of this application.
     if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
@@ -404,9 +408,9 @@ export class Streams implements AsyncDisposable {
 
 interface OpenLog {
   readonly log: Log
-  /** Where the log keeps no state itself. */
+  /** State directory of this process; null where the log itself keeps the state. */
   readonly states: StateDirectory | null
-  /** The log, where it is in this process. */
+  /** The embedded log, if it is in this process; else null. */
   readonly embedded: EmbeddedLog | null
   close(): Promise<void>
 }

@@ -23,7 +23,7 @@ export class TopicClient {
     this.#makesTopics = makesTopics
   }
 
-  /** How many partitions it has; made with one where it does not exist, on a log that nobody else makes topics on. */
+  /** The number of partitions of a topic. Where the topic does not exist and nobody else makes topics, it is made with one. */
   async known(topic: string): Promise<number> {
     const known = this.#partitions.get(topic)
     if (known !== undefined) return known
@@ -76,7 +76,7 @@ export class TopicClient {
     }
   }
 
-  /** Waits, for as long as it takes, for what is away. */
+  /** Prepares a record's serdes. Waits without limit while a service that they need is away. */
   async #prepare<K, V>(topic: string, { key, value }: Consumed<K, V>, record: LogRecord): Promise<void> {
     const preparation = (serde: unknown, bytes: Uint8Array | Handed | null) =>
       bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes instanceof Handed ? bytes.bytes : bytes) ?? null)
@@ -106,8 +106,9 @@ async function open(serde: unknown, use: SerdeUse): Promise<void> {
 }
 
 /**
- * Runs of several readers, in the order in which they come; one of each is under way. A race of what each will give would leave a note
- * with a quiet reader for every run of the others.
+ * Merges the runs of several readers in the order in which they come, with one read of each under way. `Promise.race` would add a reaction to the
+ * pending
+ * promise of every quiet reader with each run of the others, and memory would grow.
  */
 class Come {
   readonly #come: { readonly result: IteratorResult<RecordRun>; readonly from: AsyncIterator<RecordRun> }[] = []
@@ -120,7 +121,7 @@ class Come {
     for (const reader of readers) this.#ask(reader)
   }
 
-  /** Null when all have ended. */
+  /** The next run; null when all readers have ended. */
   async next(): Promise<RecordRun | null> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.reason

@@ -5,32 +5,32 @@ import type { WireRequest, WireRow } from '../../processor/application/query-wir
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { StreamsConfig, StreamsHandlers } from '../../topology/streams-config.ts'
 
-/** What a worker is started with. */
+/** The start data of a worker. */
 export interface StreamWorkerData {
   readonly moduleUrl: string
   readonly threadName: string
   readonly settings: WorkerSettings
-  /** Of the log, when the application started: what sources with patterns read. */
+  /** Topics of the log when the application started. Sources with patterns choose from them. */
   readonly topics: readonly string[]
-  /** The log of the thread that has started it, and its database; null: it opens the log of its settings for itself. */
+  /** Log and database of the thread that has started the worker. Null: the worker opens the log of its settings itself. */
   readonly lent: { readonly log: MessagePort; readonly handle: bigint } | null
-  /** Where its process answers interactive queries, `host:port`. */
+  /** Address of this process for interactive queries, `host:port`; null where it answers none. */
   readonly host: string | null
-  /** Its settings lack a function that gives tokens for Kafka: the thread that has started it has it. */
+  /** The worker must ask the starting thread for Kafka tokens, since the function that gives them cannot be sent to it. */
   readonly asksForTokens: boolean
 }
 
 /** A configuration without its functions, which the worker takes from the module. */
 export type WorkerSettings = Omit<StreamsConfig, keyof StreamsHandlers | 'uncaughtExceptionHandler' | 'module'>
 
-/** What the worker does for the thread that has started it. */
+/** Calls that the starting thread makes to a worker. */
 export interface WorkerCalls {
   start(options: { readonly isPaused: boolean }): void
   pause(argument: null): void
   resume(argument: null): void
-  /** Null: the thread is removed, and nothing that it has in hand is waited for. */
+  /** Stops the worker. Null: its thread is removed, and records in hand are not waited for. */
   stop(close: CloseOptions | null): void
-  /** Which process has that partition of a store, as its group was told last. */
+  /** The host of a store's partition, as the worker's group knew it last; null where it is unknown. */
   host(argument: { readonly store: string; readonly partition: number }): string | null
   query(argument: { readonly store: string; readonly request: WireRequest; readonly partitions: readonly number[] | null }): readonly NumberedAnswer[]
   /** The next rows of an answer. */
@@ -43,21 +43,21 @@ export interface SomeRows {
   readonly isDone: boolean
 }
 
-/** An answer that is asked for by and by, under its number. */
+/** An answer whose rows are fetched in parts, by its number. */
 export interface NumberedAnswer {
   readonly partition: number
   readonly number: number
-  /** Where it is short: all of it. */
+  /** All rows of a short answer; null for a long one. */
   readonly whole: SomeRows | null
 }
 
-/** What the thread that has started a worker does for it. */
+/** Calls that a worker makes to the thread that has started it. */
 export interface StarterCalls {
   failed(error: WireError): void
-  /** Answered in shared memory, since a thread asks in the middle of its work: see `decisions`. */
+  /** Asks for a decision. The result goes into shared memory (see `decisions`), since the worker blocks in the middle of its work. */
   decide(argument: { readonly error: WireError; readonly answer: Int32Array<SharedArrayBuffer> }): void
   token(argument: null): string
-  /** The thread has ended because that was decided. */
+  /** The worker's thread has ended by such a decision. */
   stopped(argument: null): void
   measured(metrics: readonly Metric[]): void
 }

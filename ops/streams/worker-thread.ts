@@ -15,23 +15,24 @@ import { RunningWorker } from './running-worker.ts'
 import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
 
 export interface WorkerThreadOptions extends ThreadElsewhereOptions {
-  /** Null: each worker opens the log of the settings for itself. */
+  /** The log that workers share; null: each worker opens the log of the settings itself. */
   readonly log: EmbeddedLog | null
-  /** Where the process answers interactive queries. */
+  /** Address of the process for interactive queries; null where it answers none. */
   readonly host: string | null
-  /** Gives a token for Kafka, where one signs in by tokens. */
+  /** Gives a token for Kafka; null where clients do not sign in by tokens. */
   readonly token: (() => Promise<string>) | null
   readonly moduleUrl: string
   readonly settings: WorkerSettings
-  /** Those of the log when the application started. */
+  /** Topics of the log when the application started. */
   readonly topics: readonly string[]
-  /** As the application runs it: whose stores are asked. */
+  /** The running application's topology, whose stores can be queried. */
   readonly topology: Topology
 }
 
 /**
- * A stream thread with a worker of its own. A worker that dies is followed by another, which goes on from the last commit; three
- * that die without having committed anything are a failure like any other, of which `decide` is asked.
+ * A stream thread that runs in a worker. A worker that dies is replaced by another one, which goes on from the last commit. Three deaths without a
+ * commit
+ * in between are a failure, about which `decide` is asked.
  */
 export class WorkerThread implements ThreadElsewhere {
   readonly #options: WorkerThreadOptions
@@ -40,7 +41,7 @@ export class WorkerThread implements ThreadElsewhere {
   #metrics: readonly Metric[] = []
   #isPaused = false
   #isStopping = false
-  /** In a row, without a commit in between. */
+  /** Deaths since the last commit. */
   #deaths = 0
   #endWait = () => {}
 
@@ -88,7 +89,7 @@ export class WorkerThread implements ThreadElsewhere {
     const worker = this.#worker
     if (worker !== null) {
       const stopped = worker.peer.call('stop', close ?? null).catch((error: WaggleError) => {
-        // What it had not committed is done again.
+        // A worker that died loses nothing but uncommitted work, which is done again.
         if (error.code !== 'WAGGLE_WORKER_DIED') throw error
         this.#options.onFailure(error)
       })
@@ -112,7 +113,7 @@ export class WorkerThread implements ThreadElsewhere {
     const wire = new QueryWire(store, changelogTopic(settings.applicationId, name))
     const asked = { store: name, request: wire.writeRequest(request), partitions }
     const answers = await worker.peer.call('query', asked).catch((error: WaggleError) => {
-      // Its partitions are on their way to others.
+      // The worker's partitions are moving to other workers.
       if (error.code === 'WAGGLE_WORKER_DIED' || error.code === 'WAGGLE_NOT_RUNNING') return []
       throw error
     })
@@ -133,7 +134,7 @@ export class WorkerThread implements ThreadElsewhere {
     try {
       if (this.#isStopping) throw this.#stopped()
       await worker.peer.call('start', { isPaused: this.#isPaused })
-      // It may have been told before it could listen.
+      // An earlier message may have come before the worker could listen.
       worker.peer.tell(this.#isPaused ? 'pause' : 'resume', null)
       return worker
     } catch (error) {
@@ -143,7 +144,7 @@ export class WorkerThread implements ThreadElsewhere {
     }
   }
 
-  /** One worker after the other, until it is stopped. */
+  /** Runs one worker after the other until the thread is stopped. */
   async #keepGoing(first: RunningWorker): Promise<void> {
     let worker: RunningWorker | null = first
     while (!this.#isStopping) {
@@ -159,7 +160,7 @@ export class WorkerThread implements ThreadElsewhere {
     }
   }
 
-  /** False where it does not; else it was waited for a while, the longer the more often it has died. */
+  /** Whether another worker takes over. If so, it has waited first, the longer the more workers have died. */
   async #goesOnAfter(error: WaggleError, commits: number): Promise<boolean> {
     if (this.#isStopping) return false
     this.#state = 'STARTING'
@@ -202,7 +203,7 @@ export class WorkerThread implements ThreadElsewhere {
     token: async () => (await this.#options.token?.()) ?? '',
   }
 
-  /** What comes first; nothing where none does in time. */
+  /** Settles with the first of the promises, or when the time is over. */
   async #withinMs(timeoutMs: number, awaited: readonly Promise<unknown>[]): Promise<void> {
     let cancel = () => {}
     const late = new Promise<void>((resolve) => {
@@ -216,7 +217,7 @@ export class WorkerThread implements ThreadElsewhere {
   }
 }
 
-/** As it told last: a worker that dies within a second has told nothing. */
+/** Commits of a worker by its last metrics. A worker that dies within a second has sent none. */
 function commitsIn(metrics: readonly Metric[]): number {
   return metrics.find(({ group, name }) => group === 'stream-thread-metrics' && name === 'commit-total')?.value ?? 0
 }
@@ -238,6 +239,6 @@ async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswe
 const maxDeaths = 3
 const backOffMs = 50
 const maxBackOffMs = 5000
-/** Of a thread that is removed, and of code that does not give way. */
+/** Limit for stopping a worker whose thread is removed, or whose code does not yield. */
 const longStopMs = 30_000
 const graceMs = 2000

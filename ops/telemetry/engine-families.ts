@@ -2,13 +2,13 @@ import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Family, Labels, Sample } from './exposition.ts'
 
 /**
- * What the engine measures, under the names that the JMX exporter gives Kafka's own metrics (domain, type, attribute, in snake case), so that who
- * knows those knows these; times in seconds, as Prometheus wants them.
+ * The engine's metrics under the names that the JMX exporter gives Kafka's metrics (domain, type, attribute, in snake case), so that existing
+ * dashboards fit. Times are in seconds, as Prometheus wants them.
  */
 export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
   const families = new Map<string, { readonly of: Metric; readonly type: Family['type']; readonly samples: Map<string, Sample> }>()
   for (const metric of metrics) {
-    // Nothing came within the last minute: Kafka says so by NaN.
+    // Kafka writes NaN where the last minute has no value.
     if (Number.isNaN(metric.value)) continue
     const { name, type, perSecond } = promName(metric)
     const family = families.get(name) ?? { of: metric, type, samples: new Map<string, Sample>() }
@@ -26,7 +26,7 @@ export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
 
 function promName({ group, name }: Metric): { readonly name: string; readonly type: Family['type']; readonly perSecond: number } {
   const perSecond = unitsInASecond(group, name)
-  // What is left to do goes down as well.
+  // The number of remaining records can fall, so it is no counter.
   const isTotal = name.endsWith('-total') && !name.includes('-remaining-')
   const bare = name.replace(/-total$/, '').replace(/-ns$/, '')
   const domain = group.startsWith('consumer-') ? 'kafka_consumer' : 'kafka_streams'
@@ -34,14 +34,18 @@ function promName({ group, name }: Metric): { readonly name: string; readonly ty
   return { name: whole.replaceAll(/[^A-Za-z0-9_]/g, '_'), type: isTotal ? 'counter' : 'gauge', perSecond }
 }
 
-/** 1 of what is no time. Kafka Streams measures some tasks' latencies in nanoseconds, and all else in milliseconds. */
+/**
+ * Divisor that turns a metric's unit into seconds; 1 for a metric that is no time. Kafka Streams has some latencies of tasks in nanoseconds, and all
+ * others
+ * in milliseconds.
+ */
 function unitsInASecond(group: string, name: string): number {
   if (/-(rate|total)$/.test(name) && name !== 'blocked-time-ns-total') return 1
   if (name === 'blocked-time-ns-total' || (group === 'stream-task-metrics' && /^(process|punctuate)-latency-/.test(name))) return 1e9
   return /-latency-|-lateness-/.test(name) || name === 'thread-start-time' ? 1000 : 1
 }
 
-/** The id of a process is made up anew at each start, and would make every series another one then. */
+/** The process id is left out: it is new at each start and would begin new series. */
 function labelsOf({ tags }: Metric): Labels {
   return Object.fromEntries(Object.entries(tags).flatMap(([tag, value]) => (tag === 'process-id' ? [] : [[tag.replaceAll('-', '_'), value]])))
 }

@@ -1,12 +1,12 @@
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
 import type { Family, Labels, Sample } from './exposition.ts'
 
-/** How requests were answered at the gateways of this process, and how long that took. */
+/** Counts and durations of the requests at this process's gateways. */
 export class RequestMeters {
   readonly #counts = new Map<string, { readonly labels: Labels; count: number }>()
   readonly #durations = new Map<string, { readonly labels: Labels; readonly buckets: number[]; sumSeconds: number; count: number }>()
 
-  /** A gateway that there is not is told by no name: those are anybody's to make up. */
+  /** Adds a request. The name of a gateway that does not exist is left out, since callers can make up any number of names. */
   answered({ gateway, call, status, durationMs }: AnsweredRequest): void {
     const labels = { gateway: gateway ?? '', call }
     const name = `${labels.gateway}/${call}`

@@ -19,11 +19,11 @@ export interface TelemetryOptions {
 interface MeasuredSwarm {
   readonly plan: { readonly swarm: string; readonly applicationId: string }
   readonly application: Application
-  /** Null: it answers. */
+  /** The reason why the process is not ready; null where it is. */
   readonly notReady: string | null
 }
 
-/** Everything that this process measures, for `GET /metrics`. Nothing is asked of anybody for it: it answers when the log is away, too. */
+/** All metrics of this process, for `GET /metrics`. Reading them asks no other process, so they are available while the log is away. */
 export class Telemetry {
   readonly #options: TelemetryOptions
   readonly #requests = new RequestMeters()
@@ -38,7 +38,7 @@ export class Telemetry {
     this.#requests.answered(request)
   }
 
-  /** In Prometheus' text format. */
+  /** The metrics in the text format of Prometheus. */
   text(): string {
     const now = this.#options.clock.now()
     const swarms = this.#options.swarms.map((swarm) => ({
@@ -87,7 +87,7 @@ export class Telemetry {
     ])
   }
 
-  /** By the names that every Prometheus client library gives them. */
+  /** Metrics of the process under the usual names of Prometheus' client libraries. */
   get #process(): readonly Family[] {
     const { user, system } = process.cpuUsage()
     const one = (name: string, help: string, type: Family['type'], value: number): Family => ({ name, help, type, samples: [{ labels: {}, value }] })
@@ -106,7 +106,11 @@ function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample
   })
 }
 
-/** Of bees, which write them themselves, and of what a handler let pass. A series a task and thread: a sum would fall when a task goes elsewhere. */
+/**
+ * Dead letters of bees, which bees write themselves, and of records that a handler let pass. There is one series a task and thread: a sum would fall
+ * when
+ * a task moves.
+ */
 function deadLetters(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   const topic = deadLetterTopic(swarm)
   const byTask = new Map<string, { readonly labels: Sample['labels']; value: number }>()

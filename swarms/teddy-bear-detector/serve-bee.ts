@@ -1,4 +1,4 @@
-/** Waggle's bee protocol, version 1, in its binary form: what a Node program in a container needs to be a bee. */
+/** Waggle's bee protocol, version 1, in its binary form: all that a Node program in a container needs to be a bee. */
 
 export interface Picture {
   readonly height: number
@@ -14,7 +14,7 @@ export type Input =
 
 export type Output = { readonly json: unknown } | { readonly picture: Picture } | { readonly refuse: string }
 
-/** Says hello, answers every request by `answer`, and ends when its input ends and all is answered. */
+/** Says hello, answers every request with `answer`, and ends when its input has ended and all requests are answered. */
 export function serveBee(answer: (input: Input) => Output | Promise<Output>): void {
   process.stdout.write(`${JSON.stringify({ waggle: 1, form: 'binary' })}\n`)
   let rest: Buffer = Buffer.alloc(0)
@@ -26,7 +26,7 @@ export function serveBee(answer: (input: Input) => Output | Promise<Output>): vo
       void reply(frame, answer)
     }
   })
-  // One that reads us may be gone before we notice that our input has ended.
+  // The reader of our output may be gone before we notice that our input has ended.
   process.stdout.on('error', () => process.exit(0))
 }
 
@@ -63,7 +63,7 @@ function inputOf({ tensors, at, length }: Head, body: Uint8Array): Input {
   return at === undefined || length === undefined ? { kind: 'other' } : { kind: 'bytes', bytes: body.subarray(at, at + length) }
 }
 
-/** Of the first frame in `bytes`, where all of it is there. */
+/** Length of the first frame in `bytes`; null where the frame is incomplete. */
 function frameLength(bytes: Buffer): number | null {
   if (bytes.length < 8) return null
   const length = 8 + bytes.readUInt32LE(0) + bytes.readUInt32LE(4)

@@ -84,7 +84,7 @@ describe('A bee’s own input', () => {
   })
 })
 
-/** Buffers and typed arrays compare by their kind too: what counts is what they hold. */
+/** Buffers and typed arrays of the same content differ by their class, so they are compared as plain lists. */
 function plain(value: Payload): unknown {
   return value.kind === 'bytes' ? { ...value, bytes: Array.from(value.bytes) } : value
 }

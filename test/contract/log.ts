@@ -17,18 +17,18 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface LogUnderTest {
   readonly log: Log
-  /** Moved by hand, or the real one: then `advance` takes its time. */
+  /** The clock of the log. A simulated clock is moved by hand; with the real one `advance` waits. */
   readonly clock: { now(): number; advance(ms: number): Promise<void>; settle(): Promise<void> }
-  /** Why others see to the retention of this log's records, where they do. */
+  /** The reason why another party enforces the retention of this log; absent where the log itself does. */
   readonly retentionElsewhere?: string
-  /** False: readers in another thread than the log's are not told of gaps. */
+  /** False: readers in another thread than the log's do not hear of gaps. */
   readonly tellsReaders?: false
-  /** The same data, as a process that starts anew finds it. */
+  /** Opens the same data as a new process does. */
   reopen(): Promise<Log>
   close(): Promise<void>
 }
 
-/** What every log must do, whichever it is: written against `processor/ports.ts` alone. */
+/** The contract of every log, written against `processor/ports.ts` alone. */
 export function logContract(name: string, open: () => Promise<LogUnderTest>): void {
   describe(`${name} keeps the contract of a log`, () => {
     let under: LogUnderTest
@@ -167,7 +167,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       it('go as far as the log deletes by, never what is behind, and the rest is read as before', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()
-        // Each is a run of its own.
+        // Each record is sent on its own, so that each is a run of its own.
         for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
         await log.deleteBefore([{ topic: 'in', partition: 1, offset: 6 }])
         const { start = 0, end = 0 } = (await log.topic('in'))?.offsets[1] ?? {}
@@ -314,7 +314,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         producer.append(record('out', 0, 'after'))
         await committed
         assert.equal((await valuesOf(log, 'out', 0, 1))[0], 'before')
-        // At least once, what follows may be there before its own commit.
+        // At least once, later records may be there before their own commit.
         const end = log.traits.atomicCommit ? (await log.topic('out'))?.offsets[0]?.end : 1
         assert.ok(end !== undefined && end >= 1)
         assert.deepEqual(await valuesBetween(log, 'out', 0, 0, end), ['before'])
@@ -688,7 +688,7 @@ function change(task: string, store: string, entries: { readonly [key: string]: 
   return { task, store, entries: rows, logged: null }
 }
 
-/** A member that has been given its partitions. */
+/** Subscribes, and settles once the member has its partitions. */
 async function joined(log: Log, wanted: Subscription): Promise<Consumer> {
   let isAssigned = false
   const assigned = () => {
@@ -699,7 +699,7 @@ async function joined(log: Log, wanted: Subscription): Promise<Consumer> {
   return consumer
 }
 
-/** Members of a group over processes hear of each other in their own time. */
+/** Polls until the condition holds: members of a group in several processes learn of each other with a delay. */
 async function polledUntil(consumers: readonly Consumer[], isSo: () => boolean): Promise<void> {
   while (!isSo()) {
     for (const consumer of consumers) await consumer.poll({ maxRecords: 0, maxWaitMs: 0 })
@@ -707,7 +707,7 @@ async function polledUntil(consumers: readonly Consumer[], isSo: () => boolean):
   }
 }
 
-/** The next `count` values; with 0, those that are there at once. */
+/** The next `count` values; with 0, the values that are there at once. */
 async function polled(consumer: Consumer, count: number): Promise<readonly string[]> {
   const values: string[] = []
   do {

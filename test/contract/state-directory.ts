@@ -4,12 +4,12 @@ import type { StateDirectory, TaskDisk } from '../../processor/ports.ts'
 
 export interface DirectoryUnderTest {
   readonly directory: StateDirectory
-  /** The same files, as a process that starts anew finds them. */
+  /** Opens the same files as a new process does. */
   reopen(): Promise<StateDirectory>
   close(): Promise<void>
 }
 
-/** What every state directory must do, whichever it is. */
+/** The contract of every state directory. */
 export function stateDirectoryContract(name: string, open: () => Promise<DirectoryUnderTest>): void {
   describe(`${name} keeps the contract of a state directory`, () => {
     let under: DirectoryUnderTest

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 const root = resolve(import.meta.dirname, '..', '..')
 const page = readFileSync(join(root, 'docs', 'kafka-streams.md'), 'utf8')
 
-/** Of the tables that say what is there: what, how, and the cell that names its tests. */
+/** The rows of the tables of features: the feature, how Waggle has it, and the cell that names its tests. */
 const rows = tablesWith('test').map(([what = '', how = '', tests = '']) => ({ what, how, tests }))
 
 describe('The page about Kafka Streams', () => {

@@ -25,7 +25,7 @@ it('A request that got 202 is there after kill -9, also where another caller sen
       WAGGLE_DATA_DIR: join(directory, 'data'),
       WAGGLE_HTTP_PORT: '0',
     })
-  // A payload of this size is written to a file of its own before it is committed: there is time to die.
+  // A payload of this size is written to a file of its own before it is committed, which leaves time for the kill.
   const body = `[0,0,9,9]${' '.repeat(2_000_000)}`
   try {
     for (let round = 0; round < rounds; round++) {
@@ -54,7 +54,7 @@ it('A request that got 202 is there after kill -9, also where another caller sen
   }
 })
 
-/** Asks until there is an outcome: the ledger reads what is in the log first. */
+/** Asks until there is an outcome: after a start the ledger first reads the log. */
 async function outcomeOf(url: string, id: string): Promise<string> {
   let state = 'pending'
   for (let asked = 0; asked < 2000 && state !== 'answered' && state !== 'failed'; asked++) {

@@ -3,11 +3,11 @@ import type { OrdealReport, ThroughKillsReport } from './ordeal.ts'
 export interface ChaosReport extends ThroughKillsReport {
   readonly seed: number
   readonly minutes: number
-  /** Nothing is broken. */
+  /** No promise was broken. */
   readonly held: boolean
 }
 
-/** The report as people read it. */
+/** The report as text. */
 export function textOf({ seed, minutes, held, killedProcesses, killedBrokers, frozenProcesses, ordeals }: ChaosReport): string {
   return [
     '',

@@ -7,8 +7,10 @@ import { type Ordeal, throughKills } from './ordeal.ts'
 import { RequestsThroughKills } from './requests-through-kills.ts'
 
 /**
- * Three brokers, three processes of a DSL application and three of a swarm, under load, exactly once; one of them is killed, or a process frozen
- * until others have taken over, every few seconds. Poison records lie among the others, unless `--no-poison` says so. `--report` writes what is printed at the end as JSON. Exit status 1: something did not hold.
+ * Runs three brokers, three processes of a DSL application and three of a swarm under load, exactly once. Every few seconds it kills one of them, or
+ * freezes a process until others have taken over. Poison records lie among the others, unless `--no-poison` is given. `--report` writes the final
+ * report as
+ * JSON. Exit status 1: a promise was broken.
  */
 const { values } = parseArgs({
   options: {
@@ -22,7 +24,7 @@ const { values } = parseArgs({
 })
 const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
 const processing = values.processing === 'at_least_once' ? 'at_least_once' : 'exactly_once'
-// Counts are promised exactly once alone.
+// Counts are only promised exactly once.
 const only = processing === 'at_least_once' ? 'swarm' : values.only
 if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined].includes(values.only) || values.processing !== processing) {
   throw new Error(
@@ -33,7 +35,7 @@ const poison = !values['no-poison']
 const jars = brokerJars()
 if ('missing' in jars) throw new Error(jars.missing)
 
-// What is just starting can only be ended when it has started.
+// An interrupt takes effect once the processes that are starting have started, since only then they can be ended.
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -41,7 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interrupted.abort(new Error(`ended by ${signal}`))
   })
 }
-/** So long nothing should stand still, whatever is killed: then what the processes have said is of interest. */
+/** Nothing should stand still for so long, whatever is killed. If it does, the output of the processes is printed. */
 const longStopMs = 60_000
 const startedAt = performance.now()
 const ordeals: Ordeal[] = []

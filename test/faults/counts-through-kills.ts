@@ -16,8 +16,8 @@ import { type Ordeal, type Outcome, waitFor } from './ordeal.ts'
 import { Progress } from './progress.ts'
 
 /**
- * Three processes that count and join, exactly once, with changelogs, repartition topics and a standby of each store. Afterwards the
- * counts of each key, as readers of committed records see them, are 1, 2, 3 and so on, up to what a plain loop counts in the input.
+ * Three processes that count and join, exactly once, with changelogs, repartition topics and a standby of each store. Afterwards each key's committed
+ * counts must be 1, 2, 3 and so on, up to the count of a plain loop over the input.
  */
 export class CountsThroughKills implements Ordeal {
   readonly name = 'counts'
@@ -42,7 +42,7 @@ export class CountsThroughKills implements Ordeal {
   readonly #broken: string[] = []
   readonly #sent = { acknowledged: new Set<string>(), unsure: 0, number: 0 }
   readonly #outputs: readonly FollowedTopic[]
-  /** By output and key: its last count. */
+  /** The last count of each output and key. */
   readonly #counts = new Map<string, number>()
   #came = 0
   #isOver = false
@@ -71,7 +71,7 @@ export class CountsThroughKills implements Ordeal {
     )
   }
 
-  /** When each part of it has given something. */
+  /** Starts the processes, and settles when each part of the program has written something. */
   static async start(cluster: KafkaCluster, { poison = false } = {}): Promise<CountsThroughKills> {
     const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
     const ordeal = new CountsThroughKills(cluster, log, poison)
@@ -142,14 +142,14 @@ export class CountsThroughKills implements Ordeal {
     await this.#log.createTopics(names.map((name) => ({ name, partitions: partitions.length, cleanup: 'delete', retentionMs: null })))
     await Promise.all(this.victims.names.map((name) => this.#start(name)))
     for (const output of this.#outputs) output.follow()
-    // One that waits for its broker holds up no other.
+    // Partitions are sent to in parallel, so that one that waits for its broker holds up no other.
     this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
     if (this.#poisoner !== null) this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
     this.progress.killed('start')
     if (!(await waitFor(() => this.progress.waitedFor.length === 0, 2 * patienceMs))) throw new Error(`It does not begin: ${this.status}`)
   }
 
-  /** How many poison records have a dead letter. */
+  /** Number of poison records with a dead letter. */
   async #letters(): Promise<number> {
     if (this.#poisoner === null) return 0
     const letters = new Set<string>()
@@ -163,7 +163,7 @@ export class CountsThroughKills implements Ordeal {
     }
   }
 
-  /** Until it runs; where it dies before, that is noticed at its next kill. */
+  /** Starts a process and waits until it runs. If it dies before, the next kill notices. */
   async #start(name: string): Promise<void> {
     const child = new CountingChild({
       brokers: this.#cluster.brokers,
@@ -202,7 +202,7 @@ export class CountsThroughKills implements Ordeal {
           }),
         )
       } catch {
-        // Who is told that it may not have been written sends something else: it is in the input, or it is not.
+        // A record that may not have been written is not sent again, and counts as uncertain: the input has it or not.
         this.#sent.unsure += numbers.length
         await producer?.close().catch(() => {})
         producer = null
@@ -212,7 +212,7 @@ export class CountsThroughKills implements Ordeal {
     await producer?.close().catch(() => {})
   }
 
-  /** `count`: null where an output has one record each time. */
+  /** Checks one output record. `count`: null where an output has one record a key. */
   #hear(key: string, count: number | null): void {
     const before = this.#counts.get(key) ?? 0
     const now = count ?? before + 1
@@ -221,7 +221,7 @@ export class CountsThroughKills implements Ordeal {
     this.#counts.set(key, now)
   }
 
-  /** What a plain loop makes of the input. */
+  /** The expected counts, by a plain loop over the input. */
   async #recount(): Promise<{ readonly wanted: ReadonlyMap<string, number>; readonly records: number; readonly repeated: number }> {
     const wanted = new Map<string, number>()
     const add = (key: string, count = 1) => void wanted.set(key, (wanted.get(key) ?? 0) + count)

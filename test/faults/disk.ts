@@ -7,23 +7,24 @@ import { canonical } from '../support/canonical-json.ts'
 
 export interface DiskReport {
   readonly cases: number
-  /** Starts that were refused, with the cause and the step to take; each of them started with `--accept-loss` and listed its losses. */
+  /** Starts that were refused with the cause and the next step. Each was then started with `--accept-loss` and listed its losses. */
   readonly refused: number
-  /** Starts after which everything durable was there. */
+  /** Starts after which all durable data was there. */
   readonly recovered: number
-  /** Neither; empty where everything held. */
+  /** Starts that were neither refused nor complete; empty where every promise held. */
   readonly broken: readonly string[]
 }
 
 export interface DiskOptions {
-  /** Of `STOP FILE DAMAGE`; null: all. */
+  /** Selects cases by their text `STOP FILE DAMAGE`; null: all cases. */
   readonly only: RegExp | null
   readonly say?: (line: string) => void
 }
 
 /**
- * A swarm on real files: after a clean stop and after SIGKILL each kind of file in the data directory is flipped, cut, zeroed and deleted, and the
- * process is started again. It refuses with an explanation, or everything that a client was promised is there.
+ * Runs a swarm on real files. After a clean stop and after SIGKILL each kind of file in the data directory is flipped, cut, zeroed or deleted, and
+ * the
+ * process is started again. It must either refuse with an explanation, or have everything that a client was promised.
  */
 export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise<DiskReport> {
   const root = mkdtempSync(join(tmpdir(), 'waggle-disk-'))
@@ -99,7 +100,11 @@ function start(directory: string, more: readonly string[] = []): Promise<Measure
   return MeasuredProgram.start([main, 'run', swarm, '--json', ...more], { WAGGLE_DATA_DIR: directory, WAGGLE_HTTP_PORT: '0' })
 }
 
-/** By request id: the answer, or null where only a 202 came. Two lives, so that there are tables and a write-ahead log; every tenth body is a large one. */
+/**
+ * Sends requests, in two lives so that there are tables and a write-ahead log. Every tenth body is large. Gives the answer of each request id, or
+ * null
+ * where the client only saw a 202.
+ */
 async function fill(directory: string, stop: 'stopped' | 'killed'): Promise<ReadonlyMap<string, string | null>> {
   const promised = new Map<string, string | null>()
   for (let life = 0; life < 2; life++) {
@@ -111,7 +116,7 @@ async function fill(directory: string, stop: 'stopped' | 'killed'): Promise<Read
         fetch(`${program.ready.gateway}/v1/gateways/hello/${verb}`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
       let response = await send()
       let text = await response.text()
-      // A busy machine: it promised nothing.
+      // A busy machine answers 503, which promises nothing.
       for (let again = 0; response.status === 503 && again < 50; again++) {
         await pause(200)
         response = await send()
@@ -126,7 +131,7 @@ async function fill(directory: string, stop: 'stopped' | 'killed'): Promise<Read
   return promised
 }
 
-/** 'refused', 'recovered', or what is wrong. */
+/** `refused`, `recovered`, or a description of the broken promise. */
 async function outcomeOf(directory: string, promised: ReadonlyMap<string, string | null>): Promise<string> {
   let program: MeasuredProgram
   try {

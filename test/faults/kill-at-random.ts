@@ -10,10 +10,10 @@ export interface KillReport {
   readonly rounds: number
   /** Requests whose acceptance (202) or answer (200) a client has seen. */
   readonly accepted: number
-  /** Answers that came twice, to a retry or by id, and were the same. */
+  /** Answers that came twice, to a retry or by id, and were equal. */
   readonly compared: number
   readonly rows: number
-  /** What no one may ever see; empty where everything held. */
+  /** Broken promises; empty where all held. */
   readonly broken: readonly string[]
 }
 
@@ -24,9 +24,9 @@ export interface KillOptions {
 }
 
 /**
- * The teddy swarm under load, killed with SIGKILL at a random moment, round after round, on one data directory; clients retry what
- * they have no answer to under the same idempotency key. Afterwards each request has one answer, the same whoever asks, and
- * each has exactly three rows.
+ * Runs the teddy swarm under load and kills it with SIGKILL at random moments, round after round, on one data directory. Clients retry requests
+ * without an
+ * answer under the same idempotency key. Afterwards each request must have one answer, the same for every caller, and exactly three rows.
  */
 export async function killAtRandom({ rounds, seed, say = () => {} }: KillOptions): Promise<KillReport> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-kill-'))
@@ -69,9 +69,9 @@ function start(directory: string): Promise<MeasuredProgram> {
   })
 }
 
-/** One request after the other, each under a key of its own until it is accepted. */
+/** Sends one request after the other, each under its own key until it is accepted. */
 class Client {
-  /** By request id: the answer where one was seen. */
+  /** The answer of each accepted request id; null where none was seen. */
   readonly accepted = new Map<string, string | null>()
   readonly broken: string[] = []
   compared = 0
@@ -84,21 +84,21 @@ class Client {
     this.#verb = verb
   }
 
-  /** Until the process is gone. */
+  /** Sends requests until the process is gone. */
   async work(gateway: string): Promise<void> {
     try {
       for (;;) {
         await this.#send(gateway)
         this.#sent++
-        // Accepting is quick: those who do not wait for answers would leave nothing of the models to those who do.
+        // Accepting is quick: without a pause, clients that submit would take all of the models' time from those that wait for answers.
         if (this.#verb === 'submit') await pause(500)
       }
     } catch {
-      // The connection broke: the same key is sent again to the next process.
+      // The connection broke. The same key is sent again to the next process.
     }
   }
 
-  /** The request that was under way is sent again, and every accepted one asked for by its id. */
+  /** Sends the open request again, and asks for every accepted one by its id. */
   async finish(gateway: string, broken: string[]): Promise<void> {
     await this.#send(gateway)
     for (const [id, seen] of this.accepted) {
@@ -143,7 +143,7 @@ async function settledAnswer(gateway: string, id: string): Promise<string | null
   return null
 }
 
-/** Exactly three rows for each id, through the view that users query; rows may still be on their way for a while. */
+/** Checks that each id has exactly three rows in the view that users query. Rows may take a while to arrive. */
 async function countRows(clickhouse: string, ids: ReadonlySet<string>, broken: string[]): Promise<number> {
   let counts = new Map<string, number>()
   for (let attempt = 0; attempt < 300; attempt++) {

@@ -2,23 +2,23 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 import type { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
-/** Those of whom one at a time may be away. */
+/** A group of processes, of which one at a time may be away. */
 export interface Victims {
   readonly kind: 'process' | 'broker'
   readonly names: readonly string[]
   kill(name: string): Promise<void>
   start(name: string): Promise<void>
-  /** Where it can be: it is as if dead for a while, and then goes on in the middle of what it did. */
+  /** Freezing, where the group supports it: a frozen process seems dead, and later goes on in the middle of its work. */
   readonly frozen?: { freeze(name: string): void; thaw(name: string): void }
 }
 
 export interface KillsOptions {
   readonly victims: readonly Victims[]
   readonly random: SimulatedRandom
-  /** Until a kill, and until what was killed is started again: from, to. */
+  /** Shortest and longest time in ms: the pause before a kill and, in `awayMs`, the time until the victim is started again. */
   readonly pauseMs: readonly [number, number]
   readonly awayMs: readonly [number, number]
-  /** Asked after each pause. */
+  /** Called after each pause with the number of kills so far. */
   readonly isOver: (killed: number) => boolean
   readonly onKill: (kind: Victims['kind'], name: string) => void
   readonly say?: (line: string) => void
@@ -27,11 +27,11 @@ export interface KillsOptions {
 export interface Killed {
   readonly processes: number
   readonly brokers: number
-  /** Processes that were frozen instead, until others had taken over. */
+  /** Processes that were frozen, and not killed, until others had taken over. */
   readonly frozen: number
 }
 
-/** Kills one after the other at random, each started again while the next is killed already; when it is over all of them are back. */
+/** Kills processes at random. Each one is started again, maybe after the next kill. At the end all of them run. */
 export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, onKill, say = () => {} }: KillsOptions): Promise<Killed> {
   const away = new Map<Victims, Promise<void>>()
   const killed = { processes: 0, brokers: 0, frozen: 0 }
@@ -40,7 +40,7 @@ export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, on
     await pause(between(random, pauseMs))
     if (failures.length > 0 || isOver(killed.processes + killed.brokers + killed.frozen)) break
     const there = victims.filter((one) => !away.has(one))
-    // Drawn each time, so that what a seed gives depends as little as possible on how quick this machine is.
+    // All numbers are drawn every time, so that a seed's kills depend as little as possible on the speed of this machine.
     const [group, member, forMs, fate] = [random.next(), random.next(), between(random, awayMs), random.next()]
     const chosen = there[Math.floor(group * there.length)]
     const name = chosen?.names[Math.floor(member * chosen.names.length)]
@@ -73,7 +73,7 @@ export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, on
   return killed
 }
 
-/** One is back when its replicas are. */
+/** Brokers as a group of victims. A broker is back when its replicas are in sync. */
 export function brokersAsVictims(cluster: KafkaCluster): Victims {
   const byName = new Map(cluster.nodes.map((node) => [`broker ${node.id}`, node]))
   return {
@@ -88,7 +88,7 @@ export function brokersAsVictims(cluster: KafkaCluster): Victims {
 }
 
 const frozenShare = 0.25
-/** A session is over by then. */
+/** Longer than a session, so that others take over. */
 const frozenMs = 6000
 
 function between(random: SimulatedRandom, [from, to]: readonly [number, number]): number {

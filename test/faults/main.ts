@@ -4,8 +4,9 @@ import { damageDisk } from './disk.ts'
 import { killAtRandom } from './kill-at-random.ts'
 
 /**
- * `npm run faults`: kills at random moments; with `--disk` damaged files, with `--attacks` what one stranger can do to a running process. `--only REGEX`
- * takes some of the files or attacks. Status 1 where anything was broken.
+ * `npm run faults`: kills at random moments. `--disk`: damaged files. `--attacks`: a stranger's attacks on a running process. `--only REGEX` selects
+ * files
+ * or attacks. Exit status 1: a promise was broken.
  */
 const { values } = parseArgs({
   options: {

@@ -4,30 +4,30 @@ import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 import { brokersAsVictims, type KillsOptions, killAtTurns, type Victims } from './kills.ts'
 import type { Progress, Recovery, Stop } from './progress.ts'
 
-/** Processes under load that may be killed, and that know afterwards what should have come of it. */
+/** Processes under load that may be killed. Afterwards they check their own outputs. */
 export interface Ordeal {
   readonly name: string
   readonly victims: Victims
   readonly progress: Progress
-  /** For whoever watches. */
+  /** Progress in a line, for people who watch. */
   readonly status: string
-  /** What its processes said last, for whoever wonders why nothing moves. */
+  /** The last output of its processes, to explain why nothing moves. */
   readonly lastWords: string
-  /** Ends the load, and looks at what came of it when no more comes. */
+  /** Ends the load, waits for the last results and checks them. */
   finish(): Promise<Outcome>
   close(): Promise<void>
 }
 
 export interface Outcome {
   readonly counted: { readonly [what: string]: number }
-  /** What nobody may ever see; empty where everything held. */
+  /** Broken promises; empty where all held. */
   readonly broken: readonly string[]
 }
 
 export interface OrdealReport extends Outcome {
   readonly name: string
   readonly longestStop: Stop
-  /** From a kill until something that was sent after it has come out of every part. */
+  /** Time from a kill until every part has put out something that was sent after the kill. */
   readonly recovery: { readonly [kind in Victims['kind']]: Recovered }
 }
 
@@ -40,9 +40,9 @@ export interface Recovered {
 export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'pauseMs' | 'awayMs' | 'say'> {
   readonly ordeals: readonly Ordeal[]
   readonly seed: number
-  /** Whose brokers may be killed too. */
+  /** Brokers that may be killed, too; absent where only processes are. */
   readonly cluster?: KafkaCluster
-  /** Aborted: it is rejected once all of them are back. */
+  /** When it aborts, the run is rejected once all processes are back. */
   readonly signal?: AbortSignal
 }
 
@@ -53,7 +53,7 @@ export interface ThroughKillsReport {
   readonly ordeals: readonly OrdealReport[]
 }
 
-/** Kills processes of all the ordeals, and brokers, and asks each ordeal what came of it; under load until everything goes on again. */
+/** Kills processes of all ordeals, and brokers, under load, until every part goes on again. Then each ordeal checks its outputs. */
 export async function throughKills({ ordeals, seed, cluster, signal, ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
   const victims = ordeals.map((ordeal) => ordeal.victims)
   if (cluster !== undefined) victims.push(brokersAsVictims(cluster))
@@ -83,7 +83,7 @@ export async function throughKills({ ordeals, seed, cluster, signal, ...options 
   return { killedProcesses: killed.processes, killedBrokers: killed.brokers, frozenProcesses: killed.frozen, ordeals: reports }
 }
 
-/** Whether it came about in time. */
+/** Waits for a condition. False where it did not come about in time. */
 export async function waitFor(isSo: () => boolean, timeoutMs: number): Promise<boolean> {
   for (const end = performance.now() + timeoutMs; !isSo(); await pause(50)) if (performance.now() > end) return false
   return true

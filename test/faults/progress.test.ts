@@ -16,7 +16,7 @@ it('A kill is recovered from when something that was sent after it has come out 
   assert.deepEqual([progress.recoveries, progress.waitedFor], [[{ of: 'broker', ms: 3000 }], []])
 })
 
-it('The longest stop is that of one part, though others go on, and also one that is not over', () => {
+it('The longest stop counts each part by itself, also a stop that is not over', () => {
   let now = 0
   const progress = new Progress({ parts: ['a', 'b'], now: () => now })
   for (now = 100; now <= 1000; now += 100) progress.came('a', now)

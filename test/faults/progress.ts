@@ -1,15 +1,15 @@
-/** What goes on by itself while others stand still: a partition of an output, a client. */
+/** A part of the work that goes on independently of others: a partition of an output, a client. */
 export type Part = string
 
 export interface Stop {
   readonly ms: number
   readonly part: Part
-  /** Since the load began. */
+  /** Time since the load began, in ms. */
   readonly beganAtMs: number
 }
 
 export interface Recovery {
-  /** What was killed. */
+  /** The process or broker that was killed. */
   readonly of: string
   readonly ms: number
 }
@@ -17,11 +17,13 @@ export interface Recovery {
 interface OpenRecovery {
   readonly of: string
   readonly killedAt: number
-  /** Where nothing has come yet of what was sent after the kill. */
+  /** Parts that have not yet put out anything that was sent after the kill. */
   readonly left: Set<Part>
 }
 
-/** Where work comes out while it is disturbed: how long nothing came, and how long it took after a kill until everything came again. */
+/**
+ * Measures the flow of results under disturbance: the longest times without a result, and the time from each kill until every part had new results.
+ */
 export class Progress {
   readonly #now: () => number
   #beganAt = 0
@@ -37,7 +39,7 @@ export class Progress {
     this.begin()
   }
 
-  /** What was before does not count. */
+  /** Begins to measure. Earlier results do not count. */
   begin(): void {
     this.#beganAt = this.#now()
     for (const part of this.#cameAt.keys()) this.#cameAt.set(part, this.#beganAt)
@@ -46,7 +48,7 @@ export class Progress {
     this.#longest = { ms: 0, part: '', beganAtMs: 0 }
   }
 
-  /** What comes from now on, or does not, does not count: nothing is sent any more. */
+  /** Ends the measurement, since nothing is sent any more. Later results and pauses do not count. */
   end(): void {
     this.#endedAt ??= this.#now()
   }
@@ -55,7 +57,7 @@ export class Progress {
     this.#open.add({ of, killedAt: this.#now(), left: new Set(this.#cameAt.keys()) })
   }
 
-  /** The outcome of what was sent at `sentAt`. */
+  /** Records a result of something that was sent at `sentAt`. */
   came(part: Part, sentAt: number): void {
     const last = this.#cameAt.get(part)
     if (last === undefined || this.#endedAt !== null) return
@@ -71,7 +73,7 @@ export class Progress {
     }
   }
 
-  /** What has stood still longest until now. */
+  /** The part that has had no result for the longest time until now. */
   get standing(): Stop {
     const now = this.#endedAt ?? this.#now()
     const [part = '', at = now] = [...this.#cameAt].sort(([, a], [, b]) => a - b)[0] ?? []
@@ -83,12 +85,12 @@ export class Progress {
     return standing.ms > this.#longest.ms ? standing : this.#longest
   }
 
-  /** Of kills after which everything has come again. */
+  /** Kills after which every part has had new results. */
   get recoveries(): readonly Recovery[] {
     return this.#recoveries
   }
 
-  /** Of the other kills: where nothing has come yet. */
+  /** Parts without new results since a kill. */
   get waitedFor(): readonly Part[] {
     return [...new Set([...this.#open].flatMap(({ left }) => [...left]))]
   }

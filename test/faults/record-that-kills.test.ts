@@ -12,7 +12,7 @@ bees:
   - { name: answer, type: respond, input: { name: work } }
 `
 
-/** Once it has said so, the poison takes the process with it, as a fault in a native library would. */
+/** The poison kills the process after it has reported the call, as a fault in a native library would. */
 const work = `import { setTimeout } from 'node:timers/promises'
 export default async (input) => {
   await setTimeout(100)
@@ -39,7 +39,7 @@ it('A request that kills the process each time is given up after three deaths th
       assert.equal(response.status, 202)
       return ((await response.json()) as { readonly request_id: string }).request_id
     }
-    // All others have their 202 before the process can die.
+    // All other requests get their 202 before the process can die.
     const others = await Promise.all(Array.from({ length: 7 }, (_, n) => submit({ n })))
     const poison = await submit({ poison: true })
     const ids = [poison, ...others]
@@ -67,7 +67,7 @@ interface RequestState {
   readonly problem: { readonly code: string; readonly bee: string } | null
 }
 
-/** Whether it is gone before all are answered or given up. */
+/** Whether the process ends before all requests have an answer or are given up. */
 async function diesFirst(program: MeasuredProgram, ids: readonly string[]): Promise<boolean> {
   let gone = false
   void program.gone.then(() => {

@@ -21,15 +21,16 @@ export interface RequestsOptions {
   readonly cluster: KafkaCluster
   readonly processing: 'at_least_once' | 'exactly_once'
   readonly processes: number
-  /** Of each client, after each request; null: as quick as they can. */
+  /** Pause of each client after each request, in ms; absent: none. */
   readonly pauseMs?: number
-  /** Records of a stranger lie on all topics of the swarm; each becomes a dead letter. */
+  /** Foreign records lie on all topics of the swarm. Each becomes a dead letter. */
   readonly poison?: boolean
 }
 
 /**
- * Processes of one swarm with three models, whose clients send again what they have no answer to. Afterwards each request has one
- * answer, whoever asks, and three rows; under exactly once each bee that has a topic has written there once for each request.
+ * Processes of one swarm with three models, whose clients retry requests without an answer. Afterwards each request must have one answer, the same
+ * for
+ * every caller, and three rows. Under exactly once each bee with a topic must have written there once a request.
  */
 export class RequestsThroughKills implements Ordeal {
   readonly name = 'requests'
@@ -40,7 +41,7 @@ export class RequestsThroughKills implements Ordeal {
   readonly #clickhouse: WritableClickHouse
   readonly #swarm: SwarmProcesses
   readonly #running = new Map<string, MeasuredProgram>()
-  /** Also those that have ended. */
+  /** The last process of each name, also if it has ended. */
   readonly #last = new Map<string, MeasuredProgram>()
   readonly #clients: readonly RetryingClient[]
   readonly #broken: string[] = []
@@ -90,7 +91,7 @@ export class RequestsThroughKills implements Ordeal {
     }
   }
 
-  /** When all of its processes are ready, and each client has had an answer. */
+  /** Starts the processes. Settles when all are ready and each client has had an answer. */
   static async start(options: RequestsOptions): Promise<RequestsThroughKills> {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-requests-'))
     const clickhouse = await startWritableClickHouse(directory)
@@ -130,7 +131,7 @@ export class RequestsThroughKills implements Ordeal {
     const [letters, missing] = await this.#letters()
     this.#broken.push(...missing)
     for (const status of await this.#stop()) if (status !== 0) this.#broken.push(`a process ended with status ${status} when it was told to stop`)
-    // No row may come late.
+    // The check comes last, so that late rows are seen too.
     this.#broken.push(...(await this.#wrongRows(answers)))
     await this.#readTopics(answers)
     const counted = {
@@ -167,7 +168,7 @@ export class RequestsThroughKills implements Ordeal {
     this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
   }
 
-  /** How many poison records have a dead letter, and which have none although their swarm has had time for it. */
+  /** Number of poison records with a dead letter, and those without one although their swarm has had the time. */
   async #letters(): Promise<readonly [number, readonly string[]]> {
     if (this.#poisoner === null || this.#log === null) return [0, []]
     const letters = new Set<string>()
@@ -198,7 +199,7 @@ export class RequestsThroughKills implements Ordeal {
     return this.#clients.reduce((sum, client) => sum + of(client), 0)
   }
 
-  /** Any process knows each of them, with the answer that its client has seen. */
+  /** Asks a process for every request. The answer must be the one that the client has seen. */
   async #askAgain(answers: ReadonlyMap<string, string | null>): Promise<number> {
     const left = [...answers]
     let compared = this.#sum((client) => client.compared)
@@ -216,7 +217,7 @@ export class RequestsThroughKills implements Ordeal {
     return compared
   }
 
-  /** Three for each id, and none for ids that nobody sent. */
+  /** Checks that each id has three rows, and that other ids have none. */
   async #wrongRows(answers: ReadonlyMap<string, unknown>): Promise<readonly string[]> {
     const sql = 'SELECT request_id, count(), uniqExact(bee) FROM predictions GROUP BY request_id FORMAT TabSeparated'
     const text = await (await fetch(`${this.#clickhouse.url}/?query=${encodeURIComponent(sql)}`)).text()
@@ -226,7 +227,7 @@ export class RequestsThroughKills implements Ordeal {
     return [...missing, ...[...counts.keys()].filter((id) => !answers.has(id)).map((id) => `${id}, which nobody had accepted, has rows`)]
   }
 
-  /** Nothing but poison is a dead letter; what the bees gave is there once a request, where that is promised. */
+  /** Checks that only poison has dead letters and, where it is promised, that each bee wrote once a request. */
   async #readTopics(answers: ReadonlyMap<string, unknown>): Promise<void> {
     const { cluster, processing } = this.#options
     const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
@@ -253,7 +254,7 @@ export class RequestsThroughKills implements Ordeal {
   }
 }
 
-/** Its answer when it has one, or null after a long time; and what was said of it last. */
+/** Waits for the answer; null after a long time. Also gives the last response, for the error message. */
 async function settled(url: string): Promise<{ readonly answer: unknown; readonly said: string }> {
   let said = 'never asked for'
   for (const end = performance.now() + patienceMs; performance.now() < end; await pause(100)) {
@@ -268,5 +269,5 @@ async function settled(url: string): Promise<{ readonly answer: unknown; readonl
 
 const patienceMs = 120_000
 const partitions = 4
-/** A record to each topic. */
+/** Pause between two turns of poison, in ms. A turn writes a record to each topic. */
 const poisonEachMs = 500

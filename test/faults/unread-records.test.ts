@@ -17,7 +17,7 @@ function start(data: string, env: { readonly [variable: string]: string } = {}):
   return MeasuredProgram.start(argv, { WAGGLE_DATA_DIR: data, WAGGLE_HTTP_PORT: '0', ...env })
 }
 
-/** What another swarm of this directory was to read, and what a caller sent, before this process starts. */
+/** Writes, before the process under test starts, the records that another swarm of the directory has not read, and a caller's request. */
 async function prepare(data: string, records: readonly { readonly topic: string; readonly key: string; readonly value: Buffer }[]): Promise<void> {
   const log = await openEmbeddedLog({ directory: join(data, 'log'), clock: systemClock })
   for (const name of new Set(records.map(({ topic }) => topic)))
@@ -66,7 +66,7 @@ describe('Records that nobody has read', () => {
     }
   })
 
-  it('and whose payload is damaged fail by themselves: their callers hear of it, and others are answered', async () => {
+  it('fail one by one where their payload is damaged: their callers get an error, and others are answered', async () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-payload-'))
     const value = (name: string) => Buffer.from(JSON.stringify({ name: name.repeat(20_000) }))
     const topic = 'waggle.gateway.hello'

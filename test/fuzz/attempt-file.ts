@@ -1,8 +1,8 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 
 /**
- * The input that a target's process has in hand, in a file that another process reads: a process that loops for ever or dies can't say any more
- * which input it was. Layout: two doubles (attempts begun, bytes of the input), then the input.
+ * The current input of a target's process, in a file that another process reads: a process that loops for ever or dies cannot report it.
+ * Layout: two doubles (attempts begun, bytes of the input), then the input.
  */
 export class AttemptFile {
   readonly #file: number

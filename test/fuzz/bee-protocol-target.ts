@@ -7,13 +7,14 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 
 const maxBytes = 2048
-/** Of one attempt, which takes its input byte by byte too. */
+/** Size limit of one attempt, which also takes its input byte by byte. */
 const maxInputBytes = 32 * 1024
 const neverAborted = new AbortController().signal
 
 /**
- * A bee's standard output, in chunks of any size. The first byte of an input seeds where it is cut. However it is cut, the same messages come out, or
- * the same protocol error; the stream holds no more than its bound; and each result can be written to a topic.
+ * A bee's standard output, in chunks of any size. The first byte of an input seeds the cuts. Every cut must give the same messages or the same
+ * protocol
+ * error, the stream must hold no more than its bound, and each result can be written to a topic.
  */
 export const target: FuzzTarget = {
   name: 'bee-protocol',
@@ -58,7 +59,7 @@ export const target: FuzzTarget = {
   },
 }
 
-/** The messages, and last the error where there is one. */
+/** The messages and, at the end, the error if there is one. */
 function heardFrom(chunks: readonly Buffer[]): readonly (Heard | string)[] {
   const stream = new MessageStream('fuzzed', maxBytes)
   const all: (Heard | string)[] = []
@@ -86,7 +87,7 @@ function cut(output: Buffer, seed: number): readonly Buffer[] {
   return chunks
 }
 
-/** A result goes to the next bee, and onto a topic. Depth is bounded behind the protocol, so an input here may fail for it alone. */
+/** Writes a result as for the next bee and its topic. The protocol limits depth only afterwards, so an input may fail here for its depth alone. */
 function written(payload: Payload): void {
   if (payload.kind === 'tensors') encodeTensors(payload.tensors)
   if (payload.kind === 'bytes') new Headers({ 'content-type': payload.contentType })

@@ -4,7 +4,7 @@ import { type AttemptBounds, type Finding, WatchedTarget } from './target-watchd
 export interface FuzzOptions {
   readonly seed: number
   readonly durationMs: number
-  /** Most attempts, whatever the time. */
+  /** Limit of attempts, even if there is time left. */
   readonly attempts?: number
   readonly bounds?: AttemptBounds
 }
@@ -16,16 +16,16 @@ export interface FuzzReport {
   readonly finding: KeptFinding | null
 }
 
-/** A finding whose input is as short as could be made, and the file that keeps it. */
+/** A finding whose input is as short as it could be made, and the file that keeps it. */
 export interface KeptFinding extends Finding {
   readonly file: string
-  /** False: it takes more than this input alone, as where a target keeps state. */
+  /** False: this input alone does not fail, as in a target that keeps state. */
   readonly isRepeatable: boolean
 }
 
 export const attemptBounds: AttemptBounds = { attemptMs: 10_000, attemptBytes: 256 * 1024 * 1024, heapBytes: 1024 * 1024 * 1024 }
 
-/** Mutates the target's seeds and corpus until the time is over or an input breaks a promise; that input is shortened and added to the corpus. */
+/** Mutates the target's seeds and corpus until the time is over or an input breaks a promise. Such an input is shortened and added to the corpus. */
 export async function fuzz(
   files: TargetFiles,
   { seed, durationMs, attempts = Number.MAX_SAFE_INTEGER, bounds = attemptBounds }: FuzzOptions,
@@ -47,7 +47,7 @@ async function kept(files: TargetFiles, target: WatchedTarget, found: Finding): 
   return { ...finding, isRepeatable, file: keep(files, finding.input) }
 }
 
-/** Takes pieces away, halves first, single bytes last, as long as the finding stays. Hangs cost their whole bound each, so time is bounded too. */
+/** Removes pieces, first halves, last single bytes, as long as the finding stays. A hang costs its whole time limit, so the time is limited, too. */
 async function shortened(target: WatchedTarget, found: Finding): Promise<Finding> {
   const endMs = performance.now() + shorteningMs
   let finding = found

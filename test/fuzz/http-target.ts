@@ -9,8 +9,9 @@ import { connected, heard } from '../support/raw-http.ts'
 import type { FuzzTarget } from './target.ts'
 
 /**
- * Any bytes on a socket of the HTTP gateway: well-formed responses or a closed connection. A refusal is a problem, nothing fails inside, and no byte of a
- * body is held when it is over.
+ * Any bytes on a socket of the HTTP gateway. It must answer with well-formed responses or close. A refusal must be a problem, nothing may fail
+ * inside, and
+ * no byte of a body may be held at the end.
  */
 export const target: FuzzTarget = {
   name: 'http',
@@ -86,7 +87,7 @@ export const target: FuzzTarget = {
       assert.match(problem.code, /^WAGGLE_/)
     }
     assert.deepEqual(failures.splice(0), [])
-    // A decoder may still be at work in another thread.
+    // A decoder in another thread may still be at work.
     const longest = performance.now() + 5000
     while ((await gateway).heldBytes > 0 && performance.now() < longest) await new Promise(setImmediate)
     assert.equal((await gateway).heldBytes, 0)

@@ -6,8 +6,9 @@ import { targetsIn } from './target-files.ts'
 import { WatchedTarget } from './target-watchdog.ts'
 
 /**
- * Mutated inputs for every parser that strangers reach. The time is shared by the targets. A finding is kept in the target's corpus, and the
- * exit status is 1. `--input FILE` tries one input again, as often as one likes.
+ * Mutates inputs for every parser that strangers reach. The targets share the time. A finding is kept in the target's corpus, and the exit status is
+ * 1.
+ * `--input FILE` tries one input again.
  */
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
-/** Inputs never grow beyond this: the parsers' own limits lie below it. */
+/** Size limit of inputs. It exceeds the parsers' own limits. */
 const maxInputBytes = 2 * 1024 * 1024
 
 /** Makes inputs out of a pool of others. Input number N depends on pool, dictionary, seed and N alone. */
@@ -23,7 +23,7 @@ export class Mutator {
     this.#seed = seed
   }
 
-  /** The pool as it is comes first, so that each known input is tried. */
+  /** The first numbers give the pool unchanged, so that each known input is tried. */
   input(number: number): Uint8Array {
     const known = this.#pool[number]
     if (known !== undefined) return known
@@ -100,7 +100,7 @@ function spliced(bytes: Uint8Array, at: number, removed: number, added: Uint8Arr
   return Buffer.concat([bytes.subarray(0, start), added, bytes.subarray(Math.min(bytes.length, start + removed))])
 }
 
-/** Short spans more often than long ones. */
+/** The length of a span. Short spans are more frequent than long ones. */
 function span(bytes: Uint8Array, random: SimulatedRandom): number {
   return 1 + random.below(random.below(3) === 0 ? bytes.length + 1 : 16)
 }
@@ -111,7 +111,7 @@ function withByte(bytes: Uint8Array, at: number, change: (byte: number) => numbe
   return copy
 }
 
-/** Writes a whole number of 1, 2, 4 or 8 bytes, of either byte order, where one may stand. */
+/** Changes a whole number of 1, 2, 4 or 8 bytes, in either byte order. */
 function withInteger(bytes: Uint8Array, at: number, random: SimulatedRandom, change: (now: bigint) => bigint): Uint8Array {
   const width = 1 << random.below(4)
   const isBigEndian = random.below(2) === 0
@@ -123,12 +123,12 @@ function withInteger(bytes: Uint8Array, at: number, random: SimulatedRandom, cha
   return copy
 }
 
-/** A length field goes wrong by one, by a factor, or by claiming what is not there. */
+/** Wrong values for a length field: off by one, off by a factor, or larger than the rest of the input. */
 function neighbours(now: bigint, rest: number): readonly bigint[] {
   return [now + 1n, now - 1n, now * 2n, BigInt(rest), BigInt(rest + 1), -now]
 }
 
-/** A number in decimal digits at or behind `at` becomes another. */
+/** Replaces a number in decimal digits at or behind `at`. */
 function withDecimal(bytes: Uint8Array, at: number, random: SimulatedRandom): Uint8Array {
   const isDigit = (place: number) => (bytes[place] ?? 0) >= 48 && (bytes[place] ?? 0) <= 57
   let start = at
@@ -138,7 +138,7 @@ function withDecimal(bytes: Uint8Array, at: number, random: SimulatedRandom): Ui
   return spliced(bytes, start, end - start, Buffer.from(decimals[random.below(decimals.length)] ?? ''))
 }
 
-/** One piece many times: deep nesting, long lists. */
+/** Repeats one piece many times, for deep nesting and long lists. */
 function repeated(bytes: Uint8Array, at: number, random: SimulatedRandom): Uint8Array {
   const piece = bytes.subarray(at, at + span(bytes, random))
   const most = Math.max(1, Math.min(random.below(8) === 0 ? 10_000 : 8, Math.floor(maxInputBytes / 4 / Math.max(1, piece.length))))

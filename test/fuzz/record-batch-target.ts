@@ -15,8 +15,9 @@ const headerBytes = 61
 const aborted = [{ producerId: 1n, firstOffset: 0 }]
 
 /**
- * Bytes from a broker. The first byte of an input says which parser reads the rest. Each gives records or a BrokerError: the offsets of records only
- * grow, no record holds more than came, and reading leads on.
+ * Bytes from a broker. The first byte of an input chooses the parser. Each parser must give records or a BrokerError. Offsets of records must grow,
+ * no record
+ * may be larger than the input, and reading must make progress.
  */
 export const target: FuzzTarget = {
   name: 'record-batch',
@@ -52,7 +53,7 @@ export const target: FuzzTarget = {
 
 const parsers: readonly ((bytes: Buffer) => void)[] = [
   (bytes) => readAll(bytes),
-  // A checksum that fits lets bytes reach what lies behind it.
+  // The checksum fits, so that the bytes reach the code behind it.
   (bytes) => readAll(sealed(bytes, 0)),
   (bytes) => readAll(sealed(compressed(bytes, gzipSync), 1)),
   (bytes) => readAll(sealed(bytes, 2)),
@@ -93,7 +94,7 @@ function readAll(bytes: Buffer, transactions = aborted as readonly { readonly pr
   }
 }
 
-/** One batch of these bytes, as a broker takes it: its length, its format and its checksum fit. */
+/** Wraps the bytes in a batch that a broker accepts: its length, its format and its checksum fit. */
 function sealed(bytes: Buffer, compression: number): Buffer {
   const whole = Buffer.concat([bytes, Buffer.alloc(Math.max(0, headerBytes - bytes.length))])
   whole.writeInt32BE(whole.length - 12, 8)
@@ -107,7 +108,7 @@ function compressed(bytes: Buffer, compress: (data: Buffer) => Uint8Array): Buff
   return Buffer.concat([bytes.subarray(0, headerBytes), compress(bytes.subarray(headerBytes))])
 }
 
-/** The bytes as a block that their mutations damage. */
+/** Wraps the bytes in an LZ4 block, which mutations then damage. */
 function lz4Frame(block: Buffer): Buffer {
   const size = Buffer.alloc(4)
   size.writeUInt32LE(block.length)

@@ -7,7 +7,7 @@ import { planSwarm } from '../../topology/swarm/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 
-/** Any bytes as a swarm file: a swarm that can be planned, or mistakes that each have a place. */
+/** Any bytes as a swarm file. They must give a swarm that can be planned, or mistakes that each have a place. */
 export const target: FuzzTarget = {
   name: 'swarm-file',
   seeds: [

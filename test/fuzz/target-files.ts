@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** Where a target's module and its corpus lie. */
+/** The places of a target's module and its corpus. */
 export interface TargetFiles {
   readonly name: string
   /** URL of the module. */

@@ -4,17 +4,18 @@ import type { FuzzTarget } from './target.ts'
 import { corpusOf } from './target-files.ts'
 
 /**
- * A target in a process of its own, which the fuzzer ends whatever it does. Arguments: URL of the target's module, folder of its corpus, path of
- * the attempt file, most bytes that one attempt may take.
+ * A target in a process of its own, which the fuzzer may end at any time. Arguments: URL of the target's module, folder of its corpus, path of the
+ * attempt
+ * file, size limit of one attempt in bytes.
  */
 
-/** Inputs made from the target's pool until `untilMs` (since the epoch) or `attempts`, or one input. */
+/** An order: inputs made from the target's pool until `untilMs` (since the epoch) or `attempts`, or one input. */
 export type TargetOrder =
   | { readonly order: 'fuzz'; readonly seed: number; readonly untilMs: number; readonly attempts: number }
   | { readonly order: 'try'; readonly input: Uint8Array }
   | { readonly order: 'close' }
 
-/** The answer to each order but `close`, and the first message: the target is loaded. `failure` is null where every attempt was fine. */
+/** The answer to each order but `close`. The first report says that the target is loaded. `failure` is null where every attempt was fine. */
 export interface TargetReport {
   readonly failure: { readonly kind: 'threw' | 'hogged'; readonly message: string } | null
 }

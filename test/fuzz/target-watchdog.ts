@@ -7,11 +7,11 @@ import { AttemptFile } from './attempt-file.ts'
 import type { TargetFiles } from './target-files.ts'
 import type { TargetOrder, TargetReport } from './target-program.ts'
 
-/** Bounds of one attempt. */
+/** Limits of one attempt. */
 export interface AttemptBounds {
   readonly attemptMs: number
   readonly attemptBytes: number
-  /** Of the process's JavaScript heap, over all attempts. */
+  /** Limit of the process's JavaScript heap, over all attempts. */
   readonly heapBytes: number
 }
 
@@ -21,7 +21,7 @@ export interface Finding {
   readonly input: Uint8Array
 }
 
-/** A target in a process of its own, under a watchdog: a process that stands at one attempt for too long is killed, and a new one takes its place. */
+/** A target in a process of its own, under a watchdog. A process that takes too long for one attempt is killed, and a new one takes its place. */
 export class WatchedTarget {
   readonly #files: TargetFiles
   readonly #bounds: AttemptBounds
@@ -38,7 +38,7 @@ export class WatchedTarget {
     return AttemptFile.read(this.#path).attempts
   }
 
-  /** Mutated inputs until one breaks a promise (the finding), or the time or the count is over (null). */
+  /** Tries mutated inputs until one breaks a promise (the finding), or the time or the count is over (null). */
   async fuzz(until: { readonly seed: number; readonly durationMs: number; readonly attempts: number }): Promise<Finding | null> {
     await this.#started()
     const untilMs = performance.timeOrigin + performance.now() + until.durationMs
@@ -93,7 +93,7 @@ class TargetProcess {
     })
   }
 
-  /** Throws where the target itself can't be loaded: that is no finding. */
+  /** Throws where the target itself cannot be loaded, which is no finding. */
   static async start({ module, corpus }: TargetFiles, path: string, bounds: AttemptBounds): Promise<TargetProcess> {
     const child = fork(new URL('./target-program.ts', import.meta.url), [module, corpus, path, String(bounds.attemptBytes)], {
       serialization: 'advanced',

@@ -13,7 +13,7 @@ import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest } from '../support/kafka-log.ts'
 import { SwarmProcesses } from '../support/swarm-processes.ts'
 
-/** The large one cannot even be loaded where no GPU is said to be. */
+/** The module of the large bee throws when it is loaded on a machine without a GPU. */
 const functions = `export const small = (input) => input
 `
 const large = `if (process.env.WAGGLE_GPUS !== '1') throw new Error('there is no GPU here')

@@ -66,7 +66,7 @@ function skewed(byMs: number): Clock {
   return { ...systemClock, now: () => systemClock.now() + byMs }
 }
 
-/** Reading takes a while each time: that is the wait. */
+/** Reads until all records are counted. Each read takes a while, so there is no other wait. */
 async function untilCounted(log: Log, input: string, records: number): Promise<void> {
   const counted = async () => [...(await countedIn(log, `${input}-counted`)).values()].reduce((all, count) => all + count, 0)
   while ((await counted()) !== records);

@@ -12,7 +12,7 @@ import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, outputsIn, sendRow } from '../support/kafka-log.ts'
 import { type Row, read, TextProgram, tableToOut, text } from '../support/text-program.ts'
 
-/** As `Mover.java` has it. */
+/** The same program as in `Mover.java`. */
 function write(builder: StreamsBuilder): void {
   const grouped = builder.stream('in', read).groupByKey(Grouped.with(text, text, { name: 'g' }))
   tableToOut(grouped.count(Materialized.as('counts')))
@@ -20,7 +20,7 @@ function write(builder: StreamsBuilder): void {
   tableToOut(grouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(10_000, 60_000)).count(Materialized.as('sessions')))
 }
 
-/** Nothing here is late: how late a record is, each of Kafka Streams' processors learns anew in each life. */
+/** No record here is late: each of Kafka Streams' processors forgets its stream time between two lives. */
 const lives: readonly (readonly Row[])[] = [
   [
     ['in', 'a', 'x', 5000],
@@ -29,7 +29,7 @@ const lives: readonly (readonly Row[])[] = [
     ['in', 'a', 'x', 90_000],
   ],
   [
-    // Between two sessions.
+    // This record lies between two sessions.
     ['in', 'a', 'x', 82_000],
     ['in', 'b', 'x', 82_000],
     ['in', 'a', 'x', 91_000],
@@ -72,7 +72,7 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
         expected.push(...(await driver.after(...rows)))
         const runner = (at % 2 === 0) === (first === 'there') ? there : here
         await runner.start(test.signal)
-        // It knows how far the other has come.
+        // A process waits until it knows how far the other one has come.
         if (at > 0 && runner === here)
           assert.equal(here.streamTime, Math.max(...lives.slice(0, at).flatMap((life) => life.map(([, , , time = 0]) => time))))
         for (const row of rows) await sendRow(log, row)
@@ -132,7 +132,7 @@ class Java {
     const { libs, classes } = this.#options
     const argv = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', `${classes}:${libs}/*`, 'Mover', ...this.#options.arguments]
     const child = spawn('java', argv, { stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' })
-    // The signal is an error of a child too; its test has timed out already.
+    // An abort is also an error of the child. Its test has timed out already.
     child.on('error', () => {})
     this.#child = child
     for await (const line of createInterface(child.stdout)) if (line === 'RUNNING') return

@@ -19,7 +19,7 @@ const keys = [
 ]
 
 describeWithKafka('The partition of a key is the same', {}, (cluster) => {
-  /** Gone with its test. */
+  /** Makes a topic that is deleted after its test. */
   async function newTopic(test: TestContext): Promise<string> {
     const name = newName('keys')
     const log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })

@@ -16,11 +16,11 @@ const settings = {
   'listener.name.client.sasl.enabled.mechanisms': 'PLAIN',
   'listener.name.client.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required ${users};`,
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-  // Brokers speak plain among each other.
+  // Brokers speak plain text among each other.
   'super.users': `User:${operator.name};User:ANONYMOUS`,
 }
 
-/** As docs/kafka.md lists them. */
+/** The rights that docs/kafka.md lists. */
 const rights = [
   { on: ResourceTypes.TOPIC, prefix: 'words', operations: ['CREATE', 'DESCRIBE', 'DESCRIBE_CONFIGS', 'READ', 'WRITE'] },
   { on: ResourceTypes.GROUP, prefix: 'words', operations: ['READ', 'DESCRIBE'] },

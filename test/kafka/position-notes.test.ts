@@ -11,7 +11,7 @@ const text = Serdes.string()
 const counts = 100
 const second = 1000
 
-/** A hundred windowed counts of one stream, in one sub-topology; every other one says what it counted once, when a window has closed. */
+/** A hundred windowed counts of one stream, in one sub-topology. Every other one writes one result a window, when the window has closed. */
 function manyCounts(input: string, output: string): Topology {
   const builder = new StreamsBuilder()
   const grouped = builder.stream(input, Consumed.with(text, text)).groupByKey(Grouped.with(text, text, { name: 'by-key' }))
@@ -48,7 +48,7 @@ describeWithKafka('The note beside a position', {}, (cluster) => {
     const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]
     await log.createTopics([input, output].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const started = async () => {
-      // Each has a disk of its own, as on another machine.
+      // Each process has its own directory, as on another machine.
       const one = await KafkaApplication.make({
         cluster: cluster(),
         applicationId,
@@ -71,7 +71,7 @@ describeWithKafka('The note beside a position', {}, (cluster) => {
     assert.ok(before.length > counts, 'some windows have closed')
 
     const other = await started()
-    // Too late for all of them; then one in time for all.
+    // The first record is too late for every window, the second is in time for all.
     for (const at of [10 * second, 150 * second]) await sendRow(log, [input, 'a', 'x', start + at])
     await until(async () => updatesAt(start + 150 * second, await outputsIn(log, output)) === counts)
     await other.close()

@@ -24,13 +24,13 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     directories.remove()
   })
 
-  /** Has done the first of four records when it stops; then the first three are deleted, and it starts again. */
+  /** An application processes the first of four records and stops. Then the first three records are deleted, and it starts again. */
   async function startsAgain(offsetReset: OffsetReset, more: Partial<Parameters<typeof KafkaApplication.make>[0]['application']> = {}) {
     const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]
     await log.createTopics([input, output].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const started = async () => {
       const builder = new StreamsBuilder()
-      // A first time there is no position: that is another question.
+      // On its first start an application has no position, which is another case.
       builder.stream(input, Consumed.with(text, text, { offsetReset })).to(output, Produced.with(text, text))
       const topology = builder.build()
       const one = await KafkaApplication.make({ cluster: cluster(), applicationId, topology, stateDir: directories.make(), application: more })
@@ -64,7 +64,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
   it('goes on at the end with offsetReset latest', { timeout: 60_000 }, async () => {
     const { input, second, values } = await startsAgain('latest')
     await second.application.start()
-    // Whatever comes before it has found its place is passed by too.
+    // Records that come before the reader has found its place are skipped, too.
     await until(async () => {
       await sendRow(log, [input, 'a', 'new'])
       return (await values()).includes('new')
@@ -76,14 +76,14 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     assert.ok((lost(second)[0] ?? 0) >= 3)
   })
 
-  it('is told of once, with the topic, where a topic was made anew under a reader that runs', { timeout: 60_000 }, async () => {
+  it('is reported once, with the topic, where the topic is made anew while a reader runs', { timeout: 60_000 }, async () => {
     const { input, second, values } = await startsAgain('earliest')
     await second.application.start()
     await until(async () => (await values()).length === 2)
     await deleteTopic(cluster(), input)
     await until(async () => (await log.topic(input)) === null)
     await log.createTopics([{ name: input, partitions: 1, cleanup: 'delete', retentionMs: null }])
-    // Soon it has more records than the reader had read of the other.
+    // Soon the new topic has more records than the reader had read of the old one.
     const sent = Array.from({ length: 10 }, (_, at) => `again ${at}`)
     for (const value of sent) await sendRow(log, [input, 'a', value])
     await until(async () => (await values()).length === 12)
@@ -106,7 +106,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
   })
 })
 
-/** Code and the first half of each message. */
+/** The code and the first half of each failure's message. */
 function told({ failures }: KafkaApplication): readonly string[] {
   return failures.map(({ code, message }) => `${code} ${message.replace(/: .*/, '')}`)
 }

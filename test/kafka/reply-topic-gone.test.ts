@@ -51,7 +51,10 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         return producer.send({ topic: `waggle.gateway.${swarm.gateway}`, messages: [{ value: '{"number":1}', headers }] })
       }
       const lengthOf = async (topic: string) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0)
-      /** Those of a request that are committed. One before it may have its own: at least once, an answer may leave before its commit, and be sent again. */
+      /**
+       * The committed dead letters of a request. The request before it may have its own: at least once, an answer may leave before its commit and be
+       * sent again.
+       */
       const letters = async (id: string) => {
         const topic = `waggle.${swarm.swarm}.dead-letters`
         let count = 0
@@ -62,7 +65,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         }
         return count
       }
-      /** At least once, what the commit that failed had sent is sent again. */
+      /** Checks the dead letters of a request. At least once, records of a failed commit are sent again. */
       const expectLetters = async (id: string) => {
         await until(async () => (await letters(id)) > 0)
         const count = await letters(id)
@@ -86,7 +89,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         assert.match(program.lastWords, new RegExp(`There is no partition 0 of ${replies} any more`))
         const tailed = await swarm.waggle('one', ['topics', 'tail', `waggle.${swarm.swarm}.dead-letters`, '--from-beginning', '--max', '1', '--json'])
         assert.match(tailed.out + tailed.err, /WAGGLE_(REPLY_TOPIC_MISSING|MISSING_TOPIC)/)
-        // Known to be gone by now.
+        // By now the topic is known to be gone.
         const next = randomUUID()
         await send(next)
         await expectLetters(next)

@@ -77,7 +77,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     })
   }
 
-  /** Counts that were made on `stateDir`, whose changelog is then changed by `meddle`: what an application that comes back to it has. */
+  /** Counts on `stateDir`, lets `meddle` change the changelog, and gives the rows of an application that comes back to both. */
   async function comesBack(meddle: (changelog: string) => Promise<void>, logging = {}) {
     const { applicationId, input } = await newCount(log)
     const notices: string[] = []
@@ -100,7 +100,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     return { second, input, changelog, notices }
   }
 
-  /** As many records of this key and count as there were of all keys before. */
+  /** Writes as many records of this key and count as all keys had before. */
   async function countsElsewhere(topic: string, count: number): Promise<void> {
     const producer = await log.producer()
     const value = Buffer.alloc(8)
@@ -113,7 +113,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await producer.close()
   }
 
-  it('is given up where the changelog was made anew and is shorter, and that is said', { timeout: 60_000 }, async () => {
+  it('is dropped, with a notice, where a new and shorter changelog has taken the old one’s place', { timeout: 60_000 }, async () => {
     const { second, notices, changelog } = await comesBack((topic) => deleteTopic(cluster(), topic))
     assert.equal(sum(counts(second)), 0)
     assert.equal(notices.length, 4)
@@ -121,7 +121,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       assert.match(notice, new RegExp(`The store counts is read anew from ${changelog}, partition \\d, which was deleted and made anew`))
   })
 
-  it('is that of the changelog that was made anew, also where that is longer', { timeout: 60_000 }, async () => {
+  it('is read from a new changelog that has taken the old one’s place, also if that is longer', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(async (topic) => {
       await deleteTopic(cluster(), topic)
       await log.createTopics([{ name: topic, partitions: 4, cleanup: 'compact', retentionMs: null }])
@@ -131,13 +131,13 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.equal(notices.length, 4)
   })
 
-  it('is read anew where the changelog has lost what the disk has not', { timeout: 60_000 }, async () => {
+  it('is read anew where the changelog has lost records that the disk still has', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(
       async (topic) => {
         await countsElsewhere(topic, 9)
         for (const [partition, { end }] of ((await log.topic(topic))?.offsets ?? []).entries())
           await deleteRecords(cluster(), { topic, partition, before: end - 1 })
-        // Of what is only compacted a broker lets nobody delete records.
+        // Brokers refuse to delete records of a topic that is only compacted.
       },
       { 'cleanup.policy': 'compact,delete' },
     )
@@ -160,7 +160,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     const second = child(options)
     await untilCounted(input)
     const { restoredRecords, failures } = second.said
-    // One commit at the most: fifty keys.
+    // At most one commit is read again: fifty keys.
     assert.ok(restoredRecords <= 50, `${restoredRecords} records were read again`)
     assert.deepEqual(failures, [])
     await second.stop()
@@ -195,7 +195,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     const options = { cluster: cluster(), applicationId, topology: countOf(input), processing: 'exactly_once' } as const
     const two = [await started({ ...options, stateDir: directories.make() }), await started({ ...options, stateDir: directories.make() })]
     for (let round = 0; round < 4; round++) {
-      // While the group is in the middle of a rebalance, a broker does not answer whom it throws out.
+      // During a rebalance a broker does not answer requests to dismiss a member.
       await until(() => two.every(({ application }) => application.threads.tasks.length === 2))
       const sending = sendKeys(log, input, keys(3000))
       await until(() => two.some(({ application }) => application.threads.tasks.some(({ hasUncommitted }) => hasUncommitted)))
@@ -291,7 +291,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
   }
 })
 
-/** What a process has counted, of the partitions that it has. */
+/** The counts of a process, for its own partitions. */
 function counts({ application }: KafkaApplication): ReadonlyMap<string, number> {
   const found = new Map<string, number>()
   for (let at = 0; at < 50; at++) {

@@ -28,7 +28,7 @@ type Write = (builder: StreamsBuilder) => void
 const grouped = Grouped.with(text, text, { name: 'g' })
 const both = (a: string | null, b: string | null) => `${a}+${b}`
 
-/** What is sent before the state is lost, and after: topic by topic, so that there is one order only. */
+/** Records sent before the state is lost and after it, one topic after the other, so that there is only one order. */
 interface Program {
   readonly write: Write
   readonly optimization?: 'all'
@@ -67,7 +67,7 @@ const programs: { readonly [name: string]: Program } = {
       ['in', 'b', 'x', 3 * minute],
       ['in', 'a', 'x', 3 * minute - 20 * second],
     ],
-    // The first is too late only if the store knows still how far it was.
+    // The first record is late only if the store still knows its stream time.
     after: [
       ['in', 'a', 'late', 45 * second],
       ['in', 'a', 'x', 3 * minute - 20 * second],
@@ -288,7 +288,7 @@ describeWithKafka('Each kind of store on Kafka', {}, (cluster) => {
   }
 })
 
-/** Settles when the record was processed. */
+/** Settles when the record has been processed. */
 async function process(log: Log, { application }: KafkaApplication, row: Row): Promise<void> {
   const offset = await sendRow(log, row)
   while (!application.threads.tasks.some((task) => task.positionOf(row[0], 0) > offset)) await new Promise((resolve) => setTimeout(resolve, 5))

@@ -95,7 +95,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     })
   }
 
-  it('deletes what is done of its repartition topics, and nothing of others', async () => {
+  it('deletes processed records of its repartition topics, and none of other topics', async () => {
     await log.createTopics([topic('lines', 1), topic('counted', 1)])
     const streams = program(wordCount(), { repartitionPurgeIntervalMs: 0 })
     await streams.start()
@@ -139,7 +139,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.throws(() => second.setStandbyUpdateListener({}), { code: 'WAGGLE_ALREADY_STARTED' })
   })
 
-  it('makes a changelog as Kafka Streams does, and repartition topics, and takes what is there', async () => {
+  it('makes changelogs and repartition topics as Kafka Streams does, and uses existing ones', async () => {
     await log.createTopics([topic('lines', 3), topic('counted')])
     await program(wordCount({ logging: { 'segment.ms': '600000' } })).start()
     const changelog = await log.topic('words-counts-changelog')
@@ -261,7 +261,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
       for (const rows of answers.values()) for await (const [key, count] of rows) found.push(`${key}${count}`)
       return found.toSorted()
     }
-    // Whatever either has, both give all of it.
+    // Each process gives all rows, whichever process has them.
     const both = () => Promise.all([first, second].map((one) => keys(one).catch(migrated)))
     const wanted = all.map((key) => `${key}1`)
     for (let found = await both(); found.some((one) => one.join() !== wanted.join()); ) {

@@ -27,7 +27,7 @@ describeWithKafka('A swarm whose processes are taken for dead, and go on in the 
         for (const name of names) {
           await pause(1500)
           frozen?.freeze(name)
-          // Longer than a session.
+          // The pause is longer than a session.
           await pause(8000)
           frozen?.thaw(name)
           await pause(1000)

@@ -63,7 +63,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
   }
   const visits = (from: number, to: number) => Promise.all(Array.from({ length: to - from }, (_, index) => visit(from + index)))
 
-  /** By page, what was told one after the other, of what is committed. */
+  /** The committed counts of each page, in their order. */
   async function told(): Promise<ReadonlyMap<string, readonly number[]>> {
     const found = new Map<string, number[]>()
     const offsets = (await log.topic('counted'))?.offsets ?? []
@@ -79,7 +79,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     }
     return found
   }
-  /** What one thread that reads one record after the other would have told. */
+  /** The counts that one thread would write that reads one record after the other. */
   function recounted(to: number): ReadonlyMap<string, readonly number[]> {
     const counts = new Map<string, number[]>()
     for (let at = 0; at < to; at++) {
@@ -112,7 +112,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
         [...answers.values()].filter((value) => value !== null),
         [recounted(1000).get(pageOf(0))?.length],
       )
-      await pause(1100) // Workers tell what they measure once a second.
+      await pause(1100) // Workers send their metrics once a second.
       const threads = new Map<string, number>()
       for (const { group, name, tags, value } of streams.metrics) {
         const thread = tags['thread-id'] ?? ''

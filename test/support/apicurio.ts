@@ -6,14 +6,14 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
-/** A real schema registry of this test's own, empty, with Confluent's API; or why there is none here. */
+/** A real, empty schema registry with Confluent's API, or the reason why it is not available. */
 export type SchemaRegistryServer = { readonly url: string; stop(): Promise<void> } | { readonly missing: string }
 
 const version = '3.0.9'
 const runner = `apicurio-registry-app-${version}-runner.jar`
 const readyWithinMs = 120_000
 
-/** Apicurio Registry from Maven Central, with its storage in memory. In CI it must be there. */
+/** Starts Apicurio Registry from Maven Central, with its storage in memory. In CI it must be available. */
 export async function startApicurio(): Promise<SchemaRegistryServer> {
   const found = await start()
   if ('missing' in found && process.env.CI === 'true') throw new Error(`The tests need a schema registry: ${found.missing}`)
@@ -42,7 +42,7 @@ async function start(): Promise<SchemaRegistryServer> {
   return { missing: `Apicurio Registry did not answer at ${url}` }
 }
 
-/** Fetched once: a cache of the user keeps it. */
+/** Fetches the registry once, into a cache of the user. */
 function bring(): { readonly directory: string } | { readonly missing: string } {
   for (const tool of ['java', 'mvn', 'tar']) {
     if (spawnSync(tool, [tool === 'java' ? '-version' : '--version']).status !== 0) return { missing: `${tool} is not on this machine` }
@@ -53,7 +53,7 @@ function bring(): { readonly directory: string } | { readonly missing: string } 
   mkdirSync(cache, { recursive: true })
   const fetched = mkdtempSync(join(cache, 'fetch-'))
   try {
-    // A newer plugin wants the parent's POM, which is not published.
+    // A newer plugin needs the parent's POM, which is not published.
     const copy = 'org.apache.maven.plugins:maven-dependency-plugin:2.10:copy'
     const artifact = `-Dartifact=io.apicurio:apicurio-registry-app:${version}:tar.gz:all`
     const got = spawnSync('mvn', ['-q', '-B', copy, artifact, `-DoutputDirectory=${fetched}`], { encoding: 'utf8' })

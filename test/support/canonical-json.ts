@@ -1,4 +1,4 @@
-/** Keys of an object come in any order. */
+/** Sorts the keys of objects, since their order does not count. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     inner !== null && typeof inner === 'object' && !Array.isArray(inner)

@@ -17,11 +17,11 @@ export interface CountingOptions {
   readonly stateDir: string
   readonly processing: 'at_least_once' | 'exactly_once'
   readonly standbyReplicas?: number
-  /** `everything`: `everythingOf` the input, with timeouts for a machine that has much to do. */
+  /** `everything`: runs `everythingOf` the input, with timeouts for a busy machine. */
   readonly program?: 'counts' | 'everything'
 }
 
-/** A `counting-process`, as a test sees it. */
+/** A `counting-process` as a test uses it. */
 export class CountingChild {
   readonly #child: ChildProcess
   #said: Said = { state: 'CREATED', restoredRecords: 0, tasks: [], standbys: [], failures: [] }
@@ -40,7 +40,7 @@ export class CountingChild {
     })
   }
 
-  /** It ended, and nobody had told it to. */
+  /** The process ended, and nobody had asked it to. */
   get hasDied(): boolean {
     return !this.#isTold && (this.#child.exitCode !== null || this.#child.signalCode !== null)
   }

@@ -16,7 +16,7 @@ import { newName } from './kafka-log.ts'
 
 const text = Serdes.string()
 
-/** Bytes that are no UTF-8 are a failure. */
+/** A text serde that fails on bytes that are not UTF-8. */
 const strictText: Serde<string> = {
   serialize: (_, value) => Buffer.from(value),
   deserialize: (_, bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
@@ -34,7 +34,7 @@ export function countOf(input: string, { logging = {} }: { readonly logging?: { 
   return builder.build()
 }
 
-/** What `everythingOf` an input writes, beside what it reads. */
+/** The topics that `everythingOf` an input reads and writes. */
 export function topicsOf(input: string) {
   return {
     marks: `${input}-marks`,
@@ -47,8 +47,8 @@ export function topicsOf(input: string) {
 }
 
 /**
- * Counts a stream of words (value: `<group>:<number>`) by key, by key and ten seconds, and, over a repartition topic, by group;
- * over another one their numbers are joined with the marks of the same number.
+ * Counts a stream of words (value: `<group>:<number>`) by key, by key and ten seconds and, through a repartition topic, by group. Through another
+ * repartition topic their numbers are joined with the marks of the same number.
  */
 export function everythingOf(input: string): Topology {
   const topics = topicsOf(input)
@@ -86,7 +86,7 @@ const hourMs = 3_600_000
 export const groupOf = (value: string) => value.split(':', 1)[0] ?? ''
 export const numberOf = (value: string) => value.slice(value.indexOf(':') + 1)
 
-/** Topics of four partitions, and an application that nobody had before. */
+/** Makes topics of four partitions, and a new application id. */
 export async function newCount(log: Log): Promise<{ readonly applicationId: string; readonly input: string }> {
   const input = newName('words')
   const topic = (name: string): TopicSpec => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })
@@ -94,7 +94,7 @@ export async function newCount(log: Log): Promise<{ readonly applicationId: stri
   return { applicationId: newName('app'), input }
 }
 
-/** Fifty different ones, over and over. */
+/** The first keys of a list that repeats fifty different ones. */
 export function keys(count: number): readonly string[] {
   return Array.from({ length: count }, (_, at) => `key-${at % 50}`)
 }
@@ -109,14 +109,14 @@ export async function sendKeys(log: Log, topic: string, sent: readonly string[],
   await producer.close()
 }
 
-/** What was counted of each key last, as readers of committed records see it. */
+/** The last committed count of each key. */
 export async function countedIn(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>()
   for (const { key, value } of await recordsIn(log, topic)) found.set(key, Number(value.readBigInt64BE(0)))
   return found
 }
 
-/** What a plain loop counts in the topic. */
+/** The expected counts, by a plain loop over the topic. */
 export async function recounted(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>()
   for (const { key } of await recordsIn(log, topic)) found.set(key, (found.get(key) ?? 0) + 1)

@@ -7,10 +7,7 @@ export interface ParsedFamily {
   readonly samples: { readonly name: string; readonly labels: ReadonlyMap<string, string>; readonly value: number }[]
 }
 
-/**
- * Prometheus' text format 0.0.4 as its page describes it, and no more leniently: throws for whatever is not of it. Written by the format's
- * description, and not by what Waggle writes.
- */
+/** Parses Prometheus' text format 0.0.4 strictly by its description, and throws for anything else. It knows nothing of Waggle's own writer. */
 export function parseExposition(text: string): ReadonlyMap<string, ParsedFamily> {
   assert.ok(text.endsWith('\n'), 'the last line ends')
   const families = new Map<string, ParsedFamily>()
@@ -44,7 +41,7 @@ export function parseExposition(text: string): ReadonlyMap<string, ParsedFamily>
   return families
 }
 
-/** What `promtool check metrics` says of names and histograms. */
+/** The rules of `promtool check metrics` for names and histograms. */
 export function lintExposition(families: ReadonlyMap<string, ParsedFamily>): readonly string[] {
   const problems: string[] = []
   for (const { name, type, help, samples } of families.values()) {

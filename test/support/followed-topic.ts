@@ -7,7 +7,7 @@ export interface FollowedTopicOptions {
   readonly onRecord: (record: LogRecord, partition: number) => void
 }
 
-/** All of a topic from its beginning, each record once, as readers of committed records see it. */
+/** The committed records of a topic from its beginning, each once. */
 export class FollowedTopic {
   readonly #options: FollowedTopicOptions
   readonly #next: number[] = []
@@ -18,7 +18,7 @@ export class FollowedTopic {
     this.#options = options
   }
 
-  /** Looks for more until `close`; where brokers do not answer, again a little later. */
+  /** Reads until `close`. Where brokers do not answer, it tries again a little later. */
   follow(): void {
     this.#following ??= (async () => {
       while (!this.#isOver) {
@@ -28,7 +28,7 @@ export class FollowedTopic {
     })()
   }
 
-  /** Up to what is written now, when all transactions in it are decided; follows no more. */
+  /** Reads up to the current end, once all transactions before it are decided, and stops. */
   async readRest(): Promise<void> {
     await this.close()
     await this.#readOn('written')

@@ -18,36 +18,36 @@ import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Requests } from '../../topology/swarm/requests.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
-/** Rows of a table outside the log, by identity, and how often each was written. */
+/** Rows of a table outside the log: how often each was written, by its identity. */
 export type Rows = Map<string, number>
 
-/** What the bees of the type `function` do, by bee. */
+/** The functions of the bees of type `function`, by bee. */
 export type Functions = { readonly [bee: string]: (input: unknown, request: BeeRequest) => unknown }
 
 export interface FunctionSwarm {
   readonly application: Application
   readonly requests: Requests
-  /** As other processes have them: each waits for its own answers, by a topic. */
+  /** The requests of other processes: each waits for its own answers, through a topic. */
   readonly others: readonly Requests[]
   readonly failures: readonly Error[]
   close(): Promise<void>
 }
 
 export interface FunctionSwarmOptions {
-  /** As `WAGGLE_REPLY_TOPICS` has it. */
+  /** The value of `WAGGLE_REPLY_TOPICS`. */
   readonly replyTopics?: string
-  /** Partitions of the answers topic, where more than one process could have gateways. */
+  /** Partitions of the answers topic. Absent where only one process has gateways. */
   readonly answerPartitions?: number
-  /** Gateways as other processes have them; theirs choose by another die. */
+  /** Gateways of other processes. They draw from another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
-  /** With one, `save-to-database` is there too. */
+  /** The database; with one, the bee type `save-to-database` is there, too. */
   readonly database?: Database
-  /** On a log that keeps no state. */
+  /** The state directory, on a log that keeps no state. */
   readonly states?: StateDirectory
 }
 
-/** A swarm of plain functions on any log. `call`: a bee that gives what its function gives; `rows`: a sink into `rows`. */
+/** Starts a swarm of plain functions on any log. `call`: a bee that returns its function's result; `rows`: a sink that writes to `rows`. */
 export async function startSwarm(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   log: Log,
@@ -162,7 +162,7 @@ export function newRequest(id: string, options: { readonly deadline?: number; re
   }
 }
 
-/** The teddy swarm's shape: three in parallel, joined, answered, and each saved. */
+/** The shape of the teddy swarm: three models in parallel, joined, answered, and each saved. */
 export const threeModels = `
 name: three
 bees:

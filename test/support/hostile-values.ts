@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
 
-/** Names that an object has without being told. */
+/** Names that every object inherits. */
 const prototypeNames = ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'isPrototypeOf'] as const
 
 const hostileName: fc.Arbitrary<string> = fc.oneof(
@@ -9,12 +9,12 @@ const hostileName: fc.Arbitrary<string> = fc.oneof(
   fc.string({ maxLength: 8 }),
 )
 
-/** An object whose names are its own, `__proto__` too. */
+/** An object that owns all of its names, `__proto__` included. */
 function objectOf(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   return fc.array(fc.tuple(hostileName, value), { maxLength: 5 }).map((entries): unknown => Object.fromEntries(entries))
 }
 
-/** JSON texts, some of which no swarm takes. */
+/** JSON texts, some of which every swarm refuses. */
 const hostileJsonText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     '1e999',
@@ -49,14 +49,14 @@ const tensorBytes = Buffer.from(
   }),
 )
 
-/** Well-formed tensors, and the same with some bytes changed or cut off. */
+/** Well-formed tensors, and tensors with some bytes changed or cut off. */
 const hostileTensorBytes: fc.Arbitrary<Uint8Array> = fc.oneof(
   fc.constant(Uint8Array.from(tensorBytes)),
   fc.nat(tensorBytes.length).map((end) => Uint8Array.from(tensorBytes.subarray(0, end))),
   fc.tuple(fc.nat(tensorBytes.length - 1), fc.nat(255)).map(([at, byte]) => Uint8Array.from(tensorBytes).fill(byte, at, at + 1)),
 )
 
-/** Bodies of every kind, and bodies that are not what their type says. */
+/** Bodies of every kind, and bodies that do not match their type. */
 export const hostileBody: fc.Arbitrary<HostileBody> = fc.oneof(
   hostileJsonText.map((text) => ({ body: Buffer.from(text), contentType: 'application/json' })),
   hostileTensorBytes.map((body) => ({ body, contentType: 'application/vnd.waggle.tensors' })),
@@ -82,7 +82,7 @@ function fail(): never {
   throw new Error('a getter that throws')
 }
 
-/** What a bee's function may give or throw, made anew for each use: some of it is JSON, some is not. */
+/** Results and errors of a bee's function, made anew for each use. Some are JSON, some are not. */
 export const hostileOutput: fc.Arbitrary<() => unknown> = fc.oneof(
   fc.constantFrom<readonly (() => unknown)[]>(...hostileMakers().map((make) => [make] as const)).map(([make]) => make ?? (() => null)),
   fc
@@ -108,7 +108,7 @@ export const hostileOutput: fc.Arbitrary<() => unknown> = fc.oneof(
   objectOf(fc.double()).map((scores) => () => ({ label: 'constructor', scores })),
 )
 
-/** A tensor whose shape, datatype and data need not fit each other. */
+/** A tensor whose shape, datatype and data may contradict each other. */
 function hostileTensor(): fc.Arbitrary<unknown> {
   return fc.record({
     datatype: fc.constantFrom('UINT8', 'FP32', 'INT64', 'BOOL', 'constructor', 'BYTES', null),

@@ -24,7 +24,7 @@ export interface KafkaApplicationOptions {
   readonly kafka?: Partial<KafkaLogOptions>
 }
 
-/** One process of an application, as far as anybody on the cluster can tell, with rebalances that take no longer than a test should. */
+/** One process of an application, as the cluster sees it. Its rebalances are as quick as tests need. */
 export class KafkaApplication {
   readonly application: Application
   readonly log: Log
@@ -70,7 +70,7 @@ export class KafkaApplication {
   }
 }
 
-/** Directories that are gone when the tests are over. */
+/** Directories that are removed after the tests. */
 export class TemporaryDirectories {
   readonly #made: string[] = []
 

@@ -5,13 +5,14 @@ import { untilInSync } from '../../ops/bench/kafka-broker/in-sync.ts'
 export type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 
 interface TestWish extends ClusterWish {
-  /** Needs nodes that it may kill, or settings of its own: never somebody else's cluster. */
+  /** The tests kill nodes or need their own settings, so they never run on an existing cluster. */
   readonly own?: boolean
 }
 
 /**
- * Tests that need a real Kafka, which lives as long as they run: the one of `KAFKA_BROKERS`, else brokers of our own. Where there can be
- * none they say so by name, and fail in CI.
+ * Tests that need a real Kafka for as long as they run: the cluster of `KAFKA_BROKERS`, else brokers that are started here. Without either the tests
+ * are
+ * skipped with the reason, and fail in CI.
  */
 export function describeWithKafka(name: string, wish: TestWish, tests: (cluster: () => KafkaCluster) => void): void {
   const jars = process.env.KAFKA_BROKERS && !needsOwn(wish) ? null : brokerJars()
@@ -31,7 +32,7 @@ export function describeWithKafka(name: string, wish: TestWish, tests: (cluster:
       if (cluster === null) throw new Error('There is no cluster before the tests run')
       return cluster
     })
-    // Last: what tests clean up may need it.
+    // The cluster closes last, since other clean-ups may need it.
     after(() => cluster?.close())
   })
 }

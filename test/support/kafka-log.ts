@@ -30,7 +30,7 @@ export async function kafkaUnderTest(cluster: KafkaCluster, open: OpenKafka): Pr
   }
 }
 
-/** Rebalances that take no longer than a test should. */
+/** Options for rebalances that are as quick as tests need. */
 export function quickOptions(cluster: Pick<KafkaCluster, 'brokers'>): Omit<KafkaLogOptions, 'processing'> {
   return {
     brokers: cluster.brokers,
@@ -48,7 +48,7 @@ interface Names {
   readonly groups: ReadonlySet<string>
 }
 
-/** What is there and nobody's here. */
+/** Topics and groups on the cluster that do not belong to this test. */
 async function othersOn(cluster: KafkaCluster): Promise<Names> {
   if (cluster.nodes.length > 0) return { topics: new Set(), groups: new Set() }
   return withAdmin(cluster, async (admin) => ({
@@ -61,11 +61,11 @@ async function clear(cluster: KafkaCluster, before: Names): Promise<void> {
   await withAdmin(cluster, async (admin) => {
     const topics = (await admin.listTopics()).filter((topic) => !before.topics.has(topic))
     if (topics.length > 0) await admin.deleteTopics({ topics })
-    // One whose members have names of their own is theirs for a while.
+    // An empty group with static members still belongs to somebody for a while.
     const emptied = [...(await admin.listGroups({}))].filter(([, { state }]) => state.toLowerCase() === 'empty')
     const groups = emptied.map(([group]) => group).filter((group) => !before.groups.has(group))
     if (groups.length > 0) await admin.deleteGroups({ groups })
-    // A broker hears of it a little later than who asked.
+    // Some brokers learn of a new topic a little later than the one that made it.
     for (;;) {
       const left = await admin.listTopics()
       if (!topics.some((topic) => left.includes(topic))) return
@@ -88,7 +88,7 @@ const realClock = {
   settle: () => new Promise<void>((resolve) => setImmediate(resolve)),
 }
 
-/** One that nobody had before. */
+/** A name that nobody has used before. */
 export function newName(kind: string): string {
   return `${kind}-${randomUUID()}`
 }
@@ -105,7 +105,7 @@ export async function valuesBetween(log: Log, range: ReadOptions): Promise<reado
   return values
 }
 
-/** To partition 0; its offset. */
+/** Sends a row to partition 0 and returns its offset. */
 export async function sendRow(log: Log, [topic, key, value, timestamp = 0]: Row): Promise<number> {
   const producer = await log.producer()
   const bytes = (of: string | null) => (of === null ? null : Buffer.from(of))
@@ -114,11 +114,11 @@ export async function sendRow(log: Log, [topic, key, value, timestamp = 0]: Row)
   return offset
 }
 
-/** All of partition 0, as `TextProgram` shows records. */
+/** All records of partition 0, in the form of `TextProgram`. */
 export async function outputsIn(log: Log, topic: string): Promise<readonly string[]> {
   const found: string[] = []
   const offsets = (await log.topic(topic))?.offsets[0]
-  // A commit that has just been made may be behind the last stable offset for a moment more.
+  // A fresh commit may be behind the last stable offset for a moment.
   const end = offsets?.written ?? offsets?.end ?? 0
   for await (const { records } of log.read({ topic, partition: 0, from: 0, to: end })) {
     for (const { key, value, timestamp } of records) found.push(`${key}:${value}@${timestamp}`)
@@ -126,7 +126,7 @@ export async function outputsIn(log: Log, topic: string): Promise<readonly strin
   return found
 }
 
-/** As an operator does with members that hang. */
+/** Removes members of a group, as an operator does with members that hang. */
 export async function dismissMembers(cluster: KafkaCluster, group: string): Promise<void> {
   await withAdmin(cluster, async (admin) => {
     const described = await admin.describeGroups({ groups: [group] })
@@ -142,7 +142,7 @@ export async function deleteRecords(
   await withAdmin(cluster, (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(before) }] }] }))
 }
 
-/** Gone for every broker when it settles, so that one of the same name can be made. */
+/** Deletes a topic. Settles when every broker knows it, so that a topic of the same name can be made. */
 export async function deleteTopic(cluster: KafkaCluster, name: string): Promise<void> {
   await withAdmin(cluster, async (admin) => {
     await admin.deleteTopics({ topics: [name] })

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Log, type LogRecord, type Producer, type ProducerRecord, placeName } from '../../processor/ports.ts'
 import { textHeader } from '../../topology/record.ts'
 
-/** Each poison record has a number of its own, by which its dead letter is known. */
+/** Header with the number of a poison record, by which its dead letter is recognised. */
 const poisonHeader = 'poison'
 
 type Poison = Partial<Omit<ProducerRecord, 'topic' | 'partition'>>
@@ -11,17 +11,17 @@ const tombstone: Poison = { value: null }
 const withoutKey: Poison = { key: null }
 const deepJson = Buffer.from('['.repeat(5000) + ']'.repeat(5000))
 
-/** What a stranger writes to a swarm's own topics. */
+/** Foreign records on a swarm's own topics. */
 export const internalPoison: readonly Poison[] = [tombstone, withoutKey, { key: null, value: null }]
 
-/** What a stranger writes to a gateway's topic: none of it is a request. */
+/** Foreign records on a gateway's topic. None of them is a request. */
 export const gatewayPoison: readonly Poison[] = [
   { headers: [textHeader('waggle-request-id', '')] },
   { headers: [textHeader('waggle-request-id', 'x'.repeat(10_000))], value: deepJson },
   { headers: [{ key: 'waggle-request-id', value: Buffer.from([0xff, 0xfe]) }], value: Buffer.from([0xff]) },
 ]
 
-/** What a stranger writes to the input of a program that reads text. */
+/** Foreign records in the input of a program that reads text. */
 export const textPoison: readonly Poison[] = [{ value: Buffer.from([0xff, 0xfe, 0x80]) }, { value: Buffer.from([0xc0]) }]
 
 export interface PoisonedTopic {
@@ -30,7 +30,7 @@ export interface PoisonedTopic {
   readonly kinds: readonly Poison[]
 }
 
-/** Writes poison to topics, and knows of each record whether it was taken. */
+/** Writes poison to topics, and remembers which records were written. */
 export class Poisoner {
   readonly #log: Log
   readonly #topics: readonly PoisonedTopic[]
@@ -47,7 +47,7 @@ export class Poisoner {
     return this.#acknowledged.size
   }
 
-  /** One record to a partition of each topic; whoever is told that one may not have been written does not count it. */
+  /** Writes one record to a partition of each topic. A record that may not have been written does not count. */
   async send(): Promise<void> {
     const turn = this.#made
     const sent = this.#topics.map(async ({ topic, partitions, kinds }) => {
@@ -64,7 +64,7 @@ export class Poisoner {
     this.#producer = null
   }
 
-  /** Until it is over; between two turns it waits. */
+  /** Sends until `isOver`, with a pause between two turns. */
   async keepSending(isOver: () => boolean, pauseMs: number): Promise<void> {
     while (!isOver()) {
       await this.send()
@@ -72,7 +72,7 @@ export class Poisoner {
     }
   }
 
-  /** Those that were taken and are in none of these. */
+  /** Records that were written and are not among these dead letters. */
   missingIn(letters: ReadonlySet<string>): readonly string[] {
     return [...this.#acknowledged].flatMap(([number, place]) => (letters.has(number) ? [] : [`poison ${number} to ${place} has no dead letter`]))
   }
@@ -87,7 +87,7 @@ export class Poisoner {
   }
 }
 
-/** The number of a poison record, or of its dead letter; null of any other. */
+/** The number of a poison record, or of its dead letter; null for other records. */
 export function poisonOf({ headers }: Pick<LogRecord, 'headers'>): string | null {
   const header = headers.find(({ key }) => key === poisonHeader)
   return header === undefined ? null : Buffer.from(header.value ?? []).toString()

@@ -7,7 +7,7 @@ export interface RawResponse {
   readonly body: string
 }
 
-/** Sends bytes as they are, and settles with all responses when the server has closed the connection, or `count` of them have come. */
+/** Sends bytes unchanged. Settles with all responses when the server has closed the connection, or with the first `count` responses. */
 export async function talk(url: string, bytes: string | Uint8Array, count = Number.POSITIVE_INFINITY): Promise<readonly RawResponse[]> {
   const socket = await connected(url)
   socket.write(bytes)
@@ -22,7 +22,7 @@ export async function connected(url: string): Promise<Socket> {
   return socket
 }
 
-/** Throws where what came is no sequence of HTTP responses. */
+/** Throws where the received bytes are no sequence of HTTP responses. */
 export function heard(socket: Socket, count = Number.POSITIVE_INFINITY): Promise<readonly RawResponse[]> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0)

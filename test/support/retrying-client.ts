@@ -4,26 +4,26 @@ import type { SwarmProcesses } from './swarm-processes.ts'
 
 export interface RetryingClientOptions {
   readonly swarm: SwarmProcesses
-  /** Its keys begin with it; even ones wait for answers, odd ones submit. */
+  /** Number of the client, with which its keys begin. Even clients wait for answers, odd ones submit. */
   readonly number: number
-  /** Those that are there now. */
+  /** Gives the processes that run now. */
   readonly processes: () => readonly MeasuredProgram[]
   readonly isOver: () => boolean
-  /** After each request. */
+  /** Pause after each request, in ms. */
   readonly pauseMs?: number
-  /** Each so many requests, one that is accepted is sent again to another process. */
+  /** Every so many requests an accepted one is sent again to another process. */
   readonly repeatEach?: number
   readonly onAccepted?: (sentAt: number) => void
 }
 
-/** One request after the other, each under a key of its own until somebody has accepted it, with whatever process is there. */
+/** Sends one request after the other, each under its own key until a process has accepted it. */
 export class RetryingClient {
-  /** By request id: the answer where one was seen. */
+  /** The answer of each accepted request id; null where none was seen. */
   readonly accepted = new Map<string, string | null>()
   readonly broken: string[] = []
   /** Times that a request was sent again. */
   retries = 0
-  /** Answers that came twice, and were the same. */
+  /** Answers that came twice and were equal. */
   compared = 0
   readonly #options: RetryingClientOptions
   #sent = 0
@@ -33,7 +33,7 @@ export class RetryingClient {
     this.#options = options
   }
 
-  /** Until it is over, and what was under way is accepted. */
+  /** Sends requests until `isOver` and until the open request is accepted. */
   async work(): Promise<void> {
     const { isOver, number, pauseMs = this.#verb === 'submit' ? 20 : 0, repeatEach = Number.POSITIVE_INFINITY, onAccepted } = this.#options
     for (let attempt = number; ; this.#sent++) {
@@ -49,7 +49,7 @@ export class RetryingClient {
     }
   }
 
-  /** Nobody is there any more who could accept anything. */
+  /** Gives up the open request: no process is left that could accept it. */
   abandon(): void {
     this.#isAbandoned = true
   }
@@ -68,7 +68,7 @@ export class RetryingClient {
     }
   }
 
-  /** False where it is not known whether it was accepted. */
+  /** False where it is not known whether the request was accepted. */
   async #send(program: MeasuredProgram): Promise<boolean> {
     const headers = { 'idempotency-key': `${this.#options.number}-${this.#sent}`, 'x-timeout-seconds': '300' }
     try {

@@ -3,7 +3,7 @@ import type { ApplicationOptions } from '../../processor/application/options.ts'
 import type { Log } from '../../processor/ports.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
-/** In steps, each with its turns of the loop. */
+/** Moves simulated time in steps, with some turns of the event loop after each. */
 export async function aSecond(world: SimulatedWorld): Promise<void> {
   for (let step = 0; step < 200; step++) await world.clock.advance(5)
 }
@@ -17,7 +17,7 @@ export async function withTopics(world: SimulatedWorld, names: readonly string[]
 export async function send(world: SimulatedWorld, log: Log, topic: string, count: number, value = 'v'): Promise<void> {
   const producer = await log.producer()
   const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value), timestamp: 1, headers: [] }
-  // They become durable with the last one.
+  // All of them become durable with the last one.
   await done(world, Promise.all(Array.from({ length: count }, (_, at) => producer.send(record, { durable: at === count - 1 }))))
 }
 
@@ -27,7 +27,7 @@ export async function running(world: SimulatedWorld, options: Pick<ApplicationOp
   return { application, close: () => done(world, application.close({ timeoutMs: 60_000 })) }
 }
 
-/** In simulated time. */
+/** Waits for a promise in simulated time. */
 async function done(world: SimulatedWorld, promise: Promise<unknown>): Promise<void> {
   let isDone = false
   void promise.then(() => {
@@ -36,7 +36,7 @@ async function done(world: SimulatedWorld, promise: Promise<unknown>): Promise<v
   await world.clock.until(() => isDone)
 }
 
-/** As it is, but for these. */
+/** A copy of an object with some members replaced. */
 export function changed<T extends object>(whole: T, parts: Partial<T>): T {
   return new Proxy(whole, {
     get(target, property) {

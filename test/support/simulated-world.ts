@@ -7,7 +7,7 @@ import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
 const embeddedTraits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
 
-/** One machine over its crashes: a disk, a clock, and one log after the other. */
+/** One machine over several crashes: a disk, a clock, and one log after the other. */
 export class SimulatedWorld {
   readonly clock = new SimulatedClock()
   readonly disk = new SimulatedDisk()
@@ -25,7 +25,7 @@ export class SimulatedWorld {
     this.#keepsState = keepsState
   }
 
-  /** The log of a process that starts now. */
+  /** Opens the log as a process that starts now. */
   boot(crash: CrashPoint | null = null): SimulatedLog {
     return new SimulatedLog({
       disk: this.disk,

@@ -9,7 +9,7 @@ const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
 
 /** Processes of one swarm on one cluster, each as `waggle run` starts it, with a data directory of its own. */
 export class SwarmProcesses {
-  /** Nobody had them before, so that tests leave each other alone on one cluster. */
+  /** A new name, so that tests on one cluster do not disturb each other. */
   readonly swarm = `swarm-${randomUUID().slice(0, 8)}`
   readonly gateway = `door-${randomUUID().slice(0, 8)}`
   readonly directory = mkdtempSync(join(tmpdir(), 'waggle-processes-'))
@@ -17,7 +17,7 @@ export class SwarmProcesses {
   readonly file: string
   readonly #running = new Set<MeasuredProgram>()
 
-  /** `bees` are lines of the swarm file, after its entrance; `functions` a module beside it. */
+  /** `bees`: lines of the swarm file after its entrance; `functions`: a module beside it. */
   constructor(options: {
     readonly bees: string
     readonly functions: string
@@ -31,7 +31,7 @@ export class SwarmProcesses {
     this.#env = { KAFKA_BROKERS: options.brokers.join(','), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0', ...options.env }
   }
 
-  /** The same name again is the same machine again; `env`: what only it is told. */
+  /** Starts a process. The same name means the same machine again. `env`: variables of this process alone. */
   async start(name: string, env: { readonly [variable: string]: string } = {}): Promise<MeasuredProgram> {
     const program = await MeasuredProgram.start([main, 'run', this.file, '--log', 'kafka', '--json'], {
       ...this.#env,
@@ -53,7 +53,7 @@ export class SwarmProcesses {
     })
   }
 
-  /** Stops what runs; the exit statuses. */
+  /** Stops all processes and returns their exit statuses. */
   async close(): Promise<readonly (number | null)[]> {
     const statuses = await Promise.all([...this.#running].map((program) => program.stop()))
     rmSync(this.directory, { recursive: true, force: true })
@@ -70,7 +70,7 @@ export class SwarmProcesses {
   }
 }
 
-/** The teddy swarm's shape with models that are functions: three in parallel, joined, answered, and each saved. */
+/** The shape of the teddy swarm with functions as models: three in parallel, joined, answered, and each saved. */
 export const threeFunctions = {
   bees: `  - {name: prepare, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: prepare}}
   - {name: batching, type: batch, input: {name: prepare}, spec: {batch_size: 8, timeout_seconds: 0.05}}

@@ -5,7 +5,7 @@ export const text = Serdes.string()
 export const read = Consumed.with(text, text)
 export const written = Produced.with(text, text)
 
-/** Topic, key, value and time of a record that goes in. */
+/** Topic, key, value and time of an input record. */
 export type Row = readonly [topic: string, key: string | null, value: string | null, timestamp?: number]
 type Config = ConstructorParameters<typeof TopologyTestDriver>[1]
 
@@ -25,12 +25,12 @@ export class TextProgram implements AsyncDisposable {
     for (const [topic, key, value, timestamp] of rows) await this.driver.createInputTopic(topic, text, text).pipeInput(key, value, timestamp)
   }
 
-  /** What came out since the last call. */
+  /** The records that came out since the last call. */
   take(): string[] {
     return this.#out.readRecordsToList().map(({ key, value, timestamp }) => `${key}:${value}@${timestamp}`)
   }
 
-  /** What came out because of these. */
+  /** Sends the rows and gives the records that come out. */
   async after(...rows: readonly Row[]): Promise<string[]> {
     await this.pipe(...rows)
     return this.take()
@@ -41,12 +41,12 @@ export class TextProgram implements AsyncDisposable {
   }
 }
 
-/** Sends a stream of anything to `out` as text. */
+/** Sends a stream of any type to `out` as text. */
 export function toOut(stream: KStream<unknown, unknown>): void {
   stream.map((key, value) => [shown(key), value === null ? null : shown(value)] as const).to('out', written as Produced<string, unknown>)
 }
 
-/** Windowed keys read as `key[start,end]`. */
+/** Sends a table's updates to `out`. Windowed keys read as `key[start,end]`. */
 export function tableToOut(table: KTable<never, unknown> | KTable<string, unknown> | KTable<Windowed<string>, unknown>): void {
   toOut((table as KTable<unknown, unknown>).toStream())
 }

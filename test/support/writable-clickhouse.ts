@@ -3,7 +3,7 @@ import { startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-cl
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 export interface WritableClickHouse {
-  /** Takes every statement, as a ClickHouse of one's own does. */
+  /** URL that takes every statement, as a user's own ClickHouse does. */
   readonly url: string
   close(): Promise<void>
 }

@@ -6,7 +6,7 @@ import { centreSquare } from '../../swarms/teddy-bear-detector/svm/centre-square
 import { featureCount, featuresOf, side } from '../../swarms/teddy-bear-detector/svm/features.ts'
 import { loadSvm } from '../../swarms/teddy-bear-detector/svm/svm.ts'
 
-/** Made by svm/reference/fixture.py from a photo, a drawing with alpha, and something that is no bear at all. */
+/** Made by svm/reference/fixture.py from a photo, a drawing with alpha, and a picture without a bear. */
 const names = ['bear-04-malaybear002.jpg', 'teddy-01-edward_bear.png', 'other-06-pizza.jpg']
 const pixelBytes = side * side * 3
 const recordBytes = pixelBytes + (featureCount + 2) * 4

@@ -21,7 +21,7 @@ interface Answer {
   readonly scores: Scores
   readonly models: { readonly [bee: string]: { readonly scores: Scores; readonly weight: number } }
 }
-/** What each model says of each photo elsewhere: [bear, teddy]. */
+/** The expected scores of each model for each photo, computed elsewhere: [bear, teddy]. */
 interface Manifest {
   readonly images: readonly { readonly file: string; readonly expected: { readonly [model in 'a' | 'b' | 'c']: readonly [number, number] } }[]
 }
@@ -125,7 +125,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
   })
 }
 
-/** The head of a PNG that says how large it is, and hardly any pixels. */
+/** The head of a PNG that claims this size and has hardly any pixels. */
 function hugePng(width: number, height: number): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.from(readFileSync(join(directory, 'photos', 'bear-01-bear.png')))
   const view = new DataView(bytes.buffer)

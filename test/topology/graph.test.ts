@@ -16,7 +16,7 @@ import { read, text, written } from '../support/text-program.ts'
 type Text = ProcessorSupplier<string | null, string | null, string | null, string | null>
 type TextContext = ProcessorContext<string | null, string | null>
 
-/** A processor that does this with each record. */
+/** A processor that calls `act` with each record. */
 function doing(act: (context: TextContext, key: string | null, value: string | null) => void, init: (context: TextContext) => void = () => {}): Text {
   return () => {
     let context: TextContext | null = null

@@ -19,7 +19,7 @@ function watched(): { readonly serde: Serde<string>; readonly seen: string[] } {
 }
 
 describe('A serde made of another', () => {
-  it('opens it for what itself is opened for', async () => {
+  it('opens the inner serde with its own use', async () => {
     const { serde, seen } = watched()
     await Serdes.timeWindowed(serde, 10).open?.({ topic: 'a', part: 'key' })
     assert.deepEqual(seen, ['open a key'])
@@ -44,7 +44,7 @@ describe('A serde made of another', () => {
     assert.equal(Serdes.list(watched().serde).prepare?.('a', Buffer.of(1, 0, 0, 0, 9)), null)
   })
 
-  it('prepares and opens nothing where the other has nothing to', () => {
+  it('prepares and opens nothing where the inner serde needs neither', () => {
     const { open, prepare } = Serdes.list(Serdes.string())
     assert.deepEqual([open, prepare], [undefined, undefined])
   })

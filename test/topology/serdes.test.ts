@@ -6,8 +6,8 @@ import { type Serde, Serdes, type Serializer } from 'waggle-streams'
 
 const hex = <T>(serde: Serde<T>, value: T) => Buffer.from(serde.serialize('t', value)).toString('hex')
 
-/** What Java's serializers of the same names write. */
-describe('Serdes write what Java’s do', () => {
+/** The expected bytes are those of Java's serializers of the same names. */
+describe('The serdes', () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ['boolean', hex(Serdes.boolean(), true), '01'],
     ['short', hex(Serdes.short(), -2), 'fffe'],
@@ -24,7 +24,7 @@ describe('Serdes write what Java’s do', () => {
   ]
   for (const [name, written, expected] of cases) it(name, () => assert.equal(written, expected))
 
-  it('and read back what they wrote', () => {
+  it('read back what they wrote', () => {
     const comesBack = <T>(serde: Serde<T>, values: fc.Arbitrary<T>) =>
       fc.assert(fc.property(values, (value) => assert.deepEqual(serde.deserialize('t', serde.serialize('t', value)), value)))
     comesBack(Serdes.long(), fc.maxSafeInteger())
@@ -36,7 +36,7 @@ describe('Serdes write what Java’s do', () => {
     comesBack(Serdes.list(Serdes.list(Serdes.uuid())), fc.array(fc.array(fc.uuid())))
   })
 
-  it('and say what is wrong', () => {
+  it('refuse malformed bytes and values out of range', () => {
     const invalid = { code: 'WAGGLE_INVALID_VALUE' }
     assert.throws(() => Serdes.integer().deserialize('t', Buffer.alloc(3)), invalid)
     assert.throws(() => Serdes.boolean().deserialize('t', Buffer.of(2)), invalid)
@@ -45,7 +45,7 @@ describe('Serdes write what Java’s do', () => {
     assert.throws(() => Serdes.long().serialize('t', 2 ** 60), { code: 'WAGGLE_UNSAFE_INTEGER' })
   })
 
-  it('and refuse a value of another type, with its topic', () => {
+  it('refuse a value of another type, and name its topic', () => {
     const refused = (serde: Serializer<never>, value: unknown, message: RegExp) =>
       assert.throws(() => serde.serialize('t', value as never), { code: 'WAGGLE_INVALID_VALUE', message })
     refused(Serdes.string(), 7, /A value for t is number 7, and not a string/)
@@ -68,12 +68,12 @@ describe('Serdes write what Java’s do', () => {
     assert.throws(() => Serdes.void().serialize('t', 0 as never), { code: 'WAGGLE_INVALID_VALUE' })
   })
 
-  it('and keep a byte order mark, however long the text', () => {
+  it('keep a byte order mark, however long the text', () => {
     for (const text of ['\uFEFFbear', `\uFEFF${'bear'.repeat(100)}`])
       assert.equal(Serdes.string().deserialize('t', Serdes.string().serialize('t', text)), text)
   })
 
-  it('and hold JSON against its schema, writing and reading', () => {
+  it('check JSON against its schema when writing and reading', () => {
     const serde = Serdes.json(Type.Object({ n: Type.Integer() }))
     assert.deepEqual(serde.deserialize('t', serde.serialize('t', { n: 1 })), { n: 1 })
     assert.throws(() => serde.serialize('t', { n: 'x' } as never), {

@@ -7,8 +7,8 @@ import { swarmTopology } from '../../topology/swarm/graph.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
-describe('What a sub-topology needs of its machine', () => {
-  it('is what its bees ask for, and nothing elsewhere', () => {
+describe('The capabilities that a sub-topology needs', () => {
+  it('are those that its bees ask for, and none in other sub-topologies', () => {
     const yaml = `name: lit
 bees:
   - { name: door, type: gateway-input, spec: { name: door } }

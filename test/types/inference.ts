@@ -1,6 +1,6 @@
 /**
- * Types flow through a program, and a user's mistakes do not compile. Checked by tsc alone: a line that says it is an error and is
- * none fails the check too.
+ * Types flow through a program, and a user's mistakes do not compile. Only tsc checks this file: a `@ts-expect-error` line without an error fails the
+ * check.
  */
 import {
   Branched,

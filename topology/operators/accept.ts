@@ -2,23 +2,24 @@ import type { ReplyTo } from '../swarm/reply.ts'
 import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
 /**
- * Request identity at a gateway: re-keys each record by its request id (the header `waggle-request-id`, else derived from
- * topic, partition and offset, so that reading the record again gives the same id), and says at once, on the accepted topic,
- * that the request is on its way and where its answer goes beside the respond bee's topic.
+ * Gives each record at a gateway its request id as key: the header `waggle-request-id`, else an id made from topic, partition and offset, which is
+ * the
+ * same when the record is read again. At once it writes to the accepted topic that the request is on its way and where its answer goes beside the
+ * respond bee's topic.
  */
 export interface Accept {
   readonly op: 'accept'
   readonly gateway: string
   readonly bee: string
-  /** The child that takes the tiny accepted record; all others get the request. */
+  /** The child that takes the small accepted record. All other children get the request. */
   readonly acceptedChild: string
   readonly requestChildren: readonly string[]
-  /** Told of a record whose answer cannot go where it says. */
+  /** The child that takes a record whose reply topic or partition cannot be used. */
   readonly deadLetterChild: string
   readonly replyTopics: ReplyTopics
 }
 
-/** Value of the accepted topic, as JSON. */
+/** A value of the accepted topic, as JSON. */
 export interface AcceptedRequest {
   readonly gateway: string
   readonly accepted_at: number
@@ -27,13 +28,13 @@ export interface AcceptedRequest {
   readonly reply_to: ReplyTo | null
 }
 
-/** On the accepted topic too: somebody asks what became of a request. */
+/** A value of the accepted topic too: somebody asks for the state of a request. */
 export interface AskedRequest {
   readonly asks: true
   readonly reply_to: ReplyTo
 }
 
-/** What a record of the accepted topic says; null where Waggle has not written it. */
+/** Parses a value of the accepted topic. Null for a value that Waggle did not write. */
 export function noteOf(json: unknown): AcceptedRequest | AskedRequest | null {
   if (typeof json !== 'object' || json === null) return null
   const note = json as Partial<AcceptedRequest & AskedRequest>

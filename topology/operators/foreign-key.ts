@@ -2,22 +2,22 @@ import type { AnySerde } from '../serde.ts'
 import type { TableView } from '../streams/table-view.ts'
 
 /**
- * A join of tables by a key that lies in the left one's value (KIP-213). The left row subscribes, where the foreign key lives, to the
- * right row; each answer is joined with the left row that it was for:
+ * A join of two tables by a foreign key in the left table's values (KIP-213). A left row subscribes to a right row in the right row's partition. Each
+ * answer is joined with the left row that subscribed:
  *
  *     left table ─ send ─► subscription topic ─► receive ─ join ─┐
  *                          right table ─ foreign-table-join ─────┴─► answer topic ─► resolve (looks the left row up) ─► result
  */
 
-/** What becomes of a subscription, and what is answered. */
+/** Whether the right side stores or deletes the subscription, and when it answers. */
 export type Instruction = 'unsubscribe' | 'unsubscribe-and-answer' | 'answer-always' | 'answer-if-found'
 
 export interface Subscription {
-  /** Of the left value that asks, 16 bytes; null where the left row was deleted. An answer to another one is stale. */
+  /** Hash of the left value that subscribes, 16 bytes; null where the left row was deleted. An answer with another hash is stale. */
   readonly hash: Uint8Array | null
   readonly instruction: Instruction
   readonly primaryKey: unknown
-  /** The answer goes back to it. */
+  /** The partition of the left row, to which the answer goes. */
   readonly primaryPartition: number
 }
 
@@ -31,9 +31,9 @@ export interface ForeignKeySend {
   readonly op: 'foreign-key-send'
   readonly foreignKey: (value: unknown, key: unknown) => unknown
   readonly left: boolean
-  /** Of a versioned table: what a later version has replaced already is not for a join (KIP-914). */
+  /** The left table is versioned: a value that a later version has replaced already is not joined (KIP-914). */
   readonly versioned: boolean
-  /** Serdes that look at topics see this one, with `-fk`, `-pk` and `-vh` behind it. */
+  /** The topic name that serdes are called with, followed by `-fk`, `-pk` or `-vh`. */
   readonly topic: string
   readonly serdes: { readonly foreignKey: AnySerde; readonly value: AnySerde }
 }

@@ -1,10 +1,12 @@
 import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
 /**
- * What became of each request: pending → answered | failed. The first outcome wins, is stored, and goes on; later ones
- * change nothing. A request whose deadline passes with no outcome is failed with a 504 that names what had not come.
- * Whoever asked for the answer by a reply topic gets it, also when the request comes again, by any process, and is answered already.
- * Entries are kept for `retentionMs`. Store: request id → RequestEntry; `<store>-due` orders deadlines and expiries.
+ * Stores the state of each request: pending → answered | failed. The first outcome wins, is stored and is sent on. Later ones change nothing. At its
+ * deadline a request without an outcome fails with a 504 that names the missing bees. A requester that named a reply topic gets the answer there,
+ * also
+ * if its request comes again, through any process, after the answer. Entries are kept for `retentionMs`.
+ *
+ * Store: request id → RequestEntry; `<store>-due` holds the ids in the order of their deadlines and expiries.
  */
 export interface RequestLedger {
   readonly op: 'request-ledger'
@@ -13,12 +15,12 @@ export interface RequestLedger {
   readonly retentionMs: number
   /** Bees whose results an answer needs. */
   readonly waitsFor: readonly string[]
-  /** The bee that answers, for the problem of a deadline. */
+  /** The bee that answers. A missed deadline's problem names it. */
   readonly bee: string
-  /** Where outcomes go on; none where the swarm answers nobody. */
+  /** The children that take outcomes; empty where the swarm answers nobody. */
   readonly outcomeChildren: readonly string[]
-  /** Takes a `Reply`. */
+  /** The child that takes each `Reply`. */
   readonly replyChild: string
-  /** Anybody who may write to the accepted topic names a topic there; only these get answers. */
+  /** The topics that may get answers. Everybody who may write to the accepted topic can name a topic there, so it is checked here. */
   readonly replyTopics: ReplyTopics
 }

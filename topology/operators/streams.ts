@@ -3,27 +3,27 @@ import type { AnySerde } from '../serde.ts'
 import type { TableView } from '../streams/table-view.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../streams/windows.ts'
 
-/** An update of a table on its way through a topology. `oldValue` is null unless somebody below asked for old values. */
+/** An update of a table. `oldValue` is null unless a step further down asked for old values. */
 export interface Change<V> {
   readonly newValue: V | null
   readonly oldValue: V | null
-  /** A later version of its key is there already: only versioned tables say so (KIP-914). */
+  /** A later version of the key is there already. Only versioned tables set it (KIP-914). */
   readonly isOutdated?: boolean
 }
 
-/** Whether a table's updates carry what was there before. Whoever needs it switches it on while the topology is being built. */
+/** Whether a table's updates carry old values. A step that needs them sets `sent` while the topology is being built. */
 export interface OldValues {
   sent: boolean
 }
 
-/** Where a table is kept: decided late, since a source is only kept for somebody who looks things up in it. */
+/** The store of a table; null where the table is not kept. It is set late: a source is kept only if another step looks its rows up. */
 export interface KeptIn {
   store: string | null
 }
 
 export type Forward = (record: Record<unknown, unknown>, child?: string) => void
 
-/** A step without memory: what follows from one record, at once. */
+/** A step without state: forwards any number of records for one record. */
 export interface Each {
   readonly op: 'each'
   each(record: Record<unknown, unknown>, forward: Forward): void
@@ -71,29 +71,29 @@ export interface SessionAggregate {
   readonly oldValues: OldValues
 }
 
-/** A stream of values as a table's updates. */
+/** Turns a stream of values into a table's updates. */
 export interface TableSource {
   readonly op: 'table-source'
   readonly kept: KeptIn
   readonly oldValues: OldValues
 }
 
-/** A table computed from another, key by key: filter and mapValues. */
+/** A table computed from another one, row by row: filter and mapValues. */
 export interface TableMap {
   readonly op: 'table-map'
   readonly compute: (key: unknown, value: unknown) => unknown
-  /** What was and is absent is not passed on, where that can be told (a filter). */
+  /** A row that was absent and stays absent gives no update, if old values are there to tell (a filter). */
   readonly skipsAbsent: boolean
-  /** What is outdated in a versioned table passes as it is. */
+  /** The table is versioned: outdated updates pass. */
   readonly versioned: boolean
   readonly kept: KeptIn
   readonly oldValues: OldValues
 }
 
-/** Each update as what leaves its old group and what joins its new one. */
+/** Splits each update into the old value for the old group and the new value for the new group. */
 export interface TableRegroup {
   readonly op: 'table-regroup'
-  /** Of a versioned table: what is outdated is in no aggregate. */
+  /** The table is versioned: aggregates leave outdated updates out. */
   readonly versioned: boolean
   readonly map: (key: unknown, value: unknown) => readonly [unknown, unknown]
 }
@@ -101,22 +101,22 @@ export interface TableRegroup {
 export interface TableAggregate {
   readonly op: 'table-aggregate'
   readonly store: string
-  /** Null: a reduction, whose first value is the aggregate. */
+  /** Makes the first aggregate. Null for a reduction, whose first value is the first aggregate. */
   readonly initialize: Initialize | null
   readonly add: Add
   readonly subtract: Add
   readonly oldValues: OldValues
 }
 
-/** One side of a join of two tables: looks the other one up. */
+/** One side of a join of two tables. It looks rows of the other table up. */
 export interface TableJoin {
   readonly op: 'table-join'
   readonly other: TableView
-  /** Emits where the other side has nothing. */
+  /** Emits a result for a row that has no match in the other table. */
   readonly keepsThis: boolean
-  /** Emits where this side has nothing. */
+  /** Emits a result for a row of the other table that has no match in this one. */
   readonly keepsOther: boolean
-  /** This side's table is versioned: what is outdated joins nothing. */
+  /** This side's table is versioned: outdated updates join nothing. */
   readonly versioned: boolean
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
   readonly oldValues: OldValues
@@ -134,13 +134,13 @@ export interface StreamTableJoin {
   readonly keyOf: (key: unknown, value: unknown) => unknown
   readonly join: (key: unknown, value: unknown, tableValue: unknown) => unknown
   readonly left: boolean
-  /** Records wait this long for the table to catch up, in the order of their times (KIP-923). */
+  /** Records wait for the table for `graceMs`, in the order of their times (KIP-923). Null: each record is joined at once. */
   readonly buffer: { readonly store: string; readonly graceMs: number } | null
-  /** Of the stream's keys, where records wait. */
+  /** Serde of the stream's keys; absent where records do not wait. */
   readonly serdes: { readonly key?: AnySerde }
 }
 
-/** Keeps a stream's records for the other side of its join. */
+/** Stores a stream's records for the other side of its join. */
 export interface JoinWindow {
   readonly op: 'join-window'
   readonly store: string
@@ -149,24 +149,24 @@ export interface JoinWindow {
 export interface StreamStreamJoin {
   readonly op: 'stream-stream-join'
   readonly isLeft: boolean
-  /** How far the other record may lie before and after this one. */
+  /** The other record may be at most `beforeMs` older and at most `afterMs` newer than this one. */
   readonly beforeMs: number
   readonly afterMs: number
-  /** Of the windows as the user gave them: the left side's view. */
+  /** The join's window as the left side sees it. On the right side `beforeMs` and `afterMs` are the other way round. */
   readonly windowBeforeMs: number
   readonly windowAfterMs: number
   readonly graceMs: number
-  /** What this side has and the other has not comes out too. */
+  /** A record of this side without a match gives a result. */
   readonly outer: boolean
   readonly otherStore: string
-  /** Where records wait that nothing has joined yet; null for inner joins. */
+  /** Store of the records without a match so far; null for inner joins. */
   readonly outerStore: string | null
-  /** Both sides of one join share what they know of time; the object names the join. */
+  /** Identifies the join: both sides of it find their common stream time by this object. */
   readonly shared: object
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
 }
 
-/** A stream joined with itself, from one store (KIP-862). */
+/** A join of a stream with itself, from one store (KIP-862). */
 export interface StreamSelfJoin {
   readonly op: 'stream-self-join'
   readonly store: string
@@ -179,13 +179,13 @@ export interface StreamSelfJoin {
 export interface Suppress {
   readonly op: 'suppress'
   readonly store: string
-  /** Null: until the window closes. */
+  /** Time that an update is held back, in ms. Null: until its window closes. */
   readonly timeLimitMs: number | null
   readonly graceMs: number
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
-  /** Of the table: what its bytes are counted with. */
+  /** Serdes of the table, which measure the bytes of what waits. */
   readonly serdes: { readonly key: AnySerde; readonly value: AnySerde }
 }
 

@@ -5,14 +5,15 @@ import { type KStream, Stream, type StreamParts } from './kstream.ts'
 
 export interface AsyncCallOf<K> extends Omit<AsyncCall<K>, 'metadata'> {}
 
-/** Past `timeoutMs` a call is aborted and its record handled as WAGGLE_TIMEOUT. */
+/** Limits of an asynchronous step. Past `timeoutMs` a call is aborted and its record is handled as WAGGLE_TIMEOUT. */
 export interface AsyncOptions {
   /** Calls in flight in a task. */
   concurrency: number
   timeoutMs: number
   /**
-   * `partition`, the default: results go on in the order of the input. `key`: those of one key do, and those of others may overtake
-   * them (within some thousand records). Either way a record is done once: what has overtaken is known in the commit.
+   * `partition`, the default: results go on in the order of the input. `key`: results of one key keep their order, and may overtake those of other
+   * keys
+   * by some thousand records. Both process a record once: the commit lists the records that have overtaken.
    */
   ordered?: 'partition' | 'key'
   retries?: number
@@ -100,7 +101,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
   }
 }
 
-/** In the words of the DSL: what the user threw, or that nothing came. */
+/** The failure as the DSL's user sees it: the error that the user's function threw, or a timeout. */
 function failureOf(error: WaggleError, name: string, timeoutMs: number): unknown {
   if (error.code === 'WAGGLE_TIMEOUT') {
     return new WaggleError('WAGGLE_TIMEOUT', {

@@ -5,7 +5,7 @@ import { passThrough } from './pass-through.ts'
 
 type Predicate<K, V> = (key: K, value: V) => boolean
 
-/** A record goes to the first branch whose predicate holds; the map has the branches that no consumer took. */
+/** A stream that is split into branches. A record goes to the first branch whose predicate holds. */
 export interface BranchedKStream<K, V> {
   /**
    * Adds a branch for the records whose key and value the predicate takes, and that no branch before it took. Keys, values and partitions stay.
@@ -53,7 +53,7 @@ export interface BranchedKStream<K, V> {
   noDefaultBranch(): ReadonlyMap<string, KStream<K, V>>
 }
 
-/** How a branch is called and what becomes of it. */
+/** Names a branch, and says which function takes its stream. */
 export class Branched<K, V> {
   readonly name: string | null
   readonly chain: ((stream: KStream<K, V>) => KStream<K, V> | null) | null
@@ -78,7 +78,7 @@ export class Branched<K, V> {
   }
 
   /**
-   * Hands the branch to a function that says what becomes of it. The branch is not in the map then.
+   * Hands the branch to a function that consumes it. The branch is then not in the map.
    *
    * @example
    * ```ts

@@ -42,7 +42,7 @@ const onlyOld = Buffer.of(0)
 const onlyNew = Buffer.of(1)
 const both = Buffer.of(2)
 
-/** Zigzag and seven bits a byte, least first, as in Kafka's protocol. */
+/** A varint of Kafka's protocol: zigzag, seven bits a byte, lowest bits first. */
 function varint(value: number): Buffer {
   const bytes: number[] = []
   for (let left = value * 2; ; left = Math.floor(left / 128)) {

@@ -15,10 +15,10 @@ import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWi
 
 type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
-/** Several grouped streams that feed one aggregate, each with an aggregator of its own. KIP-150. */
+/** Several grouped streams that feed one aggregate, each with its own aggregator (KIP-150). */
 export interface CogroupedKStream<K, A> {
   /**
-   * Adds one more grouped stream, with an aggregator of its own, to the same aggregate.
+   * Adds one more grouped stream, with its own aggregator, to the same aggregate.
    *
    * @example
    * ```ts
@@ -34,7 +34,7 @@ export interface CogroupedKStream<K, A> {
    */
   cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
   /**
-   * Makes one value a key of all records of all its streams. The table is kept in one store with a changelog.
+   * Makes one value a key from the records of all its streams. The table is kept in one store with a changelog.
    *
    * @example
    * ```ts
@@ -44,7 +44,7 @@ export interface CogroupedKStream<K, A> {
    *   .aggregate(() => 0, Materialized.as('points', { keySerde: text, valueSerde: Serdes.integer() }))
    * ```
    *
-   * @remarks Nothing is said about the order in which records of two streams come, so the aggregators must not depend on it.
+   * @remarks The order between records of two streams is not defined, so the aggregators must not depend on it.
    */
   aggregate(initializer: () => A, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
   /**
@@ -65,7 +65,7 @@ export interface CogroupedKStream<K, A> {
 
 export interface TimeWindowedCogroupedKStream<K, A> {
   /**
-   * Makes one value a key and window of all records of all streams.
+   * Makes one value a key and window from the records of all streams.
    *
    * @example
    * ```ts
@@ -83,7 +83,7 @@ export interface TimeWindowedCogroupedKStream<K, A> {
 
 export interface SessionWindowedCogroupedKStream<K, A> {
   /**
-   * Makes one value a session of all records of all streams. The merger puts two sessions together.
+   * Makes one value a session from the records of all streams. The merger puts two sessions together.
    *
    * @example
    * ```ts

@@ -1,6 +1,6 @@
 import { WaggleError } from '../waggle-error.ts'
 
-/** Absence is null; undefined is a mistake that would only show far away. */
+/** Refuses undefined at the operator that made it. Further on nobody could tell where it came from. Absence is null. */
 export function defined<T>(value: T, operator: string): T {
   if (value !== undefined) return value
   throw new WaggleError('WAGGLE_UNDEFINED_VALUE', {

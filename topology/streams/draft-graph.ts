@@ -4,11 +4,11 @@ import type { LogicalNode } from './streams-graph.ts'
 
 interface DraftNode {
   readonly node: LogicalNode
-  /** By the output that it was written to read from: the one that it reads from. */
+  /** The output that the step reads from now, by the output that its program names. The two differ once steps have been merged. */
   readonly parents: Map<string, string>
 }
 
-/** The steps of a program while they are being rearranged. What is rearranged is Kafka Streams' choice, so that topics agree. */
+/** The steps of a program while they are being rearranged. The order of the result is Kafka Streams' own, so that topics have the same names. */
 export class DraftGraph {
   #nodes: DraftNode[]
 
@@ -20,7 +20,7 @@ export class DraftGraph {
     return this.#nodes
   }
 
-  /** Two streams of the same topics are read once. Topics that overlap without being the same cannot be. */
+  /** Makes one source of all streams that read the same topics. Topics that overlap without being the same are refused. */
   mergeSources(): void {
     const readers = new Map<string, LogicalNode>()
     for (const { node } of [...this.#nodes]) {
@@ -45,7 +45,7 @@ export class DraftGraph {
     }
   }
 
-  /** Several repartition topics below one change of keys become one, right behind it. */
+  /** Merges the repartition topics below one change of keys into one topic right behind the change. */
   mergeRepartitions(newName: (prefix: string) => string): void {
     for (const [changer, repartitions] of this.#repartitionsByChange()) {
       const [first] = repartitions
@@ -63,13 +63,13 @@ export class DraftGraph {
         const [above] = child === draft ? [merged.output] : (draft?.parents.values() ?? [])
         this.#remove(replaced)
         if (above !== undefined) this.#replaceParent(replaced.output, above)
-        // After that: the merged one may bear the name of one that it replaces.
+        // This step comes last: the merged topic may have the name of one that it replaces.
         if (child !== null && child !== draft) replaceValue(child.parents, changer.output, merged.output)
       }
     }
   }
 
-  /** Outputs with a join behind them that relaxes null keys. Parents come before their children. */
+  /** The outputs that lead to a join that relaxes null keys. The loop goes backwards, since parents come before their children. */
   wantingNullKeys(): ReadonlySet<string> {
     const wanting = new Set<string>()
     for (const { node, parents } of [...this.#nodes].reverse()) {
@@ -78,7 +78,7 @@ export class DraftGraph {
     return wanting
   }
 
-  /** By what changed the keys, or by the merge below several such: the repartitions that come of it. */
+  /** The repartitions that each change of keys causes. Where several changes meet in a merge, the repartitions below it belong to the merge. */
   #repartitionsByChange(): ReadonlyMap<LogicalNode, readonly LogicalNode[]> {
     const byChange = new Map<LogicalNode, LogicalNode[]>()
     for (const { node } of this.#nodes) {
@@ -105,7 +105,7 @@ export class DraftGraph {
     return byChange
   }
 
-  /** The nearest step for which it holds, from this one up, first parent first. */
+  /** The nearest step that fulfils `holds`, starting at `node` and going up, first parent first. */
   #above(node: LogicalNode, holds: (draft: DraftNode) => boolean): DraftNode | null {
     const draft = this.#draftOf(node)
     if (draft === undefined || holds(draft)) return draft ?? null
@@ -133,7 +133,7 @@ export class DraftGraph {
 function replaceValue(parents: Map<string, string>, from: string, to: string): void {
   for (const [written, parent] of [...parents]) {
     if (parent !== from) continue
-    // Last among its parents, as one that was added.
+    // Deleting first moves the entry to the end, as if the parent had been added last.
     parents.delete(written)
     parents.set(written, to)
   }

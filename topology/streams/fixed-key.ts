@@ -10,7 +10,7 @@ import type {
 import type { NewRecord, RecordMetadata } from '../record.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
 
-/** A processor that keeps its records' keys, as one that could change them. */
+/** Adapts a processor that keeps its records' keys to the interface of one that may change them. */
 export function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>): ReturnType<ProcessorSupplier<K, V, K, W>> {
   const processor = supplier()
   let key: K
@@ -24,7 +24,7 @@ export function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>):
   }
 }
 
-/** Forwards with the key of the record in hand, whatever the processor says. */
+/** Forwards each record with the key of the record being processed. */
 class FixedKeyContext<K, V> implements FixedKeyProcessorContext<V> {
   readonly #context: ProcessorContext<K, V>
   readonly #key: () => K

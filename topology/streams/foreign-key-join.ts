@@ -22,7 +22,7 @@ export interface ForeignKeyJoin {
 
 const prefix = 'KTABLE-FK-JOIN-'
 
-/** Left rows and right rows may live in different partitions: what passes between them is described in `operators/foreign-key.ts`. */
+/** Adds the nodes of a foreign-key join. `operators/foreign-key.ts` describes the records that pass between the partitions of left and right rows. */
 export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized, joined, keepsLeft }: ForeignKeyJoin): Table<unknown, unknown> {
   const { graph } = left
   graph.refuseStranger(right.graph)
@@ -122,7 +122,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
 const backToWhoAsked: StreamPartitioner<never, never> = (_topic, _key, value) =>
   (value as unknown as { readonly primaryPartition: number }).primaryPartition
 
-/** A copy to several partitions would subscribe, or answer, several times. */
+/** Refuses more than one partition: each copy of a subscription or an answer would give a result of its own. */
 function onePartition(partitioner: StreamPartitioner<never, never> | null): StreamPartitioner<never, never> | null {
   if (partitioner === null) return null
   return (topic, key, _value, partitions) => {

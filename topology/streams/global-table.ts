@@ -5,10 +5,10 @@ import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
 
-/** A table that every process has whole: joined by any key, whatever partition it is in. */
+/** A table that every process has whole, so that a stream may join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
   readonly queryableStoreName: string | null
-  /** How to look a key up in it. */
+  /** The way to look up a key of the table. */
   readonly view: TableView
   declare private readonly types: [K, V]
 
@@ -45,12 +45,12 @@ export class GlobalKTable<K, V> {
   }
 }
 
-/** A global store takes its topic's records with the times that they have, whatever the application's extractor says. */
+/** The source of a global store. It keeps its records' own times, even if the application has a timestamp extractor. */
 export function globalSource({ key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
   return { key, value, skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
-/** As Kafka Streams names the two nodes of a global store. */
+/** Names the two nodes of a global store as Kafka Streams does. */
 export function nameGlobal(graph: StreamsGraph, consumed: Consumed<unknown, unknown>): { readonly source: string; readonly processor: string } {
   const named = consumed.options.name
   const source = graph.nameOr(named && `${named}-source`, 'KSTREAM-SOURCE-')

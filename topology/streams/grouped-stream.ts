@@ -13,12 +13,12 @@ import { type TimeWindowedKStream, TimeWindowedStream } from './time-windowed-st
 import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
 
 type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
-/** A null result deletes the key. */
+/** Makes the next aggregate. A null result deletes the key. */
 export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
 export type Reducer<V> = (aggregate: V, value: V) => V | null
 export type Merger<K, A> = (key: K, left: A, right: A) => A | null
 
-/** A stream whose records of one key belong together. */
+/** A stream grouped by key, ready for an aggregation. */
 export interface KGroupedStream<K, V> {
   /**
    * Counts the records of each key. The table is kept in a store with a changelog; the key and the partition stay.
@@ -75,7 +75,7 @@ export interface KGroupedStream<K, V> {
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
   /**
-   * Begins an aggregate that several grouped streams feed, each with an aggregator of its own (KIP-150). It needs one store where a join of
+   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). It needs one store, while a join of
    * aggregates needs one each.
    *
    * @example
@@ -87,12 +87,12 @@ export interface KGroupedStream<K, V> {
    *   .aggregate(() => '', Materialized.as('doings', { keySerde: text, valueSerde: text }))
    * ```
    *
-   * @remarks All streams must have as many partitions as each other. Nothing is said about the order in which records of two topics come.
+   * @remarks All streams must have as many partitions as each other. The order between records of two topics is not defined.
    */
   cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
 }
 
-/** How one aggregation computes; for a reduction the first value is the aggregate. */
+/** The functions of one aggregation. In a reduction the first value is the aggregate. */
 export interface Aggregation {
   readonly initialize: () => unknown
   readonly add: (key: unknown, value: unknown, aggregate: unknown) => unknown
@@ -116,7 +116,7 @@ export function aggregating<K, V, A>(initialize: () => A, aggregator: Aggregator
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   readonly parts: StreamParts
-  /** The user's, for the topic that the groups are brought together by. */
+  /** The user's name for the repartition topic; null where the user gave none. */
   readonly #name: string | null
   #repartitioned: string | null = null
 
@@ -127,7 +127,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
 
   count(materialized?: unknown, named?: Named): KTable<K, number> {
     const { graph } = this.parts
-    // As Kafka Streams counts: a store that is described but not named takes two numbers.
+    // A store with options and without a name takes two numbers, as in Kafka Streams.
     if (materialized !== undefined && (materialized as Kept<K, number>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key: this.parts.key, value: Serdes.long() })
     return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting)
@@ -181,7 +181,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, isVersioned: kept.isVersioned, ...parts })
   }
 
-  /** Where the groups are read from: the stream, or the topic that brings its keys together. */
+  /** The node that the aggregation reads: the stream itself, or a repartition topic where keys were changed. */
   sourceFor(kept: Materialization): string {
     const { graph, output, mustRepartition, key, value } = this.parts
     if (!mustRepartition) return output

@@ -13,10 +13,10 @@ import { serdeOr } from './unset-serde.ts'
 
 type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
-/** The subtractor takes a key's old value out of the aggregate before the adder puts the new one in. */
+/** The rows of a table grouped by a new key. The subtractor takes a row's old value out of the aggregate before the adder puts the new one in. */
 export interface KGroupedTable<K, V> {
   /**
-   * Counts the rows of each group. A row that moves to another group counts there and no longer here.
+   * Counts the rows of each group. A row that moves to another group is subtracted from its old group.
    *
    * @example
    * ```ts

@@ -8,7 +8,7 @@ import { suppressedSerde } from './suppress-serdes.ts'
 import { isVersioned, type TableView } from './table-view.ts'
 import { serdeOr } from './unset-serde.ts'
 
-/** Where records wait until the table has come as far as they are, and what the join says of it (KIP-923). */
+/** The buffer in which stream records wait until the table has reached their time (KIP-923). */
 export function joinBuffer(
   store: string,
   graceMs: number,
@@ -25,7 +25,7 @@ export function joinBuffer(
     name: store,
     kind: 'keyValue',
     key: Serdes.bytes(),
-    // A record that waits is written as an update that is suppressed: from nothing, to its value.
+    // A waiting record is written as a suppressed update from null to its value.
     value: suppressedSerde(serdeOr(value, 'value', store)),
     persistent: true,
     logging: true,
@@ -34,7 +34,7 @@ export function joinBuffer(
   return { of: { store, graceMs }, serdes: { key: serdeOr(key, 'key', store) }, stores: [kept] }
 }
 
-/** A record that has waited must still find what the table had at its time. */
+/** Refuses a table whose history is shorter than the grace. A record that has waited must still find the table's row of its own time. */
 export function refuseShortHistory(topology: Topology, stores: readonly string[], graceMs: number): void {
   for (const name of stores) {
     const store = topology.stores.get(name)

@@ -197,7 +197,7 @@ export interface KStream<K, V> {
    */
   to(topic: string | TopicNameExtractor<K, V>, produced?: Produced<Some<K>, Some<V>>): void
   /**
-   * Takes the stream for a table's updates: the newest value of each key counts, and null deletes the key. Where keys were changed, the records
+   * Turns the stream into a table: the newest value of each key counts, and null deletes the key. Where keys were changed, the records
    * go through a repartition topic first.
    *
    * @example
@@ -413,11 +413,11 @@ export interface KStream<K, V> {
 
 export interface StreamParts {
   readonly graph: StreamsGraph
-  /** The node that it comes out of. */
+  /** Name of the node that the stream comes out of. */
   readonly output: string
   readonly key: AnySerde | null
   readonly value: AnySerde | null
-  /** Its keys were changed since they decided the partition. */
+  /** A step has changed the keys since they decided the partition. */
   readonly mustRepartition: boolean
 }
 
@@ -425,7 +425,7 @@ type Untyped = Stream<unknown, unknown>
 
 export class Stream<K, V> implements KStream<K, V> {
   readonly parts: StreamParts
-  /** Made once for all joins and groupings of this stream. */
+  /** The repartitioned stream, made once for all joins and groupings of this stream. */
   #repartitioned: StreamParts | null = null
 
   constructor(parts: StreamParts) {
@@ -592,7 +592,7 @@ export class Stream<K, V> implements KStream<K, V> {
     return new AsyncStream<K, V>(this.parts, options)
   }
 
-  /** The same stream with its keys in their partitions, for a join or a grouping. */
+  /** This stream with each key in its own partition, for a join or a grouping. */
   repartitionedFor(name: string | null, key: AnySerde | null, value: AnySerde | null): StreamParts {
     if (!this.parts.mustRepartition) return this.parts
     const { graph, output } = this.parts

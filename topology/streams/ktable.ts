@@ -22,11 +22,11 @@ type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
 type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 
-/** The latest value of each key. No value is null: null is a key's absence, in what comes in and in what a function returns. */
+/** The latest value of each key. A null value means that the key is absent, both in records and in results of functions. */
 export interface KTable<K, V> {
   readonly queryableStoreName: string | null
   /**
-   * Keeps the rows for which the predicate holds. A row that it no longer holds for is deleted from the result. The key and the partition stay.
+   * Keeps the rows for which the predicate holds. A row for which it no longer holds is deleted from the result. The key and the partition stay.
    *
    * @example
    * ```ts
@@ -87,7 +87,7 @@ export interface KTable<K, V> {
    *   .to('minutes', Produced.with(text, Serdes.long()))
    * ```
    *
-   * @remarks Time is the time of records: a window closes when a later record comes, not by the clock. What waits has a changelog of its own. A
+   * @remarks Time is the time of records: a window closes when a later record comes, not by the clock. Updates wait in a store with a changelog. A
    * versioned table cannot be suppressed.
    */
   suppress(suppressed: Suppressed<K>): KTable<K, V>
@@ -127,7 +127,7 @@ export interface KTable<K, V> {
    * of the application carry what one side asks and the other answers. Null as a result, or as the foreign key, is no row.
    */
   join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
-  /** By a key that lies in this table's values (KIP-213); `joined` names the steps and chooses partitions. */
+  /** Joins by a key in this table's values (KIP-213). `joined` names the steps and chooses partitions. */
   join<K2, V2, W>(
     other: KTable<K2, V2>,
     foreignKey: ForeignKey<K, V, K2>,
@@ -179,13 +179,13 @@ export interface TableParts {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
   readonly queryableStoreName: string | null
-  /** How to look a key up in it; keeps it where nothing else does. */
+  /** The way to look up a row of the table. The first call makes a table that was not stored a stored one. */
   view(): TableView
-  /** Lets its updates carry old values; false where that would take a store that nobody else needs and `force` is not set. */
+  /** Adds old values to the table's updates. Returns false where old values would need a store that no other step needs and `force` is not set. */
   sendOldValues(force: boolean): boolean
-  /** Its updates say which of them are outdated: kept in versions, or made row by row of a table that is (KIP-914). */
+  /** The table's updates say which of them are outdated (KIP-914): its store has versions, or it is made row by row of such a table. */
   readonly isVersioned: boolean
-  /** Of a windowed table: how long after its end a window may still change. */
+  /** Time after a window's end in which the window may still change, in ms. Absent where the table has no windows. */
   readonly graceMs?: number
 }
 
@@ -196,7 +196,7 @@ export class Table<K, V> implements KTable<K, V> {
     this.parts = parts
   }
 
-  /** `builder.table`: the topic's records are the table's updates. */
+  /** Makes the table for `builder.table`: the topic's records are the table's updates. */
   static fromTopic<K, V>(graph: StreamsGraph, topic: string, consumed: Consumed<unknown, unknown>, materialized: unknown): Table<K, V> {
     const kept = Materialization.of(materialized, graph, `${topic}-`).or(consumed)
     const named = consumed.options.name
@@ -295,7 +295,7 @@ export class Table<K, V> implements KTable<K, V> {
         next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
       })
     }
-    // What waits is looked at by what it stands for, so the buffer has to see what was there before.
+    // The buffer compares the value before the waiting updates with the newest one, so it needs old values.
     this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
     const serdes = { key: serdeOr(this.parts.key, 'key', store), value: serdeOr(this.parts.value, 'value', store) }
@@ -444,7 +444,7 @@ export class Table<K, V> implements KTable<K, V> {
     if (given !== undefined && given.name === null) graph.newStoreName(prefix)
     const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
     const name = graph.nameOr(named?.name, prefix)
-    // A filter can leave out what was and is absent, where old values come for free.
+    // A filter leaves out rows that stay absent, if old values cost no store.
     const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }
     const versioned = this.parts.isVersioned

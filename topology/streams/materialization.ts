@@ -15,9 +15,9 @@ interface Serdes {
 
 type AnyMaterialized = Materialized<never, unknown, never>
 
-/** What an operator knows of the store that it keeps its table in. */
+/** The store that an operator keeps its table in. */
 export class Materialization implements Serdes {
-  /** The user's, or one made up. */
+  /** The user's name, or a generated one. */
   readonly store: string
   readonly isNamed: boolean
   readonly key: AnySerde | null
@@ -34,7 +34,7 @@ export class Materialization implements Serdes {
     this.#supplier = supplier
   }
 
-  /** A name is made up, and counted, where there is none. */
+  /** Reads a user's `Materialized`. A store without a name takes the next generated one. */
   static of(materialized: unknown, graph: StreamsGraph, prefix: string): Materialization {
     const given = materialized as AnyMaterialized | undefined
     const name = given?.name ?? graph.newStoreName(prefix)
@@ -42,22 +42,22 @@ export class Materialization implements Serdes {
     return new Materialization(name, isNamed, given ?? { key: null, value: null }, given?.options ?? {}, given?.supplier ?? null)
   }
 
-  /** Serdes that were not given come from the operator before. */
+  /** Takes the serdes of the operator before for those that the user did not give. */
   or({ key, value }: Serdes): Materialization {
     return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options, this.#supplier)
   }
 
-  /** Null where nobody named it: then nobody can ask it. */
+  /** Null where the user did not name the store. Such a store cannot be queried. */
   get queryableName(): string | null {
     return this.isNamed ? this.store : null
   }
 
-  /** Its rows are versions (KIP-889). */
+  /** The store keeps versions (KIP-889). */
   get isVersioned(): boolean {
     return this.#supplier?.kind === 'versioned'
   }
 
-  /** How to look a key up in the table. */
+  /** The way to look up a row of the table. */
   get view(): TableView {
     return { kind: 'store', store: this.store, of: this.isVersioned ? 'versioned' : 'keyValue' }
   }
@@ -87,7 +87,7 @@ export class Materialization implements Serdes {
     }
   }
 
-  /** As Kafka Streams: what a supplier says is taken as it is. */
+  /** The retention of a supplier is used unchecked, as in Kafka Streams. */
   #retention(least: number, what: string): number {
     const { retentionMs } = this.options
     if (this.#supplier !== null && this.#supplier.retentionMs !== null) return this.#supplier.retentionMs
@@ -108,7 +108,7 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
-      // What leaves when a window closes leaves once anyway.
+      // A cache would save nothing where a window's result leaves once, when the window closes.
       cached: kind !== 'versioned' && more.timeOrdered !== true && (this.options.caching ?? true),
       ...more,
     }

@@ -5,7 +5,7 @@ import { WaggleError } from '../waggle-error.ts'
 import type { StoreSupplier } from './stores.ts'
 import { validName } from './valid-name.ts'
 
-/** What goes with an operator, one class a kind, as Kafka Streams has them: a name, serdes, a store. */
+/** Base of the classes that hold an operator's options: a name, serdes, a store. There is one class a kind, as in Kafka Streams. */
 abstract class Typed<T> {
   declare private readonly types: T
 }
@@ -19,14 +19,14 @@ export class Named extends Typed<'named'> {
   }
 
   /**
-   * Names a step: letters, digits, dots, dashes and underscores, at most 249. WAGGLE_INVALID_TOPOLOGY otherwise.
+   * Names a step: letters, digits, dots, dashes and underscores, at most 249. Any other name throws WAGGLE_INVALID_TOPOLOGY.
    *
    * @example
    * ```ts
    * orders.filter((_, order) => order.total >= 100, Named.as('large-orders-only')).to('large-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks A step without a name gets one that is counted up, and that changes when steps are put in front of it.
+   * @remarks A step without a name gets a numbered one, which changes when steps are added in front of it.
    */
   static as(name: string): Named {
     return new Named(validName(name))
@@ -46,7 +46,7 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
   }
 
   /**
-   * Says with which serdes a stream is repartitioned, and where wanted the topic's name, its number of partitions and its partitioner.
+   * Sets the serdes of a repartition topic and, in `options`, its name, its number of partitions and its partitioner.
    *
    * @example
    * ```ts
@@ -56,7 +56,7 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
    *   .to('orders-by-customer', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks Without a number the topic has as many partitions as what feeds it. Two sides of a join need the same number.
+   * @remarks Without a number the topic has as many partitions as the topics that feed it. Two sides of a join need the same number.
    */
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> & { numberOfPartitions?: number } = {}): Repartitioned<K, V> {
     nameIn(options)
@@ -84,8 +84,7 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 
   /**
-   * Says with which serdes records are grouped, and how the repartition topic is called, where there is one:
-   * `<applicationId>-<name>-repartition`.
+   * Sets the serdes that records are grouped with, and the name of the repartition topic, if there is one: `<applicationId>-<name>-repartition`.
    *
    * @example
    * ```ts
@@ -114,7 +113,7 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
   }
 
   /**
-   * Says with which serdes a stream joins a table: key, the stream's value, the table's value. With `gracePeriodMs` a record waits for late
+   * Sets the serdes of a stream's join with a table: key, the stream's value, the table's value. With `gracePeriodMs` a record waits for late
    * updates of the table (KIP-923).
    *
    * @example
@@ -161,7 +160,7 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
   }
 
   /**
-   * Says with which serdes two streams join: key, this value, the other one. It also names the step and its two stores.
+   * Sets the serdes of a join of two streams: key, this value, the other value. It also names the step and its two stores.
    *
    * @example
    * ```ts
@@ -196,7 +195,7 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
   }
 
   /**
-   * Says which partitions a foreign-key join asks and answers on: the partitioner of this table, and that of the other one.
+   * Sets the partitioners of a foreign-key join: one for subscriptions, as this table is partitioned, and one for answers, as the other table is.
    *
    * @example
    * ```ts
@@ -234,7 +233,7 @@ export interface MaterializedOptions extends StoreOptions {
   storeType?: 'rocksDB' | 'inMemory'
 }
 
-/** How a table is kept. A store that nobody named has Kafka Streams' generated name and cannot be queried. */
+/** The options of a table's store. A store without a name has Kafka Streams' generated name and cannot be queried. */
 export class Materialized<in K, out V, out Kind extends StoreKind = never> extends Typed<(key: K) => ['materialized', V, Kind]> {
   readonly name: string | null
   readonly supplier: StoreSupplier<StoreKind> | null
@@ -272,7 +271,7 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
   }
 
   /**
-   * Says the serdes of a table whose store has no name of yours.
+   * Sets the serdes of a table's store that keeps its generated name.
    *
    * @example
    * ```ts

@@ -1,7 +1,7 @@
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** A record of one side of a join that nothing has joined yet. */
+/** The key of a record that has no match in a join of streams so far. */
 export interface WaitingKey {
   readonly key: unknown
   readonly isLeft: boolean
@@ -13,7 +13,7 @@ export interface WaitingValue {
   readonly value: unknown
 }
 
-/** `timestamp i64 BE │ 1 where left, 0 where right │ key`: in the order in which windows close. KIP-633. */
+/** `timestamp i64 BE │ 1 where left, 0 where right │ key`, in the order in which windows close (KIP-633). */
 export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
   return composed([inner], (key) => ({
     serialize(topic, waiting) {
@@ -37,7 +37,7 @@ export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
 }
 
 /**
- * All that came with one key and timestamp, as Kafka Streams' list store has it:
+ * All records without a match that have one key and timestamp, as Kafka Streams' list store has them:
  *
  *     1 │ count i32 │ (length i32 │ 1 where left, 0 where right │ value)*
  */

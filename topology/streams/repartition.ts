@@ -14,14 +14,14 @@ export interface RepartitionOptions {
   readonly asked?: boolean
 }
 
-/** A topic in between: every key's records come out in one partition. Returns the name of the source behind it. */
+/** Adds a topic that brings all records of a key into one partition. Returns the name of the source that reads it. */
 export function addRepartition(graph: StreamsGraph, output: string, prefix: string, options: RepartitionOptions): string {
   const step = repartitionStep((name) => graph.newName(name), output, prefix, options)
   graph.add(step)
   return step.output
 }
 
-/** `asked`: the user wanted this topic, so it stays where it is. */
+/** Makes the step of a repartition topic. A topic that the user `asked` for is not moved or merged. */
 export function repartitionStep(
   newName: (prefix: string) => string,
   output: string,
@@ -46,7 +46,7 @@ export function repartitionStep(
   }
 }
 
-/** Counted up whether they are used or not, as Kafka Streams does, so that later names agree. */
+/** Takes the numbers of generated names even where they are not used, as Kafka Streams does, so that later names agree. */
 export function countRepartition(names: { newName(prefix: string): string }): {
   readonly sink: string
   readonly filter: string

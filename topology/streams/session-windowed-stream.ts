@@ -23,7 +23,7 @@ import type { EmitStrategy, SessionWindows } from './windows.ts'
 /** A grouped stream cut into sessions. */
 export interface SessionWindowedKStream<K, V> {
   /**
-   * Counts the records of each session. A record between two sessions merges them: both are deleted and the merged one is there.
+   * Counts the records of each session. A record between two sessions merges them: both rows are deleted and one row takes their place.
    *
    * @example
    * ```ts
@@ -75,7 +75,7 @@ export interface SessionWindowedKStream<K, V> {
     named?: Named,
   ): KTable<Windowed<K>, A>
   /**
-   * Chooses when results go on: at each update, which is usual, or once, when the session is over (KIP-825).
+   * Chooses when results go on: at each update, which is the default, or once, when the session is over (KIP-825).
    *
    * @example
    * ```ts
@@ -86,8 +86,9 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('sessions', { keySerde: text }))
    * ```
    *
-   * @remarks It is for what is made after it. A session is over when a record comes whose time is past its end, the gap and the grace. What has
-   * run out of the store by then is never given: let `retentionMs` of the `Materialized` be longer than the longest time between two records.
+   * @remarks It counts for aggregations that are made after it. A session is over when a record comes whose time is past its end, the gap and the
+   * grace. A result that has left the store by then is lost: let `retentionMs` of the `Materialized` be longer than the longest time between two
+   * records.
    */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }
@@ -139,7 +140,7 @@ export class SessionWindowedStream<K, V> implements SessionWindowedKStream<K, V>
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation, merge: Merge): KTable<Windowed<K>, A> {
     const windows = this.#windows
     const oldValues = { sent: false }
-    // As in Kafka Streams: a strategy that is set later is for what is made later.
+    // The aggregation keeps the strategy of now: one that is set later counts for later aggregations, as in Kafka Streams.
     const emitOnClose = this.#emitOnClose
     const operator: StreamsOperator = { op: 'session-aggregate', store: kept.store, windows, ...aggregation, merge, emitOnClose, oldValues }
     const name = this.#stream.parts.graph.nameOr(named?.name, prefix)

@@ -15,11 +15,11 @@ import { WaggleError } from '../waggle-error.ts'
 import type { StoreOptions } from './options.ts'
 import { timestamped } from './timestamped.ts'
 
-/** What a store is made with: its name, its kind, and what only its kind has. */
+/** A store before it has serdes: its name, its kind, and the settings of its kind. */
 export interface StoreSupplier<out Kind extends StoreKind> {
   readonly name: string
   readonly kind: Kind
-  /** False: in memory; here that is where it lies between two commits, whichever it is. */
+  /** False: in memory. Waggle then keeps changes in memory between two commits, as it does for each store. */
   readonly persistent: boolean
   readonly retentionMs: number | null
   readonly windowSizeMs: number
@@ -32,7 +32,7 @@ interface WindowOptions {
   retainDuplicates?: boolean
 }
 
-/** The stores there are, and how processors get one with serdes. */
+/** The kinds of stores, and builders that give them serdes for processors. */
 export const Stores = {
   /**
    * A store of values by key, on disk.

@@ -14,7 +14,7 @@ import type { JoinWindows } from './windows.ts'
 type Untyped = Stream<unknown, unknown>
 type Join = (left: unknown, right: unknown, key: unknown) => unknown
 
-/** Two streams, each kept for as long as the other may still have something that joins. */
+/** Joins two streams. Each side's records are stored for as long as a record of the other side may still join them. */
 export function joinStreams(
   left: Untyped,
   right: Untyped,
@@ -127,7 +127,7 @@ function outerStoreName(storeName: string | undefined, generated: string, both: 
   return `${generated.replace(/^KSTREAM-[A-Z]+-/, 'KSTREAM-OUTERSHARED-')}-store`
 }
 
-/** A store that its user chose keeps what the join needs, for as long as it needs it. */
+/** Refuses a store of the user's that keeps no duplicates, has another window size, or keeps rows for too short a time. */
 function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (StoreSupplier<'window'> | undefined)[]): void {
   for (const store of stores) {
     if (store === undefined) continue

@@ -10,7 +10,7 @@ import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 
 type Some<T> = NonNullable<T>
 
-/** A program over streams and tables; `build` gives the topology that runs. */
+/** Collects a program over streams and tables. `build` gives the topology that runs. */
 export class StreamsBuilder {
   readonly #graph = new StreamsGraph()
 

@@ -4,32 +4,32 @@ import { WaggleError } from '../waggle-error.ts'
 import { DraftGraph } from './draft-graph.ts'
 import { validName } from './valid-name.ts'
 
-/** A step of a program in the DSL, in the order in which it was written; `write` makes its nodes. */
+/** A step of a DSL program, in the order of the program. `write` adds its nodes to a topology. */
 export interface LogicalNode {
-  /** Of the node that the steps below it read from. */
+  /** Name of the node that later steps read from. */
   readonly output: string
-  /** Outputs that it reads from. */
+  /** Outputs that the step reads from. */
   readonly inputs: readonly string[]
-  /** A join that lets a record without a key out unmatched (KIP-962). */
+  /** A join that emits a record without a key as one without a match (KIP-962). */
   readonly relaxesNullKeys?: boolean
-  /** What it may do to a record on its way: a topic that brings keys together may move in front of what changes neither. */
+  /** Whether the step may change keys or values. A repartition topic may move in front of a step that changes neither. */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }
   readonly isMerge?: boolean
-  /** What it reads, where it is a source of a stream: two of the same topics are one. */
+  /** The topics of a stream's source. Two sources with the same topics become one. */
   readonly source?: { readonly topics: string | readonly string[] | RegExp; readonly offsetReset: unknown }
-  /** A topic in between that nobody asked for by itself. */
+  /** A repartition topic that an operator added by itself. The optimiser may merge it with others. */
   readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
-  /** A join of two streams, which needs one store less where both are the same (KIP-862). */
+  /** A join of two streams. It needs one store less if both are the same stream (KIP-862). */
   readonly isStreamJoin?: boolean
   write(topology: Topology, knowing: Knowing): void
 }
 
-/** What a step can only know when the whole program is there. */
+/** Facts about the whole program that a step needs when it writes its nodes. */
 export interface Knowing {
-  /** A join that relaxes null keys stands behind it. */
+  /** A join that relaxes null keys stands behind the step. */
   readonly wantsNullKeys: boolean
   readonly joinsItself: boolean
-  /** A table that is a topic's needs no changelog beside it. */
+  /** A source topic serves as its table's changelog. */
   readonly reusesSources: boolean
 }
 
@@ -38,7 +38,7 @@ export interface BuildOptions {
   optimization?: 'none' | 'all'
 }
 
-/** What one StreamsBuilder has collected. Names are counted up in the order of the calls, as Kafka Streams counts them. */
+/** The steps that one StreamsBuilder has collected. Generated names are numbered in the order of the calls, as in Kafka Streams. */
 export class StreamsGraph {
   readonly #nodes: LogicalNode[] = []
   #index = 0
@@ -47,13 +47,13 @@ export class StreamsGraph {
     return `${prefix}${this.#number()}`
   }
 
-  /** The user's name, or one made up. A number is used up either way, so that later names are the same with it and without. */
+  /** The user's name, or a generated one. Either way a number is used up, so that naming a step does not change later names. */
   nameOr(given: string | null | undefined, prefix: string): string {
     const made = this.newName(prefix)
     return given == null ? made : validName(given)
   }
 
-  /** One program is written with one StreamsBuilder. */
+  /** Refuses a stream or table of another StreamsBuilder. */
   refuseStranger(other: StreamsGraph): void {
     if (other === this) return
     throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
@@ -83,9 +83,9 @@ export class StreamsGraph {
         node.write(topology, { wantsNullKeys: wanting.has(node.output), joinsItself, reusesSources: optimization === 'all' }),
       )
     }
-    // Building once more gives the same names.
+    // A second build gives the same names.
     this.#index = before
-    // A step that takes time and has state before it is refused here, and not when it runs.
+    // Refuses an asynchronous step with state before it now, before the application starts.
     topology.subtopologies()
     return topology
   }

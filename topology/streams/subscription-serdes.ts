@@ -30,7 +30,7 @@ export function subscriptionSerde(primaryKey: AnySerde): Serde<Subscription> {
       const instruction = instructions[data[1] ?? -1]
       if ((first & 0x7f) > version || instruction === undefined) throw unreadable('subscription', first & 0x7f)
       const at = first & 0x80 ? 2 : 2 + hashBytes
-      // The first version did not say which partition asked.
+      // Version 0 has no partition at the end.
       const end = (first & 0x7f) === 0 ? data.length : data.length - 4
       return {
         hash: at === 2 ? null : data.subarray(2, at),
@@ -54,7 +54,7 @@ export function subscriptionResponseSerde(foreignValue: AnySerde): Serde<Subscri
       if ((first & 0x7f) !== 0) throw unreadable('answer to a subscription', first & 0x7f)
       const at = first & 0x80 ? 1 : 1 + hashBytes
       const value = data.length > at ? inner.deserialize(topic, data.subarray(at)) : null
-      // Where it goes is decided by whoever writes it.
+      // The sink's partitioner has used the partition already, so the bytes do not hold it.
       return { hash: at === 1 ? null : data.subarray(1, at), foreignValue: value, primaryPartition: -1 }
     },
   }))

@@ -3,25 +3,25 @@ import { type Header, noHeaders, type RecordMetadata } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** An update that waits: what the table had before the first of the updates that it stands for, and the newest. */
+/** A key's update that waits. Later updates of the key replace its new value. */
 export interface Suppressed {
-  /** By which it leaves. */
+  /** Time that decides when the update leaves, in epoch ms: the window's end, or the record's time. */
   readonly time: number
   readonly timestamp: number
-  /** Where the record was read that made the update. */
+  /** Place of the record that caused the update. */
   readonly metadata: RecordMetadata
   readonly change: Change<unknown>
-  /** What the table had when nothing waited for this key: what has gone on. */
+  /** The key's value before the first of the waiting updates, which is the value that was sent on last. */
   readonly prior: unknown
   readonly headers: readonly Header[]
 }
 
 /**
- * As Kafka Streams' buffer writes one (version 3):
+ * Kafka Streams' form of a buffered update (version 3):
  *
  *     timestamp i64 │ offset i64 │ topic │ partition i32 │ headers i32: key, value each │ prior │ old │ new │ time i64
  *
- * Text and bytes come after their length, i32: -1 for none; -2, for the old value, is the prior one again.
+ * Text and bytes come after their length, i32. Length -1 stands for null; -2, for the old value, stands for the prior value.
  */
 export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
   return composed([value], (inner) => ({
@@ -38,7 +38,7 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
         ...withLength(priorBytes),
         ...(oldBytes !== null && same(priorBytes, oldBytes) ? [int(again)] : withLength(oldBytes)),
         ...withLength(bytesOf(change.newValue)),
-        // An unlimited window's end, which is Java's longest long.
+        // Java writes the end of an unlimited window as its largest long.
         long(time === Number.MAX_SAFE_INTEGER ? longest : time),
       ])
     },
@@ -65,10 +65,10 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
   }))
 }
 
-/** Says in which version a buffer's changelog is written. */
+/** The version of the form above, as a header of each changelog record. */
 export const suppressedHeaders: readonly Header[] = [{ key: 'v', value: Buffer.of(3) }]
 
-/** What Kafka Streams counts a buffered update with, beside which a bound in bytes is held. */
+/** Size of a buffered update in bytes as Kafka Streams counts it, so that a bound in bytes means the same. */
 export function suppressedBytes(
   value: Serde<unknown>,
   topic: string,
@@ -84,7 +84,7 @@ export function suppressedBytes(
   return bytes + (bytesOf(change.newValue)?.length ?? 0)
 }
 
-/** Time, timestamp, offset and partition. */
+/** Bytes of time, timestamp, offset and partition. */
 const fixedBytes = 28
 const again = -2
 const longest = 2n ** 63n - 1n

@@ -4,7 +4,10 @@ import type { Named } from './options.ts'
 
 type Full = 'emitEarly' | 'shutDown'
 
-/** Java's Suppressed.BufferConfig. Full, it emits its oldest record, or stops the application with WAGGLE_BUFFER_FULL. */
+/**
+ * Bounds of a suppress buffer (Java's Suppressed.BufferConfig). A full buffer emits its oldest record, or stops the application with
+ * WAGGLE_BUFFER_FULL.
+ */
 export class BufferConfig<out When extends Full = Full> {
   readonly maxRecords: number
   readonly maxBytes: number
@@ -18,7 +21,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Holds back as much as there is. The application stops by itself only where memory ends.
+   * Holds back any number of updates. The application stops only when the memory of its machine ends.
    *
    * @example
    * ```ts
@@ -104,9 +107,9 @@ export class BufferConfig<out When extends Full = Full> {
   }
 }
 
-/** Which of a table's updates go on. KIP-328. */
+/** Chooses the updates of a table that go on (KIP-328). */
 export class Suppressed<in K> {
-  /** Null: until the window closes. */
+  /** Time that an update is held back, in ms. Null: until its window closes. */
   readonly timeLimitMs: number | null
   readonly maxRecords: number
   readonly maxBytes: number

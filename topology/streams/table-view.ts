@@ -1,8 +1,8 @@
-/** How to look a key up in a table that may not be kept itself: from the stores below it, computed on the way. */
+/** The way to look up a row of a table. A table that is not stored is computed from the stores of the tables that it is made of. */
 export type TableView =
   | { readonly kind: 'store'; readonly store: string; readonly of: 'keyValue' | 'versioned' | 'window' | 'session' }
   | { readonly kind: 'map'; readonly table: TableView; readonly compute: (key: unknown, value: unknown) => unknown }
-  /** What has gone on of a table whose updates wait in `store`. */
+  /** The updates of a table that have left the buffer in `store`. */
   | { readonly kind: 'suppressed'; readonly store: string; readonly table: TableView }
   | {
       readonly kind: 'join'
@@ -13,12 +13,12 @@ export type TableView =
       readonly join: (key: unknown, left: unknown, right: unknown) => unknown
     }
 
-/** Whether it can say what a key had at a time. */
+/** Whether the view can give a key's value at a given time. */
 export function isVersioned(view: TableView): boolean {
   return view.kind === 'map' ? isVersioned(view.table) : view.kind === 'store' && view.of === 'versioned'
 }
 
-/** The stores that a node must be given to look through this view. */
+/** The stores that a node needs to look rows up through this view. */
 export function storesOf(view: TableView): readonly string[] {
   switch (view.kind) {
     case 'store':

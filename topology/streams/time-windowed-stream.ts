@@ -28,7 +28,7 @@ export interface TimeWindowedKStream<K, V> {
    */
   count(materialized?: Materialized<K, number, 'window'>, named?: Named): KTable<Windowed<K>, number>
   /**
-   * Makes one value of the values of a key in each window. The first is taken as it is.
+   * Makes one value of the values of a key in each window. The first value is taken as it is.
    *
    * @example
    * ```ts
@@ -38,7 +38,7 @@ export interface TimeWindowedKStream<K, V> {
    *   .reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages', { keySerde: text, valueSerde: text }))
    * ```
    *
-   * @remarks A record in several windows (hopping, sliding) is put into each of them. Windows that hop by little cost as much as they are many.
+   * @remarks A record in several windows (hopping, sliding) is added to each of them. The cost of a record grows with their number.
    */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'window'>, named?: Named): KTable<Windowed<K>, V>
   /**
@@ -62,7 +62,7 @@ export interface TimeWindowedKStream<K, V> {
     named?: Named,
   ): KTable<Windowed<K>, A>
   /**
-   * Chooses when results go on: at each update, which is usual, or once, when the window is closed (KIP-825).
+   * Chooses when results go on: at each update, which is the default, or once, when the window is closed (KIP-825).
    *
    * @example
    * ```ts
@@ -73,8 +73,8 @@ export interface TimeWindowedKStream<K, V> {
    *   .count(Materialized.as('closed-minutes', { keySerde: text }))
    * ```
    *
-   * @remarks It is for what is made after it. A window is closed when a record comes whose time is past its end and the grace. Unlimited
-   * windows never close: WAGGLE_INVALID_WINDOW. What has run out of the store by then is never given: let `retentionMs` of the `Materialized`
+   * @remarks It counts for aggregations that are made after it. A window is closed when a record comes whose time is past its end and the grace.
+   * Unlimited windows never close: WAGGLE_INVALID_WINDOW. A result that has left the store by then is lost: let `retentionMs` of the `Materialized`
    * be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
@@ -119,7 +119,7 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
 
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation): KTable<Windowed<K>, A> {
     const windows = this.#windows
-    // As in Kafka Streams: a strategy that is set later is for what is made later.
+    // The aggregation keeps the strategy of now: one that is set later counts for later aggregations, as in Kafka Streams.
     const emitOnClose = this.#emitOnClose
     const oldValues = { sent: false }
     const operator: StreamsOperator =

@@ -7,7 +7,7 @@ export interface DefaultSerdes {
   readonly value: AnySerde | null
 }
 
-/** Stands for a serde that was not given, or that is made of one: the application's defaults take its place when it starts. */
+/** Takes the place of a serde that was not given, or of one that is made of such a serde. The application's defaults replace it when it starts. */
 class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
@@ -24,7 +24,7 @@ class UnsetSerde {
   }
 }
 
-/** WAGGLE_SERDE_MISSING where it was not given and there is no default. */
+/** The serde itself, or the default in its place. Throws WAGGLE_SERDE_MISSING where a default is needed and there is none. */
 export function resolved(serde: AnySerde, defaults: DefaultSerdes): AnySerde {
   return serde instanceof UnsetSerde ? serde.resolve(defaults) : serde
 }
@@ -41,7 +41,7 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
   }) as AnySerde
 }
 
-/** A serde made of others, whether they were given already or not. */
+/** A serde made of others. If one of them is unset, so is the result until the application starts. */
 export function composed<T>(inners: readonly AnySerde[], make: (...inners: readonly Serde<unknown>[]) => Serde<T>): Serde<T> {
   const made = (list: readonly AnySerde[]) => serdeOf(list as readonly unknown[] as readonly Serde<unknown>[], make)
   if (!inners.some((inner) => inner instanceof UnsetSerde)) return made(inners)

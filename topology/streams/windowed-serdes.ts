@@ -2,7 +2,7 @@ import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** `key │ window start i64 BE`, as Kafka Streams writes a time window's key; the size is not in it. */
+/** `key │ window start i64 BE`, as Kafka Streams writes a time window's key. The window's size is not written. */
 export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<Windowed<unknown>> {
   return composed([inner], (key) => ({
     serialize: (topic, windowed, headers) => withLongs(key.serialize(topic, windowed.key, headers), [windowed.window.start]),

@@ -94,7 +94,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
   }
 
   /**
-   * One window a key that begins at the epoch and never ends.
+   * Gives each key one window that begins at the epoch and never ends.
    *
    * @example
    * ```ts
@@ -133,7 +133,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
   }
 }
 
-/** A window for each distinct set of records that lie at most the time difference apart. KIP-450. */
+/** A window for each distinct set of records that lie at most the time difference apart (KIP-450). */
 export class SlidingWindows extends Typed<'sliding'> {
   readonly kind = 'sliding'
   readonly timeDifferenceMs: number
@@ -156,7 +156,7 @@ export class SlidingWindows extends Typed<'sliding'> {
    *   .count(Materialized.as('within-a-minute', { keySerde: text }))
    * ```
    *
-   * @remarks A record makes up to two windows and updates all those that it falls into: dense keys cost more than with hopping windows.
+   * @remarks A record makes up to two windows and updates all windows that contain it: dense keys cost more than with hopping windows.
    */
   static ofTimeDifferenceAndGrace(timeDifferenceMs: number, graceMs: number): SlidingWindows {
     return new SlidingWindows(timeDifferenceMs, graceMs)
@@ -178,7 +178,7 @@ export class SlidingWindows extends Typed<'sliding'> {
   }
 }
 
-/** Records of a key with less than the gap between them. KIP-94. */
+/** Windows over records of a key that have less than the gap between them (KIP-94). */
 export class SessionWindows extends Typed<'session'> {
   readonly kind = 'session'
   readonly gapMs: number
@@ -224,7 +224,7 @@ export class SessionWindows extends Typed<'session'> {
   }
 }
 
-/** How far apart two records may lie that join: the other one at most `beforeMs` earlier and `afterMs` later. */
+/** The time that two records of a join may lie apart: the other record is at most `beforeMs` older and `afterMs` newer. */
 export class JoinWindows extends Typed<'join'> {
   readonly kind = 'join'
   readonly beforeMs: number
@@ -241,7 +241,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Two records join whose times are at most so many milliseconds apart. Late records are taken until the grace is over.
+   * Joins two records whose times are at most so many milliseconds apart. Late records are taken until the grace is over.
    *
    * @example
    * ```ts
@@ -262,7 +262,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Two records join whose times are at most so many milliseconds apart. No late record is taken.
+   * Joins two records whose times are at most so many milliseconds apart. No late record is taken.
    *
    * @example
    * ```ts
@@ -281,7 +281,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Sets how much earlier than this side's record the other one may be, in milliseconds; negative: it must be later.
+   * Sets how much older than this side's record the other one may be, in milliseconds. A negative number: the other one must be newer.
    *
    * @example
    * ```ts
@@ -294,7 +294,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Sets how much later than this side's record the other one may be, in milliseconds; negative: it must be earlier.
+   * Sets how much newer than this side's record the other one may be, in milliseconds. A negative number: the other one must be older.
    *
    * @example
    * ```ts
@@ -311,7 +311,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 }
 
-/** When a window's result goes on: at each update, or once, when the window has closed. KIP-825. */
+/** Chooses when a window's result goes on: at each update, or once, when the window has closed (KIP-825). */
 export class EmitStrategy extends Typed<'emit'> {
   readonly onClose: boolean
 
@@ -321,7 +321,7 @@ export class EmitStrategy extends Typed<'emit'> {
   }
 
   /**
-   * Each update of a window goes on. That is the usual strategy.
+   * Sends each update of a window on. This is the default.
    *
    * @example
    * ```ts
@@ -337,7 +337,7 @@ export class EmitStrategy extends Typed<'emit'> {
   }
 
   /**
-   * A window's result goes on once, when the window is closed (KIP-825).
+   * Sends a window's result on once, when the window is closed (KIP-825).
    *
    * @example
    * ```ts

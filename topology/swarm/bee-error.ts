@@ -1,13 +1,13 @@
 import { clipped, WaggleError } from '../waggle-error.ts'
 import type { BeeError, ErrorPayload } from './payload.ts'
 
-/** What a failure at a bee is to the caller: whose fault it is decides the status. */
+/** The caller's view of a failure at a bee. The status depends on whose fault it is. */
 export function beeError(error: WaggleError, bee: string): ErrorPayload {
   const { status, title } = kinds.get(error.code) ?? { status: 502, title: 'A bee failed' }
   return { kind: 'error', error: { code: error.code, status, title, detail: clipped(error.message), bee } }
 }
 
-/** Refusals and deadlines are outcomes; anything else is a failure that somebody should look at. */
+/** Refusals and missed deadlines are normal outcomes. Anything else is a failure for the operator of the swarm. */
 export function isFailure(error: BeeError): boolean {
   return error.status !== 422 && error.status !== 504
 }

@@ -18,10 +18,10 @@ export interface BeeStepOptions {
   readonly deadLetters: string
 }
 
-/** A bee that takes time, as an asynchronous node: errors pass it by, the late are turned away, and what it gives goes on. */
+/** An asynchronous node that calls a bee. Error records pass without a call, requests past their deadline become errors, and results go on. */
 export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
-  // Two calls: the next batch is packed while the last one runs. Without batches, as many as a module or a process may overlap.
+  // With batches two calls are enough: the next batch is packed while the last one runs. Without them, eight calls a replica overlap.
   const concurrency = (batch === null ? 8 : 2) * bee.replicas
   return {
     open: () => host.open(bee),
@@ -57,13 +57,13 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
   }
 }
 
-/** Epoch milliseconds; null where the header is none. */
+/** The deadline in epoch milliseconds; null where the header is absent or malformed. */
 export function deadlineOf(headers: readonly Header[]): number | null {
   const text = headerText(headers, deadlineHeader)
   return text !== null && /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : null
 }
 
-/** The input's record with another value: what belongs to the request stays, what was said of the old value goes. */
+/** The input's record with another value. Headers of the request stay; headers of the old value are replaced. */
 export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {
   const headers = input.headers.filter(({ key }) => !ofOneValue.has(key))
   headers.push(...payloadHeaders(value))
@@ -80,8 +80,8 @@ export function outputRecord<K>(input: Record<K, Payload>, value: Payload, repor
 export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
-/** Headers that say what a record's value is and how it was made. */
+/** Headers that describe a record's value and how it was made. They do not go on with another value. */
 export const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
 
-/** A sink retries until its database is back: the log is where its input waits. */
+/** A sink retries until its database is back: its input waits in the log. */
 const foreverMs = 2 ** 31 - 1

@@ -1,14 +1,14 @@
 import type { TSchema } from 'typebox'
 
 /**
- * What the planner needs to know of a bee type; how it works stays with the bees.
- *  - `gateway`: an entrance; has no input. It reads the topic of its spec, else that of the gateway that its spec names
- *  - `batch`: no step of its own but a policy at the head of every sub-topology that reads it
+ * The planner's view of a bee type; how the bee works stays with the bees.
+ *  - `gateway`: an entrance without input. It reads the topic of its spec, else that of the gateway that its spec names
+ *  - `batch`: no step, but a policy at the head of every sub-topology that reads it
  *  - `call`: takes time (a model, a process, a module, a query)
  *  - `value`: computes its output from its input at once (an ensemble)
  *  - `respond`: answers the caller
- *  - `sink`: takes time and gives nothing on (a database)
- *  - `output`: writes to the topic of its spec and gives nothing on
+ *  - `sink`: takes time and has no output (a database)
+ *  - `output`: writes to the topic of its spec and has no other output
  */
 export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'respond' | 'sink' | 'output'
 
@@ -21,10 +21,10 @@ export interface BeeTypeInfo {
   readonly role: BeeRole
   /** One sentence for reference pages. */
   readonly summary: string
-  /** What becomes of a request on a crash, a replay, a duplicate. */
+  /** The guarantee for a request after a crash, a replay or a duplicate. */
   readonly delivery: string
   readonly spec: TSchema
-  /** What it takes and gives, where that is known of the type alone. */
+  /** The type of the input and the output, where the bee type alone decides it; else null. */
   readonly input: PayloadType | null
   readonly output: PayloadType | null
   readonly examples: readonly unknown[]
@@ -33,6 +33,6 @@ export interface BeeTypeInfo {
 /** The bee types that a swarm may name. */
 export interface BeeCatalog {
   readonly types: readonly BeeTypeInfo[]
-  /** By type or alias. */
+  /** Finds a bee type by its name or an alias. */
   find(type: string): BeeTypeInfo | null
 }

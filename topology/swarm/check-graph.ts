@@ -6,7 +6,7 @@ import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'
 import { misfit } from './payload-fit.ts'
 
-/** How the bees feed each other: inputs that are not there, cycles, bees that nothing reaches, roles that do not fit. */
+/** Checks how the bees feed each other: unknown inputs, cycles, bees that no gateway reaches, roles that do not fit. */
 export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], catalog: BeeCatalog, mistakes: WaggleError[]): void {
   const nodes = bees.map((bee, index) => ({
     index,
@@ -35,7 +35,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
         seen.add(from)
         const source = byName.get(from)
         if (source === undefined) {
-          // To compare every unknown name with every bee would take minutes in a file that is wrong throughout.
+          // A file may be wrong throughout, and comparing every unknown name with every bee would then take minutes.
           const hint = mistakes.length < maxHinted ? didYouMean(from, byName.keys()) : ''
           add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${enumerated(byName.keys(), byName.size)}.` : hint)
         } else {
@@ -70,7 +70,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   }
 }
 
-/** A setting whose schema says `keysAre: 'inputs'` is by the bees that this one reads. */
+/** Checks settings whose schema says `keysAre: 'inputs'`: each of their keys must be a bee that this one reads. */
 function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonly string[], found: (key: string, setting: string) => void): void {
   const { properties = {} } = (type?.spec ?? {}) as { properties?: { readonly [key: string]: { readonly keysAre?: unknown } } }
   for (const [key, { keysAre }] of Object.entries(properties)) {
@@ -82,10 +82,10 @@ function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonl
 
 type Add = (path: Path, message: string, next: string, options?: { readonly key: boolean }) => void
 
-/** Mistakes that a near name is looked for. */
+/** Mistakes for which a near name is searched. */
 const maxHinted = 100
 
-/** A batch gives on what it gathers: the bee behind it is what its readers are fed by. */
+/** A batch passes its input on, so the feeder of its readers is the bee in front of it. */
 class Feeders {
   readonly #byName: ReadonlyMap<string, GraphBee>
   readonly #known = new Map<GraphBee, GraphBee | null>()
@@ -128,7 +128,7 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
   const names = new Map<string, string>()
   for (const { index, name, role, bee } of nodes) {
     if (role !== 'gateway') continue
-    // A gateway without a name of its own goes by its bee's.
+    // A gateway's default name is that of its bee.
     const given = (bee.spec as { name?: unknown } | null | undefined)?.name
     const gateway = typeof given === 'string' ? given : name
     const other = names.get(gateway)
@@ -144,13 +144,13 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
     add(['bees'], 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.', { key: true })
 }
 
-/** Every bee that lies on a cycle. A bee is visited once, and with a stack of its own: a chain may be longer than the call stack is deep. */
+/** Finds every bee on a cycle. It visits a bee once and uses its own stack, since a chain of bees may be longer than the call stack is deep. */
 function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: Add): ReadonlySet<string> {
   const cyclic = new Set<string>()
   const done = new Set<GraphBee>()
   for (const root of nodes) {
     if (done.has(root)) continue
-    /** The bees from the root to where the walk is, and where in each one's inputs it is. */
+    /** The bees from the root to the current one, each with the position of its next input. */
     const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
     const places = new Map([[root, 0]])
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
@@ -178,7 +178,7 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
   return cyclic
 }
 
-/** Two rings that share a bee are told as one mistake: to mend the first shows the other. */
+/** Adds one mistake a cycle. Two cycles that share a bee are one mistake: mending the first shows the second. */
 function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void {
   if (ring.every(({ name }) => !cyclic.has(name))) {
     const first = ring.reduce((least, node) => (node.index < least.index ? node : least))
@@ -191,7 +191,7 @@ function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void
 
 const maxRing = 20
 
-/** A bee whose input is missing or unknown has its own mistake and counts as reached. */
+/** The bees that a gateway reaches. A bee with a missing or unknown input has its own mistake and counts as reached. */
 function reachedFrom(nodes: readonly GraphBee[]): ReadonlySet<string> {
   const known = new Set(nodes.map(({ name }) => name))
   const readers = new Map<string, string[]>()
@@ -204,7 +204,7 @@ function reachedFrom(nodes: readonly GraphBee[]): ReadonlySet<string> {
   }
   const roots = nodes.filter(({ role, input }) => role === 'gateway' || input === null || input.bees.some((from) => !known.has(from)))
   const reached = new Set(roots.map(({ name }) => name))
-  // A set gives what is added while it is walked.
+  // Iteration over a set includes the entries that are added meanwhile.
   for (const name of reached) for (const reader of readers.get(name) ?? []) reached.add(reader)
   return reached
 }

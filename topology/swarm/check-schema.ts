@@ -4,7 +4,7 @@ import type { WaggleError } from '../waggle-error.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
 
-/** Holds values of a file against JSON Schemas and says what is wrong in words, at the place where it stands. */
+/** Checks values of a file against JSON Schemas, and describes each mistake in words, at its place in the file. */
 export class SchemaChecker {
   readonly #document: SwarmDocument
   readonly #mistakes: WaggleError[]
@@ -14,7 +14,7 @@ export class SchemaChecker {
     this.#mistakes = mistakes
   }
 
-  /** `at` is where in the file the value stands. */
+  /** Checks one value. `at` is the value's place in the file. False where it has a mistake. */
   check(schema: TSchema, value: unknown, at: Path): boolean {
     const validate = validatorOf(schema)
     if (this.#mistakes.length >= enoughMistakes) return false
@@ -71,7 +71,7 @@ export class SchemaChecker {
 
 const validators = new WeakMap<TSchema, ValidateFunction>()
 
-/** To compile a schema takes a few milliseconds, and a file's bees share a few. */
+/** Compiling a schema takes a few milliseconds, and the bees of a file share a few schemas. */
 function validatorOf(schema: TSchema): ValidateFunction {
   const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
   validators.set(schema, validate)
@@ -94,6 +94,6 @@ function article(type: unknown): string {
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value !== null && typeof value === 'object') return 'a map'
-  // JSON has no word for a number that is none, or that is infinite.
+  // JSON has no form for NaN and infinite numbers.
   return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing')
 }

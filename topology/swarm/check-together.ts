@@ -2,7 +2,7 @@ import type { WaggleError } from '../waggle-error.ts'
 import type { CheckedSwarm } from './checked-swarm.ts'
 import { invalidSwarm, mistakeAt } from './document.ts'
 
-/** What is right in each file and wrong in one process: two swarms of one name, two gateways of one name. WAGGLE_INVALID_SWARM for the later file. */
+/** Checks the swarms of one process against each other. Two swarms or two gateways with one name throw WAGGLE_INVALID_SWARM for the later file. */
 export function checkTogether(swarms: readonly CheckedSwarm[]): void {
   const names = new Map<string, string>()
   const gateways = new Map<string, string>()

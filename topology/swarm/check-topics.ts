@@ -3,7 +3,7 @@ import type { WaggleError } from '../waggle-error.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 import { mistakeAt } from './document.ts'
 
-/** Topics that a swarm names must not be topics that Waggle keeps: those of this swarm, or of another one. */
+/** The topics in a swarm's file that are internal topics of this swarm or another one. A file must not name them. */
 export function topicMistakes(swarm: CheckedSwarm): readonly WaggleError[] {
   const read = new Map(swarm.bees.flatMap((bee) => (bee.type.role === 'gateway' ? namedTopics(bee).map((topic) => [topic, bee] as const) : [])))
   return swarm.bees.flatMap((bee, index) =>
@@ -28,7 +28,7 @@ function wrongOutput(topic: string, swarm: CheckedSwarm, read: ReadonlyMap<strin
   const reader = read.get(topic)
   if (reader !== undefined) return [`${reader.name} reads ${topic}: each request would come in again and again`, 'Write to another topic.']
   if (isOf(topic, swarm)) return [`${topic} is a topic of this swarm itself`, 'Write to a topic of your own, whose name does not begin with waggle.']
-  // Another swarm's gateway is a way in, for all who may write to it.
+  // The gateway of another swarm is an entrance for everybody who may write to its topic, so it is allowed.
   if (topic.startsWith('waggle.') && !topic.startsWith(gatewayTopic('')))
     return [
       `${topic} is a topic that a swarm keeps for itself`,
@@ -50,7 +50,7 @@ function isOf(topic: string, { name, bees }: CheckedSwarm): boolean {
   )
 }
 
-/** Changelogs, repartition topics and answers of any swarm. */
+/** Whether a topic is a changelog, a repartition topic or an answers topic of any swarm. */
 function isInternal(topic: string): boolean {
   return /^waggle\.[a-z0-9-]+-(changelog|repartition|answers)$/.test(topic)
 }

@@ -9,7 +9,7 @@ import { didYouMean } from './nearest-name.ts'
 import { secretMistakes } from './secrets.ts'
 import { swarmSchema } from './swarm-schema.ts'
 
-/** Every mistake of the file at once, each with its place and the nearest right name: WAGGLE_INVALID_SWARM. */
+/** Checks a whole swarm file. WAGGLE_INVALID_SWARM lists every mistake with its place and the nearest right name. */
 export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): CheckedSwarm {
   const mistakes: WaggleError[] = [...secretMistakes(document)]
   const schemas = new SchemaChecker(document, mistakes)
@@ -43,7 +43,7 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
   return swarm
 }
 
-/** As it stands in the file: anything may be missing or of another type. */
+/** A bee as it stands in the file: any field may be missing or of another type. */
 export interface RawBee {
   readonly name?: unknown
   readonly type?: unknown
@@ -118,7 +118,7 @@ function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleErro
   }
 }
 
-/** What makes a topic's name too, and fits in it. */
+/** A bee's name is part of a topic's name, so it has to fit there. */
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/
 
 function unique(mistakes: readonly WaggleError[]): readonly WaggleError[] {

@@ -1,11 +1,11 @@
 import type { BeeTypeInfo } from './bee-type.ts'
 import type { SwarmDocument } from './document.ts'
 
-/** A swarm whose file holds no mistake: what the planner may trust. */
+/** A swarm whose file holds no mistake. The planner relies on it. */
 export interface CheckedSwarm {
   readonly name: string
   readonly document: SwarmDocument
-  /** In the file's order. */
+  /** The bees in the file's order. */
   readonly bees: readonly SwarmBee[]
 }
 

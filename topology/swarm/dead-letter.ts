@@ -2,7 +2,7 @@ import { type Header, type Record, type RecordMetadata, textHeader } from '../re
 import { clipped, type WaggleError } from '../waggle-error.ts'
 import type { Payload } from './payload.ts'
 
-/** The input as it was, with its cause: what one needs to look into it and to send it again. */
+/** The input record with the cause of its failure as headers, so that it can be examined and sent again. */
 export function deadLetter(
   input: Record<string, Payload>,
   cause: WaggleError,

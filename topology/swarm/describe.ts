@@ -2,7 +2,7 @@ import type { SubtopologyPlan, SwarmPlan } from './plan.ts'
 
 export type PlanFormat = 'text' | 'json' | 'mermaid'
 
-/** A plan for a person, a program or a page. */
+/** Describes a plan as text for people, as JSON for programs, or as a diagram for a page. */
 export function describePlan(plan: SwarmPlan, format: PlanFormat): string {
   switch (format) {
     case 'text':

@@ -16,7 +16,7 @@ import { WaggleError } from '../waggle-error.ts'
 
 export type Path = readonly (string | number)[]
 
-/** A swarm file as plain values, with the place of each: what the checks read and point at. */
+/** A swarm file as plain values, with the place of each value in the file. Checks read the values and report the places. */
 export class SwarmDocument {
   readonly file: string
   readonly value: unknown
@@ -31,7 +31,7 @@ export class SwarmDocument {
     this.#lines = lines
   }
 
-  /** As `parse`, of the bytes of a file: bytes that are not UTF-8 are a mistake at their place. */
+  /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake at their place. */
   static read(bytes: Uint8Array, file: string): SwarmDocument {
     if (bytes.length > maxSwarmBytes) throw tooLarge(file)
     try {
@@ -42,7 +42,7 @@ export class SwarmDocument {
     }
   }
 
-  /** Everything that makes the text unreadable is thrown at once: WAGGLE_INVALID_SWARM. */
+  /** Parses a text. WAGGLE_INVALID_SWARM lists everything that makes it unreadable. */
   static parse(text: string, file: string): SwarmDocument {
     if (Buffer.byteLength(text) > maxSwarmBytes) throw tooLarge(file)
     const lines = new LineCounter()
@@ -55,7 +55,7 @@ export class SwarmDocument {
     if (document === undefined || (document.contents === null && document.errors.length === 0))
       throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
     const mistakes = list.flatMap((one) =>
-      // A tag that YAML does not know is told below, with every other one.
+      // A tag that YAML does not know is reported below with the other tags.
       [...one.errors, ...one.warnings]
         .filter(({ code, message }) => code !== 'TAG_RESOLVE_FAILED' && !stackIsFull.test(message))
         .slice(0, enoughMistakes)
@@ -79,7 +79,7 @@ export class SwarmDocument {
     return new SwarmDocument(file, document.contents, value, lines)
   }
 
-  /** `file:line:col` of the value at `path`, or of its key; of the nearest thing above it where it is not written. */
+  /** `file:line:col` of the value at `path`, or of its key. Where the file does not have the value, the place of the nearest value above it. */
   place(path: Path, options: { readonly key?: boolean } = {}): string {
     let node: Node | null = this.#root
     let offset = node?.range?.[0] ?? 0
@@ -101,7 +101,7 @@ export class SwarmDocument {
     return `${this.file}:${line || 1}:${col || 1}`
   }
 
-  /** By key; made once a map, as thousands of mistakes may be in one. */
+  /** The pairs of a map by key, kept for each map, since one map may have thousands of mistakes. */
   #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
     const known = this.#pairs.get(map)
     if (known !== undefined) return known
@@ -111,12 +111,12 @@ export class SwarmDocument {
   }
 }
 
-/** The texts may quote a file: they are cut where they are long, and control characters are written as escapes. */
+/** Makes a mistake. Its texts may quote a file, so long ones are cut and control characters are escaped. */
 export function mistakeAt(place: string, message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_SWARM_MISTAKE', { message: quotable(message), next: quotable(next), place })
 }
 
-/** The mistakes of a file as one error, in the order of their places; of more than a hundred the first ones, and how many there are. */
+/** One error for all mistakes of a file, in the order of their places. It lists the first hundred and the number of all. */
 export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): WaggleError {
   const sorted = mistakes
     .map((mistake) => ({ mistake, place: lineAndColumn(mistake.place ?? '') }))
@@ -134,19 +134,19 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
   })
 }
 
-/** A swarm file, or waggle.yaml, holds no more. */
+/** Size limit of a swarm file and of waggle.yaml. */
 export const maxSwarmBytes = 1024 * 1024
 const maxAliases = 100
 const maxDepth = 64
-/** A check that has found so many looks for no more: a file may be wrong throughout. */
+/** A check stops after so many mistakes: a file may be wrong throughout. */
 export const enoughMistakes = 1000
-/** Mistakes that are told; and characters of each text that may quote a file. */
+/** Mistakes that an error lists, and characters of each text that may quote a file. */
 const maxMistakes = 100
 const maxTextLength = 500
-/** The parser's own word for a file that is nested too deeply for it. */
+/** The YAML parser's own error for a file that is nested too deeply. */
 const stackIsFull = /call stack size|Stack overflow/
 const control = /\p{Cc}/gu
-/** The tags that YAML's own values have, which nobody writes. */
+/** The tags of YAML's own values, which are implied. */
 const plainTags = new Set([
   'tag:yaml.org,2002:map',
   'tag:yaml.org,2002:seq',
@@ -161,7 +161,7 @@ function tooLarge(file: string): WaggleError {
   return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxSwarmBytes} bytes`, 'Split the swarm, or move data out of it.')])
 }
 
-/** A decoder puts a replacement character in the place of each byte that is not UTF-8. */
+/** The place of the first byte that is not UTF-8. A decoder puts a replacement character there. */
 function firstOddByte(bytes: Uint8Array, file: string): string {
   const lines = new TextDecoder('utf-8').decode(bytes).split('\n')
   const line = lines.findIndex((text) => text.includes(replacement))
@@ -186,11 +186,11 @@ function quotable(text: string): string {
 
 function parsedDocuments(text: string, file: string, lineCounter: LineCounter): readonly Document.Parsed[] {
   try {
-    // Keys that are there twice are found below: yaml compares each with each.
+    // `yaml` finds duplicate keys by comparing each key with each, so they are searched below.
     const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
     return 'empty' in documents ? [] : documents
   } catch (thrown) {
-    // The parser calls itself for each level, until the stack is full.
+    // The parser recurses for each level until the stack is full.
     if (thrown instanceof RangeError) throw tooDeep(`${file}:1:1`, file)
     throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file cannot be parsed (${String(thrown)})`, 'Correct the YAML.')])
   }
@@ -200,7 +200,7 @@ function tooDeep(place: string, file: string): WaggleError {
   return invalidSwarm(file, [mistakeAt(place, `values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')])
 }
 
-/** Walked without recursion, as the file may be nested as deeply as it is long. */
+/** Finds mistakes without recursion, since the file may be nested as deeply as it is long. */
 function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
   const aliases: Alias[] = []
@@ -238,7 +238,7 @@ function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => st
   return mistakes
 }
 
-/** To resolve an alias, yaml looks through the whole document: a file of nothing else would take minutes. */
+/** The mistakes of aliases. Their number is limited: `yaml` searches the whole document for each, so a file full of aliases would take minutes. */
 function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], placeOf: (offset: number) => string): readonly WaggleError[] {
   const offsetOf = (alias: Alias) => alias.range?.[0] ?? 0
   if (aliases.length > maxAliases) {
@@ -252,7 +252,7 @@ function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], pla
   })
 }
 
-/** No operating system takes a NUL in a path, a command or its environment, and half a surrogate pair has no bytes. */
+/** Operating systems refuse NUL in a path, a command or an environment, and half a surrogate pair has no bytes. */
 function wrongCharacter(text: string): string | null {
   if (text.includes('\0')) return 'the character NUL'
   return text.isWellFormed() ? null : 'half a surrogate pair'
@@ -264,7 +264,7 @@ function depthOf(value: unknown): number {
   const waiting: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 1 }]
   for (let next = waiting.pop(); next !== undefined && deepest <= maxDepth; next = waiting.pop()) {
     const { value, depth } = next
-    // What an anchor names is looked into again only where it lies deeper.
+    // A value that an anchor names is entered again only where it lies deeper than before.
     if (value === null || typeof value !== 'object' || (depths.get(value) ?? 0) >= depth) continue
     depths.set(value, depth)
     deepest = Math.max(deepest, depth)

@@ -1,4 +1,4 @@
-/** Names for a sentence: the first ones, and how many more there are, so that ten thousand bees don't each name all others. */
+/** Lists the first names and the number of the rest, so that an error about ten thousand bees stays short. */
 export function enumerated(names: Iterable<string>, count: number): string {
   const shown: string[] = []
   for (const name of names) {

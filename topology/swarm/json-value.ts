@@ -1,40 +1,46 @@
 import { WaggleError } from '../waggle-error.ts'
 
-/** How much one JSON value may hold. Past a bound it is an error of its request, because recursion and memory are bounded too. */
+/** Limits of one JSON value. They keep recursion and memory bounded. A value past a limit is an error of its request. */
 export interface JsonBounds {
-  /** Objects and lists inside each other. */
+  /** Levels of objects and lists inside each other. */
   readonly maxDepth: number
-  /** Members of objects and items of lists, all together. */
+  /** Members of objects and items of lists, together. */
   readonly maxValues: number
-  /** Members of objects, all together: each name costs an engine some ten times what an item of a list costs. */
+  /** Members of objects. A member costs V8 some ten times as much as an item of a list. */
   readonly maxMembers: number
-  /** Characters of strings and names, all together. */
+  /** Characters of strings and names, together. */
   readonly maxCharacters: number
 }
 
-/** What a bee gives is no longer than what a gateway takes (`WAGGLE_MAX_BODY_BYTES`, 32 MiB): topics on Kafka are made for that. */
+/** Size limit of a bee's output, in bytes: that of a gateway's input (`WAGGLE_MAX_BODY_BYTES`, 32 MiB), for which topics on Kafka are made. */
 export const maxOutputBytes = 32 * 1024 * 1024
 
-/** A value inside a swarm: bees may wrap what a caller sent. `JSON.stringify` overflows the stack at some 5,000 levels. */
+/**
+ * Limits of a value inside a swarm. They are wider than a caller's, since bees may wrap the caller's value. `JSON.stringify` overflows the stack at
+ * some
+ * 5,000 levels.
+ */
 export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxMembers: 200_000, maxCharacters: maxOutputBytes }
 
-/** A value from a caller. */
+/** Limits of a value from a caller. */
 export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128, maxMembers: 100_000 }
 
 /**
- * The JSON value of a request's body or of a record at a gateway. UTF-8; a byte order mark is skipped. Throws WAGGLE_BAD_JSON where the bytes are no JSON, hold
- * more than `edgeBounds`, or hold a number that a double cannot carry: beyond its range, or written as an integer outside ±(2^53 - 1) (RFC 7493, 2.2).
+ * Parses the body of a request or the record of a gateway as JSON in UTF-8. A byte order mark is skipped. Throws WAGGLE_BAD_JSON for bytes that are
+ * not
+ * JSON, for a value past `edgeBounds`, and for a number that a double cannot carry: one beyond its range, or an integer outside ±(2^53 - 1)
+ * (RFC 7493, 2.2).
  */
 export function edgeJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes)
-  // A member takes five bytes at least and an item two, so a short text needs no count before it is parsed.
+  // A member takes at least five bytes and an item two, so a short text needs no count before it is parsed.
   if (text.length > Math.min(2 * edgeBounds.maxValues, 5 * edgeBounds.maxMembers)) refuseManyValues(text)
   const value = parsed(text)
   if (new BoundedWalk(edgeBounds).check(value)) refuseUnsafeInteger(text)
   return value
 }
 
-/** The JSON value of bytes that Waggle wrote itself, or that a process of the swarm wrote: as `edgeJson`, with wider bounds and integers as doubles. */
+/** Parses JSON that Waggle or a process of the swarm wrote. Differs from `edgeJson` in its wider limits, and takes large integers as doubles. */
 export function insideJson(bytes: Uint8Array): unknown {
   const value = parsed(utf8Text(bytes))
   new BoundedWalk(insideBounds).check(value)
@@ -47,9 +53,12 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * A copy of what a function gave, as `JSON.parse(JSON.stringify(value))` makes it: `toJSON` is called, undefined members are left out, undefined items are null.
- * Nobody else holds the copy, and it can always be written. Throws WAGGLE_NOT_JSON for what JSON would lose or cannot hold: NaN, ±Infinity, bigint, a function,
- * a Map, a Set, a typed array, a cycle, or more than `insideBounds`. What a getter, a proxy or a `toJSON` throws passes through.
+ * A copy of a function's result, as `JSON.parse(JSON.stringify(value))` makes it: `toJSON` is called, undefined members are left out, undefined items
+ * become null. Only the caller holds the copy, and it can always be written. Throws WAGGLE_NOT_JSON for a value that JSON would lose or cannot hold:
+ * NaN,
+ * ±Infinity, bigint, a function, a Map, a Set, a typed array, a cycle, or more than `insideBounds`. An error that a getter, a proxy or a `toJSON`
+ * throws
+ * passes through.
  */
 export function jsonCopy(value: unknown): unknown {
   const copy = new JsonCopy(insideBounds).of(value)
@@ -60,7 +69,7 @@ export function jsonCopy(value: unknown): unknown {
 function utf8Text(bytes: Uint8Array): string {
   const { buffer, byteOffset, byteLength } = withoutMark(bytes)
   const text = Buffer.from(buffer, byteOffset, byteLength).toString()
-  // `toString` writes U+FFFD for bytes that are no UTF-8; the text may hold it rightly too.
+  // `toString` writes U+FFFD for bytes that are not UTF-8, but a text may also contain U+FFFD itself.
   if (text.includes('\ufffd')) {
     try {
       strictUtf8.decode(bytes)
@@ -79,7 +88,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Counts against the bounds. One walk counts one value with all that it holds. */
+/** Counts the parts of one value against the limits. */
 class Count {
   readonly #bounds: JsonBounds
   readonly #refuse: (why: string) => WaggleError
@@ -105,7 +114,7 @@ class Count {
     this.text(name)
   }
 
-  /** A list of holes is refused before anybody walks over them. */
+  /** Counts a list by its length, so that a long list of holes is refused without a walk over it. */
   list(length: number): void {
     if (length > this.#bounds.maxValues - this.#values) throw tooMany(this.#refuse, this.#bounds)
   }
@@ -116,7 +125,7 @@ class Count {
   }
 }
 
-/** Looks through a value that `JSON.parse` gave. */
+/** Counts the parts of a value that `JSON.parse` gave. */
 class BoundedWalk {
   readonly #count: Count
   #isUnsafe = false
@@ -125,7 +134,7 @@ class BoundedWalk {
     this.#count = new Count(bounds, badJson)
   }
 
-  /** True where a number is an integer that doubles cannot tell from its neighbours. */
+  /** True if a number in it is an integer outside ±(2^53 - 1), which may have lost digits. */
   check(value: unknown): boolean {
     this.#visit(value, 1)
     return this.#isUnsafe
@@ -153,7 +162,7 @@ class BoundedWalk {
   }
 }
 
-/** Depth is bounded, so plain recursion is safe; a cycle ends at the bound. */
+/** Copies a value. Plain recursion is safe, since depth is limited; a cycle ends at the limit. */
 class JsonCopy {
   readonly #count: Count
 
@@ -161,7 +170,7 @@ class JsonCopy {
     this.#count = new Count(bounds, notJson)
   }
 
-  /** Undefined for what JSON leaves out. */
+  /** Undefined where JSON leaves the value out. */
   of(value: unknown): unknown {
     return this.#visit(value, '', 1)
   }
@@ -175,7 +184,7 @@ class JsonCopy {
         return value
       case 'number':
         if (!Number.isFinite(value)) throw notJson(`${value} is no JSON number`)
-        // JSON has no -0: a bee behind a restart would see 0.
+        // JSON has no -0, so a bee in another process would read 0. The copy has 0 as well.
         return value === 0 ? 0 : value
       case 'boolean':
         return value
@@ -213,7 +222,7 @@ class JsonCopy {
   }
 }
 
-/** With `toJSON` and boxed primitives as `JSON.stringify` takes them. Typed arrays are refused later, Buffer's own `toJSON` or not. */
+/** Calls `toJSON` and unwraps boxed primitives as `JSON.stringify` does. A Buffer is left as it is, to be refused as a typed array. */
 function plainOf(given: unknown, name: string): unknown {
   if (given === null || (typeof given !== 'object' && typeof given !== 'bigint')) return given
   if (ArrayBuffer.isView(given)) return given
@@ -224,7 +233,7 @@ function plainOf(given: unknown, name: string): unknown {
   return value instanceof Boolean || value instanceof BigInt ? value.valueOf() : value
 }
 
-/** `JSON.stringify` writes {} for these, or an object by index. */
+/** Objects whose content `JSON.stringify` loses: it writes {} for them, or an object by index. */
 function losesContent(object: object): boolean {
   return (
     ArrayBuffer.isView(object) ||
@@ -245,7 +254,7 @@ function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1)
 }
 
-/** Commas and opening brackets outside of strings: one more than these, a text has values at the most. */
+/** Refuses a text with too many values before it is parsed. A text has at most one value more than commas and opening brackets outside of strings. */
 function refuseManyValues(text: string): void {
   let values = 1
   let members = 0
@@ -259,7 +268,7 @@ function refuseManyValues(text: string): void {
   }
 }
 
-/** A double holds a large number that is written with a fraction or an exponent as well as any other; an integer is meant exactly. */
+/** Refuses an integer that a double may not hold exactly. A large number with a fraction or an exponent is allowed. */
 function refuseUnsafeInteger(text: string): void {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
@@ -270,13 +279,13 @@ function refuseUnsafeInteger(text: string): void {
       const token = text.slice(start, at + 1)
       if (!hasFraction.has(text.charAt(at + 1)) && !Number.isSafeInteger(Number(token)))
         throw badJson(`an integer that starts with ${token.slice(0, 20)} is beyond ±${Number.MAX_SAFE_INTEGER}: send it as a string`)
-      // The digits of a fraction and of an exponent are no integers.
+      // Skips the digits of a fraction or an exponent.
       while (isDigit(text.charCodeAt(at + 1)) || hasFraction.has(text.charAt(at + 1)) || exponentSigns.has(text.charAt(at + 1))) at++
     }
   }
 }
 
-/** Where the string that starts here ends. */
+/** Position of the end of the string that starts here. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)

@@ -16,10 +16,10 @@ function nearestName(name: string, candidates: Iterable<string>): string | null 
   return nearest
 }
 
-/** The right name is no longer than this, and a near one is found among these many or not at all: to compare takes time. */
+/** Longer names are not compared, and only the first candidates are: comparing takes time. */
 const [maxCompared, maxCandidates] = [128, 1000]
 
-/** ` Did you mean X?` or nothing, to end a sentence with. */
+/** `did you mean X?` as the end of a sentence; empty where no candidate is near. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   const nearest = nearestName(name, candidates)
   return nearest === null ? '' : `did you mean ${nearest}?`

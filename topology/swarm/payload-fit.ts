@@ -1,6 +1,6 @@
 import type { PayloadType } from './bee-type.ts'
 
-/** Why what one bee gives is nothing that another takes, as the end of a sentence; null where it fits, or cannot be told. */
+/** The reason why one bee's output cannot be another's input, as the end of a sentence. Null where it fits, or where the types do not tell. */
 export function misfit(given: PayloadType, taken: PayloadType): string | null {
   const [from, to] = [tensorsOf(given), tensorsOf(taken)]
   if (from === null && to === null) return typeMisfit(typeNameOf(given), typeNameOf(taken))

@@ -1,6 +1,6 @@
 import type { Payload } from './payload.ts'
 
-/** Bytes that a payload's buffers take in memory. JSON has none: it is about as large as its text in the log. */
+/** Bytes of memory that a payload's buffers take. A JSON payload has none: it takes about as much memory as its text in the log. */
 export function payloadMemory(payload: Payload): number {
   switch (payload.kind) {
     case 'bytes':

@@ -12,7 +12,11 @@ export const jsonType = 'application/json'
 export const tensorsType = 'application/vnd.waggle.tensors'
 export const joinedType = 'application/vnd.waggle.joined'
 
-/** Payloads on a topic; the headers that `payloadHeaders` gives say how to read them. One object: its identity lets values be handed on. */
+/**
+ * Payloads on a topic. A record's headers (see `payloadHeaders`) tell how to read it. There is one object: values are handed on only between nodes
+ * with
+ * the same serde object.
+ */
 export const payloadSerde: HandingSerde<Payload> = {
   handsOn: true,
   serialize(_, payload) {
@@ -38,7 +42,7 @@ export const payloadSerde: HandingSerde<Payload> = {
   },
 }
 
-/** As `payloadSerde`, of records that come from outside: JSON within the bounds of a caller, and none of the forms that only bees make. */
+/** Reads a payload that comes from outside: JSON within `edgeBounds`, and none of the forms that only bees make. */
 export function edgePayload(data: Uint8Array, headers: readonly Header[]): Payload {
   const contentType = headerText(headers, contentTypeHeader) ?? bytesType
   try {
@@ -49,7 +53,7 @@ export function edgePayload(data: Uint8Array, headers: readonly Header[]): Paylo
   }
 }
 
-/** The payload that bytes of this content type are. Throws where they are not what it says. */
+/** Reads bytes as a payload of this content type. Throws where they are malformed. */
 export function payloadOfBytes(data: Uint8Array, contentType: string, json: (bytes: Uint8Array) => unknown = insideJson): Payload {
   const mediaType = mediaTypeOf(contentType)
   if (mediaType === jsonType) return { kind: 'json', json: json(data) }
@@ -59,7 +63,7 @@ export function payloadOfBytes(data: Uint8Array, contentType: string, json: (byt
   return { kind: 'bytes', bytes: data, contentType }
 }
 
-/** An HTTP response can carry it as a header. */
+/** Characters of a content type that an HTTP response can carry as a header. */
 const headerCharacters = /^[\t\x20-\x7e]{1,255}$/
 
 function read(data: Uint8Array, headers: readonly Header[]): Payload {
@@ -84,7 +88,7 @@ function badPayload(why: string): WaggleError {
   return new WaggleError('WAGGLE_BAD_PAYLOAD', { message: why, next: 'Send a value of the type that the content type names.' })
 }
 
-/** Bytes that are not what their header says stop no partition: they are an error of their request, like any other. */
+/** An error payload for bytes that do not match their content type. It fails their request and stops no partition. */
 export function unreadable(thrown: unknown): Payload {
   const detail = `The payload is not what its content type says: ${saidBy(thrown)}`
   return { kind: 'error', error: { code: 'WAGGLE_BAD_PAYLOAD', status: 400, title: 'The body is wrong', detail, bee: '' } }

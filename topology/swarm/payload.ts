@@ -1,6 +1,9 @@
 /**
- * What travels in a swarm. On a topic the header `content-type` says which it is; in one process it is handed on as this. A payload can always be written, and is
- * the same when it is read again: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check it where it is made. Nobody changes it.
+ * A value that travels in a swarm. On a topic the header `content-type` tells its kind; within a process the object itself is handed on. A payload
+ * can
+ * always be written, and reads back the same: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check it where it is made.
+ * It is
+ * never changed.
  */
 export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
 
@@ -20,13 +23,13 @@ export interface TensorsPayload {
   readonly tensors: { readonly [name: string]: Tensor }
 }
 
-/** What a join sends on: each input's payload by bee, in the order of the inputs. */
+/** The output of a join: the payload of each input by bee, in the order of the inputs. */
 export interface JoinedPayload {
   readonly kind: 'joined'
   readonly parts: ReadonlyMap<string, Payload>
 }
 
-/** An error record: travels on instead of the value, so that a join still completes. */
+/** An error in place of a value. It travels on, so that a join still completes. */
 export interface ErrorPayload {
   readonly kind: 'error'
   readonly error: BeeError
@@ -38,11 +41,11 @@ export interface BeeError {
   readonly status: number
   readonly title: string
   readonly detail: string
-  /** Where it happened. */
+  /** The bee that failed. */
   readonly bee: string
 }
 
-/** Names as in the Open Inference Protocol v2. */
+/** Names of the Open Inference Protocol v2. */
 export type Datatype = 'BOOL' | 'UINT8' | 'UINT16' | 'UINT32' | 'UINT64' | 'INT8' | 'INT16' | 'INT32' | 'INT64' | 'FP32' | 'FP64'
 
 export type TensorData =
@@ -57,7 +60,7 @@ export type TensorData =
   | Float32Array
   | Float64Array
 
-/** Row-major. A picture is UINT8 of shape [height, width, 3], RGB. */
+/** Values in row-major order. A picture is UINT8 of shape [height, width, 3], RGB. */
 export interface Tensor {
   readonly datatype: Datatype
   readonly shape: readonly number[]

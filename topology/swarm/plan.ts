@@ -3,7 +3,7 @@ import type { TopicSpec } from '../topic.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 import { enumerated } from './enumerated.ts'
 
-/** What a swarm compiles to: which bees share a sub-topology, what goes over topics, where it was cut and why. Pure. */
+/** The result of compiling a swarm: which bees share a sub-topology, which topics lie between them, and the reason of each cut. */
 export interface SwarmPlan {
   readonly swarm: string
   readonly applicationId: string
@@ -11,11 +11,11 @@ export interface SwarmPlan {
   readonly subtopologies: readonly SubtopologyPlan[]
   readonly topics: readonly PlannedTopic[]
   readonly gateways: readonly { readonly gateway: string; readonly bee: string; readonly topic: string }[]
-  /** Where outcomes come out; null where no bee answers. */
+  /** The topic of outcomes; null where no bee answers. */
   readonly respondTopic: string | null
-  /** Brings answers to the process that waits for them; null where one process is all there is. */
+  /** The topic that brings answers to the process that waits for them; null where there is only one process. */
   readonly answersTopic: string | null
-  /** Where the ledger is told that a request is on its way. */
+  /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
 }
 
@@ -25,23 +25,23 @@ export interface SubtopologyPlan {
   readonly sources: readonly string[]
   readonly sinks: readonly string[]
   readonly stores: readonly string[]
-  /** Why it begins where it begins. */
+  /** The reason why the sub-topology begins here. */
   readonly cut: string
-  /** Parents before children. */
+  /** The steps, parents before children. */
   readonly steps: readonly Step[]
 }
 
 export interface PlannedTopic extends TopicSpec {
   readonly writers: readonly string[]
   readonly readers: readonly string[]
-  /** Somebody else's: it is used as it is. */
+  /** Another application owns the topic. Waggle uses it as it is. */
   readonly isForeign: boolean
 }
 
-/** One node of the graph to be. `parents` are names of steps before it. */
+/** One node of the planned graph. `parents` are names of earlier steps. */
 export type Step = { readonly name: string; readonly parents: readonly string[] } & (
   | { readonly kind: 'source'; readonly topics: readonly string[] }
-  /** Request identity; also tells the ledger, by the accepted topic, that a request is on its way. */
+  /** Gives requests their ids, and tells the ledger about them through the accepted topic. */
   | { readonly kind: 'accept'; readonly gateway: string; readonly bee: string }
   | { readonly kind: 'call'; readonly bee: string; readonly batch: string | null }
   | { readonly kind: 'value'; readonly bee: string }
@@ -54,14 +54,14 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
     }
   | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
   | { readonly kind: 'sink'; readonly topic: string }
-  /** To a topic of somebody else's. */
+  /** Writes to a topic of another application. */
   | { readonly kind: 'output'; readonly bee: string; readonly topic: string }
 )
 
 export interface PlanSettings {
   readonly partitions: number
   readonly retentionMs: number
-  /** Null where one process is all there is. */
+  /** Null where there is only one process. */
   readonly answerPartitions: number | null
 }
 
@@ -71,7 +71,7 @@ export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPla
   return new Planner(swarm, settings).plan()
 }
 
-/** Who waits for an answer waits now: what is older has nobody. */
+/** Retention of the answers topic. Older answers are useless: every caller that waits is connected now. */
 const answersKeptMs = 600_000
 
 interface Reader {
@@ -79,16 +79,16 @@ interface Reader {
   readonly batch: SwarmBee | null
 }
 
-/** What lies before a bee in its own sub-topology. */
+/** The nodes before a bee in its own sub-topology. */
 interface Chain {
   readonly isGateway: boolean
   readonly hasState: boolean
-  /** It goes only where a GPU is: nothing may be asked there as long as there is none. */
+  /** The sub-topology runs only on machines with a GPU. Until there is one, it cannot answer queries. */
   readonly needsGpu: boolean
 }
 
 interface Beginning {
-  /** Null: it is fused with what feeds it. */
+  /** Null: the bee is fused with its feeder. */
   readonly cut: string | null
   readonly chain: Chain
 }
@@ -102,11 +102,11 @@ class Planner {
   readonly #applicationId: string
   readonly #accepted: string
   readonly #topics = new Map<string, { writers: Set<string>; readers: Set<string> }>()
-  /** By bee, in the file's order: what names it as its input. */
+  /** The bees that read each bee, in the file's order. */
   readonly #namedBy: ReadonlyMap<string, readonly SwarmBee[]>
-  /** By bee. */
+  /** The readers of each bee, with batches looked through. */
   readonly #readers = new Map<string, readonly Reader[]>()
-  /** By bee: why a sub-topology begins there, and what lies before and at it in its own one. */
+  /** The reason why a sub-topology begins at each bee, and the chain up to that bee in its sub-topology. */
   readonly #beginnings = new Map<string, Beginning>()
 
   constructor(swarm: CheckedSwarm, settings: PlanSettings) {
@@ -151,7 +151,7 @@ class Planner {
     }
   }
 
-  /** The sub-topologies whose first bee this is: none where it is fused with the one before it, or is a batch. */
+  /** The sub-topologies whose first bee this is. None where the bee is fused with its feeder, or is a batch. */
   #startingAt(bee: SwarmBee): SubtopologyPlan[] {
     if (bee.type.role === 'batch') return []
     const cut = this.#cutBefore(bee)
@@ -185,7 +185,7 @@ class Planner {
     return [draft.done(cut)]
   }
 
-  /** The bee's own step, then what is fused behind it. */
+  /** Adds the bee's own step and the steps of the bees that are fused behind it. */
   #chain(draft: Draft, bee: SwarmBee, batch: SwarmBee | null): void {
     if (batch !== null) draft.bees.add(batch.name)
     this.#step(draft, bee, batch)
@@ -228,7 +228,7 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
 
-  /** Those behind a batch read the bee in front of it. A batch never reads a batch. */
+  /** A bee behind a batch reads the bee in front of the batch. A batch never reads a batch. */
   #readersOf(bee: SwarmBee): readonly Reader[] {
     const known = this.#readers.get(bee.name)
     if (known !== undefined) return known
@@ -267,12 +267,12 @@ class Planner {
     return null
   }
 
-  /** Why a sub-topology begins at this bee, or null where it is fused with what feeds it. */
+  /** The reason why a sub-topology begins at this bee, or null where the bee is fused with its feeder. */
   #cutBefore(bee: SwarmBee): string | null {
     return this.#beginningOf(bee).cut
   }
 
-  /** Each bee is looked at once, and after its feeder: chains are longer than the call stack is deep. */
+  /** Visits each bee once, after its feeder, without recursion: chains are longer than the call stack is deep. */
   #beginningOf(bee: SwarmBee): Beginning {
     const unknown: SwarmBee[] = []
     for (let at: SwarmBee | null = bee; at !== null && !this.#beginnings.has(at.name); at = this.#feederOf(at).source) unknown.push(at)
@@ -280,7 +280,7 @@ class Planner {
     return this.#beginnings.get(bee.name) ?? { cut: null, chain: nothingBefore }
   }
 
-  /** The feeder's beginning is known. */
+  /** Computes a bee's beginning. Its feeder's beginning must be known. */
   #beginning(bee: SwarmBee): Beginning {
     if (bee.type.role === 'gateway') {
       const cut = `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}`
@@ -295,7 +295,7 @@ class Planner {
     return { cut, chain: cut === null ? before : { ...nothingBefore, needsGpu } }
   }
 
-  /** The bee that its first input comes from, and the batch that lies between the two. */
+  /** The bee that the first input comes from, and the batch between the two. */
   #feederOf(bee: SwarmBee): { readonly source: SwarmBee | null; readonly batch: SwarmBee | null } {
     const first = bee.input?.bees[0]
     return first === undefined ? { source: null, batch: null } : this.#behindBatch(first)
@@ -339,7 +339,7 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
   }
 
-  /** A swarm that answers nobody still knows which requests it has. */
+  /** The ledger of a swarm without a respond bee. It keeps which requests there are. */
   #ledgerAlone(): SubtopologyPlan {
     const draft = new Draft()
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
@@ -353,7 +353,7 @@ class Planner {
     draft.add(step, { kind: 'source', topics })
   }
 
-  /** The name of a consumer group too, so it stays as it was. Every other step's name has a dot, which no bee's name has. */
+  /** A source's name is also part of a consumer group's name, so it must not change. Every other step's name has a dot, which no bee's name has. */
   #sourceOf(reader: string): string {
     const name = `${reader}-source`
     return this.#byName.has(name) ? `${reader}.source` : name
@@ -381,7 +381,7 @@ class Planner {
 
 type StepBody = Step extends infer S ? (S extends Step ? Omit<S, 'name' | 'parents'> : never) : never
 
-/** A sub-topology while it is put together: each step goes behind the last one. */
+/** A sub-topology under construction: each step goes behind the last one. */
 class Draft {
   readonly bees = new Set<string>()
   readonly steps: Step[] = []
@@ -403,7 +403,7 @@ class Draft {
     if (body.kind === 'ledger') this.bees.add(name)
   }
 
-  /** Hangs off `parent`; what is added next goes on behind the last step as before. */
+  /** Adds a step below `parent`. The next `add` still goes behind the last step. */
   also(name: string, parent: string, body: StepBody): void {
     this.steps.push({ ...body, name, parents: [parent] } as Step)
   }
@@ -439,7 +439,7 @@ function namedBy(bees: readonly SwarmBee[]): ReadonlyMap<string, readonly SwarmB
 
 const givesNothingOn: ReadonlySet<string> = new Set(['sink', 'respond', 'output'])
 
-/** A topic that is not the swarm's own. */
+/** The topic of another application that a bee reads or writes; null where it has none. */
 function topicOf({ type, spec }: SwarmBee): string | null {
   return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
 }

@@ -5,16 +5,16 @@ import { jsonCopy } from './json-value.ts'
 import type { Payload } from './payload.ts'
 import { contentTypeHeader, payloadSerde, unreadable } from './payload-serde.ts'
 
-/** A prediction as Avro has it. */
+/** A prediction in the form that Avro writes. */
 export interface PredictionRecord {
   readonly label: string
   readonly scores: { readonly [label: string]: number }
   readonly model: string | null
-  /** Whatever else the model said, each as JSON. */
+  /** Other outputs of the model, each as JSON. */
   readonly outputs: { readonly [name: string]: string }
 }
 
-/** The one schema of all predictions: what a model says beside comes and goes without a new version. */
+/** The schema of all predictions. Other outputs are in a map, so a model may add or drop them without a new version. */
 export const predictionSchema = {
   type: 'record',
   namespace: 'waggle',
@@ -32,8 +32,8 @@ export const predictionSchema = {
 const avroType = 'application/vnd.waggle.prediction+avro'
 
 /**
- * A swarm's payloads where there is a schema registry: what is marked as a prediction is Avro, anything else is as it always is, and
- * both are read. `topics` are those whose schemas are registered.
+ * Payloads of a swarm with a schema registry: records marked as predictions are Avro, all others have their usual form, and both can be read.
+ * Schemas are registered for `topics`.
  */
 export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlySet<string>): HandingSerde<Payload> {
   return {
@@ -43,7 +43,7 @@ export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlyS
     },
     prepare(topic, data) {
       const fetched = topics.has(topic) ? (avro.prepare?.(topic, data) ?? null) : null
-      // What is no Avro may look like it; what it is says its header, when it is read.
+      // Bytes of another form may look like Avro, and their lookup fails. Only the record's header decides its form, when it is read.
       return fetched === null ? null : fetched.catch(throwIfUnavailable)
     },
     serialize(topic, payload, headers = []) {
@@ -73,12 +73,12 @@ function isMarked(headers: readonly Header[]): boolean {
   return headerText(headers, contentTypeHeader) === avroType
 }
 
-/** Null where it does not have the words of one, or has a name that Avro's maps cannot hold: it is written as JSON then. */
+/** Null where the payload lacks a field of a prediction, or has a name that Avro's maps cannot hold. It is then written as JSON. */
 function predictionOf(payload: Payload): PredictionRecord | null {
   if (payload.kind !== 'json' || typeof payload.json !== 'object' || payload.json === null) return null
   const { label, scores, model = null, ...others } = payload.json as { readonly [key: string]: unknown }
   if (typeof label !== 'string' || !(model === null || typeof model === 'string') || !isScores(scores)) return null
-  // avsc fills a map by assignment, and an assignment to __proto__ adds nothing.
+  // avsc fills a map by assignment, and an assignment to __proto__ adds no entry.
   if (Object.hasOwn(scores, '__proto__') || Object.hasOwn(others, '__proto__')) return null
   const outputs = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [[name, JSON.stringify(value)] as const]))
   return { label, scores, model, outputs: Object.fromEntries(outputs) }

@@ -2,10 +2,7 @@ import { beeTopic } from '../naming.ts'
 import type { PayloadType } from './bee-type.ts'
 import type { SwarmBee } from './checked-swarm.ts'
 
-/**
- * The topics of model bees: of those whose type says that they give predictions, and of those that take time and whose output somebody
- * takes as one, to average it or to save it.
- */
+/** The topics of bees that give predictions: bees whose type says so, and bees that take time and feed an ensemble or a database. */
 export function predictionTopics(swarm: string, bees: readonly SwarmBee[]): ReadonlySet<string> {
   return new Set(bees.filter((bee) => isModel(bee, bees)).map(({ name }) => beeTopic(swarm, name)))
 }
@@ -20,7 +17,7 @@ function saysPredictions(output: PayloadType): boolean {
   return 'properties' in output && ['label', 'scores'].every((word) => word in (output.properties as object))
 }
 
-/** A batch is no reader of its own: those behind it are. */
+/** The readers of a bee, with batches looked through. */
 function readersOf(name: string, bees: readonly SwarmBee[]): readonly SwarmBee[] {
   const readers = bees.filter(({ input }) => input?.bees.includes(name))
   return readers.flatMap((reader) => (reader.type.role === 'batch' ? readersOf(reader.name, bees) : [reader]))

@@ -1,18 +1,18 @@
 import { WaggleError } from '../waggle-error.ts'
 
 /**
- * Takes secret values out of everything that is told: errors, log lines, notices. Specs hold secrets in clear, as processes and databases need
- * them so, and any library may quote one in what it throws; so texts are looked through where they leave, and not where they are made.
+ * Removes secret values from all texts that leave the process: errors, log lines, notices. Specs hold secrets in clear, since processes and databases
+ * need them, and any library may quote one in an error. So texts are redacted where they leave, not where they are made.
  */
 export class Redaction {
   readonly #names: ReadonlyMap<string, string>
   readonly #pattern: RegExp | null
 
-  /** `secrets` by name; a text shows `{{ NAME }}` in the place of the value. */
+  /** Takes `secrets` by name. A text shows `{{ NAME }}` in the place of the value. */
   constructor(secrets: ReadonlyMap<string, string>) {
     const forms = [...secrets].flatMap(([name, value]) => formsOf(value).map((form) => [form, `{{ ${name} }}`] as const))
     this.#names = new Map(forms)
-    // The longest first: one secret may begin with another.
+    // The longest value first: one secret may begin with another.
     const values = [...this.#names.keys()].sort((a, b) => b.length - a.length)
     this.#pattern = values.length === 0 ? null : new RegExp(values.map((value) => value.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
   }
@@ -21,7 +21,7 @@ export class Redaction {
     return this.#pattern === null ? text : text.replace(this.#pattern, (value) => this.#names.get(value) ?? '')
   }
 
-  /** The error itself where nothing is to be hidden; else one with its code, or of its kind, that says the same without the secrets. */
+  /** The error itself if it holds no secret, else a copy of the same class and code without the secrets. */
   error<E>(thrown: E): E | Error {
     if (this.#pattern === null || !(thrown instanceof Error)) return thrown
     return this.#without(thrown, 0)
@@ -31,7 +31,7 @@ export class Redaction {
     const cause = this.#causeOf(error, depth)
     const words = [error.message, error.stack ?? '', error instanceof WaggleError ? `${error.next}${error.place}` : ''].join('\n')
     if (cause === error.cause && this.text(words) === words) return error
-    // Keeps the class, by which the engine tells a refusal from a failure.
+    // The copy keeps the class, by which the engine tells a refusal from a failure.
     const copy: Error = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error))
     const replaced: { [key: string]: unknown } = { message: this.text(error.message), stack: this.text(error.stack ?? ''), cause }
     if (error instanceof WaggleError) {
@@ -53,12 +53,12 @@ export class Redaction {
   }
 }
 
-/** A chain of causes that is longer ends here: it may be a ring. */
+/** Causes below this depth are dropped: a chain of causes may be a cycle. */
 const maxCauses = 8
-/** Shorter values stand in most texts by chance, and hide nothing. */
+/** Shorter values are not hidden: they occur in most texts by chance. */
 const leastLength = 4
 
-/** A value as it is, as JSON and URLs write it, and each of its longer lines, as a log line holds one. */
+/** The forms of a value: itself, as JSON and URLs write it, and each of its longer lines, as a log line may hold one. */
 function formsOf(value: string): readonly string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.length >= 2 * leastLength)
   const encoded = value.isWellFormed() ? [encodeURIComponent(value), encodeURI(value)] : []

@@ -1,11 +1,11 @@
-/** The topics that may be named for an answer, and what is known of them. */
+/** The topics that requests may name for their answers, and their numbers of partitions. */
 export interface ReplyTopics {
-  /** Whether a record may name it. */
+  /** Whether a record may name the topic. */
   allows(topic: string): boolean
-  /** Null: there is no such topic. Undefined: nothing is known of it yet, and `look` finds out. */
+  /** Null where the topic does not exist. Undefined where it is not known yet: `look` finds out. */
   partitionsOf(topic: string): number | null | undefined
   look(topic: string): Promise<void>
 }
 
-/** None may be named. */
+/** Allows no reply topic. */
 export const noReplyTopics: ReplyTopics = { allows: () => false, partitionsOf: () => null, look: async () => {} }

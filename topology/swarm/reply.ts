@@ -3,15 +3,15 @@ import type { Serializer } from '../serde.ts'
 import type { BeeError, Payload } from './payload.ts'
 import { contentTypeHeader, contentTypeOf, errorHeader, jsonType, payloadSerde } from './payload-serde.ts'
 
-/** Where an answer goes, as a request's record says it: resolved once, when the request is accepted. */
+/** The place that a request names for its answer. It is resolved once, when the request is accepted. */
 export interface ReplyTo {
   readonly topic: string
   readonly partition: number
-  /** Of Spring's `kafka_correlationId`, in base64: given back as it came. */
+  /** Spring's `kafka_correlationId` in base64, given back unchanged; null where the request has none. */
   readonly correlation: string | null
 }
 
-/** `unknown`: nobody has heard of the request. */
+/** `unknown`: the ledger has no such request. */
 export type RequestState = 'unknown' | 'pending' | 'answered' | 'failed'
 
 /** An answer on its way to a reply topic. */
@@ -24,13 +24,13 @@ export const replyTopicHeader = 'waggle-reply-topic'
 export const replyPartitionHeader = 'waggle-reply-partition'
 export const requestStateHeader = 'waggle-request-state'
 const replyStatusHeader = 'waggle-status'
-/** A record that only asks what became of the request whose id it has. */
+/** Header of a record that only asks for the state of the request with its id. */
 export const asksHeader = 'waggle-asks'
 const springReplyTopicHeader = 'kafka_replyTopic'
 const springReplyPartitionHeader = 'kafka_replyPartition'
 export const correlationHeader = 'kafka_correlationId'
 
-/** What a reply topic gets: the answer, or the problem as HTTP has it, by request id. */
+/** The record for a reply topic: the answer, or the problem in the form of the HTTP gateway, with the request id as key. */
 export function replyRecord(
   id: string,
   { to, state, payload, bodyHash, timestamp }: Reply & { readonly state: RequestState; readonly bodyHash: string; readonly timestamp: number },
@@ -52,7 +52,7 @@ export const replySerde: Serializer<Reply> & { deserialize(topic: string, data: 
   deserialize: (topic, data) => payloadSerde.deserialize(topic, data, [textHeader(contentTypeHeader, jsonType)]),
 }
 
-/** The partition that a record names for its answer; null where it names none, NaN where what it names is no number. */
+/** The partition that a record names for its answer; null where it names none, NaN where the header is no number. */
 export function namedPartition(headers: readonly Header[]): number | null {
   const text = headerText(headers, replyPartitionHeader)
   if (text !== null) return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
@@ -62,7 +62,7 @@ export function namedPartition(headers: readonly Header[]): number | null {
   return spring.length === 4 ? new DataView(spring.buffer, spring.byteOffset, 4).getInt32(0) : Number.NaN
 }
 
-/** The topic that a record names for its answer. */
+/** The topic that a record names for its answer; null where it names none. */
 export function namedReplyTopic(headers: readonly Header[]): string | null {
   return headerText(headers, replyTopicHeader) ?? headerText(headers, springReplyTopicHeader)
 }
@@ -72,7 +72,7 @@ export function correlationOf(headers: readonly Header[]): string | null {
   return value ? Buffer.from(value).toString('base64') : null
 }
 
-/** RFC 9457 in the same words as at the HTTP gateway. */
+/** An error as RFC 9457 has it, in the same words as at the HTTP gateway. */
 function problemPayload(error: BeeError, id: string): Payload {
   return { kind: 'error', error: { ...{ type: 'about:blank', request_id: id }, ...error } }
 }

@@ -2,16 +2,22 @@ import type { Durable } from './durable.ts'
 import type { Payload } from './payload.ts'
 import type { ReplyTo } from './reply.ts'
 
-/** What a gateway (HTTP, later gRPC) asks of the engine behind it. */
+/** The engine as a gateway (HTTP, later gRPC) sees it. */
 export interface Requests {
   readonly gateways: readonly string[]
-  /** Full queues, or models that still load: the gateway refuses with 503 and this many seconds. Null: come in. */
+  /**
+   * The reason why a gateway must refuse requests now with 503 (full queues, models that still load), and the seconds until a retry. Null: requests
+   * are
+   * welcome.
+   */
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null
-  /** Settles when the input is durable, whoever sent it first. WAGGLE_KEY_REUSED where the id came before with another body. */
+  /**
+   * Settles when the input is durable, also if another process sent it first. Throws WAGGLE_KEY_REUSED where the id came before with another body.
+   */
   submit(request: NewRequest): Promise<Durable<Accepted>>
   /**
-   * Settles with the stored outcome; the same id again gives the same outcome. WAGGLE_NO_OUTCOME where the deadline of this call passes before:
-   * the request itself goes on, and so do others that wait for it.
+   * Settles with the stored outcome; the same id again gives the same outcome. Throws WAGGLE_NO_OUTCOME where this call's deadline passes first. The
+   * request itself then goes on, and so do other calls that wait for it.
    */
   request(request: NewRequest): Promise<Durable<RequestOutcome>>
   find(id: string): Promise<Durable<FoundRequest> | null>
@@ -22,9 +28,9 @@ export interface NewRequest {
   readonly id: string
   readonly body: Uint8Array
   readonly contentType: string
-  /** Epoch milliseconds; null: none. The first request under an id sets the deadline of its outcome; a later one only says how long it waits. */
+  /** Epoch milliseconds; null: none. The first request under an id sets the deadline of its outcome. A later request only sets its own wait. */
   readonly deadline: number | null
-  /** Of the body; the same id with another hash is WAGGLE_KEY_REUSED (422). */
+  /** Hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). */
   readonly bodyHash: string
   readonly traceparent: string | null
 }
@@ -37,14 +43,14 @@ export interface Accepted {
 export interface RequestOutcome {
   readonly id: string
   readonly state: 'answered' | 'failed'
-  /** Of kind `error` where it failed. */
+  /** The answer; a payload of kind `error` where the request failed. */
   readonly answer: Payload
 }
 
-/** What became of a request so far. */
+/** The state of a request so far. */
 export type FoundRequest = Pick<RequestEntry, 'state' | 'bodyHash' | 'answer'>
 
-/** One request in the ledger of its swarm: the record of what became of it, kept for `answers_retention`. */
+/** One request in the ledger of its swarm, kept for `answers_retention`. */
 export interface RequestEntry {
   readonly state: 'pending' | 'answered' | 'failed'
   readonly gateway: string
@@ -53,6 +59,6 @@ export interface RequestEntry {
   readonly deadline: number | null
   readonly bodyHash: string
   readonly answer: Payload | null
-  /** Who is owed the answer, beside those that read it from the respond bee's topic. */
+  /** Reply topics that the answer goes to, in addition to the respond bee's topic. */
   readonly replies: readonly ReplyTo[]
 }

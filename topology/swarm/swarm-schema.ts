@@ -31,13 +31,13 @@ const bee = Type.Object(
   { ...strict, required: ['name', 'type'] },
 )
 
-/** A swarm file, without what its bee types say of their `spec`. */
+/** The schema of a swarm file, without the `spec` schemas of the bee types. */
 export const swarmSchema: TSchema = Type.Object(
   { name: Type.String({ description: 'The swarm’s name.' }), bees: Type.Array(bee, { minItems: 1 }) },
   { ...strict, required: ['name', 'bees'] },
 )
 
-/** One JSON Schema (2020-12) for editors, made from the bee types' own schemas. */
+/** One JSON Schema (2020-12) for editors, with the `spec` schemas of all bee types. */
 export function editorSchema(catalog: BeeCatalog): object {
   const base = structuredClone(swarmSchema) as unknown as { properties: { bees: { items: { properties: { type: object }; allOf?: object[] } } } }
   const items = base.properties.bees.items

@@ -17,7 +17,7 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
     end = align(end + tensor.data.byteLength, 8)
     return at
   })
-  // Only the gaps between tensors are zeroed: a picture is not written twice.
+  // Only the gaps between tensors are zeroed, so that a picture's bytes are written once.
   const bytes = Buffer.allocUnsafeSlow(end)
   bytes.fill(0, 0, align(header, 8))
   bytes.write(magic, 0, 'latin1')
@@ -41,8 +41,8 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
 }
 
 /**
- * Throws WAGGLE_MALFORMED_TENSORS where `encodeTensors` could not write a tensor such that `decodeTensors` reads the very same one: its name, datatype, shape, and
- * the data that they ask for.
+ * Throws WAGGLE_MALFORMED_TENSORS where `decodeTensors` would not read the same tensor back: it checks the name, the datatype, the shape and the
+ * length of the data.
  */
 export function checkTensor(name: string, { datatype, shape, data }: Tensor): void {
   const width = datatypeBytes(datatype)
@@ -50,7 +50,7 @@ export function checkTensor(name: string, { datatype, shape, data }: Tensor): vo
   if (!name.isWellFormed() || Buffer.byteLength(name) > maxNameBytes)
     throw malformed(`the name ${shortName(name)} is no UTF-8 of at most ${maxNameBytes} bytes`)
   if (shape.length > maxRank) throw malformed(`the tensor ${shortName(name)} has more than ${maxRank} dimensions`)
-  // A hole of a list is undefined, which `every` passes over.
+  // A hole of a list is undefined, and `every` would skip it.
   for (let at = 0; at < shape.length; at++) {
     const size = shape[at]
     if (!Number.isInteger(size) || size === undefined || size < 0 || size > maxSize)
@@ -61,16 +61,16 @@ export function checkTensor(name: string, { datatype, shape, data }: Tensor): vo
     throw malformed(`the tensor ${shortName(name)} has ${data.byteLength} bytes for the shape [${shape.slice(0, 8)}] of ${datatype}`)
 }
 
-/** Values in a tensor of this shape; NaN where a product is beyond what a double holds. */
+/** Number of values in a tensor of this shape; NaN where it is too large for a double. */
 function elementsOf(shape: readonly number[]): number {
   return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1)
 }
 
-/** Views of `bytes` where their place in memory allows, else copies. Anything malformed is WAGGLE_MALFORMED_TENSORS. */
+/** Views of `bytes` where their alignment allows, else copies. Malformed bytes throw WAGGLE_MALFORMED_TENSORS. */
 export function decodeTensors(bytes: Uint8Array): { readonly [name: string]: Tensor } {
   const reader = new HeaderReader(bytes)
   const tensors = new Map<string, Tensor>()
-  // Tensors that share bytes would be written once each: a small body could become any size.
+  // Tensors may not share bytes: written again, each would take its own, and a small body could become any size.
   let dataBytes = 0
   for (let left = reader.count; left > 0; left--) {
     const { name, datatype, shape, position, length } = reader.next()
@@ -89,7 +89,7 @@ export function tensorData(datatype: Datatype, buffer: ArrayBufferLike, byteOffs
 }
 
 const magic = 'WGT1'
-/** What the fields of the layout hold. */
+/** Limits of the layout's fields. */
 const maxNameBytes = 2 ** 16 - 1
 const maxRank = 2 ** 8 - 1
 const maxSize = 2 ** 32 - 1
@@ -98,7 +98,7 @@ function shortName(name: string): string {
   return JSON.stringify(name.slice(0, 40))
 }
 
-/** A datatype's number on the wire is its place here. */
+/** A datatype's number on the wire is its index here. */
 const datatypes: readonly Datatype[] = ['BOOL', 'UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64', 'FP32', 'FP64']
 
 const arrays = {
@@ -119,7 +119,7 @@ function bytesOf(datatype: Datatype): number {
   return arrays[datatype].BYTES_PER_ELEMENT
 }
 
-/** Of one element; undefined for what is no datatype. */
+/** Size of one value in bytes; undefined for an unknown datatype. */
 export function datatypeBytes(datatype: string): number | undefined {
   return Object.hasOwn(arrays, datatype) ? bytesOf(datatype as Datatype) : undefined
 }

@@ -8,10 +8,10 @@ import { setTimeout } from 'node:timers/promises'
 import { type MavenJars, mavenJars } from '../kafka-streams/maven-jars.ts'
 import { untilInSync } from './in-sync.ts'
 
-/** A real Kafka. */
+/** A real Kafka cluster. */
 export interface KafkaCluster {
   readonly brokers: readonly string[]
-  /** Those that this process started, to be killed and started again; empty where the cluster is somebody else's. */
+  /** The brokers that this process started and may kill; empty where the cluster was there before. */
   readonly nodes: readonly KafkaNode[]
   /** See `untilInSync`. */
   inSync(): Promise<void>
@@ -21,24 +21,24 @@ export interface KafkaCluster {
 export interface KafkaNode {
   readonly id: number
   readonly address: string
-  /** At once, as a power cut. */
+  /** Kills the broker at once, as a power cut does. */
   kill(): Promise<void>
-  /** As an operator stops it: leaders move first. */
+  /** Stops the broker as an operator does: leaders move first. */
   stop(): Promise<void>
   start(): Promise<void>
 }
 
 export interface ClusterWish {
   readonly nodes?: 1 | 3
-  /** Asked when it starts. */
+  /** Settings of the brokers, computed when each one starts. */
   readonly settings?: () => { readonly [name: string]: string }
-  /** Who may sign in by SCRAM. */
+  /** Users that may sign in by SCRAM. */
   readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
-  /** How clients are spoken to; brokers speak plain among each other. */
+  /** Protocol of the clients' listener. Brokers speak plain text among each other. */
   readonly clientListener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
 }
 
-/** A broker's jars, or why they cannot be had here. */
+/** The broker's jars, or the reason why they are not available. */
 export function brokerJars(): MavenJars {
   const how = 'set KAFKA_BROKERS, or install java and mvn'
   if (spawnSync('java', ['-version']).status !== 0) return { missing: `There is no Kafka: java is not on this machine; ${how}` }
@@ -46,7 +46,7 @@ export function brokerJars(): MavenJars {
   return 'missing' in jars ? { missing: `There is no Kafka: ${jars.missing}; ${how}` } : jars
 }
 
-/** Brokers of our own, which end when they are closed or this process does. */
+/** Starts brokers, which end when they are closed or this process ends. */
 export async function startBrokers(libs: string, wish: ClusterWish): Promise<KafkaCluster> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-kafka-'))
   const count = wish.nodes ?? 1
@@ -58,7 +58,7 @@ export async function startBrokers(libs: string, wish: ClusterWish): Promise<Kaf
     controller: ports[at * 3 + 2] ?? 0,
   }))
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
-  // Sixteen bytes as Kafka writes them; one that began with a dash would be taken for an option.
+  // Sixteen bytes as Kafka writes an id. The letter in front keeps it from beginning with a dash, as an option does.
   const clusterId = `W${randomBytes(16).toString('base64url').slice(1)}`
   const nodes = places.map(({ id, client, between, controller }) => {
     const home = join(directory, String(id))
@@ -123,7 +123,7 @@ class OwnNode implements KafkaNode {
 
   async start(): Promise<void> {
     const argv = [...this.#java('384m', ['-XX:+UseG1GC']), 'kafka.Kafka', join(this.#options.home, 'server.properties')]
-    // The broker ends when the pipe does, so also when this process dies.
+    // The shell kills the broker when the pipe closes, so the broker also ends when this process dies.
     const script = 'exec 3<&0; "$@" </dev/null 3<&- & pid=$!; echo "pid $pid"; (cat <&3 >/dev/null; kill -9 $pid 2>/dev/null) & wait $pid'
     const said = await this.#said((output) => {
       this.#process = spawn('sh', ['-c', script, 'sh', 'java', ...argv], { stdio: ['pipe', output, output] })
@@ -166,8 +166,9 @@ class OwnNode implements KafkaNode {
   }
 
   /**
-   * What it has said when it says `expected`, or, where nothing is expected, when it has ended well. It says so into a file: a pipe that
-   * a busy test does not empty would make it wait.
+   * The output of a process once it contains `expected` or, with null, once the process has ended well. The output goes to a file: a pipe that a busy
+   * test
+   * does not empty would block the process.
    */
   async #said(run: (output: number) => ChildProcess, expected: RegExp | null): Promise<string> {
     const path = join(this.#options.home, `said-${this.#starts++}.log`)
@@ -234,7 +235,8 @@ function common(count: number): { readonly [name: string]: string } {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-    // Tests write records of 1970. A broker that looks for expired records 30 s after its start, and each five minutes, deletes windows.
+    // Tests write records of 1970. A broker deletes expired records 30 s after its start and then each five minutes, and with them the tests'
+    // windows.
     'log.initial.task.delay.ms': '86400000',
     'log.retention.check.interval.ms': '86400000',
   }
@@ -256,7 +258,7 @@ function properties(settings: { readonly [name: string]: string }): string {
     .join('')
 }
 
-/** All are open at once, so that no two are the same. */
+/** All ports are held open at the same time, so that no two are the same. */
 async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

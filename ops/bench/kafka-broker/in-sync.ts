@@ -2,8 +2,9 @@ import { setTimeout } from 'node:timers/promises'
 import { Connection, metadataV12 } from '@platformatic/kafka'
 
 /**
- * Settles when every replica has what its leader has, by what each of the brokers knows. Until then the loss of one more is more than
- * brokers promise to bear: where the last one in sync dies, they choose one of those that are not (KIP-966), and what was acknowledged may be gone.
+ * Settles when every replica is in sync, in the view of each broker. Before that the loss of one more broker may lose acknowledged records: where the
+ * last
+ * replica in sync dies, the brokers choose a leader that lacks records (KIP-966).
  */
 export async function untilInSync(brokers: readonly string[]): Promise<void> {
   for (const broker of brokers) while (!(await isInSync(broker))) await setTimeout(50)

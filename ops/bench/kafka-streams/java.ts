@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { mavenJars } from './maven-jars.ts'
 
-/** Where Kafka Streams' jars and a compiled program lie, or why they cannot be had here. */
+/** The folders of Kafka Streams' jars and of a compiled program, or the reason why they are not available. */
 export type KafkaStreamsProgram = { readonly libs: string; readonly classes: string } | { readonly missing: string }
 
 const version = '4.3.1'
 
-/** Fetches the jars from Maven Central once (a cache of the user keeps them) and compiles a program, with what it needs of the files beside it. */
+/** Fetches the jars from Maven Central once, into a cache of the user, and compiles a program with the files beside it that it needs. */
 export function withKafkaStreams(source: string): KafkaStreamsProgram {
   if (spawnSync('javac', ['-version']).status !== 0) return { missing: 'javac is not on this machine' }
   const jars = mavenJars({ name: `kafka-streams-${version}`, pom: join(import.meta.dirname, 'pom.xml') })

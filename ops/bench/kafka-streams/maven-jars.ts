@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from '
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** A folder of jars, or why it cannot be had here. */
+/** A folder of jars, or the reason why it is not available. */
 export type MavenJars = { readonly libs: string; readonly cache: string } | { readonly missing: string }
 
 /** Fetches what a pom.xml names from Maven Central once; a cache of the user keeps it under `name`. Several processes may ask at once. */

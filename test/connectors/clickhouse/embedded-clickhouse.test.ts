@@ -57,7 +57,7 @@ describe('The embedded ClickHouse', () => {
     return Number(first?.count)
   }
 
-  /** By the private way. */
+  /** Runs a statement through the private socket. */
   function written(sql: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const asked = request({ socketPath: server.writerSocket, method: 'POST', path: '/' }, (response) => {
@@ -71,7 +71,7 @@ describe('The embedded ClickHouse', () => {
     })
   }
 
-  /** Status, ClickHouse's code and text. */
+  /** Sends a statement over HTTP. Gives the status, ClickHouse's error code, and the text. */
   async function asked(sql: string, path = '/?'): Promise<{ status: number; code: string | null; text: string }> {
     const answer = await get(path, { method: 'POST', body: sql })
     return { status: answer.status, code: answer.headers.get('x-clickhouse-exception-code'), text: await answer.text() }

@@ -34,7 +34,7 @@ describe('A bee in a process of its own', () => {
 
   const json = (value: unknown): Payload => ({ kind: 'json', json: value })
 
-  /** The ten lines that bees/PROTOCOL.md shows, in JavaScript. */
+  /** The ten lines of bees/PROTOCOL.md's example, in JavaScript. */
   const lineByLine = (answer: string) => `
     import { createInterface } from 'node:readline'
     console.log(JSON.stringify({ waggle: 1 }))
@@ -94,7 +94,7 @@ describe('A bee in a process of its own', () => {
           const lengths = Buffer.alloc(8)
           lengths.writeUInt32LE(head.length)
           lengths.writeUInt32LE(body.length, 4)
-          // In two pieces: a frame may come cut anywhere.
+          // The frame is written in two pieces, since it may arrive cut anywhere.
           process.stdout.write(Buffer.concat([lengths, head.subarray(0, 3)]))
           setImmediate(() => process.stdout.write(Buffer.concat([head.subarray(3), body])))
         }
@@ -210,7 +210,7 @@ describe('A bee in a process of its own', () => {
     assert.ok(existsSync(mark))
   })
 
-  /** The same beginning for programs that do more than answer: `answer(id, json)` writes a result. */
+  /** The beginning of programs that do more than answer: `answer(id, json)` writes a result. */
   const withAnswer = (body: string) => `
     import { spawn } from 'node:child_process'
     import { appendFileSync, writeFileSync } from 'node:fs'
@@ -321,7 +321,7 @@ describe('A bee in a process of its own', () => {
     assert.deepEqual(await call(opened, json('first')), json('first'))
     abort.abort()
     assert.ok((await late) instanceof WaggleError)
-    // Each answer comes through the process: by the time that a second one is slow too, the first has been written.
+    // Answers come in order: when the second slow answer is there, the first has been written.
     assert.deepEqual(await call(opened, json('late')), json('late'))
     assert.equal(starts(lines), 0)
     await opened.close()
@@ -472,7 +472,7 @@ describe('A bee in a process of its own', () => {
        const eat = () => {
          try { while (hungry) taken.push(openSync('/dev/null')) } catch {}
        }
-       // Right before the process is started again, all descriptors are taken.
+       // All descriptors are taken right before the process is started again.
        const clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms, () => { eat(); callback() }) }
        const log = (_, line) => {
          console.log(line)
@@ -529,7 +529,7 @@ async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** False for a process that has ended and waits to be buried, too. */
+/** False also for a process that has ended and is not reaped yet. */
 function isRunning(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { Trials } from '../../../connectors/containers/trials.ts'
 
-it('A call that kills is alone at a death within 3 + log2(n) deaths, whichever calls are answered before', () => {
+it('A call that kills its process is found within 3 + log2(n) deaths, whichever calls are answered before', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 1024 }),
@@ -12,7 +12,7 @@ it('A call that kills is alone at a death within 3 + log2(n) deaths, whichever c
       (count, seed, chances) => {
         const killer = seed % count
         const trials = new Trials<number>()
-        /** Any of a group's other calls may have been answered when the process dies. */
+        /** When the process dies, any of the group's other calls may have an answer already. */
         const open = (group: readonly number[]) => {
           const share = chances.next().value
           return group.filter((call) => call === killer || chances.next().value < share)

@@ -152,7 +152,7 @@ describe('The HTTP gateway', () => {
     assert.equal(calls, before + 1)
   })
 
-  it('derives an id from a key with its secret: the same one after a restart, and another one for who does not know it', async () => {
+  it('derives an id from a key with its secret: the same one after a restart, and another one with another secret', async () => {
     const idOf = async (idSecret: Uint8Array) => {
       const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
       const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })
@@ -189,7 +189,7 @@ describe('The HTTP gateway', () => {
     for (const release of held.splice(0)) release()
   })
 
-  it('refuses a deadline that is none', async () => {
+  it('refuses a malformed deadline', async () => {
     for (const seconds of ['soon', '0', '-1', '86401', '']) {
       const said = await problem(await post(entrance, '{}', { 'x-timeout-seconds': seconds }))
       assert.equal(said.status, 400, seconds)
@@ -197,7 +197,7 @@ describe('The HTTP gateway', () => {
     }
   })
 
-  it('refuses an empty body, and JSON that is none, naming where it breaks', async () => {
+  it('refuses an empty body and malformed JSON, and names the place of the mistake', async () => {
     assert.equal((await problem(await post(entrance, '', {}))).code, 'WAGGLE_EMPTY_BODY')
     const said = await problem(await post(entrance, '{"a":'))
     assert.equal(said.status, 400)
@@ -227,7 +227,7 @@ describe('The HTTP gateway', () => {
     assert.match(heard, /^HTTP\/1.1 413 /)
   })
 
-  it('answers 415 to what is no content type', async () => {
+  it('answers 415 to a malformed content type', async () => {
     assert.equal((await problem(await post(entrance, Uint8Array.of(1), { 'content-type': 'nonsense' }))).status, 415)
   })
 
@@ -277,7 +277,7 @@ describe('The HTTP gateway', () => {
     await small.close()
   })
 
-  it('answers 429 past its rate limit, but never to who watches it', async () => {
+  it('answers 429 past its rate limit, but never to health checks and metrics', async () => {
     const limited = await openHttpGateway(optionsFor(swarm.requests, { rateLimitPerSecond: 1 }))
     const statuses = []
     for (let at = 0; at < 5; at++) statuses.push((await fetch(`${limited.url}${entrance}`, { method: 'POST', body: '{}' })).status)

@@ -87,7 +87,7 @@ describe('A stranger at the HTTP gateway', () => {
     return fetch(`${gateway.url}${entrance}`, { method: 'POST', body, headers })
   }
 
-  /** A problem with this status; gives its code. */
+  /** Checks that a response is a problem with this status, and gives its code. */
   function problemIn(response: RawResponse | undefined, status: number, what = ''): string {
     assert.equal(response?.status, status, what)
     assert.match(response?.headers.get('content-type') ?? '', /^application\/problem\+json(;|$)/, what)

@@ -130,14 +130,14 @@ describe('A model in a thread of its own', () => {
     const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
     const wanted = await model.run([good], signal)
 
-    // The thread gets no more to answer: it ends with this call in flight.
+    // The thread is ended with this call in flight.
     const exited = threads[0]?.terminate()
     const inFlight = model.run([good], signal)
     await assert.rejects(inFlight, /dies\.onnx failed: it ended with/)
     await exited
     assert.deepEqual(await model.run([good], signal), wanted)
 
-    // The file is away while the thread is started again: calls fail, and the first one that finds it back is answered.
+    // The file is away when the thread starts again, so calls fail. The first call after the file is back gets an answer.
     rmSync(path)
     await threads[1]?.terminate()
     await assert.rejects(model.run([good], signal))

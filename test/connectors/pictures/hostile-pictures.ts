@@ -5,7 +5,7 @@ export interface PngOptions {
   /** Grey, RGB or RGBA. */
   readonly channels?: 1 | 3 | 4
   readonly chunks?: readonly Buffer[]
-  /** Without them the picture is a header and nothing behind it. */
+  /** Without pixels the picture is only a header. */
   readonly pixels?: boolean
 }
 
@@ -34,12 +34,12 @@ export function pngChunk(type: string, data: Uint8Array): Buffer {
   return chunk
 }
 
-/** A few kilobytes that become `bytes` zeros. */
+/** A compressed text of a few kilobytes that decompresses to `bytes` zeros. */
 export function compressedText(bytes: number): Buffer {
   return pngChunk('zTXt', Buffer.concat([Buffer.from('comment\0\0'), deflateSync(Buffer.alloc(bytes))]))
 }
 
-/** Black, each component in scans of its own, over and over: baseline JPEG allows that. */
+/** A black JPEG with many scans of each component, which baseline JPEG allows. */
 export function jpegOfScans(width: number, height: number, scans: number): Buffer {
   const size = [height >> 8, height & 255, width >> 8, width & 255]
   const tables = [segment(0xdb, [0, ...Array<number>(64).fill(1)]), segment(0xc4, huffmanOfZero(0x00)), segment(0xc4, huffmanOfZero(0x10))]
@@ -49,7 +49,7 @@ export function jpegOfScans(width: number, height: number, scans: number): Buffe
   return Buffer.concat([Buffer.of(0xff, 0xd8), ...tables, frame, ...parts, Buffer.of(0xff, 0xd9)])
 }
 
-/** Draws a rectangle ten to the fifth times. */
+/** Draws a rectangle 100,000 times. */
 export const svgOfUses = Buffer.from(
   `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><defs><g id="a0"><rect width="9" height="9"/></g>${[1, 2, 3, 4, 5]
     .map((at) => `<g id="a${at}">${`<use href="#a${at - 1}"/>`.repeat(10)}</g>`)
@@ -60,7 +60,7 @@ function segment(marker: number, data: readonly number[]): Buffer {
   return Buffer.from([0xff, marker, (data.length + 2) >> 8, (data.length + 2) & 255, ...data])
 }
 
-/** One code, a zero bit, for the value zero. */
+/** A Huffman table with one code: a zero bit for the value zero. */
 function huffmanOfZero(table: number): readonly number[] {
   return [table, 1, ...Array<number>(15).fill(0), 0]
 }

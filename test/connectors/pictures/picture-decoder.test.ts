@@ -22,7 +22,7 @@ describe('A picture', () => {
     })
   }
 
-  // A header alone is enough to refuse each: its pixels are never asked for, and here there are none.
+  // Each picture is refused by its header alone: it has no pixels.
   for (const [what, bytes, said] of [
     ['of 1 × 300 pixels', png(1, 300, { pixels: false }), /1 × 300.*longer side may be at most 20 times/],
     ['of 100,000 × 2 pixels', png(100_000, 2, { pixels: false }), /longer side/],

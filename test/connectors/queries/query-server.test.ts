@@ -5,7 +5,7 @@ import { QueryServer } from '../../../connectors/queries/query-server.ts'
 
 const secret = 'a-secret-of-all-of-them'
 
-describe('Where a process answers for its stores', () => {
+describe('The query server of a process', () => {
   let server: QueryServer | null = null
   let asked = 0
   const open = async (address: string, secret: string | null) => {
@@ -29,7 +29,7 @@ describe('Where a process answers for its stores', () => {
     server = null
   })
 
-  it('only who has the secret is answered', async () => {
+  it('answers only callers with the secret', async () => {
     const host = await open('127.0.0.1:0', secret)
     assert.deepEqual(await ask(host, secret), [{ key: 'a' }])
     for (const wrong of [null, '', 'a-secret-of-all-of-thex', `${secret}x`, secret.slice(1)]) {
@@ -44,7 +44,7 @@ describe('Where a process answers for its stores', () => {
     assert.equal(bare.status, 401)
   })
 
-  it('nobody needs one on this machine, and beyond it nothing is listened at without', async () => {
+  it('needs no secret on this machine, and does not listen beyond it without one', async () => {
     assert.deepEqual(await ask(await open('localhost:0', null), null), [{ key: 'a' }])
     for (const address of ['0.0.0.0:0', 'example.org:80', '127.0.0.1.example.org:80', '10.0.0.1:0'])
       await assert.rejects(QueryServer.open(address, { secret: null, answer: () => Promise.reject(new Error()) }), {

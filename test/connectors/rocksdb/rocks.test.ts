@@ -32,7 +32,7 @@ describe('a database', () => {
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
   })
 
-  it('keeps nothing of a write or a scan that is over', () => {
+  it('holds no memory of a finished write or scan', () => {
     const used = () => {
       collect()
       return process.memoryUsage().heapUsed

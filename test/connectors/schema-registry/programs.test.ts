@@ -46,7 +46,7 @@ function field(name: string, type: string, rest: object = {}): object {
   return { name, type, ...rest }
 }
 
-/** `name`: of its topics, so that each test has its own. Totals by shop. */
+/** Totals by shop. `name` is part of the topics' names, so that each test has its own. */
 function totals(name: string, sales: Serde<Sale>, total: Serde<Total>): Topology {
   const builder = new StreamsBuilder()
   builder
@@ -136,7 +136,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     proxy.goAway()
     const newer = { ...saleSchema, fields: [...saleSchema.fields, field('clerk', 'string', { default: '' })] }
     const written = Produced.with(text, schemaRegistry({ url }).avro<Sale & { clerk: string }>({ schema: newer }))
-    // Four for each attempt: the library tries again by itself, at once.
+    // The library calls four times for each attempt, since it retries at once by itself.
     const inVain = proxy.callsInVain(9)
     for (const pieces of [1, 2, 3]) await streams.send('waiting-sales', { key: null, value: { shop: 'A', pieces, clerk: 'C' } }, written)
     await inVain

@@ -6,7 +6,7 @@ import { type SchemaRegistryOptions, schemaRegistry } from 'waggle-streams'
 
 describe('The address of a schema registry', () => {
   const shown: (string | undefined)[] = []
-  // Lets nobody in.
+  // A registry that refuses every caller.
   const server = createServer((request, response) => {
     shown.push(request.headers.authorization)
     response.writeHead(401, { 'content-type': 'application/json' }).end('{"error_code": 401, "message": "Unauthorized"}')

@@ -31,7 +31,7 @@ function field(name: string, type: unknown, rest: object = {}): object {
   return { name, type, ...rest }
 }
 
-/** As a registry of Confluent's has it, by its API and none of our code. */
+/** Calls the registry by Confluent's API, without our code. */
 async function ask(path: string, body?: object, method = body === undefined ? 'GET' : 'POST') {
   const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
   const response = await fetch(`${url}${path}`, body === undefined ? { method } : { method, headers, body: JSON.stringify(body) })
@@ -60,7 +60,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.equal((await ask('/subjects/orders-key/versions/latest')).id, id)
     const head = Buffer.alloc(5)
     head.writeInt32BE(id, 1)
-    // Avro: a string is its length, zigzag, and its bytes; an int is zigzag.
+    // Avro writes a string as its zigzag length and its bytes, and an int as zigzag.
     const body = Buffer.of(2 * 2, 'o'.charCodeAt(0), '7'.charCodeAt(0), 2 * 300 - 512 + 128, 4)
     assert.deepEqual(Buffer.from(serde.serialize('orders', { id: 'o7', pieces: 300 })), Buffer.concat([head, body]))
   })
@@ -126,7 +126,7 @@ describe('A serde of a schema registry', { skip }, () => {
     const serde = await opened(schemaRegistry({ url }).protobuf<object>({ schema: orderProto, message: 'Order.Line' }), 'lines')
     const line = { article: 'ball', pieces: 2n ** 60n, kind: 'USED', notes: { size: 3 }, picture: Buffer.of(1, 2) }
     const bytes = serde.serialize('lines', line)
-    // The second message of the file, and the first within it.
+    // The path to the message: the second message of the file, and the first within it.
     assert.equal(Buffer.from(bytes.subarray(5, 8)).toString('hex'), '040200')
     assert.deepEqual(await read(schemaRegistry({ url }).protobuf({ schema: orderProto, message: 'Order.Line' }), 'lines', bytes), line)
   })
@@ -135,7 +135,7 @@ describe('A serde of a schema registry', { skip }, () => {
     const other = 'syntax = "proto3"; package shop; message Order { string id = 1; int32 added = 3; } message Address { string street = 1; }'
     const { id } = await ask('/subjects/moved-value/versions', { schemaType: 'PROTOBUF', schema: other })
     const orders = schemaRegistry({ url }).protobuf<{ id: string }>({ schema: orderProto, message: 'Order' })
-    // [0] in the short form: the first message, of which field 1 is "a".
+    // Path [0] in its short form: the first message, whose field 1 is "a".
     assert.deepEqual(await read(orders, 'moved', Buffer.concat([Buffer.of(0, 0, 0, 0, id), Buffer.from('000a0161', 'hex')])), { id: 'a', lines: [] })
     const address = Buffer.concat([Buffer.of(0, 0, 0, 0, id), Buffer.from('02020a0161', 'hex')])
     await assert.rejects(read(orders, 'moved', address), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /\[1\].*shop\.Order/ })
@@ -161,7 +161,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.throws(() => serde.deserialize('t', bytes), { code: 'WAGGLE_SCHEMA_UNKNOWN', message: /16777215/ })
   })
 
-  it('says of a record of another kind, of none, and of one that is cut short what it is', async () => {
+  it('names the kind of a foreign record, and reports one without a kind or cut short', async () => {
     const bytes = (await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')).serialize('orders', { id: 'a', pieces: 1 })
     await assert.rejects(read(schemaRegistry({ url }).jsonSchema(), 'orders', bytes), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /AVRO/ })
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', Buffer.from('{"id": 1}')), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' })
@@ -173,7 +173,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.throws(() => serde.serialize('orders', { id: 'a', pieces: 1.5 }), { code: 'WAGGLE_INVALID_VALUE', message: /orders.*1\.5/ })
   })
 
-  it('takes what no registry says for no registry', async () => {
+  it('fails with WAGGLE_REGISTRY_UNREACHABLE where no registry answers at the address', async () => {
     for (const [address, why] of [
       ['http://127.0.0.1:1', /ECONNREFUSED/],
       [`${url}/not-here`, /says 404/],

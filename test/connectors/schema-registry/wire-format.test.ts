@@ -18,14 +18,14 @@ describe('The Confluent wire format', () => {
     assert.equal(bodyOf(bytes).toString(), 'body')
   })
 
-  it('is not what begins with another byte, or is too short', () => {
+  it('excludes bytes that begin with another byte or are too short', () => {
     for (const bytes of [Buffer.from('{"a": 1}'), Buffer.of(0, 0, 0, 1), Buffer.of()]) {
       assert.equal(schemaIdIn(bytes), null)
       assert.throws(() => schemaIdOf('topic', bytes), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' })
     }
   })
 
-  // The examples of Confluent's documentation of the format, "Wire format".
+  // The examples are from Confluent's documentation, "Wire format".
   for (const [indexes, bytes] of [
     [[0], '00'],
     [[1, 0], '040200'],

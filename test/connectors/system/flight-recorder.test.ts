@@ -10,7 +10,7 @@ beforeEach(() => {
   file = join(mkdtempSync(join(tmpdir(), 'waggle-flights-')), 'data', 'flights')
 })
 
-/** What the next process finds; nothing is closed, as in a death. */
+/** Opens the file as the process after a death does: nothing was closed. */
 const afterDeath = () => Object.fromEntries(FileFlightRecorder.open(file).suspects)
 
 describe('The flight recorder', () => {
@@ -30,7 +30,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '1': 2, '2': 0 })
   })
 
-  it('suspects no more what came through', () => {
+  it('clears a record that came through', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['1'])()

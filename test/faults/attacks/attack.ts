@@ -1,12 +1,12 @@
 import type { Victim } from './victim.ts'
 
-/** Something that one stranger does. `run` returns what it saw that breaks a promise: nothing, where all hold. */
+/** One thing that a stranger does. `run` returns the broken promises that it saw; an empty list where all hold. */
 export interface Attack {
   readonly name: string
   run(victim: Victim): Promise<readonly string[]>
 }
 
-/** Sends each and says which got another status than it may get, or an error that is no problem+json. */
+/** Sends each request and returns those that got a wrong status, or an error that is no problem+json. */
 export async function statuses(
   sent: readonly { readonly what: string; readonly may: readonly number[]; readonly send: () => Promise<Response> }[],
 ): Promise<string[]> {

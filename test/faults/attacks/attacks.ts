@@ -23,14 +23,15 @@ interface AttackReport {
   readonly name: string
   readonly broken: readonly string[]
   readonly notice: Notice
-  /** Resident memory before, and five seconds after. */
+  /** Resident memory before the attack and five seconds after it. */
   readonly beforeBytes: number
   readonly afterBytes: number
 }
 
 /**
- * What one stranger can do to the others: each attack runs against a real process while its neighbours ask, and must neither break a promise nor
- * be noticed by them.
+ * Attacks of one stranger on the others. Each attack runs against a real process while its neighbours send requests. It must not break a promise, and
+ * the
+ * neighbours must not notice it.
  *
  *     npm run faults -- --attacks [--only REGEX]
  */
@@ -77,7 +78,7 @@ function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport)
   return `${broken.length === 0 ? '✔' : '✖'} ${name}: ${asked} neighbours, median ${medianMs.toFixed(1)} ms, slowest ${slowestMs.toFixed(0)} ms; ${memory}`
 }
 
-/** What a neighbour may notice: this machine has two cores, and they are busy with the attack. */
+/** Longest wait of a neighbour that is allowed: the two cores of this machine are busy with the attack. */
 const mostWaitMs = 5_000
 const mostMoreBytes = 768 * 1024 * 1024
 

@@ -5,13 +5,13 @@ export interface Notice {
   readonly asked: number
   readonly medianMs: number
   readonly slowestMs: number
-  /** Resident memory of the whole process tree. */
+  /** The highest resident memory of the whole process tree, in bytes. */
   readonly mostBytes: number
-  /** Answers that were not what they had to be. */
+  /** Answers that were wrong. */
   readonly wrong: readonly string[]
 }
 
-/** Somebody else of the same process: asks twenty times a second, and notices. */
+/** Other callers of the same process. They send twenty requests a second and record what they notice. */
 export class Neighbours {
   readonly #victim: Victim
   #isAsking = true
@@ -26,7 +26,7 @@ export class Neighbours {
     this.#done = this.#ask()
   }
 
-  /** Ends when all of their requests are answered. */
+  /** Settles when all of their requests are answered. */
   async leave(): Promise<Notice> {
     this.#isAsking = false
     await this.#done

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Attack } from './attack.ts'
 import type { Victim } from './victim.ts'
 
-/** Raw sockets to the gateway; each has an error handler, since refusing them is the gateway's right. */
+/** Opens raw sockets to the gateway. Each has an error handler, since the gateway may refuse them. */
 async function sockets(victim: Victim, count: number, first: string): Promise<readonly Socket[]> {
   const { hostname, port } = new URL(victim.url)
   const opened: Socket[] = []
@@ -87,7 +87,7 @@ export const badRequests: Attack = {
   },
 }
 
-/** What the gateway answers to these bytes until it closes, or for two seconds. */
+/** The gateway's answer to these bytes, up to its close or for two seconds. */
 async function said(victim: Victim, bytes: string): Promise<string> {
   const { hostname, port } = new URL(victim.url)
   return new Promise((resolve) => {

@@ -7,13 +7,13 @@ const root = resolve(import.meta.dirname, '..', '..', '..')
 export const teddyDirectory = join(root, 'swarms', 'teddy-bear-detector')
 
 /**
- * Swarms of one process that strangers reach:
+ * One process with several swarms that strangers reach:
  *
- *     neighbour   a module that adds one: what everybody else of the process notices
- *     echo        a module that gives back what it gets, and a row a request
+ *     neighbour   a module that adds one, for the callers who must not notice an attack
+ *     echo        a module that returns its input, and writes a row a request
  *     throwing    a module that throws
- *     giving      a module that gives what nobody can encode, by name
- *     boxed       a container bee that dies, floods or stays silent when it is told to
+ *     giving      a module that returns values that nobody can encode, chosen by name
+ *     boxed       a container bee that dies, floods or stays silent on request
  *     photos      the teddy-bear detector
  */
 export class Victim {
@@ -31,7 +31,7 @@ export class Victim {
     return Victim.again(directory, env)
   }
 
-  /** The same data again, after it was stopped or killed. */
+  /** Starts again on the same data, after a stop or a kill. */
   static async again(directory: string, env: { readonly [name: string]: string } = {}): Promise<Victim> {
     const swarms = Object.keys(files).filter((name) => name.endsWith('.yaml') && name !== 'waggle.yaml')
     const argv = [
@@ -80,7 +80,7 @@ export class Victim {
     return (await fetch(`${this.url}/readyz`)).status === 200
   }
 
-  /** Its exit status. */
+  /** Stops the process and returns its exit status. */
   async stop(): Promise<number | null> {
     const status = await this.#program.stop()
     rmSync(this.directory, { recursive: true, force: true })

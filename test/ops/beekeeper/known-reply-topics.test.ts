@@ -30,7 +30,7 @@ describe('The reply topics that a swarm knows', () => {
     )
   })
 
-  it('are there when they were made, and looked at, while others were looked for', async () => {
+  it('are known if they are made and looked up while others are looked up', async () => {
     const scene = new Scene()
     await scene.topics.look('replies-a')
     await scene.world.clock.advance(1)
@@ -41,7 +41,7 @@ describe('The reply topics that a swarm knows', () => {
     assert.equal(scene.topics.named.partitionsOf('replies-a'), 1)
   })
 
-  it('are none because somebody asked whether they may be', async () => {
+  it('are not forgotten because somebody asks whether others are allowed', async () => {
     const scene = new Scene({ maxKnown: 1 })
     await scene.make(['replies-a'])
     await scene.topics.look('replies-a')

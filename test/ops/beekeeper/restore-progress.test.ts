@@ -5,8 +5,8 @@ import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts
 
 const store = { store: 'requests', taskId: '4_2', topic: 'requests-changelog', partition: 2 }
 
-describe('How far a store is that is read from its changelog', () => {
-  it('is said when that begins, every five seconds, and when it is there', async () => {
+describe('The progress of a restore', () => {
+  it('is logged at its beginning, every five seconds, and at its end', async () => {
     const clock = new SimulatedClock()
     const said: string[] = []
     const listener = restoreProgress(clock, (line) => said.push(line))
@@ -23,7 +23,7 @@ describe('How far a store is that is read from its changelog', () => {
     ])
   })
 
-  it('is not said of little, and is of what goes elsewhere', () => {
+  it('is not logged for a short restore, and is logged for one that stops here', () => {
     const said: string[] = []
     const listener = restoreProgress(new SimulatedClock(), (line) => said.push(line))
     listener.onRestoreStart?.({ ...store, startingOffset: 0n, endingOffset: 100n })

@@ -8,13 +8,13 @@ const error = new WaggleError('WAGGLE_PROCESSING_FAILED', { message: 'No.', next
 const place = { topic: 'in', partition: 1, offset: 7n, node: 'join', taskId: '0_1' }
 const record = (value: unknown, key: unknown = 'id') => ({ key, value, timestamp: 3, headers: [textHeader('content-type', 'text/plain')], ...place })
 
-describe('What a swarm does with a record that its own steps cannot do', () => {
-  it('is to put it aside at once: another try would only hold up its neighbours', () => {
+describe('A record on which a step of a swarm fails', () => {
+  it('is put aside without another try, which would hold up its neighbours', () => {
     const { deserialization, processing, production } = swarmFailures('teddy')
     for (const handler of [deserialization, processing, production]) assert.equal(handler(error, record(null)), 'resume')
   })
 
-  it('is to say in the dead letter where the record was, and why', () => {
+  it('has a dead letter with its place and the cause', () => {
     const { deadLetters } = swarmFailures('teddy')
     assert.equal(deadLetters?.topic, 'waggle.teddy.dead-letters')
     const headers = deadLetters?.headers(error, record(null)) ?? []
@@ -24,7 +24,7 @@ describe('What a swarm does with a record that its own steps cannot do', () => {
     )
   })
 
-  it('is to send an error on in its place, so that whoever waits for it hears of it', () => {
+  it('is replaced by an error record, so that its caller gets an answer', () => {
     const { standIn } = swarmFailures('teddy')
     const sent = standIn?.(error, record({ kind: 'bytes', bytes: new Uint8Array(0), contentType: 'text/plain' }))
     assert.deepEqual(sent?.value, {
@@ -36,7 +36,7 @@ describe('What a swarm does with a record that its own steps cannot do', () => {
     assert.equal(headerText(sent?.headers ?? [], 'content-type'), 'application/json')
   })
 
-  it('is to send nothing on in place of an error, or of what is no request', () => {
+  it('is not replaced if it was an error already, or no request', () => {
     const { standIn } = swarmFailures('teddy')
     const failed = { kind: 'error', error: { code: 'WAGGLE_REFUSED', status: 422, title: '', detail: '', bee: '' } }
     for (const value of [null, 'text', { kind: 'other' }, { to: { topic: 'replies' } }, failed]) assert.equal(standIn?.(error, record(value)), null)

@@ -230,7 +230,7 @@ for (const { where, options } of [
       await end()
     })
 
-    it('and one that comes back after its deadline gets the answer', async () => {
+    it('get the answer also if they come back after their deadline', async () => {
       const { world, swarm, end } = await open(options)
       const submitted = told(swarm.requests.submit(keyed()))
       await world.clock.until(() => submitted.isOver)

@@ -70,7 +70,7 @@ describe('A machine’s clock that is set', () => {
     })
   }
 
-  it('is told of once a jump', () => {
+  it('is reported once a jump', () => {
     const { clock, set } = machine()
     const told: string[] = []
     const timers: (() => void)[] = []

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { riddlesIn } from '../../../ops/check/comments.ts'
+import { isChecked, riddlesIn } from '../../../ops/check/comments.ts'
 
 const found = (source: string) => riddlesIn('a.ts', source).map(({ line, text }) => `${line} ${text}`)
 
-it('A comment that begins with a word in place of a named thing is found, with its line', () => {
+it('A comment that begins with a word such as "Of" is found, with its line', () => {
   for (const word of ['Of', 'What', 'Who', 'Whose', 'Whoever', 'Whatever', 'That']) {
     assert.deepEqual(found(`const a = 1\n// ${word} it is.\n`), [`2 // ${word} it is.`])
     assert.deepEqual(found(`/** ${word} it is. */\nconst a = 1\n`), [`1 /** ${word} it is. */`])
@@ -13,9 +13,15 @@ it('A comment that begins with a word in place of a named thing is found, with i
   }
 })
 
-it('A comment whose subject has a name is let be, and so is a sentence further on', () => {
+it('A comment that begins with a noun passes, whatever word its later sentences begin with', () => {
   assert.deepEqual(found('// The list of tasks. What they do is theirs.\n'), [])
   assert.deepEqual(found('// A comment of two lines goes on\n// That is no opening.\n'), [])
   assert.deepEqual(found('/** Offsets are numbers. */\n/** Whole numbers. */\n// Thatched roofs.\n'), [])
   assert.deepEqual(found('const url = "http://What"\n'), [])
+})
+
+it('Copies of the contract are left out, and all other files are checked', () => {
+  assert.equal(isChecked('test/types/contract.d.ts'), false)
+  assert.equal(isChecked('test/types/public-api.ts'), true)
+  assert.equal(isChecked('connectors/rocksdb/nxtedition-rocksdb.d.ts'), true)
 })

@@ -88,7 +88,7 @@ describe('The docstring check', () => {
 describe('The example of a docstring', () => {
   const folder = exampleFolder()
   after(() => rmSync(folder, { recursive: true, force: true }))
-  // An application that does not run answers nothing: its examples are compiled by the check.
+  // An application that does not run answers no queries, so these examples are only compiled, by the check.
   const methods = publicMethods().filter(({ name }) => !name.startsWith('Streams.'))
 
   for (const file of writeExamples(methods, folder)) {

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const secret = 'hunter2/"hunter2'
 
-/** Commands that end before they have said that they are ready. */
+/** Commands that end before they report that they are ready. */
 const commands = {
   'is not there': '[/nowhere/program, "--key={{ secrets.KEY }}"]',
   'is a secret itself': '["/nowhere/{{ secrets.KEY }}"]',

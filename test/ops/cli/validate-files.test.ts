@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-'))
 
-/** The exit status, and what it printed. */
+/** Runs `validate`; gives the exit status and the output. */
 function validate(bee: string): Promise<{ readonly status: number | string | null; readonly said: string }> {
   const file = join(directory, 'swarm.yaml')
   const entrance = '  - {name: entrance, type: gateway-input, spec: {name: door}}'

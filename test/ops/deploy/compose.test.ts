@@ -25,7 +25,7 @@ const compose = parse(read('docker-compose.yml')) as {
 }
 const services = Object.entries(compose.services)
 
-/** As far as it goes without images: what is written down fits together. */
+/** Checks without images: the files fit together. */
 describe('docker-compose.yml', () => {
   it('has all that goes with a swarm, each pinned and with a health check, and open on this machine only', () => {
     for (const name of ['kafka', 'clickhouse', 'schema-registry', 'objects', 'prometheus', 'grafana', 'waggle'])

@@ -40,7 +40,7 @@ function program(write: (stream: KStream<string | null, string>) => KStream<stri
 
 const upper = () => program((stream) => stream.mapValues((value) => value.toUpperCase()))
 
-/** Throws on `bad`, as often as it is said to. */
+/** A program that throws on `bad`, as often as `times`. */
 function failing(times = Number.POSITIVE_INFINITY): Topology {
   let left = times
   return program((stream) =>
@@ -157,7 +157,7 @@ describe('Before it starts, and after it was closed', () => {
     await streams.start()
     assert.equal(streams.state, 'RUNNING')
     await send(streams, 'a')
-    // A turn of the loop, in which it could have been done.
+    // One turn of the event loop, in which the record could have been processed.
     await streams.addThread()
     const processed = () => streams.metrics.find(({ name, group }) => group === 'stream-thread-metrics' && name === 'process-total')?.value
     assert.equal(processed(), 0)
@@ -182,7 +182,7 @@ describe('Threads', () => {
 })
 
 describe('Closing', () => {
-  /** A call that ends when it is told to. */
+  /** A program with calls that end on command. */
   function calling() {
     let ends = () => {}
     let begins = () => {}
@@ -312,7 +312,7 @@ describe('A handler', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SINK-0000000002', 7]])
   })
 
-  it('that says retry of a value that cannot be written fails, as in Kafka Streams: it will not be otherwise', async () => {
+  it('that answers retry to a value that cannot be written fails the program, as in Kafka Streams', async () => {
     const streams = new Streams(
       program((stream) => stream.mapValues(() => 7 as never)),
       config({ productionHandler: () => 'retry' }),
@@ -337,7 +337,7 @@ describe('Applications of one process', () => {
     const { log, close } = await shareEmbeddedLog(join(settings.stateDir ?? '', 'log'))
     const other = await log.taskProducer({ group: 'another' })
     let aborts = 0
-    // Between the moment when a commit is asked for and the one when it is written.
+    // The failure comes after the commit was requested and before it is written.
     const dropping = program((stream) =>
       stream.process<string | null, string>(() => {
         let step = (_: Record<string | null, string>) => {}

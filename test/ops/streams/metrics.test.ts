@@ -67,8 +67,8 @@ async function sent(streams: Streams, records: readonly (readonly [key: string |
   })
 }
 
-describe('What an application measures of itself', () => {
-  it('is its state and its threads, in Kafka Streams’ numbers', async () => {
+describe('The metrics of an application', () => {
+  it('are its state and its threads, in Kafka Streams’ numbers', async () => {
     await using streams = await running(upper(), { numThreads: 2 })
     const client = (name: string) => metric(streams.metrics, 'stream-metrics', name, { 'client-id': 'measured' })
     assert.deepEqual(
@@ -84,7 +84,7 @@ describe('What an application measures of itself', () => {
     assert.equal(client('alive-stream-threads'), 1)
   })
 
-  it('is how far it is behind in each partition that it reads, by the name that Kafka’s consumers have for it', async () => {
+  it('have the lag of each partition that it reads, by the name of Kafka’s consumers', async () => {
     await using streams = await running(upper())
     const lag = () => metric(streams.metrics, 'consumer-fetch-manager-metrics', 'records-lag', { topic: 'in', partition: '0' })
     await sent(streams, [['a', 'x', 1]])
@@ -97,7 +97,7 @@ describe('What an application measures of itself', () => {
     assert.equal(metric(streams.metrics, 'stream-thread-metrics', 'process-total'), 4)
   })
 
-  it('is what its threads do: polls, records, commits, tasks, and how their time was spent', async () => {
+  it('have the work of its threads: polls, records, commits, tasks, and how their time was spent', async () => {
     await using streams = await running(upper())
     await sent(streams, [
       ['a', 'x', 1],
@@ -121,7 +121,7 @@ describe('What an application measures of itself', () => {
     assert.ok(Math.abs((thread('thread-start-time') ?? 0) - Date.now()) < 60_000)
   })
 
-  it('is what its tasks do: records, those behind their time, those dropped, and failures that a handler let pass', async () => {
+  it('have the work of its tasks: records, late ones, dropped ones, and failures that a handler let pass', async () => {
     await using streams = await running(upper(), { processingHandler: () => 'resume' })
     await sent(streams, [
       ['a', 'x', 100],
@@ -136,7 +136,7 @@ describe('What an application measures of itself', () => {
     assert.ok((task('active-process-ratio') ?? 0) <= 1)
   })
 
-  it('counts as dropped what its partitioner sends nowhere', async () => {
+  it('count a record as dropped that its partitioner sends nowhere', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', Produced.with(text, text, { partitioner: (_, key) => (key === 'none' ? [] : null) }))
     await using streams = await running(builder.build())
@@ -148,7 +148,7 @@ describe('What an application measures of itself', () => {
     assert.equal(metric(streams.metrics, 'stream-topic-metrics', 'records-produced-total'), 1)
   })
 
-  it('is how old records are where they come in and where they end (KIP-613), and what each topic carries (KIP-846)', async () => {
+  it('have the age of records at sources and sinks (KIP-613), and the traffic of each topic (KIP-846)', async () => {
     await using streams = await running(upper())
     const now = Date.now()
     await sent(streams, [['key', 'value', now - 5000]])
@@ -162,12 +162,12 @@ describe('What an application measures of itself', () => {
     assert.equal(metric(metrics, 'stream-processor-node-metrics', 'record-e2e-latency-avg', inner), undefined)
     assert.equal(metric(metrics, 'stream-processor-node-metrics', 'process-total', { 'processor-node-id': source }), 1)
     const traffic = (name: string, node: string, topic: string) => metric(metrics, 'stream-topic-metrics', name, { 'processor-node-id': node, topic })
-    // Key, value, timestamp, offset, partition and the topic’s name.
+    // The sizes of key, value, timestamp, offset, partition and the topic’s name.
     assert.deepEqual([traffic('records-consumed-total', source, 'in'), traffic('bytes-consumed-total', source, 'in')], [1, 3 + 5 + 20 + 2])
     assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
   })
 
-  it('is one series for all topics of a sink that chooses them by record, and names none of them', async () => {
+  it('have one series for all topics of a sink that chooses them by record', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to((_, value) => value ?? '', written)
     for (const topic of ['red', 'yellow']) builder.stream(topic, read).foreach(() => {})
@@ -180,11 +180,11 @@ describe('What an application measures of itself', () => {
       streams.metrics.filter((one) => one.name === `${name}-produced-total`).map(({ tags, value }) => [tags.topic, value])
     await until(() => produced('records').reduce((sum, [, value]) => sum + Number(value), 0) === 2)
     assert.deepEqual(produced('records'), [['(chosen)', 2]])
-    // Key, value, timestamp, offset, partition and the name of each topic.
+    // The sizes of key, value, timestamp, offset, partition and each topic’s name.
     assert.deepEqual(produced('bytes'), [['(chosen)', 1 + 3 + 20 + 3 + (1 + 6 + 20 + 6)]])
   })
 
-  it('is what waits in a suppression and leaves it, and what closed windows give', async () => {
+  it('have the updates that wait in a suppression and leave it, and the results of closed windows', async () => {
     const builder = new StreamsBuilder()
     const grouped = builder.stream('in', read).groupByKey(Grouped.with(text, text))
     grouped
@@ -214,7 +214,7 @@ describe('What an application measures of itself', () => {
     )
     const buffered = metrics.filter(({ tags }) => 'in-memory-suppression-state-id' in tags)
     const of = (name: string) => buffered.find((metric) => metric.name === `suppression-buffer-${name}`)?.value
-    // As Kafka Streams 4.3.1 has them of the same program: none, one, two, three, and then one, once the first two have gone on.
+    // The numbers of Kafka Streams 4.3.1 for the same program: none, one, two, three, and then one, once the first two have gone on.
     assert.deepEqual([of('count-avg'), of('count-max')], [1.4, 3])
     assert.deepEqual([of('size-avg'), of('size-max')], [77, 165])
     const finals = metrics.filter(({ name }) => name === 'window-aggregate-final-emit-total').map(({ value }) => value)
@@ -224,7 +224,7 @@ describe('What an application measures of itself', () => {
     }
   })
 
-  it('is each punctuation, of its thread and of its task', async () => {
+  it('have each punctuation, of its thread and of its task', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).process(() => ({
       init: (context) => void context.schedule(10, 'STREAM_TIME', () => {}),
@@ -240,7 +240,7 @@ describe('What an application measures of itself', () => {
     assert.ok((metric(streams.metrics, 'stream-task-metrics', 'punctuate-latency-max') ?? 0) > 0)
   })
 
-  it('counts a failure that sent a thread back to its last commit', async () => {
+  it('count a failure that sent a thread back to its last commit', async () => {
     let failures = 0
     await using streams = await running(upper(), {
       uncaughtExceptionHandler: () => {
@@ -256,7 +256,7 @@ describe('What an application measures of itself', () => {
   })
 })
 
-/** What Kafka Streams 4.3.1 has of such a program, but for restoring, which the embedded log has nothing of. */
+/** The metrics of Kafka Streams 4.3.1 for such a program, without those of restores, which the embedded log does not need. */
 const kafkaNames = {
   'stream-processor-node-metrics': [
     'process-rate',

@@ -195,7 +195,7 @@ describe('A program on the embedded log', () => {
     slow.resolve('at last')
     const rest: (string | null)[] = []
     while (rest.length < count - 4095 + 1) rest.push((await out.next()).value?.value)
-    // Nothing but what had its place could go before it.
+    // Only records that were sent before it may come first.
     assert.equal(rest[0], 'at last')
   })
 
@@ -210,7 +210,7 @@ describe('A program on the embedded log', () => {
   })
 })
 
-describe('What a program reads', () => {
+describe('The input of a program', () => {
   it('is processed in the order of its times over all topics of a task, however much of it waits (KIP-695)', async () => {
     const settings = config({ applicationId: 'merge' })
     const builder = new StreamsBuilder()
@@ -232,7 +232,7 @@ describe('What a program reads', () => {
     )
   })
 
-  it('is what its pattern matches, from where its source says', async () => {
+  it('is the topics that its pattern matches, from the offset that its source sets', async () => {
     const settings = config({ applicationId: 'pattern' })
     await using writer = new Streams(wordCount(), { ...settings, applicationId: 'writer' })
     await writer.start()
@@ -248,7 +248,7 @@ describe('What a program reads', () => {
   })
 })
 
-describe('A record that a program cannot do', () => {
+describe('A record on which a program fails', () => {
   const throwing = () =>
     toUpper((stream) =>
       stream.mapValues((value) => {
@@ -257,7 +257,7 @@ describe('A record that a program cannot do', () => {
       }),
     )
 
-  it('stops the client where nobody takes the failure, and nothing of it is committed', async () => {
+  it('stops the client where no handler takes the failure, and none of its results is committed', async () => {
     const settings = config()
     const streams = new Streams(throwing(), settings)
     const ended = new Promise((resolve) => streams.onStateChange((to) => to === 'ERROR' && resolve(to)))
@@ -273,7 +273,7 @@ describe('A record that a program cannot do', () => {
     assert.equal((await take(again.records('out', read), 1))[0]?.value, 'good')
   })
 
-  it('is a dead letter that says why, where a handler lets it pass (KIP-1034)', async () => {
+  it('becomes a dead letter with the cause, where a handler lets it pass (KIP-1034)', async () => {
     const failed: string[] = []
     await using streams = new Streams(
       throwing(),
@@ -298,7 +298,7 @@ describe('A record that a program cannot do', () => {
   })
 })
 
-describe('Settings that cannot be', () => {
+describe('Invalid settings', () => {
   const refused = (settings: StreamsConfig, code: string) =>
     assert.throws(
       () => new Streams(wordCount(), settings),

@@ -33,7 +33,7 @@ after(() => {
 
 const moduleOf = (name: string) => new URL(`./worker-programs/${name}.ts`, import.meta.url)
 
-/** A directory whose log has these topics, each with four partitions. */
+/** Makes a directory whose log has these topics, each with four partitions. */
 async function prepared(topics: readonly string[]): Promise<string> {
   const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
   directories.push(stateDir)
@@ -58,7 +58,7 @@ async function sendVisits(streams: Streams, from: number, to: number): Promise<v
   await Promise.all(Array.from({ length: to - from }, (_, index) => visit(streams, visitorOf(from + index), { page: pageOf(from + index) })))
 }
 
-/** By page, what was told one after the other; it ends with the last of `count`, or waits for good. */
+/** The counts of each page in their order. Ends after `count` of them, or waits for ever. */
 async function counted(streams: Streams, count: number): Promise<[string | null, number[]][]> {
   const told = new Map<string | null, number[]>()
   let left = count
@@ -71,7 +71,7 @@ async function counted(streams: Streams, count: number): Promise<[string | null,
   return sorted(told)
 }
 
-/** What one thread that reads one record after the other would have told. */
+/** The counts that one thread would write that reads one record after the other. */
 function recounted(pages: readonly string[]): [string | null, number[]][] {
   const told = new Map<string | null, number[]>()
   for (const page of pages) {
@@ -102,7 +102,7 @@ describe('A program whose threads are workers', () => {
     })
   }
 
-  it('does by and by what is more than its threads can hold', async () => {
+  it('processes more input than its threads can hold at once', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), commitIntervalMs: 50 }))
     streams.pause()
@@ -235,7 +235,7 @@ describe('Stores of workers', () => {
   })
 })
 
-describe('What goes wrong in a worker', () => {
+describe('A failure in a worker', () => {
   for (const does of ['exit', 'throw-later'] as const) {
     it(`ends that worker alone (${does}): its tasks go on in another, and every visit counts once`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
@@ -363,7 +363,7 @@ describe('Code that does not give way', () => {
     const startedFile = join(stateDir, 'started')
     await visit(streams, 'blocked', { page: 'late', startedFile, untilFile })
     while (!existsSync(startedFile)) await new Promise((resolve) => setImmediate(resolve))
-    // Partitions are spread over the workers: three of four are free, and so is whoever counts their pages.
+    // Partitions are spread over the workers: three of four are free, and so are the counters of their pages.
     const sent = Array.from({ length: 400 }, (_, at) => `key-${at}`)
     await Promise.all(sent.map((key) => visit(streams, key, { page: key })))
     const seen = new Set<string | null>()

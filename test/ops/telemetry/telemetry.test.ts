@@ -11,7 +11,7 @@ import { lintExposition, type ParsedFamily, parseExposition } from '../../suppor
 import { describeWithKafka } from '../../support/kafka-cluster.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
-/** Nobody had it before, so that tests leave each other alone on one cluster. */
+/** A new name, so that tests on one cluster do not disturb each other. */
 const told = `told-${randomUUID().slice(0, 8)}`
 const swarm = `name: ${told}
 bees:
@@ -25,7 +25,7 @@ const work = `export default ({ number }) => {
 }
 `
 
-/** The same of a swarm on either log. */
+/** The same tests for a swarm on either log. */
 function tellsOf(env: () => { readonly [variable: string]: string }) {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-told-'))
   const envOfProgram = () => ({ WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '2', ...env() })

@@ -4,7 +4,7 @@ import { examples } from './example.ts'
 import type { Peer } from './peer.ts'
 import { type Example, type Outputs, run } from './program.ts'
 
-/** Random programs and input through both; throws with the smallest example that differs. */
+/** Runs random programs and inputs in both. Throws with the smallest example that differs. */
 export async function compare(peer: Peer, options: { readonly runs: number; readonly seed: number }): Promise<void> {
   await fc.assert(
     fc.asyncProperty(examples, (example) => equal(peer, example)),
@@ -12,10 +12,10 @@ export async function compare(peer: Peer, options: { readonly runs: number; read
   )
 }
 
-/** Throws where the two differ. */
+/** Throws where Waggle and Kafka Streams differ. */
 export async function equal(peer: Peer, example: Example): Promise<void> {
   const [ours, theirs] = [await run(example).catch(refusal), await peer.run(example).catch(refusal)]
-  // What Kafka Streams refuses (two topics of one name) is to be refused here.
+  // A program that Kafka Streams refuses (two topics of one name) must be refused here.
   if (ours === null || theirs === null) {
     assert.deepEqual([ours === null, theirs === null], [true, true])
     return
@@ -31,14 +31,15 @@ function refusal(error: unknown): null {
   throw error
 }
 
-/** Record by record and byte for byte. */
+/** The outputs, record by record and byte for byte. */
 function compared(outputs: Outputs): Outputs {
   return Object.fromEntries(Object.entries(outputs).filter(([topic]) => !topic.endsWith('-changelog')))
 }
 
 /**
- * What changelogs leave when they are compacted, byte for byte: Waggle writes one record a row and commit, Kafka Streams without a cache
- * one a change. Records of buffers have the time at which they are written.
+ * The rows of each changelog after compaction, byte for byte: Waggle writes one record a row and commit, Kafka Streams without a cache one a change.
+ * Records
+ * of buffers have the time at which they are written.
  */
 function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [key: string]: string } } {
   const changelogs = Object.entries(outputs).filter(([topic]) => topic.endsWith('-changelog') && !topic.includes('versions-'))
@@ -56,8 +57,9 @@ function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [
 type States = ReturnType<typeof stateIn>
 
 /**
- * Without what Kafka Streams logs and its own store refuses: a window or session that comes too late for its segment, of a minute at
- * the least. Waggle logs what it keeps.
+ * Leaves out rows that Kafka Streams logs although its own store refuses them: a window or session that comes too late for its segment, which spans
+ * at
+ * least a minute. Waggle only logs rows that it keeps.
  */
 function kept(theirs: States, ours: States): States {
   const states = Object.entries(theirs).map(([topic, state]) => {
@@ -68,13 +70,13 @@ function kept(theirs: States, ours: States): States {
   return Object.fromEntries(states.filter(([, state]) => Object.keys(state).length > 0))
 }
 
-/** Of a row of a window, whose start stands 12 bytes before its end, or a session, whose end stands 16 before; 0 of others. */
+/** The minute of a row's key: a window's start stands 12 bytes before the end, a session's end 16 bytes. 0 for other rows. */
 function minuteIn(key: string): number {
   const times = [24, 32].filter((digits) => key.length > digits).map((digits) => Number(`0x${key.slice(-digits, 16 - digits)}`))
   return Math.max(0, ...times.filter((time) => time < 2 ** 46).map((time) => Math.floor(time / 60_000)))
 }
 
-/** Every put of versioned stores, in order. Those that came too late to be kept Kafka Streams logs all the same, and compaction may let them win. */
+/** Every put of versioned stores, in order. Kafka Streams also logs puts that came too late to be kept, and compaction may let them win. */
 function versionsIn(outputs: Outputs, { steps }: Example): Outputs {
   const stores = steps.flatMap((step) => (step.op === 'versionedTable' ? [step] : []))
   return Object.fromEntries(

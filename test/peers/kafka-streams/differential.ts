@@ -5,7 +5,7 @@ import { withKafkaStreams } from '../../../ops/bench/kafka-streams/java.ts'
 import { compare } from './compared.ts'
 import { Peer } from './peer.ts'
 
-/** `npm run differential -- [--minutes 60] [--seed N]`: fresh seeds for as long as it is told; the seed that differs is in the error. */
+/** `npm run differential -- [--minutes 60] [--seed N]`: compares examples of new seeds for the given time. An error names the seed that differs. */
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' }, seed: { type: 'string' } } })
 const java = withKafkaStreams(join(import.meta.dirname, 'Peer.java'))
 if ('missing' in java) throw new Error(java.missing)

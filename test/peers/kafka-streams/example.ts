@@ -33,14 +33,17 @@ export const examples: fc.Arbitrary<Example> = fc
   })
 
 /**
- * Each side of a cogroup has a stream time of its own, and they share a store: what one side takes may lie past what the store still
- * has, and Kafka Streams finds it all the same as long as it happens to lie in its cache.
+ * Each side of a cogroup has its own stream time, and they share a store. A record may be in time for its side and too late for the store, and Kafka
+ * Streams
+ * still finds the row while it lies in the cache.
  */
 function readsPastRetention(step: Step): boolean {
   return step.op === 'cogroup' && step.windows !== null && step.of !== step.other
 }
 
-/** Updates of tables of two topics, with deletes, in buffers that are full at one byte more or less; `shutDown`: of the first. */
+/**
+ * Updates of the tables of two topics, with deletes, in buffers that a byte more or less fills. `shutDown`: the first of them stops the application.
+ */
 export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
   const records: InputRecord[] = []
   const draw = drawing(7)
@@ -111,7 +114,7 @@ function stepsOf(choices: readonly number[], ...history: readonly number[]): Ste
   return steps
 }
 
-/** Digits of a number, one choice after the other. */
+/** Choices drawn from the digits of a number. */
 function drawing(seed: number): (below: number) => number {
   let left = seed * 2_654_435_761 + 12_345
   return (below) => {
@@ -222,7 +225,7 @@ function ofWindowed(draw: (below: number) => number, of: number): { readonly ste
   return { step: { op: 'suppress', of, limit: draw(2) === 0 ? null : draw(40), ...bound(draw) }, makes: 'windowed' }
 }
 
-/** Of a suppression's buffer; one that shuts down is rare, since nothing is compared of what it ends. */
+/** Bounds of a suppression's buffer. Few buffers shut down, since the outputs of a stopped program are not compared. */
 function bound(draw: (below: number) => number): { readonly maxRecords: number | null; readonly maxBytes?: number; readonly shutDown?: boolean } {
   return draw(2) === 0 ? { maxRecords: 1 + draw(4) } : { maxRecords: null, maxBytes: 30 + draw(300), shutDown: draw(6) === 0 }
 }

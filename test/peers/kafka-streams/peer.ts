@@ -4,7 +4,7 @@ import type { Example, Outputs } from './program.ts'
 
 export interface PeerAnswer {
   readonly outputs: Outputs
-  /** `Topology.describe()`. */
+  /** The text of `Topology.describe()`. */
   readonly description: string
 }
 

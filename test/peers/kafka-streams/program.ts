@@ -13,7 +13,7 @@ import { StreamsBuilder } from '../../../topology/streams/streams-builder.ts'
 import { BufferConfig, Suppressed } from '../../../topology/streams/suppressed.ts'
 import { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../../../topology/streams/windows.ts'
 
-/** A program over streams and tables of text, as data: the same is built here and in Java. `of` and `other` are earlier steps. */
+/** A step of a program over streams and tables of text, as data: the same program is built here and in Java. `of` and `other` are earlier steps. */
 export type Step =
   | { readonly op: 'stream' | 'table' | 'globalTable'; readonly topic: string }
   | {
@@ -54,7 +54,7 @@ export type Step =
       readonly op: 'suppress'
       readonly of: number
       readonly limit: number | null
-      /** Null: bounded by bytes instead. */
+      /** Null: the bound is in bytes. */
       readonly maxRecords: number | null
       readonly maxBytes?: number
       readonly shutDown?: boolean
@@ -76,7 +76,7 @@ export interface InputRecord {
   readonly key: string | null
   readonly value: string | null
   readonly timestamp: number
-  /** Waggle's tasks are killed after it and start again; Kafka Streams' go on. */
+  /** Waggle's tasks are killed after this step and start again; Kafka Streams' go on. */
   readonly crash: boolean
 }
 
@@ -84,13 +84,13 @@ export interface Example {
   readonly optimization: 'none' | 'all'
   /** Updates of tables wait for a commit. */
   readonly cached: boolean
-  /** A record's time is taken from its value too. */
+  /** A record's time also depends on its value. */
   readonly shifts: boolean
   readonly steps: readonly Step[]
   readonly records: readonly InputRecord[]
 }
 
-/** By topic: key and value in hex, and the timestamp. */
+/** The records of each topic: key and value in hex, and the timestamp. */
 export type Outputs = { readonly [topic: string]: readonly (readonly [key: string | null, value: string | null, timestamp: number])[] }
 
 export async function run({
@@ -182,7 +182,7 @@ function topologyOf(steps: readonly Step[], optimization: 'none' | 'all'): Topol
         const [left, right] = [streamAt(step.of), tableAt(step.other)]
         if (step.grace === null) return step.kind === 'left' ? left.leftJoin(right, join) : left.join(right, join)
         const joined = Joined.with(text, text, text, { gracePeriodMs: step.grace })
-        // Kafka Streams fails on a record without a key here; Waggle lets it out unmatched.
+        // Kafka Streams fails here on a record without a key; Waggle emits it without a match.
         const keyed = left.filter((key) => key !== null)
         return step.kind === 'left' ? keyed.leftJoin(right, join, joined) : keyed.join(right, join, joined)
       }
@@ -280,7 +280,7 @@ const cut = (value: string): string => value.slice(-12)
 const even = (value: string | null): boolean => show(value).charCodeAt(show(value).length - 1) % 2 === 0
 const mark = (value: string | null): string => cut(`${show(value)}'`)
 const first = (value: string | null): string => show(value).slice(0, 1)
-/** None for what begins with a 3. */
+/** Null for values that begin with a 3. */
 const foreignKey = (value: string): string | null => (first(value) === '3' ? null : first(value))
 const concat = (sum: string | null, value: string | null): string => cut(show(sum) + show(value))
 const join = (left: string | null, right: string | null): string => cut(`${show(left)}|${show(right)}`)
@@ -291,6 +291,6 @@ const hex = (data: Uint8Array | null): string | null => (data === null ? null : 
 function textKey(key: unknown): string | null {
   if (key === null || typeof key === 'string') return key
   const { key: inner, window } = key as Windowed<string>
-  // Java's has an end at 2^63 - 1, which no number is.
+  // Java's window ends at 2^63 - 1, which no JavaScript number holds.
   return `${inner}@${window.start}-${window.end === Number.MAX_SAFE_INTEGER ? 2n ** 63n - 1n : window.end}`
 }

@@ -10,7 +10,7 @@ const usual = { concurrency: 4, timeoutMs: 100 }
 const programOf = (write: (stream: Text) => KStream<string | null, string | null>, config?: Config) =>
   new TextProgram((builder) => write(builder.stream('in', read)).to('out', Produced.with(text, text)), config)
 
-/** Settles once the call has been made. */
+/** A promise that settles when `happen` is called. */
 function event(): { readonly happened: Promise<void>; readonly happen: () => void } {
   let happen = () => {}
   const happened = new Promise<void>((resolve) => {
@@ -92,7 +92,7 @@ describe('A call that takes time', () => {
     assert.deepEqual(attempts, [1, 2, 3, 1, 2, 3])
   })
 
-  it('that throws before it has a promise fails as one that rejects', async () => {
+  it('that throws synchronously fails like one that rejects', async () => {
     await using program = programOf((stream) =>
       stream.mapAsync(() => {
         throw new Error('at once')
@@ -108,7 +108,7 @@ describe('A call that takes time', () => {
     await assert.rejects(forgetful.pipe(['in', 'k', 'v']), { code: 'WAGGLE_UNDEFINED_VALUE' })
   })
 
-  it('has at most as many beside it as there is concurrency', async () => {
+  it('overlaps with at most as many others as `concurrency` allows', async () => {
     const open: (() => void)[] = []
     let most = 0
     const two = event()

@@ -33,7 +33,7 @@ describe('Calls that take time', () => {
     )
   })
 
-  it('that nothing ends but time leave the clock free to go on', async () => {
+  it('that only time can end do not keep the clock from moving on', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, text).skipNullValues())
@@ -74,7 +74,7 @@ describe('Calls that take time', () => {
     assert.deepEqual(sizes, [2, 1])
   })
 
-  it('that fail are the program’s failure, and with another number of results too', async () => {
+  it('that fail, or give a wrong number of results, fail the program', async () => {
     const failing = async (call: (values: readonly string[]) => Promise<readonly string[]>) => {
       const builder = new StreamsBuilder()
       builder

@@ -27,7 +27,7 @@ import { type Row, read, TextProgram, tableToOut, text, toOut, written } from '.
 const concat = (left: string | null, right: string | null) => `${left}+${right}`
 type Text = KStream<string | null, string | null>
 
-/** An error that a reader understands: its code, where it was, and what to do. */
+/** Checks that an error has its code, its place and the next step. */
 async function fails(act: () => Promise<unknown> | unknown, code: string, message: RegExp): Promise<void> {
   await assert.rejects(
     async () => act(),
@@ -311,7 +311,7 @@ describe('A negative timestamp', () => {
     await using skipping = of('logAndSkipOnInvalid')
     assert.deepEqual(await skipping.after(...rows), ['k:b@5'])
     await using partitionTime = of('usePartitionTimeOnInvalid')
-    // Before the first record the partition has no time either.
+    // Before its first record a partition has no time either.
     assert.deepEqual(await partitionTime.after(...rows.slice(1)), ['k:b@5', 'k:c@5'])
     await using clock = of('wallclock')
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
@@ -368,14 +368,14 @@ describe('A value of the wrong type', () => {
     assert.match(failed[0] ?? '', /^KSTREAM-AGGREGATE-\d+: /)
   })
 
-  it('that cannot be read says which node, which topic and why', async () => {
+  it('that cannot be read gives an error with the node, the topic and the cause', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).to('out')
     await using driver = new TopologyTestDriver(builder.build())
     await fails(() => driver.createInputTopic('in', text, text).pipeInput('k', 'not a long'), 'WAGGLE_INVALID_VALUE', /in.*10 bytes.*8/)
   })
 
-  it('that cannot be written says which topic and why', async () => {
+  it('that cannot be written gives an error with the topic and the cause', async () => {
     const written: { readonly [what: string]: (builder: StreamsBuilder) => void } = {
       'a string as a long': (builder) => builder.stream('in', read).to('out', Produced.with(text, Serdes.long()) as never),
       'a number as a string': (builder) =>
@@ -495,7 +495,7 @@ describe('A sink’s function', () => {
   }
 })
 
-describe('undefined in what is piped in', () => {
+describe('undefined in piped input', () => {
   it('is refused, as a key, as a value and in a record', async () => {
     await using program = new TextProgram((builder) => toOut(builder.stream('in', read)))
     const input = program.driver.createInputTopic('in', text, text)
@@ -511,7 +511,7 @@ describe('A processor', () => {
   const programOf = (init: (context: Context) => void, config?: ConstructorParameters<typeof TextProgram>[1]) =>
     new TextProgram((builder) => void builder.stream('in', read).process<never, never>(() => ({ init, process: () => {} })), config)
 
-  it('that cannot be opened says which one it is', () => {
+  it('that cannot be opened fails with its name', () => {
     const failing = () => {
       throw new RangeError('no such file')
     }

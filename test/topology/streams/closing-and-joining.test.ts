@@ -18,7 +18,7 @@ const onClose = EmitStrategy.onWindowClose()
 const kept = Materialized.with(text, text)
 const streams = StreamJoined.with(text, text, text)
 const grouped = (builder: StreamsBuilder) => builder.stream('in', read).groupByKey()
-/** Values of `a` as they are, those of `b` in capitals; `del` deletes. */
+/** Values of `a` unchanged, those of `b` in capitals; `del` deletes. */
 const cogrouped = (builder: StreamsBuilder) =>
   builder
     .stream('a', read)

@@ -53,7 +53,7 @@ describe('A step without state', () => {
     ])
   })
 
-  it('of a stream that is used twice hands the same records to both, first one first', async () => {
+  it('with two steps behind it hands each record to both, in the order of the program', async () => {
     await using program = new TextProgram((builder) => {
       const stream = builder.stream('in', read)
       toOut(stream.mapValues((value) => `1${value}`))
@@ -116,7 +116,7 @@ describe('A split stream', () => {
     ])
   })
 
-  it('that nobody named has numbered branches, the default one 0', () => {
+  it('without a name has numbered branches, the default one 0', () => {
     const branches = new StreamsBuilder()
       .stream('in', read)
       .split()

@@ -21,7 +21,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
 const written = Produced.with(text, text)
 
-/** What a count in this store leaves behind, beside its output. */
+/** The rows and the output of a count in this store. */
 async function counted(materialized: Materialized<string, number, 'keyValue'>) {
   const builder = new StreamsBuilder()
   builder.stream('in', read).groupByKey(Grouped.with(text, text)).count(materialized).toStream().to('out', Produced.with(text, Serdes.long()))
@@ -30,7 +30,7 @@ async function counted(materialized: Materialized<string, number, 'keyValue'>) {
   return driver
 }
 
-describe('What a store is made with', () => {
+describe('A store that is made by a supplier or a builder', () => {
   it('has a changelog unless logging is off', async () => {
     for (const supplier of [Stores.persistentKeyValueStore('counts'), Stores.inMemoryKeyValueStore('counts')]) {
       assert.deepEqual((await counted(Materialized.as(supplier))).producedTopicNames, ['out', 'test-counts-changelog'])

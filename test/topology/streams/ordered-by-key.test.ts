@@ -8,7 +8,7 @@ const text = Serdes.string()
 const written = Produced.with(text, text)
 const byKey: AsyncOptions = { concurrency: 1000, timeoutMs: 1_000_000, ordered: 'key' }
 
-/** Calls that end when they are told to. */
+/** Asynchronous calls that end on command. */
 class Calls {
   #open: { readonly value: string; readonly end: () => void }[] = []
 
@@ -17,7 +17,7 @@ class Calls {
       this.#open.push({ value, end: () => resolve(`${value}!`) })
     })
 
-  /** False where nobody waits for it. */
+  /** False where no call waits for the value. */
   end(value: string): boolean {
     const found = this.#open.find((call) => call.value === value)
     this.#open = this.#open.filter((call) => call !== found)
@@ -25,7 +25,7 @@ class Calls {
     return found !== undefined
   }
 
-  /** The call at this place among those that are open, round and round. */
+  /** Ends the open call at this index, modulo their number. */
   endOne(at: number): boolean {
     const call = this.#open[at % Math.max(1, this.#open.length)]
     return call !== undefined && this.end(call.value)
@@ -39,7 +39,7 @@ function program(
   const builder = new StreamsBuilder()
   const input = builder.stream('in', Consumed.with(text, text).skipNullKeys().skipNullValues())
   steps(input, calls).to('out', written)
-  // What stands beside it: nothing of it may be done twice because a record is read again.
+  // A second branch: none of its records may be written twice because a record is read again.
   input.to('copied', written)
   input.groupByKey(Grouped.with(text, text)).count(Materialized.as('counts')).toStream().to('counted', Produced.with(text, Serdes.long()))
   return builder.build()
@@ -53,7 +53,7 @@ function opened(topology: Topology) {
   const driver = new TopologyTestDriver(topology)
   const input = driver.createInputTopic('in', text, text)
   const out = driver.createOutputTopic('out', text, text)
-  // A driver settles when nothing is in flight, which is what these tests do not want.
+  // `pipeInput` settles when nothing is in flight, so these tests do not await it.
   const send = (key: string, value: string) => void input.pipeInput(key, value)
   const go = async () => {
     void driver.advanceWallClockTime(0)
@@ -81,7 +81,7 @@ describe('Results that are in order by key', () => {
     assert.deepEqual(values(), ['a1!', 'a2!'])
   })
 
-  it('that have gone on are not done again after a crash, though a record before them is', async () => {
+  it('that have gone on are not repeated after a crash, though an earlier record is', async () => {
     const calls = new Calls()
     const { driver, send, go, values } = opened(program(calls))
     await using _ = driver
@@ -92,7 +92,7 @@ describe('Results that are in order by key', () => {
     assert.deepEqual(values(), ['b1!'])
     void driver.crash()
     await go()
-    // Made again for what was not finished, beside those of the task that is gone.
+    // Unfinished calls are made again, in addition to those of the task that is gone.
     for (const value of ['a1', 'a1', 'c1', 'c1']) assert.ok(calls.end(value), value)
     assert.ok(!calls.end('b1'))
     await go()

@@ -17,7 +17,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
 const written = Produced.with(text, text)
 
-/** A store of a user's own: what it holds is gone with its task. */
+/** A user's own store, which loses its content with its task. */
 class Tally implements StateStore {
   readonly persistent = false
   readonly name: string
@@ -38,7 +38,7 @@ function tallies(name: string): { readonly builder: StoreBuilder<Tally>; readonl
   return { builder: { name, build }, made }
 }
 
-/** Forwards with each value how many the store has seen. */
+/** Forwards with each value the number of values that the store has seen. */
 function counting(store: string | StoreBuilder<Tally>): ProcessorSupplier<string, string, string, string> {
   return () => {
     let count = (_: string) => 0
@@ -150,7 +150,7 @@ describe('A store of a user’s own', () => {
     assert.deepEqual(driver.producedTopicNames, ['out'])
   })
 
-  it('that fails to be made says so', () => {
+  it('that cannot be made fails the start with its own error', () => {
     const builder = new StreamsBuilder()
     const store: StoreBuilder<StateStore> = {
       name: 'broken',
@@ -164,4 +164,4 @@ describe('A store of a user’s own', () => {
   })
 })
 
-/** What a count in this store leaves behind, beside its output. */
+/** The rows and the output of a count in this store. */

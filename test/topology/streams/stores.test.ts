@@ -107,7 +107,7 @@ describe('A key-value store', () => {
           if (key === 'aa') store.delete('b')
           store.put(key, 'again')
         }
-        // Whatever of the change it sees, it gives each key once, in order.
+        // An iteration may or may not see the change, but gives each key once, in order.
         assert.deepEqual(
           seen.filter((key) => key !== 'b'),
           ['a', 'aa', 'ab', 'c', 'é'],

@@ -46,7 +46,7 @@ describe('Closed windows', () => {
     const input = driver.createInputTopic('in', text, text)
     const clicks = driver.createInputTopic('clicks', text, text)
     const [out, counted] = [driver.createOutputTopic('out', text, text), driver.createOutputTopic('counted', text, text)]
-    // The first look is free, and finds nothing.
+    // The table is empty at the first record.
     for (const timestamp of [0, 100]) {
       await input.pipeInput('k', `at ${timestamp}`, timestamp)
       await clicks.pipeInput('k', 'x', timestamp)
@@ -203,7 +203,7 @@ describe('A global store', () => {
 })
 
 describe('A mistake in a program', () => {
-  it('that leaves out a serde says where, at the start', () => {
+  it('that leaves out a serde fails the start, with the place', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -228,14 +228,14 @@ describe('A mistake in a program', () => {
     assert.throws(() => windowed.emitStrategy(EmitStrategy.onWindowClose()), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('of a window that cannot be is refused by the call that made it', () => {
+  it('of an invalid window is refused by the call that made it', () => {
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(0), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeAndGrace(10, -1), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(10).advanceBy(11), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => JoinWindows.ofTimeDifferenceWithNoGrace(5).before(-6), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('that forgets to return is an error, and not a value', async () => {
+  it('that forgets to return fails the record, and gives no undefined value', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)

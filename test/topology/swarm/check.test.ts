@@ -159,7 +159,7 @@ bees:
     assert.match(only(`${bomb}\n${good}`), /expand/)
   })
 
-  it('that is empty, or no map, says so', () => {
+  it('that is empty, or no map, is refused with that reason', () => {
     assert.match(only(''), /empty/)
     assert.ok(mistakesOf('- a\n- b\n').length > 0)
   })

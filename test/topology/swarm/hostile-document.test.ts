@@ -11,7 +11,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 const registry = new BeeRegistry()
 const gateway = 'name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n'
 
-/** Each mistake as a person reads it; throws what is no collection of mistakes with places. */
+/** The text of each mistake. Throws for an error that is no collection of mistakes with places. */
 function mistakesOf(act: () => unknown, file = 'swarm.yaml'): readonly string[] {
   try {
     act()

@@ -35,7 +35,7 @@ describe('JSON from a caller', () => {
     assert.equal(Object.keys(edgeJson(bytes(names(edgeBounds.maxMembers))) as object).length, edgeBounds.maxMembers)
     assert.throws(() => edgeJson(bytes(names(edgeBounds.maxMembers + 1))), badJson)
     assert.throws(() => edgeJson(bytes(`[${'{"a":0},'.repeat(edgeBounds.maxMembers)}{"a":0}]`)), badJson)
-    // Text that is no JSON behind the bound is refused for the bound: nothing has parsed it.
+    // Malformed text past the limit is refused for the limit, since it was not parsed.
     assert.throws(() => edgeJson(bytes(`[${'{"a":0},'.repeat(edgeBounds.maxMembers + 1)}`)), /more than 100000 members/)
     assert.throws(() => edgeJson(bytes(`[${'0,'.repeat(edgeBounds.maxValues + 1)}`)), /more than 1000000 values/)
   })
@@ -80,7 +80,7 @@ describe('JSON from a caller', () => {
   })
 })
 
-describe('What a function gave, as JSON', () => {
+describe('A function’s result as JSON', () => {
   it('is what JSON.parse makes of JSON.stringify, for all that JSON can hold', () => {
     fc.assert(
       fc.property(fc.anything({ withDate: true, withNullPrototype: true, withSparseArray: true, withBoxedValues: true }), (value) => {

@@ -6,7 +6,7 @@ import { checkSwarm } from '../../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import { misfit } from '../../../topology/swarm/payload-fit.ts'
 
-describe('What one bee gives and another takes', () => {
+describe('One bee’s output as another’s input', () => {
   const image = (shape: readonly number[], dtype = 'UINT8') => ({ tensors: { image: { dtype, shape } } })
 
   it('fits where names, types and shapes do, and -1 is any size', () => {
@@ -16,7 +16,7 @@ describe('What one bee gives and another takes', () => {
     assert.equal(misfit(Type.Array(Type.Number()), { tensors: {} }), null)
   })
 
-  it('does not fit otherwise, and the reason says what is where', () => {
+  it('does not fit otherwise, and the reason names the difference and its place', () => {
     assert.match(
       misfit(image([-1, 200, 200, 3]), image([-1, 224, 224, 3])) ?? '',
       /image of shape \[-1, 200, 200, 3\], where \[-1, 224, 224, 3\] is taken/,

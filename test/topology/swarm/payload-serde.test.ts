@@ -69,7 +69,7 @@ describe('Tensors', () => {
       b: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
     })
     assert.equal(Object.keys(decodeTensors(data)).length, 2)
-    // Both look at the same place, in a body that ends with it.
+    // Both tensors name the same bytes, at the end of the body.
     const shared = data.slice(0, data.length - 64)
     const first = shared.indexOf(0x61)
     const view = new DataView(shared.buffer, shared.byteOffset)
@@ -94,7 +94,7 @@ describe('Tensors', () => {
   })
 })
 
-/** Buffers and typed arrays compare by their kind too: what counts is what they hold. */
+/** Buffers and typed arrays of the same content differ by their class, so they are compared as plain lists. */
 function plain(value: Payload): unknown {
   if (value.kind === 'bytes') return { ...value, bytes: Array.from(value.bytes) }
   if (value.kind === 'joined') return { ...value, parts: [...value.parts].map(([key, part]) => [key, plain(part)]) }

@@ -40,7 +40,7 @@ const shapes: { readonly [shape: string]: (at: number) => string } = {
     ),
 }
 
-/** How often the planner reads inputs and types of bees: its steps, whatever the machine is doing meanwhile. */
+/** Number of reads of bees' inputs and types by the planner: a measure of its steps that does not depend on the machine. */
 function stepsToPlan(bees: string): number {
   const swarm = checked(bees)
   let steps = 0

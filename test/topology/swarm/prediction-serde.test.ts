@@ -9,7 +9,7 @@ import { markedPrediction, type PredictionRecord, predictionSerde } from '../../
 import { Unavailable } from '../../../topology/waggle-error.ts'
 
 const opened: string[] = []
-/** In the place of Avro: anything that no JSON begins with. */
+/** A stand-in for Avro whose bytes begin as no JSON does. */
 const standIn: Serde<PredictionRecord> = {
   open: async ({ topic, part }) => void opened.push(`${topic} ${part}`),
   prepare: (_, data) => (data[0] === 0 ? Promise.reject(new Error('nobody knows this schema')) : null),

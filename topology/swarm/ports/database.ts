@@ -1,6 +1,8 @@
-/** Where predictions are saved. */
+/** The database that predictions are saved in. */
 export interface Database {
-  /** Makes the table where it is missing; WAGGLE_TABLE_MISMATCH where its columns do not fit. Retries while the database is down. */
+  /**
+   * Opens a table and creates it where it is missing. Throws WAGGLE_TABLE_MISMATCH where its columns do not fit. Retries while the database is down.
+   */
   openTable(options: TableOptions): Promise<PredictionTable>
 }
 
@@ -10,7 +12,7 @@ export interface TableOptions {
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
-/** One prediction, as a row: identified by (swarm, bee, request_id), however often it is written. */
+/** One prediction as a row. Its identity is (swarm, bee, request_id), however often it is written. */
 export interface PredictionRow {
   readonly swarm: string
   readonly bee: string
@@ -31,7 +33,9 @@ export interface PredictionRow {
 }
 
 export interface PredictionTable {
-  /** One block. Resolves when the database has it; retries with back-off until `signal` aborts. The same rows again change nothing. */
+  /**
+   * Writes one block. Resolves when the database has it; retries with back-off until `signal` aborts. Writing the same rows again changes nothing.
+   */
   insert(rows: readonly PredictionRow[], signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }

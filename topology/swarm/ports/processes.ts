@@ -3,7 +3,7 @@ import type { Payload } from '../payload.ts'
 
 /** Runs bees that are processes of their own and speak bees/PROTOCOL.md on their standard streams. */
 export interface Processes {
-  /** Resolves when the process has said hello; WAGGLE_BEE_NOT_STARTED where it cannot start. */
+  /** Starts a process and resolves when it has said hello. Throws WAGGLE_BEE_NOT_STARTED where it cannot start. */
   open(options: ProcessOptions): Promise<OpenProcess>
 }
 
@@ -12,7 +12,7 @@ export interface ProcessOptions {
   readonly bee: string
   /** The program and its arguments, run without a shell. */
   readonly command: readonly string[]
-  /** Beside what every process gets of ours. */
+  /** Environment variables in addition to those that every process gets. */
   readonly env: { readonly [name: string]: string }
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
@@ -27,8 +27,11 @@ export interface ProcessCall {
 }
 
 export interface OpenProcess {
-  /** One payload or error a call, in order. Where the process dies it is started again and its open calls are sent once more: WAGGLE_BEE_DIED for what kills it twice. */
+  /**
+   * Gives one payload or error a call, in order. A process that dies is started again and its open calls are sent once more. A call that kills it
+   * twice gives WAGGLE_BEE_DIED.
+   */
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]>
-  /** Lets it finish what it has, then ends it. */
+  /** Lets the process finish its open calls, then ends it. */
   close(): Promise<void>
 }

@@ -26,7 +26,7 @@ describe('A commit that the embedded log drops', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('counts for nothing of what waits to be written, closed or open, put ahead or not', async () => {
+  it('has no effect on the commits and records that wait behind it, closed or open, put ahead or not', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.alloc(1000)))
     other.append(record(Buffer.alloc(100_000)))
@@ -36,13 +36,13 @@ describe('A commit that the embedded log drops', () => {
     await one.abort()
     await dropped
     assert.equal(log.load.pendingBytes, 0)
-    // Whatever was to be put ahead had its turn.
+    // One turn of the event loop, in which a commit ahead of it would have begun.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(log.load.pendingBytes, 0)
   })
 
-  it('counts for nothing also where it was asked for while the one before was being written', async () => {
+  it('has no effect either if it was requested while the one before was being written', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.from('first')))
     const first = one.commit(nothing)

@@ -10,7 +10,7 @@ import { SimulatedClock } from '../../../../processor/simulation/simulated-clock
 
 const maxBytes = 200_000
 
-describe('Durable records that a reader has not come to', () => {
+describe('Durable records that a reader has not read yet', () => {
   for (const number of [4, 64]) {
     it(`take no more memory than the bound, over ${number} partitions together`, () => {
       const tails = new HeldTails(maxBytes)

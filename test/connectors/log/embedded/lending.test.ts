@@ -15,7 +15,7 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** A thread that never gives way reads the database of this log. */
+/** Lends the log's database to a thread that reads it without a pause. */
 async function lendToReader(log: EmbeddedLog): Promise<{ readonly ended: Promise<number> }> {
   let worker: Worker | null = null
   const { handle, giveBack } = await log.lend({
@@ -49,7 +49,7 @@ async function commit(log: EmbeddedLog, rows: number): Promise<void> {
   await producer.close()
 }
 
-/** A change that cannot be written stands for a disk that cannot: the database has to be opened again. */
+/** A change that cannot be written, as on a broken disk: the database has to be opened again. */
 const unwritable = (): StoreChange => ({
   task: 'task',
   store: 'store',
@@ -80,7 +80,7 @@ describe('A database that other threads read', () => {
       const producer = await log.taskProducer({ group: 'app' })
       await assert.rejects(producer.commit({ positions: [], state: [unwritable()] }), /not to be written/)
       await producer.close()
-      // Waits for the repair, which waits for the first to end.
+      // This call waits for the repair, which waits for the end of the first reader.
       const next = lendToReader(log)
       await commit(log, 1000)
       assert.equal(await reader.ended, 1)

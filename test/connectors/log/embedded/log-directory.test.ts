@@ -37,14 +37,14 @@ async function read(log: EmbeddedLog): Promise<readonly LogRecord[]> {
   return found
 }
 
-/** A directory whose process was killed: as it lies on the disk while the process runs. */
+/** Copies the directory while its process runs, which is what a kill leaves on the disk. */
 async function killed(directory: string): Promise<void> {
   const living = `${directory}-living`
   const log = await openEmbeddedLog({ directory: living, clock })
   await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: null }])
   await write(log, 0, records / 2)
   await log.close()
-  // The first half lies in tables, the second in the write-ahead log.
+  // The first half is in tables, the second in the write-ahead log.
   const again = await openEmbeddedLog({ directory: living, clock })
   await write(again, records / 2, records)
   cpSync(living, directory, { recursive: true })
@@ -90,13 +90,13 @@ describe('A damaged directory of the embedded log', () => {
     return log
   }
 
-  it('that only was killed has all that was durable', async () => {
+  it('of a killed process has all durable records', async () => {
     const notices: string[] = []
     const log = await open({ onNotice: (notice) => notices.push(notice) })
     assert.deepEqual([(await read(log)).length, notices], [records, []])
   })
 
-  it('that lost what no commit had synced opens as usual', async () => {
+  it('that lost only unsynced bytes opens as usual', async () => {
     const [wal = ''] = filesOf(/db\/\d+\.log$/).slice(-1)
     writeFileSync(join(directory, wal), Buffer.alloc(5000, 1), { flag: 'a' })
     const log = await open()
@@ -209,7 +209,7 @@ describe('A damaged directory of the embedded log', () => {
     const log = await open()
     const held: number[] = []
     try {
-      // Linux refuses with EMFILE; every descriptor that is left is taken.
+      // All descriptors are taken, so that Linux refuses with EMFILE.
       for (let taken = 0; taken < 2_000_000; taken++) held.push(openSync('/dev/null', 'r'))
     } catch {}
     const failure = await read(log).then(
@@ -221,7 +221,7 @@ describe('A damaged directory of the embedded log', () => {
     assert.equal((await read(log)).length, records)
   })
 
-  it('of before there was a mark opens, and has one from then on', async () => {
+  it('without a mark, made by an older version, opens and gets one', async () => {
     rmSync(join(directory, 'mark'))
     rmSync(join(directory, 'topics.json'))
     const notices: string[] = []

@@ -9,7 +9,7 @@ import { SimulatedClock } from '../../../../processor/simulation/simulated-clock
 
 const nothing = { positions: [], state: [] } as const
 
-/** Stands for a disk that cannot be written. */
+/** A change that cannot be written, as on a broken disk. */
 const unwritable: StoreChange = {
   task: 'task',
   store: 'store',
@@ -21,7 +21,7 @@ const unwritable: StoreChange = {
   logged: null,
 }
 
-describe('What is past its retention in the embedded log', () => {
+describe('A record past its retention in the embedded log', () => {
   let directory: string
   let clock: SimulatedClock
   let log: EmbeddedLog
@@ -47,7 +47,7 @@ describe('What is past its retention in the embedded log', () => {
 
   const offsets = async () => (await log.topic('short'))?.offsets[0]
 
-  it('goes while others commit without a pause', async () => {
+  it('is deleted while others commit without a pause', async () => {
     let isOver = false
     const busy = async () => {
       const producer = await log.taskProducer({ group: 'app' })
@@ -56,7 +56,7 @@ describe('What is past its retention in the embedded log', () => {
         await producer.commit(nothing)
       }
     }
-    // While the one's commits are synced the other's wait, so there is always one to come.
+    // Two producers take turns: while one's commits are synced the other's wait, so there is always a next one.
     const first = busy()
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
@@ -71,11 +71,11 @@ describe('What is past its retention in the embedded log', () => {
     assert.deepEqual(found, { start: 1, end: 1 })
   })
 
-  it('goes together with a commit that is on its way, and neither takes the other’s end of the partition back', async () => {
+  it('is deleted together with a commit that is under way, and neither moves the end of the partition back', async () => {
     const producer = await log.taskProducer({ group: 'app' })
     producer.append({ topic: 'short', partition: 0, key: null, value: Buffer.from('new'), timestamp: clock.now() + 200_000, headers: [] })
     const committed = producer.commit(nothing)
-    // It is written, and being synced.
+    // The commit is written and its sync is under way.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     await clock.advance(61_000)
@@ -86,7 +86,7 @@ describe('What is past its retention in the embedded log', () => {
     assert.deepEqual(await offsets(), { start: 1, end: 2 })
   })
 
-  it('stays while the disk cannot be written, and goes when it can again', async () => {
+  it('is kept while the disk cannot be written, and is deleted when it can again', async () => {
     const producer = await log.taskProducer({ group: 'app' })
     await assert.rejects(producer.commit({ positions: [], state: [unwritable] }), /not to be written/)
     await clock.advance(120_000)
@@ -97,7 +97,7 @@ describe('What is past its retention in the embedded log', () => {
   })
 })
 
-describe('What a reader of the embedded log has not read', () => {
+describe('An unread record of the embedded log', () => {
   const long = 3_600_000
   let directory: string
   let clock: SimulatedClock
@@ -129,7 +129,7 @@ describe('What a reader of the embedded log has not read', () => {
   const start = async () => (await log.topic('rows'))?.offsets[0]?.start
   const commit = async (offset: number) => (await log.taskProducer({ group: 'sink' })).commit(at(offset))
 
-  /** Timers fire one after the other, and what they begin settles in between. */
+  /** Moves the clock. Timers fire one after the other, and the work of each settles before the next. */
   async function pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 60_000) {
       await clock.advance(60_000)
@@ -137,7 +137,7 @@ describe('What a reader of the embedded log has not read', () => {
     }
   }
 
-  it('stays for as long as its reader is away, also over a restart, and its reader is named once', async () => {
+  it('is kept for as long as its reader is away, also over a restart, and its reader is reported once', async () => {
     await send()
     await commit(0)
     await pass(long)
@@ -152,7 +152,7 @@ describe('What a reader of the embedded log has not read', () => {
     )
   })
 
-  it('stays where a group that is subscribed has committed nothing yet', async () => {
+  it('is kept for a subscribed group that has committed nothing yet', async () => {
     const listener = { assigned: () => {}, revoked: () => {}, lost: () => {} }
     const consumer = await log.subscribe({ group: 'new', topics: ['rows'], offsetReset: 'earliest', isolation: 'handed', listener })
     await send()
@@ -161,7 +161,7 @@ describe('What a reader of the embedded log has not read', () => {
     await consumer.close()
   })
 
-  it('goes when it has been read', async () => {
+  it('is deleted once it has been read', async () => {
     await send()
     await send()
     await commit(1)
@@ -172,7 +172,7 @@ describe('What a reader of the embedded log has not read', () => {
     assert.equal(await start(), 2)
   })
 
-  it('goes when its reader is given up', async () => {
+  it('is deleted once its reader is given up', async () => {
     await send()
     await commit(0)
     assert.equal(log.hasPositions('sink'), true)
@@ -182,11 +182,11 @@ describe('What a reader of the embedded log has not read', () => {
     assert.equal(await start(), 1)
   })
 
-  it('keeps the file that its large value lies in, which goes with it', async () => {
+  it('keeps the file of its large value, which is deleted with it', async () => {
     const files = () => readdirSync(join(directory, 'segments')).length
     await send(100_000)
     await commit(0)
-    // A file that is written to is never deleted.
+    // The file that is being written is never deleted.
     await log.close()
     await open()
     await pass(long)
@@ -196,7 +196,7 @@ describe('What a reader of the embedded log has not read', () => {
     assert.equal(files(), 0)
   })
 
-  it('makes gateways refuse at the bound of the disk, by the name of its reader, until that has read', async () => {
+  it('makes gateways refuse at the bound of the disk, naming its reader, until that has read it', async () => {
     await log.close()
     await open(1024 * 1024)
     for (let sent = 0; sent < 12; sent++) await send(100_000 + sent)

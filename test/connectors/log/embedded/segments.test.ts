@@ -11,7 +11,7 @@ it('Payloads that come while others are synced are kept, also where a file is fu
   try {
     const kept: { readonly ref: SegmentRef; readonly first: number }[] = []
     let first = 0
-    /** A file is full after some of these. */
+    /** Appends a record. Some of these fill a file. */
     const append = () => {
       const bytes = Buffer.alloc(30 * 1024 * 1024, ++first)
       kept.push({ ref: segments.append(bytes), first })
@@ -20,7 +20,7 @@ it('Payloads that come while others are synced are kept, also where a file is fu
       for (let count = 0; count < 5; count++) append()
       const synced = segments.sync()
       await new Promise((resolve) => setImmediate(resolve))
-      // The file is full: this one begins the next, while the sync waits for what is written to the old one.
+      // The file is full, so this record begins the next one, while a sync still writes the old one.
       append()
       await synced
     }

@@ -43,7 +43,7 @@ async function copyWhileBrokersDie(log: Log, cluster: KafkaCluster) {
   const written = await Promise.all(expected.map((_, partition) => valuesIn(log, from, partition)))
   const copied: (readonly string[])[] = []
   for (const [partition, { length }] of written.entries()) {
-    // The last marker may still be on its way.
+    // The last commit's marker may still be on its way.
     let values: readonly string[] = []
     while (values.length < length || new Set(values).size < (expected[partition]?.length ?? 0)) values = await valuesIn(log, to, partition)
     copied.push(values)
@@ -76,7 +76,7 @@ async function produceUntil(log: Log, topic: string, over: Promise<void>): Promi
       Array.from({ length: 20 }, () => {
         const value = `${partition}-${values.length}`
         values.push(value)
-        // A broker that starts again forgets producers whose records are a day old by their own time, and with them what was written.
+        // A restarted broker forgets producers whose records are a day old by their timestamps, and would take a retry for a new record.
         return producer.send({ ...record(topic, partition, value), timestamp: systemClock.now() })
       }),
     )
@@ -87,7 +87,7 @@ async function produceUntil(log: Log, topic: string, over: Promise<void>): Promi
   return expected
 }
 
-/** The least that a stream thread does: what fails goes back to the last commit. */
+/** The least that a stream thread does: after a failure it goes back to the last commit. */
 class Copying {
   readonly #log: Log
   readonly #names: { readonly from: string; readonly to: string; readonly group: string }
@@ -100,7 +100,7 @@ class Copying {
     this.#names = names
   }
 
-  /** All is there that is to be copied. */
+  /** Stops once every record is copied. */
   stopAtEnd(): void {
     this.#isAllThere = true
   }

@@ -43,7 +43,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     )
   })
 
-  it('keeps what a fresh transaction writes to many partitions', async () => {
+  it('keeps the records that a new transaction writes to many partitions', async () => {
     const producer = await log.taskProducer({ group })
     for (let partition = 0; partition < 24; partition++) for (const value of ['a', 'b']) producer.append(record(topic, partition, value))
     const { ends } = await producer.commit({ positions: [], state: [] })
@@ -51,7 +51,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
   })
 
-  it('asks for one thing at a time that brokers verify, so that none is refused and waits to be tried again', async () => {
+  it('sends one verified request at a time, so that none is refused and retried', async () => {
     const waits: number[] = []
     const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
     function waited(delayMs: number, callback: () => void): () => void {
@@ -63,7 +63,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (let at = 0; at < 60; at++) {
       producer.append(record(topic, at % 24, String(at)))
       await producer.commit({ positions: [{ topic, partition: 0, offset: at + 1, metadata: '' }], state: [] })
-      // The first ones find out who leads what.
+      // The first commits look up the partitions' leaders, so their waits are left out.
       if (at === 24) waits.length = 0
     }
     await own.close()
@@ -112,7 +112,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: end }), ['kept'])
   })
 
-  it('is refused for who has been replaced under its own name, and what was open there is gone', async () => {
+  it('is refused for a producer that was replaced under its own name, whose open records are dropped', async () => {
     const old = await open({ instance: 'one' })
     const fresh = await open({ instance: 'one' })
     try {
@@ -142,7 +142,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
       const late = await old.taskProducer({ group })
       late.append(record(topic, 0, 'late'))
       await late.commit({ positions: [], state: [] })
-      // As the brokers do themselves with a transaction that takes too long.
+      // Brokers themselves do so with a transaction that takes too long.
       const successor = await fresh.taskProducer({ group })
       successor.append(record(topic, 0, 'of the next'))
       await successor.commit({ positions: [], state: [] })
@@ -155,7 +155,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('knows nothing of what was being made part of one that was aborted meanwhile', async () => {
+  it('holds nothing of a partition that was being added to an aborted one', async () => {
     const producer = await log.taskProducer({ group })
     for (let round = 0; round < 24; round++) {
       producer.append(record(topic, round, 'aborted'))
@@ -177,12 +177,12 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
       lost: (partitions: readonly TopicPartition[]) => void told.push(`${who} lost ${partitions.length}`),
     })
     try {
-      // One that is held up: it neither polls nor hears of its dismissal.
+      // This member is held up: it does not poll, and does not learn of its dismissal.
       const asleep = await log.subscribe({ ...nobody, group, topics: [topic], listener: listener('asleep'), instanceId: 'same' })
       while (told.length < 1) await asleep.poll({ maxRecords: 0, maxWaitMs: 10 })
       const producer = await log.taskProducer({ group })
       producer.append(record(topic, 0, 'zombie'))
-      // Who comes under its name takes its seat.
+      // A member with the same instance id takes the seat.
       const awake = await other.subscribe({ ...nobody, group, topics: [topic], listener: listener('awake'), instanceId: 'same' })
       while (told.length < 2) await awake.poll({ maxRecords: 0, maxWaitMs: 10 })
       assert.deepEqual(told, ['asleep assigned 24', 'awake assigned 24'])
@@ -200,7 +200,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
   })
 })
 
-/** Until some of it is on a broker. */
+/** Settles once a part of the transaction is on a broker. */
 async function written(log: Log, topic: string): Promise<void> {
   while (log.load.pendingBytes > 1_000_000) await log.topic(topic)
 }

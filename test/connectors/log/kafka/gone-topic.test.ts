@@ -7,7 +7,7 @@ import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describeWithKafka('A topic that is given up', {}, (cluster) => {
-  it('and is there after all takes records as before: none of them is taken for a repeat', async () => {
+  it('and comes back takes records as before, and none of them is taken for a repeat', async () => {
     const topic = newName('topic')
     const client = new Ignorant(topic)
     const log = await openLogOn(client, { ...quickOptions(cluster()), processing: 'at_least_once', transactions: null })
@@ -28,7 +28,7 @@ describeWithKafka('A topic that is given up', {}, (cluster) => {
   })
 })
 
-/** Whose brokers have never heard of a topic, as long as they are said not to. */
+/** A client whose brokers do not know the hidden topics. */
 class Ignorant extends PlatformaticClient {
   isUnknown = false
   readonly #topic: string

@@ -8,7 +8,7 @@ import { dismissMembers, kafkaUnderTest, newName, quickOptions, record, valuesBe
 
 describeWithKafka('A group on Kafka', {}, (cluster) => {
   const open = () => openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
-  /** Its members join, and never say that they live. */
+  /** Opens a log whose members join and never send heartbeats. */
   const openSilent = (options: { readonly sessionTimeoutMs: number }) =>
     openKafkaLog({ ...quickOptions(cluster()), ...options, processing: 'at_least_once', heartbeatIntervalMs: 3_600_000 })
   let log: Log
@@ -30,8 +30,8 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
   const subscribe = (told: string[], options: Partial<Subscription> = {}, on: Log = log) =>
     on.subscribe({ group, topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener: listener(told), ...options })
 
-  it('goes on reading what a member keeps while others join', async () => {
-    // It joins, and then hears nothing: a rebalance waits for it until its session is over.
+  it('goes on reading a member’s kept partitions while others join', async () => {
+    // This member joins and then stops reading answers, so a rebalance waits for it until its session is over.
     const deaf = await openSilent({ sessionTimeoutMs: 2000 })
     try {
       const told: string[] = []
@@ -63,7 +63,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await consumer.close()
   })
 
-  it('asks its assignor at the leader, with what each member says of itself, and tells each what was decided', async () => {
+  it('runs its assignor at the leader with every member’s data, and sends each member its assignment', async () => {
     const seen: (readonly GroupMember[])[] = []
     const received: string[] = []
     const told: string[] = []
@@ -100,7 +100,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await even.close()
   })
 
-  it('does not give to another what a member has, before it has let go', async () => {
+  it('gives a partition to another member only after its owner has released it', async () => {
     let who = 'first'
     const told: string[] = []
     const assignor: GroupAssignor = {
@@ -139,7 +139,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await other.close()
   })
 
-  it('is left by a member that went silent, and what it had goes to others', async () => {
+  it('drops a member that went silent, and gives its partitions to others', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
@@ -154,7 +154,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('does not hear from a member that was thrown out that it has what it had, nor takes what it commits, though nobody has polled it since', async () => {
+  it('takes the partitions of a dismissed member and refuses its commits, also before it is polled again', async () => {
     const rounds: (readonly (readonly TopicPartition[])[])[] = []
     const assignor: GroupAssignor = {
       name: 'listening',
@@ -172,12 +172,12 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     const underWay = await log.taskProducer({ group })
     underWay.append(record(topic, 0, 'under way'))
     await dismissMembers(cluster(), group)
-    // It joins again by itself, and does not poll.
+    // This member joins again by itself, and does not poll.
     const other = await open()
     while (rounds.length === before) await other.topic(topic)
     await other.close()
     assert.deepEqual(rounds.at(-1), [[]])
-    // Nobody waits for what it commits until somebody polls.
+    // Until the member polls again, commits of its producers are refused.
     const nothing = { positions: [], state: [] }
     await assert.rejects(underWay.commit(nothing), { code: 'WAGGLE_FENCED' })
     const later = await log.taskProducer({ group })
@@ -189,7 +189,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await producer.commit(nothing)
   })
 
-  it('has nothing written, at least once, by a member that may have been replaced without knowing it', async () => {
+  it('takes no write, at least once, from a member that may have been replaced without knowing it', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
@@ -212,7 +212,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('has a member go on writing that was held up, when its coordinator has answered it', async () => {
+  it('lets a member that was held up write again once its coordinator has answered', async () => {
     let heldUpMs = 0
     const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + heldUpMs }
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', clock })
@@ -231,7 +231,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('tells a member that was taken for dead that it has lost its partitions, and takes it again', async () => {
+  it('tells a member that was taken for dead about its lost partitions, and lets it join again', async () => {
     const told: string[] = []
     const consumer = await subscribe(told)
     await until([consumer], () => told.length === 1)

@@ -12,7 +12,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 2 })
   })
 
-  it('go again as whom they were sent, whoever the producer has become', () => {
+  it('are sent again under their first producer id, whatever the current one is', () => {
     const queue = queueOf(['a', 'b'], ['c'])
     sealed(queue, first)
     assert.deepEqual(sealed(queue, second), { producerId: 1n, sequence: 0 })
@@ -20,7 +20,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
   })
 
-  it('begin anew with another producer where the broker has not got the first of them', () => {
+  it('are numbered anew with another producer id if the broker has not got the first of them', () => {
     const queue = queueOf(['a'], ['b', 'c'])
     sealed(queue, first)
     queue.shift()
@@ -29,7 +29,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
   })
 
-  it('leave no gap after one that was refused', () => {
+  it('leave no gap in their numbers after a refused one', () => {
     const queue = queueOf(['a'], ['b', 'c'], ['d'])
     sealed(queue, first)
     queue.shift()
@@ -56,7 +56,7 @@ function queueOf(...batches: readonly (readonly string[])[]): PartitionQueue {
   return queue
 }
 
-/** As the header of a record batch (v2) says it. */
+/** Reads the producer and the sequence from the header of a record batch (v2). */
 function sealed(queue: PartitionQueue, identity: typeof first): { readonly producerId: bigint; readonly sequence: number } {
   const bytes = queue.seal(identity, { isTransactional: false })
   return { producerId: bytes.readBigInt64BE(43), sequence: bytes.readInt32BE(53) }

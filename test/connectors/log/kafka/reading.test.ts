@@ -67,7 +67,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     await failed
   })
 
-  it('fails for whoever reads a topic that has been gone for a while, and for nobody else', async () => {
+  it('fails for readers of a topic that has been gone for a while, and for no other reader', async () => {
     const [gone, there] = [newName('gone'), log.read({ topic, partition: 0, from: 0 })]
     await log.createTopics([{ name: gone, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const reader = log.read({ topic: gone, partition: 0, from: 0 })

@@ -29,7 +29,7 @@ describe('A Kafka that cannot be reached', () => {
     assert.match(said.join(''), /127\.0\.0\.1:1/)
   })
 
-  it('is one too where something else answers at its port', async () => {
+  it('is an error too where another server answers at its port', async () => {
     const server = createServer(
       (socket) =>
         void socket
@@ -44,7 +44,7 @@ describe('A Kafka that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
   })
 
-  it('is a mistake of the settings where it is no address', async () => {
+  it('is a mistake of the settings where the address is malformed', async () => {
     await assert.rejects(open('nowhere'), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })
@@ -168,7 +168,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     tasks.append(record(topic, 0, 'x'.repeat(2_000_000)))
     await assert.rejects(tasks.commit({ positions: [], state: [] }), { code: 'WAGGLE_RECORD_TOO_LARGE' })
     await tasks.abort()
-    // From now on it is known whose mistake it is.
+    // From now on the limit is known, so the error names the record at once.
     assert.throws(() => tasks.append(record(topic, 0, 'x'.repeat(2_000_000))), { code: 'WAGGLE_RECORD_TOO_LARGE', message: /just refused/ })
     tasks.append(record(topic, 0, 'small again'))
     assert.equal((await tasks.commit({ positions: [], state: [] })).ends.length, 1)

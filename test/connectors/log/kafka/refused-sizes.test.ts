@@ -15,7 +15,7 @@ const record = (length: number, topic = 'out'): ProducerRecord => ({
   headers: [textHeader('name', 'value')],
 })
 
-it('A record is refused at once that is as large as one that its topic has just refused, for a minute', () => {
+it('For a minute a topic refuses at once every record as large as one that it has just refused', () => {
   const clock = new SimulatedClock()
   const sizes = new RefusedSizes(clock)
   sizes.check(record(1000))
@@ -28,7 +28,7 @@ it('A record is refused at once that is as large as one that its topic has just 
   return clock.settle().then(() => sizes.check(record(1000)))
 })
 
-it('A batch of one record has the size that is foretold, whatever is null in it', () => {
+it('The computed size of a batch of one record is its real size, whichever of its fields are null', () => {
   for (const one of [
     record(0),
     record(1),

@@ -12,7 +12,7 @@ describe('A member’s place in its group', () => {
   const refused = (error: string) => () => Promise.reject(new BrokerError(error))
   const answered = async () => {}
 
-  it('is held for a session from when that was asked which was answered', async () => {
+  it('is held for one session, counted from the request that was answered', async () => {
     const { clock, seat } = open()
     assert.equal(seat.isHeld, false)
     await seat.hears(async () => {
@@ -47,7 +47,7 @@ describe('A member’s place in its group', () => {
     }
   })
 
-  it('is nothing any more where nobody knows it, and no older answer brings it back', async () => {
+  it('is lost when the group does not know it, and no older answer brings it back', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     await assert.rejects(seat.hears(refused('UNKNOWN_MEMBER_ID')))

@@ -85,7 +85,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     await assert.rejects(open({ mechanism: 'scram-sha-512', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('cannot be reached by who does not trust its certificate, or speaks plain', async () => {
+  it('refuses clients that do not trust its certificate, or speak plain text', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     await assert.rejects(open(signIn, { ssl: {} }), { code: 'WAGGLE_LOG_UNREACHABLE' })
     await assert.rejects(openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl: signIn }), { code: 'WAGGLE_LOG_UNREACHABLE' })
@@ -113,7 +113,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   })
 })
 
-/** A certificate of its own for 127.0.0.1, made by Java's keytool as the broker starts. */
+/** Settings of a broker with its own certificate for 127.0.0.1, made by Java's keytool when the broker starts. */
 function settings(): { readonly [name: string]: string } {
   const store = join(directory, 'broker.p12')
   const named = ['-alias', 'broker', '-keystore', store, '-storepass', 'changeit', '-storetype', 'PKCS12']
@@ -132,7 +132,7 @@ function settings(): { readonly [name: string]: string } {
     'listener.name.client.oauthbearer.sasl.jaas.config': `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
     'listener.name.client.oauthbearer.sasl.server.callback.handler.class': `${modules}.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    // Brokers speak plain among each other.
+    // Brokers speak plain text among each other.
     'super.users': `User:${owner.name};User:ANONYMOUS`,
   }
 }
@@ -142,7 +142,7 @@ function keytool(argv: readonly string[]): void {
   assert.equal(status, 0, `${stdout}${stderr}`)
 }
 
-/** What the brokers' unsecured validator takes. */
+/** A token that the brokers' unsecured validator accepts. */
 function unsignedToken(subject: string): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const now = Math.floor(Date.now() / 1000)

@@ -25,7 +25,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
 
   afterEach(() => log.close())
 
-  /** One whose transaction took so long that the broker has aborted it: readers are let past what it wrote. */
+  /** A transaction that took too long: the broker has aborted it, and readers pass its records. */
   const tooLate = async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'too late'))
@@ -68,7 +68,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     })
   }
 
-  // The last ones: brokers stay as they are made here.
+  // This test is the last one, since it changes the brokers.
   it('is aborted by its own producer on brokers as they were before KIP-890, which then goes on', async () => {
     await goBeforeKip890(cluster())
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once' })
@@ -94,7 +94,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
   })
 })
 
-/** Holds the answer to a partition's enlistment back until the transaction has been aborted, or is about to be. */
+/** Holds back the answer to a partition's enlistment until the transaction has been aborted, or is about to be. */
 class Held extends Connections {
   readonly asked = Promise.withResolvers<void>()
   readonly released = Promise.withResolvers<void>()

@@ -1,7 +1,7 @@
 import { threadId } from 'node:worker_threads'
 import { Consumed, Materialized, Produced, Serdes, StreamsBuilder, type StreamsHandlers, TimeWindows } from 'waggle-streams'
 
-/** Orders with their price, which every thread knows whole; what cannot be read is let pass. */
+/** Gives orders their prices from a global table. Records that cannot be read are dropped. */
 const text = Serdes.string()
 const read = Consumed.with(text, text)
 const builder = new StreamsBuilder()

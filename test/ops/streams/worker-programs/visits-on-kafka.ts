@@ -1,7 +1,7 @@
 import { Streams, type StreamsConfig } from 'waggle-streams'
 import { topology } from './visits.ts'
 
-/** A process of the program that counts visits, on the cluster and as it is told, until it is killed or asked to stop. */
+/** A process of the program that counts visits, on a cluster, until it is killed or asked to stop. Its configuration is an argument. */
 const config = JSON.parse(process.argv[2] ?? '') as StreamsConfig
 const streams = new Streams(topology, { ...config, module: new URL('./visits.ts', import.meta.url) })
 process.on('SIGTERM', () => void streams.close({ timeoutMs: 20_000 }).then(() => process.exit(0)))

@@ -1,12 +1,12 @@
 import { existsSync, openSync, writeFileSync } from 'node:fs'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
 
-/** What a visit does to the thread that counts it, beside being counted: whoever makes the file `once` first does it, or everybody. */
+/** An action of a visit on the thread that counts it. With `once`, only the thread that makes that file does it; without it, every thread. */
 export interface Order {
   readonly page: string
   readonly once?: string
   readonly does?: 'exit' | 'throw' | 'throw-later'
-  /** Makes this file, and does not give way before the other is there. */
+  /** Makes this file, and blocks until the other file exists. */
   readonly startedFile?: string
   readonly untilFile?: string
 }
@@ -14,7 +14,7 @@ export interface Order {
 const text = Serdes.string()
 const builder = new StreamsBuilder()
 
-/** Counts the visits of each page, which come by their visitor. */
+/** Counts the visits of each page. Their keys are the visitors. */
 builder
   .stream('visits', Consumed.with(text, text).skipNullValues())
   .mapValues((visit) => {
