@@ -36,7 +36,7 @@ describe('A commit that the embedded log drops', () => {
     await one.abort()
     await dropped
     assert.equal(log.load.pendingBytes, 0)
-    // Whatever was to be put ahead had its turn.
+    // Large payloads that were to go to a segment had their turn.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(log.load.pendingBytes, 0)
