@@ -3,10 +3,10 @@ import { mistakeAt } from '../../topology/swarm/document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from './settings.ts'
 
-/** What is wrong with settings that go together, each at the one to correct. `placeOf` is where it was set, or its variable. */
-export function checkSettings(settings: Settings, placeOf: (key: keyof Settings) => string): readonly WaggleError[] {
+/** Mistakes in settings that go together, each at the setting to correct. `settingPlace` gives the line that has the setting, or its variable. */
+export function checkSettings(settings: Settings, settingPlace: (key: keyof Settings) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
-  const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(placeOf(key), message, next))
+  const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(settingPlace(key), message, next))
   checkReplyTopics(settings, add)
   checkHosts(settings, add)
   if (settings.log !== 'kafka') return mistakes

@@ -182,7 +182,7 @@ export class GroupConsumer implements Consumer, Watcher {
     const wanted = this.#topics.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
     const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
     if (leaving.length > 0) {
-      await listener.revoked(leaving.map(placeOf))
+      await listener.revoked(leaving.map(topicPartitionOf))
       this.#refuseClosed()
       this.#release(leaving)
       this.#group.changed()
@@ -195,7 +195,7 @@ export class GroupConsumer implements Consumer, Watcher {
       this.#owned.set(partition, { position: position?.offset ?? reset, paused: false })
       partition.watchers.add(this)
     }
-    await listener.assigned(coming.map(placeOf))
+    await listener.assigned(coming.map(topicPartitionOf))
   }
 
   /** Asks for a new position where retention has deleted the record at the old one. */
@@ -205,7 +205,7 @@ export class GroupConsumer implements Consumer, Watcher {
     for (const [partition, owned] of this.#owned) {
       const { position } = owned
       if (position >= partition.start) continue
-      const found = await outOfRange(placeOf(partition), position)
+      const found = await outOfRange(topicPartitionOf(partition), position)
       if (owned.position === position) owned.position = found
     }
   }
@@ -220,7 +220,7 @@ export class GroupConsumer implements Consumer, Watcher {
       this.#owned.delete(partition)
       partition.watchers.delete(this)
     }
-    return partitions.map(placeOf)
+    return partitions.map(topicPartitionOf)
   }
 
   #collect(maxRecords: number): RecordRun[] {
@@ -274,6 +274,6 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 }
 
-function placeOf(partition: Partition): TopicPartition {
+function topicPartitionOf(partition: Partition): TopicPartition {
   return { topic: partition.topic, partition: partition.number }
 }

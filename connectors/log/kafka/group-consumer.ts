@@ -219,7 +219,7 @@ export class GroupConsumer implements Consumer {
     try {
       assignor?.received(assignment.data)
       try {
-        if (leaving.length > 0) await listener.revoked(leaving.map(placeOf))
+        if (leaving.length > 0) await listener.revoked(leaving.map(topicPartitionOf))
       } finally {
         this.#release(leaving)
       }
@@ -255,7 +255,7 @@ export class GroupConsumer implements Consumer {
     for (const { fetched } of taken) this.#fetcher.add(fetched)
     this.#fresh = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
     try {
-      await listener.assigned(coming.map(placeOf))
+      await listener.assigned(coming.map(topicPartitionOf))
     } finally {
       this.#fresh = null
     }
@@ -268,7 +268,7 @@ export class GroupConsumer implements Consumer {
       this.#fetcher.delete(owned.fetched)
     }
     this.#order = [...this.#owned.values()]
-    return leaving.map(placeOf)
+    return leaving.map(topicPartitionOf)
   }
 
   /** What it stood at is not kept any more, or never was there. What was read before that is given out first. */
@@ -354,6 +354,6 @@ export class GroupConsumer implements Consumer {
   }
 }
 
-function placeOf({ topic, partition }: TopicPartition): TopicPartition {
+function topicPartitionOf({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
 }
