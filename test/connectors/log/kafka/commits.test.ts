@@ -182,7 +182,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
       while (told.length < 1) await asleep.poll({ maxRecords: 0, maxWaitMs: 10 })
       const producer = await log.taskProducer({ group })
       producer.append(record(topic, 0, 'zombie'))
-      // Who comes under its name takes its seat.
+      // A member that comes under its instance id takes its seat.
       const awake = await other.subscribe({ ...nobody, group, topics: [topic], listener: listener('awake'), instanceId: 'same' })
       while (told.length < 2) await awake.poll({ maxRecords: 0, maxWaitMs: 10 })
       assert.deepEqual(told, ['asleep assigned 24', 'awake assigned 24'])
