@@ -15,8 +15,8 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
-  /** Where in its file a bee's spec stands, for what is wrong with it. */
-  readonly placeOf: (bee: SwarmBee) => string
+  /** `file:line:col` of a bee's spec, for errors. */
+  readonly specPlace: (bee: SwarmBee) => string
   readonly now: () => number
   readonly resolve: (uri: string) => Promise<string>
   readonly resolveCommand: (image: string) => readonly string[] | null
@@ -56,7 +56,7 @@ export class SwarmHost implements BeeHost {
     }
     const given = inputs(typeOf(this.#options, bee))
     return (input, { id, headers, place }) => {
-      const request = requestOf(id, headers, place ?? nowhere, contentTypeOf(input), neverAborted, 1, 0)
+      const request = beeRequest({ key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }, input)
       const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -91,9 +91,7 @@ async function callBee(
   rows: readonly Payload[],
   calls: readonly AsyncCall<string>[],
 ): Promise<readonly (Payload | WaggleError)[]> {
-  const requests = calls.map((call, at) =>
-    requestOf(call.key, call.headers, call.metadata, contentTypeOf(rows[at] as Payload), call.signal, call.attempt, call.timestamp),
-  )
+  const requests = calls.map((call, at) => beeRequest(call, rows[at] as Payload))
   if ('processBatch' in made) {
     const outputs: unknown = await made.processBatch(rows.map(given), requests)
     if (!Array.isArray(outputs)) throw noList(bee)
@@ -123,15 +121,8 @@ function safely(make: () => Payload | WaggleError): Payload | WaggleError {
   }
 }
 
-function requestOf(
-  id: string,
-  headers: readonly Header[],
-  place: RecordMetadata,
-  contentType: string,
-  signal: AbortSignal,
-  attempt: number,
-  timestamp: number,
-): BeeRequest {
+/** Headers and source are made when a bee reads them: most bees do not. */
+function beeRequest({ key: id, headers, metadata, signal, attempt, timestamp }: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
   const number = (key: string) => {
     const text = headerText(headers, key)
     const value = text === null ? Number.NaN : Number(text)
@@ -142,16 +133,16 @@ function requestOf(
     get headers() {
       return headers.map(({ key, value }) => ({ key, value: value?.slice() ?? null }))
     },
-    contentType,
+    contentType: contentTypeOf(input),
     deadline: deadlineOf(headers),
     signal,
     attempt,
     get source() {
       return {
-        bee: place.topic.slice(place.topic.lastIndexOf('.') + 1),
-        topic: place.topic,
-        partition: place.partition,
-        offset: place.offset,
+        bee: metadata.topic.slice(metadata.topic.lastIndexOf('.') + 1),
+        topic: metadata.topic,
+        partition: metadata.partition,
+        offset: metadata.offset,
         timestamp,
         startedAt: number(startedHeader),
         finishedAt: number(finishedHeader),
@@ -182,7 +173,7 @@ async function createBee(options: HostOptions, bee: SwarmBee): Promise<Bee<unkno
   try {
     return (await definition.create(context)) as Bee<unknown, unknown>
   } catch (thrown) {
-    throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee)) : thrown
+    throw thrown instanceof WaggleError ? thrown.at(options.specPlace(bee)) : thrown
   }
 }
 

@@ -25,11 +25,12 @@ export type {
   VersionedKeyValueStore,
   WindowStore,
 } from '../topology/state-store.ts'
+export type { Aggregator, Merger, Reducer } from '../topology/streams/aggregation.ts'
 export type { AsyncCallOf as AsyncCall, AsyncOptions, BatchedKStream } from '../topology/streams/async-stream.ts'
 export { Branched, type BranchedKStream } from '../topology/streams/branched-stream.ts'
 export type { CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream } from '../topology/streams/cogrouped-stream.ts'
 export { GlobalKTable } from '../topology/streams/global-table.ts'
-export type { Aggregator, KGroupedStream, Merger, Reducer } from '../topology/streams/grouped-stream.ts'
+export type { KGroupedStream } from '../topology/streams/grouped-stream.ts'
 export type { KGroupedTable } from '../topology/streams/grouped-table.ts'
 export type { KStream } from '../topology/streams/kstream.ts'
 export type { KTable } from '../topology/streams/ktable.ts'

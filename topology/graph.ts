@@ -66,7 +66,7 @@ export interface ProcessOptions {
   readonly named?: NodeName
 }
 
-/** A graph of source, processor and sink nodes with their state stores: what should run, and nothing of how. */
+/** A source as `addSourceWith` takes it. */
 export interface SourceParts {
   readonly key: AnySerde
   readonly value: AnySerde
@@ -76,10 +76,11 @@ export interface SourceParts {
   readonly refusesNulls?: boolean
 }
 
+/** A graph of source, processor and sink nodes with their state stores. It says what is to run, and nothing of how. */
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreSpec>()
-  /** What each store was added as. */
+  /** Each store as the caller gave it: a builder or a specification. */
   readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
   /** Topics that belong to the application: their names get its id in front when it runs. Partitions null: as many as what feeds it. */
   readonly #internalTopics = new Map<string, number | null>()
@@ -110,7 +111,7 @@ export class Topology {
     return this.#globalStores
   }
 
-  /** Of a store whose one user is fed by one source: its topic is read whole by everybody. */
+  /** Makes a store global: every process reads its whole topic. One source feeds its only user. */
   makeGlobal(store: string): this {
     this.#globalStores.add(store)
     return this
@@ -297,7 +298,7 @@ export class Topology {
           next: 'Add it with addStateStore first.',
         })
       }
-      // Whoever asks for a global store has it already.
+      // A global store is in each task already.
       if (this.#globalStores.has(store)) continue
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)

@@ -14,7 +14,7 @@ import {
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
-import { type GatewayRoute, GatewayRoutes, gatewayRecord, placeOf } from './gateway-routes.ts'
+import { destinationOf, type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-routes.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
 export interface ClusterRequestsOptions {
@@ -134,7 +134,7 @@ export class ClusterRequests implements Requests {
       return await new Promise<Durable<FoundRequest> | null>((resolve, reject) => {
         this.#questions.set(question, { answer: resolve, fail: reject })
         cancel = clock.after(longestAskMs, () => reject(unanswered(id)))
-        this.#toSend.send({ ...placeOf(route, id), value: null, headers, timestamp: clock.now() }).catch(reject)
+        this.#toSend.send({ ...destinationOf(route, id), value: null, headers, timestamp: clock.now() }).catch(reject)
       })
     } finally {
       cancel()

@@ -68,11 +68,11 @@ export function gatewayRecord(
   const headers: Header[] = [textHeader('content-type', contentType), textHeader('waggle-request-id', id), textHeader('waggle-body-hash', bodyHash)]
   if (deadline !== null) headers.push(textHeader('waggle-deadline', String(deadline)))
   if (traceparent !== null) headers.push(textHeader('traceparent', traceparent))
-  return { ...placeOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+  return { ...destinationOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
 }
 
-/** Everything of one request comes in order. */
-export function placeOf({ topic, partitions }: GatewayRoute, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
+/** All records of one request have one key and one partition, so they arrive in order. */
+export function destinationOf({ topic, partitions }: GatewayRoute, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
   const key = Buffer.from(id)
   return { topic, partition: partitionForKey(key, partitions), key }
 }

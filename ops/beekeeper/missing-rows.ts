@@ -1,7 +1,7 @@
 import type { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
-import { planTasks } from '../../processor/thread/task-plan.ts'
+import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import type { LogLine } from './running-swarm.ts'
@@ -19,7 +19,7 @@ export interface MissingRowsOptions {
  * write the missing rows again; a row that is written twice is one row. Reports rows whose records are past their retention: these stay missing.
  */
 export async function saveMissingRows({ plan, topology, log, database, say }: MissingRowsOptions): Promise<void> {
-  const { groups } = planTasks(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
+  const { groups } = threadProgram(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
   for (const { name, type, spec } of plan.bees) {
     if (type.role !== 'sink' || typeof spec.table !== 'string') continue
     const saved = await database.savedUpTo(spec.table, plan.swarm)

@@ -96,7 +96,7 @@ export class RunningSwarm {
       registry,
       ports,
       bees,
-      placeOf: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
+      specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
       now: () => clock.now(),
       resolve: (uri) => config.resolve.path(uri, directory),
       resolveCommand: (image) => config.resolve.command(image),

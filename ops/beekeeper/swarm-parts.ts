@@ -1,7 +1,7 @@
 import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
-import { planTasks } from '../../processor/thread/task-plan.ts'
+import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import { swarmTopology } from '../../topology/swarm/graph.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'
@@ -15,7 +15,7 @@ export interface SwarmParts extends ApplicationParts {
 /** The topics and groups that a swarm has on a cluster. They come from its plan, so that none of another swarm is among them. */
 export function partsOf(plan: SwarmPlan): SwarmParts {
   const topology = swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
-  const { groups } = planTasks(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
+  const { groups } = threadProgram(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
   const entrances = plan.gateways.map(({ topic }) => topic)
   const own = plan.topics.flatMap(({ name, isForeign }) => (isForeign || entrances.includes(name) ? [] : [name]))
   const changelogs = changelogTopics(plan.applicationId, topology.subtopologies(), () => 1).map(({ name }) => name)

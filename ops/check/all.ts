@@ -9,8 +9,10 @@ const checks: readonly Check[] = [
   { name: 'types', argv: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'] },
   { name: 'format and lint', argv: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--max-diagnostics=100'] },
   { name: 'import direction', argv: ['ops/check/import-direction.ts'] },
+  { name: 'import cycles', argv: ['ops/check/import-cycles.ts'] },
   { name: 'names that users choose', argv: ['ops/check/chosen-names.ts'] },
   { name: 'docstrings', argv: ['ops/check/docstrings.ts'] },
+  { name: 'comments', argv: ['ops/check/comments.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]
 

@@ -14,10 +14,10 @@ type Room = keyof typeof mayImport
 const mayImport = {
   topology: [],
   processor: ['topology/'],
-  bees: ['topology/', 'processor/'],
+  bees: ['topology/'],
   connectors: ['topology/', 'processor/ports.ts'],
   ops: ['topology/', 'processor/', 'bees/', 'connectors/'],
-  swarms: ['topology/', 'processor/', 'bees/', 'connectors/'],
+  swarms: ['bees/'],
   examples: [],
   test: ['topology/', 'processor/', 'bees/', 'connectors/', 'ops/', 'swarms/', 'examples/'],
 } as const satisfies { readonly [room: string]: readonly string[] }
@@ -25,10 +25,10 @@ const mayImport = {
 const advice: { readonly [room in Room]: string } = {
   topology: 'topology imports nothing: put what it needs into topology/',
   processor: 'processor imports only topology/; the world outside comes through processor/ports.ts',
-  bees: 'bees import topology/ and processor/; connectors are injected as BeeContext.ports',
+  bees: 'bees import topology/; connectors are injected as BeeContext.ports',
   connectors: 'connectors import topology/, processor/ports.ts and each other',
   ops: 'nobody imports a swarm or a test',
-  swarms: 'nobody imports ops: it wires, it is not a library',
+  swarms: 'a swarm imports waggle-streams, as a user does',
   examples: 'an example imports waggle-streams, as a user does',
   test: '',
 }
@@ -47,21 +47,44 @@ export function wrongImports(file: string, source: string): readonly WrongImport
   })
 }
 
+/** Directions that are allowed and that no import takes: `room → path`. The root's `sources` by path; a whole room is used by any of its files. */
+export function unusedDirections(sources: ReadonlyMap<string, string>): readonly string[] {
+  const used = new Set<string>()
+  for (const [file, source] of sources) {
+    const room = roomOf(file)
+    if (room === null) continue
+    for (const { specifier } of importsOf(source)) {
+      const target = resolvedTarget(file, specifier)
+      const allowed: readonly string[] = mayImport[room]
+      const path = target === null ? undefined : allowed.find((one) => covers(one, target))
+      if (path !== undefined) used.add(`${room} → ${path}`)
+    }
+  }
+  const declared = Object.entries(mayImport).flatMap(([room, paths]) => paths.map((path) => `${room} → ${path}`))
+  return declared.filter((direction) => !used.has(direction))
+}
+
+function covers(path: string, target: string): boolean {
+  return path.endsWith('/') ? target.startsWith(path) : target === path
+}
+
 function complaint(room: Room, file: string, specifier: string): string | null {
   if (room === 'examples' && specifier.startsWith(packageName)) return null
   if (pureRooms.has(room) && outsideWorld.test(specifier)) return `${room} reaches ${specifier}; give it a port in processor/ports.ts instead`
-  // The package's own name counts as bees/index.ts: importing it loads types and names, and the rest is loaded on demand.
-  const target = specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
+  const target = resolvedTarget(file, specifier)
   if (target === null) return null
   const to = roomOf(target)
   if (to === null || to === room) return null
   const allowed: readonly string[] = mayImport[room]
-  return allowed.some((path) => (path.endsWith('/') ? target.startsWith(path) : target === path))
-    ? null
-    : `${room} imports ${target}; ${advice[room]}`
+  return allowed.some((path) => covers(path, target)) ? null : `${room} imports ${target}; ${advice[room]}`
 }
 
 const packageName = 'waggle-streams'
+
+/** The package counts as bees: it loads types and names at once, and logs and databases when somebody starts something. */
+function resolvedTarget(file: string, specifier: string): string | null {
+  return specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
+}
 
 export function targetOf(file: string, specifier: string): string | null {
   if (!specifier.startsWith('.')) return null
@@ -74,12 +97,13 @@ function roomOf(file: string): Room | null {
   return Object.hasOwn(mayImport, room) ? (room as Room) : null
 }
 
-/** Static and dynamic imports, re-exports, and files that a worker is started from (`new URL('…', import.meta.url)`). */
-export function importsOf(source: string): readonly { readonly specifier: string; readonly line: number }[] {
+/** `isRunTime`: a static import of values. Static and dynamic imports, re-exports, and files that a worker is started from (`new URL('…', import.meta.url)`). */
+export function importsOf(source: string): readonly { readonly specifier: string; readonly line: number; readonly isRunTime: boolean }[] {
   const code = source.replace(commentOrString, (piece) => (piece.startsWith('/') ? piece.replace(/[^\n]/g, ' ') : piece))
   return [...code.matchAll(importing)].map((match) => {
     const specifier = match[1] ?? match[2] ?? match[3] ?? ''
-    return { specifier, line: code.slice(0, match.index + match[0].lastIndexOf(specifier)).split('\n').length }
+    const line = code.slice(0, match.index + match[0].lastIndexOf(specifier)).split('\n').length
+    return { specifier, line, isRunTime: /^(?:import|export)\s(?!\s*type\s)/.test(match[0]) }
   })
 }
 
@@ -90,7 +114,10 @@ const importing =
 if (import.meta.main) {
   const root = resolve(import.meta.dirname, '..', '..')
   const files = globSync(`{${Object.keys(mayImport).join(',')}}/**/*.{ts,mjs,js}`, { cwd: root, exclude: ['**/node_modules/**'] })
-  const wrong = files.flatMap((file) => wrongImports(file.split(sep).join('/'), readFileSync(resolve(root, file), 'utf8')))
+  const sources = new Map(files.map((file) => [file.split(sep).join('/'), readFileSync(resolve(root, file), 'utf8')]))
+  const wrong = [...sources].flatMap(([file, source]) => wrongImports(file, source))
+  const unused = unusedDirections(sources)
   for (const { file, line, message } of wrong) process.stderr.write(`${file}:${line}: ${message}\n`)
-  process.exitCode = wrong.length === 0 ? 0 : 1
+  for (const direction of unused) process.stderr.write(`Nothing takes the direction ${direction}: take it out of ops/check/import-direction.ts\n`)
+  process.exitCode = wrong.length + unused.length === 0 ? 0 : 1
 }

@@ -4,12 +4,12 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from './settings.ts'
 
 /**
- * The mistakes between settings that depend on each other, each at the setting to correct. `placeOf` gives a setting's place in the file, or its
+ * The mistakes between settings that depend on each other, each at the setting to correct. `settingPlace` gives a setting's place in the file, or its
  * variable.
  */
-export function checkSettings(settings: Settings, placeOf: (key: keyof Settings) => string): readonly WaggleError[] {
+export function checkSettings(settings: Settings, settingPlace: (key: keyof Settings) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
-  const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(placeOf(key), message, next))
+  const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(settingPlace(key), message, next))
   checkReplyTopics(settings, add)
   checkHosts(settings, add)
   if (settings.log !== 'kafka') return mistakes

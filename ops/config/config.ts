@@ -29,7 +29,7 @@ export function loadConfig({ directories, env }: ConfigSource): Config {
   const written = file === undefined ? nothingWritten : readFile(file, mistakes)
   const given = Object.fromEntries(settings.map((setting) => [setting.key, settingValue(setting, written.values, env, mistakes)]))
   const values = withDefaults(given)
-  if (mistakes.length === 0) mistakes.push(...checkSettings(values, (key) => placeOf(key, written, env)))
+  if (mistakes.length === 0) mistakes.push(...checkSettings(values, (key) => settingPlace(key, written, env)))
   if (mistakes.length > 0) throw invalidConfig(file ?? 'the environment', mistakes)
   const { resolve: map = {} } = written.values as { resolve?: { readonly [prefix: string]: Resolution } }
   return {
@@ -55,7 +55,7 @@ function withDefaults(given: { readonly [key: string]: unknown }): Settings {
   return Object.fromEntries(values) as unknown as Settings
 }
 
-function placeOf(key: keyof Settings, { values, document }: Written, env: ConfigSource['env']): string {
+function settingPlace(key: keyof Settings, { values, document }: Written, env: ConfigSource['env']): string {
   const variable = settings.find((setting) => setting.key === key)?.variable ?? key
   const isOfFile = document !== null && Object.hasOwn(values, key) && !ownMember(env, variable)
   return isOfFile ? document.place([key]) : variable

@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import type { Borrower, EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import type { Borrower } from '../../connectors/log/embedded/lent-disk.ts'
 import { ServedLog } from '../../connectors/log/remote/served-log.ts'
 import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'

@@ -6,13 +6,13 @@ import { TaskMemory } from '../state/task-memory.ts'
 import { openStore } from '../state/task-store.ts'
 import { globalStateName } from '../task/open-task.ts'
 import type { StreamThread } from '../thread/stream-thread.ts'
-import type { TaskPlan } from '../thread/task-plan.ts'
+import type { ThreadProgram } from '../thread/thread-program.ts'
 
 export interface GlobalStartOptions {
   readonly log: Log
   /** The thread of the global stores alone. */
   readonly thread: StreamThread
-  readonly plan: TaskPlan
+  readonly program: ThreadProgram
   /** True where this process reads their topics without a group, since the log keeps no state. */
   readonly isAlone: boolean
   /** True where threads elsewhere read the stores too, as of the last commit. */
@@ -22,9 +22,9 @@ export interface GlobalStartOptions {
 }
 
 /** Starts the thread that keeps the global stores; settles when they hold what their topics held when it was called. */
-export async function startGlobals({ log, thread, plan, isAlone, isReadElsewhere, moment }: GlobalStartOptions): Promise<void> {
+export async function startGlobals({ log, thread, program, isAlone, isReadElsewhere, moment }: GlobalStartOptions): Promise<void> {
   const there = new Map<string, readonly PartitionOffsets[]>()
-  for (const { topics } of plan.groups) {
+  for (const { topics } of program.groups) {
     for (const topic of topics) there.set(topic, (await log.topic(topic))?.offsets ?? [])
   }
   await thread.start()
@@ -39,7 +39,7 @@ export async function startGlobals({ log, thread, plan, isAlone, isReadElsewhere
   if (!isReadElsewhere) return
   while (thread.tasks.some(({ hasUncommitted }) => hasUncommitted)) await moment()
   // Commits of one process take effect in the order in which they were made.
-  const producer = await log.taskProducer({ group: plan.applicationId })
+  const producer = await log.taskProducer({ group: program.applicationId })
   await producer.commit({ positions: [], state: [] })
   await producer.close()
 }

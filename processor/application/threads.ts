@@ -7,9 +7,9 @@ import { type FailurePolicy, failAlways, isOfAnother } from '../task/failures.ts
 import type { Task } from '../task/task.ts'
 import type { OpenWorkers } from '../thread/open-workers.ts'
 import { StreamThread, type ThreadState } from '../thread/stream-thread.ts'
-import { planGlobals, planTasks, type TaskPlan } from '../thread/task-plan.ts'
 import type { SpreadOptions } from '../thread/thread-assignor.ts'
 import type { ThreadElsewhere } from '../thread/thread-elsewhere.ts'
+import { globalProgram, type ThreadProgram, threadProgram } from '../thread/thread-program.ts'
 import { readGlobals, startGlobals } from './global-start.ts'
 import type { ApplicationOptions, CloseOptions } from './options.ts'
 import type { ApplicationTopics } from './topics.ts'
@@ -31,7 +31,7 @@ export class ApplicationThreads {
   readonly #parts: ApplicationThreadsOptions
   readonly #options: ApplicationOptions
   readonly #globals = new GlobalStores()
-  readonly #plan: TaskPlan
+  readonly #program: ThreadProgram
   #workers: OpenWorkers | null = null
   #threads: (StreamThread | ThreadElsewhere)[] = []
   #global: StreamThread | null = null
@@ -44,7 +44,7 @@ export class ApplicationThreads {
   constructor(options: ApplicationThreadsOptions) {
     this.#parts = options
     this.#options = options.application
-    this.#plan = planTasks(this.#options.applicationId, this.#options.topology, this.#planOptions)
+    this.#program = threadProgram(this.#options.applicationId, this.#options.topology, this.#programOptions)
   }
 
   /** Sets the workers that asynchronous nodes call. No thread starts before. */
@@ -63,20 +63,20 @@ export class ApplicationThreads {
       readGlobals({ applicationId, subtopologies, log, globals: this.#globals })
       return
     }
-    const plan = planGlobals(applicationId, topology, this.#planOptions)
+    const program = globalProgram(applicationId, topology, this.#programOptions)
     // Where each thread elsewhere has its own state, it keeps its own global stores too.
-    if (plan === null || (log.state === null && threadElsewhere !== undefined)) return
+    if (program === null || (log.state === null && threadElsewhere !== undefined)) return
     // As in Kafka Streams, a failed record of a global store always fails: every process needs the whole store.
-    const thread = this.#newThread(plan, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
+    const thread = this.#newThread(program, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#global = thread
-    await startGlobals({ log, thread, plan, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
+    await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
   }
 
   /** Adds one thread, and the tasks are assigned anew. Returns its name. */
   async add(): Promise<string> {
     const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
     this.#names.add(name)
-    const thread = this.#options.threadElsewhere?.({ name, ...this.#told }) ?? this.#newThread(this.#plan, name)
+    const thread = this.#options.threadElsewhere?.({ name, ...this.#told }) ?? this.#newThread(this.#program, name)
     this.#threads.push(thread)
     if (this.#isPaused) thread.pause()
     try {
@@ -188,17 +188,17 @@ export class ApplicationThreads {
     return [...this.elsewhere.flatMap(({ metrics }) => metrics), ...here]
   }
 
-  get #planOptions() {
+  get #programOptions() {
     return { maxCachedEntries: this.#options.maxCachedEntries ?? 100_000, globals: this.#globals }
   }
 
-  #newThread(plan: TaskPlan, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
+  #newThread(program: ThreadProgram, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
     const { topics, states, spread, onSettling } = this.#parts
     const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
       name,
-      plan,
+      program,
       log,
       clock,
       workers: this.#workers,

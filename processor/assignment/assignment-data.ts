@@ -13,7 +13,7 @@ export interface AssignmentData {
    * The process's plan, which the member repeats in its next JoinGroup. The active tasks of each thread include all tasks that this thread is to
    * run.
    */
-  readonly plan: TaskPlan
+  readonly plan: PlannedTasks
   /** Tasks of the whole group that no process can run. */
   readonly unassigned: readonly TaskId[]
   /** True where nothing in the group waits for a warm-up. */
@@ -24,7 +24,7 @@ export interface AssignmentData {
 }
 
 /** Tasks once all copies have caught up. */
-export interface TaskPlan {
+export interface PlannedTasks {
   readonly active: readonly TaskId[]
   readonly standbys: readonly TaskId[]
 }

@@ -1,5 +1,5 @@
 import type { Capabilities } from '../../topology/capabilities.ts'
-import type { TaskPlan } from './assignment-data.ts'
+import type { PlannedTasks } from './assignment-data.ts'
 import type { TaskId } from './group-task.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
@@ -16,7 +16,7 @@ export interface MemberData {
   readonly standbys: readonly TaskId[]
   readonly warmups: readonly TaskId[]
   /** The plan as the leader sent it last. */
-  readonly plan: TaskPlan
+  readonly plan: PlannedTasks
   /** Changelog records by which the process's copies are behind, by task. */
   readonly lags: ReadonlyMap<TaskId, number>
 }

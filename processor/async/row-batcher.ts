@@ -1,7 +1,7 @@
 import type { AsyncCall, AsyncStep, AsyncWorker, Outcome } from '../../topology/async-step.ts'
+import { Fifo } from '../../topology/fifo.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
-import { Fifo } from '../fifo.ts'
 import type { Clock } from '../ports.ts'
 import type { Flights } from './flights.ts'
 

@@ -1,4 +1,4 @@
-/** What waits, and how many have a part in it. */
+/** An amount that waits, and the number of seats with a part in it. */
 class Share {
   amount = 0
   holders = 0
@@ -40,7 +40,7 @@ export class WaitingRoom {
   }
 }
 
-/** What one node of one task holds of its thread's waiting room. */
+/** The part of its thread's waiting room that one node of one task holds. */
 export class Seat {
   readonly #allBytes: Share
   readonly #allRecords: Share

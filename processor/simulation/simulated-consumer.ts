@@ -123,7 +123,13 @@ export class SimulatedConsumer implements Consumer {
   /** This member as the leader sees it. */
   asMember(): GroupMember {
     const { topics, assignor, instanceId = null } = this.subscription
-    return { id: this.#id, instanceId, topics, owned: [...this.#owned.keys()].map(placeOf), data: assignor?.memberData() ?? new Uint8Array(0) }
+    return {
+      id: this.#id,
+      instanceId,
+      topics,
+      owned: [...this.#owned.keys()].map(topicPartitionOf),
+      data: assignor?.memberData() ?? new Uint8Array(0),
+    }
   }
 
   reassign(): void {
@@ -163,7 +169,7 @@ export class SimulatedConsumer implements Consumer {
     const wanted = this.#wanted(topics)
     const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
     if (leaving.length > 0) {
-      await listener.revoked(leaving.map(placeOf))
+      await listener.revoked(leaving.map(topicPartitionOf))
       this.#refuseClosed()
       this.#release(leaving)
       this.#group.changed()
@@ -177,7 +183,7 @@ export class SimulatedConsumer implements Consumer {
       this.#owned.set(partition, { position: position?.offset ?? reset, paused: false })
       partition.watchers.add(this.#watch)
     }
-    await listener.assigned(coming.map(placeOf))
+    await listener.assigned(coming.map(topicPartitionOf))
   }
 
   #wanted(topics: readonly string[]): readonly SimulatedPartition[] {
@@ -196,7 +202,7 @@ export class SimulatedConsumer implements Consumer {
     for (const [partition, owned] of this.#owned) {
       const { position } = owned
       if (position >= partition.start) continue
-      const found = await outOfRange(placeOf(partition), position)
+      const found = await outOfRange(topicPartitionOf(partition), position)
       if (owned.position === position) owned.position = found
     }
   }
@@ -210,7 +216,7 @@ export class SimulatedConsumer implements Consumer {
       this.#owned.delete(partition)
       partition.watchers.delete(this.#watch)
     }
-    return partitions.map(placeOf)
+    return partitions.map(topicPartitionOf)
   }
 
   #collect(maxRecords: number): RecordRun[] {
@@ -231,7 +237,7 @@ export class SimulatedConsumer implements Consumer {
       if (last === undefined) continue
       owned.position = last.offset + 1
       left -= records.length
-      runs.push({ ...placeOf(partition), records })
+      runs.push({ ...topicPartitionOf(partition), records })
     }
     return runs
   }
@@ -310,7 +316,7 @@ export class SimulatedReader implements Reader {
         const last = records.at(-1)
         if (last !== undefined) {
           this.#position = last.offset + 1
-          yield { ...placeOf(this.#partition), records }
+          yield { ...topicPartitionOf(this.#partition), records }
         } else if (this.#partition.durableEnd >= this.#to) return
         else await this.#changed()
       }
@@ -321,7 +327,7 @@ export class SimulatedReader implements Reader {
 
   #skip(): void {
     const { start } = this.#partition
-    if (this.#position > 0) this.#onGap?.({ ...placeOf(this.#partition), from: this.#position, to: start })
+    if (this.#position > 0) this.#onGap?.({ ...topicPartitionOf(this.#partition), from: this.#position, to: start })
     this.#position = start
   }
 
@@ -344,7 +350,7 @@ export class SimulatedReader implements Reader {
   }
 }
 
-function placeOf({ topic, number }: SimulatedPartition): TopicPartition {
+function topicPartitionOf({ topic, number }: SimulatedPartition): TopicPartition {
   return { topic, partition: number }
 }
 

@@ -19,14 +19,14 @@ export class PrefixIndex<V> {
     // `push` reserves room for sixteen more, and most lists have a few rows.
     else if (list.length < fewRows) this.#lists.set(prefix, inserted(list, entry))
     else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
-    else list.splice(placeOf(list, entry.id), 0, entry)
+    else list.splice(lowerBound(list, entry.id), 0, entry)
   }
 
   delete(entry: StoreEntry<V>): void {
     const prefix = this.#prefixOf(entry)
     const list = this.#lists.get(prefix)
     if (list === undefined) return
-    const place = placeOf(list, entry.id)
+    const place = lowerBound(list, entry.id)
     if (list[place] !== entry) return
     if (list.length === 1) this.#lists.delete(prefix)
     else list.splice(place, 1)
@@ -65,12 +65,12 @@ export class PrefixIndex<V> {
 }
 
 function inserted<V>(list: readonly StoreEntry<V>[], entry: StoreEntry<V>): StoreEntry<V>[] {
-  const place = placeOf(list, entry.id)
+  const place = lowerBound(list, entry.id)
   return place === list.length ? [...list, entry] : list.toSpliced(place, 0, entry)
 }
 
 /** The index of the id in the list, or the index where it would go. */
-function placeOf<V>(list: readonly StoreEntry<V>[], id: string): number {
+function lowerBound<V>(list: readonly StoreEntry<V>[], id: string): number {
   return firstFrom(list, (entry) => entry.id >= id)
 }
 

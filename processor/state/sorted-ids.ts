@@ -18,7 +18,7 @@ export class SortedIds {
       this.#chunks.push([id])
       return
     }
-    chunk.splice(placeOf(chunk, id), 0, id)
+    chunk.splice(lowerBound(chunk, id), 0, id)
     if (chunk.length > chunkSize) this.#chunks.splice(at + 1, 0, chunk.splice(chunkSize / 2))
   }
 
@@ -26,7 +26,7 @@ export class SortedIds {
     const at = this.#chunkOf(id)
     const chunk = this.#chunks[at]
     if (chunk === undefined) return
-    const place = placeOf(chunk, id)
+    const place = lowerBound(chunk, id)
     if (chunk[place] !== id) return
     chunk.splice(place, 1)
     if (chunk.length === 0) this.#chunks.splice(at, 1)
@@ -37,8 +37,8 @@ export class SortedIds {
     const found: string[] = []
     for (let at = from === null ? 0 : Math.max(0, this.#chunkOf(from)); at < this.#chunks.length; at++) {
       const chunk = this.#chunks[at] ?? []
-      const low = from === null ? 0 : placeOf(chunk, from)
-      const high = to === null ? chunk.length : placeOf(chunk, to)
+      const low = from === null ? 0 : lowerBound(chunk, from)
+      const high = to === null ? chunk.length : lowerBound(chunk, to)
       for (let place = low; place < high; place++) found.push(chunk[place] ?? '')
       if (high < chunk.length) break
     }
@@ -60,7 +60,7 @@ export class SortedIds {
 const chunkSize = 256
 
 /** The index of `id`, or the index where it would go. */
-function placeOf(ids: readonly string[], id: string): number {
+function lowerBound(ids: readonly string[], id: string): number {
   let low = 0
   for (let high = ids.length; low < high; ) {
     const middle = (low + high) >>> 1

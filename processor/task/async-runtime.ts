@@ -1,11 +1,11 @@
 import type { Outcome } from '../../topology/async-step.ts'
+import { Fifo } from '../../topology/fifo.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
 import type { Seat } from '../async/waiting-room.ts'
-import { Fifo } from '../fifo.ts'
 import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
@@ -252,7 +252,7 @@ interface Waiting {
   outcome: Outcome<unknown> | null
   entry: Entry<unknown, unknown, unknown, unknown> | null
   gone: boolean
-  /** That it holds in memory. */
+  /** Memory that the entry takes, in bytes. */
   bytes: number
 }
 

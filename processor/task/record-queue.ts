@@ -1,6 +1,6 @@
+import { Fifo } from '../../topology/fifo.ts'
 import type { SourceNode } from '../../topology/graph.ts'
 import type { Header, Record } from '../../topology/record.ts'
-import { Fifo } from '../fifo.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
 import { type LogRecord, recordMemory, valueBytes } from '../ports.ts'
 
@@ -45,7 +45,7 @@ export class RecordQueue {
     return this.#records.size
   }
 
-  /** That they take in memory. */
+  /** Memory that the records take, in bytes. */
   get bytes(): number {
     return this.#bytes
   }

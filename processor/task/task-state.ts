@@ -51,7 +51,7 @@ export interface TaskSurroundings {
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
-  /** What a node of a task may hold until its calls have ended. */
+  /** The part of the thread's waiting room that a node of a task has. */
   seat(node: AsyncNode, task: string): Seat
   requestCommit(): void
   /** Called when this task can go on because an asynchronous outcome has come. */

@@ -15,14 +15,14 @@ import type { TaskSurroundings } from '../task/task-state.ts'
 import { InputFlow } from './input-flow.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { SkippedRecords } from './skipped-records.ts'
-import type { TaskPlan } from './task-plan.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
 import { ThreadGroups } from './thread-groups.ts'
+import type { ThreadProgram } from './thread-program.ts'
 import { ThreadTasks } from './thread-tasks.ts'
 
 export interface StreamThreadOptions {
   readonly name: string
-  readonly plan: TaskPlan
+  readonly program: ThreadProgram
   readonly log: Log
   readonly clock: Clock
   readonly workers: OpenWorkers
@@ -96,7 +96,7 @@ export class StreamThread {
     this.#batchers = new Batchers(options)
     this.#cache = options.cacheMaxBytes > 0 ? new CacheBudget(options.cacheMaxBytes) : null
     this.meters = new ThreadMeters(options.name, { startedAt: options.clock.now(), state: () => states.indexOf(this.state) })
-    this.#threadTasks = new ThreadTasks(options.plan, options.log, {
+    this.#threadTasks = new ThreadTasks(options.program, options.log, {
       surroundings: this.#surroundings(),
       meters: this.meters,
       states: options.states,
@@ -116,8 +116,8 @@ export class StreamThread {
     this.#commits = new ThreadCommits({
       ...options,
       refused: this.#refused,
-      applicationId: options.plan.applicationId,
-      topology: options.plan.topology,
+      applicationId: options.program.applicationId,
+      topology: options.program.topology,
       meters: this.meters,
       source: this.#threadTasks,
       consumers: () => this.#groups.consumers.map(({ consumer }) => consumer),
@@ -478,7 +478,7 @@ export class StreamThread {
 
   #surroundings(): TaskSurroundings {
     return {
-      applicationId: this.#options.plan.applicationId,
+      applicationId: this.#options.program.applicationId,
       clock: this.#options.clock,
       handsOn: this.#options.log.traits.handsOn,
       failures: this.#options.failures,

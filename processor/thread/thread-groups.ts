@@ -4,15 +4,15 @@ import type { AssignmentListener, Clock, Consumer, Log, TopicPartition } from '.
 import type { TaskStates } from '../state/task-states.ts'
 import type { SkippedRecords } from './skipped-records.ts'
 import { startOffset } from './start-offset.ts'
-import type { TaskPlan } from './task-plan.ts'
 import { type SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import type { ThreadProgram } from './thread-program.ts'
 import { resetOf } from './thread-tasks.ts'
 import { UngroupedConsumer } from './ungrouped-consumer.ts'
 
 export interface ThreadGroupsOptions {
   /** Name of the thread, which tells its static members apart. */
   readonly name: string
-  readonly plan: TaskPlan
+  readonly program: ThreadProgram
   readonly log: Log
   readonly clock: Clock
   readonly states: TaskStates | null
@@ -65,7 +65,7 @@ export class ThreadGroups {
     const opened: GroupOfThread[] = []
     // Consumers that are open by then are closed where the next one cannot be opened.
     this.#consumers = opened
-    for (const { group, topics, subtopologies } of this.#options.plan.groups) {
+    for (const { group, topics, subtopologies } of this.#options.program.groups) {
       const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
       opened.push({ group, consumer: isAlone ? this.#ungrouped(group, topics) : await this.#member(group, topics, subtopologies) })
     }

@@ -12,11 +12,11 @@ import { openTask } from '../task/open-task.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { startOffset } from './start-offset.ts'
-import type { TaskPlan } from './task-plan.ts'
+import type { ThreadProgram } from './thread-program.ts'
 
 /** The tasks that this thread runs now. It opens and closes them as partitions come and go. */
 export class ThreadTasks implements CommittingTasks {
-  readonly #plan: TaskPlan
+  readonly #program: ThreadProgram
   readonly #log: Log
   readonly #surroundings: TaskSurroundings
   readonly #partitions = new Map<string, TopicPartition[]>()
@@ -33,8 +33,8 @@ export class ThreadTasks implements CommittingTasks {
   readonly #openings = new Map<string, Opening>()
   #tasks: Task[] = []
 
-  constructor(plan: TaskPlan, log: Log, parts: ThreadTasksParts) {
-    this.#plan = plan
+  constructor(program: ThreadProgram, log: Log, parts: ThreadTasksParts) {
+    this.#program = program
     this.#log = log
     this.#surroundings = parts.surroundings
     this.#meters = parts.meters
@@ -64,7 +64,7 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   groupOf(task: Task): string {
-    return this.#groups.get(task) ?? this.#plan.applicationId
+    return this.#groups.get(task) ?? this.#program.applicationId
   }
 
   /** True for the group of a global store: every process has a copy of its own. */
@@ -149,7 +149,7 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   #subtopologies(group: string): readonly Subtopology[] {
-    return this.#plan.groups.find((one) => one.group === group)?.subtopologies ?? []
+    return this.#program.groups.find((one) => one.group === group)?.subtopologies ?? []
   }
 
   async #open(
@@ -206,7 +206,7 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   #make({ id, group, subtopology, partition, inputs }: TaskParts, logged: LoggedState | null): Task {
-    const { applicationId, topology, globals, maxCachedEntries } = this.#plan
+    const { applicationId, topology, globals, maxCachedEntries } = this.#program
     const meters = this.#taskMeters.get(id) ?? new TaskMeters(id, this.#meters)
     this.#taskMeters.set(id, meters)
     const { task } = openTask(

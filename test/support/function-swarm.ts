@@ -90,7 +90,7 @@ export async function startSwarm(
     registry,
     ports: { database: options.database } as BeePorts,
     bees: plan.bees,
-    placeOf: () => 'swarm.yaml:1:1',
+    specPlace: () => 'swarm.yaml:1:1',
     now: () => clock.now(),
     resolve: async (uri) => uri,
     resolveCommand: () => null,

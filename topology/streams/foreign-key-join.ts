@@ -3,7 +3,7 @@ import { Serdes } from '../serdes.ts'
 import type { KeptStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
-import { Table, type TableParts } from './ktable.ts'
+import type { TableParts } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, TableJoined } from './options.ts'
 import { subscriptionResponseSerde, subscriptionSerde } from './subscription-serdes.ts'
@@ -20,10 +20,17 @@ export interface ForeignKeyJoin {
   readonly keepsLeft: boolean
 }
 
+/** The joined rows come out of `source`, for the table `name` to be kept as `kept` says. */
+interface JoinedRows {
+  readonly name: string
+  readonly source: string
+  readonly kept: Materialization
+}
+
 const prefix = 'KTABLE-FK-JOIN-'
 
 /** Adds the nodes of a foreign-key join. `operators/foreign-key.ts` describes the records that pass between the partitions of left and right rows. */
-export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized, joined, keepsLeft }: ForeignKeyJoin): Table<unknown, unknown> {
+export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized, joined, keepsLeft }: ForeignKeyJoin): JoinedRows {
   const { graph } = left
   graph.refuseStranger(right.graph)
   right.sendOldValues(true)
@@ -116,7 +123,8 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
       ),
   })
   const given = materialized as Materialized<unknown, unknown, 'keyValue'> | undefined
-  return Table.fromStream(graph, result, resolve, Materialization.of(given, graph, prefix.concat('OUTPUT-')).or({ key: left.key, value: null }))
+  const table = Materialization.of(given, graph, prefix.concat('OUTPUT-')).or({ key: left.key, value: null })
+  return { name: result, source: resolve, kept: table }
 }
 
 const backToWhoAsked: StreamPartitioner<never, never> = (_topic, _key, value) =>

@@ -1,8 +1,8 @@
 import type { StreamsOperator } from '../operators/streams.ts'
 import { Serdes } from '../serdes.ts'
 import type { KeptStore } from '../state-store.ts'
+import { type Aggregation, type Aggregator, aggregating, counting, type Reducer, reducing } from './aggregation.ts'
 import { type CogroupedKStream, CogroupedStream } from './cogrouped-stream.ts'
-import { defined } from './defined.ts'
 import type { StreamParts } from './kstream.ts'
 import { type KTable, Table, type TableParts } from './ktable.ts'
 import { Materialization } from './materialization.ts'
@@ -13,11 +13,6 @@ import { type TimeWindowedKStream, TimeWindowedStream } from './time-windowed-st
 import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
 
 type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
-/** Makes the next aggregate. A null result deletes the key. */
-export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
-export type Reducer<V> = (aggregate: V, value: V) => V | null
-export type Merger<K, A> = (key: K, left: A, right: A) => A | null
-
 /** A stream grouped by key, ready for an aggregation. */
 export interface KGroupedStream<K, V> {
   /**
@@ -90,28 +85,6 @@ export interface KGroupedStream<K, V> {
    * @remarks All streams must have as many partitions as each other. The order between records of two topics is not defined.
    */
   cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
-}
-
-/** The functions of one aggregation. In a reduction the first value is the aggregate. */
-export interface Aggregation {
-  readonly initialize: () => unknown
-  readonly add: (key: unknown, value: unknown, aggregate: unknown) => unknown
-}
-
-export const counting: Aggregation = { initialize: () => 0, add: (_key, _value, count) => (count as number) + 1 }
-
-export function reducing<V>(reducer: Reducer<V>): Aggregation {
-  return {
-    initialize: () => null,
-    add: (_, value, aggregate) => (aggregate === null ? value : defined(reducer(aggregate as V, value as V), 'reduce')),
-  }
-}
-
-export function aggregating<K, V, A>(initialize: () => A, aggregator: Aggregator<K, V, A>): Aggregation {
-  return {
-    initialize: () => defined(initialize(), 'aggregate'),
-    add: (key, value, aggregate) => defined(aggregator(key as K, value as V, aggregate as A), 'aggregate'),
-  }
 }
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {

@@ -611,14 +611,15 @@ export class Stream<K, V> implements KStream<K, V> {
     if (other instanceof GlobalKTable) return this.#joinGlobal(other, second, third, fourth as Named | undefined, outer.left) as never
     const join = second as (left: unknown, right: unknown, key: unknown) => unknown
     if (other instanceof Table) return this.#joinTable(other, join, third as Joined<never, never, never> | undefined, outer.left) as never
-    return joinStreams(
+    const parts = joinStreams(
       this as Untyped,
       other as Untyped,
       join,
       third as JoinWindows,
       fourth as StreamJoined<never, never, never> | undefined,
       outer,
-    ) as never
+    )
+    return new Stream(parts) as never
   }
 
   #joinTable(

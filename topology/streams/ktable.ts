@@ -415,7 +415,7 @@ export class Table<K, V> implements KTable<K, V> {
   }
 
   #joinedByForeignKey(other: unknown, foreignKey: unknown, joiner: unknown, materialized: unknown, joined: unknown, keepsLeft: boolean): never {
-    return joinOnForeignKey({
+    const { name, source, kept } = joinOnForeignKey({
       left: this.parts,
       right: (other as Table<unknown, unknown>).parts,
       foreignKey: foreignKey as (value: unknown, key: unknown) => unknown,
@@ -423,7 +423,8 @@ export class Table<K, V> implements KTable<K, V> {
       materialized,
       joined: joined as TableJoined<never, never> | undefined,
       keepsLeft,
-    }) as never
+    })
+    return Table.fromStream(this.parts.graph, name, source, kept) as never
   }
 
   #filtered(predicate: Predicate<K, V>, materialized: unknown, named: Named | undefined): KTable<K, V> {

@@ -2,17 +2,9 @@ import type { StreamsOperator } from '../operators/streams.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
+import { type Aggregation, type Aggregator, aggregating, counting, type Merger, type Reducer, reducing } from './aggregation.ts'
 import { defined } from './defined.ts'
-import {
-  type Aggregation,
-  type Aggregator,
-  aggregating,
-  counting,
-  type GroupedStream,
-  type Merger,
-  type Reducer,
-  reducing,
-} from './grouped-stream.ts'
+import type { GroupedStream } from './grouped-stream.ts'
 import type { KTable } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'

@@ -3,7 +3,7 @@ import type { AnySerde } from '../serde.ts'
 import type { KeptStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { defined } from './defined.ts'
-import { Stream } from './kstream.ts'
+import type { Stream, StreamParts } from './kstream.ts'
 import type { StreamJoined } from './options.ts'
 import { outerKeySerde, outerValuesSerde } from './outer-join-serdes.ts'
 import { passThrough } from './pass-through.ts'
@@ -22,7 +22,7 @@ export function joinStreams(
   windows: JoinWindows,
   joined: StreamJoined<never, never, never> | undefined,
   outer: { readonly left: boolean; readonly right: boolean },
-): Untyped {
+): StreamParts {
   const { graph } = left.parts
   graph.refuseStranger(right.parts.graph)
   const base = joined?.options.name ?? null
@@ -118,7 +118,7 @@ export function joinStreams(
       topology.addOperator(merge, passThrough, [thisJoin, otherJoin])
     },
   })
-  return new Stream({ graph, output: merge, key, value: null, mustRepartition: false })
+  return { graph, output: merge, key, value: null, mustRepartition: false }
 }
 
 function outerStoreName(storeName: string | undefined, generated: string, both: boolean): string {

@@ -1,10 +1,10 @@
 import type { WaggleError } from '../waggle-error.ts'
 import type { BeeCatalog, BeeRole, BeeTypeInfo } from './bee-type.ts'
-import { inputOf, type RawBee } from './check.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'
 import { misfit } from './payload-fit.ts'
+import { inputOf, type RawBee } from './raw-bee.ts'
 
 /** Checks how the bees feed each other: unknown inputs, cycles, bees that no gateway reaches, roles that do not fit. */
 export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], catalog: BeeCatalog, mistakes: WaggleError[]): void {

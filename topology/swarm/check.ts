@@ -3,9 +3,10 @@ import type { BeeCatalog } from './bee-type.ts'
 import { checkGraph } from './check-graph.ts'
 import { SchemaChecker } from './check-schema.ts'
 import { topicMistakes } from './check-topics.ts'
-import type { BeeInput, CheckedSwarm, SwarmBee } from './checked-swarm.ts'
+import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 import { invalidSwarm, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
+import { inputOf, type RawBee } from './raw-bee.ts'
 import { secretMistakes } from './secrets.ts'
 import { swarmSchema } from './swarm-schema.ts'
 
@@ -43,34 +44,9 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
   return swarm
 }
 
-/** A bee as it stands in the file: any field may be missing or of another type. */
-export interface RawBee {
-  readonly name?: unknown
-  readonly type?: unknown
-  readonly input?: unknown
-  readonly spec?: unknown
-  readonly gpu?: unknown
-  readonly replicas?: unknown
-  readonly max_replicas?: unknown
-  readonly timeout_seconds?: unknown
-  readonly on_timeout?: unknown
-  readonly on_error?: unknown
-}
-
 interface RawSwarm {
   readonly name?: unknown
   readonly bees?: unknown
-}
-
-export function inputOf(input: unknown): BeeInput | null {
-  if (input === null || typeof input !== 'object') return null
-  const { name, join, stack } = input as { name?: unknown; join?: unknown; stack?: unknown }
-  const strings = (list: unknown) => (Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : null)
-  if (typeof name === 'string') return { kind: 'name', bees: [name] }
-  const joined = strings(join)
-  if (joined !== null) return { kind: 'join', bees: joined }
-  const stacked = strings(stack)
-  return stacked === null ? null : { kind: 'stack', bees: stacked }
 }
 
 function beesOf(raw: RawSwarm): readonly RawBee[] {

@@ -46,7 +46,7 @@ export class SwarmDocument {
   static parse(text: string, file: string): SwarmDocument {
     if (Buffer.byteLength(text) > maxSwarmBytes) throw tooLarge(file)
     const lines = new LineCounter()
-    const placeOf = (offset: number) => {
+    const placeAt = (offset: number) => {
       const { line, col } = lines.linePos(Math.min(offset, text.length))
       return `${file}:${line || 1}:${col || 1}`
     }
@@ -59,10 +59,10 @@ export class SwarmDocument {
       [...one.errors, ...one.warnings]
         .filter(({ code, message }) => code !== 'TAG_RESOLVE_FAILED' && !stackIsFull.test(message))
         .slice(0, enoughMistakes)
-        .map((error) => mistakeAt(placeOf(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
+        .map((error) => mistakeAt(placeAt(error.pos[0]), firstLine(error.message), 'Correct the YAML.')),
     )
-    if (list.length > 1) mistakes.push(mistakeAt(placeOf(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
-    mistakes.push(...nodeMistakes(document, placeOf))
+    if (list.length > 1) mistakes.push(mistakeAt(placeAt(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
+    mistakes.push(...nodeMistakes(document, placeAt))
     if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message))))
       throw tooDeep(`${file}:1:1`, file)
     if (mistakes.length > 0) throw invalidSwarm(file, mistakes)
@@ -201,7 +201,7 @@ function tooDeep(place: string, file: string): WaggleError {
 }
 
 /** Finds mistakes without recursion, since the file may be nested as deeply as it is long. */
-function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => string): readonly WaggleError[] {
+function nodeMistakes(document: Document.Parsed, placeAt: (offset: number) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
   const aliases: Alias[] = []
   const waiting: { readonly node: unknown; readonly depth: number }[] = [{ node: document.contents, depth: 1 }]
@@ -209,7 +209,7 @@ function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => st
     const { node, depth } = next
     if (!isNode(node)) continue
     const at = node.range?.[0] ?? 0
-    const add = (message: string, step: string) => mistakes.push(mistakeAt(placeOf(at), message, step))
+    const add = (message: string, step: string) => mistakes.push(mistakeAt(placeAt(at), message, step))
     if (depth > maxDepth) {
       add(`values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')
       continue
@@ -228,27 +228,27 @@ function nodeMistakes(document: Document.Parsed, placeOf: (offset: number) => st
     const keys = new Set<string>()
     for (const { key, value } of node.items) {
       waiting.push({ node: key, depth: depth + 1 }, { node: value, depth: depth + 1 })
-      const place = () => placeOf(isNode(key) ? (key.range?.[0] ?? at) : at)
+      const place = () => placeAt(isNode(key) ? (key.range?.[0] ?? at) : at)
       if (!isScalar(key) || typeof key.value !== 'string') mistakes.push(mistakeAt(place(), 'a key must be a string', 'Quote it, or use a name.'))
       else if (keys.has(key.value)) mistakes.push(mistakeAt(place(), `the key ${key.value} is a duplicate`, 'Keep one of the two.'))
       else keys.add(key.value)
     }
   }
-  mistakes.push(...aliasMistakes(document, aliases, placeOf))
+  mistakes.push(...aliasMistakes(document, aliases, placeAt))
   return mistakes
 }
 
 /** The mistakes of aliases. Their number is limited: `yaml` searches the whole document for each, so a file full of aliases would take minutes. */
-function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], placeOf: (offset: number) => string): readonly WaggleError[] {
+function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], placeAt: (offset: number) => string): readonly WaggleError[] {
   const offsetOf = (alias: Alias) => alias.range?.[0] ?? 0
   if (aliases.length > maxAliases) {
     const first = aliases.reduce((least, alias) => Math.min(least, offsetOf(alias)), Number.POSITIVE_INFINITY)
-    return [mistakeAt(placeOf(first), `there are more than ${maxAliases} aliases`, 'Write the values out.')]
+    return [mistakeAt(placeAt(first), `there are more than ${maxAliases} aliases`, 'Write the values out.')]
   }
   return aliases.flatMap((alias) => {
     const [at, anchor] = [offsetOf(alias), alias.resolve(document)]
     if (!anchor?.range || anchor.range[0] > at || at >= anchor.range[2]) return []
-    return [mistakeAt(placeOf(at), `*${alias.source} stands inside &${alias.source}: the value would hold itself`, 'Take the alias away.')]
+    return [mistakeAt(placeAt(at), `*${alias.source} stands inside &${alias.source}: the value would hold itself`, 'Take the alias away.')]
   })
 }
 

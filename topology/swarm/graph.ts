@@ -266,7 +266,7 @@ function outgoing({ key, value, timestamp, headers }: Record<string, Payload>, c
   return [{ record: { key, value, timestamp, headers: [...kept, textHeader(requestIdHeader, key)] }, child }]
 }
 
-/** What a joining bee is given, or the error that it has instead. */
+/** The input of a bee that joins, or an error in its place. */
 function joined(
   bee: SwarmBee,
   inputs: readonly { readonly name: string }[],

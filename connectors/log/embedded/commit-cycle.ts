@@ -1,136 +1,240 @@
-import { type CommitPoint, Handed } from '../../../processor/ports.ts'
+import { type Clock, type CommitPoint, Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { closedLog } from './closed-log.ts'
 import type { CommitMark } from './commit-mark.ts'
-import { endsKey, positionKey, runKey, stateKey } from './keys.ts'
+import { type Appended, type CommitSet, writeCommit } from './commit-write.ts'
+import type { HeldTails } from './held-tails.ts'
+import type { LentDisk } from './lent-disk.ts'
 import type { Partition, TailRecord } from './partition.ts'
-import { encodeRun, type StoredRecord } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
+import type { StoreNumbers } from './store-numbers.ts'
+import type { Topics } from './topics.ts'
 
-export interface Appended {
-  readonly partition: Partition
-  readonly record: TailRecord
+export interface CommitCycleOptions {
+  readonly clock: Clock
+  readonly disk: LentDisk
+  readonly segments: Segments
+  readonly uses: SegmentUses
+  readonly mark: CommitMark
+  readonly topics: Topics
+  readonly tails: HeldTails
+  readonly storeNumbers: StoreNumbers
 }
 
-/** What is to become durable together: a task producer's commit, or records that stand for themselves. */
-export interface CommitSet {
-  readonly appended: readonly Appended[]
-  readonly group: string
-  readonly point: CommitPoint | null
+/** A record of a plain producer, which stands for itself. */
+interface SentRecord extends Appended {
+  /** False: it waits for a cycle that another record or commit starts. */
+  readonly durable: boolean
   resolve(): void
   reject(error: unknown): void
 }
 
-/** Payloads from here on lie in segments. */
-export const inlineBytes = 16 * 1024
+/**
+ * Appended records wait here until one write and one sync makes them durable, with everything else that waits (group commit). One cycle runs at a time:
+ * what comes while it writes shares the next. After a write that fails, the records of its cycle are gone, and the next cycle repairs the database first.
+ */
+export class CommitCycle {
+  readonly #options: CommitCycleOptions
+  readonly #topics: Topics
+  readonly #segments: Segments
+  /** Commits that the next cycle takes. */
+  #waiting: CommitSet[] = []
+  /** Records of plain producers that the next cycle takes. */
+  #sent: SentRecord[] = []
+  /** Records with a large payload, which goes to a segment at the end of this turn of the event loop. */
+  #large: Appended[] = []
+  #pendingBytes = 0
+  #running: Promise<void> | null = null
+  #isClosed = false
+  #cancelRepair = () => {}
 
-export interface CommitDisk {
-  readonly disk: Rocks
-  readonly segments: Segments
-  readonly uses: SegmentUses
-  readonly mark: CommitMark
-  /** Adds the number to `changes` where it is new. */
-  storeNumber(task: string, store: string, changes: RocksChange[]): number
-}
-
-/** One atomic write of all sets, durable when it settles. Their values can be written, and large ones lie in segments. */
-export async function commitTogether(sets: readonly CommitSet[], { disk, segments, uses, mark, storeNumber }: CommitDisk): Promise<void> {
-  const changes: RocksChange[] = []
-  const byPartition = new Map<Partition, TailRecord[]>()
-  for (const { appended, group, point } of sets) {
-    for (const one of appended) {
-      const records = byPartition.get(one.partition)
-      if (records === undefined) byPartition.set(one.partition, [one.record])
-      else records.push(one.record)
-    }
-    for (const position of point?.positions ?? []) {
-      changes.push([positionKey(position.group ?? group, position.topic, position.partition), positionBytes(position.offset, position.metadata)])
-    }
-    for (const { task, store, entries } of point?.state ?? []) {
-      const number = storeNumber(task, store, changes)
-      for (const [key, value] of entries) changes.push([stateKey(number, key), value])
-    }
+  constructor(options: CommitCycleOptions) {
+    this.#options = options
+    this.#topics = options.topics
+    this.#segments = options.segments
   }
-  for (const [partition, records] of byPartition) {
-    records.sort((a, b) => a.offset - b.offset)
-    const { topicNumber, number } = partition
-    for (const run of runsOf(records)) changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), encodeRun(run)])
-    changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.next)])
-    let named = 0
-    for (const { ref, offset } of records) {
-      if (ref === null || ref.segment === named) continue
-      named = ref.segment
-      uses.add(named, partition, records.at(-1)?.offset ?? offset, changes)
-    }
+
+  /** Appended, and not durable. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
   }
-  try {
-    const appended = await segments.sync()
-    disk.write(changes)
-    const { sequence } = disk
-    await disk.sync()
-    // Not before: the mark must not be ahead of what is durable.
-    for (const [partition, records] of byPartition) mark.end(partition.topicNumber, partition.number, (records.at(-1)?.offset ?? -1) + 1)
-    for (const [segment, bytes] of appended) mark.segment(segment, bytes)
-    mark.write(sequence)
-  } catch (thrown) {
-    throw writeError(disk.directory, thrown)
+
+  /** Readers with isolation `handed` see the record at once. It waits for a commit that has it. Throws WAGGLE_MISSING_TOPIC. */
+  append(record: ProducerRecord, owner: object | null): Appended {
+    const partition = this.#topics.partition(record.topic, record.partition)
+    const appended = { partition, record: partition.append(record, owner) }
+    this.#pendingBytes += appended.record.bytes
+    if (valueBytes(record.value) > inlineBytes) this.#putAheadSoon(appended)
+    partition.notify()
+    return appended
   }
-}
 
-/** A reader decodes whole runs: they are kept small enough to be read in one go. */
-function runsOf(records: readonly TailRecord[]): readonly (readonly StoredRecord[])[] {
-  const runs: StoredRecord[][] = []
-  let bytes = 0
-  for (const record of records) {
-    const last = runs.at(-1)
-    const one = stored(record)
-    const size = 64 + (one.value instanceof Uint8Array ? one.value.length : 0)
-    if (last === undefined || last.length === maxRunRecords || bytes + size > maxRunBytes) {
-      runs.push([one])
-      bytes = size
-    } else {
-      last.push(one)
-      bytes += size
-    }
-  }
-  return runs
-}
-
-const maxRunRecords = 256
-const maxRunBytes = 64 * 1024
-
-function stored(record: TailRecord): StoredRecord {
-  const { offset, timestamp, key, value, headers, ref } = record
-  return { offset, timestamp, key, headers, value: ref ?? (value instanceof Handed ? value.bytes : value) }
-}
-
-export function positionBytes(offset: number, metadata: string): Buffer {
-  const bytes = Buffer.alloc(8 + Buffer.byteLength(metadata))
-  bytes.writeDoubleBE(offset)
-  bytes.write(metadata, 8)
-  return bytes
-}
-
-export function endsBytes(start: number, end: number): Buffer {
-  const bytes = Buffer.alloc(16)
-  bytes.writeDoubleBE(start)
-  bytes.writeDoubleBE(end, 8)
-  return bytes
-}
-
-export function writeError(directory: string, thrown: unknown): WaggleError {
-  const said = thrown instanceof Error ? `${thrown.message} ${(thrown.cause as Error | undefined)?.message ?? ''}` : String(thrown)
-  if (/ENOSPC|no space left/i.test(said)) {
-    return new WaggleError('WAGGLE_DISK_FULL', {
-      message: `There is no room left on the disk of ${directory}`,
-      next: 'Make room: Waggle goes on by itself.',
-      cause: thrown,
+  /** Appends a record that is a commit of its own; settles when it is durable. */
+  send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
+    if (this.#isClosed) return Promise.reject(closedLog())
+    const appended = this.append(record, null)
+    return new Promise((resolve, reject) => {
+      this.#sent.push({ ...appended, durable, resolve: () => resolve({ offset: appended.record.offset }), reject })
+      if (durable) this.#start()
     })
   }
-  return new WaggleError('WAGGLE_LOG_WRITE_FAILED', {
-    message: `${directory} cannot be written: ${said.trim()}`,
-    next: 'See that the disk is healthy and writable.',
-    cause: thrown,
+
+  commit(group: string, appended: readonly Appended[], point: CommitPoint | null): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ appended, group, point, resolve, reject })
+      this.#start()
+    })
+  }
+
+  /** Settles when everything that was appended before is durable. Throws where a write failed, or WAGGLE_CLOSED. */
+  async durable(): Promise<void> {
+    await this.#running
+    if (this.#isClosed) throw closedLog()
+    const { broken } = this.#options.disk
+    if (broken !== null) throw broken
+    if (this.#running === null && this.#sent.length === 0 && this.#waiting.length === 0) return
+    await this.commit('', [], null)
+  }
+
+  /** Settles when no cycle runs; the next one has not begun by then. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => {})
+  }
+
+  /** Rejects all commits of task producers that wait, with WAGGLE_COMMIT_DROPPED. A cycle that runs goes on. */
+  dropCommits(): void {
+    const dropped = this.#waiting.filter(({ point }) => point !== null)
+    this.#waiting = this.#waiting.filter(({ point }) => point === null)
+    for (const set of dropped) {
+      this.forget(set.appended)
+      set.reject(commitDropped())
+    }
+  }
+
+  /** These records will never be durable. */
+  forget(appended: readonly Appended[]): void {
+    for (const { record } of appended) this.#pendingBytes -= record.bytes
+  }
+
+  /** Writes what waits. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cancelRepair()
+    if (this.#sent.length > 0) this.#start()
+    while (this.#running !== null) await this.#running
+  }
+
+  // ── One cycle ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #start(): void {
+    if (this.#running !== null) return
+    // Everything that this turn of the event loop has to commit goes together.
+    this.#running = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.#run())
+      .finally(() => {
+        this.#running = null
+        if (this.#waiting.length > 0 || this.#sent.some(({ durable }) => durable)) this.#start()
+      })
+  }
+
+  async #run(): Promise<void> {
+    const { disk, segments, uses, mark, storeNumbers } = this.#options
+    const sets = this.#takeWaiting()
+    try {
+      await disk.repair()
+      for (const { appended } of sets) for (const one of appended) this.#putAhead(one)
+      await writeCommit(sets, { rocks: disk.rocks, segments, uses, mark, storeNumbers })
+      storeNumbers.saved()
+    } catch (error) {
+      this.#fail(sets, error)
+      return
+    }
+    const touched = new Set<Partition>()
+    for (const { appended } of sets) {
+      for (const { partition, record } of appended) {
+        record.durable = true
+        this.#pendingBytes -= record.bytes
+        touched.add(partition)
+      }
+    }
+    this.#options.tails.settle(touched)
+    for (const partition of touched) partition.notify()
+    for (const set of sets) set.resolve()
+  }
+
+  #takeWaiting(): readonly CommitSet[] {
+    const sent = this.#sent
+    const waiting = this.#waiting
+    this.#sent = []
+    this.#waiting = []
+    if (sent.length === 0) return waiting
+    const set: CommitSet = {
+      appended: sent,
+      group: '',
+      point: null,
+      resolve: () => {
+        for (const one of sent) one.resolve()
+      },
+      reject: (error) => {
+        for (const one of sent) one.reject(error)
+      },
+    }
+    return [set, ...waiting]
+  }
+
+  #fail(sets: readonly CommitSet[], error: unknown): void {
+    const { disk, storeNumbers, clock } = this.#options
+    disk.break(error)
+    storeNumbers.dropUnsaved()
+    const failed = new Set<TailRecord>()
+    const touched = new Set<Partition>()
+    for (const { appended } of sets) {
+      for (const { partition, record } of appended) {
+        failed.add(record)
+        touched.add(partition)
+      }
+      this.forget(appended)
+    }
+    for (const partition of touched) partition.remove((record) => failed.has(record))
+    for (const set of sets) set.reject(error)
+    this.#cancelRepair()
+    // Without a write that starts a cycle: readers have no database to read from until it is repaired.
+    if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())
+  }
+
+  // ── Large payloads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #putAheadSoon(appended: Appended): void {
+    this.#large.push(appended)
+    if (this.#large.length > 1) return
+    setImmediate(() => {
+      const large = this.#large
+      this.#large = []
+      for (const one of large) {
+        if (!one.record.durable && !one.record.dropped) this.#putAhead(one)
+      }
+    })
+  }
+
+  /** Large payloads go to segments ahead of the commit, so that the commit waits for the write-ahead log alone. */
+  #putAhead({ record }: Appended): void {
+    if (record.ref !== null && !this.#segments.isLost(record.ref)) return
+    record.ref = null
+    const { value } = record
+    if (value === null || valueBytes(value) <= inlineBytes) return
+    record.ref = this.#segments.append(value instanceof Handed ? value.bytes : value)
+  }
+}
+
+function commitDropped(): WaggleError {
+  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
+    message: 'Another application of this process went back to its last commit',
+    next: 'Nothing: the records are done again.',
   })
 }
+
+/** Payloads over it lie in segments. */
+const inlineBytes = 16 * 1024
+/** How soon a database that could not be written is tried again. */
+const repairMs = 500

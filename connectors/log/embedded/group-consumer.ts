@@ -9,10 +9,11 @@ import {
   valueBytes,
 } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import type { EmbeddedLog } from './embedded-log.ts'
-import { maxReadBytes, type Partition, type Watcher } from './partition.ts'
+import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from './partition.ts'
+import type { Positions } from './positions.ts'
+import type { Topics } from './topics.ts'
 
-/** The members of one group in this process, and who of them owns which partition. */
+/** The members of one group in this process, and which of them owns each partition. */
 export class Group {
   readonly name: string
   readonly members: GroupConsumer[] = []
@@ -36,9 +37,20 @@ export class Group {
   }
 }
 
+export interface GroupConsumerOptions {
+  readonly clock: Clock
+  readonly group: Group
+  readonly subscription: Subscription
+  readonly topics: Topics
+  readonly positions: Positions
+  readonly read: ReadPartition
+}
+
 export class GroupConsumer implements Consumer, Watcher {
-  readonly #log: EmbeddedLog
   readonly #clock: Clock
+  readonly #topics: Topics
+  readonly #positions: Positions
+  readonly #read: ReadPartition
   readonly #group: Group
   readonly #subscription: Subscription
   readonly #owned = new Map<Partition, { position: number; paused: boolean }>()
@@ -49,9 +61,11 @@ export class GroupConsumer implements Consumer, Watcher {
   #next = 0
   #closed = false
 
-  constructor(log: EmbeddedLog, clock: Clock, group: Group, subscription: Subscription) {
-    this.#log = log
+  constructor({ clock, group, subscription, topics, positions, read }: GroupConsumerOptions) {
     this.#clock = clock
+    this.#topics = topics
+    this.#positions = positions
+    this.#read = read
     this.#group = group
     this.#subscription = subscription
   }
@@ -106,7 +120,7 @@ export class GroupConsumer implements Consumer, Watcher {
   hasMore({ topic, partition }: TopicPartition): boolean {
     for (const [owned, { position }] of this.#owned) {
       if (owned.topic !== topic || owned.number !== partition) continue
-      return position < this.#end(owned) && this.#log.readPartition(owned, position, this.#end(owned), 1).length > 0
+      return position < this.#end(owned) && this.#read(owned, position, this.#end(owned), 1).length > 0
     }
     return false
   }
@@ -117,7 +131,7 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
-    return this.#log.position(this.#group.name, topic, partition)
+    return this.#positions.find(this.#group.name, topic, partition)
   }
 
   seek({ topic, partition }: TopicPartition, offset: number): void {
@@ -132,13 +146,13 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.get(partition)?.position ?? Number.POSITIVE_INFINITY
   }
 
-  /** Members came or went: looked at in the next `poll`. */
+  /** Members came or went, or topics came: the next `poll` settles what this member owns. */
   reassign(): void {
     this.#mustReassign = true
     this.wakeup()
   }
 
-  /** What was handed on before its commit is gone: everything is given up and taken again at the last commit. */
+  /** Records that were handed on before their commit are dropped: this member gives up its partitions and takes them again at the last commit. */
   lose(): void {
     this.#hasLost = true
     this.reassign()
@@ -165,10 +179,10 @@ export class GroupConsumer implements Consumer, Watcher {
       if (lost.length > 0) await listener.lost(lost)
       this.#refuseClosed()
     }
-    const wanted = this.#log.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
+    const wanted = this.#topics.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
     const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
     if (leaving.length > 0) {
-      await listener.revoked(leaving.map(placeOf))
+      await listener.revoked(leaving.map(topicPartitionOf))
       this.#refuseClosed()
       this.#release(leaving)
       this.#group.changed()
@@ -176,27 +190,27 @@ export class GroupConsumer implements Consumer, Watcher {
     const coming = wanted.filter((partition) => !this.#owned.has(partition) && this.#group.ownerOf(partition) === undefined)
     if (coming.length === 0) return
     for (const partition of coming) {
-      const position = this.#log.position(this.#group.name, partition.topic, partition.number)
+      const position = this.#positions.find(this.#group.name, partition.topic, partition.number)
       const reset = this.#subscription.offsetReset === 'earliest' ? partition.start : this.#end(partition)
       this.#owned.set(partition, { position: position?.offset ?? reset, paused: false })
       partition.watchers.add(this)
     }
-    await listener.assigned(coming.map(placeOf))
+    await listener.assigned(coming.map(topicPartitionOf))
   }
 
-  /** Of partitions whose position retention has taken. */
+  /** Asks for a new position where retention has deleted the record at the old one. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
     if (outOfRange === undefined) return
     for (const [partition, owned] of this.#owned) {
       const { position } = owned
       if (position >= partition.start) continue
-      const found = await outOfRange(placeOf(partition), position)
+      const found = await outOfRange(topicPartitionOf(partition), position)
       if (owned.position === position) owned.position = found
     }
   }
 
-  /** Also in the middle of a poll: who is gone takes nothing any more. */
+  /** Also in the middle of a poll: a closed consumer takes no partitions. */
   #refuseClosed(): void {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
   }
@@ -206,7 +220,7 @@ export class GroupConsumer implements Consumer, Watcher {
       this.#owned.delete(partition)
       partition.watchers.delete(this)
     }
-    return partitions.map(placeOf)
+    return partitions.map(topicPartitionOf)
   }
 
   #collect(maxRecords: number): RecordRun[] {
@@ -219,7 +233,7 @@ export class GroupConsumer implements Consumer, Watcher {
       if (entry === undefined) continue
       const [partition, state] = entry
       if (state.paused) continue
-      const records = this.#log.readPartition(partition, state.position, this.#end(partition), left)
+      const records = this.#read(partition, state.position, this.#end(partition), left)
       const last: LogRecord | undefined = records.at(-1)
       if (last === undefined) continue
       state.position = last.offset + 1
@@ -260,6 +274,6 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 }
 
-function placeOf(partition: Partition): TopicPartition {
+function topicPartitionOf(partition: Partition): TopicPartition {
   return { topic: partition.topic, partition: partition.number }
 }

@@ -4,12 +4,13 @@ import { crc32 } from 'node:zlib'
 import type { TopicSpec } from '../../../topology/topic.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext, Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
-import { endsBytes, writeError } from './commit-cycle.ts'
 import { CommitMark, type Manifest, type Marked } from './commit-mark.ts'
+import { writeError } from './commit-write.ts'
 import { endsKey, prefix, topicKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
 import { SegmentUses } from './segment-uses.ts'
 import { Segments } from './segments.ts'
+import { endsBytes, endsOf } from './values.ts'
 
 export interface LogDirectoryOptions {
   readonly directory: string
@@ -243,12 +244,6 @@ function endsIn(disk: Rocks): Marked['ends'] {
     const bytes = Buffer.from(key)
     return { topic: bytes.readUInt32BE(1), partition: bytes.readUInt32BE(5), end: endsOf(value).end }
   })
-}
-
-export function endsOf(value: Uint8Array | null): { readonly start: number; readonly end: number } {
-  if (value === null) return { start: 0, end: 0 }
-  const bytes = Buffer.from(value)
-  return { start: bytes.readDoubleBE(), end: bytes.readDoubleBE(8) }
 }
 
 // ── The database's files as they were ───────────────────────────────────────────────────────────────────────────────────────

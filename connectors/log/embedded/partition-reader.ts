@@ -1,12 +1,11 @@
 import type { Reader, ReadOptions, RecordRun } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import type { EmbeddedLog } from './embedded-log.ts'
-import type { Partition, Watcher } from './partition.ts'
+import type { Partition, ReadPartition, Watcher } from './partition.ts'
 
 /** Reads one partition's durable records without a group. */
 export class PartitionReader implements Reader, Watcher {
   readonly ready = Promise.resolve()
-  readonly #log: EmbeddedLog
+  readonly #read: ReadPartition
   readonly #partition: Partition
   readonly #to: number
   readonly #isWhole: boolean
@@ -17,8 +16,8 @@ export class PartitionReader implements Reader, Watcher {
   #failure: unknown = null
   #closed = false
 
-  constructor(log: EmbeddedLog, partition: Partition, { from, to, whole, onGap }: ReadOptions, onClosed: (reader: PartitionReader) => void) {
-    this.#log = log
+  constructor(read: ReadPartition, partition: Partition, { from, to, whole, onGap }: ReadOptions, onClosed: (reader: PartitionReader) => void) {
+    this.#read = read
     this.#onClosed = onClosed
     this.#partition = partition
     this.#position = from < 0 ? partition.durableEnd : from
@@ -53,7 +52,7 @@ export class PartitionReader implements Reader, Watcher {
       while (!this.#closed && this.#position < this.#to) {
         if (this.#failure !== null) throw this.#failure
         if (this.#position < this.#partition.start) this.#skip()
-        const records = this.#log.readPartition(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
+        const records = this.#read(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
         const last = records.at(-1)
         if (last !== undefined) {
           this.#position = last.offset + 1

@@ -23,6 +23,9 @@ export interface Watcher {
   notify(): void
 }
 
+/** Up to `limit` records of a partition from `offset` on, before `end`. */
+export type ReadPartition = (partition: Partition, offset: number, end: number, limit: number) => readonly LogRecord[]
+
 /** One partition: a tail in memory, with all records that are not durable or not read yet, and runs on disk. */
 export class Partition {
   readonly topic: string

@@ -1,9 +1,7 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, LogStorage } from '../../../processor/ports.ts'
-import type { TopicSpec } from '../../../topology/topic.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
-import { endsBytes } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import type { Group } from './group-consumer.ts'
 import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
@@ -13,6 +11,8 @@ import { Readers } from './readers.ts'
 import { decodeRun } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
+import type { Topic } from './topics.ts'
+import { endsBytes } from './values.ts'
 
 export interface RetentionOptions {
   readonly directory: string
@@ -24,7 +24,7 @@ export interface RetentionOptions {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly groups: ReadonlyMap<string, Group>
-  readonly topics: () => Iterable<{ readonly spec: TopicSpec; readonly partitions: readonly Partition[] }>
+  readonly topics: () => Iterable<Topic>
   /** Null where it is closed, or cannot be written now. */
   readonly disk: () => Rocks | null
   /** Settles when no commit is under way. The next one has not begun then. */

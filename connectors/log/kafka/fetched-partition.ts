@@ -1,6 +1,6 @@
 import type { Gap, LogRecord } from '../../../processor/ports.ts'
+import { Fifo } from '../../../topology/fifo.ts'
 import type { FetchAnswer } from './fetch-request.ts'
-import { Fifo } from './fifo.ts'
 import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
 
 /** One partition that is read ahead: the records that were fetched and not taken yet, and the next offset to fetch. */

@@ -24,7 +24,7 @@ export interface GroupConsumerOptions {
   readonly rebalanceTimeoutMs: number
   readonly maxAheadBytes: number
   readonly onClosed: (consumer: GroupConsumer) => void
-  /** Others may have what it reads; whoever polls it hears of it then. */
+  /** Others may have its partitions; the caller of `poll` hears of it in the next one. */
   readonly onLost: () => void
 }
 
@@ -33,7 +33,7 @@ interface Owned extends TopicPartition {
   paused: boolean
 }
 
-/** A member of a group that reads ahead: records come in, and rebalances go on, while what was polled is worked on. */
+/** A member of a group that reads ahead: between two polls records come in, and rebalances go on. */
 export class GroupConsumer implements Consumer {
   readonly #options: GroupConsumerOptions
   readonly #cluster: Cluster
@@ -45,14 +45,14 @@ export class GroupConsumer implements Consumer {
   #first = 0
   #pending: GroupAssignment | null = null
   #hasLost = false
-  /** Whoever works on what was lost is being told. */
+  /** The listener is being told which partitions are lost. */
   #isLosing = false
   #failure: { readonly error: Error; readonly isFinal: boolean } | null = null
   readonly #resetting = new Set<FetchedPartition>()
   #wait: (() => void) | null = null
   #woken = false
   #closed = false
-  /** As they were read for `assigned`, which asks for each of them. */
+  /** Committed positions of the partitions that `assigned` is being told of: it asks for each of them. */
   #fresh: ReadonlyMap<string, Position | null> | null = null
   #asked: { readonly place: TopicPartition; resolve(position: Position | null): void; reject(error: unknown): void }[] = []
 
@@ -70,7 +70,7 @@ export class GroupConsumer implements Consumer {
       onUnreadable: (_, gap, cause) => subscription.onUnreadable?.(gap, cause),
       onOutOfRange: (partition) => void this.#reset(partition),
       onError: (error) => this.#fail(error),
-      // Its group's leader sees it too, and takes it from whoever reads it.
+      // The group's leader sees that the topic is gone, and assigns its partitions to nobody.
       onGone: () => {},
     })
     this.#member = new GroupMember({
@@ -109,19 +109,22 @@ export class GroupConsumer implements Consumer {
     return this.#member
   }
 
-  /** Who a position of this partition is committed as; null where this member does not own it. */
+  /** The membership that commits a position of this partition; null where this member does not own it. */
   memberOf(place: TopicPartition): GroupMembership | null {
     return this.hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
   }
 
-  /** Others may have what it reads, and whoever polls it has not heard of it. */
+  /** Others may have its partitions, and the listener has not heard of it. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }
 
-  /** Nobody else can have been given what it reads: what is written of that now comes before what others write. */
-  get isSure(): boolean {
-    return !this.hasLost && (this.#owned.size === 0 || this.#member.isSeated)
+  /**
+   * Nobody else can have been given the partitions that it reads: records that are written from them now come before those of the next owner. A member
+   * without partitions has nothing to give away.
+   */
+  get holdsSeat(): boolean {
+    return !this.hasLost && (this.#owned.size === 0 || this.#member.holdsSeat)
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
@@ -152,7 +155,7 @@ export class GroupConsumer implements Consumer {
     return this.#owned.get(placeName(place))?.fetched.mayHaveMore ?? false
   }
 
-  /** As of the last answer that brought records, or said that there are none. */
+  /** As of the last fetch response that had records, or said that there are none. */
   endOf(place: TopicPartition): number | null {
     return this.#owned.get(placeName(place))?.fetched.end ?? null
   }
@@ -162,7 +165,7 @@ export class GroupConsumer implements Consumer {
     if (fresh !== undefined) return Promise.resolve(fresh)
     return new Promise((resolve, reject) => {
       this.#asked.push({ place, resolve, reject })
-      // Those that are asked for at once go together.
+      // Positions that are asked for in one turn share a request.
       if (this.#asked.length === 1) queueMicrotask(() => void this.#answerCommitted())
     })
   }
@@ -192,7 +195,7 @@ export class GroupConsumer implements Consumer {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
     if (this.#failure !== null) {
       const { error, isFinal } = this.#failure
-      // It is tried again, and said again where it still fails.
+      // The next poll tries again, and throws again where it still fails.
       if (!isFinal) this.#failure = null
       throw error
     }
@@ -219,16 +222,16 @@ export class GroupConsumer implements Consumer {
     try {
       assignor?.received(assignment.data)
       try {
-        if (leaving.length > 0) await listener.revoked(leaving.map(placeOf))
+        if (leaving.length > 0) await listener.revoked(leaving.map(topicPartitionOf))
       } finally {
         this.#release(leaving)
       }
-      // Lost or closed meanwhile: what was decided does not count any more.
+      // Lost or closed meanwhile: this assignment does not count any more.
       if (this.#hasLost || this.#closed) return
       const coming = assignment.partitions.filter((place) => !this.#owned.has(placeName(place)))
       if (coming.length > 0) await this.#take(coming)
     } finally {
-      // What could not be taken is asked for again.
+      // Joins again for partitions that could not be taken.
       const isShort = assignment.partitions.some((place) => !this.#owned.has(placeName(place)))
       if (!this.#hasLost && !this.#closed) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
     }
@@ -251,11 +254,11 @@ export class GroupConsumer implements Consumer {
       this.#byFetched.set(owned.fetched, owned)
     }
     this.#order = [...this.#owned.values()]
-    // Read while the listener makes its tasks.
+    // Records are fetched while the listener makes its tasks.
     for (const { fetched } of taken) this.#fetcher.add(fetched)
     this.#fresh = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
     try {
-      await listener.assigned(coming.map(placeOf))
+      await listener.assigned(coming.map(topicPartitionOf))
     } finally {
       this.#fresh = null
     }
@@ -268,10 +271,10 @@ export class GroupConsumer implements Consumer {
       this.#fetcher.delete(owned.fetched)
     }
     this.#order = [...this.#owned.values()]
-    return leaving.map(placeOf)
+    return leaving.map(topicPartitionOf)
   }
 
-  /** What it stood at is not kept any more, or never was there. What was read before that is given out first. */
+  /** Finds a new position where the broker does not keep the old one. Records that were fetched are polled first. */
   async #reset(fetched: FetchedPartition): Promise<void> {
     if (this.#resetting.has(fetched) || !fetched.isEmpty) return
     this.#resetting.add(fetched)
@@ -354,6 +357,6 @@ export class GroupConsumer implements Consumer {
   }
 }
 
-function placeOf({ topic, partition }: TopicPartition): TopicPartition {
+function topicPartitionOf({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
 }

@@ -17,24 +17,24 @@ export interface GroupMemberOptions {
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
-  /** What it reads now; asked when it joins. */
+  /** Partitions that the member reads now: sent in each JoinGroup. */
   readonly owned: () => readonly TopicPartition[]
-  /** It is decided what to read: to be taken up, then `applied`. */
+  /** A new assignment: its consumer takes it up, and calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void
-  /** Not a member any more: others may have what it read. It joins again by itself. */
+  /** The coordinator has thrown the member out: others may have its partitions. The member joins again by itself. */
   readonly onLost: () => void
-  /** It cannot be a member: for now, or, where another has its name, for good. */
+  /** The process cannot be a member now; `isFinal`: another process has the member's instance id, and this one stays out. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
 /**
- * Membership of one group (KIP-429 on the classic protocol): joins, hears what to read, and keeps its seat with heartbeats.
+ * Membership of one group (KIP-429 on the classic protocol): joins, hears what to read, and holds its seat with heartbeats.
  *
  *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or something was let go
  *        ▲                                        │
  *        └────────────────────────────────────────┘
  *
- * What it reads goes on being read meanwhile.
+ * Its consumer goes on reading during a rebalance.
  */
 export class GroupMember {
   readonly #options: GroupMemberOptions
@@ -42,18 +42,18 @@ export class GroupMember {
   readonly #joinLane: Lane
   readonly #syncLane: Lane
   readonly #heartbeatLane: Lane
-  readonly #place: Seat
+  readonly #seat: Seat
   #memberId = ''
   #generation = -1
-  /** Of what is read now: also when this member has joined since, or is none any more. */
+  /** The membership that assigned what is read now. It stays when this member joins again or is thrown out. */
   #membership: GroupMembership = noMember
   #isPending = false
   #mustJoin = true
-  /** Somebody wants another round, and has not been in the one under way. */
+  /** `rejoin` was called after the JoinGroup that is under way: another one follows. */
   #isAskedAgain = false
   #settled: (() => void)[] = []
   #nudge: (() => void) | null = null
-  /** What the leader looks after: topics of all members, and how many partitions they had. */
+  /** For the leader: topics of all members, and their partition counts at the last assignment. */
   #watched: ReadonlySet<string> = new Set()
   #partitionCounts = ''
   #isLeader = false
@@ -65,30 +65,30 @@ export class GroupMember {
     this.#options = options
     this.#cluster = options.cluster
     this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
-    // Whoever is thrown out between joining and this is never answered; those who wait for a dead leader are, by the end of its session.
+    // A member that is thrown out between JoinGroup and SyncGroup gets no answer. One that waits for a dead leader gets one when the leader's session ends.
     this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
-    // A coordinator that has frozen is given up while there is time to find the next one.
+    // A frozen coordinator is given up while the session has time left to find the next one.
     this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: Math.min(maxHeartbeatMs, options.sessionTimeoutMs / 3) }
-    this.#place = new Seat({ ...options, clock: this.#cluster.clock })
+    this.#seat = new Seat({ ...options, clock: this.#cluster.clock })
     this.#loop = this.#run()
   }
 
-  /** Who commits are made as. */
+  /** Commits are made as this member. */
   get membership(): GroupMembership {
     return this.#membership
   }
 
-  /** A rebalance is under way: what is refused for its generation may be taken when it is over. */
+  /** A rebalance is under way: a commit that is refused for its generation may be taken after it. */
   get isRebalancing(): boolean {
     return this.#mustJoin && !this.#closed
   }
 
-  /** Its place cannot have been given to another yet. False does not say that it has. */
-  get isSeated(): boolean {
-    return this.#place.isHeld
+  /** Nobody else can have been given this member's seat. False: somebody may have. */
+  get holdsSeat(): boolean {
+    return this.#seat.isHeld
   }
 
-  /** When this member is of another generation than that. */
+  /** Settles when this member has another generation than this one, or is closed. */
   settled(generation: number): Promise<void> {
     if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
     return new Promise((resolve) => this.#settled.push(resolve))
@@ -100,7 +100,7 @@ export class GroupMember {
     this.#nudge?.()
   }
 
-  /** What was decided is taken up; where something was let go, others wait for it. */
+  /** The consumer has taken an assignment up. `hasLetGo`: the leader can give its old partitions to others once this member joins again. */
   applied({ hasLetGo }: { readonly hasLetGo: boolean }): void {
     this.#isPending = false
     if (hasLetGo) this.#mustJoin = true
@@ -113,12 +113,12 @@ export class GroupMember {
     this.#settle()
     await this.#closeLanes()
     await this.#loop
-    // One with a name of its own comes back.
+    // A static member keeps its seat: it comes back under its instance id.
     if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
       const { client } = this.#cluster
       const { group } = this.#options
       await this.#cluster
-        .withCoordinator('group', group, (broker) => client.leaveGroup({ broker, lane: this.#heartbeatLane }, group, this.#seat))
+        .withCoordinator('group', group, (broker) => client.leaveGroup({ broker, lane: this.#heartbeatLane }, group, this.#latestMembership))
         .catch(() => {})
     }
     await this.#closeLanes()
@@ -128,7 +128,7 @@ export class GroupMember {
     for (let failures = 0; !this.#closed; ) {
       try {
         if (this.#mustJoin && !this.#isPending) await this.#join()
-        else await this.#keepSeat()
+        else await this.#holdSeat()
         failures = 0
       } catch (thrown) {
         if (this.#closed) return
@@ -164,7 +164,7 @@ export class GroupMember {
     if (this.#generation >= 0) this.#options.onLost()
     this.#memberId = ''
     this.#generation = -1
-    this.#place.lose()
+    this.#seat.lose()
     this.#isPending = false
     this.#mustJoin = true
   }
@@ -175,7 +175,7 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    // What it had before it was thrown out may be another's, also while nobody here has heard of it.
+    // After it was thrown out its partitions may be another's, also before its consumer has heard of it.
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
@@ -186,7 +186,7 @@ export class GroupMember {
     if (this.#isLeader) await this.#watch(topicsOf(joined.members))
     const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
     const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
-    const assignment = await this.#place.hears(() =>
+    const assignment = await this.#seat.hears(() =>
       this.#coordinated((broker) => client.syncGroup({ broker, lane: this.#syncLane }, group, { member, protocol: assignor.name, assignments })),
     )
     if (this.#closed) return
@@ -212,7 +212,7 @@ export class GroupMember {
 
   // ── Membership ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #keepSeat(): Promise<void> {
+  async #holdSeat(): Promise<void> {
     await this.#wait(this.#options.heartbeatIntervalMs)
     if (this.#closed || (this.#mustJoin && !this.#isPending)) return
     await this.#heartbeat()
@@ -221,11 +221,11 @@ export class GroupMember {
 
   async #heartbeat({ isJoining = false } = {}): Promise<void> {
     const { client } = this.#cluster
-    const beat = (broker: Broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#seat)
-    await this.#place.hears(() => this.#coordinated(beat), { isJoining })
+    const beat = (broker: Broker) => client.heartbeat({ broker, lane: this.#heartbeatLane }, this.#options.group, this.#latestMembership)
+    await this.#seat.hears(() => this.#coordinated(beat), { isJoining })
   }
 
-  /** Others may be long in coming. What the coordinator says of the member, it says in its answer to the joining. */
+  /** A JoinGroup is answered when all members have joined, which may take longer than a session: heartbeats hold the seat until then. */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
     const over = joining.finally(() => {
@@ -242,7 +242,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // A coordinator that was away, or is another one now, may never answer what it was asked before.
+      // A coordinator that was away, or is another broker now, may never answer the JoinGroup.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -259,7 +259,7 @@ export class GroupMember {
     return over
   }
 
-  /** The leader sees to it that new partitions are read. */
+  /** The leader starts a rebalance when a topic has new partitions. */
   async #checkTopics(): Promise<void> {
     const now = this.#cluster.clock.elapsedMs()
     if (!this.#isLeader || now - this.#lastCheckMs < topicCheckMs) return
@@ -275,13 +275,14 @@ export class GroupMember {
       .join('\n')
   }
 
-  get #seat(): GroupMembership {
+  /** As the coordinator knows this member since its last JoinGroup: `membership` is older while an assignment is on its way. */
+  get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // A round that it begins now would be waited for.
+      // Other members would wait for this one in a rebalance that begins now.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })

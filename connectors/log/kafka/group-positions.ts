@@ -11,7 +11,10 @@ interface MemberPositions {
   readonly positions: readonly CommittedPosition[]
 }
 
-/** Splits positions by group and by who owns them here. One that is owned by nobody here, in a group that is read here, is not ours to commit. */
+/**
+ * Splits positions by group and by the consumer that owns the partition. Throws WAGGLE_FENCED for a partition that no consumer of this process owns,
+ * where this process has members of the group.
+ */
 export function byMember(
   positions: readonly (CommittedPosition & { readonly group?: string })[],
   options: { readonly ownGroup: string; readonly consumers: (group: string) => readonly GroupConsumer[] },
@@ -29,8 +32,8 @@ export function byMember(
 }
 
 /**
- * Commits as the member that owns them. A generation that has passed is no harm as long as the member has not lost them: it commits
- * again when the rebalance is over (what it lets go is committed before it does).
+ * Commits as the member that owns the partitions. A commit that is refused because a rebalance has begun is made again after it, as long as the member has
+ * the partitions (a partition that it lets go is committed before).
  */
 export async function commitAsMember(
   { group, consumer, positions }: MemberPositions,

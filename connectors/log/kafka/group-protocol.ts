@@ -3,11 +3,11 @@ import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName, 
 import type { JoinedMember } from './client.ts'
 import { WireReader } from './wire.ts'
 
-/** What a member says when it joins: Kafka's consumer protocol v3, so that tools show what a group does. */
+/** A member's metadata in JoinGroup: Kafka's consumer protocol v3, so that Kafka's tools can show the group. */
 export interface MemberSubscription {
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
-  /** Of the assignment that `owned` comes from; -1 at first. */
+  /** The generation that assigned `owned`; -1 at first. */
   readonly generation: number
   readonly data: Uint8Array
 }
@@ -34,8 +34,8 @@ export function decodeAssignment(bytes: Buffer): GroupAssignment {
 }
 
 /**
- * The leader's decision. Whatever the assignor wants to move is given to nobody as long as its owner has it: the owner lets go when it
- * hears that it is not its any more, and joins again (incremental cooperative rebalancing, KIP-429).
+ * The leader's decision. A partition that the assignor wants to move is assigned to nobody as long as its owner has it: the owner lets it go when its own
+ * assignment is without it, and joins again (incremental cooperative rebalancing, KIP-429).
  */
 export function assignCooperatively(
   joined: readonly JoinedMember[],
@@ -58,7 +58,7 @@ export function assignCooperatively(
     for (const place of owned) {
       const name = placeName(place)
       const other = owners.get(name)
-      // Who was away still names what others have since.
+      // A member that was away still names partitions that others have got since: the higher generation owns them.
       if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
     }
   }
@@ -87,7 +87,7 @@ export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
   return new Set(joined.flatMap(({ metadata }) => subscriptionOf(metadata).topics))
 }
 
-/** A member whose words cannot be read gets nothing, and keeps nobody else from getting theirs. */
+/** A member whose metadata cannot be decoded gets no partitions; the other members get theirs. */
 function subscriptionOf(metadata: Buffer): MemberSubscription {
   try {
     return decodeSubscription(metadata)
@@ -96,7 +96,7 @@ function subscriptionOf(metadata: Buffer): MemberSubscription {
   }
 }
 
-/** Versions 0 to 3: what an older member leaves out is empty. */
+/** Versions 0 to 3: fields that an older version lacks are empty. */
 function decodeSubscription(metadata: Buffer): MemberSubscription {
   const reader = new WireReader(metadata)
   reader.int16()

@@ -183,7 +183,7 @@ class KafkaLog implements Log {
       maxAheadBytes: this.#options.maxAheadBytes ?? defaultAheadBytes,
       onClosed: (closed) => void this.#consumers.delete(closed),
       onLost: () => {
-        for (const producer of this.#taskProducers.keys()) producer.fenceWhatIsLost()
+        for (const producer of this.#taskProducers.keys()) producer.fenceLostTasks()
       },
     })
     this.#consumers.add(consumer)
@@ -205,7 +205,7 @@ class KafkaLog implements Log {
       maxBatchBytes: this.#maxBatchBytes,
       deliveryTimeoutMs,
       transaction,
-      reads: () => (consumers === undefined ? [...this.#consumers] : consumers().filter((consumer) => consumer instanceof GroupConsumer)),
+      taskConsumers: () => (consumers === undefined ? [...this.#consumers] : consumers().filter((consumer) => consumer instanceof GroupConsumer)),
       consumers: (of) => [...this.#consumers].filter((consumer) => consumer.group === of),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })

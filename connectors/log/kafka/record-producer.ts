@@ -27,7 +27,7 @@ export class RecordProducer implements Producer, BatchSet {
 
   constructor(options: RecordProducerOptions) {
     this.#options = options
-    this.#sender = new Sender({ ...options, lingerMs: 0, enlistment: null, mayWrite: () => true })
+    this.#sender = new Sender({ ...options, lingerMs: 0, enlistment: null, holdsSeat: () => true })
   }
 
   get pendingBytes(): number {

@@ -8,23 +8,23 @@ export interface SeatOptions {
 }
 
 /**
- * Until when nobody can have been given a member's place: its coordinator, which counts a session from what it hears, has answered
- * something that was sent less than a session ago. While it has not joined a round that was begun, that ends with the round.
+ * A member's seat in its group, by the member's own clock. The coordinator gives a seat away a session after the last request that it heard, so the seat is
+ * held for a session from the sending of any request that was answered. A rebalance that the member has not joined ends that earlier, with its timeout.
  */
 export class Seat {
   readonly #options: SeatOptions
   #untilMs = 0
   #joinByMs = Number.POSITIVE_INFINITY
-  /** When that was asked which was answered last without a word of a round: none had begun before. */
+  /** When the last request was sent whose answer told of no rebalance: each rebalance began after it. */
   #quietMs = 0
-  /** What was asked before it was lost says nothing of the next one. */
+  /** An answer counts for the seat that the request was sent from: one from before a loss is ignored. */
   #losses = 0
 
   constructor(options: SeatOptions) {
     this.#options = options
   }
 
-  /** False does not say that it is lost. */
+  /** Nobody else can have been given the seat. False: somebody may have. */
   get isHeld(): boolean {
     return this.#options.clock.elapsedMs() < Math.min(this.#untilMs, this.#joinByMs)
   }
@@ -35,7 +35,7 @@ export class Seat {
     this.#joinByMs = Number.POSITIVE_INFINITY
   }
 
-  /** What it asks is answered: by what does not throw it out, or asks it to join. */
+  /** Sends a request to the coordinator. The seat is held on by an answer that neither throws the member out nor comes too late in a rebalance. */
   async hears<T>(ask: () => Promise<T>, { isJoining = false }: { readonly isJoining?: boolean } = {}): Promise<T> {
     const { clock, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const [losses, askedMs] = [this.#losses, clock.elapsedMs()]

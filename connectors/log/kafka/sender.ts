@@ -24,13 +24,13 @@ export interface SenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
-  /** False while it is not known whether what it writes may still be written by it: it waits. */
-  readonly mayWrite: () => boolean
+  /** False while another process may have been given the partitions whose results these records are: batches wait until it is true again. */
+  readonly holdsSeat: () => boolean
 }
 
 /**
- * Sends batches in the order they were made, as one idempotent producer (KIP-98). A partition has one batch on its way at a time, so
- * that whatever is tried again keeps its place; what is appended meanwhile makes the next one larger.
+ * Sends batches in the order they were made, as one idempotent producer (KIP-98). A partition has one batch on its way at a time, so a batch that is sent again
+ * keeps its place; records that are appended meanwhile make the next batch larger.
  */
 export class Sender {
   readonly #options: SenderOptions
@@ -41,9 +41,9 @@ export class Sender {
   #ready = new Set<PartitionQueue>()
   #identity: ProducerIdentity | null = null
   #isIdentifying = false
-  /** Who is asked for before a reset is nobody after it. */
+  /** A producer id that was requested before a reset must not be used after it. */
   #resets = 0
-  /** Bytes of batches that are done: large ones are not made anew each time. */
+  /** Buffers of acknowledged batches, for new batches. */
   readonly #spare: Buffer[] = []
   #pendingBytes = 0
   #isPumping = false
@@ -85,12 +85,12 @@ export class Sender {
     return batch
   }
 
-  /** What is there goes as soon as it may. */
+  /** Sends all batches without waiting for more records. */
   flush(): void {
     for (const queues of this.#queues.values()) for (const queue of queues) if (queue?.head !== undefined) this.#makeReady(queue)
   }
 
-  /** Forgets everything that no broker has acknowledged, and goes on as another producer, so that nothing of it counts. */
+  /** Forgets all batches that no broker has acknowledged, and goes on as another producer, so that none of them counts. */
   reset(): void {
     this.#queues = new Map()
     this.#ready = new Set()
@@ -119,7 +119,7 @@ export class Sender {
     this.pump()
   }
 
-  /** Looks soon for what can go. */
+  /** Sends every batch that can go, at the end of this turn. */
   pump(): void {
     if (this.#isPumping || this.#closed) return
     this.#isPumping = true
@@ -141,15 +141,15 @@ export class Sender {
     const unlisted: PartitionQueue[] = []
     let retryAtMs = Number.POSITIVE_INFINITY
     let isLeaderMissing = false
-    const isHeld = !this.#options.mayWrite()
-    const held: PartitionQueue[] = []
+    const holdsSeat = this.#options.holdsSeat()
+    const overdue: PartitionQueue[] = []
     for (const queue of this.#ready) {
       const batch = queue.head
       if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
       else if (!batch.set.maySend || queue.isEnlisting) continue
-      else if (isHeld) {
-        if (now - batch.sinceMs > this.#options.deliveryTimeoutMs) held.push(queue)
-        else retryAtMs = now + heldMs
+      else if (!holdsSeat) {
+        if (now - batch.sinceMs > this.#options.deliveryTimeoutMs) overdue.push(queue)
+        else retryAtMs = now + seatCheckMs
       } else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
       else {
         const broker = this.#cluster.leaderOf(queue.topic, queue.partition)
@@ -170,7 +170,7 @@ export class Sender {
         this.#ready.delete(queue)
       }
     }
-    for (const queue of held) this.#giveUpHeld(queue)
+    for (const queue of overdue) this.#giveUpWithoutSeat(queue)
     for (const { broker, queues } of byBroker.values()) void this.#send(broker, queues, identity)
     if (unlisted.length > 0) void this.#enlist(unlisted)
     if (isLeaderMissing) void this.#findLeaders()
@@ -198,7 +198,7 @@ export class Sender {
       const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
       const byPlace = new Map(answers.map((answer) => [placeName(answer), answer]))
       for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(placeName(batch)))
-      // What waited for room in the request.
+      // Batches that this request had no room for.
       this.pump()
     } catch (thrown) {
       for (const { queue, batch } of sent) this.#refused(queue, batch, thrown)
@@ -218,7 +218,7 @@ export class Sender {
 
   #refused(queue: PartitionQueue, batch: Batch, thrown: unknown): void {
     queue.inFlight = false
-    // Dropped meanwhile.
+    // A reset has dropped the batch.
     if (queue.head !== batch || this.#closed || !this.#owns(queue)) return
     const error = thrown instanceof BrokerError ? thrown.error : ''
     const isTransactional = this.#options.enlistment !== null
@@ -226,7 +226,7 @@ export class Sender {
     const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
     if (isPassing(thrown)) batch.mayBeWritten = true
     if (!isTransactional && forgotten.has(error) && !isOverdue) {
-      // The leader does not know this producer any more, or not as far, so it has not got the batch: a new producer brings it.
+      // The leader has forgotten this producer, or its last batches, so it has not got this batch: it goes again under a new producer id.
       this.#newIdentity(queue.identity)
       queue.unnumber()
       this.#retry(queue, now)
@@ -237,7 +237,7 @@ export class Sender {
       void this.#findLeaders()
     } else {
       if (!batch.mayBeWritten && !isPassing(thrown)) queue.unnumber()
-      // What follows cannot be numbered after what may be in the log or not.
+      // The batch may be in the log or not, so the next batch has no sure sequence number.
       else if (!isTransactional) this.#newIdentity(queue.identity)
       if (tooLarge.has(error)) this.#refusedSizes.add(batch.topic, batch.writer.size)
       this.#settle(queue, batch)
@@ -245,7 +245,7 @@ export class Sender {
     }
   }
 
-  #giveUpHeld(queue: PartitionQueue): void {
+  #giveUpWithoutSeat(queue: PartitionQueue): void {
     const batch = queue.head
     if (batch === undefined) return
     if (this.#options.enlistment === null) this.#newIdentity(queue.identity)
@@ -271,17 +271,17 @@ export class Sender {
     if (queue.head !== batch || !this.#owns(queue)) return
     queue.shift()
     this.#pendingBytes -= batch.writer.size
-    // A connection that did not answer may still hold the bytes.
+    // A connection that did not answer may still send the bytes.
     if (!batch.mayBeWritten && this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
     if (queue.head !== undefined) this.#makeReady(queue)
   }
 
-  /** Not dropped by a reset. */
+  /** False: a reset has dropped the queue. */
   #owns(queue: PartitionQueue): boolean {
     return this.#queues.get(queue.topic)?.[queue.partition] === queue
   }
 
-  /** A new producer for all that was never sent. What may be in the log already stays with whom it was sent as, and ends first. */
+  /** A new producer id for batches that were never sent. Batches that may be in the log keep the id that they were sent under, and end first. */
   #newIdentity(old: ProducerIdentity | null): void {
     if (this.#identity === old) this.#identity = null
   }
@@ -306,7 +306,7 @@ export class Sender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
-      // One of them is not there any more, which keeps the others out as well: they try again, without it once that is known.
+      // One topic that is gone keeps all partitions of the request out: they try again, without it once the metadata says so.
       if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
         const now = this.#cluster.clock.elapsedMs()
         for (const queue of queues) if (this.#owns(queue)) this.#retry(queue, now)
@@ -351,7 +351,7 @@ export class Sender {
     }
   }
 
-  /** `thrown`: no broker could be asked. */
+  /** `thrown`: why no broker could be asked; null where one has answered. */
   #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
     const now = this.#cluster.clock.elapsedMs()
     for (const queue of queues) {
@@ -372,11 +372,11 @@ export class Sender {
     }
   }
 
-  /** One that is gone, when nothing waits for it any more: records may name any number of them. */
+  /** Forgets a topic that is gone once no record waits for it: records may name any number of topics. */
   #forgetTopic(topic: string): void {
     const queues = this.#queues.get(topic)
     if (queues === undefined || queues.some((queue) => queue?.head !== undefined)) return
-    // Were it there after all, the numbers that begin anew would be taken for repeats of those that were used.
+    // If the topic comes back, sequence numbers that begin anew under the same producer id would count as repeats.
     if (this.#options.enlistment === null) for (const queue of queues) if (queue) this.#newIdentity(queue.identity)
     this.#queues.delete(topic)
   }
@@ -402,5 +402,6 @@ function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
 const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
 const maxSpare = 16
-const heldMs = 20
+/** How often a sender that waits looks whether its seat is held again. */
+const seatCheckMs = 20
 const maxRequestBytes = 8 * 1024 * 1024

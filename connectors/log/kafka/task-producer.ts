@@ -18,21 +18,21 @@ export interface KafkaTaskProducerOptions {
   readonly deliveryTimeoutMs: number
   /** Null: records first, positions after them. */
   readonly transaction: Transaction | null
-  /** What the tasks are read with. Without transactions, which brokers fence, nothing would keep what is late from coming after what others write. */
-  readonly reads: () => readonly GroupConsumer[]
+  /** Consumers that the tasks read with. Without transactions, which brokers fence, records wait while one of them may have lost its seat. */
+  readonly taskConsumers: () => readonly GroupConsumer[]
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void
 }
 
-/** Records go out as they come; a commit waits for them and makes them count, together with the positions where it is a transaction. */
+/** Sends records as they are appended. A commit waits until brokers have them, then commits positions; a transaction makes both count together. */
 export class KafkaTaskProducer implements TaskProducer {
   readonly #options: KafkaTaskProducerOptions
   readonly #sender: Sender
   readonly #transaction: Transaction | null
-  /** Sealed and not committed, in order; the open one is last. */
+  /** Records of commits that are under way, in order; the last set is open for new records. */
   #sets: CommitSet[] = [new CommitSet({ maySend: true })]
   #last: Promise<unknown> = Promise.resolve()
-  /** What made a commit fail: nothing after it counts until all of it is dropped. */
+  /** Why a commit failed: later commits fail with it, until `abort` drops all of them. */
   #broken: WaggleError | null = null
   #closing: Promise<void> | null = null
 
@@ -40,8 +40,8 @@ export class KafkaTaskProducer implements TaskProducer {
     const { transaction } = options
     this.#options = options
     this.#transaction = transaction
-    const mayWrite = () => transaction !== null || options.reads().every(({ isSure }) => isSure)
-    this.#sender = new Sender({ ...options, enlistment: transaction, mayWrite })
+    const holdsSeat = () => transaction !== null || options.taskConsumers().every((consumer) => consumer.holdsSeat)
+    this.#sender = new Sender({ ...options, enlistment: transaction, holdsSeat })
   }
 
   get pendingBytes(): number {
@@ -49,7 +49,7 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   append(record: ProducerRecord): void {
-    // It would count for nothing, and must not be there.
+    // The record would belong to no commit.
     if (this.#broken !== null) return
     const open = this.#open
     open.add(this.#sender.append(record, open))
@@ -66,21 +66,21 @@ export class KafkaTaskProducer implements TaskProducer {
     return committed
   }
 
-  /** What is under way may be another's by now: whoever waits for it is told, and does not wait for who polls. */
-  fenceWhatIsLost(): void {
+  /** Fails commits that are under way where their tasks may run elsewhere by now: their callers do not wait for the next poll to hear of it. */
+  fenceLostTasks(): void {
     if (this.#hasLost && (this.#sets.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
   }
 
   get #hasLost(): boolean {
-    return this.#options.reads().some(({ hasLost }) => hasLost)
+    return this.#options.taskConsumers().some(({ hasLost }) => hasLost)
   }
 
   async abort(): Promise<void> {
-    // One that was fenced has closed itself.
+    // A fenced producer has closed itself.
     if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
-    // What it waited for was fenced: another producer takes its place, which the next commit is told.
+    // The last commit was fenced: the next one says so, and another producer takes this one's place.
     if (this.#closing !== null) {
       this.#broken = lost(this.#options.group)
       return this.#closing
@@ -88,7 +88,7 @@ export class KafkaTaskProducer implements TaskProducer {
     try {
       await this.#transaction?.abort()
     } catch (thrown) {
-      // Until it can: one that was fenced meanwhile (its transaction took too long) says so to whoever commits with it.
+      // Commits fail until an abort succeeds: a producer whose transaction took too long is fenced.
       this.#broken = toWaggleError(thrown, `What ${this.#options.group} had written cannot be taken back`)
       throw this.#broken
     }
@@ -128,7 +128,7 @@ export class KafkaTaskProducer implements TaskProducer {
       const error = toWaggleError(thrown, `A commit of ${this.#options.group} failed`)
       this.#broken ??= error
       this.#drop(error)
-      // Another one is made in its place: this one holds nothing any more.
+      // The thread makes another producer: this one keeps nothing open.
       if (error.code === 'WAGGLE_FENCED') void this.close()
       throw error
     }
@@ -174,7 +174,7 @@ export class KafkaTaskProducer implements TaskProducer {
     }
   }
 
-  /** Records that wait are forgotten, and what waits for them ends. */
+  /** Forgets records that wait, and rejects the commits that wait for them. */
   #drop(error: WaggleError): void {
     this.#sender.reset()
     for (const set of this.#sets) set.fail(error)

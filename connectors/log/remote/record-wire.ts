@@ -36,7 +36,7 @@ export function unpackRuns(bytes: Uint8Array): readonly SentRun[] {
 /** The records of a commit. They are packed as they are appended, so that none is kept as an object. */
 export class PackedRecords {
   readonly topics: string[] = []
-  readonly #places = new Map<string, number>()
+  readonly #topicIndexes = new Map<string, number>()
   readonly #writer = new ByteWriter()
 
   get bytes(): number {
@@ -44,7 +44,7 @@ export class PackedRecords {
   }
 
   append(record: ProducerRecord): void {
-    this.#writer.u32(this.#placeOf(record.topic))
+    this.#writer.u32(this.#topicIndex(record.topic))
     this.#writer.u32(record.partition)
     writeRecord(this.#writer, record)
   }
@@ -53,10 +53,10 @@ export class PackedRecords {
     return ownBytes(this.#writer)
   }
 
-  #placeOf(topic: string): number {
-    const there = this.#places.get(topic)
+  #topicIndex(topic: string): number {
+    const there = this.#topicIndexes.get(topic)
     if (there !== undefined) return there
-    this.#places.set(topic, this.topics.length)
+    this.#topicIndexes.set(topic, this.topics.length)
     return this.topics.push(topic) - 1
   }
 }

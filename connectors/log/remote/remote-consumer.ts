@@ -1,4 +1,14 @@
-import type { AssignmentListener, Clock, Consumer, LogRecord, Position, RecordRun, Subscription, TopicPartition } from '../../../processor/ports.ts'
+import {
+  type AssignmentListener,
+  type Clock,
+  type Consumer,
+  type LogRecord,
+  type Position,
+  placeName,
+  type RecordRun,
+  type Subscription,
+  type TopicPartition,
+} from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { PortPeer } from '../../system/port-peer.ts'
 import type { LogCalls, PolledRuns } from './protocol.ts'
@@ -84,7 +94,7 @@ export class RemoteConsumer implements Consumer {
   }
 
   hasMore(partition: TopicPartition): boolean {
-    const known = this.#known.get(placeOf(partition))
+    const known = this.#known.get(placeName(partition))
     return known !== undefined && (known.runs.length > 0 || known.hasMore)
   }
 
@@ -202,7 +212,7 @@ export class RemoteConsumer implements Consumer {
   }
 
   #of({ topic, partition }: TopicPartition): Known & TopicPartition {
-    const place = placeOf({ topic, partition })
+    const place = placeName({ topic, partition })
     const there = this.#known.get(place)
     if (there !== undefined) return there
     const made: Known & TopicPartition = { topic, partition, runs: [], paused: false, hasMore: false, seeks: 0 }
@@ -232,10 +242,6 @@ export class RemoteConsumer implements Consumer {
 /** Topic and partition alone: the argument may be a task's queue, which cannot be cloned. */
 function named({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
-}
-
-function placeOf({ topic, partition }: TopicPartition): string {
-  return `${topic}\n${partition}`
 }
 
 /** The error of a call to a consumer that is closed. */

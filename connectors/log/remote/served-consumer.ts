@@ -4,6 +4,7 @@ import {
   Handed,
   type Log,
   type Position,
+  placeName,
   type RecordRun,
   type TopicPartition,
 } from '../../../processor/ports.ts'
@@ -34,15 +35,15 @@ export class ServedConsumer {
     const owned = new Map<string, TopicPartition>()
     const listener: AssignmentListener = {
       assigned: async (partitions) => {
-        for (const one of partitions) owned.set(placeOf(one), one)
+        for (const one of partitions) owned.set(placeName(one), one)
         await peer.call('assigned', { consumer: number, partitions })
       },
       revoked: async (partitions) => {
         await peer.call('revoked', { consumer: number, partitions })
-        for (const one of partitions) owned.delete(placeOf(one))
+        for (const one of partitions) owned.delete(placeName(one))
       },
       lost: async (partitions) => {
-        for (const one of partitions) owned.delete(placeOf(one))
+        for (const one of partitions) owned.delete(placeName(one))
         await peer.call('lost', { consumer: number, partitions })
       },
     }
@@ -57,7 +58,7 @@ export class ServedConsumer {
     const runs = await this.#consumer.poll({ maxRecords: Math.max(1, Math.min(maxRecords, fitting)), maxWaitMs: longWaitMs })
     this.#weigh(runs)
     const more = this.#readsSeveral ? [...this.#owned.values()].filter((one) => this.#consumer.hasMore(one)) : []
-    return { runs: packRuns(runs.map((run) => ({ ...run, seeks: this.#seeks.get(placeOf(run)) ?? 0 }))), more }
+    return { runs: packRuns(runs.map((run) => ({ ...run, seeks: this.#seeks.get(placeName(run)) ?? 0 }))), more }
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -69,7 +70,7 @@ export class ServedConsumer {
   }
 
   seek(partition: TopicPartition, offset: number, seeks: number): void {
-    this.#seeks.set(placeOf(partition), seeks)
+    this.#seeks.set(placeName(partition), seeks)
     this.#consumer.seek(partition, offset)
     // A poll that waits for records must look again.
     this.#consumer.wakeup()
@@ -91,10 +92,6 @@ export class ServedConsumer {
     }
     if (records > 0) this.#bytesARecord = bytes / records
   }
-}
-
-function placeOf({ topic, partition }: TopicPartition): string {
-  return `${topic}\n${partition}`
 }
 
 const maxSentBytes = 8 * 1024 * 1024

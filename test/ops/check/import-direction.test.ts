@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { wrongImports } from '../../../ops/check/import-direction.ts'
+import { unusedDirections, wrongImports } from '../../../ops/check/import-direction.ts'
 
 describe('The import-direction check', () => {
   const complaints = (file: string, source: string) => wrongImports(file, source).map(({ line, message }) => `${line}: ${message}`)
@@ -32,6 +32,12 @@ describe('The import-direction check', () => {
     assert.equal(complaints('processor/a.ts', `import { readFileSync } from 'node:fs'`).length, 1)
     assert.equal(complaints('topology/a.ts', `import { setTimeout } from 'node:timers/promises'`).length, 1)
     assert.deepEqual(complaints('connectors/a.ts', `import { readFileSync } from 'node:fs'`), [])
+  })
+
+  it('names a direction that no import takes, and not one that an import takes', () => {
+    const unused = unusedDirections(new Map([['connectors/a.ts', `import type { Log } from '../processor/ports.ts'`]]))
+    assert.ok(unused.includes('connectors → topology/'))
+    assert.ok(!unused.includes('connectors → processor/ports.ts'))
   })
 
   it('reads no import out of a comment or a text', () => {

@@ -5,7 +5,7 @@ import { Consumed, Materialized, Named, Produced, Serdes, StreamsBuilder } from 
 import { numbersOf, type TaskId } from '../../../processor/assignment/group-task.ts'
 import { TaskAssignor } from '../../../processor/assignment/task-assignor.ts'
 import { GlobalStores } from '../../../processor/state/global-stores.ts'
-import { planTasks } from '../../../processor/thread/task-plan.ts'
+import { threadProgram } from '../../../processor/thread/thread-program.ts'
 import { Topology } from '../../../topology/graph.ts'
 import type { Subtopology } from '../../../topology/subtopology.ts'
 import { SimulatedGroup } from './simulated-group.ts'
@@ -230,7 +230,7 @@ function program(options: ProgramOptions = {}): readonly Subtopology[] {
   const topology = builder.build()
   assert.ok(topology instanceof Topology)
   if (gpu === true) topology.requireCapabilities('upper', { gpu: 1 })
-  const { groups } = planTasks('app', topology, { maxCachedEntries: 0, globals: new GlobalStores() })
+  const { groups } = threadProgram('app', topology, { maxCachedEntries: 0, globals: new GlobalStores() })
   return groups.flatMap(({ subtopologies }) => subtopologies)
 }
 

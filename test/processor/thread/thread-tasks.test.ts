@@ -5,7 +5,7 @@ import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor
 import { GlobalStores } from '../../../processor/state/global-stores.ts'
 import { TaskStates } from '../../../processor/state/task-states.ts'
 import { RefusedInputs } from '../../../processor/task/refused-inputs.ts'
-import { planTasks } from '../../../processor/thread/task-plan.ts'
+import { threadProgram } from '../../../processor/thread/thread-program.ts'
 import { ThreadTasks } from '../../../processor/thread/thread-tasks.ts'
 import { Topology } from '../../../topology/graph.ts'
 import { keyValueStore } from '../../../topology/state-store.ts'
@@ -34,7 +34,7 @@ it('A task that cannot be made when its state is there is not here any more, and
     listeners: { restore: [], standby: [] },
   })
   let wakes = 0
-  const assignment = new ThreadTasks(planTasks('app', topology, { maxCachedEntries: 100, globals: new GlobalStores() }), log, {
+  const assignment = new ThreadTasks(threadProgram('app', topology, { maxCachedEntries: 100, globals: new GlobalStores() }), log, {
     states,
     meters: new ThreadMeters('thread', { startedAt: 0, state: () => 0 }),
     surroundings: {

@@ -4,7 +4,7 @@ import { BrokerError } from '../../../../connectors/log/kafka/broker-error.ts'
 import { Seat } from '../../../../connectors/log/kafka/seat.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
-describe('A member’s place in its group', () => {
+describe('A member’s seat in its group', () => {
   const open = () => {
     const clock = new SimulatedClock()
     return { clock, seat: new Seat({ clock, sessionTimeoutMs: 6000, rebalanceTimeoutMs: 10_000 }) }
@@ -12,7 +12,7 @@ describe('A member’s place in its group', () => {
   const refused = (error: string) => () => Promise.reject(new BrokerError(error))
   const answered = async () => {}
 
-  it('is held for one session, counted from the request that was answered', async () => {
+  it('is held for a session from when an answered request was sent', async () => {
     const { clock, seat } = open()
     assert.equal(seat.isHeld, false)
     await seat.hears(async () => {
@@ -24,7 +24,7 @@ describe('A member’s place in its group', () => {
     assert.equal(seat.isHeld, false)
   })
 
-  it('is held while it is asked to join, until the round has no more room for it', async () => {
+  it('is held while the member is asked to join, until the rebalance has timed out', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     for (let at = 1000; at < 10_000; at += 1000) {
@@ -34,10 +34,10 @@ describe('A member’s place in its group', () => {
     }
     await clock.advance(1000)
     await assert.rejects(seat.hears(refused('REBALANCE_IN_PROGRESS')))
-    assert.equal(seat.isHeld, false, 'the round may have begun right after the first answer')
+    assert.equal(seat.isHeld, false, 'the rebalance may have begun right after the first answer')
   })
 
-  it('is held in a round that it has joined for as long as that takes', async () => {
+  it('is held in a rebalance that the member has joined, however long that takes', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     for (let at = 0; at < 30; at++) {
@@ -47,7 +47,7 @@ describe('A member’s place in its group', () => {
     }
   })
 
-  it('is lost when the group does not know it, and no older answer brings it back', async () => {
+  it('is lost where the coordinator does not know the member, and no older answer brings it back', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     await assert.rejects(seat.hears(refused('UNKNOWN_MEMBER_ID')))

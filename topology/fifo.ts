@@ -1,4 +1,4 @@
-/** A queue that holds nothing it has given out: what was taken is free for collection at once, and taking costs no move. */
+/** A queue, first in, first out. An item that was taken is free for collection at once, and the items behind it do not move. */
 export class Fifo<T> {
   #items: (T | undefined)[]
   #first = 0
@@ -9,6 +9,10 @@ export class Fifo<T> {
 
   get size(): number {
     return this.#items.length - this.#first
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === this.#items.length
   }
 
   /** The oldest. */

@@ -2,8 +2,8 @@ import type { Topology } from '../../topology/graph.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
 
-/** Sub-topologies by the consumer group that they run under. Two sub-topologies that read one topic need positions of their own. */
-export interface TaskPlan {
+/** The part of a topology that a stream thread runs: sub-topologies by consumer group. Two that read one topic are in two groups, so each has positions of its own. */
+export interface ThreadProgram {
   readonly applicationId: string
   readonly topology: Topology
   readonly groups: readonly { readonly group: string; readonly topics: readonly string[]; readonly subtopologies: readonly Subtopology[] }[]
@@ -11,9 +11,10 @@ export interface TaskPlan {
   readonly globals: GlobalStores
 }
 
-type PlanOptions = Pick<TaskPlan, 'maxCachedEntries' | 'globals'>
+type ProgramOptions = Pick<ThreadProgram, 'maxCachedEntries' | 'globals'>
 
-export function planTasks(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan {
+/** Sub-topologies that share no topic run under the application's own group. */
+export function threadProgram(applicationId: string, topology: Topology, options: ProgramOptions): ThreadProgram {
   const subtopologies = topology.subtopologies().filter(({ isGlobal }) => !isGlobal)
   const readers = new Map<string, number>()
   for (const { sources } of subtopologies) for (const topic of sources) readers.set(topic, (readers.get(topic) ?? 0) + 1)
@@ -28,8 +29,8 @@ export function planTasks(applicationId: string, topology: Topology, options: Pl
   return { applicationId, topology, groups, ...options }
 }
 
-/** The plan of the global stores, a group each: every process reads all of their topics. Null where there are none. */
-export function planGlobals(applicationId: string, topology: Topology, options: PlanOptions): TaskPlan | null {
+/** The program of the thread that reads global stores, a group each: every process reads all of their topics. Null where there are none. */
+export function globalProgram(applicationId: string, topology: Topology, options: ProgramOptions): ThreadProgram | null {
   const subtopologies = topology.subtopologies().filter(({ isGlobal }) => isGlobal)
   const groups = subtopologies.map((subtopology) => ({
     group: `${applicationId}-${subtopology.nodes[0]?.name ?? subtopology.id}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Fifo } from '../../processor/fifo.ts'
+import { Fifo } from '../../topology/fifo.ts'
 
 describe('A queue', () => {
   it('gives what an array would, whatever is done to it', () => {

@@ -1,0 +1,36 @@
+import type { Position, TopicPartition } from '../../../processor/ports.ts'
+import { positionKey, positionsOf } from './keys.ts'
+import type { LentDisk } from './lent-disk.ts'
+import { positionBytes, positionFrom } from './values.ts'
+
+/** The position that each group has committed in each partition. Commits move them; what is here reads them, and changes those of groups that do not run. */
+export class Positions {
+  readonly #disk: LentDisk
+
+  constructor(disk: LentDisk) {
+    this.#disk = disk
+  }
+
+  /** Null where the group has committed none. */
+  find(group: string, topic: string, partition: number): Position | null {
+    const bytes = this.#disk.rocks.get(positionKey(group, topic, partition))
+    return bytes === null ? null : positionFrom(bytes)
+  }
+
+  has(group: string): boolean {
+    for (const _ of this.#disk.rocks.range(...positionsOf(group), { values: false })) return true
+    return false
+  }
+
+  async move(group: string, { topic, partition, offset }: TopicPartition & { readonly offset: number }): Promise<void> {
+    const { rocks } = this.#disk
+    rocks.write([[positionKey(group, topic, partition), positionBytes(offset, '')]])
+    await rocks.sync()
+  }
+
+  async delete(group: string): Promise<void> {
+    const { rocks } = this.#disk
+    rocks.write([...rocks.range(...positionsOf(group))].map(([key]) => [key, null]))
+    await rocks.sync()
+  }
+}

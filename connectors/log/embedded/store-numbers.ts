@@ -1,0 +1,42 @@
+import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { prefix, storeNumberKey } from './keys.ts'
+
+/** A number for each store of each task, which keys of state begin with in place of two names. A store gets its number in the first commit that has state of it. */
+export class StoreNumbers {
+  readonly #numbers = new Map<string, number>()
+  #unsaved: string[] = []
+
+  constructor(disk: Rocks) {
+    for (const [key, value] of disk.range(Uint8Array.of(prefix.storeNumber), Uint8Array.of(prefix.storeNumber + 1))) {
+      this.#numbers.set(Buffer.from(key.subarray(1)).toString(), Buffer.from(value).readUInt32BE())
+    }
+  }
+
+  /** Null where no commit had state of the store. */
+  find(task: string, store: string): number | null {
+    return this.#numbers.get(`${task}\0${store}`) ?? null
+  }
+
+  /** A new number is added to the changes of the commit: `saved` or `dropUnsaved` says how that ended. */
+  take(task: string, store: string, changes: RocksChange[]): number {
+    const name = `${task}\0${store}`
+    const there = this.#numbers.get(name)
+    if (there !== undefined) return there
+    const number = this.#numbers.size + 1
+    this.#numbers.set(name, number)
+    this.#unsaved.push(name)
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32BE(number)
+    changes.push([storeNumberKey(task, store), bytes])
+    return number
+  }
+
+  saved(): void {
+    this.#unsaved = []
+  }
+
+  dropUnsaved(): void {
+    for (const name of this.#unsaved) this.#numbers.delete(name)
+    this.#unsaved = []
+  }
+}

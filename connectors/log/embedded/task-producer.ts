@@ -1,0 +1,46 @@
+import type { CommitPoint, CommitReceipt, ProducerRecord, TaskProducer } from '../../../processor/ports.ts'
+import type { CommitCycle } from './commit-cycle.ts'
+import type { Appended } from './commit-write.ts'
+
+export interface TaskProducerOptions {
+  readonly group: string
+  readonly cycle: CommitCycle
+  readonly onAbort: () => Promise<void>
+  readonly onClosed: (producer: EmbeddedTaskProducer) => void
+}
+
+/** Appends and commits for one stream thread. */
+export class EmbeddedTaskProducer implements TaskProducer {
+  readonly #options: TaskProducerOptions
+  readonly #cycle: CommitCycle
+  #open: Appended[] = []
+
+  constructor(options: TaskProducerOptions) {
+    this.#options = options
+    this.#cycle = options.cycle
+  }
+
+  append(record: ProducerRecord): void {
+    this.#open.push(this.#cycle.append(record, this))
+  }
+
+  async commit(point: CommitPoint): Promise<CommitReceipt> {
+    await this.#cycle.commit(this.#options.group, this.takeOpen(), point)
+    return { ends: [] }
+  }
+
+  abort(): Promise<void> {
+    return this.#options.onAbort()
+  }
+
+  async close(): Promise<void> {
+    this.#options.onClosed(this)
+  }
+
+  /** Records that no commit has taken yet. */
+  takeOpen(): readonly Appended[] {
+    const open = this.#open
+    this.#open = []
+    return open
+  }
+}

@@ -1,0 +1,126 @@
+import type { TopicInfo, TopicPartition, TopicSpec } from '../../../processor/ports.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { RocksChange } from '../../rocksdb/rocks.ts'
+import type { CommitMark } from './commit-mark.ts'
+import { endsKey, runKey, topicKey } from './keys.ts'
+import type { LentDisk } from './lent-disk.ts'
+import { storedTopics, writeTopics } from './log-directory.ts'
+import { Partition } from './partition.ts'
+import { endsBytes, endsOf } from './values.ts'
+
+export interface Topic {
+  readonly spec: TopicSpec
+  /** Stands for the topic's name in keys of the database. */
+  readonly number: number
+  readonly partitions: readonly Partition[]
+}
+
+export interface TopicsOptions {
+  /** The log's. */
+  readonly directory: string
+  readonly disk: LentDisk
+  readonly mark: CommitMark
+}
+
+/** The log's topics and their partitions. */
+export class Topics {
+  readonly #options: TopicsOptions
+  readonly #topics = new Map<string, Topic>()
+  #creating: Promise<unknown> = Promise.resolve()
+
+  constructor(options: TopicsOptions) {
+    this.#options = options
+    for (const { number, ...spec } of storedTopics(options.disk.rocks)) this.#topics.set(spec.name, this.#topic(spec, number))
+  }
+
+  /** Gives whether there are new ones. One call after the other: two that want the same topic at once get the same one. Throws WAGGLE_TOPIC_MISMATCH. */
+  create(specs: readonly TopicSpec[]): Promise<boolean> {
+    const created = this.#creating.then(() => this.#create(specs))
+    this.#creating = created.catch(() => {})
+    return created
+  }
+
+  async #create(specs: readonly TopicSpec[]): Promise<boolean> {
+    const changes: RocksChange[] = []
+    const made: Topic[] = []
+    for (const spec of specs) {
+      const there = this.#topics.get(spec.name)
+      if (there === undefined) {
+        const topic = this.#topic(spec, this.#topics.size + made.length + 1)
+        made.push(topic)
+        changes.push([topicKey(spec.name), Buffer.from(JSON.stringify({ ...spec, number: topic.number }))])
+      } else if (there.spec.partitions !== spec.partitions) {
+        throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+          message: `The topic ${spec.name} has ${there.spec.partitions} partitions, where ${spec.partitions} are wanted`,
+          next: `Set WAGGLE_PARTITIONS=${there.spec.partitions}, or start with another data directory.`,
+        })
+      }
+    }
+    if (changes.length === 0) return false
+    const { disk, directory, mark } = this.#options
+    disk.rocks.write(changes)
+    const { sequence } = disk.rocks
+    await disk.rocks.sync()
+    writeTopics(directory, storedTopics(disk.rocks))
+    mark.write(sequence)
+    for (const topic of made) this.#topics.set(topic.spec.name, topic)
+    return true
+  }
+
+  describe(name: string): TopicInfo | null {
+    const topic = this.#topics.get(name)
+    return topic === undefined ? null : { ...topic.spec, offsets: topic.partitions.map(({ start, durableEnd }) => ({ start, end: durableEnd })) }
+  }
+
+  names(): readonly string[] {
+    return [...this.#topics.keys()]
+  }
+
+  all(): Iterable<Topic> {
+    return this.#topics.values()
+  }
+
+  partitionsOf(topics: readonly string[]): readonly Partition[] {
+    return topics.flatMap((name) => this.#topics.get(name)?.partitions ?? [])
+  }
+
+  /** Throws WAGGLE_MISSING_TOPIC. */
+  partition(topic: string, partition: number): Partition {
+    const found = this.#topics.get(topic)?.partitions[partition]
+    if (found === undefined)
+      throw new WaggleError('WAGGLE_MISSING_TOPIC', {
+        message: `There is no partition ${partition} of ${topic}`,
+        next: 'Create the topic, or correct its name.',
+      })
+    return found
+  }
+
+  /**
+   * Deletes whole runs of records in front of these offsets, whether they were read or not. No commit may be on its way. Large payloads stay until no
+   * kept record names their segment.
+   */
+  deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): void {
+    const { rocks } = this.#options.disk
+    const starts = new Map<Partition, number>()
+    for (const { topic, partition: number, offset } of ends) {
+      const partition = this.partition(topic, number)
+      const start = partition.firstOfRun(Math.min(offset, partition.durableEnd), rocks)
+      if (start > partition.start) starts.set(partition, start)
+    }
+    if (starts.size === 0) return
+    // Nobody reads runs in front of the start: the next call deletes those that a crash leaves there.
+    rocks.write([...starts].map(([{ topicNumber, number, durableEnd }, start]) => [endsKey(topicNumber, number), endsBytes(start, durableEnd)]))
+    for (const [partition, start] of starts) {
+      const { topicNumber, number } = partition
+      partition.start = start
+      rocks.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, start))
+    }
+  }
+
+  #topic(spec: TopicSpec, number: number): Topic {
+    const partitions = Array.from({ length: spec.partitions }, (_, partition) => {
+      return new Partition(spec.name, number, partition, endsOf(this.#options.disk.rocks.get(endsKey(number, partition))))
+    })
+    return { spec, number, partitions }
+  }
+}

@@ -1,0 +1,88 @@
+import { globSync, readFileSync } from 'node:fs'
+import { resolve, sep } from 'node:path'
+import { importsOf, targetOf } from './import-direction.ts'
+
+/** Files that import each other at run time on purpose, and why. No other file may be in their cycle. */
+const allowed: readonly { readonly why: string; readonly files: readonly string[] }[] = [
+  {
+    why: 'A call on a stream gives a table and a call on a table gives a stream, so their classes construct each other',
+    files: [
+      'topology/streams/async-stream.ts',
+      'topology/streams/branched-stream.ts',
+      'topology/streams/cogrouped-stream.ts',
+      'topology/streams/grouped-stream.ts',
+      'topology/streams/grouped-table.ts',
+      'topology/streams/kstream.ts',
+      'topology/streams/ktable.ts',
+    ],
+  },
+]
+
+/**
+ * Cycles of imports that are there at run time: type-only imports (`import type`) and dynamic ones do not count. Files of one cycle are sorted.
+ * `sources`: the text of each file, by its path relative to the root.
+ */
+export function importCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
+  const imports = new Map([...sources].map(([file, source]) => [file, runTimeImports(file, source).filter((target) => sources.has(target))]))
+  return stronglyConnected(imports).map((cycle) => [...cycle].sort())
+}
+
+/** A sentence for each cycle that is not allowed, and for each allowed one that is gone or smaller. */
+export function complaints(cycles: readonly (readonly string[])[], allowance = allowed): readonly string[] {
+  const wrong = cycles
+    .filter((cycle) => !allowance.some(({ files }) => sameFiles(files, cycle)))
+    .map((cycle) => `These files import each other at run time: ${cycle.join(', ')}. Move what both need into a file of its own.`)
+  const gone = allowance
+    .filter(({ files }) => !cycles.some((cycle) => sameFiles(files, cycle)))
+    .map(({ files }) => `The allowed import cycle of ${files.join(', ')} is not there: correct the list in ops/check/import-cycles.ts.`)
+  return [...wrong, ...gone]
+}
+
+function sameFiles(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((file) => other.includes(file))
+}
+
+function runTimeImports(file: string, source: string): readonly string[] {
+  return importsOf(source).flatMap(({ specifier, isRunTime }) => {
+    const target = isRunTime ? targetOf(file, specifier) : null
+    return target === null ? [] : [target]
+  })
+}
+
+/** Tarjan's algorithm: groups of two or more that all reach each other, and a file that imports itself. */
+function stronglyConnected(edges: ReadonlyMap<string, readonly string[]>): readonly (readonly string[])[] {
+  const found: string[][] = []
+  const indexes = new Map<string, number>()
+  const lowest = new Map<string, number>()
+  const stack: string[] = []
+  const visit = (file: string): number => {
+    const index = indexes.size
+    indexes.set(file, index)
+    let low = index
+    stack.push(file)
+    for (const target of edges.get(file) ?? []) {
+      if (!indexes.has(target)) low = Math.min(low, visit(target))
+      else if (stack.includes(target)) low = Math.min(low, lowest.get(target) ?? indexes.get(target) ?? low)
+    }
+    lowest.set(file, low)
+    if (low === index) {
+      const group = stack.splice(stack.indexOf(file))
+      if (group.length > 1 || edges.get(file)?.includes(file)) found.push(group)
+    }
+    return low
+  }
+  for (const file of edges.keys()) if (!indexes.has(file)) visit(file)
+  return found
+}
+
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '..', '..')
+  const files = globSync('{topology,processor,bees,connectors,ops,swarms,examples,test}/**/*.{ts,mjs,js}', {
+    cwd: root,
+    exclude: ['**/node_modules/**'],
+  })
+  const sources = new Map(files.map((file) => [file.split(sep).join('/'), readFileSync(resolve(root, file), 'utf8')]))
+  const wrong = complaints(importCycles(sources))
+  for (const message of wrong) process.stderr.write(`${message}\n`)
+  process.exitCode = wrong.length === 0 ? 0 : 1
+}

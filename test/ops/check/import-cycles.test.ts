@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { complaints, importCycles } from '../../../ops/check/import-cycles.ts'
+
+describe('The import-cycle check', () => {
+  const cyclesOf = (sources: { readonly [file: string]: string }) => importCycles(new Map(Object.entries(sources)))
+
+  it('finds files that import each other, directly or through a third', () => {
+    assert.deepEqual(cyclesOf({ 'ops/a.ts': `import { b } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }), [['ops/a.ts', 'ops/b.ts']])
+    assert.deepEqual(
+      cyclesOf({
+        'ops/a.ts': `import {\n  b,\n} from './b.ts'`,
+        'ops/b.ts': `export { c } from './c.ts'`,
+        'ops/c.ts': `import './a.ts'`,
+        'ops/d.ts': `import { a } from './a.ts'`,
+      }),
+      [['ops/a.ts', 'ops/b.ts', 'ops/c.ts']],
+    )
+  })
+
+  it('counts an import of a value beside a type', () => {
+    assert.equal(cyclesOf({ 'ops/a.ts': `import { type B, b } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }).length, 1)
+  })
+
+  it('lets type-only and dynamic imports go round', () => {
+    assert.deepEqual(cyclesOf({ 'ops/a.ts': `import type { B } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
+    assert.deepEqual(cyclesOf({ 'ops/a.ts': `export type { B } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
+    assert.deepEqual(cyclesOf({ 'ops/a.ts': `const b = await import('./b.ts')`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
+  })
+
+  it('finds two cycles apart where one file reads the other cycle', () => {
+    assert.deepEqual(
+      cyclesOf({
+        'ops/a.ts': `import './b.ts'`,
+        'ops/b.ts': `import './a.ts'\nimport './c.ts'`,
+        'ops/c.ts': `import './d.ts'`,
+        'ops/d.ts': `import './c.ts'`,
+      }),
+      [
+        ['ops/c.ts', 'ops/d.ts'],
+        ['ops/a.ts', 'ops/b.ts'],
+      ],
+    )
+  })
+
+  it('takes an allowed cycle as it is listed, and complains where it grows or is gone', () => {
+    const allowance = [{ why: 'they construct each other', files: ['ops/a.ts', 'ops/b.ts'] }]
+    assert.deepEqual(complaints([['ops/a.ts', 'ops/b.ts']], allowance), [])
+    const [grown = '', gone = ''] = complaints([['ops/a.ts', 'ops/b.ts', 'ops/c.ts']], allowance)
+    assert.match(grown, /ops\/c\.ts/)
+    assert.match(gone, /is not there/)
+    assert.equal(complaints([], allowance).length, 1)
+  })
+})
