@@ -105,9 +105,9 @@ export class ClickHouseDatabase implements Database {
     })
   }
 
-  async #ask<Row>(table: string, query: string, parameters: { readonly [name: string]: string } = {}): Promise<readonly Row[]> {
+  async #ask<Row>(table: string, query: string, parameters?: { readonly [name: string]: string }): Promise<readonly Row[]> {
     try {
-      const found = await this.#client.query({ query, query_params: parameters, format: 'JSONEachRow' })
+      const found = await this.#client.query({ query, ...(parameters === undefined ? {} : { query_params: parameters }), format: 'JSONEachRow' })
       return await found.json<Row>()
     } catch (error) {
       if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return []
