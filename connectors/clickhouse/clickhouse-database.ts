@@ -1,4 +1,5 @@
 import { Agent, type AgentOptions } from 'node:http'
+import { basename } from 'node:path'
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
@@ -12,6 +13,14 @@ export interface ClickHouseDatabaseOptions {
   readonly socketPath: string | null
   readonly clock: Clock
   readonly random: Random
+}
+
+export interface RowsOfPartition {
+  readonly swarm: string
+  readonly topic: string
+  readonly partition: number
+  /** The first offset that the log still has. */
+  readonly start: number
 }
 
 /** A ClickHouse server, embedded or external. */
@@ -43,18 +52,65 @@ export class ClickHouseDatabase implements Database {
 
   /** The offset after the last saved record of a swarm, by `topic partition`; empty where the table does not exist. */
   async savedUpTo(table: string, swarm: string): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#ask<{ topic: string; partition: number; next: string }>(
+      table,
+      `SELECT topic, partition, toString(max(offset) + 1) AS next FROM ${rowsOf(table)} WHERE swarm = {swarm:String} GROUP BY topic, partition`,
+      { swarm },
+    )
+    return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
+  }
+
+  /** The first offset from `start` on without a row, and how many offsets before `start` have none. */
+  async missingIn(table: string, { swarm, topic, partition, start }: RowsOfPartition): Promise<{ readonly from: number; readonly before: number }> {
+    const [found] = await this.#ask<{ unbroken: string; before: string }>(
+      table,
+      `SELECT toString(countIf(offset >= ${start} AND offset = ${start} + nth - 1)) AS unbroken, toString(countIf(offset < ${start})) AS before
+        FROM (SELECT offset, row_number() OVER (PARTITION BY offset < ${start} ORDER BY offset) AS nth FROM (SELECT DISTINCT offset
+        FROM ${rowsOf(table)} WHERE swarm = {swarm:String} AND topic = {topic:String} AND partition = ${partition}))`,
+      { swarm, topic },
+    )
+    return { from: start + Number(found?.unbroken ?? 0), before: start - Number(found?.before ?? 0) }
+  }
+
+  /** Where a table's rows lie, on the server's disk, and how much room they take; null where there is no such table. */
+  async #placeOf(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
     const [database, name] = namesOf(table)
-    const place = database === null ? `\`${name}_rows\`` : `\`${database}\`.\`${name}_rows\``
+    const [found] = await this.#ask<{ path: string; bytes: string }>(
+      table,
+      `SELECT data_paths[1] AS path, toString(total_bytes) AS bytes FROM system.tables
+        WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND name = '${name}_rows'`,
+    )
+    return found === undefined ? null : { folder: found.path, bytes: Number(found.bytes) }
+  }
+
+  /** The last folder of the path to a table's rows; null where there is no such table. */
+  async folderOf(table: string): Promise<string | null> {
+    const place = await this.#placeOf(table)
+    return place === null ? null : basename(place.folder)
+  }
+
+  /** Reads a table's files through, up to 256 MB of them, and compares their checksums. WAGGLE_CLICKHOUSE where one is damaged. */
+  async check(table: string): Promise<void> {
+    const place = await this.#placeOf(table)
+    if (place === null || place.bytes > maxCheckedBytes) return
+    const parts = await this.#ask<{ part_path: string; is_passed: number; message: string }>(
+      table,
+      `CHECK TABLE ${rowsOf(table)} SETTINGS check_query_single_value_result = 0`,
+    )
+    const damaged = parts.find(({ is_passed }) => is_passed === 0)
+    if (damaged === undefined) return
+    throw new WaggleError('WAGGLE_CLICKHOUSE', {
+      message: `The part ${place.folder}${damaged.part_path} of the table ${table} is damaged: ${damaged.message}`,
+      next: 'Move that folder away: the next start writes its rows again from the log, and says how many are past their retention.',
+    })
+  }
+
+  async #ask<Row>(table: string, query: string, parameters?: { readonly [name: string]: string }): Promise<readonly Row[]> {
     try {
-      const found = await this.#client.query({
-        query: `SELECT topic, partition, toString(max(offset) + 1) AS next FROM ${place} WHERE swarm = {swarm:String} GROUP BY topic, partition`,
-        query_params: { swarm },
-        format: 'JSONEachRow',
-      })
-      const rows = await found.json<{ topic: string; partition: number; next: string }>()
-      return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
+      const found = await this.#client.query({ query, ...(parameters === undefined ? {} : { query_params: parameters }), format: 'JSONEachRow' })
+      return await found.json<Row>()
     } catch (error) {
-      if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return new Map()
+      if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return []
       throw WaggleError.from('WAGGLE_CLICKHOUSE', error, {
         message: `The rows of ${table} cannot be counted`,
         next: 'See what it says, and its own log.',
@@ -65,6 +121,11 @@ export class ClickHouseDatabase implements Database {
   close(): Promise<void> {
     return this.#client.close()
   }
+}
+
+function rowsOf(table: string): string {
+  const [database, name] = namesOf(table)
+  return database === null ? `\`${name}_rows\`` : `\`${database}\`.\`${name}_rows\``
 }
 
 function namesOf(table: string): readonly [database: string | null, name: string] {
@@ -79,5 +140,6 @@ function namesOf(table: string): readonly [database: string | null, name: string
 }
 
 const connections = 8
+const maxCheckedBytes = 256 * 1024 * 1024
 const unknownTable = '60'
 const unknownDatabase = '81'

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { PredictionRow, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
@@ -42,7 +42,6 @@ export class ClickHouseTable implements PredictionTable {
 
   async insert(rows: readonly PredictionRow[], signal: AbortSignal): Promise<void> {
     const values = rows.map((row) => ({ ...row, offset: String(row.offset), predicted_at: (row.predicted_at / 1000).toFixed(3) }))
-    const token = tokenOf(rows)
     for (let attempt = 0; ; attempt++) {
       if (signal.aborted)
         throw new WaggleError('WAGGLE_CLICKHOUSE', { message: 'The insert was given up', next: 'It is done again with the next start.' })
@@ -52,7 +51,8 @@ export class ClickHouseTable implements PredictionTable {
           table: this.#place(this.#rows),
           values,
           format: 'JSONEachRow',
-          clickhouse_settings: { insert_deduplication_token: token },
+          // A token of each try: the server drops a block that it has had before, also where it has lost the part since. A row is one by its identity.
+          clickhouse_settings: { insert_deduplication_token: randomUUID() },
         })
         if (this.#isAway) this.#options.log('info', 'ClickHouse is back')
         this.#isAway = false
@@ -124,13 +124,6 @@ export class ClickHouseTable implements PredictionTable {
       signal.addEventListener('abort', done)
     })
   }
-}
-
-/** The server drops a block with the same token as a recent one. Equal rows in other blocks are merged by identity. */
-function tokenOf(rows: readonly PredictionRow[]): string {
-  const hash = createHash('sha256')
-  for (const { swarm, bee, request_id } of rows) hash.update(`${swarm}\0${bee}\0${request_id}\n`)
-  return hash.digest('base64url')
 }
 
 /**

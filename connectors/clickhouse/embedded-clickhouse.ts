@@ -153,7 +153,7 @@ class WatchedServer implements EmbeddedClickHouse {
         })
       : new WaggleError('WAGGLE_CLICKHOUSE', {
           message: `The embedded ClickHouse cannot start on ${directory}: ${message.trim()}`,
-          next: 'See that the directory is writable, or set CLICKHOUSE_URL to a ClickHouse of your own.',
+          next: 'See that the directory is writable. Where a file in it is damaged, move the directory away: the rows are written again from the log, as far as it has them.',
         })
   }
 }

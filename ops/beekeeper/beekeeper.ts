@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
+import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
@@ -52,6 +53,8 @@ export class Beekeeper {
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
   #clickhouseUrl: string | null = null
+  /** Null: the database is not in the data directory. */
+  #repairs: Repairs | null = null
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
@@ -209,8 +212,10 @@ export class Beekeeper {
     let url = settings.clickhouse_url
     let socketPath: string | null = null
     if (url === null && saves) {
+      const directory = join(settings.data_dir, 'clickhouse')
+      this.#repairs = new Repairs(directory)
       const embedded: EmbeddedClickHouse = await startEmbeddedClickHouse({
-        directory: join(settings.data_dir, 'clickhouse'),
+        directory,
         host: settings.host,
         port: settings.clickhouse_port,
         names: furtherNames(settings),
@@ -230,10 +235,11 @@ export class Beekeeper {
   /** Saves rows that the database misses. Needed only where the log and the database are both in the data directory: one may be an older copy. */
   async #saveMissingRows(log: Log, database: ClickHouseDatabase): Promise<void> {
     const { settings, say } = this.#options
-    if (settings.log !== 'embedded' || settings.clickhouse_url !== null || this.#clickhouseUrl === null) return
+    const repairs = this.#repairs
+    if (settings.log !== 'embedded' || repairs === null) return
     const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
     if (!(log instanceof EmbeddedLog)) return
-    for (const { plan, topology } of this.#swarms) await saveMissingRows({ plan, topology, log, database, say })
+    for (const { plan, topology } of this.#swarms) await saveMissingRows({ plan, topology, log, database, repairs, say })
   }
 
   #closeLater(what: string, close: () => Promise<void>): void {

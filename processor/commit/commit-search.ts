@@ -6,8 +6,8 @@ import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
  * that record came of. After each refusal the tasks go back to their last commit, and the next commits hold an eighth of the steps:
  *
  *     any number ──refused──► an eighth ──refused──► … ──refused──► one step ──refused──► found
- *         ▲                       └── as many steps were taken as the refused commit held ──┐
- *         └─────────────────────────────────────────────────────────────────────────────────┘
+ *         ▲                       └── twice as many steps were taken as the refused commit held ──┐
+ *         └───────────────────────────────────────────────────────────────────────────────────────┘
  *
  * A step is one input record processed, or one outcome of an asynchronous node sent on. The steps need not come in the same order again, so a search
  * that ends without a finding begins anew with the next refusal.

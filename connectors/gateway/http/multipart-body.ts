@@ -8,14 +8,15 @@ export type Form =
 
 /** Reads a whole `multipart/form-data` body (RFC 7578) without cutting fields. Throws a ProblemError for a body that is no such form. */
 export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<Form> {
-  refuseManyParts(bytes, boundaryOf(contentType))
+  const boundary = boundaryOf(contentType)
+  refuseManyParts(bytes, boundary)
   const fields = new Map<string, string>()
   let file: File | null = null
   for (const [name, value] of await parse(bytes, contentType)) {
     if (typeof value !== 'string') {
       if (file !== null) throw badForm('has more than one file: a request is one input')
       file = value
-    } else if (value.includes(replacement) && !isUtf8(bytes)) throw badForm('has a text field that is not UTF-8')
+    } else if (value.includes(replacement) && hasBrokenText(bytes, boundary)) throw badForm('has a text field that is not UTF-8')
     else if (fields.has(name)) throw badForm(`has the field ${JSON.stringify(name.slice(0, 100))} twice`)
     else fields.set(name, value)
   }
@@ -45,6 +46,20 @@ function refuseManyParts(bytes: Buffer, boundary: string): void {
   for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {
     if (++parts > maxParts) throw new ProblemError(413, 'WAGGLE_BODY_TOO_LARGE', `The form has more than ${maxParts} parts`)
   }
+}
+
+/** Whether a part that is no file has bytes that are no UTF-8. */
+function hasBrokenText(bytes: Buffer, boundary: string): boolean {
+  const delimiter = `--${boundary}`
+  let start = bytes.indexOf(delimiter)
+  for (let end = bytes.indexOf(`\r\n${delimiter}`, start); start >= 0 && end >= 0; end = bytes.indexOf(`\r\n${delimiter}`, start)) {
+    const part = bytes.subarray(start + delimiter.length, end)
+    const text = part.indexOf('\r\n\r\n') + 4
+    const head = part.toString('latin1', 0, text).replace(/"[^"]*"/g, '""')
+    if (!/;\s*filename\*?=/i.test(head) && !isUtf8(part.subarray(text))) return true
+    start = end + 2
+  }
+  return false
 }
 
 function badForm(detail: string): ProblemError {

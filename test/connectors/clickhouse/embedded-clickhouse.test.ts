@@ -189,6 +189,7 @@ describe('The embedded ClickHouse', () => {
       ["BACKUP TABLE kept_rows TO File('/tmp/x')", '164'],
       ['SYSTEM STOP MERGES', '164'],
       ['KILL QUERY WHERE 1', '164'],
+      ['CHECK TABLE kept', '164'],
       ['SET max_threads = 4', '164'],
       ['SET ROLE NONE', '164'],
       ['USE system', '164'],

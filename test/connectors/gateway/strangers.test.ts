@@ -116,6 +116,19 @@ describe('A stranger at the HTTP gateway', () => {
     for (const socket of silent) socket.destroy()
   })
 
+  it('has an older silent connection closed for its own at the bound, so that no more are open than the bound allows', async () => {
+    const bounded = await openHttpGateway(
+      optionsFor({ maxConnections: 5, patience: { ...patience, headersMs: 60_000, requestMs: 60_000, idleMs: 60_000 } }),
+    )
+    for (let at = 0; at < 20; at++) sockets.push((await connected(bounded.url)).resume())
+    const stillOpen = () => sockets.filter(({ closed }) => !closed).length
+    for (let turn = 0; turn < 20_000 && stillOpen() > 5; turn++) await new Promise(setImmediate)
+    const open = stillOpen()
+    for (const socket of sockets) socket.destroy()
+    await bounded.close()
+    assert.equal(open, 5)
+  })
+
   it('that says nothing, or its headers slowly, is cut off', async () => {
     const silent = await heard(await open())
     assert.equal(problemIn(silent[0], 408), 'WAGGLE_BAD_HTTP')
@@ -225,6 +238,17 @@ describe('A stranger at the HTTP gateway', () => {
     assert.ok(Object.hasOwn(taken, '__proto__'))
     form.set('more', 'x'.repeat(maxBodyBytes))
     assert.equal(await problemOf(await post(form), 413), 'WAGGLE_BODY_TOO_LARGE')
+  })
+
+  it('may send a replacement character in a field beside a file of any bytes', async () => {
+    const form = new FormData()
+    form.set('text', 'one \ufffd two')
+    form.set('photo', new Blob([Uint8Array.of(0xff, 0xd8, 0xff)], { type: 'image/jpeg' }), 'photo.jpg')
+    assert.deepEqual(new Uint8Array(await (await post(form)).arrayBuffer()), Uint8Array.of(0xff, 0xd8, 0xff))
+    const file = '--b\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\n\xff\r\n'
+    const field = '--b\r\ncontent-disposition: form-data; name="a; filename=b"\r\n\r\n\xff\r\n'
+    const body = Uint8Array.from(Buffer.from(`${file}${field}--b--\r\n`, 'latin1'))
+    assert.equal(await problemOf(await post(body, { 'content-type': 'multipart/form-data; boundary=b' }), 400), 'WAGGLE_BAD_BODY')
   })
 
   it('is told what is wrong with a form', async () => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { it } from 'node:test'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 
@@ -14,60 +16,166 @@ bees:
   - { name: answer, type: respond, input: { name: model } }
 `
 
-it('A database directory that is an older copy, or deleted, gets its rows again from the log', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'waggle-rows-'))
-  writeFileSync(join(directory, 'small.onnx'), smallModel({ features: 4, labels: 2 }))
-  writeFileSync(join(directory, 'swarm.yaml'), swarm)
-  const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
-  const start = () =>
-    MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], {
-      WAGGLE_DATA_DIR: join(directory, 'data'),
+/** A process with one model and one table, in a data directory that outlives it. */
+class SavingProgram {
+  readonly directory = mkdtempSync(join(tmpdir(), 'waggle-rows-'))
+  readonly clickhouse = join(this.directory, 'data', 'clickhouse')
+  #program: MeasuredProgram | null = null
+
+  async start(): Promise<void> {
+    writeFileSync(join(this.directory, 'small.onnx'), smallModel({ features: 4, labels: 2 }))
+    writeFileSync(join(this.directory, 'swarm.yaml'), swarm)
+    const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+    this.#program = await MeasuredProgram.start([main, 'run', join(this.directory, 'swarm.yaml'), '--json'], {
+      WAGGLE_DATA_DIR: join(this.directory, 'data'),
       WAGGLE_HTTP_PORT: '0',
       WAGGLE_CLICKHOUSE_PORT: '0',
+      WAGGLE_PARTITIONS: '1',
     })
-  const rows = async ({ ready }: MeasuredProgram, expected: number) => {
-    let text = ''
-    for (let attempt = 0; attempt < 100; attempt++) {
-      text = (await (await fetch(`${ready.clickhouse}/?query=${encodeURIComponent('SELECT count() FROM rows')}`)).text()).trim()
-      if (text === String(expected)) break
-      await new Promise((next) => setTimeout(next, 50))
-    }
-    return text
   }
-  const send = async ({ ready }: MeasuredProgram, count: number) => {
+
+  get lastWords(): string {
+    return this.#program?.lastWords ?? ''
+  }
+
+  async stop(): Promise<void> {
+    await this.#program?.stop()
+    this.#program = null
+  }
+
+  async send(count: number, { body = '[1,0,9,9]', status = 200 } = {}): Promise<void> {
     for (let sent = 0; sent < count; sent++) {
-      const response = await fetch(`${ready.gateway}/v1/gateways/door/request`, {
+      const response = await fetch(`${this.#program?.ready.gateway}/v1/gateways/door/request`, {
         method: 'POST',
-        body: `[${sent},0,9,9]`,
+        body,
         headers: { 'content-type': 'application/json' },
       })
-      assert.equal(response.status, 200, await response.text())
+      assert.equal(response.status, status, await response.text())
     }
   }
-  const place = join(directory, 'data', 'clickhouse')
-  const old = join(directory, 'old')
-  let program = await start()
-  try {
-    await send(program, 10)
-    assert.equal(await rows(program, 10), '10')
-    await program.stop()
-    cpSync(place, old, { recursive: true })
-    program = await start()
-    await send(program, 10)
-    assert.equal(await rows(program, 20), '20')
-    await program.stop()
-    rmSync(place, { recursive: true })
-    cpSync(old, place, { recursive: true })
-    program = await start()
-    assert.equal(await rows(program, 20), '20', program.lastWords)
-    assert.match(program.lastWords, /no rows of the last 10 records of waggle\.small\.model/)
-    await program.stop()
-    rmSync(place, { recursive: true })
-    program = await start()
-    assert.equal(await rows(program, 20), '20', program.lastWords)
-    assert.match(program.lastWords, /no rows of the last 20 records of waggle\.small\.model/)
-  } finally {
-    await program.stop()
-    rmSync(directory, { recursive: true })
+
+  /** Waits until the table has as many rows. */
+  async hasRows(expected: number): Promise<void> {
+    let text = ''
+    for (let attempt = 0; attempt < 200 && text !== String(expected); attempt++) {
+      if (attempt > 0) await new Promise((next) => setTimeout(next, 50))
+      text = (await (await fetch(`${this.#program?.ready.clickhouse}/?query=${encodeURIComponent('SELECT count() FROM rows')}`)).text()).trim()
+    }
+    assert.equal(text, String(expected), this.lastWords)
   }
+
+  /** A part of the table, and those that it was made of. */
+  firstPart(): readonly string[] {
+    const folders = (readdirSync(this.clickhouse, { recursive: true }) as string[]).filter((name) => /^store\/.*\/all_1_\d+_\d+$/.test(name))
+    return folders.map((name) => join(this.clickhouse, name))
+  }
+}
+
+describe('A database directory', () => {
+  let program: SavingProgram
+
+  beforeEach(() => {
+    program = new SavingProgram()
+  })
+
+  afterEach(async () => {
+    await program.stop()
+    rmSync(program.directory, { recursive: true })
+  })
+
+  it('that is an older copy, or deleted, gets its rows again from the log', async () => {
+    const old = join(program.directory, 'old')
+    await program.start()
+    await program.send(10)
+    await program.hasRows(10)
+    await program.stop()
+    cpSync(program.clickhouse, old, { recursive: true, verbatimSymlinks: true })
+    await program.start()
+    await program.send(10)
+    await program.hasRows(20)
+    await program.stop()
+    rmSync(program.clickhouse, { recursive: true })
+    cpSync(old, program.clickhouse, { recursive: true, verbatimSymlinks: true })
+    await program.start()
+    await program.hasRows(20)
+    assert.match(program.lastWords, /not all rows of the last 10 records of waggle\.small\.model/)
+    await program.stop()
+    rmSync(program.clickhouse, { recursive: true })
+    await program.start()
+    await program.hasRows(20)
+    assert.match(program.lastWords, /not all rows of the last 20 records of waggle\.small\.model/)
+  })
+
+  it('that has lost an older part of a table gets its rows again, once, and a refused request without a row is not lost', async () => {
+    await program.start()
+    await program.send(5)
+    await program.send(1, { body: '["nonsense"]', status: 422 })
+    await program.hasRows(5)
+    await program.stop()
+    await program.start()
+    await program.hasRows(5)
+    await program.stop()
+    await program.start()
+    assert.doesNotMatch(program.lastWords, /lost|again/)
+    await program.send(5)
+    await program.hasRows(10)
+    await program.stop()
+    for (const folder of program.firstPart()) rmSync(folder, { recursive: true })
+    await program.start()
+    await program.hasRows(10)
+    assert.match(program.lastWords, /the table rows has lost parts: blocks 1 to \d+/)
+    assert.match(program.lastWords, /not all rows of the last 11 records/)
+    assert.doesNotMatch(program.lastWords, /stay missing/)
+    await program.stop()
+    await program.start()
+    await program.hasRows(10)
+    assert.doesNotMatch(program.lastWords, /lost|again/)
+  })
+
+  it('with a part that ClickHouse has set aside as broken gets its rows again, once, and says what is past its retention', async () => {
+    await program.start()
+    await program.send(5)
+    await program.hasRows(5)
+    await program.send(5)
+    await program.hasRows(10)
+    await program.stop()
+    const [broken = ''] = program.firstPart()
+    truncateSync(join(broken, 'data.bin'), 10)
+    const log = await openEmbeddedLog({ directory: join(program.directory, 'data', 'log'), clock: systemClock })
+    const { offsets = [] } = (await log.topic('waggle.small.model')) ?? {}
+    await log.deleteBefore([{ topic: 'waggle.small.model', partition: 0, offset: 3 }])
+    const { offsets: [left] = [] } = (await log.topic('waggle.small.model')) ?? {}
+    await log.close()
+    assert.deepEqual(offsets, [{ start: 0, end: 10 }])
+    const gone = left?.start ?? 0
+    assert.ok(gone > 0 && gone <= 3)
+    await program.start()
+    await program.hasRows(10 - gone)
+    assert.match(program.lastWords, /the table rows has lost parts: broken/)
+    assert.match(program.lastWords, new RegExp(`no rows of up to ${gone} records .* stay missing`))
+    await program.stop()
+    await program.start()
+    await program.hasRows(10 - gone)
+    assert.doesNotMatch(program.lastWords, /lost|again|missing/)
+  })
+
+  it('with other bytes in a part refuses the start and names the part, and without the part gets its rows again', async () => {
+    await program.start()
+    await program.send(5)
+    await program.hasRows(5)
+    await program.stop()
+    const [folder = ''] = program.firstPart()
+    const bytes = readFileSync(join(folder, 'data.bin'))
+    const middle = bytes.length >> 1
+    bytes[middle] = (bytes[middle] ?? 0) ^ 0xff
+    writeFileSync(join(folder, 'data.bin'), bytes)
+    await assert.rejects(program.start(), (error: Error) => {
+      assert.match(error.message, /WAGGLE_CLICKHOUSE/)
+      assert.match(error.message, /all_1_1_\d+ of the table rows is damaged/)
+      return true
+    })
+    rmSync(folder, { recursive: true })
+    await program.start()
+    await program.hasRows(5)
+  })
 })

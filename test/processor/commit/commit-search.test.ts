@@ -54,6 +54,20 @@ describe('The search for a record that commits are refused for', () => {
     assert.equal(search.room, Number.POSITIVE_INFINITY)
   })
 
+  it('goes on until twice as much was taken as the refused commit held: what it held may come late', () => {
+    const search = new CommitSearch(new RefusedInputs())
+    search.did(16, () => place(15))
+    search.close()
+    assert.equal(search.failed(refusal), true)
+    for (let taken = 2; taken <= 32; taken += 2) {
+      assert.equal(search.isActive, true)
+      search.did(2, () => place(0))
+      search.close()
+      search.taken()
+    }
+    assert.equal(search.isActive, false)
+  })
+
   it('gives up on a commit that is refused without a step: no input is set aside for it', () => {
     const refused = new RefusedInputs()
     const search = new CommitSearch(refused)

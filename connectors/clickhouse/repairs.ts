@@ -1,0 +1,138 @@
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Blocks of a table that no part holds any more, as one deletion or one broken part shows them. */
+interface Loss {
+  /** The folder of the part that ClickHouse has set aside, or the blocks that no part has. */
+  readonly name: string
+  /** First and last block; null once another part holds blocks of these numbers. */
+  readonly blocks: Blocks | null
+  /** Swarms that have their rows again. */
+  readonly doneFor: readonly string[]
+}
+
+type Blocks = readonly [first: number, last: number]
+
+/** Records that were read again, and still have no row where they need none. */
+interface ReadAgain {
+  /** The offset after the last saved record, as it was then. */
+  readonly next: number
+  /** Up to here. */
+  readonly position: number
+}
+
+interface Table {
+  readonly losses: readonly Loss[]
+  readonly readAgain: { readonly [place: string]: ReadAgain }
+}
+
+/**
+ * What the tables of an embedded ClickHouse have lost, and what was done about it. Each insert is a block with the next number, from 1 on, and a part
+ * says in its name which blocks it holds: `all_4_9_1` holds 4 to 9. A number in no part is a lost part; so is a part that ClickHouse has set aside as
+ * broken. `repairs.json` beside the tables remembers it, so that nothing is dealt with twice; it is deleted with them, and older with an older copy.
+ */
+export class Repairs {
+  readonly #directory: string
+  /** By the last folder of the table's path. */
+  readonly #tables: Map<string, Table>
+
+  /** To be called before the engine starts: it merges parts over a gap, which then no name shows. */
+  constructor(directory: string) {
+    this.#directory = directory
+    this.#tables = remembered(directory)
+    const before = JSON.stringify([...this.#tables])
+    for (const [table, folder] of tablesIn(directory)) {
+      const parts = readdirSync(folder).flatMap((name) => blocksIn(/^all_(\d+)_(\d+)_\d+(?:_\d+)?$/, name))
+      const losses = this.#of(table).losses.map(({ blocks, ...loss }) => ({
+        ...loss,
+        blocks: blocks === null || parts.some((part) => overlap(part, blocks)) ? null : blocks,
+      }))
+      const gaps = gapsBetween([...parts, ...losses.flatMap(({ blocks }) => (blocks === null ? [] : [blocks]))])
+      for (const blocks of gaps) losses.push({ name: `blocks ${blocks[0]} to ${blocks[1]}`, blocks, doneFor: [] })
+      if (losses.length > 0) this.#tables.set(table, { ...this.#of(table), losses })
+    }
+    if (JSON.stringify([...this.#tables]) !== before) this.#write()
+  }
+
+  /** To be called when the engine runs: it sets broken parts aside as it starts. Names what is lost and not yet dealt with for this swarm. */
+  lostFor(swarm: string, table: string): readonly string[] {
+    const { losses } = this.#of(table)
+    const names = new Set(losses.map(({ name }) => name))
+    const aside = join(tablesIn(this.#directory).get(table) ?? '', 'detached')
+    const broken = (existsSync(aside) ? readdirSync(aside) : []).filter((name) => name.startsWith('broken') && !names.has(name))
+    const all = [...losses, ...broken.map((name) => ({ name, blocks: blocksIn(/_all_(\d+)_(\d+)_\d+/, name)[0] ?? null, doneFor: [] }))]
+    this.#tables.set(table, { ...this.#of(table), losses: all })
+    return all.filter(({ doneFor }) => !doneFor.includes(swarm)).map(({ name }) => name)
+  }
+
+  /** Up to where records of this place were read again with the same last row; 0 where they were not. */
+  readUpTo(table: string, place: string, next: number): number {
+    const known = this.#of(table).readAgain[place]
+    return known?.next === next ? known.position : 0
+  }
+
+  /** The swarm's sinks are, durably, where they will write again what is missing. */
+  done(swarm: string, table: string, places: ReadonlyMap<string, ReadAgain>): void {
+    const { losses, readAgain } = this.#of(table)
+    if (losses.every(({ doneFor }) => doneFor.includes(swarm)) && places.size === 0) return
+    this.#tables.set(table, {
+      losses: losses.map((loss) => ({ ...loss, doneFor: [...new Set([...loss.doneFor, swarm])] })),
+      readAgain: { ...readAgain, ...Object.fromEntries(places) },
+    })
+    this.#write()
+  }
+
+  #of(table: string): Table {
+    return this.#tables.get(table) ?? { losses: [], readAgain: {} }
+  }
+
+  #write(): void {
+    const file = join(this.#directory, fileName)
+    writeFileSync(`${file}.next`, JSON.stringify(Object.fromEntries(this.#tables)), { flush: true })
+    renameSync(`${file}.next`, file)
+  }
+}
+
+/** Without the file, or with a damaged one, each loss is dealt with once more: rows that are written twice are one row. */
+function remembered(directory: string): Map<string, Table> {
+  try {
+    return new Map(Object.entries(JSON.parse(readFileSync(join(directory, fileName), 'utf8')) as { [table: string]: Table }))
+  } catch {
+    return new Map()
+  }
+}
+
+function tablesIn(directory: string): ReadonlyMap<string, string> {
+  const store = join(directory, 'store')
+  if (!existsSync(store)) return new Map()
+  return new Map(
+    readdirSync(store).flatMap((group) =>
+      readdirSync(join(store, group)).flatMap((name) => {
+        const folder = join(store, group, name)
+        return existsSync(join(folder, 'format_version.txt')) || existsSync(join(folder, 'detached')) ? [[name, folder] as const] : []
+      }),
+    ),
+  )
+}
+
+function blocksIn(pattern: RegExp, name: string): readonly Blocks[] {
+  const match = pattern.exec(name)
+  return match === null ? [] : [[Number(match[1]), Number(match[2])]]
+}
+
+function overlap([first, last]: Blocks, [otherFirst, otherLast]: Blocks): boolean {
+  return first <= otherLast && otherFirst <= last
+}
+
+/** Numbers from 1 to the last one that none of these holds. */
+function gapsBetween(blocks: readonly Blocks[]): readonly Blocks[] {
+  const gaps: Blocks[] = []
+  let next = 1
+  for (const [first, last] of blocks.toSorted(([a], [b]) => a - b)) {
+    if (first > next) gaps.push([next, first - 1])
+    next = Math.max(next, last + 1)
+  }
+  return gaps
+}
+
+const fileName = 'repairs.json'
