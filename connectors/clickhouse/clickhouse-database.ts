@@ -73,7 +73,7 @@ export class ClickHouseDatabase implements Database {
   }
 
   /** Where a table's rows lie, on the server's disk, and how much room they take; null where there is no such table. */
-  async #placeOf(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
+  async #folderAndSize(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
     const [database, name] = namesOf(table)
     const [found] = await this.#ask<{ path: string; bytes: string }>(
       table,
@@ -85,13 +85,13 @@ export class ClickHouseDatabase implements Database {
 
   /** The last folder of the path to a table's rows; null where there is no such table. */
   async folderOf(table: string): Promise<string | null> {
-    const place = await this.#placeOf(table)
+    const place = await this.#folderAndSize(table)
     return place === null ? null : basename(place.folder)
   }
 
   /** Reads a table's files through, up to 256 MB of them, and compares their checksums. WAGGLE_CLICKHOUSE where one is damaged. */
   async check(table: string): Promise<void> {
-    const place = await this.#placeOf(table)
+    const place = await this.#folderAndSize(table)
     if (place === null || place.bytes > maxCheckedBytes) return
     const parts = await this.#ask<{ part_path: string; is_passed: number; message: string }>(
       table,

@@ -118,7 +118,7 @@ describe('A stranger at the HTTP gateway', () => {
 
   it('has an older silent connection closed for its own at the bound, so that no more are open than the bound allows', async () => {
     const bounded = await openHttpGateway(
-      optionsFor({ maxConnections: 5, patience: { ...patience, headersMs: 60_000, requestMs: 60_000, idleMs: 60_000 } }),
+      optionsFor({ maxConnections: 5, timeLimits: { ...timeLimits, headersMs: 60_000, requestMs: 60_000, idleMs: 60_000 } }),
     )
     for (let at = 0; at < 20; at++) sockets.push((await connected(bounded.url)).resume())
     const stillOpen = () => sockets.filter(({ closed }) => !closed).length
