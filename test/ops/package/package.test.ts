@@ -151,13 +151,12 @@ export const topology = builder.build()
 const program = `
 import { Consumed, Produced, Serdes, Streams } from 'waggle-streams'
 import { text, topology } from './visits.js'
-const streams = new Streams(topology, { applicationId: 'visits', log: 'embedded', stateDir: 'visits-data', cacheMaxBytes: 0, numThreads: 2, module: new URL('./visits.js', import.meta.url) })
+await using streams = new Streams(topology, { applicationId: 'visits', log: 'embedded', stateDir: 'visits-data', cacheMaxBytes: 0, numThreads: 2, module: new URL('./visits.js', import.meta.url) })
 await streams.start()
 for (const key of ['a', 'a', 'b']) await streams.send('visits', { key, value: 'x' }, Produced.with(text, text))
 const counted = []
 for await (const { key, value } of streams.records('counted', Consumed.with(text, Serdes.long()))) if (counted.push(key + ' ' + value) === 3) break
 console.log(counted.sort().join('\\n'))
-await streams.close()
 `
 
 const modelSwarm = `name: small
