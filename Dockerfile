@@ -1,7 +1,7 @@
 FROM node:24.10.0-trixie-slim AS packages
 WORKDIR /waggle
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev
+RUN npm ci --omit=dev --ignore-scripts
 
 FROM node:24.10.0-trixie-slim
 WORKDIR /waggle

@@ -46,7 +46,7 @@ export function restorePackage(): void {
 type Manifest = typeof own
 
 /** The same package, by its compiled files and without what only the repository does. */
-function publishedManifest({ devDependencies: _dev, scripts: _scripts, private: _private, ...rest }: Manifest): object {
+function publishedManifest({ devDependencies: _dev, scripts: _scripts, allowScripts: _allowed, private: _private, ...rest }: Manifest): object {
   const exports = Object.entries(rest.exports).map(([name, file]) => [
     name,
     file.endsWith('.ts') ? { types: compiled(file, '.d.ts'), default: compiled(file, '.js') } : file,

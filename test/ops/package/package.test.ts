@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
-const env = { ...process.env, PATH: dirname(process.execPath) + delimiter + (process.env.PATH ?? ''), npm_config_ignore_scripts: 'true' }
+const env = { ...process.env, PATH: dirname(process.execPath) + delimiter + (process.env.PATH ?? '') }
 
 /** What `npm pack` reads. A copy: it changes package.json while it packs, and other tests read that too. */
 const packedFrom = ['topology', 'processor', 'bees', 'connectors', 'ops', 'package.json', 'tsconfig.json', 'tsconfig.package.json']
@@ -23,11 +23,11 @@ describe('The package', () => {
   before(() => {
     for (const file of [...packedFrom, ...described]) cpSync(join(root, file), join(clone, file), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
-    const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--ignore-scripts=false', '--pack-destination', directory], clone))
+    const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--pack-destination', directory], clone))
     packed = (told as [typeof packed])[0]
     mkdirSync(place)
     write('package.json', '{"name":"newcomer","private":true,"type":"module"}')
-    done('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(directory, packed.filename)], place)
+    done('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', join(directory, packed.filename)], place)
   })
   after(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -88,7 +88,7 @@ describe('The package', () => {
   })
 
   it('npx waggle runs new swarms, with a module, a model and ClickHouse, and ends when it is told to', async () => {
-    done('npx', ['waggle', 'init', 'hello'], place)
+    done('npx', ['waggle-streams', 'init', 'hello'], place)
     done('npx', ['waggle', 'init', 'teddy', '--template', 'teddy'], place)
     for (const project of ['hello', 'teddy']) done(process.execPath, ['--test'], join(place, project))
     write('model/small.onnx', smallModel({ features: 4, labels: 2 }))
