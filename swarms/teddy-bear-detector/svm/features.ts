@@ -1,5 +1,5 @@
 /**
- * What the SVM looks at, for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns, 2,596 numbers.
+ * The SVM sees 96 × 96 RGB pixels as gradients (HOG), colour histograms and local binary patterns: 2,596 numbers.
  * The same as reference/predict.py, in its single precision (`fround`): a rounding decides which bin a pixel falls into.
  */
 export function featuresOf(pixels: Uint8Array): Float32Array {

@@ -10,7 +10,7 @@ import { smallModel } from '../../../ops/bench/small-model.ts'
 const root = resolve(import.meta.dirname, '..', '..', '..')
 const env = { ...process.env, PATH: dirname(process.execPath) + delimiter + (process.env.PATH ?? '') }
 
-/** What `npm pack` reads. A copy: it changes package.json while it packs, and other tests read that too. */
+/** The files that `npm pack` reads. They are copied, since it changes package.json while it packs and other tests read that too. */
 const packedFrom = ['topology', 'processor', 'bees', 'connectors', 'ops', 'package.json', 'tsconfig.json', 'tsconfig.package.json']
 const described = ['README.md', 'LICENSE', 'CHANGELOG.md', '.npmrc']
 
@@ -23,6 +23,8 @@ describe('The package', () => {
   before(() => {
     for (const file of [...packedFrom, ...described]) cpSync(join(root, file), join(clone, file), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
+    // As a pack that is cut off leaves it.
+    done(process.execPath, [join('ops', 'package', 'prepack.ts')], clone)
     const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--pack-destination', directory], clone))
     packed = (told as [typeof packed])[0]
     mkdirSync(place)
@@ -52,7 +54,7 @@ describe('The package', () => {
     assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
   })
 
-  it('leaves package.json and the folder as they were', () => {
+  it('leaves package.json as it was, after a pack that was cut off too', () => {
     assert.equal(readFileSync(join(clone, 'package.json'), 'utf8'), readFileSync(join(root, 'package.json'), 'utf8'))
   })
 
@@ -118,7 +120,7 @@ describe('The package', () => {
   })
 })
 
-/** What the command printed; fails with what it said where it failed. */
+/** The standard output of a command; fails with all that a failing one said. */
 function done(command: string, argv: readonly string[], cwd: string): string {
   const { status, stdout, stderr } = spawnSync(command, argv, { cwd, encoding: 'utf8', env: withoutTestContext() })
   assert.equal(status, 0, `${command} ${argv.join(' ')}: ${stdout}${stderr}`)
