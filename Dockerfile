@@ -1,8 +1,7 @@
 FROM node:24.10.0-trixie-slim AS packages
 WORKDIR /waggle
 COPY package.json package-lock.json .npmrc ./
-# A registry may lack packages for platforms that are not this one, which `npm ci` takes for a lock file that does not fit.
-RUN npm ci --omit=dev || npm install --omit=dev --no-save
+RUN npm ci --omit=dev --ignore-scripts
 
 FROM node:24.10.0-trixie-slim
 WORKDIR /waggle

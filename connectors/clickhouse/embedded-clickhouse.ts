@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../processor/ports.ts'
+import { moduleFile } from '../../topology/module-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
@@ -83,7 +83,7 @@ class WatchedServer implements EmbeddedClickHouse {
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
     // Its own process group: a terminal's Ctrl-C must reach only this process, which ends ClickHouse after everything that still writes to it.
-    const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
+    const child = fork(moduleFile(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TZ: process.env.TZ ?? '', UV_THREADPOOL_SIZE: '16' },

@@ -27,7 +27,7 @@ interface Table {
 }
 
 /**
- * What the tables of an embedded ClickHouse have lost, and what was done about it. Each insert is a block with the next number, from 1 on, and a part
+ * Lost parts of an embedded ClickHouse's tables, and the repair of each. Each insert is a block with the next number, from 1 on, and a part
  * says in its name which blocks it holds: `all_4_9_1` holds 4 to 9. A number in no part is a lost part; so is a part that ClickHouse has set aside as
  * broken. `repairs.json` beside the tables remembers it, so that nothing is dealt with twice; it is deleted with them, and older with an older copy.
  */

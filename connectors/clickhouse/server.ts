@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { Worker } from 'node:worker_threads'
+import { moduleFile } from '../../topology/module-file.ts'
 import { ownNames, siteRefusal } from '../http/same-site.ts'
 import { ChdbQueries } from './chdb-queries.ts'
 import { answerHttp } from './http-interface.ts'
@@ -13,7 +14,7 @@ const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.pa
 const say = (message: ServerMessage) => process.send?.(message)
 
 // The engine blocks this thread while it parses a query, and a native query outlives process.exit(). A second thread can still send a signal.
-new Worker(new URL('./parent-watch.ts', import.meta.url), { workerData: { parent: process.ppid } }).unref()
+new Worker(moduleFile(new URL('./parent-watch.ts', import.meta.url)), { workerData: { parent: process.ppid } }).unref()
 
 let writer: ChdbQueries
 let readers: ReaderQueries

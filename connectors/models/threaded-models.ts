@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
+import { moduleFile } from '../../topology/module-file.ts'
 import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModelThreadData, PackedRow, RunMessage, ThreadMessage } from './model-messages.ts'
@@ -75,7 +76,7 @@ class ThreadedModel implements OpenModel {
   async #startThread(): Promise<string | null> {
     const { path, runtime, gpu, fit } = this.#options
     const workerData: ModelThreadData = { path, runtime, gpu, fit }
-    const worker = new Worker(new URL('./model-thread.ts', import.meta.url), { workerData, stdout: false, stderr: false })
+    const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), { workerData, stdout: false, stderr: false })
     this.#worker = worker
     return new Promise((resolve, reject) => {
       worker.on('message', (message: ThreadMessage) => {

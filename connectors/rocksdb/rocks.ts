@@ -1,5 +1,6 @@
-import rocksdb, { type RocksLevel } from '@nxtedition/rocksdb'
+import type { RocksLevel } from '@nxtedition/rocksdb'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { loadRocksLevel } from './rocks-binding.ts'
 import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
@@ -37,7 +38,7 @@ export class Rocks {
   }
 
   static async open(directory: string, { use = 'log' }: { readonly use?: Use } = {}): Promise<Rocks> {
-    const db = new rocksdb.RocksLevel(directory, {})
+    const db = new (await loadRocksLevel())(directory, {})
     try {
       await db.open({ createIfMissing: true, ...settings[use] })
     } catch (thrown) {
@@ -51,7 +52,7 @@ export class Rocks {
    * The end of this thread does no harm.
    */
   static async borrow(handle: bigint): Promise<Rocks> {
-    const db = new rocksdb.RocksLevel(handle, {})
+    const db = new (await loadRocksLevel())(handle, {})
     await db.open({})
     return new Rocks('', db, null, 'log')
   }

@@ -1,12 +1,6 @@
 import type { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
+import type { RegistryAuth } from './registry-address.ts'
 import type { SchemaKind } from './registry-client.ts'
-
-export interface RegistryAddress {
-  readonly url: string
-  readonly auth: RegistryAuth | null
-}
-
-export type RegistryAuth = { readonly username: string; readonly password: string } | { readonly token: string }
 
 export interface AnsweredSchema {
   readonly kind: SchemaKind

@@ -1,5 +1,6 @@
 import type { SchemaRegistry as Library, SchemaType } from '@kafkajs/confluent-schema-registry'
-import { type AnsweredSchema, type RegistryAddress, watchAnswers } from './registry-answers.ts'
+import type { RegistryAddress } from './registry-address.ts'
+import { type AnsweredSchema, watchAnswers } from './registry-answers.ts'
 import { incompatible, noSchemaIn, refusalOf, registryClientId, unknownSchema, unregistered } from './registry-errors.ts'
 
 export type SchemaKind = `${Exclude<SchemaType, SchemaType.UNKNOWN>}`

@@ -4,7 +4,7 @@ import { AvroFormat } from './avro-format.ts'
 import type { Format } from './format.ts'
 import { JsonFormat } from './json-format.ts'
 import { ProtobufFormat } from './protobuf-format.ts'
-import type { RegistryAddress, RegistryAuth } from './registry-answers.ts'
+import type { RegistryAddress, RegistryAuth } from './registry-address.ts'
 import { RegistryClient } from './registry-client.ts'
 import { RegistrySerde } from './registry-serde.ts'
 

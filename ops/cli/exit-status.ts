@@ -60,4 +60,5 @@ const unreachable: ReadonlySet<string> = new Set([
   'WAGGLE_DISK_FULL',
   'WAGGLE_CLICKHOUSE',
   'WAGGLE_REGISTRY_UNREACHABLE',
+  'WAGGLE_PLATFORM',
 ])

@@ -1,13 +1,17 @@
 import { Command, CommanderError, Option } from 'commander'
 import { settings } from '../config/settings.ts'
 import { exitStatus, reportError } from './exit-status.ts'
+import { ownPackage, serveOwnPackage } from './own-package.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
 const program = new Command('waggle')
   .description('Runs machine-learning swarms as stateful stream processing.')
+  .version(ownPackage.version)
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(--help shows what there is)')
+
+serveOwnPackage()
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
 
@@ -42,6 +46,14 @@ program
   .command('schema')
   .description('prints the JSON Schema of swarm files, for editors')
   .action(async () => finish((await import('./schema.ts')).schema()))
+
+program
+  .command('init')
+  .argument('<dir>', 'a folder that is new or empty')
+  .description('writes a project of your own: package.json, a swarm or a program, a test, README')
+  .addOption(new Option('--template <template>', 'what to begin with').choices(['hello', 'teddy', 'streams']).default('hello'))
+  .addOption(json())
+  .action(async (directory: string, options: import('./init.ts').InitOptions) => finish((await import('./init.ts')).init(directory, options)))
 
 const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').choices(['embedded', 'kafka'])
 

@@ -4,23 +4,20 @@ import { join } from 'node:path'
 import { npm as runNpm } from './npm.mjs'
 
 /**
- * Installs node_modules where it is missing or belongs to another package-lock.json. The stamp is written last, so an interrupted install runs again.
- * An
- * install by hand counts if npm finished it after the lock file was written.
+ * Installs node_modules where it is missing or belongs to another package-lock.json. The stamp is written last, so an install that was
+ * cut off is done again; an install by hand counts when npm finished it after the lock file was written. The published package has no lock
+ * file: whoever installed it has installed what it needs.
  */
 export function bringDependencies(root, npm = runNpm, say = (line) => process.stderr.write(line)) {
   const lock = join(root, 'package-lock.json')
+  if (!existsSync(lock)) return
   const stamp = join(root, 'node_modules', '.waggle-installed')
   const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex')
   if (existsSync(stamp)) {
     if (readFileSync(stamp, 'utf8') === wanted) return
   } else if (finishedByHand(root, lock)) return
   say('waggle: installing dependencies (once, about a minute) …\n')
-  try {
-    npm(['ci'], root)
-  } catch (_) {
-    npm(['install', '--no-save'], root)
-  }
+  npm(['ci'], root)
   writeFileSync(stamp, wanted)
 }
 

@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-/** The package's `waggle` command. It starts the command line on a Node that runs TypeScript. */
-process.argv.splice(2, 0, 'ops/cli/main.ts')
+import { existsSync } from 'node:fs'
+
+/** The package's `waggle` command: the command line, from its sources or compiled, on a Node that runs it. */
+const hasSources = existsSync(new URL('../cli/main.ts', import.meta.url))
+process.argv.splice(2, 0, hasSources ? 'ops/cli/main.ts' : 'ops/cli/main.js')
 await import('./launch.mjs')

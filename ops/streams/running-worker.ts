@@ -3,6 +3,7 @@ import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import type { Borrower } from '../../connectors/log/embedded/lent-disk.ts'
 import { ServedLog } from '../../connectors/log/remote/served-log.ts'
 import { PortPeer, type Serving } from '../../connectors/system/port-peer.ts'
+import { moduleFile } from '../../topology/module-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StarterCalls, StreamWorkerData, WorkerCalls } from './worker-protocol.ts'
 
@@ -30,7 +31,7 @@ export class RunningWorker {
     const lent = served === null ? null : { log: served.port, handle: served.handle }
     const workerData: StreamWorkerData = { ...data, lent }
     const transferList = served === null ? [] : [served.port]
-    this.#worker = new Worker(new URL('./stream-worker.ts', import.meta.url), { workerData, transferList, name: data.threadName })
+    this.#worker = new Worker(moduleFile(new URL('./stream-worker.ts', import.meta.url)), { workerData, transferList, name: data.threadName })
     this.#served = served
     this.peer = new PortPeer(this.#worker, calls)
     this.ended = this.#untilEnded(data.threadName, served)

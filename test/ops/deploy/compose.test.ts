@@ -9,6 +9,7 @@ import { settings } from '../../../ops/config/settings.ts'
 interface Service {
   readonly image?: string
   readonly build?: string
+  readonly platform?: string
   readonly command?: readonly string[]
   readonly environment?: { readonly [variable: string]: string }
   readonly volumes?: readonly string[]
@@ -51,6 +52,7 @@ describe('docker-compose.yml', () => {
     const known = new Set(settings.map(({ variable }) => variable))
     for (const variable of Object.keys(environment)) assert.ok(known.has(variable), variable)
     assert.equal(loadConfig({ directories: [], env: environment }).settings.log, 'kafka')
+    assert.equal(compose.services.waggle?.platform, 'linux/amd64')
     assert.equal(command[0], 'run')
     assert.ok(existsSync(join(repository, command[1] ?? 'nowhere')))
     const [entry] = /ENTRYPOINT (\[.+\])/.exec(read('Dockerfile'))?.slice(1) ?? []

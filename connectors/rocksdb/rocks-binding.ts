@@ -1,0 +1,17 @@
+import type { RocksLevel } from '@nxtedition/rocksdb'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The class of RocksDB's binding. WAGGLE_PLATFORM where there is no binary of it for this machine. */
+export async function loadRocksLevel(
+  load: () => Promise<typeof import('@nxtedition/rocksdb')> = () => import('@nxtedition/rocksdb'),
+): Promise<new (directory: string | bigint, options: object) => RocksLevel> {
+  try {
+    return (await load()).default.RocksLevel
+  } catch (cause) {
+    throw new WaggleError('WAGGLE_PLATFORM', {
+      message: `RocksDB's binding does not load on ${process.platform}-${process.arch}; it has binaries for linux-x64 (glibc) and darwin-arm64`,
+      next: 'Use one of these, or a container with --platform linux/amd64.',
+      cause,
+    })
+  }
+}

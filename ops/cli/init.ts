@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { type ProjectOptions, writeProject } from '../init/project.ts'
+import { exitStatus } from './exit-status.ts'
+import { ownPackage } from './own-package.ts'
+
+export interface InitOptions {
+  readonly template: ProjectOptions['template']
+  readonly json: boolean
+}
+
+/** `waggle init DIR`: a project of one's own, which depends on the Waggle that made it. */
+export function init(directory: string, { template, json }: InitOptions): number {
+  const files = writeProject({ directory, template, waggle: { name: ownPackage.name, spec: ownSpec() } })
+  if (json) process.stdout.write(`${JSON.stringify({ directory: resolve(directory), template, files })}\n`)
+  else {
+    process.stdout.write(`${files.map((file) => `  ${file}\n`).join('')}\n  cd ${relative('.', directory) || '.'}\n  npm install\n  npm start\n`)
+  }
+  return exitStatus.done
+}
+
+/** A published version, or the folder of a clone. */
+function ownSpec(): string {
+  const root = resolve(import.meta.dirname, '..', '..')
+  return existsSync(resolve(root, 'package-lock.json')) ? `file:${root}` : `^${ownPackage.version}`
+}

@@ -1,0 +1,72 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join, relative, resolve } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+export interface ProjectOptions {
+  readonly directory: string
+  readonly template: 'hello' | 'teddy' | 'streams'
+  /** The Waggle that the project depends on, as its package.json names it. */
+  readonly waggle: { readonly name: string; readonly spec: string }
+}
+
+/** Writes a project of one's own into a folder that is new or empty; WAGGLE_NOT_EMPTY where it is not. Gives the paths of its files. */
+export function writeProject({ directory, template, waggle }: ProjectOptions): readonly string[] {
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    throw new WaggleError('WAGGLE_NOT_EMPTY', { message: `${directory} is not empty`, next: 'Name a folder that is new or empty.' })
+  }
+  const name = packageNameOf(directory)
+  mkdirSync(directory, { recursive: true })
+  cpSync(join(import.meta.dirname, 'templates', template), directory, { recursive: true })
+  const readme = join(directory, 'README.md')
+  writeFileSync(readme, readFileSync(readme, 'utf8').replaceAll('{{name}}', name))
+  const manifest = {
+    name,
+    version: '0.1.0',
+    private: true,
+    type: 'module',
+    engines: { node: '>=24' },
+    scripts: { start: template === 'streams' ? 'exec node word-count.ts' : 'exec waggle run swarm.yaml', test: 'node --test' },
+    dependencies: { [waggle.name]: waggle.spec },
+    devDependencies: { '@types/node': '^24' },
+  }
+  const written = {
+    'package.json': json(manifest),
+    'tsconfig.json': json(compiling),
+    // Waggle's dependencies load from what their packages ship; some of their install scripts would download more.
+    '.npmrc': 'ignore-scripts=true\n',
+    '.gitignore': 'node_modules/\n.waggle/\n',
+  }
+  for (const [file, text] of Object.entries(written)) writeFileSync(join(directory, file), text)
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+    .sort()
+}
+
+/** For the editor: Node runs the sources as they are. */
+const compiling = {
+  compilerOptions: {
+    target: 'es2024',
+    lib: ['es2024', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    strict: true,
+    verbatimModuleSyntax: true,
+    erasableSyntaxOnly: true,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+  },
+}
+
+/** npm takes lower-case letters, digits and dashes. */
+function packageNameOf(directory: string): string {
+  const name = basename(resolve(directory))
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  return name === '' ? 'my-swarm' : name
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}

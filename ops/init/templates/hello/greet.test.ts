@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { Refused } from 'waggle-streams'
+import greet from './greet.ts'
+
+it('greets by name', () => {
+  assert.deepEqual(greet({ name: 'bear' }), { greeting: 'Hello, bear!' })
+})
+
+it('refuses an input without a name', () => {
+  assert.throws(() => greet({}), Refused)
+})

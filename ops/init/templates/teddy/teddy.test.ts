@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { Refused } from 'waggle-streams'
+import preprocess from './preprocess.ts'
+import svm from './svm/bee.ts'
+
+/** A square of one colour. */
+const picture = { height: 96, width: 96, pixels: new Uint8Array(96 * 96 * 3).fill(128) }
+
+it('the scores of a picture add up to one', () => {
+  const { pixels, height, width } = picture
+  const { scores } = svm({ tensors: { image: { datatype: 'UINT8', shape: [height, width, 3], data: pixels } } })
+  assert.ok(Math.abs(scores.bear + scores.teddy - 1) < 1e-6)
+})
+
+it('refuses a body that is no picture', async () => {
+  await assert.rejects(preprocess('no picture'), Refused)
+  assert.throws(() => svm({}), Refused)
+})

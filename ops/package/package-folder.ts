@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+/**
+ * `npm pack` takes `dist/`, which is the sources compiled, and a package.json that names compiled files. Node strips no types below
+ * node_modules. The repository's own package.json names sources, so it is put aside while npm packs:
+ *
+ *     prepack (compiles, puts aside) ──► npm packs ──► postpack (puts back, removes dist/)
+ */
+const root = resolve(import.meta.dirname, '..', '..')
+const dist = join(root, 'dist')
+const manifest = join(root, 'package.json')
+const aside = join(root, '.waggle', 'package-while-packing.json')
+
+/** Files that run as they are, and files that are no modules. */
+const copied = [
+  'ops/setup/launch.mjs',
+  'ops/setup/waggle.mjs',
+  'ops/setup/npm.mjs',
+  'ops/setup/bring-node.mjs',
+  'ops/setup/bring-dependencies.mjs',
+  'connectors/clickhouse/engine',
+  'bees/PROTOCOL.md',
+  'ops/init/templates',
+]
+
+export function preparePackage(): void {
+  // A pack that was cut off has left its own package.json.
+  restorePackage()
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.package.json')], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`The sources cannot be compiled:\n${stdout}`)
+  for (const file of copied) cpSync(join(root, file), join(dist, file), { recursive: true })
+  mkdirSync(dirname(aside), { recursive: true })
+  cpSync(manifest, aside)
+  writeFileSync(manifest, `${JSON.stringify(publishedManifest(readManifest()), null, 2)}\n`)
+}
+
+export function restorePackage(): void {
+  // Where it names sources, it is the repository's, and may be newer than the one that was put aside.
+  if (isPublished(readManifest())) renameSync(aside, manifest)
+  rmSync(dist, { recursive: true, force: true })
+}
+
+/** The parts of a package.json that differ between the two. */
+interface Manifest {
+  readonly bin: { readonly waggle: string }
+  readonly exports: { readonly [name: string]: string }
+  readonly scripts: { readonly [name: string]: string }
+  readonly devDependencies: object
+  readonly allowScripts: object
+  readonly private?: boolean
+}
+
+function readManifest(): Manifest {
+  return JSON.parse(readFileSync(manifest, 'utf8')) as Manifest
+}
+
+function isPublished({ bin }: Manifest): boolean {
+  return bin.waggle.startsWith('./dist/')
+}
+
+/** The same package, by its compiled files and without what only the repository does. */
+function publishedManifest({ devDependencies: _dev, allowScripts: _allowed, private: _private, ...rest }: Manifest): object {
+  const exports = Object.entries(rest.exports).map(([name, file]) => [
+    name,
+    file.endsWith('.ts') ? { types: compiled(file, '.d.ts'), default: compiled(file, '.js') } : file,
+  ])
+  // npm reads these before it packs: after a pack that was cut off, the next one has to run them.
+  const { prepack, postpack } = rest.scripts
+  return {
+    ...rest,
+    scripts: { prepack, postpack },
+    bin: { waggle: rest.bin.waggle.replace(/^\.\//, './dist/') },
+    exports: Object.fromEntries(exports),
+  }
+}
+
+function compiled(file: string, ending: string): string {
+  return file.replace(/^\.\//, './dist/').replace(/\.ts$/, ending)
+}

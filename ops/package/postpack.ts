@@ -1,0 +1,3 @@
+import { restorePackage } from './package-folder.ts'
+
+restorePackage()

@@ -1,0 +1,3 @@
+import { preparePackage } from './package-folder.ts'
+
+preparePackage()

@@ -1,0 +1,15 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { loadRocksLevel } from '../../../connectors/rocksdb/rocks-binding.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+it('A machine without a binary of RocksDB is told which machines have one, and what to do', async () => {
+  const absent = () => Promise.reject(new Error('No native build was found'))
+  await assert.rejects(loadRocksLevel(absent), (thrown: unknown) => {
+    assert.ok(thrown instanceof WaggleError)
+    assert.equal(thrown.code, 'WAGGLE_PLATFORM')
+    assert.match(thrown.message, new RegExp(`${process.platform}-${process.arch}.*linux-x64.*darwin-arm64`))
+    assert.match(thrown.next, /--platform linux\/amd64/)
+    return true
+  })
+})

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { writeProject } from '../../../ops/init/project.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+describe('A new project', () => {
+  let directory: string
+  const waggle = { name: 'waggle-streams', spec: '^0.1.0' }
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-init-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  for (const template of ['hello', 'teddy', 'streams'] as const) {
+    it(`of the template ${template} has package.json, a test, README and no name left to fill in`, () => {
+      const files = writeProject({ directory: join(directory, 'My Bears'), template, waggle })
+      const read = (file: string) => readFileSync(join(directory, 'My Bears', file), 'utf8')
+      const manifest = JSON.parse(read('package.json')) as { readonly name: string; readonly dependencies: object; readonly scripts: object }
+      assert.equal(manifest.name, 'my-bears')
+      assert.deepEqual(manifest.dependencies, { 'waggle-streams': '^0.1.0' })
+      assert.deepEqual(Object.keys(manifest.scripts), ['start', 'test'])
+      assert.equal(files.filter((file) => file.endsWith('.test.ts')).length, 1)
+      assert.ok(files.includes(template === 'streams' ? 'word-count.ts' : 'swarm.yaml'))
+      assert.match(read('README.md'), /^# my-bears\n/)
+      assert.doesNotMatch(read('README.md'), /\{\{/)
+    })
+  }
+
+  it('is not written into a folder that has something in it', () => {
+    writeFileSync(join(directory, 'mine.txt'), 'mine')
+    assert.throws(
+      () => writeProject({ directory, template: 'hello', waggle }),
+      (thrown: unknown) => thrown instanceof WaggleError && thrown.code === 'WAGGLE_NOT_EMPTY',
+    )
+    assert.deepEqual(readdirSync(directory), ['mine.txt'])
+  })
+
+  it('has the code of the swarms that the repository runs', () => {
+    const root = resolve(import.meta.dirname, '..', '..', '..')
+    const same = (template: string, source: string) =>
+      assert.ok(readFileSync(join(root, 'ops', 'init', 'templates', template)).equals(readFileSync(join(root, 'swarms', source))), template)
+    same('hello/greet.ts', 'hello-world/greet.ts')
+    same('hello/swarm.yaml', 'hello-world/swarm.yaml')
+    for (const file of ['centre-square.ts', 'features.ts', 'svm.ts', 'svm.f32']) same(`teddy/svm/${file}`, `teddy-bear-detector/svm/${file}`)
+    same('teddy/preprocess.ts', 'teddy-bear-detector/preprocess/preprocess.ts')
+  })
+})

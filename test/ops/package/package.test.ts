@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, describe, it } from 'node:test'
+import { smallModel } from '../../../ops/bench/small-model.ts'
+
+const root = resolve(import.meta.dirname, '..', '..', '..')
+const env = { ...process.env, PATH: dirname(process.execPath) + delimiter + (process.env.PATH ?? '') }
+
+/** The files that `npm pack` reads. They are copied, since it changes package.json while it packs and other tests read that too. */
+const packedFrom = ['topology', 'processor', 'bees', 'connectors', 'ops', 'package.json', 'tsconfig.json', 'tsconfig.package.json']
+const described = ['README.md', 'LICENSE', 'CHANGELOG.md', '.npmrc']
+
+describe('The package', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-package-'))
+  const clone = join(directory, 'clone')
+  const place = join(directory, 'empty')
+  let packed: { readonly filename: string; readonly size: number; readonly files: readonly { readonly path: string }[] }
+
+  before(() => {
+    for (const file of [...packedFrom, ...described]) cpSync(join(root, file), join(clone, file), { recursive: true })
+    symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
+    // As a pack that is cut off leaves it.
+    done(process.execPath, [join('ops', 'package', 'prepack.ts')], clone)
+    const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--pack-destination', directory], clone))
+    packed = (told as [typeof packed])[0]
+    mkdirSync(place)
+    write('package.json', '{"name":"newcomer","private":true,"type":"module"}')
+    done('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', join(directory, packed.filename)], place)
+  })
+  after(() => rmSync(directory, { recursive: true, force: true }))
+
+  function write(file: string, text: string | Uint8Array): string {
+    mkdirSync(dirname(join(place, file)), { recursive: true })
+    writeFileSync(join(place, file), text)
+    return join(place, file)
+  }
+
+  it('holds compiled files with their types and maps, and no tests, photos or models', () => {
+    const paths = packed.files.map(({ path }) => path)
+    const sources = paths.filter((path) => path.endsWith('.js')).map((path) => path.slice(0, -'.js'.length))
+    assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/stream-worker'))
+    for (const source of sources) for (const ending of ['.d.ts', '.js.map']) assert.ok(paths.includes(source + ending), source + ending)
+    assert.deepEqual(
+      paths.filter((path) => /^(test|swarms)\/|\.(onnx|pb|jpe?g|png)$/.test(path) || /(?<!\.d)\.ts$/.test(path.replace(/.*\/templates\/.*/, ''))),
+      [],
+    )
+  })
+
+  it('is smaller than 3 MB', () => {
+    assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
+  })
+
+  it('leaves package.json as it was, after a pack that was cut off too', () => {
+    assert.equal(readFileSync(join(clone, 'package.json'), 'utf8'), readFileSync(join(root, 'package.json'), 'utf8'))
+  })
+
+  it('runs a program of the DSL in JavaScript, on the embedded log and in worker threads', () => {
+    write('visits.js', visits)
+    const file = write('program.js', program)
+    assert.equal(done(process.execPath, [file], place), 'a 1\na 2\nb 1\n')
+  })
+
+  it('tests, types and runs in TypeScript, by its name, its testing and its pictures', () => {
+    done('npx', ['waggle', 'init', 'streams', '--template', 'streams'], place)
+    write(
+      'streams/pictures.ts',
+      `import { decodePicture } from 'waggle-streams/pictures'\nexport const decode: typeof decodePicture = decodePicture\n`,
+    )
+    for (const module of ['nodenext', 'bundler']) {
+      const compilerOptions = {
+        strict: true,
+        skipLibCheck: false,
+        target: 'es2024',
+        lib: ['es2024', 'esnext.disposable'],
+        types: ['node'],
+        typeRoots: [join(root, 'node_modules', '@types')],
+        allowImportingTsExtensions: true,
+        noEmit: true,
+        ...(module === 'bundler' ? { module: 'esnext', moduleResolution: 'bundler' } : { module }),
+      }
+      const config = write(`streams/tsconfig.${module}.json`, JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+      done(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', config], place)
+    }
+    done(process.execPath, ['--test'], join(place, 'streams'))
+    assert.match(done(process.execPath, ['word-count.ts'], join(place, 'streams')), /^be 2$/m)
+  })
+
+  it('npx waggle runs new swarms, with a module, a model and ClickHouse, and ends when it is told to', async () => {
+    done('npx', ['waggle-streams', 'init', 'hello'], place)
+    done('npx', ['waggle', 'init', 'teddy', '--template', 'teddy'], place)
+    for (const project of ['hello', 'teddy']) done(process.execPath, ['--test'], join(place, project))
+    write('model/small.onnx', smallModel({ features: 4, labels: 2 }))
+    write('model/swarm.yaml', modelSwarm)
+    const files = ['hello', 'teddy', 'model'].map((folder) => join(folder, 'swarm.yaml'))
+    const running = spawn('npx', ['waggle', 'run', ...files, '--json'], {
+      cwd: place,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...env, WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0' },
+    })
+    const ended = new Promise((settle) => running.on('close', settle))
+    try {
+      const gateway = await readyGateway(running.stdout)
+      const ask = async (name: string, body: string | Buffer, type = 'application/json') => {
+        const answer = await fetch(`${gateway}/v1/gateways/${name}/request`, { method: 'POST', body, headers: { 'content-type': type } })
+        return { status: answer.status, body: await answer.text() }
+      }
+      assert.deepEqual(await ask('hello', '{"name":"bear"}'), { status: 200, body: '{"greeting":"Hello, bear!"}' })
+      assert.match((await ask('small', '[1, 2, 3, 4]')).body, /"label":"(no|yes)"/)
+      const photo = readFileSync(join(root, 'swarms', 'teddy-bear-detector', 'photos', 'teddy-01-edward_bear.png'))
+      assert.match((await ask('teddy', photo, 'image/png')).body, /"label":"teddy"/)
+    } finally {
+      if (running.pid !== undefined) process.kill(-running.pid, 'SIGTERM')
+      await ended
+    }
+  })
+})
+
+/** The standard output of a command; fails with all that a failing one said. */
+function done(command: string, argv: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(command, argv, { cwd, encoding: 'utf8', env: withoutTestContext() })
+  assert.equal(status, 0, `${command} ${argv.join(' ')}: ${stdout}${stderr}`)
+  return stdout
+}
+
+/** `node --test` in a test would take itself for a part of it. */
+function withoutTestContext(): NodeJS.ProcessEnv {
+  const { NODE_TEST_CONTEXT: _context, ...rest } = env as NodeJS.ProcessEnv
+  return rest
+}
+
+async function readyGateway(stdout: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface(stdout)) {
+    const event = JSON.parse(line) as { readonly event: string; readonly gateway: string }
+    if (event.event === 'ready') return event.gateway
+  }
+  throw new Error('waggle run ended before it was ready')
+}
+
+const visits = `
+import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
+export const text = Serdes.string()
+const builder = new StreamsBuilder()
+builder.stream('visits', Consumed.with(text, text)).groupByKey(Grouped.with(text, text))
+  .count(Materialized.as('counts', { keySerde: text, valueSerde: Serdes.long() })).toStream().to('counted', Produced.with(text, Serdes.long()))
+export const topology = builder.build()
+`
+
+const program = `
+import { Consumed, Produced, Serdes, Streams } from 'waggle-streams'
+import { text, topology } from './visits.js'
+await using streams = new Streams(topology, { applicationId: 'visits', log: 'embedded', stateDir: 'visits-data', cacheMaxBytes: 0, numThreads: 2, module: new URL('./visits.js', import.meta.url) })
+await streams.start()
+for (const key of ['a', 'a', 'b']) await streams.send('visits', { key, value: 'x' }, Produced.with(text, text))
+const counted = []
+for await (const { key, value } of streams.records('counted', Consumed.with(text, Serdes.long()))) if (counted.push(key + ' ' + value) === 3) break
+console.log(counted.sort().join('\\n'))
+`
+
+const modelSwarm = `name: small
+bees:
+  - {name: input, type: gateway-input, spec: {name: small}}
+  - {name: model, type: tensor-rt, input: {name: input}, spec: {model: ./small.onnx, labels: [no, yes]}}
+  - {name: answer, type: respond, input: {name: model}}
+`
