@@ -16,6 +16,9 @@ const checks: readonly Check[] = [
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]
 
+/** Far above the time of a whole run, and below the limit of a continuous integration server, so that a run that hangs fails here with a message. */
+const longestRunMs = 75 * 60_000
+
 interface Check {
   readonly name: string
   readonly argv: readonly string[]
@@ -34,9 +37,6 @@ function passes({ name, argv }: Check): boolean {
   if (status !== 0) process.stdout.write(`${stdout}${stderr}\n`)
   return status === 0
 }
-
-/** Far above the time of a whole run, and below the limit of a continuous integration server, so that a run that hangs fails here with a message. */
-const longestRunMs = 75 * 60_000
 
 /** Runs the tests. Patterns, if there are any, replace the list of all tests. */
 function testsPass(patterns: readonly string[]): boolean {
