@@ -1,16 +1,18 @@
 import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import {
   asksHeader,
+  bodyHashHeader,
   correlationHeader,
-  type RequestState,
   replyPartitionHeader,
   replyTopicHeader,
+  requestIdHeader,
   requestStateHeader,
-} from '../../topology/swarm/reply.ts'
+} from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import type { RequestState } from '../../topology/swarm/reply.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
@@ -123,12 +125,7 @@ export class ClusterRequests implements Requests {
   async #ask(route: GatewayRoute, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`
-    const headers = [
-      textHeader('waggle-request-id', id),
-      textHeader(asksHeader, '1'),
-      textHeader(correlationHeader, question),
-      ...this.#replyTo(route),
-    ]
+    const headers = [textHeader(requestIdHeader, id), textHeader(asksHeader, '1'), textHeader(correlationHeader, question), ...this.#replyTo(route)]
     let cancel = () => {}
     try {
       return await new Promise<Durable<FoundRequest> | null>((resolve, reject) => {
@@ -162,7 +159,7 @@ export class ClusterRequests implements Requests {
     if (question === undefined && !(isOutcome && this.#pending.has(id))) return
     const answer = isOutcome ? payloadOf(topic, value, headers) : null
     if (state === 'unknown' || state === null) question?.answer(null)
-    else question?.answer(readBack({ state, answer, bodyHash: headerText(headers, 'waggle-body-hash') ?? '' }))
+    else question?.answer(readBack({ state, answer, bodyHash: headerText(headers, bodyHashHeader) ?? '' }))
     if (answer !== null && isOutcome) this.#pending.settle(readBack({ id, state, answer }))
   }
 }

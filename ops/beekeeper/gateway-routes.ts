@@ -2,6 +2,7 @@ import type { Application } from '../../processor/application/application.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
+import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/headers.ts'
 import type { NewRequest } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -65,9 +66,9 @@ export function gatewayRecord(
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
   const { id, contentType, bodyHash, deadline, traceparent, body } = request
-  const headers: Header[] = [textHeader('content-type', contentType), textHeader('waggle-request-id', id), textHeader('waggle-body-hash', bodyHash)]
-  if (deadline !== null) headers.push(textHeader('waggle-deadline', String(deadline)))
-  if (traceparent !== null) headers.push(textHeader('traceparent', traceparent))
+  const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
+  if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
+  if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
   return { ...destinationOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
 }
 

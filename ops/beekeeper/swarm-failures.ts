@@ -1,7 +1,7 @@
+import { outputRecord } from '../../processor/swarm/output-record.ts'
 import type { FailurePolicy } from '../../processor/task/failures.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { beeError } from '../../topology/swarm/bee-error.ts'
-import { outputRecord } from '../../topology/swarm/bee-step.ts'
 import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 

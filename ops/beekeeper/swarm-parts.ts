@@ -1,9 +1,9 @@
 import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
+import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
-import { swarmTopology } from '../../topology/swarm/graph.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 

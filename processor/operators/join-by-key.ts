@@ -2,26 +2,25 @@ import type { JoinByKey, JoinEntry } from '../../topology/operators/join-by-key.
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
 import { DueIndex } from './due-index.ts'
 
-export class JoinByKeyProcessor implements Processor<string, Payload, string, Payload> {
-  readonly #operator: JoinByKey
+export class JoinByKeyProcessor<V, R> implements Processor<string, V, string, R> {
+  readonly #operator: JoinByKey<V, R>
   readonly #nameOf: ReadonlyMap<string, string>
-  #bound: { context: ProcessorContext<string, Payload>; entries: KeyValueStore<string, JoinEntry>; dues: DueIndex } | null = null
+  #bound: { context: ProcessorContext<string, R>; entries: KeyValueStore<string, JoinEntry<V>>; dues: DueIndex } | null = null
 
-  constructor(operator: JoinByKey) {
+  constructor(operator: JoinByKey<V, R>) {
     this.#operator = operator
     this.#nameOf = new Map(operator.inputs.map(({ name, topic }) => [topic, name]))
   }
 
-  init(context: ProcessorContext<string, Payload>): void {
-    const entries = context.getStateStore<KeyValueStore<string, JoinEntry>>(this.#operator.store)
+  init(context: ProcessorContext<string, R>): void {
+    const entries = context.getStateStore<KeyValueStore<string, JoinEntry<V>>>(this.#operator.store)
     const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => this.#due(key, isDue))
     this.#bound = { context, entries, dues }
   }
 
-  process(record: Record<string, Payload>): void {
+  process(record: Record<string, V>): void {
     if (this.#bound === null) return
     const { context, entries, dues } = this.#bound
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
@@ -31,7 +30,7 @@ export class JoinByKeyProcessor implements Processor<string, Payload, string, Pa
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)
     const due = before?.due ?? this.#deadline(record, context.currentSystemTime)
-    const entry: JoinEntry = {
+    const entry: JoinEntry<V> = {
       parts,
       headers: before?.headers ?? headers,
       timestamp: Math.max(before?.timestamp ?? timestamp, timestamp),
@@ -54,7 +53,7 @@ export class JoinByKeyProcessor implements Processor<string, Payload, string, Pa
     else this.#send(key, entry)
   }
 
-  #send(key: string, entry: JoinEntry): void {
+  #send(key: string, entry: JoinEntry<V>): void {
     if (this.#bound === null) return
     const { context, entries, dues } = this.#bound
     const { inputs, duplicateRetentionMs, combine } = this.#operator
@@ -68,7 +67,7 @@ export class JoinByKeyProcessor implements Processor<string, Payload, string, Pa
     context.forward({ key, value: combine(entry.parts, missing), timestamp: entry.timestamp, headers: entry.headers })
   }
 
-  #deadline({ headers }: Record<string, Payload>, now: number): number {
+  #deadline({ headers }: Record<string, V>, now: number): number {
     const own = this.#operator.deadlineOf(headers)
     const timeout = now + this.#operator.timeoutMs
     return own === null ? timeout : Math.min(own, timeout)

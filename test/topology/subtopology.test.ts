@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
-import { swarmTopology } from '../../topology/swarm/graph.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 

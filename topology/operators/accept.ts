@@ -54,9 +54,3 @@ function isReplyTo(value: unknown): value is ReplyTo {
   const { topic, partition, correlation } = value as Partial<ReplyTo>
   return typeof topic === 'string' && Number.isInteger(partition) && (typeof correlation === 'string' || correlation === null)
 }
-
-export const requestIdHeader = 'waggle-request-id'
-export const deadlineHeader = 'waggle-deadline'
-export const gatewayHeader = 'waggle-gateway'
-export const bodyHashHeader = 'waggle-body-hash'
-export const acceptedHeader = 'waggle-accepted'

@@ -1,5 +1,13 @@
 import { type Header, type Record, type RecordMetadata, textHeader } from '../record.ts'
 import { clipped, type WaggleError } from '../waggle-error.ts'
+import {
+  deadLetterBeeHeader,
+  deadLetterCodeHeader,
+  deadLetterDetailHeader,
+  deadLetterOffsetHeader,
+  deadLetterPartitionHeader,
+  deadLetterTopicHeader,
+} from './headers.ts'
 import type { Payload } from './payload.ts'
 
 /** The input record with the cause of its failure as headers, so that it can be examined and sent again. */
@@ -14,11 +22,11 @@ export function deadLetter(
 
 export function deadLetterHeaders(cause: WaggleError, bee: string, place: RecordMetadata | null): readonly Header[] {
   return [
-    textHeader('waggle-dead-letter-bee', bee),
-    textHeader('waggle-dead-letter-code', clipped(cause.code)),
-    textHeader('waggle-dead-letter-detail', clipped(`${cause.message} ${cause.next}`)),
-    textHeader('waggle-dead-letter-topic', place?.topic ?? ''),
-    textHeader('waggle-dead-letter-partition', String(place?.partition ?? -1)),
-    textHeader('waggle-dead-letter-offset', String(place?.offset ?? -1n)),
+    textHeader(deadLetterBeeHeader, bee),
+    textHeader(deadLetterCodeHeader, clipped(cause.code)),
+    textHeader(deadLetterDetailHeader, clipped(`${cause.message} ${cause.next}`)),
+    textHeader(deadLetterTopicHeader, place?.topic ?? ''),
+    textHeader(deadLetterPartitionHeader, String(place?.partition ?? -1)),
+    textHeader(deadLetterOffsetHeader, String(place?.offset ?? -1n)),
   ]
 }

@@ -1,8 +1,9 @@
 import type { JoinEntry } from '../operators/join-by-key.ts'
 import { type Header, textHeader } from '../record.ts'
 import type { Serde } from '../serde.ts'
+import { contentTypeHeader, errorHeader } from './headers.ts'
 import type { Payload } from './payload.ts'
-import { contentTypeHeader, contentTypeOf, errorHeader, payloadSerde } from './payload-serde.ts'
+import { contentTypeOf, payloadSerde } from './payload-serde.ts'
 import type { RequestEntry } from './requests.ts'
 
 /** A serde for store values that hold payloads: `length of head u32 LE │ head JSON │ payload`. */
@@ -36,9 +37,9 @@ export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
   (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, replies: head.replies ?? [], answer }),
 )
 
-type JoinHead = Omit<JoinEntry, 'parts' | 'headers'> & { readonly headers: readonly (readonly [string, string | null])[] }
+type JoinHead = Omit<JoinEntry<Payload>, 'parts' | 'headers'> & { readonly headers: readonly (readonly [string, string | null])[] }
 
-export const joinEntrySerde: Serde<JoinEntry> = withPayload<JoinEntry>(
+export const joinEntrySerde: Serde<JoinEntry<Payload>> = withPayload<JoinEntry<Payload>>(
   ({ parts, headers, ...head }) => ({
     head: { ...head, headers: headers.map(({ key, value }) => [key, value === null ? null : Buffer.from(value).toString('base64')]) },
     payload: { kind: 'joined', parts },

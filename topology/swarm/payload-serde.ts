@@ -1,12 +1,11 @@
 import { type Header, headerText, textHeader } from '../record.ts'
 import type { HandingSerde } from '../serde.ts'
 import { saidBy, WaggleError } from '../waggle-error.ts'
+import { contentTypeHeader, errorHeader } from './headers.ts'
 import { edgeJson, insideJson } from './json-value.ts'
 import type { BeeError, Payload } from './payload.ts'
 import { decodeTensors, encodeTensors } from './tensor-codec.ts'
 
-export const contentTypeHeader = 'content-type'
-export const errorHeader = 'waggle-error'
 const bytesType = 'application/octet-stream'
 export const jsonType = 'application/json'
 export const tensorsType = 'application/vnd.waggle.tensors'

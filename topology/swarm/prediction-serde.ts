@@ -1,9 +1,10 @@
 import { type Header, headerText, type Record, textHeader } from '../record.ts'
 import type { HandingSerde, Serde } from '../serde.ts'
 import { Unavailable } from '../waggle-error.ts'
+import { contentTypeHeader } from './headers.ts'
 import { jsonCopy } from './json-value.ts'
 import type { Payload } from './payload.ts'
-import { contentTypeHeader, payloadSerde, unreadable } from './payload-serde.ts'
+import { payloadSerde, unreadable } from './payload-serde.ts'
 
 /** A prediction in the form that Avro writes. */
 export interface PredictionRecord {

@@ -1,7 +1,20 @@
 import { type Header, headerText, type NewRecord, textHeader } from '../record.ts'
 import type { Serializer } from '../serde.ts'
+import {
+  bodyHashHeader,
+  contentTypeHeader,
+  correlationHeader,
+  errorHeader,
+  replyPartitionHeader,
+  replyStatusHeader,
+  replyTopicHeader,
+  requestIdHeader,
+  requestStateHeader,
+  springReplyPartitionHeader,
+  springReplyTopicHeader,
+} from './headers.ts'
 import type { BeeError, Payload } from './payload.ts'
-import { contentTypeHeader, contentTypeOf, errorHeader, jsonType, payloadSerde } from './payload-serde.ts'
+import { contentTypeOf, jsonType, payloadSerde } from './payload-serde.ts'
 
 /** The place that a request names for its answer. It is resolved once, when the request is accepted. */
 export interface ReplyTo {
@@ -20,29 +33,19 @@ export interface Reply {
   readonly payload: Payload
 }
 
-export const replyTopicHeader = 'waggle-reply-topic'
-export const replyPartitionHeader = 'waggle-reply-partition'
-export const requestStateHeader = 'waggle-request-state'
-const replyStatusHeader = 'waggle-status'
-/** Header of a record that only asks for the state of the request with its id. */
-export const asksHeader = 'waggle-asks'
-const springReplyTopicHeader = 'kafka_replyTopic'
-const springReplyPartitionHeader = 'kafka_replyPartition'
-export const correlationHeader = 'kafka_correlationId'
-
 /** The record for a reply topic: the answer, or the problem in the form of the HTTP gateway, with the request id as key. */
 export function replyRecord(
   id: string,
   { to, state, payload, bodyHash, timestamp }: Reply & { readonly state: RequestState; readonly bodyHash: string; readonly timestamp: number },
 ): NewRecord<string, Reply> {
   const headers: Header[] = [
-    textHeader('waggle-request-id', id),
+    textHeader(requestIdHeader, id),
     textHeader(requestStateHeader, state),
     textHeader(replyStatusHeader, String(payload.kind === 'error' ? payload.error.status : 200)),
     textHeader(contentTypeHeader, payload.kind === 'error' ? problemType : contentTypeOf(payload)),
   ]
   if (payload.kind === 'error') headers.push(textHeader(errorHeader, payload.error.code))
-  if (bodyHash !== '') headers.push(textHeader('waggle-body-hash', bodyHash))
+  if (bodyHash !== '') headers.push(textHeader(bodyHashHeader, bodyHash))
   if (to.correlation !== null) headers.push({ key: correlationHeader, value: Buffer.from(to.correlation, 'base64') })
   return { key: id, value: { to, payload: payload.kind === 'error' ? problemPayload(payload.error, id) : payload }, timestamp, headers }
 }

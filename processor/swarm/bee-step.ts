@@ -1,14 +1,14 @@
-import type { AsyncStep, BatchPolicy, CallReport, Outcome } from '../async-step.ts'
-import { deadlineHeader } from '../operators/accept.ts'
-import type { ProcessorContext } from '../processor-api.ts'
-import { type Header, headerText, type Record, textHeader } from '../record.ts'
-import { beeError, deadlinePassed, isFailure } from './bee-error.ts'
-import type { BeeHost } from './bee-host.ts'
-import type { SwarmBee } from './checked-swarm.ts'
-import { deadLetter } from './dead-letter.ts'
-import type { Payload } from './payload.ts'
-import { payloadMemory } from './payload-memory.ts'
-import { payloadHeaders } from './payload-serde.ts'
+import type { AsyncStep, BatchPolicy, Outcome } from '../../topology/async-step.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
+import type { Record } from '../../topology/record.ts'
+import { beeError, deadlinePassed, isFailure } from '../../topology/swarm/bee-error.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { deadLetter } from '../../topology/swarm/dead-letter.ts'
+import { deadlineOf } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadMemory } from '../../topology/swarm/payload-memory.ts'
+import { outputRecord } from './output-record.ts'
 
 export interface BeeStepOptions {
   readonly bee: SwarmBee
@@ -56,32 +56,6 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
     for (const child of children) context.forward(next, child)
   }
 }
-
-/** The deadline in epoch milliseconds; null where the header is absent or malformed. */
-export function deadlineOf(headers: readonly Header[]): number | null {
-  const text = headerText(headers, deadlineHeader)
-  return text !== null && /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : null
-}
-
-/** The input's record with another value. Headers of the request stay; headers of the old value are replaced. */
-export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {
-  const headers = input.headers.filter(({ key }) => !ofOneValue.has(key))
-  headers.push(...payloadHeaders(value))
-  if (report !== null) {
-    headers.push(
-      textHeader(startedHeader, String(report.startedAt)),
-      textHeader(finishedHeader, String(report.finishedAt)),
-      textHeader(batchSizeHeader, String(report.batchSize)),
-    )
-  }
-  return { key: input.key, value, timestamp: input.timestamp, headers }
-}
-
-export const startedHeader = 'waggle-started-at'
-export const finishedHeader = 'waggle-finished-at'
-export const batchSizeHeader = 'waggle-batch-size'
-/** Headers that describe a record's value and how it was made. They do not go on with another value. */
-export const ofOneValue: ReadonlySet<string> = new Set(['content-type', 'waggle-error', startedHeader, finishedHeader, batchSizeHeader])
 
 /** A sink retries until its database is back: its input waits in the log. */
 const foreverMs = 2 ** 31 - 1

@@ -1,14 +1,15 @@
-import { type AcceptedRequest, type AskedRequest, acceptedHeader, bodyHashHeader, gatewayHeader, noteOf } from '../../topology/operators/accept.ts'
+import { type AcceptedRequest, type AskedRequest, noteOf } from '../../topology/operators/accept.ts'
 import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
+import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/reply.ts'
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { DueIndex } from './due-index.ts'
+import { DueIndex } from '../operators/due-index.ts'
 import { expectReachable } from './reply-to.ts'
 
 export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload | Reply> {
@@ -144,7 +145,7 @@ function foreignNote(): WaggleError {
 }
 
 /** Headers that say what the value is: the answer's own take their place. */
-const ownHeaders = new Set(['content-type', 'waggle-error'])
+const ownHeaders = new Set([contentTypeHeader, errorHeader])
 
 const nothing: Payload = { kind: 'json', json: null }
 /** Processes that wait for one request. */

@@ -1,25 +1,25 @@
-import { Topology } from '../graph.ts'
-import { deadLetterTopic } from '../naming.ts'
-import { deadlineHeader, requestIdHeader } from '../operators/accept.ts'
-import type { Transform, TransformOutput } from '../operators/transform.ts'
-import { Produced } from '../produced.ts'
-import { type Record, textHeader } from '../record.ts'
-import type { HandingSerde, Serde } from '../serde.ts'
-import { Serdes } from '../serdes.ts'
-import { type KeptStore, keyValueStore } from '../state-store.ts'
-import { WaggleError } from '../waggle-error.ts'
-import { beeError, isFailure } from './bee-error.ts'
-import type { BeeHost } from './bee-host.ts'
-import { beeStep, deadlineOf, outputRecord } from './bee-step.ts'
-import type { SwarmBee } from './checked-swarm.ts'
-import { deadLetter } from './dead-letter.ts'
-import { joinEntrySerde, requestEntrySerde } from './entry-serdes.ts'
-import type { Payload } from './payload.ts'
-import { edgePayload, payloadSerde } from './payload-serde.ts'
-import type { Step, SubtopologyPlan, SwarmPlan } from './plan.ts'
-import { markedPrediction } from './prediction-serde.ts'
-import { namedReplyTopic, type Reply, replySerde } from './reply.ts'
-import type { ReplyTopics } from './reply-topics.ts'
+import { Topology } from '../../topology/graph.ts'
+import { deadLetterTopic } from '../../topology/naming.ts'
+import { Produced } from '../../topology/produced.ts'
+import type { Record } from '../../topology/record.ts'
+import type { HandingSerde, Serde } from '../../topology/serde.ts'
+import { Serdes } from '../../topology/serdes.ts'
+import { type KeptStore, keyValueStore } from '../../topology/state-store.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { joinEntrySerde, requestEntrySerde } from '../../topology/swarm/entry-serdes.ts'
+import { deadlineOf } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { edgePayload, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import type { Step, SubtopologyPlan, SwarmPlan } from '../../topology/swarm/plan.ts'
+import { markedPrediction } from '../../topology/swarm/prediction-serde.ts'
+import { namedReplyTopic, type Reply, replySerde } from '../../topology/swarm/reply.ts'
+import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { beeStep } from './bee-step.ts'
+import { joinedPayload } from './joined-payload.ts'
+import { outputTopicRecord } from './output-topic-record.ts'
+import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
   /** How long an id is known and an answer kept. */
@@ -113,13 +113,13 @@ class SubtopologyBuilder {
       case 'output':
         this.#topology.addOperator(
           name,
-          { op: 'transform', apply: (record) => outgoing(record as Record<string, Payload>, `${name}.topic`) },
+          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, `${name}.topic`) },
           parents,
         )
         this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
         return
       case 'value':
-        this.#topology.addOperator(name, this.#value(this.#bee(step.bee), children), parents)
+        this.#topology.addOperator(name, valueStep({ bee: this.#bee(step.bee), host: this.#host, children, deadLetters: this.#deadLetters }), parents)
         return
       case 'deduplicate': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
@@ -144,7 +144,7 @@ class SubtopologyBuilder {
             timeoutMs: bee.timeoutMs ?? defaultJoinMs,
             duplicateRetentionMs: this.#settings.duplicateRetentionMs,
             deadlineOf,
-            combine: (parts, missing) => joined(bee, step.inputs, parts, missing),
+            combine: (parts: ReadonlyMap<string, Payload>, missing) => joinedPayload(bee, step.inputs, parts, missing),
           },
           parents,
           { stores },
@@ -210,29 +210,6 @@ class SubtopologyBuilder {
     return Produced.with(Serdes.string(), this.#payloads)
   }
 
-  #value(bee: SwarmBee, children: readonly string[]): Transform {
-    const compute = this.#host.valueOf(bee)
-    return {
-      op: 'transform',
-      apply: (any, place, now) => {
-        const record = any as Record<string, Payload>
-        if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
-        try {
-          const value = compute(record.value, { id: record.key, headers: record.headers, place })
-          const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, attempts: 1 })
-          return children.map((child) => ({ record: output, child }))
-        } catch (thrown) {
-          const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
-          const error = beeError(cause, bee.name)
-          const letters = isFailure(error.error)
-            ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: this.#deadLetters }]
-            : []
-          return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, null), child }))]
-        }
-      },
-    }
-  }
-
   /** With the store that keeps its due times in order. */
   #stores(store: KeptStore): readonly KeptStore[] {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
@@ -258,36 +235,3 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
-
-/** As others read it: with the request's own headers, and nothing of how it came about. */
-function outgoing({ key, value, timestamp, headers }: Record<string, Payload>, child: string): readonly TransformOutput[] {
-  if (value.kind === 'error') return []
-  const kept = headers.filter((header) => !header.key.startsWith('waggle-') || header.key === deadlineHeader)
-  return [{ record: { key, value, timestamp, headers: [...kept, textHeader(requestIdHeader, key)] }, child }]
-}
-
-/** The input of a bee that joins, or an error in its place. */
-function joined(
-  bee: SwarmBee,
-  inputs: readonly { readonly name: string }[],
-  parts: ReadonlyMap<string, Payload>,
-  missing: readonly string[],
-): Payload {
-  if (missing.length > 0 && bee.onTimeout === 'fail') {
-    return {
-      kind: 'error',
-      error: {
-        code: 'WAGGLE_JOIN_TIMEOUT',
-        status: 504,
-        title: 'Not all inputs came in time',
-        detail: `${bee.name} waited in vain for ${missing.join(', ')}`,
-        bee: bee.name,
-      },
-    }
-  }
-  const ordered = new Map(inputs.flatMap(({ name }) => (parts.has(name) ? [[name, parts.get(name) as Payload] as const] : [])))
-  const errors = [...ordered.values()].filter((part) => part.kind === 'error')
-  const [first] = errors
-  if (first !== undefined && (bee.onError === 'fail' || errors.length === ordered.size)) return first
-  return { kind: 'joined', parts: ordered }
-}

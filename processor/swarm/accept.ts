@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto'
-import {
-  type Accept,
-  type AcceptedRequest,
-  type AskedRequest,
-  acceptedHeader,
-  bodyHashHeader,
-  gatewayHeader,
-  requestIdHeader,
-} from '../../topology/operators/accept.ts'
+import type { Accept, AcceptedRequest, AskedRequest } from '../../topology/operators/accept.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
-import { deadlineOf, ofOneValue } from '../../topology/swarm/bee-step.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
+import {
+  acceptedHeader,
+  asksHeader,
+  bodyHashHeader,
+  correlationHeader,
+  deadlineOf,
+  gatewayHeader,
+  requestIdHeader,
+  valueHeaders,
+} from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
-import { asksHeader, correlationHeader } from '../../topology/swarm/reply.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { replyToOf } from './reply-to.ts'
 
@@ -77,7 +77,7 @@ const acceptedMark = textHeader(acceptedHeader, '1')
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
   const kept = headers.filter(
-    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && !ofTheWay.has(key) && !ofOneValue.has(key),
+    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && !ofTheWay.has(key) && !valueHeaders.has(key),
   )
   return [...kept, ...payloadHeaders(payload)]
 }

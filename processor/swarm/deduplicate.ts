@@ -2,7 +2,7 @@ import type { Deduplicate } from '../../topology/operators/deduplicate.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
-import { DueIndex } from './due-index.ts'
+import { DueIndex } from '../operators/due-index.ts'
 
 export class DeduplicateProcessor implements Processor<string, unknown, string, unknown> {
   readonly #operator: Deduplicate

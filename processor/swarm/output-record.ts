@@ -1,0 +1,19 @@
+import type { CallReport } from '../../topology/async-step.ts'
+import { type Record, textHeader } from '../../topology/record.ts'
+import { batchSizeHeader, finishedHeader, startedHeader, valueHeaders } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+
+/** The input's record with another value. Headers of the request stay; headers of the old value are replaced. */
+export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {
+  const headers = input.headers.filter(({ key }) => !valueHeaders.has(key))
+  headers.push(...payloadHeaders(value))
+  if (report !== null) {
+    headers.push(
+      textHeader(startedHeader, String(report.startedAt)),
+      textHeader(finishedHeader, String(report.finishedAt)),
+      textHeader(batchSizeHeader, String(report.batchSize)),
+    )
+  }
+  return { key: input.key, value, timestamp: input.timestamp, headers }
+}

@@ -1,0 +1,11 @@
+import type { TransformOutput } from '../../topology/operators/transform.ts'
+import { type Record, textHeader } from '../../topology/record.ts'
+import { deadlineHeader, requestIdHeader } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+
+/** As others read it: with the request's own headers, and nothing of how it came about. */
+export function outputTopicRecord({ key, value, timestamp, headers }: Record<string, Payload>, child: string): readonly TransformOutput[] {
+  if (value.kind === 'error') return []
+  const kept = headers.filter((header) => !header.key.startsWith('waggle-') || header.key === deadlineHeader)
+  return [{ record: { key, value, timestamp, headers: [...kept, textHeader(requestIdHeader, key)] }, child }]
+}

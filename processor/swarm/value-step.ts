@@ -1,0 +1,38 @@
+import type { Transform } from '../../topology/operators/transform.ts'
+import type { Record } from '../../topology/record.ts'
+import { beeError, isFailure } from '../../topology/swarm/bee-error.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { deadLetter } from '../../topology/swarm/dead-letter.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { outputRecord } from './output-record.ts'
+
+export interface ValueStepOptions {
+  readonly bee: SwarmBee
+  readonly host: BeeHost
+  readonly children: readonly string[]
+  readonly deadLetters: string
+}
+
+/** A bee that computes at once, as a node of the stream thread. An error passes it by; a failure is a dead letter, and goes on as an error. */
+export function valueStep({ bee, host, children, deadLetters }: ValueStepOptions): Transform {
+  const compute = host.valueOf(bee)
+  return {
+    op: 'transform',
+    apply: (given, place, now) => {
+      const record = given as Record<string, Payload>
+      if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
+      try {
+        const value = compute(record.value, { id: record.key, headers: record.headers, place })
+        const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, attempts: 1 })
+        return children.map((child) => ({ record: output, child }))
+      } catch (thrown) {
+        const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
+        const error = beeError(cause, bee.name)
+        const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
+        return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, null), child }))]
+      }
+    },
+  }
+}
