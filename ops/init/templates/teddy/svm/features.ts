@@ -1,6 +1,6 @@
 /**
- * The SVM sees 96 × 96 RGB pixels as gradients (HOG), colour histograms and local binary patterns: 2,596 numbers.
- * The same as reference/predict.py, in its single precision (`fround`): a rounding decides which bin a pixel falls into.
+ * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. They equal those of
+ * reference/predict.py in its single precision (`fround`), since rounding decides a pixel's bin.
  */
 export function featuresOf(pixels: Uint8Array): Float32Array {
   const features = new Float32Array(featureCount)
@@ -38,7 +38,7 @@ function unit(value: number | undefined): number {
   return fround((value ?? 0) / 255)
 }
 
-/** Histograms of gradient directions in 12 × 12 cells, 2 × 2 of them a block, each block normalised, clipped at 0.2, normalised. */
+/** Histograms of gradient directions in 12 × 12 cells. A block is 2 × 2 cells, normalised, clipped at 0.2 and normalised again. */
 function putGradients(grey: Float32Array, features: Float32Array): void {
   const histograms = new Float32Array(cells * cells * directions)
   const second = new Float32Array(histograms.length)
@@ -75,7 +75,7 @@ function putGradients(grey: Float32Array, features: Float32Array): void {
   }
 }
 
-/** Central differences, one-sided at the borders; `at` is the pixel, `place` its place along the axis. */
+/** Central differences, one-sided at the borders. `at` is the pixel's index, `place` its position along the axis. */
 function slope(grey: Float32Array, at: number, step: number, place: number): number {
   const value = (index: number) => grey[index] ?? 0
   if (place === 0) return fround(value(at + step) - value(at))
@@ -116,7 +116,7 @@ function putColours(pixels: Uint8Array, features: Float32Array): void {
   })
 }
 
-/** As Pillow's RGB to HSV: hue and saturation cut off to 0–255, not rounded. */
+/** Pillow's conversion of RGB to HSV: hue and saturation are truncated to 0–255, not rounded. */
 function hsv(red: number, green: number, blue: number): readonly [hue: number, saturation: number, value: number] {
   const [r, g, b] = [again(red), again(green), again(blue)]
   const most = Math.max(r, g, b)
@@ -129,7 +129,7 @@ function hsv(red: number, green: number, blue: number): readonly [hue: number, s
   return [Math.trunc(hue * 255), Math.trunc(fround(range / most) * 255), most]
 }
 
-/** The reference scales pixels to 0–1 and back in single precision, and cuts off. */
+/** The reference scales pixels to 0–1 and back in single precision, and truncates. */
 function again(value: number): number {
   return Math.trunc(fround(fround(value / 255) * 255))
 }
