@@ -56,8 +56,10 @@ export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise
           .map((file) => join(directory, file))
         const damaged = files.filter((file) => name === 'deleted' || (statSync(file).isFile() && statSync(file).size > 0))
         if (damaged.length === 0) continue
-        cases++
         for (const file of damaged) damage(file)
+        // Nothing tells an emptied directory from a new one.
+        if (readdirSync(directory).length === 0) continue
+        cases++
         const outcome = await outcomeOf(directory, swarms[place], promised)
         if (outcome === 'refused') refused++
         else if (outcome === 'recovered') recovered++
