@@ -2,8 +2,7 @@ import type { AnySerde, Serde } from './serde.ts'
 
 /**
  * Chooses a record's partition, several partitions (a copy to each) or none (the record is dropped). Null stands for the default partitioner, which
- * agrees
- * with Java's.
+ * agrees with Java's.
  */
 export type StreamPartitioner<K, V> = (topic: string, key: K | null, value: V | null, partitions: number) => number | readonly number[] | null
 

@@ -14,8 +14,7 @@ export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
   prepare?(topic: string, data: Uint8Array, headers?: readonly Header[]): Promise<void> | null
   /**
    * Fetches what `serialize` needs for a topic (the id of the schema that it writes). An application opens its serdes for every topic and store that
-   * it
-   * writes, when it starts. Kafka Streams has no such step, since its serialisers may block.
+   * it writes, when it starts. Kafka Streams has no such step, since its serialisers may block.
    */
   open?(use: SerdeUse): Promise<void>
 }

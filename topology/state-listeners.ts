@@ -8,8 +8,7 @@ export interface ListenedStore {
 
 /**
  * Called while stores of this process's tasks are restored from their changelogs (Kafka Streams' StateRestoreListener): `onRestoreStart` once a
- * store, then
- * either `onRestoreEnd` or, if the task leaves first, `onRestoreSuspended`. Offsets are those of the next record.
+ * store, then either `onRestoreEnd` or, if the task leaves first, `onRestoreSuspended`. Offsets are those of the next record.
  */
 export interface StateRestoreListener {
   onRestoreStart?(store: ListenedStore & { readonly startingOffset: bigint; readonly endingOffset: bigint }): void

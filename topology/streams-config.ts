@@ -24,10 +24,8 @@ export interface StreamsConfig {
   numThreads?: number
   /**
    * A module that exports the topology (see `StreamsModule`). Each thread is then a worker (`worker_threads`) that imports the module. A path is
-   * relative
-   * to the working directory. On Kafka each worker is a member of the application's groups, with its own connection and state directory. Kafka
-   * Streams
-   * has no such setting, since Java's threads need none.
+   * relative to the working directory. On Kafka each worker is a member of the application's groups, with its own connection and state directory.
+   * Kafka Streams has no such setting, since Java's threads need none.
    */
   module?: URL | string
   /** Copies of each task's state in other processes. Default 0. */

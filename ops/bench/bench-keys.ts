@@ -1,7 +1,6 @@
 /**
  * The key of the record at position `at`. All keys come once, in mixed order, before the first comes again. Inputs take turns and have the same keys
- * in
- * the same order, so that joined records find a partner. `Bench.java` has the same function.
+ * in the same order, so that joined records find a partner. `Bench.java` has the same function.
  */
 export function keyAt(at: number, { keys, inputs = 1 }: { readonly keys: number; readonly inputs?: number }): Buffer {
   return Buffer.from(`key-${(Math.floor(at / inputs) * (prime % keys)) % keys}`)

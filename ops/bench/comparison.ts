@@ -16,8 +16,7 @@ interface Comparison {
 
 /**
  * Compares each figure of a run with the kept one. `worse` marks a figure that got worse by more than 15 %, after subtracting the change of the floor
- * or
- * the peer of the same row in the same run: that change is the machine's.
+ * or the peer of the same row in the same run: that change is the machine's.
  */
 export function comparison({ title, kept, now }: { readonly title: string; readonly kept: Kept; readonly now: Kept }): Comparison {
   const rows = now.tables.flatMap((table) => {

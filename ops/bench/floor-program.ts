@@ -14,8 +14,7 @@ import { readSwarm } from '../config/swarm-file.ts'
 
 /**
  * The hand-written counterpart of a swarm with decode, three models and ensemble: a plain fastify server with the same decoding, the same model
- * threads
- * and processes and batches of the same size, but without log, join, database, request ids and deadlines.
+ * threads and processes and batches of the same size, but without log, join, database, request ids and deadlines.
  */
 const batchSize = 10
 const modelTypes = new Set(['tf-serving', 'tensor-rt', 'container'])

@@ -7,8 +7,7 @@ import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
  * Runs a workload of `kafka-streams/KafkaBench.java` with the same arguments: run|restore|read, workload, guarantee, bytes of cache, brokers,
- * records,
- * application, input, output, state directory. `read` only reads a changelog, whose name takes the place of the input.
+ * records, application, input, output, state directory. `read` only reads a changelog, whose name takes the place of the input.
  */
 const [what, name, processing, cacheMaxBytes, brokersText = '', recordsText, applicationId = '', input = '', output = '', stateDir = ''] =
   process.argv.slice(2)

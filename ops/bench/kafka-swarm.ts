@@ -19,8 +19,7 @@ export interface KafkaSwarmBenchmarkOptions {
 
 /**
  * Measures the extra wait of a request on a cluster at low load: the same swarm on the embedded log and on a broker, at least once and exactly once,
- * in one
- * run, in turns of a few seconds each.
+ * in one run, in turns of a few seconds each.
  */
 export async function kafkaSwarmBenchmark({ seconds, rate, only }: KafkaSwarmBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()

@@ -24,8 +24,7 @@ export interface KafkaBenchmarkOptions {
 
 /**
  * Measures consume, process and produce on a real broker: Waggle and, if Java is there, Kafka Streams. Each runs in a process of its own with one
- * thread, on
- * the same topics of 100-byte records with a record a millisecond and windows of 10 s.
+ * thread, on the same topics of 100-byte records with a record a millisecond and windows of 10 s.
  */
 export async function kafkaBenchmark({ records, keys, caches, only }: KafkaBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()

@@ -15,8 +15,7 @@ export interface StreamsBenchmarkOptions {
 
 /**
  * Measures CPU microseconds a record in Waggle's test driver, in Kafka Streams' own (if Java is there), and in Waggle on its embedded log. All run
- * the same
- * programs on the same input (100-byte values, a record a millisecond, windows of a second), each in a process of its own.
+ * the same programs on the same input (100-byte values, a record a millisecond, windows of a second), each in a process of its own.
  */
 export async function streamsBenchmark({ records, keys, only }: StreamsBenchmarkOptions): Promise<readonly Table[]> {
   const java = withKafkaStreams(join(import.meta.dirname, 'kafka-streams', 'Bench.java'))

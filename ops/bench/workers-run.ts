@@ -6,8 +6,7 @@ import { topology } from './json-visits.ts'
 
 /**
  * Runs one measurement in a process of its own. Arguments: workers (0: none), steps a visit, records, directory. Prints CPU microseconds, those of
- * the main
- * thread, and seconds.
+ * the main thread, and seconds.
  */
 const [workersText, stepsText, recordsText, directory = ''] = process.argv.slice(2)
 const [workers, steps, records] = [Number(workersText), Number(stepsText), Number(recordsText)]

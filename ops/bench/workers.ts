@@ -6,8 +6,7 @@ import type { Table } from './table.ts'
 
 /**
  * Measures records a second of `json-visits.ts` on the embedded log, in one JavaScript thread and in workers, each in a process of its own. The input
- * is
- * written before the clock starts; the clock stops when the last result is durable.
+ * is written before the clock starts; the clock stops when the last result is durable.
  */
 export function workersBenchmark({ records }: { readonly records: number }): Table {
   const rows: (readonly (string | number)[])[] = []

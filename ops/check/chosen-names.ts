@@ -10,8 +10,7 @@ export interface UnsafeName {
 
 /**
  * Finds objects that are filled or read by names that users choose. Such an object inherits further names: `constructor`, `toString`, `__proto__`. A
- * `Map`
- * or one call of `Object.fromEntries` has no such names. These forms are refused:
+ * `Map` or one call of `Object.fromEntries` has no such names. These forms are refused:
  *
  * 1. a dictionary that starts as `{}` and is filled later;
  * 2. `name in object` with a name that is no literal;

@@ -6,10 +6,8 @@ import { importsOf, targetOf } from './import-direction.ts'
 
 /**
  * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if anything that it
- * imports, at
- * any depth, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So no list has to be kept. Parts of file names
- * narrow the
- * choice.
+ * imports, at any depth, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So no list has to be kept. Parts of
+ * file names narrow the choice.
  *
  *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */

@@ -60,8 +60,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
 
 /**
  * The first signal stops in order, a second one at once. The second counts only a moment later, since one Ctrl-C may come twice: from the terminal to
- * the
- * whole process group, and from npm.
+ * the whole process group, and from npm.
  */
 function stopSignal(onFirst: () => void): Promise<void> {
   return new Promise((settle) => {

@@ -1,7 +1,6 @@
 /**
  * Runs a TypeScript file of this repository on a bare clone: installs missing packages, brings a Node that runs TypeScript where the machine's is
- * older,
- * and then steps aside. The file is plain JavaScript for Node 14 without dependencies, because nothing is installed yet when it runs.
+ * older, and then steps aside. The file is plain JavaScript for Node 14 without dependencies, because nothing is installed yet when it runs.
  *
  *     node ops/setup/launch.mjs FILE [ARGUMENT…]
  */

@@ -12,8 +12,7 @@ export interface ApplicationOnKafka {
 
 /**
  * Opens an application's log on a Kafka cluster and its local directory for state. Transactional ids contain the directory's id, so a process that
- * comes
- * back ends its open transactions at once. `stateName` names the directory where a process has several. The client is loaded on demand.
+ * comes back ends its open transactions at once. `stateName` names the directory where a process has several. The client is loaded on demand.
  */
 export async function openOnKafka(
   config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing' | 'commitIntervalMs'> & {

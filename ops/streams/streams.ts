@@ -268,8 +268,7 @@ export class Streams implements AsyncDisposable {
 
   /**
    * Sets the listener for restores: it is called for every store that is restored from its changelog before its task runs. A later listener replaces
-   * it.
-   * Throws WAGGLE_ALREADY_STARTED after the start, and WAGGLE_INVALID_CONFIG with a `module`.
+   * it. Throws WAGGLE_ALREADY_STARTED after the start, and WAGGLE_INVALID_CONFIG with a `module`.
    *
    * @example
    * ```ts
@@ -310,8 +309,7 @@ export class Streams implements AsyncDisposable {
 
   /**
    * Queries a store and gives one answer a partition (KIP-796), also from other processes if they have an `applicationServer`. Throws
-   * WAGGLE_STORE_UNKNOWN,
-   * WAGGLE_STORE_MIGRATED or WAGGLE_QUERY_NOT_SUPPORTED.
+   * WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED or WAGGLE_QUERY_NOT_SUPPORTED.
    *
    * @example
    * ```ts
@@ -330,8 +328,7 @@ export class Streams implements AsyncDisposable {
 
   /**
    * Writes a record to a topic, and settles when it is durable. The default timestamp is the current time. Records without a key take the partitions
-   * in
-   * turn. Kafka Streams has no such method.
+   * in turn. Kafka Streams has no such method.
    *
    * @example
    * ```ts

@@ -107,8 +107,7 @@ async function open(serde: unknown, use: SerdeUse): Promise<void> {
 
 /**
  * Merges the runs of several readers in the order in which they come, with one read of each under way. `Promise.race` would add a reaction to the
- * pending
- * promise of every quiet reader with each run of the others, and memory would grow.
+ * pending promise of every quiet reader with each run of the others, and memory would grow.
  */
 class Come {
   readonly #come: { readonly result: IteratorResult<RecordRun>; readonly from: AsyncIterator<RecordRun> }[] = []

@@ -31,8 +31,7 @@ export interface WorkerThreadOptions extends ThreadElsewhereOptions {
 
 /**
  * A stream thread that runs in a worker. A worker that dies is replaced by another one, which goes on from the last commit. Three deaths without a
- * commit
- * in between are a failure, about which `decide` is asked.
+ * commit in between are a failure, about which `decide` is asked.
  */
 export class WorkerThread implements ThreadElsewhere {
   readonly #options: WorkerThreadOptions

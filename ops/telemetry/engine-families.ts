@@ -36,8 +36,7 @@ function promName({ group, name }: Metric): { readonly name: string; readonly ty
 
 /**
  * Divisor that turns a metric's unit into seconds; 1 for a metric that is no time. Kafka Streams has some latencies of tasks in nanoseconds, and all
- * others
- * in milliseconds.
+ * others in milliseconds.
  */
 function unitsInASecond(group: string, name: string): number {
   if (/-(rate|total)$/.test(name) && name !== 'blocked-time-ns-total') return 1

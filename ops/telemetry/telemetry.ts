@@ -108,8 +108,7 @@ function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample
 
 /**
  * Dead letters of bees, which bees write themselves, and of records that a handler let pass. There is one series a task and thread: a sum would fall
- * when
- * a task moves.
+ * when a task moves.
  */
 function deadLetters(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   const topic = deadLetterTopic(swarm)

@@ -23,8 +23,7 @@ export interface DiskOptions {
 
 /**
  * Runs a swarm on real files. After a clean stop and after SIGKILL each kind of file in the data directory is flipped, cut, zeroed or deleted, and
- * the
- * process is started again. It must either refuse with an explanation, or have everything that a client was promised.
+ * the process is started again. It must either refuse with an explanation, or have everything that a client was promised.
  */
 export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise<DiskReport> {
   const root = mkdtempSync(join(tmpdir(), 'waggle-disk-'))

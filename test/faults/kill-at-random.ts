@@ -25,8 +25,7 @@ export interface KillOptions {
 
 /**
  * Runs the teddy swarm under load and kills it with SIGKILL at random moments, round after round, on one data directory. Clients retry requests
- * without an
- * answer under the same idempotency key. Afterwards each request must have one answer, the same for every caller, and exactly three rows.
+ * without an answer under the same idempotency key. Afterwards each request must have one answer, the same for every caller, and exactly three rows.
  */
 export async function killAtRandom({ rounds, seed, say = () => {} }: KillOptions): Promise<KillReport> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-kill-'))

@@ -5,8 +5,7 @@ import { killAtRandom } from './kill-at-random.ts'
 
 /**
  * `npm run faults`: kills at random moments. `--disk`: damaged files. `--attacks`: a stranger's attacks on a running process. `--only REGEX` selects
- * files
- * or attacks. Exit status 1: a promise was broken.
+ * files or attacks. Exit status 1: a promise was broken.
  */
 const { values } = parseArgs({
   options: {

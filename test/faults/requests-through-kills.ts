@@ -29,8 +29,7 @@ export interface RequestsOptions {
 
 /**
  * Processes of one swarm with three models, whose clients retry requests without an answer. Afterwards each request must have one answer, the same
- * for
- * every caller, and three rows. Under exactly once each bee with a topic must have written there once a request.
+ * for every caller, and three rows. Under exactly once each bee with a topic must have written there once a request.
  */
 export class RequestsThroughKills implements Ordeal {
   readonly name = 'requests'

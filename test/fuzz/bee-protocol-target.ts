@@ -13,8 +13,7 @@ const neverAborted = new AbortController().signal
 
 /**
  * A bee's standard output, in chunks of any size. The first byte of an input seeds the cuts. Every cut must give the same messages or the same
- * protocol
- * error, the stream must hold no more than its bound, and each result can be written to a topic.
+ * protocol error, the stream must hold no more than its bound, and each result can be written to a topic.
  */
 export const target: FuzzTarget = {
   name: 'bee-protocol',

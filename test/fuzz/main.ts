@@ -7,8 +7,7 @@ import { WatchedTarget } from './target-watchdog.ts'
 
 /**
  * Mutates inputs for every parser that strangers reach. The targets share the time. A finding is kept in the target's corpus, and the exit status is
- * 1.
- * `--input FILE` tries one input again.
+ * 1. `--input FILE` tries one input again.
  */
 const { values } = parseArgs({
   options: {

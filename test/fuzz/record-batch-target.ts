@@ -16,8 +16,7 @@ const aborted = [{ producerId: 1n, firstOffset: 0 }]
 
 /**
  * Bytes from a broker. The first byte of an input chooses the parser. Each parser must give records or a BrokerError. Offsets of records must grow,
- * no record
- * may be larger than the input, and reading must make progress.
+ * no record may be larger than the input, and reading must make progress.
  */
 export const target: FuzzTarget = {
   name: 'record-batch',

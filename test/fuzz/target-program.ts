@@ -5,8 +5,7 @@ import { corpusOf } from './target-files.ts'
 
 /**
  * A target in a process of its own, which the fuzzer may end at any time. Arguments: URL of the target's module, folder of its corpus, path of the
- * attempt
- * file, size limit of one attempt in bytes.
+ * attempt file, size limit of one attempt in bytes.
  */
 
 /** An order: inputs made from the target's pool until `untilMs` (since the epoch) or `attempts`, or one input. */

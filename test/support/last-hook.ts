@@ -2,8 +2,7 @@ import { after } from 'node:test'
 
 /**
  * `npm test` loads this module before each test file. A file that stays open long after its last test then fails, in place of a run that never ends:
- * a test
- * that timed out may wait in a loop for ever, and a leaked socket or child process keeps the event loop alive.
+ * a test that timed out may wait in a loop for ever, and a leaked socket or child process keeps the event loop alive.
  */
 const patienceMs = 60_000
 

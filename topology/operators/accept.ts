@@ -3,8 +3,7 @@ import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
 /**
  * Gives each record at a gateway its request id as key: the header `waggle-request-id`, else an id made from topic, partition and offset, which is
- * the
- * same when the record is read again. At once it writes to the accepted topic that the request is on its way and where its answer goes beside the
+ * the same when the record is read again. At once it writes to the accepted topic that the request is on its way and where its answer goes beside the
  * respond bee's topic.
  */
 export interface Accept {

@@ -1,10 +1,9 @@
 import type { Header } from '../record.ts'
 
 /**
- * Joins any number of inputs by key. It stores the values of a key until every input is there, sends them on as one record, and deletes them. At a key's
- * deadline
- * it sends what is there and names the missing inputs. The deadline is by the wall clock and needs no further record. An input that comes twice for a
- * key counts once.
+ * Joins any number of inputs by key. It stores the values of a key until every input is there, sends them on as one record, and deletes them. At a
+ * key's deadline it sends what is there and names the missing inputs. The deadline is by the wall clock and needs no further record. An input that
+ * comes twice for a key counts once.
  */
 export interface JoinByKey<V = unknown, R = unknown> {
   readonly op: 'join-by-key'

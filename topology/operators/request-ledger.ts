@@ -3,8 +3,7 @@ import type { ReplyTopics } from '../swarm/reply-topics.ts'
 /**
  * Stores the state of each request: pending → answered | failed. The first outcome wins, is stored and is sent on. Later ones change nothing. At its
  * deadline a request without an outcome fails with a 504 that names the missing bees. A requester that named a reply topic gets the answer there,
- * also
- * if its request comes again, through any process, after the answer. Entries are kept for `retentionMs`.
+ * also if its request comes again, through any process, after the answer. Entries are kept for `retentionMs`.
  *
  * Store: request id → RequestEntry; `<store>-due` holds the ids in the order of their deadlines and expiries.
  */

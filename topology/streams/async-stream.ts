@@ -12,8 +12,7 @@ export interface AsyncOptions {
   timeoutMs: number
   /**
    * `partition`, the default: results go on in the order of the input. `key`: results of one key keep their order, and may overtake those of other
-   * keys
-   * by some thousand records. Both process a record once: the commit lists the records that have overtaken.
+   * keys by some thousand records. Both process a record once: the commit lists the records that have overtaken.
    */
   ordered?: 'partition' | 'key'
   retries?: number

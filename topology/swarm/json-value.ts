@@ -17,8 +17,7 @@ export const maxOutputBytes = 32 * 1024 * 1024
 
 /**
  * Limits of a value inside a swarm. They are wider than a caller's, since bees may wrap the caller's value. `JSON.stringify` overflows the stack at
- * some
- * 5,000 levels.
+ * some 5,000 levels.
  */
 export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxMembers: 200_000, maxCharacters: maxOutputBytes }
 
@@ -27,9 +26,8 @@ export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128, maxMembe
 
 /**
  * Parses the body of a request or the record of a gateway as JSON in UTF-8. A byte order mark is skipped. Throws WAGGLE_BAD_JSON for bytes that are
- * not
- * JSON, for a value past `edgeBounds`, and for a number that a double cannot carry: one beyond its range, or an integer outside ±(2^53 - 1)
- * (RFC 7493, 2.2).
+ * not JSON, for a value past `edgeBounds`, and for a number that a double cannot carry: one beyond its range, or an integer outside ±(2^53 - 1) (RFC
+ * 7493, 2.2).
  */
 export function edgeJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes)
@@ -55,10 +53,8 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
 /**
  * A copy of a function's result, as `JSON.parse(JSON.stringify(value))` makes it: `toJSON` is called, undefined members are left out, undefined items
  * become null. Only the caller holds the copy, and it can always be written. Throws WAGGLE_NOT_JSON for a value that JSON would lose or cannot hold:
- * NaN,
- * ±Infinity, bigint, a function, a Map, a Set, a typed array, a cycle, or more than `insideBounds`. An error that a getter, a proxy or a `toJSON`
- * throws
- * passes through.
+ * NaN, ±Infinity, bigint, a function, a Map, a Set, a typed array, a cycle, or more than `insideBounds`. An error that a getter, a proxy or a
+ * `toJSON` throws passes through.
  */
 export function jsonCopy(value: unknown): unknown {
   const copy = new JsonCopy(insideBounds).of(value)

@@ -13,8 +13,7 @@ export const joinedType = 'application/vnd.waggle.joined'
 
 /**
  * Payloads on a topic. A record's headers (see `payloadHeaders`) tell how to read it. There is one object: values are handed on only between nodes
- * with
- * the same serde object.
+ * with the same serde object.
  */
 export const payloadSerde: HandingSerde<Payload> = {
   handsOn: true,

@@ -1,9 +1,7 @@
 /**
  * A value that travels in a swarm. On a topic the header `content-type` tells its kind; within a process the object itself is handed on. A payload
- * can
- * always be written, and reads back the same: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check it where it is made.
- * It is
- * never changed.
+ * can always be written, and reads back the same: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check it where it is
+ * made. It is never changed.
  */
 export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
 

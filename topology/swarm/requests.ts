@@ -7,8 +7,7 @@ export interface Requests {
   readonly gateways: readonly string[]
   /**
    * The reason why a gateway must refuse requests now with 503 (full queues, models that still load), and the seconds until a retry. Null: requests
-   * are
-   * welcome.
+   * are welcome.
    */
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null
   /**

@@ -167,8 +167,7 @@ class OwnNode implements KafkaNode {
 
   /**
    * The output of a process once it contains `expected` or, with null, once the process has ended well. The output goes to a file: a pipe that a busy
-   * test
-   * does not empty would block the process.
+   * test does not empty would block the process.
    */
   async #said(run: (output: number) => ChildProcess, expected: RegExp | null): Promise<string> {
     const path = join(this.#options.home, `said-${this.#starts++}.log`)

@@ -30,8 +30,7 @@ interface AttackReport {
 
 /**
  * Attacks of one stranger on the others. Each attack runs against a real process while its neighbours send requests. It must not break a promise, and
- * the
- * neighbours must not notice it.
+ * the neighbours must not notice it.
  *
  *     npm run faults -- --attacks [--only REGEX]
  */

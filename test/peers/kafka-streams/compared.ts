@@ -38,8 +38,7 @@ function compared(outputs: Outputs): Outputs {
 
 /**
  * The rows of each changelog after compaction, byte for byte: Waggle writes one record a row and commit, Kafka Streams without a cache one a change.
- * Records
- * of buffers have the time at which they are written.
+ * Records of buffers have the time at which they are written.
  */
 function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [key: string]: string } } {
   const changelogs = Object.entries(outputs).filter(([topic]) => topic.endsWith('-changelog') && !topic.includes('versions-'))
@@ -58,8 +57,7 @@ type States = ReturnType<typeof stateIn>
 
 /**
  * Leaves out rows that Kafka Streams logs although its own store refuses them: a window or session that comes too late for its segment, which spans
- * at
- * least a minute. Waggle only logs rows that it keeps.
+ * at least a minute. Waggle only logs rows that it keeps.
  */
 function kept(theirs: States, ours: States): States {
   const states = Object.entries(theirs).map(([topic, state]) => {

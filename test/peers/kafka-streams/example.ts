@@ -34,8 +34,7 @@ export const examples: fc.Arbitrary<Example> = fc
 
 /**
  * Each side of a cogroup has its own stream time, and they share a store. A record may be in time for its side and too late for the store, and Kafka
- * Streams
- * still finds the row while it lies in the cache.
+ * Streams still finds the row while it lies in the cache.
  */
 function readsPastRetention(step: Step): boolean {
   return step.op === 'cogroup' && step.windows !== null && step.of !== step.other
