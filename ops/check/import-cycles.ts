@@ -27,6 +27,33 @@ export function importCycles(sources: ReadonlyMap<string, string>): readonly (re
   return stronglyConnected(imports).map((cycle) => [...cycle].sort())
 }
 
+/**
+ * Cycles of folders within the rooms of `layeredRooms`, by any import, also a type-only one: such a folder is not a part that can be read by
+ * itself. Files that lie loose in a room, and folders inside a folder, do not count.
+ */
+export function folderCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
+  const imports = new Map<string, string[]>()
+  for (const [file, source] of sources) {
+    const folder = folderOf(file)
+    if (folder === null) continue
+    const targets = imports.get(folder) ?? []
+    imports.set(folder, targets)
+    for (const { specifier } of importsOf(source)) {
+      const target = targetOf(file, specifier)
+      const other = target === null ? null : folderOf(target)
+      if (other !== null && other !== folder && !targets.includes(other)) targets.push(other)
+    }
+  }
+  return stronglyConnected(imports).map((cycle) => [...cycle].sort())
+}
+
+function folderOf(file: string): string | null {
+  const [room = '', folder = '', ...rest] = file.split('/')
+  return layeredRooms.has(room) && rest.length > 0 ? `${room}/${folder}` : null
+}
+
+const layeredRooms: ReadonlySet<string> = new Set(['processor'])
+
 /** A sentence for each cycle that is not allowed, and for each allowed one that is gone or smaller. */
 export function complaints(cycles: readonly (readonly string[])[], allowance = allowed): readonly string[] {
   const wrong = cycles
@@ -82,7 +109,10 @@ if (import.meta.main) {
     exclude: ['**/node_modules/**'],
   })
   const sources = new Map(files.map((file) => [file.split(sep).join('/'), readFileSync(resolve(root, file), 'utf8')]))
-  const wrong = complaints(importCycles(sources))
+  const folders = folderCycles(sources).map(
+    (cycle) => `These folders import each other: ${cycle.join(', ')}. Let one of them know nothing of the others.`,
+  )
+  const wrong = [...complaints(importCycles(sources)), ...folders]
   for (const message of wrong) process.stderr.write(`${message}\n`)
   process.exitCode = wrong.length === 0 ? 0 : 1
 }

@@ -99,7 +99,7 @@ export class Application {
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
       this.threads.use(this.#workers)
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#topics.partitionsOf(topic)))
-      await this.threads.startGlobals(() => this.#momentOfStart())
+      await this.threads.startGlobals(() => this.#nextTurnOfStart())
       this.#refuseClosed()
       const count = this.#options.threads ?? 1
       if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.threads.add()))
@@ -166,7 +166,7 @@ export class Application {
     return [...this.threads.metrics(now), ...(this.#states?.metrics(now) ?? [])]
   }
 
-  async #momentOfStart(): Promise<void> {
+  async #nextTurnOfStart(): Promise<void> {
     await this.#moment()
     this.#refuseClosed()
   }

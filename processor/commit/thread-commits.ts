@@ -139,9 +139,9 @@ export class ThreadCommits {
     if (this.#onTheirWay >= maxOnTheirWay) return
     const { commitIntervalMs, commitsWhenIdle, states } = this.#options
     const due = this.#clock.elapsedMs() - this.#lastAt >= commitIntervalMs
-    const isMuch = states !== null && this.#processedAhead >= maxProcessedAhead
+    const isLarge = states !== null && this.#processedAhead >= maxProcessedAhead
     const isWaitedFor = isIdle && commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
-    if (this.#isRequested || due || isMuch || isWaitedFor || this.#search.room <= 0) this.#close()
+    if (this.#isRequested || due || isLarge || isWaitedFor || this.#search.room <= 0) this.#close()
   }
 
   /** Time until the next commit has to be closed, in ms; null where nothing is to be committed, or where one more has no room. */

@@ -1,8 +1,8 @@
+import type { Change } from '../../topology/operators/streams.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
-import type { Record, RecordMetadata } from '../../topology/record.ts'
+import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { KeptNumber, Worth } from '../state/task-memory.ts'
-import type { TableUpdate } from '../task/table-cache.ts'
 
 /** The context of the engine's own operators. It adds to the context of a user's processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
@@ -20,6 +20,18 @@ export interface OperatorContext extends ProcessorContext<unknown, unknown> {
   drop(): void
   readonly meters: NodeMeters
   bufferMeters(store: string): BufferMeters
+}
+
+/** One update of a table, on its way to the next steps. */
+export interface TableUpdate {
+  readonly key: unknown
+  readonly change: Change<unknown>
+  readonly timestamp: number
+  /** The update's time where it leaves a cache as a removal of the row. */
+  readonly removedAt: number
+  readonly headers: readonly Header[]
+  /** The table's earlier value, whether old values are sent or not; null where there was none. */
+  readonly before: unknown
 }
 
 export interface TableUpdates {

@@ -50,7 +50,7 @@ export class RecordQueue {
     return this.#bytes
   }
 
-  takenSinceAsked(): number {
+  newlyTaken(): number {
     const taken = this.#consumed.records - this.#asked
     this.#asked += taken
     return taken

@@ -1,7 +1,7 @@
-import type { Change } from '../../topology/operators/streams.ts'
 import type { Header, Record, Windowed } from '../../topology/record.ts'
 import type { Serializer } from '../../topology/serde.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
+import type { TableUpdate } from '../operators/operator-context.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordPlace } from './record-place.ts'
 
@@ -13,18 +13,6 @@ export class CacheBudget {
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes
   }
-}
-
-/** One update of a table, on its way to the next steps. */
-export interface TableUpdate {
-  readonly key: unknown
-  readonly change: Change<unknown>
-  readonly timestamp: number
-  /** The update's time where it leaves a cache as a removal of the row. */
-  readonly removedAt: number
-  readonly headers: readonly Header[]
-  /** The table's earlier value, whether old values are sent or not; null where there was none. */
-  readonly before: unknown
 }
 
 /**

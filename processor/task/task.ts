@@ -233,7 +233,7 @@ export class Task implements TaskState {
   #passed(records: number): void {
     this.meters.process.record(records)
     for (const queue of this.#queues) {
-      const taken = queue.takenSinceAsked()
+      const taken = queue.newlyTaken()
       if (taken > 0) this.#sources[queue.index]?.read.record(taken)
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { complaints, importCycles } from '../../../ops/check/import-cycles.ts'
+import { complaints, folderCycles, importCycles } from '../../../ops/check/import-cycles.ts'
 
 describe('The import-cycle check', () => {
   const cyclesOf = (sources: { readonly [file: string]: string }) => importCycles(new Map(Object.entries(sources)))
@@ -40,6 +40,26 @@ describe('The import-cycle check', () => {
         ['ops/c.ts', 'ops/d.ts'],
         ['ops/a.ts', 'ops/b.ts'],
       ],
+    )
+  })
+
+  it('finds folders of the engine that import each other, by types too, and leaves loose files and other rooms alone', () => {
+    const foldersOf = (sources: { readonly [file: string]: string }) => folderCycles(new Map(Object.entries(sources)))
+    assert.deepEqual(
+      foldersOf({
+        'processor/task/task.ts': `import { each } from '../operators/streams/each.ts'`,
+        'processor/operators/streams/each.ts': `import type { Task } from '../../task/task.ts'`,
+      }),
+      [['processor/operators', 'processor/task']],
+    )
+    assert.deepEqual(
+      foldersOf({
+        'processor/task/task.ts': `import type { Log } from '../ports.ts'\nimport { run } from './run.ts'`,
+        'processor/ports.ts': `import type { Task } from './task/task.ts'`,
+        'ops/cli/main.ts': `import '../config/config.ts'`,
+        'ops/config/config.ts': `import '../cli/main.ts'`,
+      }),
+      [],
     )
   })
 
