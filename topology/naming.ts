@@ -3,6 +3,8 @@ export const gatewayTopic = (gateway: string): string => `waggle.gateway.${gatew
 export const beeTopic = (swarm: string, bee: string): string => `waggle.${swarm}.${bee}`
 export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-letters`
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
+/** The topic of the secret from which request ids are derived. Keep its readers few: the secret lets them compute the ids of other callers. */
+export const idSecretTopic = 'waggle.id-secret'
 /** Names an internal topic as Kafka Streams does. */
 export const internalTopic = (applicationId: string, name: string): string => `${applicationId}-${name}`
 export const repartitionTopic = (applicationId: string, name: string): string => internalTopic(applicationId, `${name}-repartition`)

@@ -1,4 +1,5 @@
 import type { Clock, Log, Random } from '../../processor/ports.ts'
+import { idSecretTopic } from '../../topology/naming.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
@@ -47,6 +48,4 @@ function noSecret(message: string): WaggleError {
   })
 }
 
-/** Keep its readers few: the secret lets them compute the request ids of other callers. */
-export const idSecretTopic = 'waggle.id-secret'
 const secretBytes = 32

@@ -1,15 +1,18 @@
-import { applicationIdOf, beeTopic, gatewayTopic } from '../naming.ts'
+import { applicationIdOf, beeTopic, gatewayTopic, idSecretTopic } from '../naming.ts'
 import type { WaggleError } from '../waggle-error.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 import { mistakeAt } from './document.ts'
 
-/** The topics in a swarm's file that are internal topics of this swarm or another one. A file must not name them. */
-export function topicMistakes(swarm: CheckedSwarm): readonly WaggleError[] {
+/**
+ * The topics in a swarm's file that are internal topics of this swarm or another one. A file must not name them. `indexes` gives each bee's place in
+ * the file's list, since bees of unknown types are left out.
+ */
+export function topicMistakes(swarm: CheckedSwarm, indexes: readonly number[]): readonly WaggleError[] {
   const read = new Map(swarm.bees.flatMap((bee) => (bee.type.role === 'gateway' ? namedTopics(bee).map((topic) => [topic, bee] as const) : [])))
-  return swarm.bees.flatMap((bee, index) =>
+  return swarm.bees.flatMap((bee, at) =>
     namedTopics(bee).flatMap((topic) => {
       const wrong = bee.type.role === 'gateway' ? wrongInput(topic, swarm) : wrongOutput(topic, swarm, read)
-      return wrong === null ? [] : [mistakeAt(swarm.document.place(['bees', index, 'spec', 'topic']), ...wrong)]
+      return wrong === null ? [] : [mistakeAt(swarm.document.place(['bees', indexes[at] ?? at, 'spec', 'topic']), ...wrong)]
     }),
   )
 }
@@ -19,7 +22,7 @@ type Wrong = readonly [message: string, next: string]
 function wrongInput(topic: string, swarm: CheckedSwarm): Wrong | null {
   if (topic === '.' || topic === '..') return noName(topic)
   if (isOf(topic, swarm)) return [`${topic} is a topic of this swarm itself`, 'Read a bee with input: { name: <bee> }, or name a topic of your own.']
-  if (isInternal(topic)) return [`${topic} is a topic that Waggle keeps for itself`, 'Name a topic of your own.']
+  if (isInternal(topic) || topic === idSecretTopic) return [`${topic} is a topic that Waggle keeps for itself`, 'Name a topic of your own.']
   return null
 }
 

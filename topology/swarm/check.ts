@@ -17,6 +17,7 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
   const isShaped = schemas.check(swarmSchema, document.value, [])
   const raw = document.value as RawSwarm
   const bees: SwarmBee[] = []
+  const indexes: number[] = []
   for (const [index, bee] of beesOf(raw).entries()) {
     const type = typeof bee.type === 'string' ? catalog.find(bee.type) : null
     if (typeof bee.type === 'string' && type === null) {
@@ -33,14 +34,14 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
     if (type !== null) schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'])
     if (type === null || typeof bee.name !== 'string') continue
     bees.push(shaped(bee, type))
+    indexes.push(index)
   }
   checkNames(document, raw, mistakes)
   checkGraph(document, beesOf(raw), catalog, mistakes)
+  const swarm: CheckedSwarm = { name: String(raw?.name), document, bees }
+  mistakes.push(...topicMistakes(swarm, indexes))
   if (mistakes.length > 0) throw invalidSwarm(document.file, unique(mistakes))
   if (!isShaped) throw new WaggleError('WAGGLE_INTERNAL', { message: 'A swarm failed its schema without a mistake', next: 'Report this as a bug.' })
-  const swarm: CheckedSwarm = { name: String(raw.name), document, bees }
-  const topics = topicMistakes(swarm)
-  if (topics.length > 0) throw invalidSwarm(document.file, topics)
   return swarm
 }
 

@@ -61,7 +61,7 @@ describe('A swarm file', () => {
     }
   })
 
-  it('with ten different mistakes names all ten, each with its place and what would be right', () => {
+  it('with thirteen different mistakes names all of them, each with its place and what would be right', () => {
     const mistakes = mistakesOf(`name: Ten Mistakes
 colour: brown
 bees:
@@ -100,6 +100,10 @@ bees:
     type: module
     spec:
       file: ./b.ts
+  - name: listening
+    type: kafka-input
+    spec:
+      topic: waggle.id-secret
   - name: round
     type: module
     input:
@@ -118,9 +122,10 @@ bees:
       ['25:11', /a bee named model already/],
       ['29:11', /the name dead-letters is taken/],
       ['35:5', /alone.*input/],
-      ['42:7', /a cycle: round → round/],
-      ['44:13', /names no secret/],
-      ['45:15', /on_error cannot be "never"/],
+      ['42:14', /waggle\.id-secret is a topic that Waggle keeps for itself/],
+      ['46:7', /a cycle: round → round/],
+      ['48:13', /names no secret/],
+      ['49:15', /on_error cannot be "never"/],
     ]
     for (const [place, words] of expected)
       assert.ok(

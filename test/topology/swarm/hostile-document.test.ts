@@ -88,7 +88,7 @@ describe('A hostile swarm file', () => {
     assert.deepEqual(check(`${gateway}- { name: o, type: kafka-output, input: { name: g }, spec: { topic: waggle.gateway.other } }`), [])
   })
 
-  for (const topic of ['waggle.s.g', 'waggle.s-answers', 'waggle.other-requests-changelog', 'waggle.gateway.g']) {
+  for (const topic of ['waggle.s.g', 'waggle.s-answers', 'waggle.other-requests-changelog', 'waggle.gateway.g', 'waggle.id-secret']) {
     it(`may not read ${topic}`, () => {
       assert.match(check(`${gateway}- { name: i, type: kafka-input, spec: { topic: ${topic} } }`).join(), /^swarm.yaml:4:\d+: .*topic/)
     })
