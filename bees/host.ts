@@ -51,7 +51,7 @@ export class SwarmHost implements BeeHost {
     if (made === undefined || !('process' in made)) {
       throw new WaggleError('WAGGLE_INVALID_BEE', {
         message: `${bee.type.type} has the role value and no process function`,
-        next: 'Let create give { process }.',
+        next: 'Return { process } from create.',
       })
     }
     const given = inputs(typeOf(this.#options, bee))

@@ -262,7 +262,7 @@ export interface Consumer {
   wakeup(): void
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
-  /** True where a record of this partition is known to exist that `poll` has not given out, paused or not. */
+  /** True where this partition is known to have a record that `poll` has not returned. Pausing the partition makes no difference. */
   hasMore(partition: TopicPartition): boolean
   /** The end of the records that it may read, as far as it is known without a request; null where it is unknown. */
   endOf(partition: TopicPartition): number | null

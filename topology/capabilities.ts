@@ -5,7 +5,7 @@ export function hasAll(has: Capabilities, needs: Capabilities): boolean {
   return Object.entries(needs).every(([name, count]) => (Object.hasOwn(has, name) ? (has[name] ?? 0) : 0) >= count)
 }
 
-/** The highest count of each resource: enough to run any one of the steps at a time. */
+/** The maximum of each resource over all steps: enough to run any one step at a time. */
 export function mostOf(needs: Iterable<Capabilities>): Capabilities {
   const most = new Map<string, number>()
   for (const one of needs) for (const [name, count] of Object.entries(one)) most.set(name, Math.max(most.get(name) ?? 0, count))

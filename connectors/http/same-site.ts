@@ -28,7 +28,11 @@ export interface SiteRefusal {
 export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
   const hosts = countOf(rawHeaders, 'host')
   if (hosts !== 1)
-    return { status: 400, code: 'WAGGLE_BAD_HOST', detail: `The request has ${hosts === 0 ? 'no Host header' : 'two Host headers'}: send one` }
+    return {
+      status: 400,
+      code: 'WAGGLE_BAD_HOST',
+      detail: `The request has ${hosts === 0 ? 'no Host header' : 'more than one Host header'}: send one`,
+    }
   const { host = '', origin, 'sec-fetch-site': site } = headers
   if (!own.has(host)) {
     if (!authority.test(host)) return { status: 400, code: 'WAGGLE_BAD_HOST', detail: 'The Host header is no name, nor a name with a port' }

@@ -47,7 +47,7 @@ function problemOf(host: string, text: string): WaggleError {
 
 function gone(host: string, cause: unknown): WaggleError {
   return WaggleError.from('WAGGLE_STORE_MIGRATED', cause instanceof WaggleError ? cause : new Error(String(cause)), {
-    message: `${host}, which has what is asked for, does not answer`,
+    message: `The process at ${host} holds this part of the store and does not answer`,
     next: 'Ask again in a moment: its tasks go to another process.',
   })
 }

@@ -60,7 +60,7 @@ export class TopicClient {
     const partitions = await this.known(topic)
     const readers = Array.from({ length: partitions }, (_, partition) => this.#log.read({ topic, partition, from: 0 }))
     for (const reader of readers) this.#readers.add(reader)
-    const come = new Come(readers.map((reader) => reader[Symbol.asyncIterator]()))
+    const come = new MergedRuns(readers.map((reader) => reader[Symbol.asyncIterator]()))
     try {
       for (let run = await come.next(); run !== null; run = await come.next()) {
         for (const record of run.records) {
@@ -106,10 +106,10 @@ async function open(serde: unknown, use: SerdeUse): Promise<void> {
 }
 
 /**
- * Merges the runs of several readers in the order in which they come, with one read of each under way. `Promise.race` would add a reaction to the
- * pending promise of every quiet reader with each run of the others, and memory would grow.
+ * Gives the runs of several readers as they arrive, with one pending read for each reader. `Promise.race` does not do here: each call adds a reaction to
+ * every pending promise, and memory grows while a reader is quiet.
  */
-class Come {
+class MergedRuns {
   readonly #come: { readonly result: IteratorResult<RecordRun>; readonly from: AsyncIterator<RecordRun> }[] = []
   #open: number
   #failure: { readonly reason: unknown } | null = null

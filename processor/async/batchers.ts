@@ -3,7 +3,7 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import type { Clock } from '../ports.ts'
 import type { Flights } from './flights.ts'
 import { RowBatcher } from './row-batcher.ts'
-import { type Seat, WaitingRoom } from './waiting-room.ts'
+import { type RoomShare, WaitingRoom } from './waiting-room.ts'
 
 type AnyBatcher = RowBatcher<unknown, unknown, unknown, unknown>
 
@@ -38,8 +38,8 @@ export class Batchers {
   }
 
   /** The share of the waiting memory that a task's node may hold here. */
-  seat(node: AsyncNode, task: string): Seat {
-    return this.#room.seat(nameOf(node, task), node.step.maxInFlight)
+  roomShare(node: AsyncNode, task: string): RoomShare {
+    return this.#room.roomShare(nameOf(node, task), node.step.maxInFlight)
   }
 
   /** Calls in flight. */

@@ -1,5 +1,5 @@
-/** An amount that waits, and the number of seats with a part in it. */
-class Share {
+/** An amount with a bound, which its holders use together. */
+class Pool {
   amount = 0
   holders = 0
   readonly #max: number
@@ -17,14 +17,14 @@ class Share {
 /**
  * How much may wait in the asynchronous nodes of one thread's tasks, all together: the rest stays in the log. A task that holds less
  * than its fair part is never turned away, so a node that stands still takes no part of another. In all no more than twice the bound
- * waits, and beyond it at most the last record of each seat.
+ * waits, and beyond it at most the last record of each share.
  */
 export class WaitingRoom {
-  readonly #bytes: Share
-  readonly #records = new Map<string, Share>()
+  readonly #bytes: Pool
+  readonly #records = new Map<string, Pool>()
 
   constructor(maxBytes: number) {
-    this.#bytes = new Share(maxBytes)
+    this.#bytes = new Pool(maxBytes)
   }
 
   /** Nothing more comes until something goes. */
@@ -32,22 +32,22 @@ export class WaitingRoom {
     return this.#bytes.isUsedUp(Number.POSITIVE_INFINITY)
   }
 
-  /** One node of one task sits here until it leaves. Nodes with the same `name` share `maxRecords`. */
-  seat(name: string, maxRecords: number): Seat {
-    const records = this.#records.get(name) ?? new Share(maxRecords)
+  /** The share of one node of one task. Nodes with the same `name` share `maxRecords`. */
+  roomShare(name: string, maxRecords: number): RoomShare {
+    const records = this.#records.get(name) ?? new Pool(maxRecords)
     this.#records.set(name, records)
-    return new Seat(this.#bytes, records)
+    return new RoomShare(this.#bytes, records)
   }
 }
 
 /** The part of its thread's waiting room that one node of one task holds. */
-export class Seat {
-  readonly #allBytes: Share
-  readonly #allRecords: Share
+export class RoomShare {
+  readonly #allBytes: Pool
+  readonly #allRecords: Pool
   #bytes = 0
   #records = 0
 
-  constructor(allBytes: Share, allRecords: Share) {
+  constructor(allBytes: Pool, allRecords: Pool) {
     this.#allBytes = allBytes
     this.#allRecords = allRecords
     allBytes.holders++

@@ -299,7 +299,7 @@ export class TopologyTestDriver implements AsyncDisposable {
       partitionsOf: (topic) => this.#partitionsOf(topic),
       emit: (record) => this.#emit(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      seat: (node, task) => this.#batchers.seat(node, task),
+      roomShare: (node, task) => this.#batchers.roomShare(node, task),
       requestCommit() {},
       wake() {},
     }

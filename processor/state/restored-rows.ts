@@ -35,7 +35,7 @@ class PlainRows implements RestoredRows {
   readonly #last = new LastOfEachKey()
   readonly #segmentMs: number
   #added = 0
-  /** The oldest kept segment when the floor was last taken. */
+  /** The floor that `takeFloor` last gave: rows of older segments are gone. */
   #dropped = 0
   #time: number
   #sequence: number

@@ -7,8 +7,8 @@ export interface KeptNumber {
 }
 
 /**
- * The cost of losing a number, where a position has no room for all. `needed`: it must not be lost. `forgettable`: a restart elsewhere forgets as
- * much as one of Kafka Streams does. `learnt`: a changelog has it too.
+ * The cost of losing a number, where a position has no room for all. `needed`: it must not be lost. `forgettable`: it may be lost
+ * when the task moves, as in Kafka Streams. `learnt`: a changelog has it too.
  */
 export type Worth = 'needed' | 'forgettable' | 'learnt'
 

@@ -196,7 +196,7 @@ export class TaskStates {
     this.#follow(active)
   }
 
-  /** Changelog records by which the state of these tasks is behind here. Tasks without state here have no entry. */
+  /** The number of changelog records that each task's state on this process still lacks. A task without state here has no entry. */
   lags(tasks: readonly StatefulTask[]): ReadonlyMap<TaskId, number> {
     const copies = this.#options.directory.copies()
     return new Map(

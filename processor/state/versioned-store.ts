@@ -68,7 +68,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     this.putVersion(key, value, timestamp)
   }
 
-  /** Says what became of it: the latest version, one that a later one has replaced already, or too old to be kept. */
+  /** Puts a version and returns its fate: `latest`, `outdated` where a newer version exists, or `expired` where it is older than the history. */
   putVersion(key: K, value: V | null, timestamp: number): Put {
     if (timestamp < this.#streamTime.value - this.#retentionMs) return 'expired'
     if (timestamp > this.#streamTime.value) {

@@ -5,7 +5,7 @@ import type { Record } from '../../topology/record.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Entry } from '../async/row-batcher.ts'
 import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
-import type { Seat } from '../async/waiting-room.ts'
+import type { RoomShare } from '../async/waiting-room.ts'
 import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
@@ -26,7 +26,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
   readonly #maxPlaces: number
-  readonly #seat: Seat
+  readonly #roomShare: RoomShare
   readonly #waiting = new Fifo<Waiting>()
   /** Records that have not gone on, by the key whose order they keep. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
@@ -58,7 +58,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#context = context
     this.#surroundings = surroundings
     this.#place = place
-    this.#seat = surroundings.seat(node, context.taskId)
+    this.#roomShare = surroundings.roomShare(node, context.taskId)
     this.#below = below
     this.#maxPlaces = places
     this.#byKey = node.step.ordered === 'key' && below.length === 0
@@ -66,11 +66,11 @@ export class AsyncRuntime implements NodeRuntime {
 
   /** Records that have not gone on. */
   get size(): number {
-    return this.#seat.records
+    return this.#roomShare.records
   }
 
   get isFull(): boolean {
-    return this.#seat.isFull || this.#waiting.size >= this.#maxPlaces
+    return this.#roomShare.isFull || this.#waiting.size >= this.#maxPlaces
   }
 
   /** Takes over the last commit's note on a partition whose records are read again up to an offset. */
@@ -107,7 +107,7 @@ export class AsyncRuntime implements NodeRuntime {
     // It throws before the record has a place: a place that never gets an outcome would hold up all records behind it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
-    this.#seat.hold(1, waiting.bytes)
+    this.#roomShare.hold(1, waiting.bytes)
     if (isDone) {
       this.#leave(waiting)
       this.#trim()
@@ -164,7 +164,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   close(): void {
     for (const { entry } of this.#waiting) entry?.forget()
-    this.#seat.leave()
+    this.#roomShare.leave()
     this.#waiting.clear()
     this.#chains.clear()
     this.#ready = []
@@ -212,13 +212,13 @@ export class AsyncRuntime implements NodeRuntime {
     waiting.read = null
     waiting.entry = null
     waiting.outcome = null
-    this.#seat.letGo(1, waiting.bytes)
+    this.#roomShare.letGo(1, waiting.bytes)
     this.#gone++
   }
 
   #grow(waiting: Waiting, bytes: number): void {
     waiting.bytes += bytes
-    this.#seat.hold(0, bytes)
+    this.#roomShare.hold(0, bytes)
   }
 
   /** As it was read, and what was made of it, which may be larger: a picture is decoded. */

@@ -1,4 +1,4 @@
-import { streamsDeadLetterHeaders } from '../../topology/dead-letter.ts'
+import { streamsDeadLetterHeaders } from '../../topology/dead-letter-headers.ts'
 import type { FailedRecord, Handler } from '../../topology/failed-record.ts'
 import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'

@@ -1,7 +1,7 @@
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
-import type { Seat } from '../async/waiting-room.ts'
+import type { RoomShare } from '../async/waiting-room.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
@@ -52,7 +52,7 @@ export interface TaskSurroundings {
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
   /** The part of the thread's waiting room that a node of a task has. */
-  seat(node: AsyncNode, task: string): Seat
+  roomShare(node: AsyncNode, task: string): RoomShare
   requestCommit(): void
   /** Called when this task can go on because an asynchronous outcome has come. */
   wake(): void

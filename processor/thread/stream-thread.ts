@@ -489,7 +489,7 @@ export class StreamThread {
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      seat: (node, task) => this.#batchers.seat(node, task),
+      roomShare: (node, task) => this.#batchers.roomShare(node, task),
       requestCommit: () => this.#commits.request(),
       wake: () => this.#wake(),
     }

@@ -163,7 +163,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
-    describe('records that are done', () => {
+    describe('deleteBefore', () => {
       it('go as far as the log deletes by, never what is behind, and the rest is read as before', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()

@@ -29,7 +29,8 @@ export interface RequestsOptions {
 
 /**
  * Processes of one swarm with three models, whose clients retry requests without an answer. Afterwards each request must have one answer, the same
- * for every caller, and three rows. Under exactly once each bee with a topic must have written there once a request.
+ * for every caller, and three rows. Under exactly once each bee with an output topic must have written exactly
+ * one record per request.
  */
 export class RequestsThroughKills implements Ordeal {
   readonly name = 'requests'

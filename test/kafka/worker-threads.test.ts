@@ -79,7 +79,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     }
     return found
   }
-  /** The counts that one thread would write that reads one record after the other. */
+  /** The counts that a single thread writes when it reads record by record. */
   function recounted(to: number): ReadonlyMap<string, readonly number[]> {
     const counts = new Map<string, number[]>()
     for (let at = 0; at < to; at++) {

@@ -296,7 +296,7 @@ describe('A description', () => {
     )
   })
 
-  it('is a diagram and data as well', () => {
+  it('can be printed as Mermaid and as JSON', () => {
     const topology = new Topology().addSource('source', 'in', read).addSink('sink', 'out', ['source'], written)
     assert.match(topology.describe().toMermaid(), /source --> sink/)
     assert.deepEqual(topology.describe().toJSON(), {

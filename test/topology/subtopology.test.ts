@@ -8,7 +8,7 @@ import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
 describe('The capabilities that a sub-topology needs', () => {
-  it('are those that its bees ask for, and none in other sub-topologies', () => {
+  it('are those of its own bees, and other sub-topologies need none', () => {
     const yaml = `name: lit
 bees:
   - { name: door, type: gateway-input, spec: { name: door } }

@@ -143,7 +143,7 @@ export const enoughMistakes = 1000
 /** Mistakes that an error lists, and characters of each text that may quote a file. */
 const maxMistakes = 100
 const maxTextLength = 500
-/** The YAML parser's own error for a file that is nested too deeply. */
+/** Matches the stack overflow that the YAML parser reports for a file that is nested too deeply. */
 const stackIsFull = /call stack size|Stack overflow/
 const control = /\p{Cc}/gu
 /** The tags of YAML's own values, which are implied. */

@@ -1,7 +1,10 @@
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import { prefix, storeNumberKey } from './keys.ts'
 
-/** A number for each store of each task, which keys of state begin with in place of two names. A store gets its number in the first commit that has state of it. */
+/**
+ * Maps each store of each task to a short number. Keys of state begin with the number in place of the two names. A store gets its number in the first
+ * commit that has state of it.
+ */
 export class StoreNumbers {
   readonly #numbers = new Map<string, number>()
   #unsaved: string[] = []

@@ -2,7 +2,7 @@ import type { Producer, ProducerRecord } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from './batch.ts'
 import type { Cluster } from './cluster.ts'
-import { Sender } from './sender.ts'
+import { IdempotentSender } from './idempotent-sender.ts'
 
 export interface RecordProducerOptions {
   readonly cluster: Cluster
@@ -21,13 +21,13 @@ interface Waiter {
 export class RecordProducer implements Producer, BatchSet {
   readonly maySend = true
   readonly #options: RecordProducerOptions
-  readonly #sender: Sender
+  readonly #sender: IdempotentSender
   readonly #waiters = new Map<Batch, Waiter[]>()
   #idle: (() => void)[] = []
 
   constructor(options: RecordProducerOptions) {
     this.#options = options
-    this.#sender = new Sender({ ...options, lingerMs: 0, enlistment: null, holdsSeat: () => true })
+    this.#sender = new IdempotentSender({ ...options, lingerMs: 0, enlistment: null, holdsSeat: () => true })
   }
 
   get pendingBytes(): number {

@@ -5,8 +5,8 @@ import type { Cluster } from './cluster.ts'
 import { CommitSet } from './commit-set.ts'
 import type { GroupConsumer } from './group-consumer.ts'
 import { byMember, commitAsMember } from './group-positions.ts'
+import { IdempotentSender } from './idempotent-sender.ts'
 import { type CommittedPosition, commitOffsets, type GroupMembership } from './offsets.ts'
-import { Sender } from './sender.ts'
 import type { Transaction } from './transaction.ts'
 
 export interface KafkaTaskProducerOptions {
@@ -27,7 +27,7 @@ export interface KafkaTaskProducerOptions {
 /** Sends records as they are appended. A commit waits until brokers have them, then commits positions; a transaction makes both count together. */
 export class KafkaTaskProducer implements TaskProducer {
   readonly #options: KafkaTaskProducerOptions
-  readonly #sender: Sender
+  readonly #sender: IdempotentSender
   readonly #transaction: Transaction | null
   /** Records of commits that are under way, in order; the last set is open for new records. */
   #sets: CommitSet[] = [new CommitSet({ maySend: true })]
@@ -41,7 +41,7 @@ export class KafkaTaskProducer implements TaskProducer {
     this.#options = options
     this.#transaction = transaction
     const holdsSeat = () => transaction !== null || options.taskConsumers().every((consumer) => consumer.holdsSeat)
-    this.#sender = new Sender({ ...options, enlistment: transaction, holdsSeat })
+    this.#sender = new IdempotentSender({ ...options, enlistment: transaction, holdsSeat })
   }
 
   get pendingBytes(): number {

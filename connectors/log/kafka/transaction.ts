@@ -4,8 +4,8 @@ import type { ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isCoordinatorMoved, isPassing } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Connections, Lane } from './connections.ts'
+import type { Enlistment } from './idempotent-sender.ts'
 import { type CommittedPosition, expectAllTaken, type GroupMembership, offsetTopics } from './offsets.ts'
-import type { Enlistment } from './sender.ts'
 
 export interface TransactionOptions {
   readonly cluster: Cluster

@@ -58,7 +58,7 @@ describe('The log that the settings name', () => {
     await assert.rejects(tokenBy({ KAFKA_SASL_TOKEN_COMMAND: 'exit 7' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('says which address does not answer, be it that nobody listens there or that it is no Kafka', async () => {
+  it('names the address where nothing listens, and where something that is no Kafka listens', async () => {
     const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()

@@ -117,7 +117,7 @@ describe('Settings', () => {
   const map =
     'resolve:\n  "s3://bucket/": ./models/\n  "s3://bucket/other/": ./nowhere/\n  "image:latest": [node, ./run.ts, --fast]\n  "image:": [python3]\n'
 
-  it('resolve what a swarm names by the longest prefix, relative to their own file', async () => {
+  it('map a swarm’s paths and images by the longest prefix, relative to the settings file', async () => {
     const { resolve } = load(map)
     assert.match(await resolve.path('s3://bucket/a.onnx', '/swarm'), /\/models\/a\.onnx$/)
     await assert.rejects(resolve.path('s3://bucket/other/a.onnx', '/swarm'), /There is no file .*nowhere.*for s3:\/\/bucket\/other\/a\.onnx/)

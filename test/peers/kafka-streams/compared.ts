@@ -56,8 +56,8 @@ function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [
 type States = ReturnType<typeof stateIn>
 
 /**
- * Leaves out rows that Kafka Streams logs although its own store refuses them: a window or session that comes too late for its segment, which spans
- * at least a minute. Waggle only logs rows that it keeps.
+ * Drops rows that Kafka Streams logs and its own store then refuses: windows and sessions that come too late for their segment. Waggle logs only rows
+ * that it keeps. A segment spans at least a minute.
  */
 function kept(theirs: States, ours: States): States {
   const states = Object.entries(theirs).map(([topic, state]) => {

@@ -21,7 +21,7 @@ describe('The tasks of a group', () => {
     )
   })
 
-  it('have state to move only where it can be rebuilt from a changelog', () => {
+  it('count as stateful only where a changelog can rebuild their state', () => {
     const builder = new StreamsBuilder()
     const counts = (topic: string, logging: boolean) =>
       builder

@@ -14,7 +14,7 @@ const turnsEach = { atomicCommit: false, repeatsRecords: true, handsOn: false }
 const atOnce = { ...turnsEach, atomicCommit: true }
 
 describe('The commits of a thread', () => {
-  it('take effect one after the other, also when a partition that goes away asks for one with fewer turns', async () => {
+  it('take effect in order, even when a revocation asks for a shorter commit while a longer one is under way', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)

@@ -49,7 +49,7 @@ it('A task that cannot be made when its state is there is not here any more, and
       partitionsOf: () => 1,
       emit: () => assert.fail('nothing is processed'),
       batcher: () => assert.fail('nothing is asynchronous'),
-      seat: () => assert.fail('nothing is asynchronous'),
+      roomShare: () => assert.fail('nothing is asynchronous'),
       requestCommit: () => assert.fail('nothing is processed'),
       wake: () => {
         wakes++

@@ -189,7 +189,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await producer.commit(nothing)
   })
 
-  it('takes no write, at least once, from a member that may have been replaced without knowing it', async () => {
+  it('under at_least_once holds back the writes of a member whose seat may have been given away', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {

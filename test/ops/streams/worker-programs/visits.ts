@@ -6,8 +6,9 @@ export interface Order {
   readonly page: string
   readonly once?: string
   readonly does?: 'exit' | 'throw' | 'throw-later'
-  /** Makes this file, and blocks until the other file exists. */
+  /** The file that is made when the visit is counted. */
   readonly startedFile?: string
+  /** The thread blocks until this file exists. */
   readonly untilFile?: string
 }
 

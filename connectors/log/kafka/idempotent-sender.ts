@@ -17,7 +17,7 @@ export interface Enlistment {
   enlist(places: readonly { readonly topic: string; readonly partition: number }[]): Promise<void>
 }
 
-export interface SenderOptions {
+export interface IdempotentSenderOptions {
   readonly cluster: Cluster
   readonly name: string
   readonly lingerMs: number
@@ -32,8 +32,8 @@ export interface SenderOptions {
  * Sends batches in the order they were made, as one idempotent producer (KIP-98). A partition has one batch on its way at a time, so a batch that is sent again
  * keeps its place; records that are appended meanwhile make the next batch larger.
  */
-export class Sender {
-  readonly #options: SenderOptions
+export class IdempotentSender {
+  readonly #options: IdempotentSenderOptions
   readonly #cluster: Cluster
   readonly #lane: Lane
   readonly #refusedSizes: RefusedSizes
@@ -53,7 +53,7 @@ export class Sender {
   #failures = 0
   #closed = false
 
-  constructor(options: SenderOptions) {
+  constructor(options: IdempotentSenderOptions) {
     this.#options = options
     this.#cluster = options.cluster
     this.#refusedSizes = new RefusedSizes(options.cluster.clock)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { streamsDeadLetterHeaders } from '../../topology/dead-letter.ts'
+import { streamsDeadLetterHeaders } from '../../topology/dead-letter-headers.ts'
 import { beeError } from '../../topology/swarm/bee-error.ts'
 import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
