@@ -18,7 +18,14 @@ function shapeOf({ swarm, bees, subtopologies, topics }: SwarmPlan): object {
   return {
     swarm,
     bees: bees.map(({ name, type }) => ({ name, type: type.type })),
-    subtopologies: subtopologies.map(({ id, bees: own, sources, sinks, stores, cut }) => ({ id, bees: own, sources, sinks, stores, cut })),
+    subtopologies: subtopologies.map(({ id, bees: own, sources, sinks, stores, cut }) => ({
+      id,
+      bees: own,
+      sources,
+      sinks,
+      stores,
+      cut: cut.reason,
+    })),
     topics: topics.map(({ name, partitions, cleanup, writers, readers }) => ({ name, partitions, cleanup, writers, readers })),
     stores: [...new Set(subtopologies.flatMap(({ stores }) => stores))],
   }
@@ -30,7 +37,7 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
     lines.push(
       '',
       `Sub-topology ${id}: ${own.join(' → ')}`,
-      `  cut here:  ${cut}`,
+      `  cut here:  ${cut.reason}`,
       ...listed('reads', sources),
       ...listed('writes', sinks),
       ...listed('stores', stores),

@@ -1,6 +1,7 @@
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../naming.ts'
 import type { TopicSpec } from '../topic.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
+import type { Cut } from './cut.ts'
 import { enumerated } from './enumerated.ts'
 
 /** The result of compiling a swarm: which bees share a sub-topology, which topics lie between them, and the reason of each cut. */
@@ -25,8 +26,7 @@ export interface SubtopologyPlan {
   readonly sources: readonly string[]
   readonly sinks: readonly string[]
   readonly stores: readonly string[]
-  /** The reason why the sub-topology begins here. */
-  readonly cut: string
+  readonly cut: Cut
   /** The steps, parents before children. */
   readonly steps: readonly Step[]
 }
@@ -89,7 +89,7 @@ interface Chain {
 
 interface Beginning {
   /** Null: the bee is fused with its feeder. */
-  readonly cut: string | null
+  readonly cut: Cut | null
   readonly chain: Chain
 }
 
@@ -164,7 +164,11 @@ class Planner {
       const after = new Draft()
       this.#source(after, [topic], bee.name, `${bee.name}.joined`)
       this.#chain(after, bee, null)
-      return [draft.done(cut), after.done(`in front of ${bee.name}, which takes time and would have its join’s state before it`)]
+      const behindJoin: Cut = {
+        kind: 'call-behind-join',
+        reason: `in front of ${bee.name}, which takes time and would have its join’s state before it`,
+      }
+      return [draft.done(cut), after.done(behindJoin)]
     }
     if (bee.type.role === 'gateway') {
       const topic = topicOf(bee) ?? gatewayTopic(gatewayOf(bee))
@@ -248,27 +252,33 @@ class Planner {
   }
 
   /** Null: they may share a sub-topology. */
-  #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): string | null {
-    if (bee.input?.kind === 'join') return `at a join: ${bee.name} waits for ${enumerated(bee.input.bees, bee.input.bees.length)}`
-    if (bee.input?.kind === 'stack') return `at a stack: ${bee.name} takes each of ${enumerated(bee.input.bees, bee.input.bees.length)} as it comes`
+  #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): Cut | null {
+    const inputs = bee.input?.bees ?? []
+    if (bee.input?.kind === 'join') return { kind: 'join', reason: `at a join: ${bee.name} waits for ${enumerated(inputs, inputs.length)}` }
+    if (bee.input?.kind === 'stack')
+      return { kind: 'stack', reason: `at a stack: ${bee.name} takes each of ${enumerated(inputs, inputs.length)} as it comes` }
     const readers = this.#readersOf(from)
-    if (readers.length > 1)
-      return `at a fan-out: ${enumerated(
-        readers.slice(0, 100).map((reader) => reader.bee.name),
-        readers.length,
-      )} read ${from.name}, each at its own pace`
-    if (batch !== null) return `in front of a batch: ${batch.name} fills ${bee.name}’s batches from what waits`
-    if (bee.gpu > 0) return `in front of ${bee.name}, which goes only where a GPU is`
-    if (bee.type.role === 'sink') return `in front of a sink: ${bee.name} may wait without holding up what feeds it`
-    if (bee.type.role === 'call' && chain.hasState) return `in front of ${bee.name}, which takes time and would have state before it`
-    if (bee.type.role === 'output' && chain.isGateway) return `behind the gateway: what ${bee.name} writes was let through once`
-    if (bee.type.role === 'respond' && chain.needsGpu) return `behind what goes only where a GPU is: the ledger of ${bee.name} is kept anywhere`
-    if (bee.type.role === 'respond' && chain.isGateway) return `behind the gateway: the ledger of ${bee.name} is kept by request id`
+    if (readers.length > 1) {
+      const names = readers.slice(0, 100).map((reader) => reader.bee.name)
+      return { kind: 'fan-out', reason: `at a fan-out: ${enumerated(names, readers.length)} read ${from.name}, each at its own pace` }
+    }
+    if (batch !== null) return { kind: 'batch', reason: `in front of a batch: ${batch.name} fills ${bee.name}’s batches from what waits` }
+    if (bee.gpu > 0) return { kind: 'gpu', reason: `in front of ${bee.name}, which goes only where a GPU is` }
+    const { role } = bee.type
+    if (role === 'sink') return { kind: 'sink', reason: `in front of a sink: ${bee.name} may wait without holding up what feeds it` }
+    if (role === 'call' && chain.hasState)
+      return { kind: 'call-behind-state', reason: `in front of ${bee.name}, which takes time and would have state before it` }
+    if (role === 'output' && chain.isGateway)
+      return { kind: 'output-behind-gateway', reason: `behind the gateway: what ${bee.name} writes was let through once` }
+    if (role === 'respond' && chain.needsGpu)
+      return { kind: 'ledger-behind-gpu', reason: `behind what goes only where a GPU is: the ledger of ${bee.name} is kept anywhere` }
+    if (role === 'respond' && chain.isGateway)
+      return { kind: 'ledger-behind-gateway', reason: `behind the gateway: the ledger of ${bee.name} is kept by request id` }
     return null
   }
 
   /** The reason why a sub-topology begins at this bee, or null where the bee is fused with its feeder. */
-  #cutBefore(bee: SwarmBee): string | null {
+  #cutBefore(bee: SwarmBee): Cut | null {
     return this.#beginningOf(bee).cut
   }
 
@@ -283,7 +293,7 @@ class Planner {
   /** Computes a bee's beginning. Its feeder's beginning must be known. */
   #beginning(bee: SwarmBee): Beginning {
     if (bee.type.role === 'gateway') {
-      const cut = `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}`
+      const cut: Cut = { kind: 'gateway', reason: `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}` }
       return { cut, chain: { isGateway: true, hasState: false, needsGpu: false } }
     }
     const { source, batch } = this.#feederOf(bee)
@@ -345,7 +355,7 @@ class Planner {
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
     this.#source(draft, [this.#accepted], 'ledger', this.#sourceOf(name))
     draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [] })
-    return { ...draft.done('the ledger of requests, kept by request id'), bees: [] }
+    return { ...draft.done({ kind: 'ledger-alone', reason: 'the ledger of requests, kept by request id' }), bees: [] }
   }
 
   #source(draft: Draft, topics: readonly string[], reader: string, step = this.#sourceOf(reader)): void {
@@ -412,7 +422,7 @@ class Draft {
     this.steps.push({ ...body, name, parents: [] } as Step)
   }
 
-  done(cut: string): SubtopologyPlan {
+  done(cut: Cut): SubtopologyPlan {
     return {
       id: 0,
       bees: [...this.bees],

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { type CutKind, cutKinds } from '../../../topology/swarm/cut.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { planSwarm, type SubtopologyPlan } from '../../../topology/swarm/plan.ts'
+
+interface Row {
+  /** The bees behind the gateway `g`. */
+  readonly yaml: string
+  /** Each sub-topology as `kind of cut: bees | topics that it reads → topics that it writes`. */
+  readonly subtopologies: readonly string[]
+  /** The words of the row's own cut. */
+  readonly reason: string
+}
+
+const gateway = '- { name: g, type: gateway-input, spec: { name: g } }'
+const entrance = 'gateway: g | waggle.gateway.g → waggle.s-accepted-repartition, waggle.s.g'
+const entranceWithA = 'gateway: g, a | waggle.gateway.g → waggle.s-accepted-repartition, waggle.s.a'
+const ledger = 'ledger-alone:  | waggle.s-accepted-repartition → '
+const twoModules = `
+  - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }
+  - { name: b, type: module, input: { name: g }, spec: { file: ./m.ts } }`
+const entranceAndModules = [entrance, 'fan-out: a | waggle.s.g → waggle.s.a', 'fan-out: b | waggle.s.g → waggle.s.b']
+
+/** One swarm for each kind of cut. */
+const rows: { readonly [Kind in CutKind]: Row } = {
+  gateway: {
+    yaml: '- { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }',
+    subtopologies: [entranceWithA, ledger],
+    reason: 'at the gateway: requests enter by waggle.gateway.g',
+  },
+  join: {
+    yaml: `${twoModules}
+  - { name: e, type: weighted-average-ensemble, input: { join: [a, b] } }`,
+    subtopologies: [...entranceAndModules, 'join: e | waggle.s.a, waggle.s.b → waggle.s.e', ledger],
+    reason: 'at a join: e waits for a, b',
+  },
+  stack: {
+    yaml: `
+  - { name: h, type: kafka-input, spec: { topic: orders } }
+  - { name: a, type: module, input: { stack: [g, h] }, spec: { file: ./m.ts } }`,
+    subtopologies: [
+      entrance,
+      'gateway: h | orders → waggle.s-accepted-repartition, waggle.s.h',
+      'stack: a | waggle.s.g, waggle.s.h → waggle.s.a',
+      ledger,
+    ],
+    reason: 'at a stack: a takes each of g, h as it comes',
+  },
+  'fan-out': {
+    yaml: twoModules,
+    subtopologies: [...entranceAndModules, ledger],
+    reason: 'at a fan-out: a, b read g, each at its own pace',
+  },
+  batch: {
+    yaml: `
+  - { name: batching, type: batch, input: { name: g }, spec: { batch_size: 2, timeout_seconds: 1 } }
+  - { name: a, type: module, input: { name: batching }, spec: { file: ./m.ts } }`,
+    subtopologies: [entrance, 'batch: batching, a | waggle.s.g → waggle.s.a', ledger],
+    reason: 'in front of a batch: batching fills a’s batches from what waits',
+  },
+  gpu: {
+    yaml: '- { name: a, type: module, input: { name: g }, gpu: 1, spec: { file: ./m.ts } }',
+    subtopologies: [entrance, 'gpu: a | waggle.s.g → waggle.s.a', ledger],
+    reason: 'in front of a, which goes only where a GPU is',
+  },
+  sink: {
+    yaml: '- { name: save, type: save-to-database, input: { name: g }, spec: { table: t } }',
+    subtopologies: [entrance, 'sink: save | waggle.s.g → ', ledger],
+    reason: 'in front of a sink: save may wait without holding up what feeds it',
+  },
+  'call-behind-state': {
+    yaml: `${twoModules}
+  - { name: e, type: weighted-average-ensemble, input: { join: [a, b] } }
+  - { name: c, type: module, input: { name: e }, spec: { file: ./m.ts } }`,
+    subtopologies: [...entranceAndModules, 'join: e | waggle.s.a, waggle.s.b → waggle.s.e', 'call-behind-state: c | waggle.s.e → waggle.s.c', ledger],
+    reason: 'in front of c, which takes time and would have state before it',
+  },
+  'call-behind-join': {
+    yaml: `${twoModules}
+  - { name: c, type: module, input: { join: [a, b] }, spec: { file: ./m.ts } }`,
+    subtopologies: [
+      ...entranceAndModules,
+      'join: c | waggle.s.a, waggle.s.b → waggle.s-c-join-repartition',
+      'call-behind-join: c | waggle.s-c-join-repartition → waggle.s.c',
+      ledger,
+    ],
+    reason: 'in front of c, which takes time and would have its join’s state before it',
+  },
+  'output-behind-gateway': {
+    yaml: `
+  - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }
+  - { name: out, type: kafka-output, input: { name: a }, spec: { topic: decisions } }`,
+    subtopologies: [entranceWithA, 'output-behind-gateway: out | waggle.s.a → decisions', ledger],
+    reason: 'behind the gateway: what out writes was let through once',
+  },
+  'ledger-behind-gpu': {
+    yaml: `
+  - { name: a, type: module, input: { name: g }, gpu: 1, spec: { file: ./m.ts } }
+  - { name: r, type: respond, input: { name: a } }`,
+    subtopologies: [entrance, 'gpu: a | waggle.s.g → waggle.s.a', 'ledger-behind-gpu: r | waggle.s.a, waggle.s-accepted-repartition → waggle.s.r'],
+    reason: 'behind what goes only where a GPU is: the ledger of r is kept anywhere',
+  },
+  'ledger-behind-gateway': {
+    yaml: `
+  - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }
+  - { name: r, type: respond, input: { name: a } }`,
+    subtopologies: [entranceWithA, 'ledger-behind-gateway: r | waggle.s.a, waggle.s-accepted-repartition → waggle.s.r'],
+    reason: 'behind the gateway: the ledger of r is kept by request id',
+  },
+  'ledger-alone': {
+    yaml: '',
+    subtopologies: [entrance, ledger],
+    reason: 'the ledger of requests, kept by request id',
+  },
+}
+
+function subtopologiesOf(yaml: string): readonly SubtopologyPlan[] {
+  const swarm = checkSwarm(SwarmDocument.parse(`name: s\nbees:\n  ${gateway}\n  ${yaml.trim()}\n`, 'swarm.yaml'), new BeeRegistry())
+  return planSwarm(swarm, { partitions: 2, retentionMs: 1000, answerPartitions: null }).subtopologies
+}
+
+const shown = ({ cut, bees, sources, sinks }: SubtopologyPlan): string =>
+  `${cut.kind}: ${bees.join(', ')} | ${sources.join(', ')} → ${sinks.join(', ')}`
+
+describe('The planner cuts a swarm into sub-topologies', () => {
+  for (const kind of cutKinds) {
+    it(`with a cut of the kind ${kind}, and says why`, () => {
+      const { yaml, subtopologies, reason } = rows[kind]
+      const planned = subtopologiesOf(yaml)
+      assert.deepEqual(planned.map(shown), subtopologies)
+      const reasons = planned.flatMap(({ cut }) => (cut.kind === kind ? [cut.reason] : []))
+      assert.ok(reasons.includes(reason), `Reasons of the kind ${kind}: ${reasons.join('; ')}`)
+    })
+  }
+})
