@@ -39,7 +39,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
           const hint = mistakes.length < maxHinted ? didYouMean(from, byName.keys()) : ''
           add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${enumerated(byName.keys(), byName.size)}.` : hint)
         } else {
-          refuseRoles(source.role, role, from, name, (message, next) => add(path, message, next))
+          refuseRoles(source, { name, role, input }, (message, next) => add(path, message, next))
           const feeder = feeders.behindBatches(source)
           const wrong = input.kind === 'join' || !feeder?.type?.output || !type?.input ? null : misfit(feeder.type.output, type.input)
           if (wrong !== null) add(path, `${feeder?.name} ${wrong} by ${name}`, `Put a bee between them that makes of the one what ${name} takes.`)
@@ -116,11 +116,16 @@ interface GraphBee {
   readonly bee: RawBee
 }
 
-function refuseRoles(from: BeeRole | null, to: BeeRole | null, source: string, reader: string, add: (message: string, next: string) => void): void {
+function refuseRoles(
+  { name: source, role: from }: GraphBee,
+  { name: reader, role: to, input }: Pick<GraphBee, 'name' | 'role' | 'input'>,
+  add: (message: string, next: string) => void,
+): void {
   if (source === reader) return
   if (from === 'sink' || from === 'output') add(`${source} is a sink and gives nothing on`, 'Read what it reads.')
   if (from === 'respond') add(`${source} answers the caller and gives nothing on`, 'Read what it reads.')
-  if (from === 'batch' && to !== null && to !== 'call' && to !== 'sink')
+  if (from === 'batch' && input?.kind === 'join') add(`${reader} joins, and cannot be fed batches`, `Let ${reader} read what ${source} reads.`)
+  else if (from === 'batch' && to !== null && to !== 'call' && to !== 'sink')
     add(`${reader} cannot be fed batches`, `Let ${reader} read what ${source} reads.`)
 }
 

@@ -149,6 +149,19 @@ bees:
     )
   })
 
+  it('may not feed a batch to a bee that joins: a join waits for one record of each input', () => {
+    const batch = '  - { name: batching, type: batch, input: { name: work }, spec: { batch_size: 2, timeout_seconds: 1 } }\n'
+    for (const [type, spec] of [
+      ['module', '{ file: ./both.ts }'],
+      ['save-to-database', '{ table: t }'],
+      ['weighted-average-ensemble', '{}'],
+    ])
+      assert.match(
+        only(`${good}${batch}  - { name: both, type: ${type}, input: { join: [door, batching] }, spec: ${spec} }\n`),
+        /^swarm\.yaml:18:\d+: both joins, and cannot be fed batches; Let both read what batching reads\.$/,
+      )
+  })
+
   it('may not use YAML tags, explosive anchors, a second document, duplicate keys or a megabyte', () => {
     assert.match(only(good.replace('name: good', 'name: !!js/function good')), /tag/i)
     assert.match(only(`${good}---\n${good}`), /second document/)
