@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+
+/** Words for one bee: its type, the inputs that it would like, and its place in the file. */
+interface Wish {
+  readonly type: keyof typeof specs
+  readonly input: 'name' | 'join' | 'stack'
+  /** Picks inputs from the bees that were made before it. Those that no bee reads yet come first, so that low numbers make chains. */
+  readonly picks: readonly number[]
+  readonly gpu: boolean
+  /** Bees stand in the file by this number, so a bee may stand before its inputs. */
+  readonly place: number
+}
+
+interface MadeBee {
+  readonly name: string
+  readonly type: Wish['type']
+  /** The type of the bee that makes its output. A batch passes on the output of the bee that it reads. */
+  readonly gives: Wish['type']
+  readonly inputs: readonly string[]
+  readonly yaml: string
+  readonly place: number
+}
+
+const specs = {
+  'gateway-input': '{ name: NAME }',
+  'kafka-input': '{ topic: NAME-orders }',
+  module: '{ file: ./m.ts }',
+  container: '{ image: program }',
+  'tf-serving': '{ model: ./m.pb, labels: [yes, no] }',
+  batch: '{ batch_size: 2, timeout_seconds: 1 }',
+  'weighted-average-ensemble': '{}',
+  respond: '{}',
+  'save-to-database': '{ table: t }',
+  'kafka-output': '{ topic: NAME-decisions }',
+} as const
+
+const gateways: readonly string[] = ['gateway-input', 'kafka-input']
+const calls: readonly string[] = ['module', 'container', 'tf-serving']
+const ends: readonly string[] = ['respond', 'save-to-database', 'kafka-output']
+const predictors: readonly string[] = ['tf-serving', 'weighted-average-ensemble']
+
+const wish: fc.Arbitrary<Wish> = fc.record({
+  type: fc.oneof(
+    { weight: 1, arbitrary: fc.constantFrom(...(Object.keys(specs) as Wish['type'][])) },
+    { weight: 2, arbitrary: fc.constantFrom('gateway-input', 'module', 'module', 'batch', 'weighted-average-ensemble', 'weighted-average-ensemble') },
+  ),
+  input: fc.constantFrom('name', 'name', 'name', 'name', 'join', 'join', 'stack'),
+  picks: fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 20 }) }), { minLength: 1, maxLength: 3 }),
+  gpu: fc.constantFrom(false, false, true),
+  place: fc.nat({ max: 99 }),
+})
+
+/** Text of a swarm without a mistake: a directed graph of any bees, in any order. The second text has the same bees in another order. */
+export const randomSwarm: fc.Arbitrary<readonly [yaml: string, reordered: string]> = fc.array(wish, { maxLength: 14, size: 'max' }).map((wishes) => {
+  const bees = [made({ type: 'gateway-input', input: 'name', picks: [], gpu: false, place: 50 }, 'g', [])]
+  for (const one of wishes) bees.push(made(one, `b${bees.length}`, bees))
+  const text = (order: readonly MadeBee[]) => `name: s\nbees:\n${order.map(({ yaml }) => `${yaml}\n`).join('')}`
+  return [text(bees.toSorted((a, b) => a.place - b.place)), text(bees)]
+})
+
+/** A bee as near to the wish as a swarm without a mistake allows. */
+function made({ type: wanted, input: wantedInput, picks, gpu, place }: Wish, name: string, before: readonly MadeBee[]): MadeBee {
+  const type = wanted === 'respond' && before.some((bee) => bee.type === 'respond') ? 'kafka-output' : wanted
+  const spec = specs[type].replace('NAME', name)
+  if (gateways.includes(type)) return { name, type, gives: type, inputs: [], yaml: `- { name: ${name}, type: ${type}, spec: ${spec} }`, place }
+  const inputKind = type === 'batch' ? 'name' : wantedInput
+  const mayReadBatch = inputKind !== 'join' && (calls.includes(type) || type === 'save-to-database')
+  const feeders = before.filter(
+    (bee) => !ends.includes(bee.type) && (bee.type !== 'batch' || mayReadBatch) && (type !== 'tf-serving' || !predictors.includes(bee.gives)),
+  )
+  const isRead = new Set(before.flatMap(({ inputs }) => inputs))
+  const byPick = feeders.toSorted((a, b) => Number(isRead.has(a.name)) - Number(isRead.has(b.name)))
+  const chosen = [...new Set(picks.map((pick, at) => byPick[(at + pick) % byPick.length]))].filter((bee) => bee !== undefined)
+  const names = chosen.map((bee) => bee.name)
+  const kind = inputKind === 'join' && names.length < 2 ? 'name' : inputKind
+  const inputs = kind === 'name' ? names.slice(0, 1) : names
+  const gives = type === 'batch' ? (chosen[0]?.gives ?? type) : type
+  const gpus = gpu && calls.includes(type) ? ', gpu: 1' : ''
+  const input = kind === 'name' ? names[0] : `[${names.join(', ')}]`
+  return { name, type, gives, inputs, yaml: `- { name: ${name}, type: ${type}, input: { ${kind}: ${input} }, spec: ${spec}${gpus} }`, place }
+}
