@@ -41,6 +41,8 @@ export interface FunctionSwarmOptions {
   /** Gateways of other processes. They draw from another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
+  /** Partitions of each topic, hence tasks of each sub-topology; 2 where absent. */
+  readonly partitions?: number
   /** The database; with one, the bee type `save-to-database` is there, too. */
   readonly database?: Database
   /** The state directory, on a log that keeps no state. */
@@ -57,6 +59,7 @@ export async function startSwarm(
   options: FunctionSwarmOptions = {},
 ): Promise<FunctionSwarm> {
   const answerPartitions = options.answerPartitions ?? null
+  const partitions = options.partitions ?? 2
   const builtIn = new BeeRegistry().types.filter(({ role }) => (role !== 'sink' || options.database !== undefined) && role !== 'call')
   const call = defineBee({
     type: 'function',
@@ -81,7 +84,7 @@ export async function startSwarm(
   })
   const registry = new BeeRegistry([...builtIn, call, sink])
   const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
-    partitions: 2,
+    partitions,
     retentionMs: 86_400_000,
     answerPartitions,
   })
@@ -110,14 +113,13 @@ export async function startSwarm(
     log,
     clock,
     topics: ownTopics(plan),
-    missingTopicPartitions: 2,
+    missingTopicPartitions: partitions,
     ...(options.states === undefined ? {} : { states: options.states }),
     namedTopics: replyTopics.named,
     failures: swarmFailures(plan.swarm),
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })
-  const partitions = 2
   const answers = plan.answersTopic === null ? null : { topic: plan.answersTopic, partitions: answerPartitions ?? 0 }
   const routes = plan.gateways.map(({ gateway, topic }) => ({
     gateway,

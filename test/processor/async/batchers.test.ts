@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
+import type { BeeRequest } from '../../../bees/define-bee.ts'
 import { Application } from '../../../processor/application/application.ts'
+import { partitionForKey } from '../../../processor/partitioner.ts'
+import { headerText } from '../../../topology/record.ts'
+import { batchSizeHeader } from '../../../topology/swarm/headers.ts'
+import { newRequest, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
 
@@ -18,6 +23,48 @@ describe('mapAsync, on one thread', () => {
     assert.deepEqual([...calls].sort(), ['0,0,0,0', '1,1,1,1'])
   })
 })
+
+describe('A bee behind a batch', () => {
+  it('gets one batch with a row of every task, where no task has rows enough for a batch of its own', async () => {
+    const world = new SimulatedWorld()
+    const seen: { readonly partition: number; readonly atMs: number }[] = []
+    const model = (_: unknown, { source }: BeeRequest) => seen.push({ partition: source.partition, atMs: world.clock.elapsedMs() })
+    const swarm = await startSwarm(world, world.boot(), batchOfFour, { model }, new Map(), { partitions: 4 })
+    for (const id of idsByPartition(4)) void swarm.requests.submit(newRequest(id))
+    // Far less than the batch may wait for: only a full batch is sent so early.
+    await world.clock.advance(5000)
+    assert.deepEqual(seen.map(({ partition }) => partition).sort(), [0, 1, 2, 3])
+    assert.equal(new Set(seen.map(({ atMs }) => atMs)).size, 1)
+    assert.deepEqual(batchSizes(world, 'waggle.rows.model'), ['4', '4', '4', '4'])
+    assert.deepEqual(swarm.failures, [])
+    let isClosed = false
+    void swarm.close().then(() => {
+      isClosed = true
+    })
+    await world.clock.until(() => isClosed)
+  })
+})
+
+const batchOfFour = `
+name: rows
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: batching, type: batch, input: {name: entrance}, spec: {batch_size: 4, timeout_seconds: 3600, release: full}}
+  - {name: model, type: function, input: {name: batching}}
+`
+
+/** One request id for each partition. */
+function idsByPartition(partitions: number): readonly string[] {
+  const ids = new Map<number, string>()
+  for (let at = 0; ids.size < partitions; at++) ids.set(partitionForKey(Buffer.from(`id-${at}`), partitions), `id-${at}`)
+  return [...ids.values()]
+}
+
+/** The size of the batch that each record of a topic was made in. */
+function batchSizes(world: SimulatedWorld, topic: string): readonly (string | null)[] {
+  const records = world.disk.topics.get(topic)?.partitions.flatMap((partition) => partition.records) ?? []
+  return records.map(({ headers }) => headerText(headers, batchSizeHeader))
+}
 
 /** The partitions of what is in flight, a call each, when every partition has ten records and no call ends. */
 async function inFlight(options: { threads: number; partitions: number; concurrency: number; batch?: number }): Promise<readonly string[]> {
