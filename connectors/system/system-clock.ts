@@ -20,15 +20,14 @@ export interface SystemClock extends Clock {
  */
 export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
   // Numbers in closure variables would allocate an object at each write, and the clock is read some fifty times a request.
-  const state = { nowMs: wallMs(), readAtMs: monotonicMs(), aheadMs: 0, toldMs: 0 }
+  const state = { nowMs: wallMs(), readAtMs: monotonicMs(), toldMs: 0 }
   const read = () => {
     const passedMs = monotonicMs() - state.readAtMs
     if (passedMs >= 1) {
       state.readAtMs += passedMs
       const nowMs = state.nowMs + passedMs
-      state.aheadMs = wallMs() - nowMs
       const mostMs = passedMs * maxSlew
-      state.nowMs = nowMs + Math.max(-mostMs, Math.min(mostMs, state.aheadMs))
+      state.nowMs = nowMs + Math.max(-mostMs, Math.min(mostMs, wallMs() - nowMs))
     }
     // Reads within one millisecond are not corrected. The next correction may go back a little, so the returned time is held.
     const toldMs = Math.floor(passedMs >= 1 ? state.nowMs : state.nowMs + passedMs)
@@ -40,7 +39,7 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
     elapsedMs: monotonicMs,
     wallAheadMs() {
       read()
-      return state.aheadMs
+      return wallMs() - state.nowMs
     },
     /** A timer keeps the process alive only while something else does. */
     after(delayMs, callback) {

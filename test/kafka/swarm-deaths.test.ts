@@ -60,7 +60,8 @@ async function underLoad(
     await disturb(requests)
     const { counted, broken } = await requests.finish()
     assert.equal(broken.join('\n'), '', `Said before:\n${requests.lastWords}`)
-    assert.ok((counted.requests ?? 0) > 50, `${counted.requests} requests were accepted`)
+    // A slow machine accepts fewer. There must be some, or the check above says nothing.
+    assert.ok((counted.requests ?? 0) >= 10, `${counted.requests} requests were accepted`)
   } finally {
     await requests.close()
   }
