@@ -18,6 +18,7 @@ import {
   TimeWindows,
   type Topology,
 } from 'waggle-streams'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
 
 const text = Serdes.string()
 const read = Consumed.with(text, text)
@@ -150,8 +151,7 @@ describe('The metrics of an application', () => {
 
   it('have the age of records at sources and sinks (KIP-613), and the traffic of each topic (KIP-846)', async () => {
     await using streams = await running(upper())
-    const now = Date.now()
-    await sent(streams, [['key', 'value', now - 5000]])
+    await sent(streams, [['key', 'value', systemClock.now() - 5000]])
     const { metrics } = streams
     const [source, sink] = ['KSTREAM-SOURCE-0000000000', 'KSTREAM-SINK-0000000002']
     for (const node of [source, sink]) {
