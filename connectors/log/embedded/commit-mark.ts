@@ -13,6 +13,12 @@ export interface Marked {
   readonly manifest: Manifest | null
 }
 
+/** A mark as it was read. Each number is a lower bound, also where others are lost. */
+export interface MarkOnDisk extends Marked {
+  /** False where a part of the file could not be read. */
+  readonly isWhole: boolean
+}
+
 /** A manifest file: its number, its least length, and the checksum of that many bytes. */
 export interface Manifest {
   readonly number: number
@@ -41,24 +47,25 @@ export class CommitMark {
     this.#file = file
   }
 
-  /** Null where there is no mark; 'damaged' where it cannot be trusted. */
-  read(): Marked | 'damaged' | null {
+  /** Null where there is no mark; 'damaged' where no slot of it can be read. A slot that cannot be read is left out. */
+  read(): MarkOnDisk | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null
-    if (bytes.length === 0 || bytes.length % slotBytes !== 0) return 'damaged'
-    let sequence: number | null = null
+    let sequence = 0
+    let readable = 0
     let manifest: Manifest | null = null
     const ends: Marked['ends'][number][] = []
     const segments: Marked['segments'][number][] = []
-    for (let at = 0; at < bytes.length; at += slotBytes) {
-      if (bytes.readUInt32LE(at) !== crcOf(bytes, at)) return 'damaged'
+    for (let at = 0; at + slotBytes <= bytes.length; at += slotBytes) {
+      if (bytes.readUInt32LE(at) !== crcOf(bytes, at)) continue
+      readable += slotBytes
       const [kind, a, b, value] = [bytes[at + 4], bytes.readUInt32LE(at + 8), bytes.readUInt32LE(at + 12), bytes.readDoubleLE(at + 16)]
       if (kind === kinds.sequence) sequence = value
       else if (kind === kinds.end) ends.push({ topic: a, partition: b, end: value })
       else if (kind === kinds.segment) segments.push({ segment: a, bytes: value })
       else if (kind === kinds.manifest) manifest = { number: a, bytes: value, crc: b }
     }
-    return sequence === null ? 'damaged' : { sequence, ends, segments, manifest }
+    return readable === 0 ? 'damaged' : { sequence, ends, segments, manifest, isWhole: readable === bytes.length && sequence > 0 }
   }
 
   /** Writes a new file with the present state, before the first commit of a process. */

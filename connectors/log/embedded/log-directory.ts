@@ -47,8 +47,8 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
-  // A power failure may tear the mark, since it is not synced: a torn mark alone is no sign of a loss.
-  if (read === 'damaged') {
+  // A power failure may tear the mark, since it is not synced: a torn mark alone is no sign of a loss. The rest of it is compared.
+  if (marked !== null && !marked.isWhole) {
     onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')
   }
   const before = keepLinks(directory)
@@ -84,6 +84,8 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
     found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)
   }
+  // Its beginning is synced at each start, so a power failure leaves some of it.
+  if (read === 'damaged') found.push(`${directory}/mark is damaged: nobody can tell whether the end of the log is all there`)
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
     await disk?.close()

@@ -176,16 +176,28 @@ describe('A damaged directory of the embedded log', () => {
     }
   }
 
-  it('is refused where the mark is missing, and has all that is left when that is accepted', async () => {
-    damages.deleted?.(join(directory, 'mark'))
-    await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: /mark is missing/ })
-    const notices: string[] = []
-    const log = await open({ acceptLoss: true, onNotice: (notice) => notices.push(notice) })
-    assert.equal((await read(log)).length, records)
-    assert.match(notices.join(), /Lost: without a mark/)
-  })
+  for (const [name, found] of [
+    ['deleted', /mark is missing/],
+    ['zeroed', /mark is damaged/],
+  ] as const) {
+    it(`is refused where the mark is ${name}, and has all that is left when that is accepted`, async () => {
+      damages[name]?.(join(directory, 'mark'))
+      await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: found })
+      const notices: string[] = []
+      const log = await open({ acceptLoss: true, onNotice: (notice) => notices.push(notice) })
+      assert.equal((await read(log)).length, records)
+      assert.match(notices.join(), /Lost: without a mark/)
+    })
+  }
 
-  for (const name of ['flipped', 'zeroed'] as const) {
+  for (const name of ['flipped', 'cut', 'zeroed'] as const) {
+    it(`is refused where the mark and the write-ahead log are both ${name}`, async () => {
+      for (const file of [join(directory, 'mark'), ...filesOf(/db\/\d+\.log$/).map((log) => join(directory, log))]) damages[name]?.(file)
+      await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT' })
+    })
+  }
+
+  for (const name of ['flipped', 'cut'] as const) {
     it(`says so and has all of it where the mark is ${name}, as a power failure may leave it`, async () => {
       damages[name]?.(join(directory, 'mark'))
       const notices: string[] = []
