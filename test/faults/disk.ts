@@ -215,7 +215,7 @@ async function rowsOf({ ready }: MeasuredProgram, expected: number): Promise<num
 }
 
 async function answerOf(gateway: string, id: string): Promise<string | null> {
-  for (let attempt = 0; attempt < 1000; attempt++) {
+  for (let attempt = 0; attempt < 100; attempt++) {
     const response = await fetch(`${gateway}/v1/requests/${id}`)
     const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown }
     if (entry.state === 'answered') return canonical(entry.answer)

@@ -114,6 +114,11 @@ export class RequestsThroughKills implements Ordeal {
     return `requests: ${this.#sum(({ accepted }) => accepted.size)} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
   }
 
+  /** Lets the clients go on until this many requests are accepted, however slow the machine is. False where they stand still. */
+  untilAccepted(count: number): Promise<boolean> {
+    return waitFor(() => this.#sum(({ accepted }) => accepted.size) >= count, patienceMs)
+  }
+
   get lastWords(): string {
     return [...this.#last].map(([name, { lastWords }]) => `${name}: ${lastWords}`).join('\n')
   }

@@ -58,10 +58,10 @@ async function underLoad(
   const requests = await RequestsThroughKills.start({ cluster, processing, processes: 2 })
   try {
     await disturb(requests)
+    await requests.untilAccepted(51)
     const { counted, broken } = await requests.finish()
     assert.equal(broken.join('\n'), '', `Said before:\n${requests.lastWords}`)
-    // A slow machine accepts fewer. There must be some, or the check above says nothing.
-    assert.ok((counted.requests ?? 0) >= 10, `${counted.requests} requests were accepted`)
+    assert.ok((counted.requests ?? 0) > 50, `${counted.requests} requests were accepted`)
   } finally {
     await requests.close()
   }
