@@ -1,6 +1,7 @@
 import sharp, { type Metadata } from 'sharp'
 import { Refused } from '../../topology/waggle-error.ts'
 import { DecodeBudget } from './decode-budget.ts'
+import { boundedSize, maxDecodeBytes, maxDecodeSeconds, maxPixels, maxStretch, type PictureSize } from './picture-bounds.ts'
 import { type PictureFormat, pictureFormat } from './picture-format.ts'
 import { scansOf, trimmedPicture } from './trimmed-picture.ts'
 
@@ -32,13 +33,6 @@ export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): 
   return budget.run(size.decodeBytes, () => decode(trimmed, outputSize(size, options)))
 }
 
-interface PictureSize {
-  readonly height: number
-  readonly width: number
-  /** The most memory that decoding takes. */
-  readonly decodeBytes: number
-}
-
 /** The size after decoding: at most `shorterSide`² × `maxStretch` pixels. */
 function outputSize({ height, width }: PictureSize, { shorterSide }: DecodeOptions): { readonly height: number; readonly width: number } {
   const scale = Math.min(shorterSide / Math.min(height, width), (shorterSide * maxStretch) / Math.max(height, width))
@@ -53,26 +47,13 @@ async function sizeOf(bytes: Uint8Array, format: PictureFormat): Promise<Picture
   } catch (thrown) {
     throw refusal(thrown)
   }
-  const { width = 0, height = 0, channels = 4, depth, isProgressive = false } = header
-  const pixels = width * height
-  const scans = format === 'jpeg' ? scansOf(bytes) : 1
-  const decodeBytes =
-    pixels * (format === 'avif' ? avifBytesPerPixel : channels * (depth === 'ushort' ? 2 : 1) * (isProgressive || scans > 1 ? 2 : 1))
-  const has = `The picture has ${width} × ${height} pixels`
-  if (pixels > maxPixels) throw new Refused(`${has}; at most ${maxPixels.toLocaleString('en')} are accepted`)
-  if (Math.max(width, height) > maxAspect * Math.min(width, height))
-    throw new Refused(`${has}; its longer side may be at most ${maxAspect} times the shorter`)
-  if (pixels * scans > maxScannedPixels)
-    throw new Refused(`${has} in ${scans} scans; pixels times scans may be at most ${maxScannedPixels.toLocaleString('en')}`)
-  if (decodeBytes > maxDecodeBytes)
-    throw new Refused(`${has}, which take ${decodeBytes} bytes to decode; at most ${maxDecodeBytes.toLocaleString('en')} are accepted`)
-  return { width, height, decodeBytes }
+  return boundedSize(header, { format, scans: format === 'jpeg' ? scansOf(bytes) : 1 })
 }
 
 async function decode(bytes: Uint8Array, { height, width }: { readonly height: number; readonly width: number }): Promise<Picture> {
   try {
     const { data, info } = await sharp(bytes, reading)
-      .timeout({ seconds: maxSeconds })
+      .timeout({ seconds: maxDecodeSeconds })
       .resize({ height, width, fit: 'fill', kernel: 'lanczos3', fastShrinkOnLoad: true })
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
@@ -88,7 +69,7 @@ async function decode(bytes: Uint8Array, { height, width }: { readonly height: n
 function refusal(thrown: unknown): Refused {
   const said = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ').trim()
   if (/pixel limit/i.test(said)) return new Refused(`The picture has too many pixels; at most ${maxPixels.toLocaleString('en')} are accepted`)
-  if (/timeout/i.test(said)) return new Refused(`The picture takes more than ${maxSeconds} s to decode: send a smaller one`)
+  if (/timeout/i.test(said)) return new Refused(`The picture takes more than ${maxDecodeSeconds} s to decode: send a smaller one`)
   return new Refused(`The body is no picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
 }
 
@@ -99,15 +80,6 @@ function repeated(data: Uint8Array, channels: number): Uint8Array {
   return pixels
 }
 
-/** The largest ratio of a decoded picture's longer side to the requested shorter side. */
-const maxStretch = 4
-const maxAspect = 20
-const maxPixels = 50_000_000
-const maxScannedPixels = 1_000_000_000
-/** Measured. The AVIF decoder holds several copies of whole 16-bit planes. */
-const avifBytesPerPixel = 18
-const maxDecodeBytes = 320 * 1024 * 1024
-const maxSeconds = 10
 const maxSaidCharacters = 300
 const reading = { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error', pages: 1 } as const
 

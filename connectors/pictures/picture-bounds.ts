@@ -1,0 +1,38 @@
+import type { Metadata } from 'sharp'
+import { Refused } from '../../topology/waggle-error.ts'
+import type { PictureFormat } from './picture-format.ts'
+
+export const maxPixels = 50_000_000
+/** Memory that decoding one picture may take. */
+export const maxDecodeBytes = 320 * 1024 * 1024
+export const maxDecodeSeconds = 10
+/** The largest ratio of a decoded picture's longer side to the requested shorter side. */
+export const maxStretch = 4
+const maxAspect = 20
+const maxScannedPixels = 1_000_000_000
+/** Measured. The AVIF decoder holds several copies of whole 16-bit planes. */
+const avifBytesPerPixel = 18
+
+export interface PictureSize {
+  readonly height: number
+  readonly width: number
+  /** The most memory that decoding takes. */
+  readonly decodeBytes: number
+}
+
+/** The size of a picture, from its header and the number of its scans. Throws `Refused` for a picture past the bounds. */
+export function boundedSize(header: Metadata, { format, scans }: { readonly format: PictureFormat; readonly scans: number }): PictureSize {
+  const { width = 0, height = 0, channels = 4, depth, isProgressive = false } = header
+  const pixels = width * height
+  const decodeBytes =
+    pixels * (format === 'avif' ? avifBytesPerPixel : channels * (depth === 'ushort' ? 2 : 1) * (isProgressive || scans > 1 ? 2 : 1))
+  const has = `The picture has ${width} × ${height} pixels`
+  if (pixels > maxPixels) throw new Refused(`${has}; at most ${maxPixels.toLocaleString('en')} are accepted`)
+  if (Math.max(width, height) > maxAspect * Math.min(width, height))
+    throw new Refused(`${has}; its longer side may be at most ${maxAspect} times the shorter`)
+  if (pixels * scans > maxScannedPixels)
+    throw new Refused(`${has} in ${scans} scans; pixels times scans may be at most ${maxScannedPixels.toLocaleString('en')}`)
+  if (decodeBytes > maxDecodeBytes)
+    throw new Refused(`${has}, which take ${decodeBytes} bytes to decode; at most ${maxDecodeBytes.toLocaleString('en')} are accepted`)
+  return { width, height, decodeBytes }
+}
