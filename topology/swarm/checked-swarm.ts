@@ -24,3 +24,13 @@ export interface SwarmBee {
   readonly onTimeout: 'fail' | 'partial'
   readonly onError: 'fail' | 'skip'
 }
+
+/** The topic of another application that a bee reads or writes; null where it has none. */
+export function topicOf({ type, spec }: SwarmBee): string | null {
+  return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
+}
+
+/** The gateway's name, as its topic and its routes have it. */
+export function gatewayOf(bee: SwarmBee): string {
+  return typeof bee.spec.name === 'string' ? bee.spec.name : bee.name
+}

@@ -1,4 +1,5 @@
-import type { SubtopologyPlan, SwarmPlan } from './plan.ts'
+import type { SwarmPlan } from './plan.ts'
+import type { SubtopologyPlan } from './subtopology-plan.ts'
 
 export type PlanFormat = 'text' | 'json' | 'mermaid'
 

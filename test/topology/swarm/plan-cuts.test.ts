@@ -4,7 +4,8 @@ import { BeeRegistry } from '../../../bees/registry.ts'
 import { checkSwarm } from '../../../topology/swarm/check.ts'
 import { type CutKind, cutKinds } from '../../../topology/swarm/cut.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
-import { planSwarm, type SubtopologyPlan } from '../../../topology/swarm/plan.ts'
+import { planSwarm } from '../../../topology/swarm/plan.ts'
+import type { SubtopologyPlan } from '../../../topology/swarm/subtopology-plan.ts'
 
 interface Row {
   /** The bees behind the gateway `g`. */

@@ -9,8 +9,9 @@ import { checkSwarm } from '../../../topology/swarm/check.ts'
 import type { SwarmBee } from '../../../topology/swarm/checked-swarm.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import type { Payload } from '../../../topology/swarm/payload.ts'
-import { planSwarm, type SubtopologyPlan, type SwarmPlan } from '../../../topology/swarm/plan.ts'
+import { planSwarm, type SwarmPlan } from '../../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../../topology/swarm/reply-topics.ts'
+import type { SubtopologyPlan } from '../../../topology/swarm/subtopology-plan.ts'
 import { randomSwarm } from '../../support/random-swarm.ts'
 
 const registry = new BeeRegistry()

@@ -27,7 +27,7 @@ test('an error keeps its code, its class and its place, and tells no secret in a
   const told = redaction.error(thrown)
   assert.ok(told instanceof WaggleError)
   assert.deepEqual([told.code, told.place, told.message], ['WAGGLE_BEE_DIED', 'a.yaml:1:1', 'The command {{ secrets.KEY }}'])
-  assert.doesNotMatch([told.message, told.next, told.stack, (told.cause as Error).message, (told.cause as Error).stack].join(), /word/)
+  assert.doesNotMatch([told.message, told.next, told.stack, (told.cause as Error).message, (told.cause as Error).stack].join(), /p@ss|p%40ss/)
   assert.ok(redaction.error(new Refused('no p@ss "word"/+$1')) instanceof Refused)
 })
 

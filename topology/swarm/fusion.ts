@@ -1,0 +1,142 @@
+import { gatewayTopic } from '../naming.ts'
+import { gatewayOf, type SwarmBee, topicOf } from './checked-swarm.ts'
+import type { Cut } from './cut.ts'
+import { enumerated } from './enumerated.ts'
+
+/** The nodes before a bee in its own sub-topology. */
+export interface Chain {
+  readonly isGateway: boolean
+  readonly hasState: boolean
+  /** The sub-topology runs only on machines with a GPU. Until there is one, it cannot answer queries. */
+  readonly needsGpu: boolean
+}
+
+/** Decides which bees share a sub-topology, and gives the reason of each cut. */
+export class Fusion {
+  readonly #byName: ReadonlyMap<string, SwarmBee>
+  /** The bees that read each bee, in the file's order. */
+  readonly #namedBy: ReadonlyMap<string, readonly SwarmBee[]>
+  /** The readers of each bee, with batches looked through. */
+  readonly #readers = new Map<string, readonly Reader[]>()
+  /** The reason why a sub-topology begins at each bee, and the chain up to that bee in its sub-topology. */
+  readonly #beginnings = new Map<string, Beginning>()
+
+  constructor(bees: readonly SwarmBee[]) {
+    this.#byName = new Map(bees.map((bee) => [bee.name, bee]))
+    this.#namedBy = namedBy(bees)
+  }
+
+  /** The reason why a sub-topology begins at this bee, or null where the bee is fused with its feeder. */
+  cutBefore(bee: SwarmBee): Cut | null {
+    return this.#beginningOf(bee).cut
+  }
+
+  /** The bee that stands behind `bee` in the same sub-topology; null where there is none. `chain` describes the sub-topology up to `bee`. */
+  fusedAfter(bee: SwarmBee, chain: Chain): SwarmBee | null {
+    const [reader, ...others] = this.#readersOf(bee)
+    if (reader === undefined || others.length > 0) return null
+    return this.#reasonToCut(bee, reader, chain) === null ? reader.bee : null
+  }
+
+  /** Looks through a batch: its `source` is the bee in front of it. Any other bee is its own source. */
+  behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {
+    const bee = this.#byName.get(name) ?? null
+    if (bee?.type.role !== 'batch') return { source: bee, batch: null }
+    const feeder = bee.input?.bees[0]
+    return { source: feeder === undefined ? null : (this.#byName.get(feeder) ?? null), batch: bee }
+  }
+
+  /** Null: they may share a sub-topology. */
+  #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): Cut | null {
+    const inputs = bee.input?.bees ?? []
+    if (bee.input?.kind === 'join') return { kind: 'join', reason: `at a join: ${bee.name} waits for ${enumerated(inputs, inputs.length)}` }
+    if (bee.input?.kind === 'stack')
+      return { kind: 'stack', reason: `at a stack: ${bee.name} takes each of ${enumerated(inputs, inputs.length)} as it comes` }
+    const readers = this.#readersOf(from)
+    if (readers.length > 1) {
+      const names = readers.slice(0, 100).map((reader) => reader.bee.name)
+      return { kind: 'fan-out', reason: `at a fan-out: ${enumerated(names, readers.length)} read ${from.name}, each at its own pace` }
+    }
+    if (batch !== null) return { kind: 'batch', reason: `in front of a batch: ${batch.name} fills ${bee.name}’s batches from what waits` }
+    if (bee.gpu > 0) return { kind: 'gpu', reason: `in front of ${bee.name}, which goes only where a GPU is` }
+    const { role } = bee.type
+    if (role === 'sink') return { kind: 'sink', reason: `in front of a sink: ${bee.name} may wait without holding up what feeds it` }
+    if (role === 'call' && chain.hasState)
+      return { kind: 'call-behind-state', reason: `in front of ${bee.name}, which takes time and would have state before it` }
+    if (role === 'output' && chain.isGateway)
+      return { kind: 'output-behind-gateway', reason: `behind the gateway: what ${bee.name} writes was let through once` }
+    if (role === 'respond' && chain.needsGpu)
+      return { kind: 'ledger-behind-gpu', reason: `behind what goes only where a GPU is: the ledger of ${bee.name} is kept anywhere` }
+    if (role === 'respond' && chain.isGateway)
+      return { kind: 'ledger-behind-gateway', reason: `behind the gateway: the ledger of ${bee.name} is kept by request id` }
+    return null
+  }
+
+  /** Visits each bee once, after its feeder, without recursion: chains are longer than the call stack is deep. */
+  #beginningOf(bee: SwarmBee): Beginning {
+    const unknown: SwarmBee[] = []
+    for (let at: SwarmBee | null = bee; at !== null && !this.#beginnings.has(at.name); at = this.#feederOf(at).source) unknown.push(at)
+    for (const one of unknown.reverse()) this.#beginnings.set(one.name, this.#beginning(one))
+    return this.#beginnings.get(bee.name) ?? { cut: null, chain: nothingBefore }
+  }
+
+  /** Computes a bee's beginning. Its feeder's beginning must be known. */
+  #beginning(bee: SwarmBee): Beginning {
+    if (bee.type.role === 'gateway') {
+      const cut: Cut = { kind: 'gateway', reason: `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}` }
+      return { cut, chain: { isGateway: true, hasState: false, needsGpu: false } }
+    }
+    const { source, batch } = this.#feederOf(bee)
+    const needsGpu = bee.gpu > 0
+    if (source === null || bee.input === null) return { cut: null, chain: { ...nothingBefore, needsGpu } }
+    const before = bee.input.kind === 'name' ? (this.#beginnings.get(source.name)?.chain ?? nothingBefore) : nothingBefore
+    const cut = this.#reasonToCut(source, { bee, batch }, before)
+    if (bee.input.kind === 'join') return { cut, chain: { isGateway: false, hasState: bee.type.role !== 'call', needsGpu } }
+    return { cut, chain: cut === null ? before : { ...nothingBefore, needsGpu } }
+  }
+
+  /** The bee that the first input comes from, and the batch between the two. */
+  #feederOf(bee: SwarmBee): { readonly source: SwarmBee | null; readonly batch: SwarmBee | null } {
+    const first = bee.input?.bees[0]
+    return first === undefined ? { source: null, batch: null } : this.behindBatch(first)
+  }
+
+  /** A bee behind a batch reads the bee in front of the batch. A batch never reads a batch. */
+  #readersOf(bee: SwarmBee): readonly Reader[] {
+    const known = this.#readers.get(bee.name)
+    if (known !== undefined) return known
+    const readers = (this.#namedBy.get(bee.name) ?? []).flatMap((reader): readonly Reader[] =>
+      reader.type.role === 'batch'
+        ? (this.#namedBy.get(reader.name) ?? []).map((behind) => ({ bee: behind, batch: reader }))
+        : [{ bee: reader, batch: null }],
+    )
+    this.#readers.set(bee.name, readers)
+    return readers
+  }
+}
+
+/** A bee that reads another, and the batch between the two. */
+interface Reader {
+  readonly bee: SwarmBee
+  readonly batch: SwarmBee | null
+}
+
+interface Beginning {
+  /** Null: the bee is fused with its feeder. */
+  readonly cut: Cut | null
+  readonly chain: Chain
+}
+
+const nothingBefore: Chain = { isGateway: false, hasState: false, needsGpu: false }
+
+function namedBy(bees: readonly SwarmBee[]): ReadonlyMap<string, readonly SwarmBee[]> {
+  const readers = new Map<string, SwarmBee[]>()
+  for (const bee of bees) {
+    for (const name of new Set(bee.input?.bees)) {
+      const known = readers.get(name)
+      if (known === undefined) readers.set(name, [bee])
+      else known.push(bee)
+    }
+  }
+  return readers
+}

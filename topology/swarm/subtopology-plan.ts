@@ -1,0 +1,32 @@
+import type { Cut } from './cut.ts'
+
+export interface SubtopologyPlan {
+  readonly id: number
+  readonly bees: readonly string[]
+  readonly sources: readonly string[]
+  readonly sinks: readonly string[]
+  readonly stores: readonly string[]
+  readonly cut: Cut
+  /** The steps, parents before children. */
+  readonly steps: readonly Step[]
+}
+
+/** One node of the planned graph. `parents` are names of earlier steps. */
+export type Step = { readonly name: string; readonly parents: readonly string[] } & (
+  | { readonly kind: 'source'; readonly topics: readonly string[] }
+  /** Gives requests their ids, and tells the ledger about them through the accepted topic. */
+  | { readonly kind: 'accept'; readonly gateway: string; readonly bee: string }
+  | { readonly kind: 'call'; readonly bee: string; readonly batch: string | null }
+  | { readonly kind: 'value'; readonly bee: string }
+  | { readonly kind: 'deduplicate'; readonly store: string }
+  | {
+      readonly kind: 'join'
+      readonly bee: string
+      readonly store: string
+      readonly inputs: readonly { readonly name: string; readonly topic: string }[]
+    }
+  | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
+  | { readonly kind: 'sink'; readonly topic: string }
+  /** Writes to a topic of another application. */
+  | { readonly kind: 'output'; readonly bee: string; readonly topic: string }
+)
