@@ -34,15 +34,18 @@ export function edgeJson(bytes: Uint8Array): unknown {
   // A member takes at least five bytes and an item two, so a short text needs no count before it is parsed.
   if (text.length > Math.min(2 * edgeBounds.maxValues, 5 * edgeBounds.maxMembers)) refuseManyValues(text)
   const value = parsed(text)
-  if (new BoundedWalk(edgeBounds).check(value)) refuseUnsafeInteger(text)
-  return value
+  const walk = new BoundedWalk(edgeBounds)
+  walk.check(value)
+  if (walk.hasUnsafeInteger) refuseUnsafeInteger(text)
+  return walk.hasMinusZero ? withoutMinusZero(value) : value
 }
 
 /** Parses JSON that Waggle or a process of the swarm wrote. Differs from `edgeJson` in its wider limits, and takes large integers as doubles. */
 export function insideJson(bytes: Uint8Array): unknown {
   const value = parsed(utf8Text(bytes))
-  new BoundedWalk(insideBounds).check(value)
-  return value
+  const walk = new BoundedWalk(insideBounds)
+  walk.check(value)
+  return walk.hasMinusZero ? withoutMinusZero(value) : value
 }
 
 /** The same bytes without a byte order mark. */
@@ -82,6 +85,11 @@ function parsed(text: string): unknown {
   } catch (thrown) {
     throw badJson(thrown instanceof Error ? thrown.message : 'they cannot be parsed')
   }
+}
+
+/** `JSON.stringify` writes -0 as 0, so the value in memory has 0 as well: a step that gets it gets the same as one that reads it from the log. */
+function withoutMinusZero(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value))
 }
 
 /** Counts the parts of one value against the limits. */
@@ -124,16 +132,16 @@ class Count {
 /** Counts the parts of a value that `JSON.parse` gave. */
 class BoundedWalk {
   readonly #count: Count
-  #isUnsafe = false
+  /** True if a number is an integer outside ±(2^53 - 1), which may have lost digits. */
+  hasUnsafeInteger = false
+  hasMinusZero = false
 
   constructor(bounds: JsonBounds) {
     this.#count = new Count(bounds, badJson)
   }
 
-  /** True if a number in it is an integer outside ±(2^53 - 1), which may have lost digits. */
-  check(value: unknown): boolean {
+  check(value: unknown): void {
     this.#visit(value, 1)
-    return this.#isUnsafe
   }
 
   #visit(value: unknown, depth: number): void {
@@ -154,7 +162,8 @@ class BoundedWalk {
 
   #number(value: number): void {
     if (!Number.isFinite(value)) throw badJson('a number is beyond what a double holds (1.8e308)')
-    if (Number.isInteger(value) && !Number.isSafeInteger(value)) this.#isUnsafe = true
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) this.hasUnsafeInteger = true
+    if (Object.is(value, -0)) this.hasMinusZero = true
   }
 }
 

@@ -20,6 +20,14 @@ describe('JSON from a caller', () => {
     )
   })
 
+  it('has 0 for -0, which is written as 0', () => {
+    for (const text of ['-0', '-0.0', '-0e5', '-1e-999']) {
+      assert.deepEqual(edgeJson(bytes(text)), 0)
+      assert.deepEqual(edgeJson(bytes(`{"a":[1,${text}]}`)), { a: [1, 0] })
+      assert.deepEqual(insideJson(bytes(`[${text}]`)), [0])
+    }
+  })
+
   it('is refused where it is nested deeper than the bound, and taken at the bound', () => {
     assert.deepEqual(edgeJson(bytes(nested(edgeBounds.maxDepth))), JSON.parse(nested(edgeBounds.maxDepth)))
     for (const depth of [edgeBounds.maxDepth + 1, 5_000, 1_000_000]) assert.throws(() => edgeJson(bytes(nested(depth))), badJson)
