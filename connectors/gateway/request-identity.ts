@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { Clock, Random } from '../../processor/ports.ts'
+import { uuidOf } from '../../topology/uuid.ts'
 
 /** The identity of a request through the whole swarm, for every kind of gateway. */
 export class RequestIdentity {
@@ -18,7 +19,7 @@ export class RequestIdentity {
   fresh(): string {
     const bytes = Buffer.from(this.#random.bytes(16))
     bytes.writeUIntBE(this.#clock.now(), 0, 6)
-    return uuid(bytes, 7)
+    return uuidOf(bytes, 7)
   }
 
   /**
@@ -26,24 +27,14 @@ export class RequestIdentity {
    * A caller who guesses another's key cannot compute the id.
    */
   derived(gateway: string, caller: string, idempotencyKey: string): string {
-    return uuid(
-      createHmac('sha256', this.#secret)
-        .update(JSON.stringify([gateway, caller, idempotencyKey]))
-        .digest()
-        .subarray(0, 16),
-      8,
-    )
+    const mac = createHmac('sha256', this.#secret)
+      .update(JSON.stringify([gateway, caller, idempotencyKey]))
+      .digest()
+    return uuidOf(mac, 8)
   }
 }
 
 /** A hash of body and content type. It tells two bodies under one idempotency key apart. */
 export function bodyHashOf(body: Uint8Array, contentType: string): string {
   return createHash('sha256').update(contentType).update('\0').update(body).digest('base64url')
-}
-
-function uuid(bytes: Buffer, version: 7 | 8): string {
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | (version << 4), 6)
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

@@ -15,6 +15,7 @@ import {
 } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { replyToOf } from './reply-to.ts'
 
@@ -72,17 +73,17 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
 const acceptedMark = textHeader(acceptedHeader, '1')
 
 /**
- * The ledger knows where the answer goes: what passes through bees says it no more. What bees say of their values is nothing that a caller may say; the content type
- * is the payload's own, which may be an error in place of what was sent.
+ * The headers of the record that bees read. Reply headers go, because the ledger knows where the answer goes. Headers about a value go, because only bees
+ * write them. The content type is the payload's, which may be an error in place of the caller's body.
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
   const kept = headers.filter(
-    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && !ofTheWay.has(key) && !valueHeaders.has(key),
+    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && !internalHeaders.has(key) && !valueHeaders.has(key),
   )
   return [...kept, ...payloadHeaders(payload)]
 }
 
-/** Bytes that are no UTF-8 become U+FFFD, and ids that differ would become one. */
+/** Refuses U+FFFD: it replaces bytes that are no UTF-8, so two ids that differ would become one. */
 function isRequestId(text: string): boolean {
   return text !== '' && text.length <= maxIdLength && !text.includes('\ufffd')
 }
@@ -96,13 +97,10 @@ function refusedId(length: number): WaggleError {
 }
 
 const maxIdLength = 512
-/** Between Waggle's own steps: a caller's say nothing. */
-const ofTheWay: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader])
+/** Headers that only Waggle's own steps write. A caller's headers with these names are dropped. */
+const internalHeaders: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader])
 
-/** The same record has the same id however often it is read: a UUID of version 8 (RFC 9562) made from its place. */
+/** UUIDv8 made from the record's place: a record that is read again gets the same id. */
 function derivedId(place: RecordMetadata | null): string {
-  const hash = createHash('sha256').update(`${place?.topic}\n${place?.partition}\n${place?.offset}`).digest()
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
-  return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return uuidOf(createHash('sha256').update(`${place?.topic}\n${place?.partition}\n${place?.offset}`).digest(), 8)
 }

@@ -2,8 +2,7 @@ import type { StreamsOperator } from '../operators/streams.ts'
 import { type KStream, Stream, type StreamParts } from './kstream.ts'
 import type { Named } from './options.ts'
 import { passThrough } from './pass-through.ts'
-
-type Predicate<K, V> = (key: K, value: V) => boolean
+import type { Predicate } from './shared-types.ts'
 
 /** A stream that is split into branches. A record goes to the first branch whose predicate holds. */
 export interface BranchedKStream<K, V> {

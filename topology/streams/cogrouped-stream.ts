@@ -9,12 +9,11 @@ import { type KTable, Table, type TableParts } from './ktable.ts'
 import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'
 import { passThrough } from './pass-through.ts'
+import type { Kept } from './shared-types.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { serdeOr } from './unset-serde.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './windowed-serdes.ts'
 import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
-
-type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
 /** Several grouped streams that feed one aggregate, each with its own aggregator (KIP-150). */
 export interface CogroupedKStream<K, A> {

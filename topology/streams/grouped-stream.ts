@@ -9,10 +9,10 @@ import { Materialization } from './materialization.ts'
 import type { Materialized, Named } from './options.ts'
 import { addRepartition, countRepartition } from './repartition.ts'
 import { type SessionWindowedKStream, SessionWindowedStream } from './session-windowed-stream.ts'
+import type { Kept } from './shared-types.ts'
 import { type TimeWindowedKStream, TimeWindowedStream } from './time-windowed-stream.ts'
 import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWindows } from './windows.ts'
 
-type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 /** A stream grouped by key, ready for an aggregation. */
 export interface KGroupedStream<K, V> {
   /**

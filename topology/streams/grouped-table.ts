@@ -7,11 +7,10 @@ import { changeSerde } from './change-serde.ts'
 import { defined } from './defined.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
-import type { Materialized, Named } from './options.ts'
+import type { Named } from './options.ts'
+import type { Kept } from './shared-types.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { serdeOr } from './unset-serde.ts'
-
-type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 
 /** The rows of a table grouped by a new key. The subtractor takes a row's old value out of the aggregate before the adder puts the new one in. */
 export interface KGroupedTable<K, V> {

@@ -15,20 +15,17 @@ import { GroupedStream, type KGroupedStream } from './grouped-stream.ts'
 import { joinBuffer, refuseShortHistory } from './join-buffer.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
-import { type Grouped, type Joined, type Materialized, Named, type Repartitioned, type StreamJoined } from './options.ts'
+import { type Grouped, type Joined, Named, type Repartitioned, type StreamJoined } from './options.ts'
 import { passThrough } from './pass-through.ts'
 import { addRepartition, countRepartition } from './repartition.ts'
+import type { Joiner, Kept, Predicate, Some } from './shared-types.ts'
 import { joinStreams } from './stream-stream-join.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { storesOf } from './table-view.ts'
 import { serdeOr } from './unset-serde.ts'
 import type { JoinWindows } from './windows.ts'
 
-type Some<T> = NonNullable<T>
-type Predicate<K, V> = (key: K, value: V) => boolean
 type Selector<K, V, K2> = (key: K, value: Some<V>) => K2 | null
-type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
-type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 type Both<K, V, V2> = StreamJoined<Some<K>, Some<V>, Some<V2>>
 
 /** An endless sequence of records, each a fact of its own. */

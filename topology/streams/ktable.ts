@@ -10,16 +10,13 @@ import { GroupedTable, type KGroupedTable } from './grouped-table.ts'
 import { type KStream, Stream } from './kstream.ts'
 import { Materialization } from './materialization.ts'
 import type { Grouped, Materialized, Named, TableJoined } from './options.ts'
+import type { Joiner, Kept, Predicate, Some } from './shared-types.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { suppressedHeaders, suppressedSerde } from './suppress-serdes.ts'
 import type { Suppressed } from './suppressed.ts'
 import { storesOf, type TableView } from './table-view.ts'
 import { serdeOr } from './unset-serde.ts'
 
-type Some<T> = NonNullable<T>
-type Predicate<K, V> = (key: K, value: V) => boolean
-type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
-type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>
 type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 
 /** The latest value of each key. A null value means that the key is absent, both in records and in results of functions. */

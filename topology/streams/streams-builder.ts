@@ -6,9 +6,8 @@ import { GlobalKTable, globalSource, nameGlobal } from './global-table.ts'
 import { addStreamSource, type KStream, Stream } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
 import type { Materialized } from './options.ts'
+import type { Some } from './shared-types.ts'
 import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
-
-type Some<T> = NonNullable<T>
 
 /** Collects a program over streams and tables. `build` gives the topology that runs. */
 export class StreamsBuilder {

@@ -90,9 +90,9 @@ async function newRequest(
   usualTimeoutMs: number | null,
 ): Promise<NewRequest> {
   const { gateway } = request.params
-  const key = request.headers['idempotency-key']
+  const key = idempotencyKeyOf(request)
   const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
-  const id = typeof key === 'string' && key !== '' ? identity.derived(gateway, callerOf(request), key) : request.id
+  const id = key === null ? request.id : identity.derived(gateway, callerOf(request), key)
   reply.header('x-request-id', id)
   const { bytes, contentType } = await readBody(request, reply, bodies)
   const refusal = requests.refusal(gateway)
@@ -105,9 +105,14 @@ async function newRequest(
     contentType,
     deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
     // Without an idempotency key no other request has this id.
-    bodyHash: id === request.id ? '' : bodyHashOf(bytes, contentType),
+    bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
     traceparent: typeof traceparent === 'string' ? traceparent : null,
   }
+}
+
+function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
+  const key = request.headers['idempotency-key']
+  return typeof key === 'string' && key !== '' ? key : null
 }
 
 /** All callers count as one, since there are no tokens yet. */
