@@ -1,4 +1,4 @@
-export type ErrorCode = `WAGGLE_${string}`
+import type { ErrorCode } from './error-codes.ts'
 
 export interface ErrorWords {
   readonly message: string

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { httpStatus } from '../../topology/error-codes.ts'
 
 /** The names under which callers may reach one server. */
 export interface OwnNames {
@@ -16,7 +17,7 @@ export interface OwnNamesOptions {
 }
 
 export interface SiteRefusal {
-  readonly status: 400 | 403 | 421
+  readonly status: number
   readonly code: 'WAGGLE_BAD_HOST' | 'WAGGLE_UNKNOWN_HOST' | 'WAGGLE_CROSS_SITE'
   readonly detail: string
 }
@@ -27,16 +28,11 @@ export interface SiteRefusal {
  */
 export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
   const hosts = countOf(rawHeaders, 'host')
-  if (hosts !== 1)
-    return {
-      status: 400,
-      code: 'WAGGLE_BAD_HOST',
-      detail: `The request has ${hosts === 0 ? 'no Host header' : 'more than one Host header'}: send one`,
-    }
+  if (hosts !== 1) return refusal('WAGGLE_BAD_HOST', `The request has ${hosts === 0 ? 'no Host header' : 'more than one Host header'}: send one`)
   const { host = '', origin, 'sec-fetch-site': site } = headers
   if (!own.has(host)) {
-    if (!authority.test(host)) return { status: 400, code: 'WAGGLE_BAD_HOST', detail: 'The Host header is no name, nor a name with a port' }
-    return { status: 421, code: 'WAGGLE_UNKNOWN_HOST', detail: `${host} is not a name of this server. Set WAGGLE_HOSTS to its further names` }
+    if (!authority.test(host)) return refusal('WAGGLE_BAD_HOST', 'The Host header is no name, nor a name with a port')
+    return refusal('WAGGLE_UNKNOWN_HOST', `${host} is not a name of this server. Set WAGGLE_HOSTS to its further names`)
   }
   if (site !== undefined && site !== 'none' && site !== 'same-origin') return crossSite
   if (origin !== undefined && !own.has(hostOfOrigin(origin))) return crossSite
@@ -66,10 +62,10 @@ export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
   }
 }
 
-const crossSite: SiteRefusal = {
-  status: 403,
-  code: 'WAGGLE_CROSS_SITE',
-  detail: 'Pages of another site may not use this server',
+const crossSite = refusal('WAGGLE_CROSS_SITE', 'Pages of another site may not use this server')
+
+function refusal(code: SiteRefusal['code'], detail: string): SiteRefusal {
+  return { status: httpStatus(code), code, detail }
 }
 
 /** A name, an IPv4 address, or an IPv6 address in brackets; then an optional port. */

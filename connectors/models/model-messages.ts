@@ -1,5 +1,5 @@
+import type { ErrorCode } from '../../topology/error-codes.ts'
 import type { ModelOptions, ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
-import type { ErrorCode } from '../../topology/waggle-error.ts'
 
 /** The `workerData` of a model's thread. */
 export interface ModelThreadData {

@@ -1,3 +1,4 @@
+import { isErrorCode } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { endOfRows, signedIn } from './query-server.ts'
 
@@ -38,7 +39,7 @@ async function* rowsOf(host: string, body: ReadableStream<Uint8Array>): AsyncIte
 function problemOf(host: string, text: string): WaggleError {
   try {
     const { code, message, next } = JSON.parse(text) as { readonly code: string; readonly message: string; readonly next: string }
-    if (code.startsWith('WAGGLE_')) return new WaggleError(`WAGGLE_${code.slice('WAGGLE_'.length)}`, { message, next })
+    if (code.startsWith('WAGGLE_')) return new WaggleError(isErrorCode(code) ? code : 'WAGGLE_QUERY_FAILED', { message, next })
   } catch {
     // The server is no Waggle process.
   }

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { httpStatus } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** Answers a question with rows of one partition of a store, each a JSON value. It throws before the first row where it cannot answer. */
@@ -82,7 +83,9 @@ async function respond(
       return
     }
     if (!isKnown(request)) {
-      response.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Bearer' }).end(JSON.stringify(notKnown))
+      response
+        .writeHead(httpStatus(notKnown.code), { 'content-type': 'application/json', 'www-authenticate': 'Bearer' })
+        .end(JSON.stringify(notKnown))
       return
     }
     const rows = await answer(JSON.parse(await bodyOf(request)))
@@ -97,7 +100,7 @@ async function respond(
   } catch (thrown) {
     const { code, message, next } = WaggleError.from('WAGGLE_QUERY_FAILED', thrown, { next: 'See the process that was asked.' })
     if (response.headersSent) response.destroy()
-    else response.writeHead(409, { 'content-type': 'application/json' }).end(JSON.stringify({ code, message, next }))
+    else response.writeHead(httpStatus(code), { 'content-type': 'application/json' }).end(JSON.stringify({ code, message, next }))
   }
 }
 
@@ -115,10 +118,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 const notKnown = {
-  code: 'WAGGLE_NOT_PERMITTED',
+  code: 'WAGGLE_WRONG_SECRET',
   message: 'The process that has what is asked for wants another secret than the one that it was asked with',
   next: 'Give all processes of the application the same applicationServerSecret.',
-}
+} as const
 export const endOfRows = { end: true }
 const maxQuestionBytes = 1024 * 1024
 const requestTimeoutMs = 30_000

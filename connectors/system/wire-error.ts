@@ -1,4 +1,5 @@
-import { type ErrorCode, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import type { ErrorCode } from '../../topology/error-codes.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
 /** An error in a form that another JavaScript thread can receive: cloning an error between threads loses its class. */
 export interface WireError {

@@ -1,3 +1,4 @@
+import { errorCodes } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** Exit statuses for scripts: 0 done, 1 the input is wrong, 2 usage, 3 a server or dependency cannot be reached. */
@@ -23,7 +24,7 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
   const mistakes = mistakesOf(thrown)
   if (options.json) write(`${JSON.stringify({ error: thrown.code, mistakes: mistakes.map(shown) })}\n`)
   else for (const mistake of mistakes) write(`${mistake.place ?? 'waggle'}: ${ended(mistake.message, mistake.place)} ${mistake.next}\n`)
-  return unreachable.has(thrown.code) ? exitStatus.unreachable : exitStatus.wrongInput
+  return errorCodes[thrown.code].exit
 }
 
 export function shown(mistake: WaggleError): Mistake {
@@ -48,17 +49,3 @@ export function mistakesOf(error: WaggleError): readonly WaggleError[] {
 function ended(message: string, place: string | undefined): string {
   return `${message.replace(/\.+$/, '')}${place === undefined ? '.' : ';'}`
 }
-
-const unreachable: ReadonlySet<string> = new Set([
-  'WAGGLE_PORT_IN_USE',
-  'WAGGLE_LISTEN',
-  'WAGGLE_UNREACHABLE',
-  'WAGGLE_LOG_UNREACHABLE',
-  'WAGGLE_NOT_PERMITTED',
-  'WAGGLE_SERVER_ERROR',
-  'WAGGLE_DATA_DIR_IN_USE',
-  'WAGGLE_DISK_FULL',
-  'WAGGLE_CLICKHOUSE',
-  'WAGGLE_REGISTRY_UNREACHABLE',
-  'WAGGLE_PLATFORM',
-])

@@ -1,3 +1,4 @@
+import { isErrorCode } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskId } from './group-task.ts'
 import { type TaskHost, TaskHosts } from './task-hosts.ts'
@@ -116,7 +117,7 @@ function tasksIn(reader: WireReader): readonly TaskId[] {
 
 function refusalOf(reader: WireReader): WaggleError {
   const code = reader.text()
-  return new WaggleError(code.startsWith('WAGGLE_') ? `WAGGLE_${code.slice('WAGGLE_'.length)}` : 'WAGGLE_ASSIGNMENT_UNREADABLE', {
+  return new WaggleError(isErrorCode(code) ? code : 'WAGGLE_ASSIGNMENT_UNREADABLE', {
     message: `The leader of the group refused this process: ${reader.text()}`,
     next: reader.text(),
   })

@@ -1,3 +1,4 @@
+import { errorPayload } from '../../topology/swarm/bee-error.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 
@@ -9,16 +10,7 @@ export function joinedPayload(
   missing: readonly string[],
 ): Payload {
   if (missing.length > 0 && bee.onTimeout === 'fail') {
-    return {
-      kind: 'error',
-      error: {
-        code: 'WAGGLE_JOIN_TIMEOUT',
-        status: 504,
-        title: 'Not all inputs came in time',
-        detail: `${bee.name} waited in vain for ${missing.join(', ')}`,
-        bee: bee.name,
-      },
-    }
+    return errorPayload({ code: 'WAGGLE_JOIN_TIMEOUT', detail: `${bee.name} waited in vain for ${missing.join(', ')}`, bee: bee.name })
   }
   const ordered = new Map(inputs.flatMap(({ name }) => (parts.has(name) ? [[name, parts.get(name) as Payload] as const] : [])))
   const errors = [...ordered.values()].filter((part) => part.kind === 'error')

@@ -3,6 +3,7 @@ import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
+import { errorPayload } from '../../topology/swarm/bee-error.ts'
 import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
@@ -124,16 +125,8 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   #deadlineError(afterMs: number): Payload {
     const { bee, waitsFor } = this.#operator
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
-    return {
-      kind: 'error',
-      error: {
-        code: 'WAGGLE_DEADLINE',
-        status: 504,
-        title: 'The deadline passed',
-        detail: `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`,
-        bee,
-      },
-    }
+    const detail = `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`
+    return errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee })
   }
 }
 
@@ -151,16 +144,11 @@ const nothing: Payload = { kind: 'json', json: null }
 /** Processes that wait for one request. */
 const maxReplies = 16
 
-const keyReused: Payload = {
-  kind: 'error',
-  error: {
-    code: 'WAGGLE_KEY_REUSED',
-    status: 422,
-    title: 'The input was refused',
-    detail: 'This idempotency key came before, with another body. Use a new Idempotency-Key for a new request, or send the very same body again.',
-    bee: '',
-  },
-}
+const keyReused: Payload = errorPayload({
+  code: 'WAGGLE_KEY_REUSED',
+  detail: 'This idempotency key came before, with another body. Use a new Idempotency-Key for a new request, or send the very same body again.',
+  bee: '',
+})
 
 function isSame(a: ReplyTo, b: ReplyTo): boolean {
   return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation

@@ -16,7 +16,7 @@ const hostile: readonly unknown[] = [
   Object.create(null),
   new Proxy({}, { get: fail, getPrototypeOf: fail }),
   Object.defineProperty(new Error('a'), 'message', { get: fail }),
-  Object.defineProperty(new WaggleError('WAGGLE_X', { message: 'a', next: 'b' }), 'message', { get: fail }),
+  Object.defineProperty(new WaggleError('WAGGLE_PROCESSING_FAILED', { message: 'a', next: 'b' }), 'message', { get: fail }),
   Object.defineProperty(new Error('a'), 'stack', { get: fail }),
   new Error('x'.repeat(10_000_000)),
   new Error('\ud800'),

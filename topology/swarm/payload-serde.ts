@@ -1,6 +1,7 @@
 import { type Header, headerText, textHeader } from '../record.ts'
 import type { HandingSerde } from '../serde.ts'
 import { saidBy, WaggleError } from '../waggle-error.ts'
+import { errorPayload } from './bee-error.ts'
 import { contentTypeHeader, errorHeader } from './headers.ts'
 import { edgeJson, insideJson } from './json-value.ts'
 import type { BeeError, Payload } from './payload.ts'
@@ -89,7 +90,7 @@ function badPayload(why: string): WaggleError {
 /** An error payload for bytes that do not match their content type. It fails their request and stops no partition. */
 export function unreadable(thrown: unknown): Payload {
   const detail = `The payload is not what its content type says: ${saidBy(thrown)}`
-  return { kind: 'error', error: { code: 'WAGGLE_BAD_PAYLOAD', status: 400, title: 'The body is wrong', detail, bee: '' } }
+  return errorPayload({ code: 'WAGGLE_BAD_PAYLOAD', detail, bee: '' })
 }
 
 export function payloadHeaders(payload: Payload): readonly Header[] {

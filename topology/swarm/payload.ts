@@ -34,7 +34,8 @@ export interface ErrorPayload {
 }
 
 export interface BeeError {
-  readonly code: `WAGGLE_${string}`
+  /** A code of the error table, be it that of another version of Waggle. */
+  readonly code: string
   /** The HTTP status that the caller gets: 422 refused, 502 failed, 504 deadline. */
   readonly status: number
   readonly title: string

@@ -116,7 +116,7 @@ export class Bodies {
   }
 
   #overloaded(): ProblemError {
-    return new ProblemError(503, 'WAGGLE_OVERLOADED', `${this.#heldBytes} bytes of requests are in flight`, 1)
+    return new ProblemError('WAGGLE_OVERLOADED', `${this.#heldBytes} bytes of requests are in flight`, 1)
   }
 
   #sweepLater(): void {
@@ -193,7 +193,7 @@ class ArrivingBody {
       source.on('data', decoded)
       source.once('end', () => end(request.complete ? null : brokenOff()))
       decoder?.once('error', (error) =>
-        end(new ProblemError(400, 'WAGGLE_BAD_BODY', `The body is not encoded as Content-Encoding says: ${error.message}`)),
+        end(new ProblemError('WAGGLE_BAD_BODY', `The body is not encoded as Content-Encoding says: ${error.message}`)),
       )
     })
   }
@@ -214,7 +214,7 @@ function decoderOf({ headers }: IncomingMessage): Transform | null {
   if (encoding === 'identity') return null
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined
   if (decoder !== undefined) return decoder()
-  throw new ProblemError(415, 'WAGGLE_CONTENT_ENCODING', 'The Content-Encoding is not one that this gateway decodes: send gzip, deflate, br or none')
+  throw new ProblemError('WAGGLE_CONTENT_ENCODING', 'The Content-Encoding is not one that this gateway decodes: send gzip, deflate, br or none')
 }
 
 const decoders: { readonly [encoding: string]: () => Transform } = {
@@ -229,17 +229,13 @@ function hasBody(headers: IncomingMessage['headers']): boolean {
 }
 
 function tooLarge(maxBodyBytes: number): ProblemError {
-  return new ProblemError(
-    413,
-    'WAGGLE_BODY_TOO_LARGE',
-    `The body is larger than the ${maxBodyBytes} bytes that this gateway accepts (max_body_bytes)`,
-  )
+  return new ProblemError('WAGGLE_BODY_TOO_LARGE', `The body is larger than the ${maxBodyBytes} bytes that this gateway accepts (max_body_bytes)`)
 }
 
 function tooSlow(minBytesPerSecond: number): ProblemError {
-  return new ProblemError(408, 'WAGGLE_SLOW_BODY', `The body came at less than ${minBytesPerSecond} bytes a second`)
+  return new ProblemError('WAGGLE_SLOW_BODY', `The body came at less than ${minBytesPerSecond} bytes a second`)
 }
 
 function brokenOff(): ProblemError {
-  return new ProblemError(400, 'WAGGLE_BAD_BODY', 'The body broke off')
+  return new ProblemError('WAGGLE_BAD_BODY', 'The body broke off')
 }

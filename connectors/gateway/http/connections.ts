@@ -21,7 +21,6 @@ export function boundConnections(server: Server, maxConnections: number): void {
       if (oldest === undefined) {
         socket.end(
           rawProblem({
-            status: 503,
             code: 'WAGGLE_OVERLOADED',
             detail: `${maxConnections} connections have a request under way`,
             retryAfterSeconds: 1,

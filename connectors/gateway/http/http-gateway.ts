@@ -5,6 +5,8 @@ import swagger from '@fastify/swagger'
 import underPressure from '@fastify/under-pressure'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
+import type { ErrorCode } from '../../../topology/error-codes.ts'
+import { ownMember } from '../../../topology/own-member.ts'
 import type { Requests } from '../../../topology/swarm/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
@@ -135,7 +137,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
   app.setErrorHandler((error, request, reply) => answerError(error, request.id, reply, options.onError))
   app.setNotFoundHandler((request, reply) =>
     answerError(
-      new ProblemError(404, 'WAGGLE_NOT_FOUND', `There is nothing at ${request.method} ${request.url.split('?', 1)[0]}`),
+      new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${request.method} ${request.url.split('?', 1)[0]}`),
       request.id,
       reply,
       options.onError,
@@ -164,7 +166,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     await app.register(rateLimit, {
       max: options.rateLimitPerSecond,
       timeWindow: 1000,
-      errorResponseBuilder: () => new ProblemError(429, 'WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1),
+      errorResponseBuilder: () => new ProblemError('WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1),
     })
   }
   await app.register(swagger, {
@@ -193,10 +195,10 @@ function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bod
   app.addHook('onRequest', async ({ raw, method, url, is404, headers }) => {
     own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })
     const refusal = siteRefusal(raw, own)
-    if (refusal !== null) throw new ProblemError(refusal.status, refusal.code, refusal.detail)
+    if (refusal !== null) throw new ProblemError(refusal.code, refusal.detail)
     if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
-      throw new ProblemError(417, 'WAGGLE_BAD_HEADER', 'Expect may be 100-continue and nothing else')
-    if (is404) throw new ProblemError(404, 'WAGGLE_NOT_FOUND', `There is nothing at ${method} ${url.split('?', 1)[0]}`)
+      throw new ProblemError('WAGGLE_EXPECTATION', 'Expect may be 100-continue and nothing else')
+    if (is404) throw new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${method} ${url.split('?', 1)[0]}`)
     bodies.refuseAhead(raw)
   })
 }
@@ -229,13 +231,13 @@ function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, request
     socket.destroySoon()
     return
   }
-  const { status, detail } = unparsed[code ?? ''] ?? { status: 400, detail: `The bytes are no HTTP request (${code ?? 'unknown'})` }
-  socket.end(rawProblem({ status, code: 'WAGGLE_BAD_HTTP', detail, requestId }))
+  const problem = ownMember(unparsed, code ?? '') ?? { code: 'WAGGLE_BAD_HTTP', detail: `The bytes are no HTTP request (${code ?? 'unknown'})` }
+  socket.end(rawProblem({ ...problem, requestId }))
   socket.destroySoon()
 }
 
-const unparsed: { readonly [code: string]: { readonly status: number; readonly detail: string } | undefined } = {
-  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'The request took too long to arrive' },
-  HPE_HEADER_OVERFLOW: { status: 431, detail: 'The headers are larger than 16 KiB' },
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, detail: 'The chunk extensions are too large' },
+const unparsed: { readonly [code: string]: { readonly code: ErrorCode; readonly detail: string } } = {
+  ERR_HTTP_REQUEST_TIMEOUT: { code: 'WAGGLE_SLOW_REQUEST', detail: 'The request took too long to arrive' },
+  HPE_HEADER_OVERFLOW: { code: 'WAGGLE_HEADERS_TOO_LARGE', detail: 'The headers are larger than 16 KiB' },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { code: 'WAGGLE_BODY_TOO_LARGE', detail: 'The chunk extensions are too large' },
 }

@@ -22,7 +22,7 @@ export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string):
   }
   if (file !== null) return { kind: 'file', bytes: await file.bytes(), contentType: file.type || 'application/octet-stream' }
   if (fields.size > 0) return { kind: 'fields', fields }
-  throw new ProblemError(400, 'WAGGLE_EMPTY_BODY', 'The body has no part: send one file')
+  throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body has no part: send one file')
 }
 
 async function parse(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<FormData> {
@@ -44,7 +44,7 @@ function boundaryOf(contentType: string): string {
 function refuseManyParts(bytes: Buffer, boundary: string): void {
   let parts = -1
   for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {
-    if (++parts > maxParts) throw new ProblemError(413, 'WAGGLE_BODY_TOO_LARGE', `The form has more than ${maxParts} parts`)
+    if (++parts > maxParts) throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `The form has more than ${maxParts} parts`)
   }
 }
 
@@ -63,7 +63,7 @@ function hasBrokenText(bytes: Buffer, boundary: string): boolean {
 }
 
 function badForm(detail: string): ProblemError {
-  return new ProblemError(400, 'WAGGLE_BAD_BODY', `The body ${detail}`)
+  return new ProblemError('WAGGLE_BAD_BODY', `The body ${detail}`)
 }
 
 const maxParts = 100

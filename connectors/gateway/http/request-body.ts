@@ -20,9 +20,9 @@ export async function readBody(request: FastifyRequest, reply: FastifyReply, bod
 }
 
 function checked(bytes: Uint8Array, contentType: string): RequestBody {
-  if (bytes.length === 0) throw new ProblemError(400, 'WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
+  if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
-  if (mediaType === joinedType) throw new ProblemError(415, 'WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
+  if (mediaType === joinedType) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
   if (mediaType === jsonType) {
     attempt('The body is no JSON', () => edgeJson(bytes))
     return { bytes: withoutMark(bytes), contentType: jsonType }
@@ -44,6 +44,6 @@ function attempt(what: string, parse: () => unknown): void {
   try {
     parse()
   } catch (thrown) {
-    throw new ProblemError(400, 'WAGGLE_BAD_BODY', `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+    throw new ProblemError('WAGGLE_BAD_BODY', `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
   }
 }

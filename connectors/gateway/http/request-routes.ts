@@ -60,10 +60,10 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     async (request, reply) => {
       const { id } = request.params
       // An id travels in headers, so other characters cannot be in one.
-      if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
+      if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
-      if (entry === null) throw new ProblemError(404, 'WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
+      if (entry === null) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
       return reply.header('content-type', 'application/json').send(JSON.stringify(stateOf(id, entry)))
     },
   )
@@ -72,10 +72,10 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   async function guard(request: FastifyRequest): Promise<void> {
     const { gateway } = request.params as GatewayRoute['Params']
     if (!requests.gateways.includes(gateway)) {
-      throw new ProblemError(404, 'WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
+      throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
     }
     const refusal = requests.refusal(gateway)
-    if (refusal !== null) throw new ProblemError(503, 'WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+    if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
   }
 }
 
@@ -96,7 +96,7 @@ async function newRequest(
   reply.header('x-request-id', id)
   const { bytes, contentType } = await readBody(request, reply, bodies)
   const refusal = requests.refusal(gateway)
-  if (refusal !== null) throw new ProblemError(503, 'WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
   const { traceparent } = request.headers
   return {
     gateway,
@@ -124,7 +124,7 @@ function timeoutOf(header: string | string[] | undefined): number | null {
   if (header === undefined) return null
   const seconds = Number(header)
   if (header.length > 0 && seconds > 0 && seconds <= maxTimeoutSeconds) return seconds * 1000
-  throw new ProblemError(400, 'WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
+  throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
 }
 
 /** Takes a `Durable`, so that no 202 is sent before the input is durable. */
@@ -133,7 +133,7 @@ function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyRe
 }
 
 function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyReply {
-  if (answer.kind !== 'error') throw new ProblemError(502, 'WAGGLE_BEE_FAILED', 'A bee failed')
+  if (answer.kind !== 'error') throw new ProblemError('WAGGLE_BEE_FAILED', 'A bee failed')
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
 

@@ -131,10 +131,10 @@ describe('A stranger at the HTTP gateway', () => {
 
   it('that says nothing, or its headers slowly, is cut off', async () => {
     const silent = await heard(await open())
-    assert.equal(problemIn(silent[0], 408), 'WAGGLE_BAD_HTTP')
+    assert.equal(problemIn(silent[0], 408), 'WAGGLE_SLOW_REQUEST')
     const loris = await open('POST / HTTP/1.1\r\n')
     const dripping = setInterval(() => loris.write('x-a: b\r\n'), 50)
-    assert.equal(problemIn((await heard(loris))[0], 408), 'WAGGLE_BAD_HTTP')
+    assert.equal(problemIn((await heard(loris))[0], 408), 'WAGGLE_SLOW_REQUEST')
     clearInterval(dripping)
   })
 

@@ -34,7 +34,7 @@ describe('The query server of a process', () => {
     assert.deepEqual(await ask(host, secret), [{ key: 'a' }])
     for (const wrong of [null, '', 'a-secret-of-all-of-thex', `${secret}x`, secret.slice(1)]) {
       await assert.rejects(ask(host, wrong), (error: Error & { code?: string; next?: string }) => {
-        assert.equal(error.code, 'WAGGLE_NOT_PERMITTED')
+        assert.equal(error.code, 'WAGGLE_WRONG_SECRET')
         assert.match(error.next ?? '', /applicationServerSecret/)
         return true
       })

@@ -128,7 +128,7 @@ describe('Records whose serde fetches something first', () => {
 
   it('are asked for again, and nobody decides about them, while what they need is away', async () => {
     let isAway = true
-    const away = () => new Unavailable('WAGGLE_TEST_AWAY', { message: 'The letters are away', next: 'Wait.' })
+    const away = () => new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', { message: 'The letters are away', next: 'Wait.' })
     const serde = new FetchedLetters(() => (isAway ? Promise.reject(away()) : Promise.resolve()))
     const program = new Program(serde, { ...failAlways, deserialization: () => assert.fail('nobody is asked') })
     await program.start()
@@ -137,7 +137,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(program.wordsIn('out'), [])
     // Less and less often: at 50 ms, twice as long each time, and then every five seconds.
     assert.ok(serde.asked.length > 10 && serde.asked.length < 30, `asked ${serde.asked.length} times`)
-    assert.deepEqual(new Set(program.failures.map(({ code }) => code)), new Set(['WAGGLE_TEST_AWAY']))
+    assert.deepEqual(new Set(program.failures.map(({ code }) => code)), new Set(['WAGGLE_REGISTRY_UNREACHABLE']))
     isAway = false
     await program.world.clock.advance(10_000)
     assert.deepEqual(program.wordsIn('out'), ['ant', 'bee'])

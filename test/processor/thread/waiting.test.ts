@@ -119,7 +119,7 @@ describe('A thread’s loop', () => {
     let refusals = 3
     const failing = changed(log, {
       taskProducer: async (options) => {
-        if (isFenced && refusals-- > 0) throw new WaggleError('WAGGLE_LOG_FAILED', { message: 'No broker answers', next: 'Wait.' })
+        if (isFenced && refusals-- > 0) throw new WaggleError('WAGGLE_LOG_WRITE_FAILED', { message: 'No broker answers', next: 'Wait.' })
         const producer = await log.taskProducer(options)
         return changed<TaskProducer>(producer, {
           async commit(point) {

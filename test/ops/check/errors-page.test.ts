@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { it } from 'node:test'
+import { errorsPage, strayCodes } from '../../../ops/check/errors-page.ts'
+import { errorCodes } from '../../../topology/error-codes.ts'
+
+it('Each code of the table is thrown somewhere, each code in a source is in the table, and docs/errors.md is fresh', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['ops/check/errors-page.ts'], { encoding: 'utf8' })
+  assert.equal(stderr, '')
+  assert.equal(status, 0)
+  assert.equal(readFileSync('docs/errors.md', 'utf8'), errorsPage())
+})
+
+it('A code that is only compared with counts as thrown nowhere, and a code that the table lacks is named', () => {
+  const all = Object.keys(errorCodes)
+    .filter((code) => code !== 'WAGGLE_FENCED')
+    .map((code) => `throw new WaggleError('${code}', words)`)
+    .join('\n')
+  const stray = strayCodes(new Map([['a.ts', `${all}\nif (code === 'WAGGLE_FENCED') throw new WaggleError('WAGGLE_NO_SUCH_THING', words)`]]))
+  assert.deepEqual(stray, { neverThrown: ['WAGGLE_FENCED'], unknown: ['WAGGLE_NO_SUCH_THING'] })
+})
+
+it('A setting of the environment is no code of an error', () => {
+  assert.deepEqual(strayCodes(new Map([['a.ts', "{ variable: 'WAGGLE_SETTING' }"]])).unknown, [])
+})
+
+it('Each row of the table has a status of HTTP from 400 on, an exit status from 1 to 3, and sentences', () => {
+  for (const [code, { status, exit, meaning, next }] of Object.entries(errorCodes)) {
+    assert.ok(status >= 400 && status < 600, code)
+    assert.ok(exit >= 1 && exit <= 3, code)
+    assert.match(meaning, /^[A-Z`].*\.$/, code)
+    assert.match(next, /^[A-Z].*\.$/, code)
+  }
+})
+
+it('Each code that a page of the documentation names is in the table', () => {
+  const settings = new Set([...readFileSync('ops/config/settings.ts', 'utf8').matchAll(/WAGGLE_[A-Z_]+/g)].map(([name]) => name))
+  for (const page of globSync('{docs/*.md,docs/decisions/*.md,README.md}')) {
+    for (const [, code = ''] of readFileSync(page, 'utf8').matchAll(/`(WAGGLE_[A-Z_]+[A-Z])`/g)) {
+      const isKnown =
+        Object.hasOwn(errorCodes, code) || settings.has(code) || readFileSync('ops/config/kafka-settings.ts', 'utf8').includes(`'${code}'`)
+      assert.ok(isKnown || code.startsWith('WAGGLE_SECRET'), `${page} names ${code}`)
+    }
+  }
+})
