@@ -17,7 +17,14 @@ export const TimestampExtractors: {
     })
   },
   logAndSkipOnInvalid: ({ timestamp }) => timestamp,
-  usePartitionTimeOnInvalid: ({ timestamp }, partitionTime) => (timestamp >= 0 ? timestamp : partitionTime),
+  usePartitionTimeOnInvalid({ topic, partition, offset, timestamp }, partitionTime) {
+    if (timestamp >= 0) return timestamp
+    if (partitionTime >= 0) return partitionTime
+    throw new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
+      message: `The record ${offset} of ${topic}, partition ${partition}, has the timestamp ${timestamp}, and the partition has no time yet`,
+      next: 'Let its producer set a time, or use another of the TimestampExtractors.',
+    })
+  },
   wallclock: () => Date.now(),
 }
 

@@ -212,7 +212,7 @@ export class Topology {
     const pattern = topics instanceof RegExp ? topics : null
     const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
     if (list.length === 0 && pattern === null) throw mistake(`Source ${name} reads no topic`, 'Name at least one topic.')
-    this.#refuseSharedTopics(name, list)
+    this.#refuseSharedTopics(name, list, pattern)
     return this.#add({
       kind: 'source',
       name,
@@ -232,7 +232,7 @@ export class Topology {
    */
   addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
     const { key, value, timestampExtractor = null, skips = noSkips, isShared = false, refusesNulls = false } = parts
-    if (!isShared) this.#refuseSharedTopics(name, topics)
+    if (!isShared) this.#refuseSharedTopics(name, topics, null)
     return this.#add({ kind: 'source', name, topics, pattern: null, key, value, timestampExtractor, offsetReset: 'earliest', skips, refusesNulls })
   }
 
@@ -322,10 +322,20 @@ export class Topology {
     return this
   }
 
-  /** A topic is read once: as a stream, or as a table. */
-  #refuseSharedTopics(name: string, topics: readonly string[]): void {
+  /** A topic is read once: as a stream, or as a table, by its name, or by a pattern. */
+  #refuseSharedTopics(name: string, topics: readonly string[], pattern: RegExp | null): void {
+    const twice = topics.find((topic, at) => topics.indexOf(topic) !== at)
+    if (twice !== undefined) throw mistake(`${name} reads the topic ${twice} twice`, 'Name each topic once.')
     for (const other of this.#nodes.values()) {
-      const shared = other.kind === 'source' ? topics.find((topic) => other.topics.includes(topic)) : undefined
+      if (other.kind !== 'source') continue
+      const matched = matchedBy(other.pattern, topics) ?? matchedBy(pattern, other.topics)
+      if (matched !== undefined) {
+        throw mistake(
+          `${other.name} and ${name} both read the topic ${matched}: one by its name, the other by the pattern ${pattern ?? other.pattern}`,
+          'Choose a pattern that does not match the topic, or read the topic through the pattern alone.',
+        )
+      }
+      const shared = topics.find((topic) => other.topics.includes(topic))
       if (shared === undefined) continue
       throw mistake(
         `${other.name} and ${name} both read the topic ${shared}`,
@@ -346,6 +356,10 @@ export class Topology {
     }
     return parents
   }
+}
+
+function matchedBy(pattern: RegExp | null, topics: readonly string[]): string | undefined {
+  return pattern === null ? undefined : topics.find((topic) => matchesWhole(pattern, topic))
 }
 
 /** As Kafka Streams matches topics: all of the name. */

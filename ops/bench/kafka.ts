@@ -8,7 +8,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log } from '../../processor/ports.ts'
 import { brokerJars, startBrokers } from './kafka-broker/brokers.ts'
-import { type KafkaStreamsProgram, withKafkaStreams } from './kafka-streams/java.ts'
+import { type KafkaStreamsProgram, kafkaStreamsVersion, withKafkaStreams } from './kafka-streams/java.ts'
 import { checkOutput, fillChangelog, fillInput, type Workload } from './kafka-topics.ts'
 import type { Measure } from './measure.ts'
 import type { Table } from './table.ts'
@@ -165,7 +165,7 @@ class Bench {
 
   get #beside(): string {
     const { java } = this.#options
-    return 'missing' in java ? ` (no Kafka Streams beside it: ${java.missing})` : ', beside Kafka Streams 4.3.1'
+    return 'missing' in java ? ` (no Kafka Streams beside it: ${java.missing})` : `, beside Kafka Streams ${kafkaStreamsVersion}`
   }
 }
 

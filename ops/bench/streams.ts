@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { withKafkaStreams } from './kafka-streams/java.ts'
+import { kafkaStreamsVersion, withKafkaStreams } from './kafka-streams/java.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 import type { Table } from './table.ts'
 
@@ -38,7 +38,7 @@ export async function streamsBenchmark({ records, keys, only }: StreamsBenchmark
       process.stderr.write(`${name}, ${count} keys\n`)
     }
   }
-  const title = 'missing' in java ? `Streams (no Kafka Streams beside it: ${java.missing})` : 'Streams, beside Kafka Streams 4.3.1'
+  const title = 'missing' in java ? `Streams (no Kafka Streams beside it: ${java.missing})` : `Streams, beside Kafka Streams ${kafkaStreamsVersion}`
   const peer = 'Kafka’s driver (Java)'
   const measured = ['driver, CPU µs/record', 'embedded log', 'embedded, records/s']
   const columns = ['what', 'keys', 'driver, CPU µs/record', peer, 'embedded log', 'embedded, records/s']

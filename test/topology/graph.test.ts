@@ -6,8 +6,10 @@ import {
   type ProcessorContext,
   type ProcessorSupplier,
   type RecordMetadata,
+  Repartitioned,
   Serdes,
   Stores,
+  StreamsBuilder,
   Topology,
 } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
@@ -310,5 +312,48 @@ describe('A description', () => {
         },
       ],
     })
+  })
+})
+
+describe('A topic beside a pattern that matches it', () => {
+  const refused = { code: 'WAGGLE_INVALID_TOPOLOGY', message: /both read the topic ab/ }
+
+  it('is refused by a topology, whichever of the two comes first', () => {
+    assert.throws(() => new Topology().addSource('s', 'ab', read).addSource('p', /a.*/, read), refused)
+    assert.throws(() => new Topology().addSource('p', /a.*/, read).addSource('s', ['b', 'ab'], read), refused)
+  })
+
+  it('is refused by build: a stream, a table, a global table, and a topic that the program makes for itself', () => {
+    const programs: readonly ((builder: StreamsBuilder) => void)[] = [
+      (builder) => builder.stream('ab', read).to('out'),
+      (builder) => builder.table('ab', read).toStream().to('out'),
+      (builder) => void builder.globalTable('ab', read),
+    ]
+    for (const program of programs) {
+      const [before, after] = [new StreamsBuilder(), new StreamsBuilder()]
+      before.stream(/a./, read).to('x')
+      program(before)
+      program(after)
+      after.stream(/a./, read).to('x')
+      assert.throws(() => before.build(), refused)
+      assert.throws(() => after.build(), refused)
+    }
+    const builder = new StreamsBuilder()
+    builder
+      .stream(/a.*/, read)
+      .repartition(Repartitioned.with(text, text, { name: 'a' }))
+      .to('out')
+    assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /a-repartition/ })
+  })
+
+  it('is read where the pattern matches a part of its name alone, and may be written where it matches the whole', () => {
+    assert.ok(new Topology().addSource('p', /a/, read).addSource('s', 'ab', read))
+    assert.ok(new Topology().addSource('p', /a.*/, read).addSink('s', 'ab', ['p'], written))
+  })
+})
+
+describe('A topic that a source names twice', () => {
+  it('is refused', () => {
+    assert.throws(() => new Topology().addSource('s', ['a', 'a'], read), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /a twice/ })
   })
 })

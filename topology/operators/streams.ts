@@ -95,7 +95,8 @@ export interface TableRegroup {
   readonly op: 'table-regroup'
   /** The table is versioned: aggregates leave outdated updates out. */
   readonly versioned: boolean
-  readonly map: (key: unknown, value: unknown) => readonly [unknown, unknown]
+  /** Null: the row is in no group. */
+  readonly map: (key: unknown, value: unknown) => readonly [unknown, unknown] | null
 }
 
 export interface TableAggregate {

@@ -95,7 +95,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
         if (outcome.kind === 'result') context.forward({ ...record, value: defined(outcome.result, 'mapAsync') })
       },
     }
-    graph.add({ output: name, inputs: [output], write: (topology) => topology.addAsync(name, step, [output]) })
+    graph.add({ output: name, inputs: [output], changes: { value: true }, write: (topology) => topology.addAsync(name, step, [output]) })
     return new Stream({ ...this.#parts, output: name, value: null })
   }
 }

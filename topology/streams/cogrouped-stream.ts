@@ -209,7 +209,7 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
       return name
     })
     const merge = graph.nameOr(named && `${named.name}-cogroup-merge`, 'COGROUPKSTREAM-MERGE-')
-    graph.add({ output: merge, inputs: names, write: (topology) => topology.addOperator(merge, passThrough, names) })
+    graph.add({ output: merge, inputs: names, copartitioned: names, write: (topology) => topology.addOperator(merge, passThrough, names) })
     const parts: TableParts = {
       graph,
       output: merge,

@@ -31,7 +31,7 @@ export class DraftGraph {
         for (const topic of topics) readers.set(topic, node)
         continue
       }
-      if (topicsOf(same).join() !== topics.join()) {
+      if (topicsOf(same).toSorted().join() !== topics.toSorted().join()) {
         throw mistake(
           `${same.output} and ${node.output} read overlapping topics that are not the same: ${topicsOf(same)} and ${topics}`,
           'Read each topic by itself, and merge the streams.',

@@ -67,6 +67,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
   graph.add({
     output: answerSource,
     inputs: [left.output, right.output],
+    ownTopic: { name: answerTopic, partitions: null },
     write(topology) {
       topology.addInternalTopic(topic, null).addInternalTopic(answerTopic, null)
       topology.addOperator(

@@ -148,6 +148,7 @@ export class GroupedTable<K, V> implements KGroupedTable<K, V> {
     this.#graph.add({
       output: source,
       inputs: [output],
+      ownTopic: { name: topic, partitions: null },
       write(topology) {
         topology.addInternalTopic(topic, null)
         topology.addSinkWith(sink, topic, [output], { ...serdes, partitioner: null })

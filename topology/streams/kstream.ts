@@ -563,7 +563,6 @@ export class Stream<K, V> implements KStream<K, V> {
     graph.add({
       output: name,
       inputs: [output],
-      changes: { key: true, value: true },
       write: (topology) => topology.addProcessor(name, supplier, [output], stores === undefined ? {} : { stores }),
     })
     return new Stream({ graph, output: name, key: null, value: null, mustRepartition: true })
@@ -575,7 +574,6 @@ export class Stream<K, V> implements KStream<K, V> {
     graph.add({
       output: name,
       inputs: [output],
-      changes: { value: true },
       write: (topology) => topology.addProcessor(name, () => fixedKey(supplier), [output], stores === undefined ? {} : { stores }),
     })
     return new Stream({ graph, output: name, key, value: null, mustRepartition })
@@ -645,6 +643,7 @@ export class Stream<K, V> implements KStream<K, V> {
       output: name,
       inputs: [output],
       relaxesNullKeys: left,
+      copartitioned: [output, table.parts.output],
       write(topology) {
         if (graceMs !== null) refuseShortHistory(topology, storesOf(view), graceMs)
         topology.addOperator(name, operator, [output], { stores: [...(buffer?.stores ?? []), ...storesOf(view)] })
@@ -709,7 +708,8 @@ function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): Str
 
 export function addStreamSource(graph: StreamsGraph, topics: string | readonly string[] | RegExp, consumed: Consumed<unknown, unknown>): StreamParts {
   const name = graph.nameOr(consumed.options.name, 'KSTREAM-SOURCE-')
-  const source = { topics, offsetReset: consumed.options.offsetReset ?? null }
-  graph.add({ output: name, inputs: [], source, write: (topology: Topology) => topology.addSource(name, topics, consumed) })
+  const read = Array.isArray(topics) ? [...new Set<string>(topics)] : topics
+  const source = { topics: read, offsetReset: consumed.options.offsetReset ?? null }
+  graph.add({ output: name, inputs: [], source, write: (topology: Topology) => topology.addSource(name, read, consumed) })
   return { graph, output: name, key: consumed.key, value: consumed.value, mustRepartition: false }
 }

@@ -99,8 +99,8 @@ export interface KTable<K, V> {
    *   .count(Materialized.as('customers-by-country', { keySerde: text }))
    * ```
    *
-   * @remarks The table is kept in a store, so that the old value of a row can be taken out of its old group. A null key or value leaves the row
-   * out.
+   * @remarks The table is kept in a store, so that the old value of a row can be taken out of its old group. A null key or value, or null
+   * in place of the pair, leaves the row out.
    */
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
   /**
@@ -325,8 +325,8 @@ export class Table<K, V> implements KTable<K, V> {
       op: 'table-regroup',
       versioned: this.parts.isVersioned,
       map(key, value) {
-        const [newKey, newValue] = selector(key as K, value as V)
-        return [defined(newKey, 'groupBy'), defined(newValue, 'groupBy')]
+        const pair = defined(selector(key as K, value as V), 'groupBy')
+        return pair === null ? null : [defined(pair[0], 'groupBy'), defined(pair[1], 'groupBy')]
       },
     }
     graph.add({ output: name, inputs: [output], write: (topology) => topology.addOperator(name, operator, [output]) })
@@ -385,6 +385,7 @@ export class Table<K, V> implements KTable<K, V> {
     graph.add({
       output: merge,
       inputs: [output, right.parts.output],
+      copartitioned: [output, right.parts.output],
       write(topology) {
         topology.addOperator(thisName, thisSide, [output], { stores: storesOf(rightView) })
         topology.addOperator(otherName, otherSide, [right.parts.output], { stores: storesOf(leftView) })

@@ -243,6 +243,7 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
 
   private constructor(store: string | StoreSupplier<StoreKind> | null, key: AnySerde | null, value: AnySerde | null, options: MaterializedOptions) {
     super()
+    refuseStoreOptions(store, options)
     this.name = typeof store === 'string' ? store : (store?.name ?? null)
     this.supplier = typeof store === 'string' ? null : store
     this.key = key
@@ -283,6 +284,26 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
   static with<K, V>(key: Serde<K>, value: Serde<V>, options: MaterializedOptions = {}): Materialized<K, V> {
     return new Materialized(null, key, value, options)
   }
+}
+
+function refuseStoreOptions(store: string | StoreSupplier<StoreKind> | null, { storeType, retentionMs }: MaterializedOptions): void {
+  if (storeType !== undefined && typeof store !== 'string' && store !== null) {
+    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+      message: `The store ${store.name} has the type of its supplier, and is given the storeType ${storeType} too`,
+      next: 'Leave storeType out, or give a name in place of the supplier.',
+    })
+  }
+  if (storeType !== undefined && storeType !== 'rocksDB' && storeType !== 'inMemory') {
+    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+      message: `${JSON.stringify(storeType)} is not a storeType`,
+      next: 'Give rocksDB or inMemory, or leave it out.',
+    })
+  }
+  if (retentionMs === undefined || retentionMs >= 0) return
+  throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+    message: `A store cannot keep rows for ${retentionMs} ms`,
+    next: 'Give a retentionMs of at least 0, or leave it out.',
+  })
 }
 
 function nameIn({ name }: { readonly name?: string }): string | null {

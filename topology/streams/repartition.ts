@@ -35,6 +35,7 @@ export function repartitionStep(
   return {
     output: names.source,
     inputs: [output],
+    ownTopic: { name: topic, partitions },
     ...(asked ? {} : { repartition: { topic, key, value } }),
     write(topology, { wantsNullKeys }) {
       const serdes = { key: serdeOr(key, 'key', topic), value: serdeOr(value, 'value', topic) }

@@ -67,11 +67,11 @@ export function joinStreams(
   }
   const outerStore: KeptStore | null = outer.left
     ? {
-        name: outerStoreName(storeName, thisGenerated, outer.right),
+        name: outerStoreName(thisStore?.name ?? storeName, thisGenerated, outer.right),
         kind: 'keyValue',
         key: outerKeySerde(stores.left.key),
         value: outerValuesSerde(stores.left.value, stores.right.value),
-        persistent: true,
+        persistent: thisStore?.persistent ?? true,
         logging: logging ?? true,
         retentionMs: null,
       }
@@ -105,6 +105,7 @@ export function joinStreams(
     inputs: [left0.output, right0.output],
     relaxesNullKeys: outer.left || outer.right,
     isStreamJoin: true,
+    copartitioned: [left0.output, right0.output],
     write(topology, { joinsItself }) {
       if (joinsItself) {
         topology.addOperator(thisWindowed, { op: 'join-window', store: stores.left.name }, [left0.output], { stores: [stores.left] })

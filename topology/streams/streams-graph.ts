@@ -1,6 +1,7 @@
 import { Topology } from '../graph.ts'
 import type { AnySerde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'
+import { refuseUnevenRepartitions } from './copartition.ts'
 import { DraftGraph } from './draft-graph.ts'
 import { validName } from './valid-name.ts'
 
@@ -12,13 +13,20 @@ export interface LogicalNode {
   readonly inputs: readonly string[]
   /** A join that emits a record without a key as one without a match (KIP-962). */
   readonly relaxesNullKeys?: boolean
-  /** Whether the step may change keys or values. A repartition topic may move in front of a step that changes neither. */
+  /**
+   * Whether the step may change keys or values. A repartition topic may move in front of a step that changes neither. A processor counts as one that
+   * changes neither, as in Kafka Streams.
+   */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }
   readonly isMerge?: boolean
   /** The topics of a stream's source. Two sources with the same topics become one. */
   readonly source?: { readonly topics: string | readonly string[] | RegExp; readonly offsetReset: unknown }
   /** A repartition topic that an operator added by itself. The optimiser may merge it with others. */
   readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
+  /** A topic of the application that the step writes and reads. Partitions null: as many as what feeds it. */
+  readonly ownTopic?: { readonly name: string; readonly partitions: number | null }
+  /** Outputs whose keys have to be in the same partition, since they are joined. */
+  readonly copartitioned?: readonly string[]
   /** A join of two streams. It needs one store less if both are the same stream (KIP-862). */
   readonly isStreamJoin?: boolean
   write(topology: Topology, knowing: Knowing): void
@@ -71,6 +79,7 @@ export class StreamsGraph {
   }
 
   build({ optimization = 'none' }: BuildOptions = {}): Topology {
+    refuseUnevenRepartitions(this.#nodes)
     const before = this.#index
     const draft = new DraftGraph(this.#nodes)
     draft.mergeSources()

@@ -6,12 +6,12 @@ import { mavenJars } from './maven-jars.ts'
 /** The folders of Kafka Streams' jars and of a compiled program, or the reason why they are not available. */
 export type KafkaStreamsProgram = { readonly libs: string; readonly classes: string } | { readonly missing: string }
 
-const version = '4.3.1'
+export const kafkaStreamsVersion = '4.4.0'
 
 /** Fetches the jars from Maven Central once, into a cache of the user, and compiles a program with the files beside it that it needs. */
 export function withKafkaStreams(source: string): KafkaStreamsProgram {
   if (spawnSync('javac', ['-version']).status !== 0) return { missing: 'javac is not on this machine' }
-  const jars = mavenJars({ name: `kafka-streams-${version}`, pom: join(import.meta.dirname, 'pom.xml') })
+  const jars = mavenJars({ name: `kafka-streams-${kafkaStreamsVersion}`, pom: join(import.meta.dirname, 'pom.xml') })
   if ('missing' in jars) return jars
   const { libs, cache } = jars
   const classes = mkdtempSync(join(cache, 'classes-'))

@@ -35,6 +35,6 @@ export class TableRegroupProcessor extends StoredProcessor {
   #group(key: unknown, value: unknown): readonly [unknown, unknown] | null {
     if (value === null) return null
     const pair = this.#operator.map(key, value)
-    return pair[0] === null || pair[1] === null ? null : pair
+    return pair === null || pair[0] === null || pair[1] === null ? null : pair
   }
 }

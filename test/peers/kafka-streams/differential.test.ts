@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { withKafkaStreams } from '../../../ops/bench/kafka-streams/java.ts'
+import { kafkaStreamsVersion, withKafkaStreams } from '../../../ops/bench/kafka-streams/java.ts'
 import { compare, equal } from './compared.ts'
 import { fullBuffer } from './example.ts'
 import { Peer } from './peer.ts'
@@ -8,7 +8,7 @@ import { Peer } from './peer.ts'
 const java = withKafkaStreams(join(import.meta.dirname, 'Peer.java'))
 const skip = 'missing' in java ? java.missing : false
 
-describe('Kafka Streams 4.3.1 gives the same records, in the same order, with the same bytes and timestamps', { skip }, () => {
+describe(`Kafka Streams ${kafkaStreamsVersion} gives the same records, in the same order, with the same bytes and timestamps`, { skip }, () => {
   const peer = 'missing' in java ? null : new Peer(java)
   after(() => peer?.close())
   for (const seed of [1, 2, 3, 4, 5]) {

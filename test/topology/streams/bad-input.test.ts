@@ -311,11 +311,20 @@ describe('A negative timestamp', () => {
     await using skipping = of('logAndSkipOnInvalid')
     assert.deepEqual(await skipping.after(...rows), ['k:b@5'])
     await using partitionTime = of('usePartitionTimeOnInvalid')
-    // Before its first record a partition has no time either.
     assert.deepEqual(await partitionTime.after(...rows.slice(1)), ['k:b@5', 'k:c@5'])
     await using clock = of('wallclock')
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
   })
+
+  it('fails the program where it would be the partition’s time, and the partition has none yet', () =>
+    fails(
+      async () => {
+        await using program = of('usePartitionTimeOnInvalid')
+        await program.pipe(...rows)
+      },
+      'WAGGLE_INVALID_TIMESTAMP',
+      /record 0 of in, partition 0, has the timestamp -1, and the partition has no time yet/,
+    ))
 
   it('that a processor makes up is refused', () =>
     fails(

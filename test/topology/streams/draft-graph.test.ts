@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Consumed, Grouped, Serdes, StreamsBuilder } from 'waggle-streams'
+import { Consumed, Grouped, Joined, JoinWindows, type KStream, Repartitioned, Serdes, StreamJoined, StreamsBuilder } from 'waggle-streams'
+import { read } from '../../support/text-program.ts'
 
 const text = Serdes.string()
+const near = JoinWindows.ofTimeDifferenceWithNoGrace(5)
+const cat = (left: unknown, right: unknown) => `${left}+${right}`
+const passing = () => ({ process() {} })
 
 describe('The one repartition topic for all below a change of keys', () => {
   it('may bear the name of one that it replaces, with other steps between the two', () => {
@@ -23,3 +27,111 @@ describe('The one repartition topic for all below a change of keys', () => {
     assert.match(described, /KSTREAM-LEFTJOIN-\d+ \(stores: \[\]\)\s+--> KSTREAM-AGGREGATE-/)
   })
 })
+
+describe('A processor, to the optimiser', () => {
+  const grouped = (stream: KStream<string | null, string | null>) => {
+    stream.groupByKey(Grouped.with(text, text)).count()
+    stream.groupByKey(Grouped.with(text, text)).reduce((value) => value)
+  }
+  const topicsOf = (program: (builder: StreamsBuilder) => void) => {
+    const builder = new StreamsBuilder()
+    program(builder)
+    return [...builder.build({ optimization: 'all' }).internalTopics.keys()]
+  }
+
+  it('is no change of keys: repartition topics behind it stay apart', () => {
+    const topics = topicsOf((builder) => grouped(builder.stream('a', read).process<string, string>(passing)))
+    assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition', 'KSTREAM-REDUCE-STATE-STORE-0000000007-repartition'])
+  })
+
+  it('of fixed keys is no change of values: the repartition topic moves in front of it, up to the change of keys', () => {
+    const topics = topicsOf((builder) => {
+      const rekeyed = builder.stream('a', read).selectKey((_, value) => value)
+      rekeyed.processValues<string>(passing).groupByKey(Grouped.with(text, text)).count()
+      rekeyed.groupByKey(Grouped.with(text, text)).reduce((value) => value)
+    })
+    assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000003-repartition'])
+  })
+
+  it('leaves a merge behind it the change of keys of its other side', () => {
+    const topics = topicsOf((builder) =>
+      grouped(
+        builder
+          .stream('a', read)
+          .process<string | null, string | null>(passing)
+          .merge(builder.stream('b', read).selectKey((_, value) => value)),
+      ),
+    )
+    assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000005-repartition'])
+  })
+})
+
+describe('Streams of the same topics', () => {
+  it('are one source in whatever order the topics are named', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(['b', 'a'], read).to('x')
+    builder.stream(['a', 'b', 'a'], read).to('y')
+    const { nodes } = builder.build()
+    const sources = [...nodes.values()].filter(({ kind }) => kind === 'source')
+    assert.deepEqual(
+      sources.map((source) => source.kind === 'source' && source.topics),
+      [['b', 'a']],
+    )
+    assert.match(builder.build().describe().toString(), /KSTREAM-SOURCE-0000000000 .*\n\s+--> KSTREAM-SINK-0000000001, KSTREAM-SINK-0000000003/)
+  })
+
+  it('are refused where they overlap without being the same', () => {
+    const builder = new StreamsBuilder()
+    builder.stream(['a', 'b'], read).to('x')
+    builder.stream(['b', 'c'], read).to('y')
+    assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /overlapping/ })
+  })
+})
+
+describe('Repartition topics of different sizes', () => {
+  const sized = (builder: StreamsBuilder, topic: string, numberOfPartitions: number) =>
+    builder.stream(topic, read).repartition(Repartitioned.with(text, text, { name: `r${topic}`, numberOfPartitions }))
+  const joins: { readonly [name: string]: (left: Text, right: Text) => unknown } = {
+    'two streams': (left, right) => left.join(right, cat, near, StreamJoined.with(text, text, text)),
+    'two streams behind other steps': (left, right) =>
+      left.mapValues(String).outerJoin(right.filter(Boolean), cat, near, StreamJoined.with(text, text, text)),
+    'a stream with a table': (left, right) => left.leftJoin(right.toTable(), cat, Joined.with(text, text, text)),
+    'two tables': (left, right) => left.toTable().join(right.toTable().mapValues(String), cat),
+    'streams of one cogroup': (left, right) =>
+      left
+        .groupByKey()
+        .cogroup<string>(() => '')
+        .cogroup(right.groupByKey(), () => '')
+        .aggregate(() => ''),
+  }
+  for (const [what, join] of Object.entries(joins)) {
+    it(`are refused by build where they meet in a join of ${what}`, () => {
+      const builder = new StreamsBuilder()
+      join(sized(builder, 'a', 2), sized(builder, 'b', 3))
+      assert.throws(() => builder.build(), { code: 'WAGGLE_NOT_COPARTITIONED', message: /ra-repartition has 2, rb-repartition has 3/ })
+    })
+  }
+
+  it('may be merged, and joined by a foreign key', () => {
+    const builder = new StreamsBuilder()
+    const [left, right] = [sized(builder, 'a', 2), sized(builder, 'b', 3)]
+    left.merge(right).to('out')
+    left
+      .toTable()
+      .join(right.toTable(), (value) => value, cat)
+      .toStream()
+      .to('out2')
+    assert.ok(builder.build())
+  })
+
+  it('may be joined with a topic whose size is not known before the start', () => {
+    const builder = new StreamsBuilder()
+    const other = sized(builder, 'b', 3).merge(builder.stream('c', read))
+    sized(builder, 'a', 2).join(other, cat, near, StreamJoined.with(text, text, text))
+    const rekeyed = builder.stream('d', read).selectKey((_, value) => value)
+    sized(builder, 'e', 2).join(rekeyed, cat, near, StreamJoined.with(text, text, text))
+    assert.ok(builder.build())
+  })
+})
+
+type Text = KStream<string | null, string | null>

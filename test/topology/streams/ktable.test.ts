@@ -164,3 +164,18 @@ describe('Many partitions', () => {
     assert.throws(() => driver.getWindowStore('counts'), { code: 'WAGGLE_STORE_UNKNOWN' })
   })
 })
+
+describe('The grouping of a table', () => {
+  it('leaves a row out where its selector gives null, or a pair with null, and takes it out of the group that it was in', async () => {
+    const pairs: { readonly [value: string]: readonly [string | null, string | null] | null } = { none: null, nokey: [null, 'v'], noval: ['k', null] }
+    await using program = new TextProgram((builder) => {
+      const table = builder.table('in', read)
+      const group = (_: string, value: string) => (value in pairs ? pairs[value] : ['k', value]) as [string, string]
+      const grouped = table.groupBy(group, Grouped.with(text, text))
+      tableToOut(grouped.count())
+    })
+    const out: (readonly string[])[] = []
+    for (const value of ['x', 'none', 'y', 'nokey', 'z', 'noval', 'none']) out.push(await program.after(['in', '1', value, 0]))
+    assert.deepEqual(out, [['k:1@0'], ['k:0@0'], ['k:1@0'], ['k:0@0'], ['k:1@0'], ['k:0@0'], []])
+  })
+})

@@ -144,3 +144,21 @@ describe('A store that is made by a supplier or a builder', () => {
     )
   })
 })
+
+describe('Materialized', () => {
+  it('refuses a storeType beside a supplier, which has a type already', () => {
+    const supplier = Stores.inMemoryKeyValueStore('mine')
+    for (const storeType of ['rocksDB', 'inMemory'] as const) {
+      assert.throws(() => Materialized.as(supplier, { storeType }), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /mine/ })
+    }
+    assert.throws(() => Materialized.as('mine', { storeType: 'rocksdb' as never }), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /rocksdb/ })
+  })
+
+  it('refuses a negative retention, and takes one of 0', () => {
+    for (const retentionMs of [-1, Number.NaN]) {
+      assert.throws(() => Materialized.as('mine', { retentionMs }), { code: 'WAGGLE_INVALID_WINDOW', message: new RegExp(String(retentionMs)) })
+      assert.throws(() => Materialized.with(text, text, { retentionMs }), { code: 'WAGGLE_INVALID_WINDOW' })
+    }
+    assert.equal(Materialized.as('mine', { retentionMs: 0 }).options.retentionMs, 0)
+  })
+})

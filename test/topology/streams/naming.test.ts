@@ -168,3 +168,32 @@ describe('The names of a programâ€™s steps, stores and topics are Kafka Streamsâ
     })
   }
 })
+
+describe('The store that both sides of a left or outer join share', () => {
+  const window = (name: string) => Stores.persistentWindowStore(name, { windowSizeMs: 20, retentionMs: 25, retainDuplicates: true })
+  const windows = JoinWindows.ofTimeDifferenceAndGrace(10, 5)
+  const storesOf = (kind: 'leftJoin' | 'outerJoin', options: { thisStore?: string; otherStore?: string; storeName?: string }) => {
+    const builder = new StreamsBuilder()
+    const [left, right] = [builder.stream('l', read), builder.stream('r', read)]
+    const { thisStore, otherStore, storeName } = options
+    const joined = streams(text, text, text, {
+      ...(thisStore === undefined ? {} : { thisStore: window(thisStore) }),
+      ...(otherStore === undefined ? {} : { otherStore: window(otherStore) }),
+      ...(storeName === undefined ? {} : { storeName }),
+    })
+    if (kind === 'leftJoin') left.leftJoin(right, cat, windows, joined)
+    else left.outerJoin(right, cat, windows, joined)
+    return [...builder.build().stores.keys()]
+  }
+
+  it('is named after thisStore where that is given, whatever storeName says', () => {
+    assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', otherStore: 'b' }), ['a', 'b', 'a-left-shared-join-store'])
+    assert.deepEqual(storesOf('outerJoin', { thisStore: 'a', otherStore: 'b', storeName: 'named' }), ['a', 'b', 'a-outer-shared-join-store'])
+    assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', storeName: 'named' }), ['a', 'named-outer-other-join-store', 'a-left-shared-join-store'])
+  })
+
+  it('is named after storeName, or by a number, where only otherStore is given', () => {
+    assert.deepEqual(storesOf('leftJoin', { otherStore: 'b', storeName: 'named' }), ['named-this-join-store', 'b', 'named-left-shared-join-store'])
+    assert.deepEqual(storesOf('outerJoin', { otherStore: 'b' }), ['KSTREAM-OUTERTHIS-0000000004-store', 'b', 'KSTREAM-OUTERSHARED-0000000004-store'])
+  })
+})

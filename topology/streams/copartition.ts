@@ -1,0 +1,30 @@
+import { WaggleError } from '../waggle-error.ts'
+import type { LogicalNode } from './streams-graph.ts'
+
+/**
+ * Refuses a join of repartition topics whose partitions were chosen differently: a key would have another number on each side. A topic whose size is
+ * not known yet is compared when the application starts.
+ */
+export function refuseUnevenRepartitions(nodes: readonly LogicalNode[]): void {
+  const byOutput = new Map(nodes.map((node) => [node.output, node]))
+  for (const { copartitioned } of nodes) {
+    if (copartitioned === undefined) continue
+    const topics = new Map([...topicsAbove(copartitioned, byOutput)])
+    const sizes = new Set(topics.values())
+    if (sizes.size <= 1 || sizes.has(null)) continue
+    throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
+      message: `Repartition topics that are joined have different partitions: ${[...topics].map(([topic, size]) => `${topic} has ${size}`).join(', ')}`,
+      next: 'Give them the same numberOfPartitions.',
+    })
+  }
+}
+
+/** The topics that these outputs come from, each with the number of partitions that the user chose; null where it is not known. */
+function* topicsAbove(outputs: readonly string[], byOutput: ReadonlyMap<string, LogicalNode>): Iterable<[string, number | null]> {
+  for (const output of outputs) {
+    const node = byOutput.get(output)
+    if (node?.ownTopic !== undefined) yield [node.ownTopic.name, node.ownTopic.partitions]
+    else if (node === undefined || node.inputs.length === 0) yield [output, null]
+    else yield* topicsAbove(node.inputs, byOutput)
+  }
+}
