@@ -61,6 +61,8 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
 export interface PlanSettings {
   readonly partitions: number
   readonly retentionMs: number
+  /** Bytes of the records of each topic; null: no limit. */
+  readonly retentionBytes: number | null
   /** Null where there is only one process. */
   readonly answerPartitions: number | null
 }
@@ -138,6 +140,7 @@ class Planner {
         partitions: name === answersTopic && answerPartitions !== null ? answerPartitions : this.#settings.partitions,
         cleanup: 'delete',
         retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
+        retentionBytes: this.#settings.retentionBytes,
         writers: [...writers],
         readers: [...readers],
         isForeign: foreign.has(name),
