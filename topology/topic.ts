@@ -5,6 +5,8 @@ export interface TopicSpec {
   readonly cleanup: 'delete' | 'compact' | 'compact,delete'
   /** Null: kept for good. */
   readonly retentionMs: number | null
+  /** Bytes that the records of all partitions may take together, an even share each; older ones go first. Default: no limit. */
+  readonly retentionBytes?: number | null
   /** Further settings for a topic that is made, by Kafka's names. They override the settings above. */
   readonly settings?: { readonly [setting: string]: string }
   /** Settings that the user asked for by name. They override all others, and an existing topic must have them. */

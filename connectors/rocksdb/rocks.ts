@@ -29,6 +29,7 @@ export class Rocks {
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
   readonly #use: Use
+  #clearFailure: Error | null = null
 
   private constructor(directory: string, db: RocksLevel, wal: WalSync | null, use: Use) {
     this.directory = directory
@@ -92,6 +93,7 @@ export class Rocks {
   /** Writes all changes atomically. The last change of a key wins. */
   write(changes: Iterable<RocksChange>): void {
     if (this.#wal === null) throw this.#borrowed()
+    this.#throwClearFailure()
     const batch = this.#batch ?? this.#db.batch()
     this.#batch = null
     let bytes = 0
@@ -109,12 +111,19 @@ export class Rocks {
     }
   }
 
-  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). */
+  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). The binding reports a failure later: the next `write` or `sync` throws it. */
   clear(from: Uint8Array, to: Uint8Array): void {
-    this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, () => {})
+    this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, (error) => {
+      if (error !== null) this.#clearFailure = error
+    })
   }
 
   sync(): Promise<void> {
+    try {
+      this.#throwClearFailure()
+    } catch (error) {
+      return Promise.reject(error)
+    }
     return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
@@ -165,6 +174,16 @@ export class Rocks {
     await this.#wal.close()
     // A failed last flush (a full disk) still closes the database and frees its lock. Everything promised is already synced.
     await this.#level.close().catch(() => {})
+  }
+
+  #throwClearFailure(): void {
+    const failure = this.#clearFailure
+    this.#clearFailure = null
+    if (failure === null) return
+    throw WaggleError.from('WAGGLE_LOG_WRITE_FAILED', failure, {
+      message: `Old rows of ${this.directory} cannot be deleted`,
+      next: 'See that the disk is healthy and has room.',
+    })
   }
 
   #borrowed(): WaggleError {

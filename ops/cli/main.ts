@@ -124,7 +124,7 @@ function finish(status: number): void {
 function settingsHelp(): string {
   const rows = settings.map(
     ({ key, variable, about, default: fallback, defaultOnKafka }) =>
-      `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}${defaultOnKafka === undefined ? '' : ` (on Kafka ${defaultOnKafka})`}\n      ${about}`,
+      `  ${variable.padEnd(35)} ${key.padEnd(28)} ${fallback ?? 'none'}${defaultOnKafka === undefined ? '' : ` (on Kafka ${defaultOnKafka ?? 'none'})`}\n      ${about}`,
   )
   return `\nSettings: an environment variable, or its key in waggle.yaml beside the swarm or in the working directory.\n${'  variable'.padEnd(37)} ${'key'.padEnd(28)} default\n${rows.join('\n')}`
 }

@@ -19,6 +19,7 @@ export interface Settings {
   readonly request_timeout_seconds: number
   readonly answers_retention_seconds: number
   readonly retention_seconds: number
+  readonly retention_bytes: number | null
   readonly log_max_bytes: number | null
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
@@ -53,7 +54,7 @@ export interface Setting {
   readonly schema: TSchema
   readonly default: string | number | null
   /** Default on a Kafka cluster, where it differs. */
-  readonly defaultOnKafka?: string
+  readonly defaultOnKafka?: string | null
   readonly about: string
 }
 
@@ -150,7 +151,16 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_RETENTION_SECONDS',
     schema: integer(1, 315_360_000),
     default: 86_400,
-    about: 'How long records stay in a swarm’s topics. On the embedded log those that a reader has not read stay longer.',
+    about: 'How long records stay in a swarm’s topics, also those that exist. On the embedded log what a reader has not read stays longer.',
+  },
+  {
+    key: 'retention_bytes',
+    variable: 'WAGGLE_RETENTION_BYTES',
+    schema: integer(1024 * 1024, Number.MAX_SAFE_INTEGER),
+    default: 1024 * 1024 * 1024,
+    defaultOnKafka: null,
+    about:
+      'Bytes that the records of each of a swarm’s topics may take; then the oldest go. The embedded log keeps what a reader has not read; Kafka does not, so there the default is no limit.',
   },
   {
     key: 'log_max_bytes',
@@ -205,8 +215,13 @@ export const settings: readonly Setting[] = [
 ]
 
 /** The settings that the planner takes. */
-export function planSettingsOf({ log, partitions, retention_seconds, answer_partitions }: Settings): PlanSettings {
-  return { partitions, retentionMs: retention_seconds * 1000, answerPartitions: log === 'embedded' ? null : answer_partitions }
+export function planSettingsOf({ log, partitions, retention_seconds, retention_bytes, answer_partitions }: Settings): PlanSettings {
+  return {
+    partitions,
+    retentionMs: retention_seconds * 1000,
+    retentionBytes: retention_bytes,
+    answerPartitions: log === 'embedded' ? null : answer_partitions,
+  }
 }
 
 /** The schema of waggle.yaml. */

@@ -117,7 +117,11 @@ export class SimulatedLog implements Log {
           next: 'Use as many, or another topic.',
         })
       }
-      if (there !== undefined) continue
+      if (there !== undefined) {
+        const retentionMs = spec.retentionMs ?? there.spec.retentionMs
+        this.#options.disk.topics.set(spec.name, { ...there, spec: { ...there.spec, retentionMs } })
+        continue
+      }
       const partitions = Array.from({ length: spec.partitions }, () => ({ records: [], start: 0, end: 0 }))
       this.#options.disk.topics.set(spec.name, { spec, partitions, id: `topic ${++this.#options.disk.topicsMade}` })
       this.#partitions.set(

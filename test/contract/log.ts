@@ -150,6 +150,14 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual((await log.topic('new'))?.offsets, [{ start: 0, end: 5 }])
       })
 
+      it('stay as long as the last wish for their topic’s retention says', async () => {
+        await log.createTopics([{ ...topic('wished', 1), retentionMs: 1000 }])
+        await log.createTopics([{ ...topic('wished', 1), retentionMs: 2000 }])
+        await log.createTopics([{ ...topic('wished', 1), retentionMs: null }])
+        assert.equal((await log.topic('wished'))?.retentionMs, 2000)
+        assert.equal((await (await under.reopen()).topic('wished'))?.retentionMs, 2000)
+      })
+
       it('go once their topic’s retention has passed, oldest first, and offsets stay', async (t) => {
         if (under.retentionElsewhere !== undefined) return t.skip(under.retentionElsewhere)
         await log.createTopics([{ ...topic('short', 1), retentionMs: 1000 }])

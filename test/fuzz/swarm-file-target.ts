@@ -21,7 +21,12 @@ export const target: FuzzTarget = {
   ].map((word) => Buffer.from(word)),
   attempt(input) {
     try {
-      planSwarm(checkSwarm(SwarmDocument.read(input, 'swarm.yaml'), registry), { partitions: 4, retentionMs: 1000, answerPartitions: 4 })
+      planSwarm(checkSwarm(SwarmDocument.read(input, 'swarm.yaml'), registry), {
+        partitions: 4,
+        retentionMs: 1000,
+        retentionBytes: null,
+        answerPartitions: 4,
+      })
     } catch (thrown) {
       assert.ok(thrown instanceof WaggleError, thrown instanceof Error ? thrown.stack : String(thrown))
       assert.equal(thrown.code, 'WAGGLE_INVALID_SWARM')

@@ -86,6 +86,7 @@ export async function startSwarm(
   const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
     partitions,
     retentionMs: 86_400_000,
+    retentionBytes: null,
     answerPartitions,
   })
   const host = await SwarmHost.create({

@@ -19,6 +19,7 @@ bees:
     const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry()), {
       partitions: 2,
       retentionMs: 1000,
+      retentionBytes: null,
       answerPartitions: null,
     })
     const never = () => assert.fail('nothing runs here')

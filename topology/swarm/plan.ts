@@ -32,6 +32,8 @@ export interface PlannedTopic extends TopicSpec {
 export interface PlanSettings {
   readonly partitions: number
   readonly retentionMs: number
+  /** Bytes of the records of each topic; null: no limit. */
+  readonly retentionBytes: number | null
   /** Null where there is only one process. */
   readonly answerPartitions: number | null
 }
@@ -83,6 +85,7 @@ class Planner {
         partitions: name === answersTopic && answerPartitions !== null ? answerPartitions : this.#settings.partitions,
         cleanup: 'delete',
         retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
+        retentionBytes: this.#settings.retentionBytes,
         writers: [...writers],
         readers: [...readers],
         isForeign: foreign.has(name),

@@ -2,13 +2,13 @@ import { type CommitPoint, Handed } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import type { CommitMark } from './commit-mark.ts'
-import { endsKey, positionKey, runKey, stateKey } from './keys.ts'
+import { positionKey, runKey, stateKey } from './keys.ts'
 import type { Partition, TailRecord } from './partition.ts'
 import { encodeRun, type StoredRecord } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
 import type { StoreNumbers } from './store-numbers.ts'
-import { endsBytes, positionBytes } from './values.ts'
+import { positionBytes } from './values.ts'
 
 export interface Appended {
   readonly partition: Partition
@@ -35,6 +35,7 @@ export interface CommitDisk {
 /** One atomic write of all sets, durable when it settles. Their values can be written, and large ones lie in segments. */
 export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
+  const counted = new Map<Partition, number>()
   const byPartition = new Map<Partition, TailRecord[]>()
   for (const { appended, group, point } of sets) {
     for (const one of appended) {
@@ -53,14 +54,21 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
   for (const [partition, records] of byPartition) {
     records.sort((a, b) => a.offset - b.offset)
     const { topicNumber, number } = partition
-    for (const run of runsOf(records)) changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), encodeRun(run)])
-    changes.push([endsKey(topicNumber, number), endsBytes(partition.start, partition.next)])
+    counted.set(partition, partition.bytes)
+    for (const run of runsOf(records)) {
+      const bytes = encodeRun(run)
+      changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), bytes])
+      // A write that fails takes them off again.
+      partition.bytes += bytes.length
+    }
     let named = 0
     for (const { ref, offset } of records) {
+      if (ref !== null) partition.bytes += ref.length
       if (ref === null || ref.segment === named) continue
       named = ref.segment
       uses.add(named, partition, records.at(-1)?.offset ?? offset, changes)
     }
+    changes.push(partition.endsAt(partition.next))
   }
   try {
     const appended = await segments.sync()
@@ -72,6 +80,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
     for (const [segment, bytes] of appended) mark.segment(segment, bytes)
     mark.write(sequence)
   } catch (thrown) {
+    for (const [partition, bytes] of counted) partition.bytes = bytes
     throw writeError(rocks.directory, thrown)
   }
 }

@@ -2,7 +2,7 @@
  * Keys of the one database, by their first byte:
  *
  *     T topic name                              → topic as JSON
- *     E topic u32 │ partition u32               → start, end: f64 × 2
+ *     E topic u32 │ partition u32               → start, end, bytes: f64 × 3
  *     L topic u32 │ partition u32 │ offset f64  → run of records
  *     P group 0x00 topic 0x00 partition u32     → offset f64, metadata
  *     N task 0x00 store                         → number of the store, u32

@@ -195,10 +195,10 @@ function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): r
   if (!isWhole) losses.push('positions and stores of all swarms, with the answers and idempotency keys in them')
   for (const topic of topics) if (disk.get(topicKey(topic.name)) === null) changes.push([topicKey(topic.name), Buffer.from(JSON.stringify(topic))])
   for (const { topic, partition, end } of marked?.ends ?? []) {
-    const { start, end: from } = endsOf(disk.get(endsKey(topic, partition)))
+    const { start, end: from, bytes } = endsOf(disk.get(endsKey(topic, partition)))
     if (from >= end) continue
     losses.push(`${end - from} records of ${names.get(topic) ?? `topic number ${topic}`}, partition ${partition}, offsets ${from} to ${end - 1}`)
-    if (names.has(topic)) changes.push([endsKey(topic, partition), endsBytes(from === start ? end : start, end)])
+    if (names.has(topic)) changes.push([endsKey(topic, partition), endsBytes({ start: from === start ? end : start, end, bytes })])
   }
   disk.write(changes)
   losses.push(...payloadLosses(disk, damagedSegments, names))

@@ -1,8 +1,9 @@
 import { type LogRecord, type ProducerRecord, recordMemory, valueBytes } from '../../../processor/ports.ts'
-import type { Rocks } from '../../rocksdb/rocks.ts'
-import { offsetOfRunKey, runKey } from './keys.ts'
+import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
 import type { SegmentRef, Segments } from './segments.ts'
+import { endsBytes, type PartitionEnds } from './values.ts'
 
 /** A record in memory. */
 export interface TailRecord extends LogRecord {
@@ -37,17 +38,25 @@ export class Partition {
   next: number
   /** The offset before which everything is durable. */
   durableEnd: number
+  /** Bytes of the durable records, with their large values; NaN where they were not counted. */
+  bytes: number
   #tail: TailRecord[] = []
   readonly #left = new Map<number, readonly LogRecord[]>()
   #tailBytes = 0
 
-  constructor(topic: string, topicNumber: number, number: number, ends: { readonly start: number; readonly end: number }) {
+  constructor(topic: string, topicNumber: number, number: number, ends: PartitionEnds) {
     this.topic = topic
     this.topicNumber = topicNumber
     this.number = number
     this.start = ends.start
     this.next = ends.end
     this.durableEnd = ends.end
+    this.bytes = ends.bytes
+  }
+
+  /** The entry of the database about this partition: `end` is the offset after the last record that is in it. */
+  endsAt(end: number): RocksChange {
+    return [endsKey(this.topicNumber, this.number), endsBytes({ start: this.start, end, bytes: this.bytes })]
   }
 
   get tailBytes(): number {

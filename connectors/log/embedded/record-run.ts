@@ -45,6 +45,25 @@ export function encodeRun(records: readonly StoredRecord[]): Buffer {
 }
 
 export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Uint8Array | Handed): LogRecord[] {
+  return decode<Uint8Array | Handed>(first, bytes, payload)
+}
+
+/** The records as they are stored: large values stay references. */
+export function storedRecords(first: number, bytes: Uint8Array): readonly StoredRecord[] {
+  return decode<SegmentRef>(first, bytes, (ref) => ref)
+}
+
+/** Bytes of a run, with the large values that it names. */
+export function bytesOfRun(first: number, bytes: Uint8Array): number {
+  let size = bytes.length
+  decode(first, bytes, ({ length }) => {
+    size += length
+    return null
+  })
+  return size
+}
+
+function decode<Large>(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Large) {
   const reader = new ByteReader(bytes)
   return Array.from({ length: reader.u32() }, () => {
     const offset = first + reader.u32()

@@ -1,18 +1,18 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock, LogStorage } from '../../../processor/ports.ts'
+import type { Clock, LogStorage, TopicSpec } from '../../../processor/ports.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import type { CommitMark } from './commit-mark.ts'
+import { Compaction } from './compaction.ts'
 import type { Group } from './group-consumer.ts'
-import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
+import { offsetOfRunKey, runKey } from './keys.ts'
 import { manifestOf } from './log-directory.ts'
 import type { Partition } from './partition.ts'
 import { Readers } from './readers.ts'
-import { decodeRun } from './record-run.ts'
+import { bytesOfRun, storedRecords } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
 import type { Topic } from './topics.ts'
-import { endsBytes } from './values.ts'
 
 export interface RetentionOptions {
   readonly directory: string
@@ -32,12 +32,14 @@ export interface RetentionOptions {
 }
 
 /**
- * Deletes old records. A record goes when it is older than its topic's retention *and* every reader has read it. Near the bound of the disk, every record
+ * Deletes old records. A record goes when it is past its topic's retention, in time or in bytes, *and* every reader has read it. In a compacted topic it
+ * goes when a newer one of its key is there. Near the bound of the disk, every record
  * that all readers have read goes, however young. Unread records always stay: at the bound gateways refuse requests until the readers have caught up.
  */
 export class Retention {
   readonly #options: RetentionOptions
   readonly #maxBytes: number
+  readonly #compaction: Compaction
   #storage: LogStorage
   #hasWarned = false
   /** Groups that a notice has already named for holding records back. */
@@ -51,6 +53,7 @@ export class Retention {
   constructor(options: RetentionOptions) {
     this.#options = options
     this.#maxBytes = options.maxBytes ?? Math.floor(diskOf(options.directory).size * shareOfDisk)
+    this.#compaction = new Compaction(options.uses)
     this.#storage = { bytes: 0, maxBytes: this.#maxBytes, behind: [], refusal: null }
   }
 
@@ -92,9 +95,13 @@ export class Retention {
     const held = new Map<string, string>()
     const readers = new Readers(disk, groups)
     for (const { spec, partitions } of topics()) {
-      if (spec.retentionMs === null) continue
-      const before = isShort ? Number.POSITIVE_INFINITY : clock.now() - spec.retentionMs
-      for (const partition of partitions) this.#expirePartition(partition, { before, readers, disk, changes, held })
+      const maxBytes = partitionBytes(spec)
+      if (spec.retentionMs !== null || maxBytes !== null) {
+        const before = isShort ? Number.POSITIVE_INFINITY : clock.now() - (spec.retentionMs ?? Number.POSITIVE_INFINITY)
+        for (const partition of partitions) this.#expirePartition(partition, { before, maxBytes, readers, disk, changes, held })
+      }
+      if (spec.cleanup === 'delete') continue
+      for (const partition of partitions) this.#compaction.compact(partition, { disk, floor: readers.floor(partition), changes })
     }
     const unused = this.#takeUnused(changes)
     if (changes.length > 0) disk.write(changes)
@@ -106,12 +113,15 @@ export class Retention {
     partition: Partition,
     {
       before,
+      maxBytes,
       readers,
       disk,
       changes,
       held,
     }: {
       readonly before: number
+      /** Null: no limit. */
+      readonly maxBytes: number | null
       readonly readers: Readers
       readonly disk: Rocks
       readonly changes: RocksChange[]
@@ -121,9 +131,12 @@ export class Retention {
     const { topicNumber, number, durableEnd, start } = partition
     let floor: number | null = null
     let left = maxExpiredRuns
+    if (maxBytes !== null && Number.isNaN(partition.bytes)) partition.bytes = storedBytes(partition, disk)
     for (const [key, run] of disk.range(runKey(topicNumber, number, 0), runKey(topicNumber, number, durableEnd))) {
-      const last = decodeRun(offsetOfRunKey(key), run, () => nothing).at(-1)
-      if (last === undefined || last.timestamp >= before || left-- === 0) break
+      const first = offsetOfRunKey(key)
+      const last = storedRecords(first, run).at(-1)
+      const isOver = maxBytes !== null && partition.bytes > maxBytes
+      if (last === undefined || (last.timestamp >= before && !isOver) || left-- === 0) break
       // The floor is computed only where a record is past its retention.
       floor ??= readers.floor(partition)
       if (last.offset >= floor) {
@@ -133,8 +146,9 @@ export class Retention {
       }
       changes.push([key, null])
       partition.start = last.offset + 1
+      partition.bytes -= bytesOfRun(first, run)
     }
-    if (partition.start > start) changes.push([endsKey(topicNumber, number), endsBytes(partition.start, durableEnd)])
+    if (partition.start > start) changes.push(partition.endsAt(durableEnd))
   }
 
   /** Segments without a use for two rounds: by then no commit under way can name them. */
@@ -147,6 +161,7 @@ export class Retention {
       .filter((segment) => segment !== segments.current.segment)
     const unused = found.filter((segment) => this.#unused.has(segment))
     this.#unused = new Set(found)
+    for (const segment of found) segments.retire(segment)
     for (const segment of unused) {
       changes.push(...uses.forget(segment))
       mark.forgetSegment(segment)
@@ -194,8 +209,18 @@ export class Retention {
         refusal: bytes >= this.#maxBytes && stuck !== undefined ? `${says}; ${who}` : null,
       }
       if (bytes >= this.#maxBytes * shortAt) void this.#expire(true).catch(() => {})
+      else if (this.#exceedsLimit()) void this.#expire(false).catch(() => {})
     }
     if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure())
+  }
+
+  /** True where a topic has more bytes than its retention allows. */
+  #exceedsLimit(): boolean {
+    for (const { spec, partitions } of this.#options.topics()) {
+      const maxBytes = partitionBytes(spec)
+      if (maxBytes !== null && partitions.some(({ bytes }) => bytes > maxBytes)) return true
+    }
+    return false
   }
 
   /** Readers that are behind, the one with the most unread records first. */
@@ -216,6 +241,18 @@ export class Retention {
     }
     return behind.sort((one, other) => other.records - one.records)
   }
+}
+
+/** A partition's share of its topic's bytes; null where there is no limit. */
+function partitionBytes({ retentionBytes = null, partitions }: TopicSpec): number | null {
+  return retentionBytes === null ? null : retentionBytes / partitions
+}
+
+function storedBytes({ topicNumber, number, start, durableEnd }: Partition, disk: Rocks): number {
+  let bytes = 0
+  for (const [key, run] of disk.range(runKey(topicNumber, number, start), runKey(topicNumber, number, durableEnd)))
+    bytes += bytesOfRun(offsetOfRunKey(key), run)
+  return bytes
 }
 
 function releaseOf(group: string): string {
@@ -256,4 +293,3 @@ const shareOfDisk = 0.8
 const warnAt = 0.7
 const shortAt = 0.9
 const scarceAt = 0.1
-const nothing = new Uint8Array(0)

@@ -45,6 +45,19 @@ export class SegmentUses {
     return unused
   }
 
+  /** Records of this partition have gone from between others: `lasts` has the last offset for each segment that is still named. */
+  replace({ topicNumber, number }: Partition, lasts: ReadonlyMap<number, number>, changes: RocksChange[]): void {
+    const name = `${topicNumber} ${number}`
+    for (const [segment, uses] of this.#segments) {
+      const last = lasts.get(segment)
+      const use = uses.get(name)
+      if (use === undefined || use.last === last) continue
+      if (last === undefined) uses.delete(name)
+      else use.last = last
+      changes.push(last === undefined ? [segmentUseKey(segment, topicNumber, number), null] : useChange(segment, topicNumber, number, last))
+    }
+  }
+
   forget(segment: number): readonly RocksChange[] {
     const uses = [...(this.#segments.get(segment)?.values() ?? [])]
     this.#segments.delete(segment)

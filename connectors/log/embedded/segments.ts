@@ -22,6 +22,7 @@ export class Segments {
   readonly #directory: string
   readonly #known = new WeakMap<Uint8Array, SegmentRef>()
   readonly #lost = new WeakSet<SegmentRef>()
+  readonly #retired = new Set<number>()
   #number: number
   #end = 0
   #file: SegmentFile | null = null
@@ -41,7 +42,7 @@ export class Segments {
   /** Starts the write at once. `sync` waits for it. */
   append(bytes: Uint8Array): SegmentRef {
     const known = this.#known.get(bytes)
-    if (known !== undefined) return known
+    if (known !== undefined && !this.#retired.has(known.segment)) return known
     if (this.#end > segmentBytes) this.#roll()
     const ref = { segment: this.#number, position: this.#end, length: bytes.length, crc: crc32(bytes) }
     this.#end += bytes.length
@@ -123,6 +124,11 @@ export class Segments {
     }
     if (got !== length || crc32(bytes) !== crc) throw corrupt(`${path} does not hold what the log wrote at ${position}`)
     return bytes
+  }
+
+  /** A payload of such a file is written anew where it is appended again, because the file will be deleted. */
+  retire(segment: number): void {
+    this.#retired.add(segment)
   }
 
   /** Deletes a file whose payloads no kept record names. */

@@ -8,10 +8,13 @@ import { prefix, storeNumberKey } from './keys.ts'
 export class StoreNumbers {
   readonly #numbers = new Map<string, number>()
   #unsaved: string[] = []
+  #lastNumber = 0
 
   constructor(disk: Rocks) {
     for (const [key, value] of disk.range(Uint8Array.of(prefix.storeNumber), Uint8Array.of(prefix.storeNumber + 1))) {
-      this.#numbers.set(Buffer.from(key.subarray(1)).toString(), Buffer.from(value).readUInt32BE())
+      const number = Buffer.from(value).readUInt32BE()
+      this.#numbers.set(Buffer.from(key.subarray(1)).toString(), number)
+      this.#lastNumber = Math.max(this.#lastNumber, number)
     }
   }
 
@@ -25,7 +28,7 @@ export class StoreNumbers {
     const name = `${task}\0${store}`
     const there = this.#numbers.get(name)
     if (there !== undefined) return there
-    const number = this.#numbers.size + 1
+    const number = ++this.#lastNumber
     this.#numbers.set(name, number)
     this.#unsaved.push(name)
     const bytes = Buffer.alloc(4)

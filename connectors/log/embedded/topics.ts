@@ -6,7 +6,7 @@ import { endsKey, runKey, topicKey } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
 import { storedTopics, writeTopics } from './log-directory.ts'
 import { Partition } from './partition.ts'
-import { endsBytes, endsOf } from './values.ts'
+import { endsOf } from './values.ts'
 
 export interface Topic {
   readonly spec: TopicSpec
@@ -26,14 +26,21 @@ export interface TopicsOptions {
 export class Topics {
   readonly #options: TopicsOptions
   readonly #topics = new Map<string, Topic>()
+  #lastNumber = 0
   #creating: Promise<unknown> = Promise.resolve()
 
   constructor(options: TopicsOptions) {
     this.#options = options
-    for (const { number, ...spec } of storedTopics(options.disk.rocks)) this.#topics.set(spec.name, this.#topic(spec, number))
+    for (const { number, ...spec } of storedTopics(options.disk.rocks)) {
+      this.#topics.set(spec.name, this.#topic(spec, number))
+      this.#lastNumber = Math.max(this.#lastNumber, number)
+    }
   }
 
-  /** Gives whether there are new ones. One call after the other: two that want the same topic at once get the same one. Throws WAGGLE_TOPIC_MISMATCH. */
+  /**
+   * Makes missing topics, and gives existing ones the retention that is wished. One call after the other: two that want the same topic at once get the same
+   * one. Gives whether anything has changed. Throws WAGGLE_TOPIC_MISMATCH.
+   */
   create(specs: readonly TopicSpec[]): Promise<boolean> {
     const created = this.#creating.then(() => this.#create(specs))
     this.#creating = created.catch(() => {})
@@ -46,10 +53,15 @@ export class Topics {
     for (const spec of specs) {
       const there = this.#topics.get(spec.name)
       if (there === undefined) {
-        const topic = this.#topic(spec, this.#topics.size + made.length + 1)
+        const topic = this.#topic(spec, ++this.#lastNumber)
         made.push(topic)
-        changes.push([topicKey(spec.name), Buffer.from(JSON.stringify({ ...spec, number: topic.number }))])
-      } else if (there.spec.partitions !== spec.partitions) {
+        changes.push(storedTopic(spec, topic.number))
+      } else if (there.spec.partitions === spec.partitions) {
+        const kept = withRetention(there.spec, spec)
+        if (kept === there.spec) continue
+        made.push({ ...there, spec: kept })
+        changes.push(storedTopic(kept, there.number))
+      } else {
         throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
           message: `The topic ${spec.name} has ${there.spec.partitions} partitions, where ${spec.partitions} are wanted`,
           next: `Set WAGGLE_PARTITIONS=${there.spec.partitions}, or start with another data directory.`,
@@ -101,20 +113,20 @@ export class Topics {
    */
   deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): void {
     const { rocks } = this.#options.disk
-    const starts = new Map<Partition, number>()
+    const moved = new Set<Partition>()
     for (const { topic, partition: number, offset } of ends) {
       const partition = this.partition(topic, number)
-      const start = partition.firstOfRun(Math.min(offset, partition.durableEnd), rocks)
-      if (start > partition.start) starts.set(partition, start)
-    }
-    if (starts.size === 0) return
-    // Nobody reads runs in front of the start: the next call deletes those that a crash leaves there.
-    rocks.write([...starts].map(([{ topicNumber, number, durableEnd }, start]) => [endsKey(topicNumber, number), endsBytes(start, durableEnd)]))
-    for (const [partition, start] of starts) {
-      const { topicNumber, number } = partition
+      const start = offset >= partition.durableEnd ? partition.durableEnd : partition.firstOfRun(offset, rocks)
+      if (start <= partition.start) continue
       partition.start = start
-      rocks.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, start))
+      // Counted again when a limit asks for it: reading what is deleted would cost more than the deletion.
+      partition.bytes = start === partition.durableEnd ? 0 : Number.NaN
+      moved.add(partition)
     }
+    if (moved.size === 0) return
+    // Nobody reads runs in front of the start: the next call deletes those that a crash leaves there.
+    rocks.write([...moved].map((partition) => partition.endsAt(partition.durableEnd)))
+    for (const { topicNumber, number, start } of moved) rocks.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, start))
   }
 
   #topic(spec: TopicSpec, number: number): Topic {
@@ -123,4 +135,15 @@ export class Topics {
     })
     return { spec, number, partitions }
   }
+}
+
+/** An existing topic with the retention that is wished: a wish for none changes nothing. */
+function withRetention(there: TopicSpec, { retentionMs, retentionBytes = null }: TopicSpec): TopicSpec {
+  const isSame = (retentionMs ?? there.retentionMs) === there.retentionMs && (retentionBytes ?? there.retentionBytes) === there.retentionBytes
+  if (isSame) return there
+  return { ...there, retentionMs: retentionMs ?? there.retentionMs, retentionBytes: retentionBytes ?? there.retentionBytes ?? null }
+}
+
+function storedTopic(spec: TopicSpec, number: number): RocksChange {
+  return [topicKey(spec.name), Buffer.from(JSON.stringify({ ...spec, number }))]
 }

@@ -1,23 +1,27 @@
 /** Values of the one database, in the layouts that `keys.ts` names beside their keys. */
 
-/** Start: the first offset that is kept. End: the offset that the next record gets. */
 export interface PartitionEnds {
+  /** The first offset that is kept. */
   readonly start: number
+  /** The offset that the next record gets. */
   readonly end: number
+  /** Bytes of the kept records, with their large values; NaN where an older version wrote the entry, which did not count them. */
+  readonly bytes: number
 }
 
-export function endsBytes(start: number, end: number): Buffer {
-  const bytes = Buffer.alloc(16)
+export function endsBytes({ start, end, bytes: size }: PartitionEnds): Buffer {
+  const bytes = Buffer.alloc(24)
   bytes.writeDoubleBE(start)
   bytes.writeDoubleBE(end, 8)
+  bytes.writeDoubleBE(size, 16)
   return bytes
 }
 
 /** A partition that has no entry is empty. */
 export function endsOf(value: Uint8Array | null): PartitionEnds {
-  if (value === null) return { start: 0, end: 0 }
+  if (value === null) return { start: 0, end: 0, bytes: 0 }
   const bytes = Buffer.from(value)
-  return { start: bytes.readDoubleBE(), end: bytes.readDoubleBE(8) }
+  return { start: bytes.readDoubleBE(), end: bytes.readDoubleBE(8), bytes: bytes.length < 24 ? Number.NaN : bytes.readDoubleBE(16) }
 }
 
 export function positionBytes(offset: number, metadata: string): Buffer {

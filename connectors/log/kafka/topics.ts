@@ -1,5 +1,6 @@
 import type { TopicInfo, TopicSpec } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { alterTopicsRequest, type TopicChange } from './alter-topics-request.ts'
 import { BrokerError, errorName, toWaggleError } from './broker-error.ts'
 import { type Cluster, mainLane } from './cluster.ts'
 import { edgeOffsets } from './offsets.ts'
@@ -11,7 +12,7 @@ export interface NewTopicOptions {
   readonly maxRecordBytes: number | null
 }
 
-/** Creates missing topics and checks existing ones. Several processes may do so at once: the others then find the topic made. */
+/** Creates missing topics and checks existing ones, which take the retention that is wished. Several processes may do so at once: the others then find the topic made. */
 export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: NewTopicOptions): Promise<void> {
   if (specs.length === 0) return
   const names = specs.map(({ name }) => name)
@@ -26,11 +27,16 @@ export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]
   })
   const asked = new Set(specs.flatMap((spec) => Object.keys(spec.asked ?? {})))
   const settings = await settingsOf(cluster, names, [...asked])
+  const changes: TopicChange[] = []
   for (const spec of specs) {
     const { replicationFactor } = options
     const replicas = replicationFactor === null ? null : (cluster.replicasOf(spec.name).find((count) => count !== replicationFactor) ?? null)
-    expectAlike(spec, { partitions: cluster.partitionsOf(spec.name) ?? 0, replicas, replicationFactor, ...settings.get(spec.name) })
+    const found = settings.get(spec.name)
+    expectAlike(spec, { partitions: cluster.partitionsOf(spec.name) ?? 0, replicas, replicationFactor, ...found })
+    const wanted = found === undefined ? new Map<string, string>() : retentionChanges(spec, found.all)
+    if (wanted.size > 0) changes.push({ name: spec.name, settings: wanted })
   }
+  await alter(cluster, changes)
 }
 
 export async function topicInfo(cluster: Cluster, name: string): Promise<TopicInfo | null> {
@@ -66,12 +72,14 @@ interface TopicSettings {
 }
 
 async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicationFactor, maxRecordBytes }: NewTopicOptions): Promise<void> {
-  const topics = specs.map(({ name, partitions, cleanup, retentionMs, settings = {}, asked = {} }) => {
+  const topics = specs.map((spec) => {
+    const { name, partitions, cleanup, retentionMs, settings = {}, asked = {} } = spec
     const configs = new Map([
       ['cleanup.policy', cleanup],
       // A record has the time of its event, or of a host whose clock is wrong. Neither is a reason for brokers to refuse it (KIP-937).
       ['message.timestamp.after.max.ms', anyTime],
       ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
+      ...bytesSettings(spec),
       ...(maxRecordBytes === null ? [] : [['max.message.bytes', String(maxRecordBytes + batchOverheadBytes)] as const]),
       ...Object.entries(settings),
       ...Object.entries(asked),
@@ -109,7 +117,7 @@ function refuse(name: string, error: string, detail?: string | null): void {
 
 async function settingsOf(cluster: Cluster, names: readonly string[], more: readonly string[] = []): Promise<ReadonlyMap<string, TopicSettings>> {
   return cluster.retry('The settings of topics cannot be read', async () => {
-    const answers = await cluster.ask((at) => cluster.client.describeTopics(at, names, [...new Set(['cleanup.policy', 'retention.ms', ...more])]))
+    const answers = await cluster.ask((at) => cluster.client.describeTopics(at, names, [...new Set([...usualSettings, ...more])]))
     const found = new Map<string, TopicSettings>()
     for (const { name, errorCode, message, settings } of answers) {
       if (errorCode !== 0) throw new BrokerError(errorName(errorCode), message ?? name)
@@ -142,12 +150,50 @@ function expectAlike(wanted: TopicSpec, { partitions, replicas, replicationFacto
   if (cleanup === undefined || cleanup === 'compact' || retentionMs === undefined) return
   const { 'retention.ms': asked } = wanted.asked ?? {}
   // A changelog that keeps records longer than its store needs does no harm.
-  if (cleanup === 'compact,delete') {
-    const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
-    expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
-  } else if (asked === undefined) {
-    expect(wanted.retentionMs === null || retentionMs === wanted.retentionMs, `retention.ms=${retentionMs ?? -1}`, `${wanted.retentionMs} is wanted`)
-  }
+  if (cleanup !== 'compact,delete') return
+  const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
+  expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
+}
+
+/** Changes that give an existing topic the retention that is wished. Settings that the user asked for by name are compared elsewhere. */
+function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const { cleanup, retentionMs, asked = {} } = spec
+  if (cleanup !== 'delete') return new Map()
+  const wanted = [...(retentionMs === null ? [] : [['retention.ms', String(retentionMs)] as const]), ...bytesSettings(spec)]
+  return new Map(wanted.filter(([setting, value]) => asked[setting] === undefined && there.has(setting) && there.get(setting) !== value))
+}
+
+/** Kafka limits each partition, and deletes whole segments only, so these are a part of the limit. */
+function bytesSettings({ retentionBytes = null, partitions }: TopicSpec): readonly (readonly [setting: string, value: string])[] {
+  if (retentionBytes === null) return []
+  const share = Math.ceil(retentionBytes / partitions)
+  const segment = Math.min(maxSegmentBytes, Math.max(minSegmentBytes, Math.floor(share / 4)))
+  return [
+    ['retention.bytes', String(share)],
+    ['segment.bytes', String(segment)],
+  ]
+}
+
+/** Throws WAGGLE_TOPIC_MISMATCH where the user may not change the settings. */
+async function alter(cluster: Cluster, changes: readonly TopicChange[]): Promise<void> {
+  if (changes.length === 0) return
+  const answers = await cluster.retry('The settings of topics cannot be changed', async () => {
+    const controller = cluster.controller
+    if (controller === null) throw new BrokerError('NOT_CONTROLLER')
+    const got = await cluster.client.raw({ broker: controller, lane: mainLane }, alterTopicsRequest(changes))
+    for (const { name, errorCode, message } of got) {
+      const error = errorName(errorCode)
+      if (errorCode !== 0 && !refusals.has(error)) throw new BrokerError(error, `${name}: ${message ?? ''}`)
+    }
+    return got
+  })
+  const refused = answers.find(({ errorCode }) => errorCode !== 0)
+  if (refused === undefined) return
+  const wanted = [...(changes.find(({ name }) => name === refused.name)?.settings ?? [])].map(([setting, value]) => `${setting}=${value}`).join(', ')
+  throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+    message: `The topic ${refused.name} should have ${wanted}, and brokers refuse the change: ${refused.message ?? errorName(refused.errorCode)}`,
+    next: 'Permit AlterConfigs on the topic, or change its setting with kafka-configs.sh.',
+  })
 }
 
 function mismatch(topic: string, has: string, where: string): WaggleError {
@@ -168,6 +214,11 @@ function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   // A topic with fewer partitions is a mismatch, which waiting would not change.
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
+
+const usualSettings = ['cleanup.policy', 'retention.ms', 'retention.bytes', 'segment.bytes']
+const refusals: ReadonlySet<string> = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED', 'INVALID_CONFIG', 'POLICY_VIOLATION'])
+const minSegmentBytes = 1024 * 1024
+const maxSegmentBytes = 1024 * 1024 * 1024
 
 const anyTime = String(2n ** 63n - 1n)
 

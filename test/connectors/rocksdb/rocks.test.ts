@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
+import { loadRocksLevel } from '../../../connectors/rocksdb/rocks-binding.ts'
 
 describe('a database', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-rocks-'))
@@ -30,6 +31,18 @@ describe('a database', () => {
     assert.throws(() => rocks.write(failing()), /halfway/)
     rocks.write([[bytes('a'), null]])
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
+  })
+
+  it('fails the next write, and only that one, with the failure of a range that could not be deleted', async (t) => {
+    const { prototype } = await loadRocksLevel()
+    t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('IO error')))
+    rocks.clear(bytes('a'), bytes('z'))
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.throws(() => rocks.write([[bytes('c'), bytes('1')]]), /cannot be deleted: IO error/)
+    rocks.clear(bytes('a'), bytes('z'))
+    await new Promise((resolve) => setImmediate(resolve))
+    await assert.rejects(rocks.sync(), { code: 'WAGGLE_LOG_WRITE_FAILED' })
+    rocks.write([[bytes('c'), null]])
   })
 
   it('holds no memory of a finished write or scan', () => {

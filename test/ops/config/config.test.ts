@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { type Config, loadConfig } from '../../../ops/config/config.ts'
-import { settings } from '../../../ops/config/settings.ts'
+import { planSettingsOf, settings } from '../../../ops/config/settings.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 describe('Settings', () => {
@@ -108,6 +108,18 @@ describe('Settings', () => {
     assert.equal(load(null, kafka).settings.gpu, 'require')
     assert.equal(load(null, { ...kafka, WAGGLE_GPU: 'prefer' }).settings.gpu, 'prefer')
     assert.equal(load(null).settings.gpu, 'prefer')
+  })
+
+  it('give a swarm’s topics their retention, by bytes too, and on a cluster only where it is asked for', () => {
+    const topics = (env: { readonly [variable: string]: string }) => {
+      const { retentionMs, retentionBytes } = planSettingsOf(load(null, env).settings)
+      return [retentionMs, retentionBytes]
+    }
+    const kafka = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'localhost:9092' }
+    assert.deepEqual(topics({}), [86_400_000, 1024 ** 3])
+    assert.deepEqual(topics({ WAGGLE_RETENTION_SECONDS: '60', WAGGLE_RETENTION_BYTES: '2000000' }), [60_000, 2_000_000])
+    assert.deepEqual(topics(kafka), [86_400_000, null])
+    assert.deepEqual(topics({ ...kafka, WAGGLE_RETENTION_BYTES: '2000000' }), [86_400_000, 2_000_000])
   })
 
   it('keep secrets by name', () => {

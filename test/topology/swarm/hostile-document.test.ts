@@ -125,7 +125,12 @@ describe('A hostile swarm file', () => {
       fc.property(document, (value) => {
         const text = JSON.stringify(value)
         mistakesOf(() =>
-          planSwarm(checkSwarm(SwarmDocument.parse(text, 'swarm.yaml'), registry), { partitions: 2, retentionMs: 1, answerPartitions: 2 }),
+          planSwarm(checkSwarm(SwarmDocument.parse(text, 'swarm.yaml'), registry), {
+            partitions: 2,
+            retentionMs: 1,
+            retentionBytes: null,
+            answerPartitions: 2,
+          }),
         )
       }),
       { numRuns: 300 },

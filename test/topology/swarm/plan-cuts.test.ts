@@ -120,7 +120,7 @@ const rows: { readonly [Kind in CutKind]: Row } = {
 
 function subtopologiesOf(yaml: string): readonly SubtopologyPlan[] {
   const swarm = checkSwarm(SwarmDocument.parse(`name: s\nbees:\n  ${gateway}\n  ${yaml.trim()}\n`, 'swarm.yaml'), new BeeRegistry())
-  return planSwarm(swarm, { partitions: 2, retentionMs: 1000, answerPartitions: null }).subtopologies
+  return planSwarm(swarm, { partitions: 2, retentionMs: 1000, retentionBytes: null, answerPartitions: null }).subtopologies
 }
 
 const shown = ({ cut, bees, sources, sinks }: SubtopologyPlan): string =>

@@ -18,7 +18,12 @@ const registry = new BeeRegistry()
 const host = { open: () => Promise.reject(new Error('Nothing runs')), valueOf: () => (input: Payload) => input, batchOf: () => null }
 
 function planOf(yaml: string): SwarmPlan {
-  return planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), { partitions: 2, retentionMs: 1000, answerPartitions: 2 })
+  return planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
+    partitions: 2,
+    retentionMs: 1000,
+    retentionBytes: null,
+    answerPartitions: 2,
+  })
 }
 
 function topologyOf(plan: SwarmPlan): Topology {

@@ -10,7 +10,7 @@ import { planSwarm } from '../../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../../topology/swarm/reply-topics.ts'
 
 const registry = new BeeRegistry()
-const settings = { partitions: 4, retentionMs: 1000, answerPartitions: 4 }
+const settings = { partitions: 4, retentionMs: 1000, retentionBytes: null, answerPartitions: 4 }
 const host = { open: () => Promise.reject(new Error('Nothing runs')), valueOf: () => (input: Payload) => input, batchOf: () => null }
 const gateway = '- { name: g, type: gateway-input, spec: { name: g } }\n'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
-import type { CommitPoint, StoreChange } from '../../../../processor/ports.ts'
+import type { CommitPoint, StoreChange, TopicSpec } from '../../../../processor/ports.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
 const nothing = { positions: [], state: [] } as const
@@ -227,5 +227,119 @@ describe('An unread record of the embedded log', () => {
     await still.commit({ positions: [{ ...other, offset: 1, metadata: '' }], state: [] })
     await clock.advance(5_000)
     assert.equal(log.storage.refusal, null)
+  })
+})
+
+describe('Retention of a topic that exists', () => {
+  let directory: string
+  let clock: SimulatedClock
+  let log: EmbeddedLog
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-kept-'))
+    clock = new SimulatedClock()
+    log = await openEmbeddedLog({ directory, clock })
+  })
+  afterEach(async () => {
+    await log.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  const rows = (retention: Pick<TopicSpec, 'retentionMs' | 'retentionBytes' | 'cleanup'>) =>
+    log.createTopics([{ name: 'rows', partitions: 1, ...retention }])
+  const start = async (topic = 'rows') => (await log.topic(topic))?.offsets[0]?.start
+  const files = () => readdirSync(join(directory, 'segments')).length
+
+  async function reopen(): Promise<void> {
+    await log.close()
+    log = await openEmbeddedLog({ directory, clock })
+  }
+
+  async function send(bytes: number, { topic = 'rows', key = null as string | null, value = Buffer.alloc(bytes, 1) } = {}): Promise<void> {
+    const named = { topic, partition: 0, key: key === null ? null : Buffer.from(key), value, timestamp: clock.now(), headers: [] }
+    await (await log.producer()).send(named)
+  }
+
+  async function pass(ms: number, stepMs = 60_000): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      await clock.advance(stepMs)
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  it('follows the wish of the last start, also over a restart', async () => {
+    await rows({ cleanup: 'delete', retentionMs: 86_400_000 })
+    await send(10)
+    await rows({ cleanup: 'delete', retentionMs: 1000 })
+    assert.equal((await log.topic('rows'))?.retentionMs, 1000)
+    await reopen()
+    assert.equal((await log.topic('rows'))?.retentionMs, 1000)
+    await pass(120_000)
+    assert.equal(await start(), 1)
+  })
+
+  it('stays where whoever asks for the topic wishes none', async () => {
+    await rows({ cleanup: 'delete', retentionMs: 1000 })
+    await rows({ cleanup: 'delete', retentionMs: null })
+    assert.equal((await log.topic('rows'))?.retentionMs, 1000)
+  })
+
+  it('by bytes deletes the oldest records soon, and keeps as many as fit', async () => {
+    await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000 })
+    for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
+    await pass(10_000, 5000)
+    const first = (await start()) ?? 0
+    assert.ok(first >= 15 && first <= 17, `${first}`)
+  })
+
+  it('by bytes counts what earlier processes wrote', async () => {
+    await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000_000 })
+    for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
+    await reopen()
+    await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000 })
+    await pass(10_000, 5000)
+    const first = (await start()) ?? 0
+    assert.ok(first >= 15 && first <= 17, `${first}`)
+    await pass(180_000)
+    assert.equal(files(), 1, 'the current segment has the rest')
+  })
+
+  it('by bytes keeps a record that a reader has not read', async () => {
+    await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1 })
+    for (let sent = 0; sent < 5; sent++) await send(1000)
+    const sink = await log.taskProducer({ group: 'sink' })
+    await sink.commit({ positions: [{ topic: 'rows', partition: 0, offset: 2, metadata: '' }], state: [] })
+    await pass(10_000, 5000)
+    assert.equal(await start(), 2)
+  })
+
+  it('frees the files of a topic without retention whose records were deleted, the last one too', async () => {
+    await rows({ cleanup: 'delete', retentionMs: null })
+    for (let sent = 0; sent < 3; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
+    await reopen()
+    await log.deleteBefore([{ topic: 'rows', partition: 0, offset: 3 }])
+    await pass(180_000)
+    assert.deepEqual((await log.topic('rows'))?.offsets, [{ start: 3, end: 3 }])
+    assert.equal(files(), 0)
+  })
+
+  it('frees the files of a compacted topic whose records newer ones of their keys replace', async () => {
+    await rows({ cleanup: 'compact', retentionMs: null })
+    for (let sent = 0; sent < 3; sent++) await send(100_000, { key: 'a', value: Buffer.alloc(100_000, sent) })
+    await send(10, { key: 'b' })
+    await reopen()
+    await send(10, { key: 'a' })
+    await send(10, { key: 'b' })
+    await pass(180_000)
+    assert.equal(files(), 0)
+    await reopen()
+    const read = await Array.fromAsync(log.read({ topic: 'rows', partition: 0, from: 0, to: 6 }), ({ records }) => records)
+    assert.deepEqual(
+      read.flat().map(({ offset, key }) => [offset, Buffer.from(key ?? []).toString()]),
+      [
+        [4, 'a'],
+        [5, 'b'],
+      ],
+    )
   })
 })

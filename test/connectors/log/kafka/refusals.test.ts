@@ -99,15 +99,27 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.ok(topics.every(({ name }) => names.includes(name)))
   })
 
-  withLog('a topic that is there with another retention is named, with what it is and what is wanted', async (log) => {
-    const topic = { name: newName('topic'), partitions: 1, cleanup: 'delete', retentionMs: 60_000 } as const
+  withLog('a topic that is there with another retention takes the one that is wished, through either client', async (log) => {
+    const topic = {
+      name: newName('topic'),
+      partitions: 2,
+      cleanup: 'delete',
+      retentionMs: 60_000,
+      asked: { 'max.message.bytes': '4000000' },
+    } as const
     await log.createTopics([topic])
     await log.createTopics([topic, { ...topic, retentionMs: null }])
-    await assert.rejects(log.createTopics([{ ...topic, retentionMs: 120_000 }]), (error: WaggleError) => {
-      assert.equal(error.code, 'WAGGLE_TOPIC_MISMATCH')
-      assert.match(error.message, new RegExp(`${topic.name} has retention.ms=60000, where 120000 is wanted`))
-      return true
-    })
+    assert.equal((await log.topic(topic.name))?.retentionMs, 60_000)
+    await log.createTopics([{ ...topic, retentionMs: 120_000, retentionBytes: 10_000_000 }])
+    assert.equal((await log.topic(topic.name))?.retentionMs, 120_000)
+    await log.createTopics([{ ...topic, asked: { 'retention.bytes': '5000000', 'segment.bytes': '1250000', 'max.message.bytes': '4000000' } }])
+    const other = await openKafkaJsLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
+    await other.createTopics([{ ...topic, retentionMs: 180_000 }])
+    assert.equal((await other.topic(topic.name))?.retentionMs, 180_000)
+    await other.close()
+    const made = { ...topic, name: newName('topic'), retentionBytes: 10_000_000 }
+    await log.createTopics([made])
+    await log.createTopics([{ ...made, asked: { 'retention.bytes': '5000000', 'segment.bytes': '1250000' } }])
   })
 
   withLog('a topic that is there without what was asked for by name is named, with the setting', async (log) => {
