@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { makeDirectory } from '../system/file-error.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
 export interface EmbeddedClickHouseOptions {
@@ -35,7 +36,7 @@ export interface EmbeddedClickHouse {
  * process is started again when it dies, and ends when this one does. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE where it cannot start.
  */
 export async function startEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
-  mkdirSync(options.directory, { recursive: true })
+  makeDirectory(options.directory)
   const server = new WatchedServer(options)
   try {
     await server.start()

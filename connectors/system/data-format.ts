@@ -1,10 +1,12 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { fileError, makeDirectory } from './file-error.ts'
 
 /**
  * Checks the version of a data directory, which its file `FORMAT` contains, and writes the current one. A directory without the file is new, or of version 1,
- * which had none. The code that opens each part upgrades it. Throws WAGGLE_DATA_FORMAT for a newer version, or for a file without a version.
+ * which had none. The code that opens each part upgrades it. Throws WAGGLE_DATA_FORMAT for a newer version, or for a file without a version, and
+ * WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL for a directory that cannot be made or written.
  */
 export function checkDataFormat(directory: string): void {
   const file = join(directory, 'FORMAT')
@@ -24,9 +26,13 @@ export function checkDataFormat(directory: string): void {
     }
     if (Number(text) === currentFormat) return
   }
-  mkdirSync(directory, { recursive: true })
-  writeFileSync(`${file}.next`, `${currentFormat}\n`, { flush: true })
-  renameSync(`${file}.next`, file)
+  makeDirectory(directory, otherDirectory)
+  try {
+    writeFileSync(`${file}.next`, `${currentFormat}\n`, { flush: true })
+    renameSync(`${file}.next`, file)
+  } catch (thrown) {
+    throw fileError(thrown, otherDirectory) ?? thrown
+  }
 }
 
 /**
@@ -57,6 +63,7 @@ export function forgetLog(directory: string): void {
   rmSync(join(directory, logMade), { force: true })
 }
 
+const otherDirectory = 'WAGGLE_DATA_DIR sets the data directory.'
 const logMade = 'LOG-MADE'
 
 /** Version 2 added to the log a mark of its last commit, `topics.json`, and the uses of its segment files. */

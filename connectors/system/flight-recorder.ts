@@ -1,6 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { FlightRecorder } from '../../processor/ports.ts'
+import { makeDirectory } from './file-error.ts'
 
 /**
  * A journal of the calls in flight: one line when a call begins, one when it ends. It must survive only the process, not the machine, so nothing is synced.
@@ -22,7 +23,7 @@ export class FileFlightRecorder implements FlightRecorder {
 
   /** Opens the journal and reads the lines of an earlier process that died. `onNotice` reports damaged lines: the calls in them are unknown. */
   static open(file: string, { onNotice = () => {} }: { readonly onNotice?: (notice: string) => void } = {}): FileFlightRecorder {
-    mkdirSync(dirname(file), { recursive: true })
+    makeDirectory(dirname(file))
     if (!existsSync(file)) return new FileFlightRecorder(file, new Map())
     const { suspects, damaged } = suspectsOf(readFileSync(file, 'utf8'))
     if (damaged > 0) onNotice(`${damaged} lines of ${file} are damaged: requests in them that may have ended the process are not tried one by one.`)

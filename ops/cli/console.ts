@@ -1,4 +1,5 @@
 import { createColors } from 'picocolors'
+import { shellWord } from './shell-word.ts'
 
 /** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
 export class Console {
@@ -53,7 +54,7 @@ export class Console {
     if (clickhouse !== null) lines.push(`  ClickHouse  ${clickhouse}`)
     for (const { gateways, example } of swarms) {
       for (const name of gateways) {
-        const body = example === null ? `--json '{}'` : `-H 'content-type: ${example.contentType}' --data-binary @${quoted(example.path)}`
+        const body = example === null ? `--json '{}'` : `-H 'content-type: ${example.contentType}' --data-binary @${shellWord(example.path)}`
         lines.push('', '  Ask:', `  curl -sS ${body} ${gateway}/v1/gateways/${name}/request`)
       }
     }
@@ -102,8 +103,4 @@ interface Ready {
     readonly example: { readonly path: string; readonly contentType: string } | null
     readonly table: string | null
   }[]
-}
-
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }

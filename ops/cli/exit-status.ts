@@ -1,3 +1,4 @@
+import { fileError } from '../../connectors/system/file-error.ts'
 import { errorCodes } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -17,14 +18,21 @@ export interface Mistake {
 /** Prints an error, one line a mistake, and returns the exit status. An error that the user can mend has no stack trace. */
 export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
   const write = options.write ?? ((text: string) => process.stderr.write(text))
-  if (!(thrown instanceof WaggleError)) {
+  const error = thrown instanceof WaggleError ? thrown : fileError(thrown)
+  if (error === null) {
     write(`waggle: an error that Waggle does not know: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`)
     return exitStatus.unreachable
   }
-  const mistakes = mistakesOf(thrown)
-  if (options.json) write(`${JSON.stringify({ error: thrown.code, mistakes: mistakes.map(shown) })}\n`)
+  const mistakes = mistakesOf(error)
+  if (options.json) write(`${JSON.stringify({ error: error.code, mistakes: mistakes.map(shown) })}\n`)
   else for (const mistake of mistakes) write(`${mistake.place ?? 'waggle'}: ${ended(mistake.message, mistake.place)} ${mistake.next}\n`)
-  return errorCodes[thrown.code].exit
+  return errorCodes[error.code].exit
+}
+
+/** Prints warnings on stderr, one a line. */
+export function warn(warnings: readonly string[], { json }: { readonly json: boolean }): void {
+  for (const message of warnings)
+    process.stderr.write(json ? `${JSON.stringify({ event: 'log', level: 'warn', bee: '', message })}\n` : `waggle: warning: ${message}\n`)
 }
 
 export function shown(mistake: WaggleError): Mistake {

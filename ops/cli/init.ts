@@ -3,6 +3,7 @@ import { relative, resolve } from 'node:path'
 import { type ProjectOptions, writeProject } from '../init/project.ts'
 import { exitStatus } from './exit-status.ts'
 import { ownPackage } from './own-package.ts'
+import { shellWord } from './shell-word.ts'
 
 export interface InitOptions {
   readonly template: ProjectOptions['template']
@@ -14,7 +15,10 @@ export function init(directory: string, { template, json }: InitOptions): number
   const files = writeProject({ directory, template, waggle: { name: ownPackage.name, spec: ownSpec() } })
   if (json) process.stdout.write(`${JSON.stringify({ directory: resolve(directory), template, files })}\n`)
   else {
-    process.stdout.write(`${files.map((file) => `  ${file}\n`).join('')}\n  cd ${relative('.', directory) || '.'}\n  npm install\n  npm start\n`)
+    const folder = relative('.', directory) || '.'
+    // `cd` takes a folder whose name begins with a dash for an option, and `cd -` for the folder before.
+    const cd = shellWord(folder.startsWith('-') ? `./${folder}` : folder)
+    process.stdout.write(`${files.map((file) => `  ${file}\n`).join('')}\n  cd ${cd}\n  npm install\n  npm start\n`)
   }
   return exitStatus.done
 }

@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from 'commander'
 import { settings } from '../config/settings.ts'
-import { exitStatus, reportError } from './exit-status.ts'
+import { unknownVariables } from '../config/unknown-variables.ts'
+import { onBrokenPipe } from './broken-pipe.ts'
+import { exitStatus, reportError, warn } from './exit-status.ts'
 import { ownPackage, serveOwnPackage } from './own-package.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
@@ -12,6 +14,9 @@ const program = new Command('waggle')
   .showHelpAfterError('(--help shows what there is)')
 
 serveOwnPackage()
+// A command that goes on until a signal stops as by one. Any other ends soon by itself.
+onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
+program.hook('preAction', () => warn(unknownVariables(process.env), { json: process.argv.includes('--json') }))
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
 
@@ -101,7 +106,7 @@ for (const verb of ['request', 'submit'] as const) {
     .option('--content-type <type>', 'of what is sent; default: by the file’s ending')
     .option('--idempotency-key <key>', 'the same key again is the same request')
     .option('--timeout <seconds>', 'deadline of the request')
-    .option('--url <url>', 'where Waggle runs', `http://127.0.0.1:${process.env.WAGGLE_HTTP_PORT ?? 8080}`)
+    .option('--url <url>', 'where Waggle runs', `http://127.0.0.1:${process.env.WAGGLE_HTTP_PORT || 8080}`)
     .addOption(json())
     .action(async (gateway: string, file: string | undefined, options: Omit<import('./request.ts').RequestOptions, 'verb' | 'gateway'>) =>
       finish(await (await import('./request.ts')).request({ ...(file === undefined ? {} : { file }), ...options, verb, gateway })),

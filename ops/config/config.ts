@@ -91,11 +91,14 @@ function settingValue(
   const text = ownMember(env, variable)
   if (text === undefined || text === '') return ownMember(written, key)
   const isNumber = 'type' in schema && (schema.type === 'integer' || schema.type === 'number')
-  const value = isNumber && text.trim() !== '' ? Number(text) : text
+  const number = isNumber && text.trim() !== '' ? Number(text) : Number.NaN
+  // A text that is no number stays a text, so that the mistake quotes it.
+  const value = Number.isNaN(number) ? text : number
   const document = SwarmDocument.parse(`${variable}: ${JSON.stringify(value)}`, 'environment')
   const found: WaggleError[] = []
   new SchemaChecker(document, found).check(schema, value, [variable])
-  for (const mistake of found) mistakes.push(mistakeAt(variable, mistake.message, mistake.next))
+  // The place is the variable too, so the message need not name it.
+  for (const { message, next } of found) mistakes.push(mistakeAt(variable, message.replace(`${variable} `, ''), next))
   return value
 }
 

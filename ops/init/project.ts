@@ -1,5 +1,6 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
+import { makeDirectory } from '../../connectors/system/file-error.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface ProjectOptions {
@@ -9,13 +10,16 @@ export interface ProjectOptions {
   readonly waggle: { readonly name: string; readonly spec: string }
 }
 
-/** Writes a project of one's own into a folder that is new or empty; WAGGLE_NOT_EMPTY where it is not. Gives the paths of its files. */
+/**
+ * Writes a project of one's own into a folder that is new or empty, and gives the paths of its files. Throws WAGGLE_NOT_EMPTY for a folder that has
+ * something in it, and WAGGLE_FILE_UNUSABLE for one that cannot be made.
+ */
 export function writeProject({ directory, template, waggle }: ProjectOptions): readonly string[] {
-  if (existsSync(directory) && readdirSync(directory).length > 0) {
+  makeDirectory(directory)
+  if (readdirSync(directory).length > 0) {
     throw new WaggleError('WAGGLE_NOT_EMPTY', { message: `${directory} is not empty`, next: 'Name a folder that is new or empty.' })
   }
   const name = packageNameOf(directory)
-  mkdirSync(directory, { recursive: true })
   cpSync(join(import.meta.dirname, 'templates', template), directory, { recursive: true })
   const readme = join(directory, 'README.md')
   writeFileSync(readme, readFileSync(readme, 'utf8').replaceAll('{{name}}', name))

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib'
 import type { TopicSpec } from '../../../topology/topic.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext, Rocks, type RocksChange } from '../../rocksdb/rocks.ts'
+import { makeDirectory } from '../../system/file-error.ts'
 import { CommitMark, type Manifest, type Marked } from './commit-mark.ts'
 import { writeError } from './commit-write.ts'
 import { endsKey, prefix, topicKey } from './keys.ts'
@@ -42,7 +43,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   if (isGone && !acceptLoss) {
     throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${place} is gone: this data directory had a log`, next: damageNext })
   }
-  mkdirSync(directory, { recursive: true })
+  makeDirectory(directory)
   const mark = new CommitMark(join(directory, 'mark'))
   const topics = readTopics(directory)
   const read = mark.read()

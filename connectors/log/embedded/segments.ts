@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { DamagedValue } from '../../../processor/ports.ts'
 import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
 import { damageNext } from '../../rocksdb/rocks.ts'
+import { makeDirectory } from '../../system/file-error.ts'
 import { SegmentFile } from './segment-file.ts'
 
 /** The place of a payload. */
@@ -35,7 +36,7 @@ export class Segments {
 
   constructor(directory: string) {
     this.#directory = directory
-    mkdirSync(directory, { recursive: true })
+    makeDirectory(directory)
     this.#number = Math.max(0, ...this.#numbers()) + 1
   }
 

@@ -1,0 +1,25 @@
+import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { settings } from './settings.ts'
+
+/** A warning for each variable of the environment that begins with WAGGLE_ and that Waggle does not read, with the nearest name that it does read. */
+export function unknownVariables(env: { readonly [variable: string]: string | undefined }): readonly string[] {
+  const known = [...settings.map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix)), ...others]
+  return Object.keys(env)
+    .filter((variable) => variable.startsWith(prefix) && !variable.startsWith(secretPrefix) && !known.includes(variable))
+    .sort()
+    .map((variable) => `${variable} is no setting; ${hintFor(variable, known) || '`waggle run --help` lists every setting.'}`)
+}
+
+/** Compares the part behind the prefix: the whole names have too much in common. */
+function hintFor(variable: string, known: readonly string[]): string {
+  const own = variable.slice(prefix.length)
+  const [first = '', ...rest] = own.split('_')
+  const asSecret = rest.length === 0 ? [] : [`${secretPrefix}${rest.join('_')}`]
+  const candidates = [...known, ...(didYouMean(first, ['SECRET']) === '' ? [] : asSecret)].map((name) => name.slice(prefix.length))
+  return didYouMean(own, candidates).replace('mean ', `mean ${prefix}`)
+}
+
+const prefix = 'WAGGLE_'
+const secretPrefix = 'WAGGLE_SECRET_'
+/** Variables that are no setting. */
+const others = ['WAGGLE_DEBUG']

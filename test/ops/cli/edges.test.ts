@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+
+const repository = resolve(import.meta.dirname, '..', '..', '..')
+const main = join(repository, 'ops', 'cli', 'main.ts')
+const hello = join(repository, 'swarms', 'hello-world', 'swarm.yaml')
+
+interface Called {
+  readonly env?: { readonly [name: string]: string }
+  readonly cwd?: string
+  /** Nobody reads the output. */
+  readonly isUnread?: boolean
+  /** A user who is not root: root may do everything. */
+  readonly asNobody?: boolean
+}
+
+function waggle(argv: readonly string[], { env = {}, cwd, isUnread = false, asNobody = false }: Called = {}) {
+  return new Promise<{ readonly status: number | null; readonly out: string; readonly err: string }>((settle) => {
+    const child = spawn(process.execPath, [main, ...argv], {
+      env: { ...process.env, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(asNobody && process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const said = { out: '', err: '' }
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.err += text
+    })
+    if (isUnread) child.stdout.destroy()
+    else
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        said.out += text
+      })
+    child.on('close', (status) => settle({ status, ...said }))
+  })
+}
+
+const oneLine = /^[^\n]+\n$/
+
+describe('The command line at its edges', () => {
+  let directory: string
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-edges-'))
+    chmodSync(directory, 0o755)
+    writeFileSync(join(directory, 'file'), 'mine')
+    mkdirSync(join(directory, 'locked'), { mode: 0o555 })
+    mkdirSync(join(directory, 'mine'))
+    chmodSync(join(directory, 'mine'), 0o777)
+  })
+  after(() => rmSync(directory, { recursive: true, force: true }))
+
+  for (const { data, cause } of [
+    { data: 'file', cause: /file is a file, and a directory is needed \(EEXIST\)/ },
+    { data: 'file/below', cause: /file is a file, and a directory is needed|leads through a file/ },
+    { data: 'locked/data', cause: /locked\/data may not be used by this user \(EACCES\)/ },
+    { data: 'locked', cause: /locked\/FORMAT\.next may not be used by this user \(EACCES\)/ },
+  ]) {
+    it(`says in one line why the data directory ${data} cannot be used, and which variable sets it`, async () => {
+      for (const argv of [
+        ['run', hello],
+        ['topics', 'list'],
+      ]) {
+        const { status, err } = await waggle(argv, { env: { WAGGLE_DATA_DIR: join(directory, data) }, asNobody: true })
+        assert.equal(status, 1, err)
+        assert.match(err, oneLine)
+        assert.match(err, cause)
+        assert.match(err, /WAGGLE_DATA_DIR/)
+      }
+      assert.equal(readFileSync(join(directory, 'file'), 'utf8'), 'mine')
+    })
+  }
+
+  it('says in one line why a project cannot be written somewhere', async () => {
+    for (const folder of ['file', 'file/below', 'locked/project']) {
+      const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
+      assert.deepEqual([status, oneLine.test(err)], [1, true], err)
+    }
+  })
+
+  it('prints a cd line that a shell takes, whatever the folder’s name is', async () => {
+    for (const { folder, line } of [
+      { folder: 'plain', line: 'cd plain' },
+      { folder: 'my bears; $HOME', line: "cd 'my bears; $HOME'" },
+      { folder: "it's", line: "cd 'it'\\''s'" },
+      { folder: '-', line: 'cd ./-' },
+    ]) {
+      const { out } = await waggle(['init', '--', folder], { cwd: join(directory, 'mine') })
+      assert.ok(out.includes(`\n  ${line}\n`), out)
+    }
+  })
+
+  it('is quiet where nobody reads its output', async () => {
+    const env = { WAGGLE_DATA_DIR: join(directory, 'unread'), WAGGLE_HTTP_PORT: '0' }
+    for (const argv of [
+      ['plan', hello],
+      ['schema'],
+      ['validate', hello],
+      ['run', '--help'],
+      ['topics', 'list'],
+      ['init', join(directory, 'unread-project')],
+      ['run', hello, '--json'],
+    ]) {
+      const { err } = await waggle(argv, { env, isUnread: true })
+      assert.doesNotMatch(err, /EPIPE|Error|\n\s+at /, argv.join(' '))
+    }
+  })
+
+  it('names a misspelt variable once, and goes on', async () => {
+    const { status, err } = await waggle(['plan', hello], { env: { WAGGLE_HTPP_PORT: '9000' } })
+    assert.deepEqual([status, err], [0, 'waggle: warning: WAGGLE_HTPP_PORT is no setting; did you mean WAGGLE_HTTP_PORT?\n'])
+  })
+
+  it('says once what is wrong with a setting, and quotes it', async () => {
+    for (const { value, cause } of [
+      { value: 'abc', cause: 'must be an integer, not "abc"' },
+      { value: '70000', cause: 'must be <= 65535, not 70000' },
+    ]) {
+      const { status, err } = await waggle(['plan', hello], { env: { WAGGLE_HTTP_PORT: value } })
+      assert.equal(status, 1)
+      assert.ok(err.startsWith(`WAGGLE_HTTP_PORT: ${cause};`), err)
+    }
+  })
+
+  it('says which address cannot be asked', async () => {
+    for (const url of ['nowhere', 'ftp://127.0.0.1']) {
+      const { status, err } = await waggle(['request', 'hello', '--data', '{}', '--url', url])
+      assert.equal(status, 1)
+      assert.match(err, /^waggle: \S+ is no address of a server\. .*--url.*\n$/)
+    }
+    const { err } = await waggle(['request', 'hello', '--data', '{}'], { env: { WAGGLE_HTTP_PORT: 'abc' } })
+    assert.match(err, /is no address of a server.*WAGGLE_HTTP_PORT\.\n$/)
+  })
+})
