@@ -23,6 +23,7 @@ export type {
   StoreBuilder,
   ValueAndTimestamp,
   VersionedKeyValueStore,
+  VersionedRecord,
   WindowStore,
 } from '../topology/state-store.ts'
 export type { Aggregator, Merger, Reducer } from '../topology/streams/aggregation.ts'

@@ -11,25 +11,169 @@ export interface StateStore {
 export interface KeyValueStore<K, V> extends StateStore {
   get(key: K): V | null
   put(key: K, value: V | null): void
+  /**
+   * Puts each entry, in their order; null deletes. An invalid key or an `undefined` value is refused before anything is put.
+   *
+   * @example
+   * ```ts
+   * declare const store: KeyValueStore<string, number>
+   * store.putAll([['anna', 1], ['ben', null]])
+   * ```
+   */
+  putAll(entries: Iterable<KeyValue<K, V | null>>): void
   putIfAbsent(key: K, value: V): V | null
   delete(key: K): V | null
   range(from: K | null, to: K | null, options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
+  /**
+   * Gives the keys between the two, the last one first (KIP-617): `range(from, to, { reverse: true })` under Java's name.
+   *
+   * @example
+   * ```ts
+   * declare const store: KeyValueStore<string, number>
+   * for (const [key, value] of store.reverseRange('a', 'f')) console.log(key, value)
+   * ```
+   */
+  reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>>
   all(options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
+  /**
+   * Gives all keys, the last one first (KIP-617): `all({ reverse: true })` under Java's name.
+   *
+   * @example
+   * ```ts
+   * declare const store: KeyValueStore<string, number>
+   * for (const [lastKey] of store.reverseAll()) {
+   *   console.log(lastKey)
+   *   break
+   * }
+   * ```
+   */
+  reverseAll(): Iterable<KeyValue<K, V>>
   prefixScan<P>(prefix: P, serializer: Serializer<P>): Iterable<KeyValue<K, V>>
   readonly approximateNumEntries: number
 }
 
+/**
+ * A store of values by key and window. Windows are in the order of their segments of time, then of the keys' bytes, then of their starts; the
+ * `backward` methods give the exact reverse. All bounds are inclusive, and a null key is an open one.
+ */
 export interface WindowStore<K, V> extends StateStore {
   put(key: K, value: V | null, windowStart: number): void
   fetch(key: K, windowStart: number): V | null
   fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
+  /**
+   * Gives the windows of the keys between the two that start between `from` and `to`.
+   *
+   * @example
+   * ```ts
+   * declare const store: WindowStore<string, number>
+   * for (const [{ key, window }, value] of store.fetch('a', 'f', 0, 60_000)) console.log(key, window.start, value)
+   * ```
+   */
+  fetch(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * As `fetch`, the newest window first (KIP-617).
+   *
+   * @example
+   * ```ts
+   * declare const store: WindowStore<string, number>
+   * for (const [start, value] of store.backwardFetch('anna', 0, 60_000)) console.log(start, value)
+   * ```
+   */
+  backwardFetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
+  backwardFetch(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
   fetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * As `fetchAll`, in reverse (KIP-617).
+   *
+   * @example
+   * ```ts
+   * declare const store: WindowStore<string, number>
+   * for (const [{ key, window }] of store.backwardFetchAll(0, 60_000)) console.log(key, window.start)
+   * ```
+   */
+  backwardFetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * Gives all windows that are still kept.
+   *
+   * @example
+   * ```ts
+   * declare const store: WindowStore<string, number>
+   * for (const [{ key, window }, value] of store.all()) console.log(key, window.start, value)
+   * ```
+   */
+  all(): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * As `all`, in reverse (KIP-617).
+   *
+   * @example
+   * ```ts
+   * declare const store: WindowStore<string, number>
+   * for (const [{ key, window }, value] of store.backwardAll()) console.log(key, window.start, value)
+   * ```
+   */
+  backwardAll(): Iterable<KeyValue<Windowed<K>, V>>
 }
 
+/**
+ * A store of values by key and session. Sessions are in the order of their segments of time, then of the keys' bytes, then of their ends and
+ * starts; the `backward` methods give the exact reverse. All bounds are inclusive, and a null key is an open one.
+ */
 export interface SessionStore<K, V> extends StateStore {
   put(session: Windowed<K>, value: V | null): void
+  /**
+   * Gives the value of one session; null where there is none.
+   *
+   * @example
+   * ```ts
+   * declare const store: SessionStore<string, number>
+   * console.log(store.fetchSession('anna', 0, 60_000))
+   * ```
+   */
+  fetchSession(key: K, start: number, end: number): V | null
   fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * Gives the sessions of the keys between the two.
+   *
+   * @example
+   * ```ts
+   * declare const store: SessionStore<string, number>
+   * for (const [{ key, window }, value] of store.fetch('a', null)) console.log(key, window.start, window.end, value)
+   * ```
+   */
+  fetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * As `fetch`, in reverse (KIP-617).
+   *
+   * @example
+   * ```ts
+   * declare const store: SessionStore<string, number>
+   * for (const [{ window }, value] of store.backwardFetch('anna')) console.log(window.end, value)
+   * ```
+   */
+  backwardFetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
   findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * Gives the sessions of the keys between the two that end at `earliestEnd` or later and start at `latestStart` or earlier.
+   *
+   * @example
+   * ```ts
+   * declare const store: SessionStore<string, number>
+   * for (const [{ key, window }] of store.findSessions('a', 'f', 0, 60_000)) console.log(key, window.start, window.end)
+   * ```
+   */
+  findSessions(keyFrom: K | null, keyTo: K | null, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  /**
+   * As `findSessions`, in reverse (KIP-617).
+   *
+   * @example
+   * ```ts
+   * declare const store: SessionStore<string, number>
+   * for (const [{ window }] of store.backwardFindSessions('anna', 0, 60_000)) console.log(window.start, window.end)
+   * ```
+   */
+  backwardFindSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFindSessions(keyFrom: K | null, keyTo: K | null, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
 }
 
 export interface ValueAndTimestamp<V> {
@@ -37,12 +181,27 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
+/** A version of a key, valid from `timestamp` until `validTo`, which is exclusive; null where it is the latest (KIP-889). */
+export interface VersionedRecord<V> extends ValueAndTimestamp<V> {
+  readonly validTo: number | null
+}
+
 /** A store of every version of a key that was valid within the history's retention (KIP-889). */
 export interface VersionedKeyValueStore<K, V> extends StateStore {
   /** The latest version, or the version that was valid at `asOf`; null where there was none, or where the history no longer has it. */
-  get(key: K, asOf?: number): (ValueAndTimestamp<V> & { readonly validTo: number | null }) | null
+  get(key: K, asOf?: number): VersionedRecord<V> | null
   /** Adds a version. A version older than the history is ignored. */
   put(key: K, value: V | null, timestamp: number): void
+  /**
+   * Ends the version that is valid at `timestamp` there, and gives it as it was; null where none was. A time older than the history is ignored.
+   *
+   * @example
+   * ```ts
+   * declare const prices: VersionedKeyValueStore<string, number>
+   * console.log(prices.delete('bread', 60_000)?.value)
+   * ```
+   */
+  delete(key: K, timestamp: number): VersionedRecord<V> | null
 }
 
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'

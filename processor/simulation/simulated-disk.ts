@@ -58,11 +58,10 @@ class SimulatedStore implements StoreBytes {
 
   *range(from: Uint8Array | null, to: Uint8Array | null, { reverse = false } = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
     // An iteration does not see later changes, like a snapshot.
-    const names = this.#sorted.between(from === null ? null : nameOf(from), to === null ? null : nameOf(to))
-    for (const name of reverse ? names.reverse() : names) {
-      const value = this.#entries.get(name)
-      if (value !== undefined) yield [Buffer.from(name, 'latin1'), value]
-    }
+    const rows = this.#sorted
+      .between(from === null ? null : nameOf(from), to === null ? null : nameOf(to))
+      .map((name) => [name, this.#entries.get(name)] as const)
+    for (const [name, value] of reverse ? rows.reverse() : rows) if (value !== undefined) yield [Buffer.from(name, 'latin1'), value]
   }
 
   clearBefore(key: Uint8Array): void {

@@ -63,6 +63,10 @@ export class KeyValueView<K, V> extends StoreView<AnyKeyValueStore, K, V> implem
     this.storeOf(key).put(key, this.kept(value))
   }
 
+  putAll(entries: Iterable<KeyValue<K, V | null>>): void {
+    for (const [key, value] of entries) this.put(key, value)
+  }
+
   putIfAbsent(key: K, value: V): V | null {
     return this.plain(this.storeOf(key).putIfAbsent(key, this.kept(value)))
   }
@@ -77,6 +81,14 @@ export class KeyValueView<K, V> extends StoreView<AnyKeyValueStore, K, V> implem
 
   all(options: { reverse?: boolean } = {}): Iterable<KeyValue<K, V>> {
     return this.#rows((store) => store.all(options), options.reverse)
+  }
+
+  reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>> {
+    return this.range(from, to, { reverse: true })
+  }
+
+  reverseAll(): Iterable<KeyValue<K, V>> {
+    return this.all({ reverse: true })
   }
 
   prefixScan<P>(prefix: P, serializer: Serializer<P>): Iterable<KeyValue<K, V>> {
@@ -103,15 +115,46 @@ export class WindowView<K, V> extends StoreView<WindowStore<unknown, unknown>, K
 
   fetch(key: K, windowStart: number): V | null
   fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
-  fetch(key: K, from: number, to?: number): V | null | Iterable<KeyValue<number, V>> {
-    const store = this.storeOf(key)
-    if (to === undefined) return this.plain(store.fetch(key, from))
-    return [...store.fetch(key, from, to)].map(([start, row]) => [start, this.plain(row) as V] as const)
+  fetch(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  fetch(...asked: [key: K, windowStart: number] | OfKey<K> | OfKeys<K>): V | null | Iterable<KeyValue<number | Windowed<K>, V>> {
+    if (asked.length === 4) return this.#rows((store) => store.fetch(...asked))
+    const store = this.storeOf(asked[0])
+    return asked.length === 2 ? this.plain(store.fetch(...asked)) : this.#ofKey(store.fetch(...asked))
+  }
+
+  backwardFetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
+  backwardFetch(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetch(...asked: OfKey<K> | OfKeys<K>): Iterable<KeyValue<number | Windowed<K>, V>> {
+    if (asked.length === 4) return this.#rows((store) => store.backwardFetch(...asked), true)
+    return this.#ofKey(this.storeOf(asked[0]).backwardFetch(...asked))
   }
 
   fetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
-    const rows = this.stores.map((store) => store.fetchAll(from, to) as Iterable<KeyValue<Windowed<K>, unknown>>)
-    return this.merged(rows, ({ key }) => key)
+    return this.#rows((store) => store.fetchAll(from, to))
+  }
+
+  backwardFetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#rows((store) => store.backwardFetchAll(from, to), true)
+  }
+
+  all(): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#rows((store) => store.all())
+  }
+
+  backwardAll(): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.#rows((store) => store.backwardAll(), true)
+  }
+
+  #ofKey(rows: Iterable<KeyValue<number, unknown>>): Iterable<KeyValue<number, V>> {
+    return [...rows].map(([start, row]) => [start, this.plain(row) as V] as const)
+  }
+
+  #rows(
+    read: (store: WindowStore<unknown, unknown>) => Iterable<KeyValue<Windowed<unknown>, unknown>>,
+    reverse = false,
+  ): Iterable<KeyValue<Windowed<K>, V>> {
+    const rows = this.stores.map((store) => read(store) as Iterable<KeyValue<Windowed<K>, unknown>>)
+    return this.merged(rows, ({ key }) => key, reverse)
   }
 }
 
@@ -120,15 +163,50 @@ export class SessionView<K, V> extends StoreView<SessionStore<unknown, unknown>,
     this.storeOf(session.key).put(session, this.kept(value))
   }
 
-  fetch(key: K): Iterable<KeyValue<Windowed<K>, V>> {
-    return this.#rows(this.storeOf(key).fetch(key))
+  fetchSession(key: K, start: number, end: number): V | null {
+    return this.plain(this.storeOf(key).fetchSession(key, start, end))
   }
 
-  findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>> {
-    return this.#rows(this.storeOf(key).findSessions(key, earliestEnd, latestStart))
+  fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  fetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
+  fetch(...keys: [key: K] | [keyFrom: K | null, keyTo: K | null]): Iterable<KeyValue<Windowed<K>, V>> {
+    if (keys.length === 1) return this.#rows([this.storeOf(keys[0]).fetch(keys[0])])
+    return this.#rows(this.stores.map((store) => store.fetch(...keys)))
   }
 
-  #rows(rows: Iterable<KeyValue<Windowed<unknown>, unknown>>): Iterable<KeyValue<Windowed<K>, V>> {
-    return [...rows].map(([session, row]) => [session as Windowed<K>, this.plain(row) as V] as const)
+  backwardFetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFetch(...keys: [key: K] | [keyFrom: K | null, keyTo: K | null]): Iterable<KeyValue<Windowed<K>, V>> {
+    if (keys.length === 1) return this.#rows([this.storeOf(keys[0]).backwardFetch(keys[0])])
+    return this.#rows(
+      this.stores.map((store) => store.backwardFetch(...keys)),
+      true,
+    )
+  }
+
+  findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  findSessions(keyFrom: K | null, keyTo: K | null, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  findSessions(...asked: OfKey<K> | OfKeys<K>): Iterable<KeyValue<Windowed<K>, V>> {
+    if (asked.length === 3) return this.#rows([this.storeOf(asked[0]).findSessions(...asked)])
+    return this.#rows(this.stores.map((store) => store.findSessions(...asked)))
+  }
+
+  backwardFindSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFindSessions(keyFrom: K | null, keyTo: K | null, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
+  backwardFindSessions(...asked: OfKey<K> | OfKeys<K>): Iterable<KeyValue<Windowed<K>, V>> {
+    if (asked.length === 3) return this.#rows([this.storeOf(asked[0]).backwardFindSessions(...asked)])
+    return this.#rows(
+      this.stores.map((store) => store.backwardFindSessions(...asked)),
+      true,
+    )
+  }
+
+  #rows(rows: readonly Iterable<KeyValue<Windowed<unknown>, unknown>>[], reverse = false): Iterable<KeyValue<Windowed<K>, V>> {
+    return this.merged(rows as readonly Iterable<KeyValue<Windowed<K>, unknown>>[], ({ key }) => key, reverse)
   }
 }
+
+/** Arguments of a read of one key. */
+type OfKey<K> = [key: K, from: number, to: number]
+/** Arguments of a read of a range of keys. */
+type OfKeys<K> = [keyFrom: K | null, keyTo: K | null, from: number, to: number]

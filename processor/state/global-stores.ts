@@ -33,7 +33,7 @@ export class GlobalStores {
   }
 }
 
-const writes: ReadonlySet<string | symbol> = new Set(['put', 'putIfAbsent', 'delete'])
+const writes: ReadonlySet<string | symbol> = new Set(['put', 'putAll', 'putIfAbsent', 'delete'])
 
 function readOnly(name: string): WaggleError {
   return new WaggleError('WAGGLE_STORE_READ_ONLY', {

@@ -1,4 +1,4 @@
-import { longIn, type StoreEntry } from './store-entry.ts'
+import { longIn, type StoreEntry, type StoreRow } from './store-entry.ts'
 
 /** An index of a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
 export class PrefixIndex<V> {
@@ -44,17 +44,17 @@ export class PrefixIndex<V> {
     }
   }
 
-  /** A copy of the entries whose number behind the prefix lies between `from` and `to`. */
-  between(prefix: string, from: number, to: number): StoreEntry<V>[] {
+  /** The rows, as they are now, whose number behind the prefix lies between `from` and `to`. */
+  between(prefix: string, from: number, to: number): StoreRow<V>[] {
     const list = this.#lists.get(prefix)
     if (list === undefined) return []
     const at = prefix.length
     let place = list.length <= fewRows ? 0 : firstFrom(list, (entry) => longIn(entry.id, at) >= from)
-    const found: StoreEntry<V>[] = []
+    const found: StoreRow<V>[] = []
     for (let entry = list[place]; entry !== undefined; entry = list[++place]) {
       const number = longIn(entry.id, at)
       if (number > to) break
-      if (number >= from) found.push(entry)
+      if (number >= from) found.push({ id: entry.id, value: entry.value })
     }
     return found
   }

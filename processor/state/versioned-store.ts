@@ -1,6 +1,6 @@
 import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
-import type { KeptStore, ValueAndTimestamp, VersionedKeyValueStore } from '../../topology/state-store.ts'
+import type { KeptStore, VersionedKeyValueStore, VersionedRecord } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
 import { longBytes, readLong } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
@@ -14,8 +14,13 @@ export interface Version {
   readonly validTo: number | null
 }
 
+export interface VersionsAsked {
+  readonly from: number
+  readonly to: number
+  readonly oldestFirst: boolean
+}
+
 export type Put = 'latest' | 'outdated' | 'expired'
-type Found<V> = ValueAndTimestamp<V> & { readonly validTo: number | null }
 
 /**
  * Every version of a key that was valid within the retention (KIP-889). Rows are
@@ -52,7 +57,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     this.#streamTime = memory.kept(`${builder.name}.time`, 'learnt')
   }
 
-  get(key: K, asOf?: number): Found<V> | null {
+  get(key: K, asOf?: number): VersionedRecord<V> | null {
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
     if (asOf === undefined || (latest !== null && latest.timestamp <= asOf)) return found(latest)
@@ -64,8 +69,38 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return null
   }
 
+  /** Versions that were valid at some time between the two, newest first or, `oldestFirst`, oldest first. Deletions are left out. */
+  *versions(key: K, { from, to, oldestFirst }: VersionsAsked): IterableIterator<VersionedRecord<V>> {
+    const bytes = this.#keys.serialize(this.#topic, key)
+    const latest = this.#rows.get(latestRow(bytes))
+    const newest = latest === null || latest.timestamp > to ? null : found<V>(latest)
+    if (newest !== null && !oldestFirst) yield newest
+    // As `get`, but for the latest version a time before the history finds nothing.
+    if (to >= this.#streamTime.value - this.#retentionMs) {
+      const segments: number[] = []
+      for (let segment = Math.max(this.#live, this.#segmentOf(from)); segment <= this.#segmentOf(this.#streamTime.value); segment++)
+        segments.push(segment)
+      for (const segment of oldestFirst ? segments : segments.reverse()) {
+        const low = earlierPrefix(segment, bytes)
+        const high = Buffer.concat([low, longBytes(to + 1)])
+        for (const [, version] of this.#rows.between(low, high, !oldestFirst)) {
+          const earlier = version.validTo !== null && version.validTo > from ? found<V>(version) : null
+          if (earlier !== null) yield earlier
+        }
+      }
+    }
+    if (newest !== null && oldestFirst) yield newest
+  }
+
   put(key: K, value: V | null, timestamp: number): void {
     this.putVersion(key, value, timestamp)
+  }
+
+  delete(key: K, timestamp: number): VersionedRecord<V> | null {
+    if (timestamp < this.#streamTime.value - this.#retentionMs) return null
+    const before = this.get(key, timestamp)
+    this.putVersion(key, null, timestamp)
+    return before
   }
 
   /** Puts a version and returns its fate: `latest`, `outdated` where a newer version exists, or `expired` where it is older than the history. */
@@ -185,7 +220,7 @@ const absent = Buffer.of(0)
 const present = Buffer.of(1)
 const allOnes = Buffer.alloc(8, 0xff)
 
-function found<V>(version: Version | null): Found<V> | null {
+function found<V>(version: Version | null): VersionedRecord<V> | null {
   return version === null || version.value === null ? null : (version as Version & { readonly value: V })
 }
 

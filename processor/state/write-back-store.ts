@@ -65,6 +65,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#set(this.#entryToWrite(this.#bytesOf(key)), value)
   }
 
+  putAll(entries: Iterable<KeyValue<K, V | null>>): void {
+    const rows = Array.from(entries, ([key, value]) => [this.#bytesOf(key), value] as const)
+    if (rows.some(([, value]) => value === undefined)) throw undefinedIn(this.name)
+    for (const [key, value] of rows) this.#set(this.#entryToWrite(key), value)
+  }
+
   /** As `put`, for a key that was never put. */
   add(key: K, value: V): void {
     const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
@@ -108,8 +114,16 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     )
   }
 
+  reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>> {
+    return this.range(from, to, { reverse: true })
+  }
+
   all(options: { reverse?: boolean } = {}): Iterable<KeyValue<K, V>> {
     return this.#scan(null, null, options.reverse ?? false)
+  }
+
+  reverseAll(): Iterable<KeyValue<K, V>> {
+    return this.all({ reverse: true })
   }
 
   prefixScan<P>(prefix: P, serializer: Serializer<P>): Iterable<KeyValue<K, V>> {
@@ -243,14 +257,18 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
   }
 
-  #merged(inMemory: readonly StoreEntry<V>[], { from, to, reverse, length }: DiskRange): Iterable<StoreRow<V>> {
+  /** Merges rows in memory with the disk's. Both are as of the first step: later changes are not seen. */
+  #merged(inMemory: readonly StoreRow<V>[], { from, to, reverse, length }: DiskRange): Iterable<StoreRow<V>> {
     const onDisk = this.#disk.range(bytesOf(from), bytesOf(to), { reverse })
     return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })
   }
 
-  /** Held entries in the order of their keys. */
-  #heldBetween(from: string | null, to: string | null): StoreEntry<V>[] {
-    return this.#held.idsBetween(from, to).flatMap((id) => this.#cache.peek(id) ?? [])
+  /** Held entries, as they are now, in the order of their keys. */
+  #heldBetween(from: string | null, to: string | null): StoreRow<V>[] {
+    return this.#held.idsBetween(from, to).flatMap((id) => {
+      const entry = this.#cache.peek(id)
+      return entry === undefined ? [] : { id, value: entry.value }
+    })
   }
 
   #pair(key: Uint8Array, value: V): KeyValue<K, V> {

@@ -160,6 +160,19 @@ export const Stores = {
     ...builder<KeyValueStore<K, ValueAndTimestamp<V>>>(from, key, timestamped(value as unknown as AnySerde), options),
     timestamped: true,
   }),
+  /**
+   * Describes a window store for processors whose values carry their timestamps, as windowed tables keep them (KIP-258).
+   *
+   * @example
+   * ```ts
+   * const from = Stores.persistentWindowStore('last-seen', { retentionMs: 3_600_000, windowSizeMs: 60_000 })
+   * builder.addStateStore(Stores.timestampedWindowStoreBuilder(from, text, text))
+   * ```
+   */
+  timestampedWindowStoreBuilder: <K, V>(from: StoreSupplier<'window'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) => ({
+    ...builder<WindowStore<K, ValueAndTimestamp<V>>>(from, key, timestamped(value as unknown as AnySerde), options),
+    timestamped: true,
+  }),
 }
 
 function supplier<Kind extends StoreKind>(

@@ -1,7 +1,7 @@
 import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
-import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'

@@ -1,7 +1,7 @@
 import type { Header, Record, Window } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { NodeMeters } from '../../metrics/task-meters.ts'
-import type { SegmentedWindowStore } from '../../state/segmented-store.ts'
+import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import type { OperatorContext, TableUpdates } from '../operator-context.ts'
 

@@ -99,6 +99,41 @@ describe('A key-value store', () => {
         },
       ]))
 
+    it(`${kind} takes many entries at once, or none where one of them cannot be put`, () =>
+      inProcessor(builder, [
+        0,
+        (store) => {
+          store.put('gone', 'G')
+          store.putAll([
+            ['b', 'B'],
+            ['a', 'A1'],
+            ['gone', null],
+            ['a', 'A2'],
+          ])
+          assert.equal(rows(store.all()), 'a=A2 b=B')
+          assert.equal(rows(store.reverseAll()), 'b=B a=A2')
+          assert.equal(rows(store.reverseRange(null, 'a')), 'a=A2')
+          const refused = { code: /^WAGGLE_(NULL_KEY|INVALID_VALUE|UNDEFINED_VALUE)$/ }
+          assert.throws(
+            () =>
+              store.putAll([
+                ['c', 'C'],
+                [null as never, 'D'],
+              ]),
+            refused,
+          )
+          assert.throws(
+            () =>
+              store.putAll([
+                ['c', 'C'],
+                ['d', undefined as never],
+              ]),
+            refused,
+          )
+          assert.equal(rows(store.all()), 'a=A2 b=B')
+        },
+      ]))
+
     it(`${kind} can be changed while it is iterated`, () => {
       const change = (store: ReturnType<(typeof builder)['build']>) => {
         const seen: string[] = []
@@ -200,6 +235,49 @@ describe('A window store', () => {
     })
   }
 
+  for (const [kind, supplier] of Object.entries(suppliers)) {
+    it(`${kind} gives windows of all keys or of some, in either direction`, () =>
+      inProcessor(Stores.windowStoreBuilder(supplier, text, text), [
+        0,
+        (store) => {
+          for (const [key, start] of [
+            ['a', 0],
+            ['a', 10],
+            ['b', 10],
+            ['c', 0],
+          ] as const)
+            store.put(key, `${key.toUpperCase()}${start}`, start)
+          assert.equal(rows(store.all()), 'a[0,10]=A0 a[10,20]=A10 b[10,20]=B10 c[0,10]=C0')
+          assert.equal(rows(store.backwardAll()), 'c[0,10]=C0 b[10,20]=B10 a[10,20]=A10 a[0,10]=A0')
+          assert.equal(rows(store.fetch('a', 'b', 5, 20)), 'a[10,20]=A10 b[10,20]=B10')
+          assert.equal(rows(store.fetch(null, 'b', 0, 0)), 'a[0,10]=A0')
+          assert.equal(rows(store.fetch('b', null, 0, 20)), 'b[10,20]=B10 c[0,10]=C0')
+          assert.equal(rows(store.fetch('c', 'a', 0, 20)), '')
+          assert.equal(rows(store.backwardFetch('a', 'b', 0, 20)), 'b[10,20]=B10 a[10,20]=A10 a[0,10]=A0')
+          assert.equal(rows(store.backwardFetch('a', 0, 20)), '10=A10 0=A0')
+          assert.equal(rows(store.backwardFetchAll(10, 20)), 'b[10,20]=B10 a[10,20]=A10')
+        },
+      ]))
+  }
+
+  it('with timestamps keeps them beside its values', () =>
+    inProcessor(Stores.timestampedWindowStoreBuilder(Stores.persistentWindowStore('st', options), text, text), [
+      0,
+      (store) => {
+        store.put('a', { value: 'A', timestamp: 7 }, 0)
+        assert.deepEqual(store.fetch('a', 0), { value: 'A', timestamp: 7 })
+        assert.deepEqual(
+          [...store.all()],
+          [
+            [
+              { key: 'a', window: { start: 0, end: 10 } },
+              { value: 'A', timestamp: 7 },
+            ],
+          ],
+        )
+      },
+    ]))
+
   it('that retains duplicates keeps all values of a time, and nothing takes them away', () =>
     inProcessor(Stores.windowStoreBuilder(Stores.persistentWindowStore('st', { ...options, retainDuplicates: true }), text, text), [
       0,
@@ -268,7 +346,48 @@ describe('A session store', () => {
   }
 })
 
+describe('A session store of many keys', () => {
+  it('gives sessions of all keys or of some, in either direction, and one by its bounds', () =>
+    inProcessor(Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 100 }), text, text), [
+      0,
+      (store) => {
+        for (const [key, start, end] of [
+          ['a', 0, 5],
+          ['a', 10, 20],
+          ['b', 0, 9],
+          ['c', 30, 40],
+        ] as const)
+          store.put({ key, window: { start, end } }, key.toUpperCase())
+        assert.equal(rows(store.fetch('a', 'b')), 'a[0,5]=A a[10,20]=A b[0,9]=B')
+        assert.equal(rows(store.fetch('b', null)), 'b[0,9]=B c[30,40]=C')
+        assert.equal(rows(store.backwardFetch(null, null)), 'c[30,40]=C b[0,9]=B a[10,20]=A a[0,5]=A')
+        assert.equal(rows(store.backwardFetch('a')), 'a[10,20]=A a[0,5]=A')
+        assert.equal(rows(store.findSessions('a', 'c', 9, 10)), 'a[10,20]=A b[0,9]=B')
+        assert.equal(rows(store.backwardFindSessions('a', 'c', 9, 10)), 'b[0,9]=B a[10,20]=A')
+        assert.equal(rows(store.backwardFindSessions('a', 0, 10)), 'a[10,20]=A a[0,5]=A')
+        assert.equal(store.fetchSession('a', 10, 20), 'A')
+        assert.equal(store.fetchSession('a', 10, 21), null)
+      },
+    ]))
+})
+
 describe('A versioned store', () => {
+  it('deletes as of a time, and says what was valid then', () =>
+    inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
+      0,
+      (store) => {
+        store.put('k', 'v10', 10)
+        store.put('k', 'v30', 30)
+        assert.deepEqual(store.delete('k', 20), { value: 'v10', timestamp: 10, validTo: 30 })
+        assert.deepEqual(store.get('k', 19), { value: 'v10', timestamp: 10, validTo: 20 })
+        assert.equal(store.get('k', 20), null)
+        assert.equal(store.delete('k', 5), null)
+        assert.deepEqual(store.delete('k', 40), { value: 'v30', timestamp: 30, validTo: null })
+        store.put('other', 'v', 1000)
+        assert.equal(store.delete('k', 20), null)
+      },
+    ]))
+
   it('says what was valid when, and for how long', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,

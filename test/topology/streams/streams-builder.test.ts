@@ -131,7 +131,7 @@ describe('A source of a pattern', () => {
 describe('A global store', () => {
   it('is read by every processor and written by its own alone', async () => {
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
-    const reading = (write: boolean) => {
+    const reading = (write: ((store: KeyValueStore<string, string>) => void) | null) => {
       const builder = new StreamsBuilder()
       builder.addGlobalStore(names, 'names', read, () => {
         let store: KeyValueStore<string, string> | null = null
@@ -152,7 +152,7 @@ describe('A global store', () => {
             },
             process(record) {
               const store = context?.getStateStore(names)
-              if (write) store?.put('x', 'y')
+              if (store !== undefined) write?.(store)
               context?.forward({ ...record, value: store?.get(record.value ?? '') ?? 'nobody' })
             },
           }
@@ -160,7 +160,7 @@ describe('A global store', () => {
         .to('out', Produced.with(text, text))
       return new TopologyTestDriver(builder.build(), { partitions: { names: 2, in: 2 } })
     }
-    await using driver = reading(false)
+    await using driver = reading(null)
     const input = driver.createInputTopic('names', text, text)
     for (const [key, value] of [
       ['a', 'Ada'],
@@ -176,8 +176,15 @@ describe('A global store', () => {
         .map(({ value }) => value),
       ['Ada', 'Bo', 'nobody'],
     )
-    await using writing = reading(true)
-    await assert.rejects(writing.createInputTopic('in', text, text).pipeInput('k', 'v'), { code: 'WAGGLE_STORE_READ_ONLY' })
+    const writes = [
+      (store: KeyValueStore<string, string>) => store.put('x', 'y'),
+      (store: KeyValueStore<string, string>) => store.putAll([['x', 'y']]),
+      (store: KeyValueStore<string, string>) => store.delete('x'),
+    ]
+    for (const write of writes) {
+      await using writing = reading(write)
+      await assert.rejects(writing.createInputTopic('in', text, text).pipeInput('k', 'v'), { code: 'WAGGLE_STORE_READ_ONLY' })
+    }
   })
 
   it('asks the handler about a record that its processor cannot do (KIP-1270)', async () => {
