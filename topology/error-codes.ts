@@ -232,6 +232,12 @@ export const errorCodes = {
     next: 'Nothing: this one goes back to its last commit.',
   },
   WAGGLE_FILE_NOT_FOUND: { status: 500, exit: 1, meaning: 'A file that was named cannot be read.', next: 'Correct the path.' },
+  WAGGLE_FILE_UNUSABLE: {
+    status: 500,
+    exit: 1,
+    meaning: 'The system refuses to read, write or make a file or a directory.',
+    next: 'Give this user the right to use the place that the message names, or name another place.',
+  },
   WAGGLE_FOREIGN_RECORD: {
     status: 500,
     exit: 1,
