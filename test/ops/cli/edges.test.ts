@@ -128,7 +128,7 @@ describe('The command line at its edges', () => {
   it('says which address cannot be asked', async () => {
     for (const url of ['nowhere', 'ftp://127.0.0.1']) {
       const { status, err } = await waggle(['request', 'hello', '--data', '{}', '--url', url])
-      assert.equal(status, 1)
+      assert.equal(status, 2)
       assert.match(err, /^waggle: \S+ is no address of a server\. .*--url.*\n$/)
     }
     const { err } = await waggle(['request', 'hello', '--data', '{}'], { env: { WAGGLE_HTTP_PORT: 'abc' } })
