@@ -8,6 +8,7 @@ import {
   type TopicPartition,
   valueBytes,
 } from '../../../processor/ports.ts'
+import { Fifo } from '../../../topology/fifo.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from './partition.ts'
 import type { Positions } from './positions.ts'
@@ -46,6 +47,15 @@ export interface GroupConsumerOptions {
   readonly read: ReadPartition
 }
 
+/** A partition that a member owns. */
+interface Owned {
+  readonly partition: Partition
+  position: number
+  isPaused: boolean
+  isListed: boolean
+}
+
+/** A member of a group. A poll costs what the partitions with records cost: those that are quiet are not looked at. */
 export class GroupConsumer implements Consumer, Watcher {
   readonly #clock: Clock
   readonly #topics: Topics
@@ -53,12 +63,13 @@ export class GroupConsumer implements Consumer, Watcher {
   readonly #read: ReadPartition
   readonly #group: Group
   readonly #subscription: Subscription
-  readonly #owned = new Map<Partition, { position: number; paused: boolean }>()
+  readonly #owned = new Map<Partition, Owned>()
+  /** Partitions that may have records for this member, in the order of their turns. Every owned one with records that is not paused is in it. */
+  readonly #ready = new Fifo<Owned>()
   #mustReassign = true
   #hasLost = false
   #woken = false
   #wait: (() => void) | null = null
-  #next = 0
   #closed = false
 
   constructor({ clock, group, subscription, topics, positions, read }: GroupConsumerOptions) {
@@ -97,47 +108,52 @@ export class GroupConsumer implements Consumer, Watcher {
 
   wakeup(): void {
     if (this.#wait === null) this.#woken = true
-    else this.notify()
+    else this.#wait()
   }
 
-  notify(): void {
-    this.#wait?.()
+  notify(partition: Partition): void {
+    const owned = this.#owned.get(partition)
+    if (owned !== undefined && this.#list(owned)) this.#wait?.()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    this.#each(partitions, (owned) => {
-      owned.paused = true
-    })
+    for (const place of partitions) {
+      const owned = this.#find(place)
+      if (owned !== undefined) owned.isPaused = true
+    }
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    this.#each(partitions, (owned) => {
-      owned.paused = false
-    })
+    for (const place of partitions) {
+      const owned = this.#find(place)
+      if (owned === undefined) continue
+      owned.isPaused = false
+      this.#list(owned)
+    }
     this.wakeup()
   }
 
-  hasMore({ topic, partition }: TopicPartition): boolean {
-    for (const [owned, { position }] of this.#owned) {
-      if (owned.topic !== topic || owned.number !== partition) continue
-      return position < this.#end(owned) && this.#read(owned, position, this.#end(owned), 1).length > 0
-    }
-    return false
+  hasMore(place: TopicPartition): boolean {
+    const owned = this.#find(place)
+    if (owned === undefined) return false
+    const end = this.#end(owned.partition)
+    return owned.position < end && this.#read(owned.partition, owned.position, end, 1).length > 0
   }
 
-  endOf({ topic, partition }: TopicPartition): number | null {
-    for (const owned of this.#owned.keys()) if (owned.topic === topic && owned.number === partition) return this.#end(owned)
-    return null
+  endOf(place: TopicPartition): number | null {
+    const owned = this.#find(place)
+    return owned === undefined ? null : this.#end(owned.partition)
   }
 
   async committed({ topic, partition }: TopicPartition): Promise<Position | null> {
     return this.#positions.find(this.#group.name, topic, partition)
   }
 
-  seek({ topic, partition }: TopicPartition, offset: number): void {
-    this.#each([{ topic, partition }], (owned) => {
-      owned.position = offset
-    })
+  seek(place: TopicPartition, offset: number): void {
+    const owned = this.#find(place)
+    if (owned === undefined) return
+    owned.position = offset
+    this.#list(owned)
   }
 
   rejoin(): void {}
@@ -165,7 +181,7 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#owned.clear()
     this.#group.members.splice(this.#group.members.indexOf(this), 1)
     this.#group.changed()
-    this.notify()
+    this.#wait?.()
   }
 
   async #settleAssignment(): Promise<void> {
@@ -179,21 +195,23 @@ export class GroupConsumer implements Consumer, Watcher {
       if (lost.length > 0) await listener.lost(lost)
       this.#refuseClosed()
     }
-    const wanted = this.#topics.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this)
-    const leaving = [...this.#owned.keys()].filter((partition) => !wanted.includes(partition))
+    const wanted = new Set(this.#topics.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this))
+    const leaving = [...this.#owned.keys()].filter((partition) => !wanted.has(partition))
     if (leaving.length > 0) {
       await listener.revoked(leaving.map(topicPartitionOf))
       this.#refuseClosed()
       this.#release(leaving)
       this.#group.changed()
     }
-    const coming = wanted.filter((partition) => !this.#owned.has(partition) && this.#group.ownerOf(partition) === undefined)
+    const coming = [...wanted].filter((partition) => !this.#owned.has(partition) && this.#group.ownerOf(partition) === undefined)
     if (coming.length === 0) return
     for (const partition of coming) {
       const position = this.#positions.find(this.#group.name, partition.topic, partition.number)
       const reset = this.#subscription.offsetReset === 'earliest' ? partition.start : this.#end(partition)
-      this.#owned.set(partition, { position: position?.offset ?? reset, paused: false })
+      const owned = { partition, position: position?.offset ?? reset, isPaused: false, isListed: false }
+      this.#owned.set(partition, owned)
       partition.watchers.add(this)
+      this.#list(owned)
     }
     await listener.assigned(coming.map(topicPartitionOf))
   }
@@ -201,9 +219,9 @@ export class GroupConsumer implements Consumer, Watcher {
   /** Asks for a new position where retention has deleted the record at the old one. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
-    if (outOfRange === undefined) return
-    for (const [partition, owned] of this.#owned) {
-      const { position } = owned
+    if (outOfRange === undefined || this.#ready.isEmpty) return
+    for (const owned of [...this.#ready]) {
+      const { partition, position } = owned
       if (position >= partition.start) continue
       const found = await outOfRange(topicPartitionOf(partition), position)
       if (owned.position === position) owned.position = found
@@ -223,25 +241,35 @@ export class GroupConsumer implements Consumer, Watcher {
     return partitions.map(topicPartitionOf)
   }
 
+  /** Lists a partition for its turn. True where it has records for this member. */
+  #list(owned: Owned): boolean {
+    if (owned.isPaused || owned.position >= this.#end(owned.partition)) return false
+    if (!owned.isListed) {
+      owned.isListed = true
+      this.#ready.push(owned)
+    }
+    return true
+  }
+
   #collect(maxRecords: number): RecordRun[] {
     const runs: RecordRun[] = []
-    const owned = [...this.#owned]
     let left = maxRecords
     let bytes = 0
-    for (let step = 0; step < owned.length && left > 0 && bytes < maxReadBytes; step++) {
-      const entry = owned[(this.#next + step) % owned.length]
-      if (entry === undefined) continue
-      const [partition, state] = entry
-      if (state.paused) continue
-      const records = this.#read(partition, state.position, this.#end(partition), left)
+    for (let turns = this.#ready.size; turns > 0 && left > 0 && bytes < maxReadBytes; turns--) {
+      const owned = this.#ready.shift()
+      if (owned === undefined) break
+      owned.isListed = false
+      const { partition } = owned
+      if (owned.isPaused || this.#owned.get(partition) !== owned) continue
+      const records = this.#read(partition, owned.position, this.#end(partition), left)
       const last: LogRecord | undefined = records.at(-1)
       if (last === undefined) continue
-      state.position = last.offset + 1
+      owned.position = last.offset + 1
       left -= records.length
       for (const { value } of records) bytes += valueBytes(value)
       runs.push({ topic: partition.topic, partition: partition.number, records })
+      this.#list(owned)
     }
-    this.#next = owned.length === 0 ? 0 : (this.#next + 1) % owned.length
     return runs
   }
 
@@ -267,10 +295,9 @@ export class GroupConsumer implements Consumer, Watcher {
     })
   }
 
-  #each(partitions: readonly TopicPartition[], act: (owned: { position: number; paused: boolean }) => void): void {
-    for (const [partition, owned] of this.#owned) {
-      if (partitions.some(({ topic, partition: number }) => topic === partition.topic && number === partition.number)) act(owned)
-    }
+  #find({ topic, partition }: TopicPartition): Owned | undefined {
+    const found = this.#topics.find(topic, partition)
+    return found === null ? undefined : this.#owned.get(found)
   }
 }
 

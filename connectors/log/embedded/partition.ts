@@ -21,7 +21,8 @@ export interface TailRecord extends LogRecord {
 export interface Watcher {
   /** The next offset that the reader wants of this partition. */
   positionOf(partition: Partition): number
-  notify(): void
+  /** Called when the partition may have records that it did not have before. */
+  notify(partition: Partition): void
 }
 
 /** Up to `limit` records of a partition from `offset` on, before `end`. */
@@ -73,7 +74,7 @@ export class Partition {
   }
 
   notify(): void {
-    for (const watcher of this.watchers) watcher.notify()
+    for (const watcher of this.watchers) watcher.notify(this)
   }
 
   /** Called when records have become durable. Moves the durable end, and drops the records that no reader will take from memory. */

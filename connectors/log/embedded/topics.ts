@@ -96,10 +96,14 @@ export class Topics {
     return topics.flatMap((name) => this.#topics.get(name)?.partitions ?? [])
   }
 
+  find(topic: string, partition: number): Partition | null {
+    return this.#topics.get(topic)?.partitions[partition] ?? null
+  }
+
   /** Throws WAGGLE_MISSING_TOPIC. */
   partition(topic: string, partition: number): Partition {
-    const found = this.#topics.get(topic)?.partitions[partition]
-    if (found === undefined)
+    const found = this.find(topic, partition)
+    if (found === null)
       throw new WaggleError('WAGGLE_MISSING_TOPIC', {
         message: `There is no partition ${partition} of ${topic}`,
         next: 'Create the topic, or correct its name.',
