@@ -19,11 +19,12 @@ export interface CommitContent extends CommitPoint {
   readonly tasks: number
 }
 
-/** The tasks whose work a commit holds. */
+/** The tasks whose work commits hold. */
 export interface CommittingTasks {
-  readonly tasks: readonly Task[]
   /** Something was processed that no commit holds yet. */
   readonly hasUncommitted: boolean
+  /** Takes the tasks that may have something that no commit holds: the commit that is closed now holds it. */
+  takeTouched(): readonly Task[]
   groupOf(task: Task): string
   /** Null where the log's own commit holds the task's state. */
   stateOf(task: Task): LoggedState | null
@@ -40,15 +41,15 @@ export interface StoreRecords {
 }
 
 /** Flushes the tasks, which may send records, and takes what they have done. Throws `RecordRefused` where a store cannot write a value. */
-export function takeContent(source: CommittingTasks): CommitContent {
-  for (const task of source.tasks) task.flush()
+export function takeContent(source: CommittingTasks, touched: readonly Task[]): CommitContent {
+  for (const task of touched) task.flush()
   const positions: (TopicPartition & Position & { readonly group: string })[] = []
   const state: StoreChange[] = []
   const changelogs: StoreRecords[] = []
   const removals: ProducerRecord[] = []
   const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
   let tasks = 0
-  for (const task of source.tasks) {
+  for (const task of touched) {
     const { positions: own, state: changes } = refusing(() => task.takeCommit())
     if (own.length > 0 || changes.length > 0) tasks++
     const group = source.groupOf(task)

@@ -204,10 +204,10 @@ export class ThreadCommits {
     const producer = this.#producer
     if (producer === null || this.#isDropped) return
     const { source, meters } = this.#options
-    const tasks = [...source.tasks]
+    const tasks = source.takeTouched()
     const start = this.#clock.elapsedMs()
     this.#search.close()
-    const content = takeContent(source)
+    const content = takeContent(source, tasks)
     this.#isRequested = false
     this.#processedAhead = 0
     this.#lastAt = this.#clock.elapsedMs()

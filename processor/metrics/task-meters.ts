@@ -19,6 +19,8 @@ interface Owner {
   readonly thread: string
   /** The thread's sensor of punctuation times, in ms. */
   readonly punctuate: Sensor | null
+  /** The number of the thread's last turn that processed records. */
+  readonly lastTurn: number
 }
 
 /** Metrics of a task and of its nodes, over all the times that it was opened. Latencies are nanoseconds, as in Kafka Streams at this level. */
@@ -34,8 +36,9 @@ export class TaskMeters {
   readonly processLatency: Sensor
   /** Counts records processed although an input was empty. */
   readonly enforced: Sensor
-  /** The task's part of the thread's processing time in the last turn. */
-  processRatio = 0
+  readonly #owner: Owner
+  #ratio = 0
+  #ratioTurn = 0
   #passMs = 0
   /** Records that the task has been given and has not processed; the open task sets this function. */
   buffered: () => number = () => 0
@@ -50,6 +53,7 @@ export class TaskMeters {
 
   constructor(task: string, owner: Owner) {
     this.time = owner.time
+    this.#owner = owner
     this.#tags = { 'thread-id': owner.thread, 'task-id': task }
     this.#threadPunctuate = owner.punctuate
     const meters = this.#add('stream-task-metrics', {})
@@ -72,16 +76,21 @@ export class TaskMeters {
     this.#threadPunctuate?.record(latencyMs)
   }
 
+  /** The task's part of the thread's processing time in the last turn that processed records. */
+  get processRatio(): number {
+    return this.#ratioTurn === this.#owner.lastTurn ? this.#ratio : 0
+  }
+
   /** Ends one pass over the task. */
   passed(records: number, ms: number): void {
     this.#passMs = ms
     if (records > 0) this.processLatency.record((ms / records) * nanosecondsPerMs)
   }
 
-  /** Ends a turn in which all tasks had their pass. `ms` is the time of all passes. */
+  /** Ends a turn in which the task had a pass. `ms` is the time of all passes. */
   endTurn(ms: number): void {
-    this.processRatio = ms > 0 ? this.#passMs / ms : 0
-    this.#passMs = 0
+    this.#ratio = ms > 0 ? this.#passMs / ms : 0
+    this.#ratioTurn = this.#owner.lastTurn
   }
 
   /** Counts records that a handler let pass and that became dead letters. Beyond Kafka Streams. */

@@ -15,6 +15,8 @@ export class ThreadMeters {
   readonly punctuate: Sensor
   readonly taskCreated: Sensor
   readonly taskClosed: Sensor
+  /** The number of the last turn that processed records. */
+  lastTurn = 0
   readonly #meters: Meters
   /** Parts of the time of the loop's turns. */
   readonly #polling: Sensor

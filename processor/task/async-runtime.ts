@@ -22,6 +22,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #node: AsyncNode
   readonly #context: NodeContext
   readonly #surroundings: TaskSurroundings
+  readonly #onOutcome: () => void
   readonly #place: RecordPlace
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
@@ -41,7 +42,8 @@ export class AsyncRuntime implements NodeRuntime {
 
   /**
    * `below`: asynchronous nodes behind this one. In front of another asynchronous node it keeps the order of all records, because the note of the
-   * second one relies on it. `places`: count of records that may overtake one slow call; each takes a bit in the commit.
+   * second one relies on it. `places`: count of records that may overtake one slow call; each takes a bit in the commit. `onOutcome`: called when an
+   * outcome may go on.
    */
   constructor(
     node: AsyncNode,
@@ -51,12 +53,21 @@ export class AsyncRuntime implements NodeRuntime {
       place,
       below,
       places,
-    }: { context: NodeContext; surroundings: TaskSurroundings; place: RecordPlace; below: readonly AsyncRuntime[]; places: number },
+      onOutcome,
+    }: {
+      context: NodeContext
+      surroundings: TaskSurroundings
+      place: RecordPlace
+      below: readonly AsyncRuntime[]
+      places: number
+      onOutcome: () => void
+    },
   ) {
     this.name = node.name
     this.#node = node
     this.#context = context
     this.#surroundings = surroundings
+    this.#onOutcome = onOutcome
     this.#place = place
     this.#roomShare = surroundings.roomShare(node, context.taskId)
     this.#below = below
@@ -67,6 +78,11 @@ export class AsyncRuntime implements NodeRuntime {
   /** Records that have not gone on. */
   get size(): number {
     return this.#roomShare.records
+  }
+
+  /** True where an outcome may go on. */
+  get hasOutcomes(): boolean {
+    return this.#ready.length > 0
   }
 
   get isFull(): boolean {
@@ -235,6 +251,7 @@ export class AsyncRuntime implements NodeRuntime {
     if (outcome.kind === 'result') this.#grow(waiting, this.#bytesOf(outcome.result))
     if (this.#chains.get(waiting.order)?.head !== waiting) return
     this.#ready.push(waiting)
+    this.#onOutcome()
     this.#surroundings.wake()
   }
 }

@@ -5,14 +5,17 @@ import type { Clock } from '../ports.ts'
 /** A task's schedules. Stream-time ones first fire with the first record, wall-clock ones an interval after they were made. */
 export class Punctuations {
   readonly #clock: Clock
+  readonly #onNext: () => void
   #wallClock: Schedule[] = []
   #streamTime: Schedule[] = []
   /** Epoch ms of the earliest wall-clock schedule. */
   nextWallClock = Number.POSITIVE_INFINITY
   nextStreamTime = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock) {
+  /** `onNext`: called when `nextWallClock` has changed. */
+  constructor(clock: Clock, onNext: () => void = () => {}) {
     this.#clock = clock
+    this.#onNext = onNext
   }
 
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
@@ -52,8 +55,11 @@ export class Punctuations {
   }
 
   #refresh(): void {
-    this.nextWallClock = earliest(this.#wallClock)
     this.nextStreamTime = earliest(this.#streamTime)
+    const next = earliest(this.#wallClock)
+    if (next === this.nextWallClock) return
+    this.nextWallClock = next
+    this.#onNext()
   }
 }
 

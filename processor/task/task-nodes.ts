@@ -22,6 +22,8 @@ export interface TaskNodesOptions {
   readonly aheads: readonly (Ahead | null)[]
   /** Stores that a node may use, by node name. */
   storesOf(node: string): ReadonlyMap<string, StateStore>
+  /** Called when an asynchronous node has an outcome that may go on. */
+  readonly onOutcome: () => void
 }
 
 /** A task's nodes, open and wired as its sub-topology says. An error of a node that is opened is thrown. */
@@ -74,7 +76,7 @@ export class TaskNodes {
 
   /** Opens nodes from the last to the first, because each one needs the nodes that it leads to. */
   #openAsync(): ReadonlyMap<string, AsyncRuntime> {
-    const { subtopology, surroundings, place, aheads } = this.#options
+    const { subtopology, surroundings, place, aheads, onOutcome } = this.#options
     const { nodes } = subtopology
     const nearest = nearestAsync(nodes)
     const made = new Map<string, AsyncRuntime>()
@@ -83,7 +85,7 @@ export class TaskNodes {
       const context = this.#contexts.get(node.name)
       if (node.kind !== 'async' || context === undefined) continue
       const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
-      const runtime = new AsyncRuntime(node, { context, surroundings, place, below, places })
+      const runtime = new AsyncRuntime(node, { context, surroundings, place, below, places, onOutcome })
       for (const [index, ahead] of aheads.entries()) {
         const unfinished = ahead?.nodes.find(([code]) => code === nameCode(node.name))?.[1]
         if (unfinished !== undefined) runtime.resume(index, unfinished)

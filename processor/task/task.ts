@@ -41,6 +41,14 @@ export interface TaskOptions {
   readonly waiting?: QueueHeap
 }
 
+/** Told by tasks of what they have to do. */
+export interface TaskWatcher {
+  /** The task got records, or an outcome of an asynchronous node. */
+  activated(task: Task): void
+  /** The time of the task's next wall-clock schedule has changed. */
+  scheduled(task: Task): void
+}
+
 const noInputs: readonly TopicPartition[] = []
 
 /** One sub-topology for one partition number: owns its stores, its buffer and its commit position. */
@@ -76,16 +84,17 @@ export class Task implements TaskState {
   #committedKept: TaskMemory['numbers'] = []
   /** True where a punctuation has fired since the last commit. */
   #hasPunctuated = false
+  #watcher: TaskWatcher | null = null
   streamTime = -1
 
   constructor(options: TaskOptions, surroundings: TaskSurroundings) {
     this.id = options.id
     this.applicationId = surroundings.applicationId
     this.clock = surroundings.clock
-    this.punctuations = new Punctuations(surroundings.clock)
+    this.punctuations = new Punctuations(surroundings.clock, () => this.#watcher?.scheduled(this))
     this.inputs = options.inputs
     this.memory = options.memory
-    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null })
+    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null, lastTurn: 0 })
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
@@ -101,6 +110,7 @@ export class Task implements TaskState {
       place: this.#place,
       aheads: this.#aheads,
       storesOf: (node) => this.#storesOf(node),
+      onOutcome: () => this.#watcher?.activated(this),
     })
     this.#async = this.#nodes.async
     this.#sources = this.#queues.flatMap(({ source }) => this.#nodes.source(source.name) ?? [])
@@ -131,6 +141,18 @@ export class Task implements TaskState {
 
   get isAsync(): boolean {
     return this.#async.length > 0
+  }
+
+  watch(watcher: TaskWatcher): void {
+    this.#watcher = watcher
+  }
+
+  /** True where the task has records, outcomes that may go on, or a schedule that is due. */
+  hasWork(now: number): boolean {
+    if (this.punctuations.nextWallClock <= now) return true
+    for (const queue of this.#queues) if (queue.size > 0) return true
+    for (const node of this.#async) if (node.hasOutcomes) return true
+    return false
   }
 
   /** Records that wait in asynchronous nodes. */
@@ -171,6 +193,7 @@ export class Task implements TaskState {
     if (queue === undefined) return
     queue.add(records)
     if (queue.head === null && !this.#fresh.includes(queue)) this.#fresh.push(queue)
+    this.#watcher?.activated(this)
   }
 
   /** The source that must prepare the records of this partition before they are added; null where none need it. */

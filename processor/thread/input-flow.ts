@@ -11,7 +11,10 @@ export interface InputFlowOptions {
   readonly maxBufferedRecords: number
   /** Memory that they take. */
   readonly maxBufferedBytes: number
-  readonly tasks: () => readonly Task[]
+  /** The count of the thread's tasks, which share the bounds. */
+  readonly taskCount: () => number
+  /** The tasks that have records, and perhaps others. */
+  readonly ready: () => Iterable<Task>
   readonly consumerOf: (task: Task) => Consumer | undefined
   /** True while the task runs here. */
   readonly isOpen: (task: Task) => boolean
@@ -115,18 +118,18 @@ export class InputFlow {
    * memory that is used up, since each may be large.
    */
   pollLimit(most: number): number {
-    const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
+    const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options
     const { records, bytes } = this.#buffered()
-    const fair = Math.max(1, Math.floor(maxBufferedRecords / Math.max(1, tasks().length)))
+    const fair = Math.max(1, Math.floor(maxBufferedRecords / Math.max(1, taskCount())))
     if (bytes >= maxBufferedBytes) return 1
     return Math.min(most, Math.max(fair, maxBufferedRecords - records))
   }
 
   /** A task that has less than its fair part always has room. */
   #hasRoom(task: Task): boolean {
-    const { maxBufferedRecords, maxBufferedBytes, tasks } = this.#options
+    const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options
     const { bufferedRecords, bufferedBytes } = task
-    const share = Math.max(1, tasks().length)
+    const share = Math.max(1, taskCount())
     if (bufferedRecords * share < maxBufferedRecords && bufferedBytes * share < maxBufferedBytes) return true
     const { records, bytes } = this.#buffered()
     return records < maxBufferedRecords && bytes < maxBufferedBytes
@@ -135,7 +138,7 @@ export class InputFlow {
   #buffered(): { readonly records: number; readonly bytes: number } {
     let records = 0
     let bytes = 0
-    for (const task of this.#options.tasks()) {
+    for (const task of this.#options.ready()) {
       records += task.bufferedRecords
       bytes += task.bufferedBytes
     }

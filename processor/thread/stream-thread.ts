@@ -132,9 +132,10 @@ export class StreamThread {
     })
     this.#inputs = new InputFlow({
       ...options,
-      tasks: () => this.#threadTasks.tasks,
+      taskCount: () => this.#threadTasks.tasks.length,
+      ready: () => this.#threadTasks.active.ready,
       consumerOf: (task) => this.#consumerOf(task),
-      isOpen: (task) => !this.#stopping && this.#threadTasks.tasks.includes(task),
+      isOpen: (task) => !this.#stopping && this.#threadTasks.has(task),
       onUnavailable: options.onFailure,
       wake: () => this.#wake(),
     })
@@ -302,52 +303,53 @@ export class StreamThread {
     this.#groups.rejoinWhereReady()
   }
 
-  /** One pass over all tasks without giving way. True where there may be more to do at once. */
+  /** One pass over the tasks that have something to do, without giving way. True where there may be more to do at once. */
   #work(): boolean {
     const now = this.#clock.now()
     this.meters.time.now = now
     const begin = this.#clock.elapsedMs()
     const end = begin + sliceMs
     const { isTooFarAhead } = this.#commits
+    const passed: Task[] = []
     let more = false
     let processed = 0
     let at = begin
-    for (const task of this.#threadTasks.tasks) {
+    this.#threadTasks.active.each(now, (task) => {
+      passed.push(task)
       const drained = task.drain(this.#commits.room)
       if (drained > 0) more = true
       this.#commits.did(drained, () => task.lastInput)
-      if (this.#isPaused) continue
-      if (task.punctuate(now)) more = true
-      task.advance()
-      const limit = isTooFarAhead ? 0 : Math.min(recordsAPass, this.#commits.room)
-      const { appended } = this.#commits
-      const done = limit > 0 && this.#inputs.mayChoose(task) ? task.process(limit) : 0
-      if (limit > 0 && done === limit) more = true
-      // A record that only waits for an asynchronous node has no part in the commit yet.
-      this.#commits.did(task.isAsync ? this.#commits.appended - appended : done, () => task.lastInput)
-      this.#inputs.readOn(task)
-      const then = this.#clock.elapsedMs()
-      task.meters.passed(done, then - at)
-      processed += done
-      at = then
-      if (then > end) {
-        more = true
-        break
+      if (!this.#isPaused) {
+        if (task.punctuate(now)) more = true
+        task.advance()
+        const limit = isTooFarAhead ? 0 : Math.min(recordsAPass, this.#commits.room)
+        const { appended } = this.#commits
+        const done = limit > 0 && this.#inputs.mayChoose(task) ? task.process(limit) : 0
+        if (limit > 0 && done === limit) more = true
+        // A record that only waits for an asynchronous node has no part in the commit yet.
+        this.#commits.did(task.isAsync ? this.#commits.appended - appended : done, () => task.lastInput)
+        this.#inputs.readOn(task)
+        processed += done
+        const then = this.#clock.elapsedMs()
+        task.meters.passed(done, then - at)
+        at = then
       }
-    }
-    this.#processed(processed, at - begin)
-    if (more) this.#threadTasks.rotate()
+      if (at > end) more = true
+      return at <= end
+    })
+    this.#processed(processed, at - begin, passed)
     this.#commits.commitIfDue({ isIdle: !more })
     return more
   }
 
-  #processed(records: number, ms: number): void {
+  #processed(records: number, ms: number, tasks: readonly Task[]): void {
     this.meters.processRecords.record(records)
     this.#commits.processed(records)
     if (records === 0) return
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
-    for (const { meters } of this.#threadTasks.tasks) meters.endTurn(ms)
+    this.meters.lastTurn++
+    for (const { meters } of tasks) meters.endTurn(ms)
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
@@ -382,9 +384,7 @@ export class StreamThread {
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
-    const now = this.#clock.now()
-    for (const task of this.#threadTasks.tasks) wait = Math.min(wait, Math.max(1, task.punctuations.nextWallClock - now))
-    return wait
+    return Math.min(wait, Math.max(1, this.#threadTasks.active.nextDue - this.#clock.now()))
   }
 
   // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────

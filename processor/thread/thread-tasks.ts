@@ -11,6 +11,7 @@ import type { OpenedState, TaskStates } from '../state/task-states.ts'
 import { openTask } from '../task/open-task.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
+import { ActiveTasks } from './active-tasks.ts'
 import { startOffset } from './start-offset.ts'
 import type { ThreadProgram } from './thread-program.ts'
 
@@ -31,7 +32,8 @@ export class ThreadTasks implements CommittingTasks {
   readonly #opened = new Map<Task, OpenedState>()
   /** Tasks that wait for their state, by id. */
   readonly #openings = new Map<string, Opening>()
-  #tasks: Task[] = []
+  readonly active = new ActiveTasks()
+  #tasks: readonly Task[] = []
 
   constructor(program: ThreadProgram, log: Log, parts: ThreadTasksParts) {
     this.#program = program
@@ -56,7 +58,16 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   get hasUncommitted(): boolean {
-    return this.#tasks.some((task) => task.hasUncommitted)
+    for (const task of this.active.touched) if (task.hasUncommitted) return true
+    return false
+  }
+
+  takeTouched(): readonly Task[] {
+    return this.active.takeTouched()
+  }
+
+  has(task: Task): boolean {
+    return this.#groups.has(task)
   }
 
   taskOf(group: string, place: TopicPartition): Task | undefined {
@@ -74,12 +85,6 @@ export class ThreadTasks implements CommittingTasks {
 
   partitionsOf(group: string): readonly TopicPartition[] {
     return this.#partitions.get(group) ?? []
-  }
-
-  /** Rotates the tasks, so that none is always the last to get its turn. */
-  rotate(): void {
-    const first = this.#tasks.shift()
-    if (first !== undefined) this.#tasks.push(first)
   }
 
   /** True where these partitions give a running task other inputs: its work has to be committed before it is made anew. */
@@ -226,7 +231,8 @@ export class ThreadTasks implements CommittingTasks {
       },
       this.#surroundings,
     )
-    this.#tasks.push(task)
+    this.#tasks = [...this.#tasks, task]
+    this.active.open(task)
     this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
     if (logged !== null) this.#logged.set(task, logged)
@@ -241,14 +247,16 @@ export class ThreadTasks implements CommittingTasks {
 
   #drop(task: Task): void {
     task.close()
+    this.active.close(task)
     this.#meters.taskClosed.record(1)
     this.#tasks = this.#tasks.filter((other) => other !== task)
+    const group = this.groupOf(task)
     this.#groups.delete(task)
     this.#logged.delete(task)
     const opened = this.#opened.get(task)
     if (opened !== undefined) this.#states?.close(opened)
     this.#opened.delete(task)
-    for (const [place, other] of this.#byPartition) if (other === task) this.#byPartition.delete(place)
+    for (const input of task.inputs) this.#byPartition.delete(placeIn(group, input))
   }
 }
 

@@ -1,0 +1,84 @@
+import type { Task } from '../task/task.ts'
+
+/** Tasks in the order of their next wall-clock schedules: a binary heap that knows the place of each task. */
+export class DueTasks {
+  readonly #heap: { readonly task: Task; at: number }[] = []
+  readonly #places = new Map<Task, number>()
+
+  /** Epoch ms of the earliest; infinite where there is none. */
+  get next(): number {
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Sets a task's time in epoch ms. An infinite time removes the task. */
+  set(task: Task, at: number): void {
+    if (at === Number.POSITIVE_INFINITY) {
+      this.remove(task)
+      return
+    }
+    const place = this.#places.get(task)
+    const entry = place === undefined ? undefined : this.#heap[place]
+    if (place === undefined || entry === undefined) {
+      this.#heap.push({ task, at })
+      this.#up(this.#heap.length - 1)
+      return
+    }
+    entry.at = at
+    this.#up(place)
+    this.#down(this.#places.get(task) ?? place)
+  }
+
+  remove(task: Task): void {
+    const place = this.#places.get(task)
+    if (place === undefined) return
+    this.#places.delete(task)
+    const last = this.#heap.pop()
+    if (last === undefined || last.task === task) return
+    this.#put(place, last)
+    this.#up(place)
+    this.#down(this.#places.get(last.task) ?? place)
+  }
+
+  /** Removes and returns the earliest task where its time has come; null where no time has. */
+  take(now: number): Task | null {
+    const first = this.#heap[0]
+    if (first === undefined || first.at > now) return null
+    this.remove(first.task)
+    return first.task
+  }
+
+  #put(place: number, entry: { readonly task: Task; at: number }): void {
+    this.#heap[place] = entry
+    this.#places.set(entry.task, place)
+  }
+
+  #up(from: number): void {
+    const entry = this.#heap[from]
+    if (entry === undefined) return
+    let at = from
+    while (at > 0) {
+      const above = (at - 1) >>> 1
+      const parent = this.#heap[above]
+      if (parent === undefined || parent.at <= entry.at) break
+      this.#put(at, parent)
+      at = above
+    }
+    this.#put(at, entry)
+  }
+
+  #down(from: number): void {
+    const entry = this.#heap[from]
+    if (entry === undefined) return
+    let at = from
+    for (;;) {
+      const left = this.#heap[2 * at + 1]
+      const right = this.#heap[2 * at + 2]
+      const isRight = left !== undefined && right !== undefined && right.at < left.at
+      const child = isRight ? right : left
+      if (child === undefined || child.at >= entry.at) break
+      this.#put(at, child)
+      at = isRight ? 2 * at + 2 : 2 * at + 1
+    }
+    this.#put(at, entry)
+  }
+}
