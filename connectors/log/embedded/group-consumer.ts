@@ -8,6 +8,7 @@ import {
   type TopicPartition,
   valueBytes,
 } from '../../../processor/ports.ts'
+import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from './partition.ts'
 import type { Positions } from './positions.ts'
@@ -47,7 +48,6 @@ export interface GroupConsumerOptions {
 }
 
 export class GroupConsumer implements Consumer, Watcher {
-  readonly #clock: Clock
   readonly #topics: Topics
   readonly #positions: Positions
   readonly #read: ReadPartition
@@ -56,13 +56,12 @@ export class GroupConsumer implements Consumer, Watcher {
   readonly #owned = new Map<Partition, { position: number; paused: boolean }>()
   #mustReassign = true
   #hasLost = false
-  #woken = false
-  #wait: (() => void) | null = null
+  readonly #wait: InterruptibleWait
   #next = 0
   #closed = false
 
   constructor({ clock, group, subscription, topics, positions, read }: GroupConsumerOptions) {
-    this.#clock = clock
+    this.#wait = new InterruptibleWait(clock)
     this.#topics = topics
     this.#positions = positions
     this.#read = read
@@ -86,9 +85,9 @@ export class GroupConsumer implements Consumer, Watcher {
     await this.#settleAssignment()
     await this.#findPositions()
     let runs = this.#collect(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     await this.#settleAssignment()
     await this.#findPositions()
     runs = this.#collect(maxRecords)
@@ -96,12 +95,11 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.notify()
+    this.#wait.wakeup()
   }
 
   notify(): void {
-    this.#wait?.()
+    this.#wait.end()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -247,24 +245,6 @@ export class GroupConsumer implements Consumer, Watcher {
 
   #end(partition: Partition): number {
     return this.isHanded ? partition.next : partition.durableEnd
-  }
-
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
   }
 
   #each(partitions: readonly TopicPartition[], act: (owned: { position: number; paused: boolean }) => void): void {

@@ -9,6 +9,7 @@ import {
   type Subscription,
   type TopicPartition,
 } from '../../../processor/ports.ts'
+import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { PortPeer } from '../../system/port-peer.ts'
 import type { LogCalls, PolledRuns } from './protocol.ts'
@@ -52,29 +53,28 @@ export class RemoteConsumer implements Consumer {
   #told: Told[] = []
   #isAsking = false
   #failure: unknown = null
-  #woken = false
-  #wait: (() => void) | null = null
+  readonly #wait: InterruptibleWait
   #next = 0
   #isClosed = false
 
   constructor(number: number, options: RemoteConsumerOptions) {
     this.#number = number
     this.#options = options
+    this.#wait = new InterruptibleWait(options.clock)
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     await this.#turn()
     const runs = this.#take(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     await this.#turn()
     return this.#take(maxRecords)
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.#wait()
+    this.#wait.wakeup()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -134,7 +134,7 @@ export class RemoteConsumer implements Consumer {
     for (const { failed } of this.#told) failed(closedError())
     this.#told = []
     this.#options.closed()
-    this.#wait?.()
+    this.#wait.end()
     await this.#options.peer.call('closeConsumer', this.#number)
   }
 
@@ -170,7 +170,7 @@ export class RemoteConsumer implements Consumer {
       (error: unknown) => {
         this.#isAsking = false
         this.#failure = error
-        this.#wait?.()
+        this.#wait.end()
       },
     )
   }
@@ -182,7 +182,7 @@ export class RemoteConsumer implements Consumer {
       const known = this.#of(place)
       if (known.seeks === seeks) known.runs.push(records)
     }
-    this.#wait?.()
+    this.#wait.end()
   }
 
   #take(maxRecords: number): RecordRun[] {
@@ -218,24 +218,6 @@ export class RemoteConsumer implements Consumer {
     const made: Known & TopicPartition = { topic, partition, runs: [], paused: false, hasMore: false, seeks: 0 }
     this.#known.set(place, made)
     return made
-  }
-
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#options.clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
   }
 }
 
