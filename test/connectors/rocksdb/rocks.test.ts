@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
 import { loadRocksLevel } from '../../../connectors/rocksdb/rocks-binding.ts'
 
-describe('a database', () => {
+describe('A database', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-rocks-'))
   let rocks: Rocks
   before(async () => {

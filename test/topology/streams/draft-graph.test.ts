@@ -8,8 +8,8 @@ const near = JoinWindows.ofTimeDifferenceWithNoGrace(5)
 const cat = (left: unknown, right: unknown) => `${left}+${right}`
 const passing = () => ({ process() {} })
 
-describe('The one repartition topic for all below a change of keys', () => {
-  it('may bear the name of one that it replaces, with other steps between the two', () => {
+describe('The repartition topic that several steps share', () => {
+  it('may have the name of a topic that it replaces, with other steps between the two', () => {
     const builder = new StreamsBuilder()
     const read = Consumed.with(text, text)
     const names = builder.globalTable('names', read)
