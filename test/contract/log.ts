@@ -150,7 +150,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual((await log.topic('new'))?.offsets, [{ start: 0, end: 5 }])
       })
 
-      it('stay as long as the last wish for their topic’s retention says', async () => {
+      it('stay for the retention that the last call of createTopics gave', async () => {
         await log.createTopics([{ ...topic('wished', 1), retentionMs: 1000 }])
         await log.createTopics([{ ...topic('wished', 1), retentionMs: 2000 }])
         await log.createTopics([{ ...topic('wished', 1), retentionMs: null }])

@@ -323,7 +323,7 @@ describe('A topic beside a pattern that matches it', () => {
     assert.throws(() => new Topology().addSource('p', /a.*/, read).addSource('s', ['b', 'ab'], read), refused)
   })
 
-  it('is refused by build: a stream, a table, a global table, and a topic that the program makes for itself', () => {
+  it('is refused by build: a stream, a table, a global table, and an internal topic of the program', () => {
     const programs: readonly ((builder: StreamsBuilder) => void)[] = [
       (builder) => builder.stream('ab', read).to('out'),
       (builder) => builder.table('ab', read).toStream().to('out'),

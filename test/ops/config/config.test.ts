@@ -110,7 +110,7 @@ describe('Settings', () => {
     assert.equal(load(null).settings.gpu, 'prefer')
   })
 
-  it('give a swarm’s topics their retention, by bytes too, and on a cluster only where it is asked for', () => {
+  it('give a swarm’s topics their retention, also by bytes, and on a cluster only where a setting asks for one', () => {
     const topics = (env: { readonly [variable: string]: string }) => {
       const { retentionMs, retentionBytes } = planSettingsOf(load(null, env).settings)
       return [retentionMs, retentionBytes]

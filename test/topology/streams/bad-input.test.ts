@@ -316,7 +316,7 @@ describe('A negative timestamp', () => {
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
   })
 
-  it('fails the program where it would be the partition’s time, and the partition has none yet', () =>
+  it('fails the program where the partition’s time replaces it, and the partition has none yet', () =>
     fails(
       async () => {
         await using program = of('usePartitionTimeOnInvalid')

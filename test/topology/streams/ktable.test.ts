@@ -166,7 +166,7 @@ describe('The partitions of a topic', () => {
 })
 
 describe('The grouping of a table', () => {
-  it('leaves a row out where its selector gives null, or a pair with null, and takes it out of the group that it was in', async () => {
+  it('skips a row whose selector returns null, or a pair with null, and removes it from its old group', async () => {
     const pairs: { readonly [value: string]: readonly [string | null, string | null] | null } = { none: null, nokey: [null, 'v'], noval: ['k', null] }
     await using program = new TextProgram((builder) => {
       const table = builder.table('in', read)

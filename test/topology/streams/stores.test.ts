@@ -99,7 +99,7 @@ describe('A key-value store', () => {
         },
       ]))
 
-    it(`${kind} takes many entries at once, or none where one of them cannot be put`, () =>
+    it(`a key-value store ${kind} takes many entries at once, or none where one of them is invalid`, () =>
       inProcessor(builder, [
         0,
         (store) => {
@@ -236,7 +236,7 @@ describe('A window store', () => {
   }
 
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`${kind} gives windows of all keys or of some, in either direction`, () =>
+    it(`a window store ${kind} gives windows of all keys or of a range, in either direction`, () =>
       inProcessor(Stores.windowStoreBuilder(supplier, text, text), [
         0,
         (store) => {
@@ -260,7 +260,7 @@ describe('A window store', () => {
       ]))
   }
 
-  it('with timestamps keeps them beside its values', () =>
+  it('a window store with timestamps keeps them beside its values', () =>
     inProcessor(Stores.timestampedWindowStoreBuilder(Stores.persistentWindowStore('st', options), text, text), [
       0,
       (store) => {
@@ -347,7 +347,7 @@ describe('A session store', () => {
 })
 
 describe('A session store of many keys', () => {
-  it('gives sessions of all keys or of some, in either direction, and one by its bounds', () =>
+  it('gives sessions of all keys or of a range, in either direction, and one session by its bounds', () =>
     inProcessor(Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -372,7 +372,7 @@ describe('A session store of many keys', () => {
 })
 
 describe('A versioned store', () => {
-  it('deletes as of a time, and says what was valid then', () =>
+  it('deletes from a time on, and still gives the value before that time', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {

@@ -20,7 +20,7 @@ describe('JSON from a caller', () => {
     )
   })
 
-  it('has 0 for -0, which is written as 0', () => {
+  it('is parsed with 0 for -0', () => {
     for (const text of ['-0', '-0.0', '-0e5', '-1e-999']) {
       assert.deepEqual(edgeJson(bytes(text)), 0)
       assert.deepEqual(edgeJson(bytes(`{"a":[1,${text}]}`)), { a: [1, 0] })

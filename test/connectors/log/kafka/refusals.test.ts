@@ -99,7 +99,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.ok(topics.every(({ name }) => names.includes(name)))
   })
 
-  withLog('a topic that is there with another retention takes the one that is wished, through either client', async (log) => {
+  withLog('an existing topic takes the retention of the last start, through either client', async (log) => {
     const topic = {
       name: newName('topic'),
       partitions: 2,
