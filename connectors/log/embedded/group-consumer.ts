@@ -14,7 +14,7 @@ import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from '
 import type { Positions } from './positions.ts'
 import type { Topics } from './topics.ts'
 
-/** The members of one group in this process, and which of them owns each partition. */
+/** The members of one group in this process, and the owner of each partition. */
 export class Group {
   readonly name: string
   readonly members: GroupConsumer[] = []
@@ -23,7 +23,7 @@ export class Group {
     this.name = name
   }
 
-  /** Partitions of one number go to one member, whatever their topic: tasks read several topics. */
+  /** The member for a partition. Partitions of one number go to one member in all topics, because a task reads several topics. */
   memberFor(partition: Partition): GroupConsumer | undefined {
     const able = this.members.filter((member) => member.reads(partition.topic))
     return able[partition.number % able.length]

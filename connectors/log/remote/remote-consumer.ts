@@ -23,7 +23,7 @@ interface RemoteConsumerOptions {
   closed(): void
 }
 
-/** A notice about partitions from the other end. It arrives within a poll there, which waits for the answer, and is heard within a poll here. */
+/** A notice about partitions from the other end. The other end's poll waits until a poll here has passed it to the listener. */
 interface Told {
   readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]
@@ -33,18 +33,18 @@ interface Told {
 
 /** A partition of this consumer. */
 interface Known {
-  /** Runs that have arrived and that no poll has given out. */
+  /** Runs that have arrived and were not polled yet. */
   runs: (readonly LogRecord[])[]
   paused: boolean
   /** True where the partition has more records, as the other end last said. */
   hasMore: boolean
-  /** How often the offset was set. Runs that were read before the last time may still arrive. */
+  /** The number of seeks. A run that was read before the last seek may still arrive. */
   seeks: number
 }
 
 /**
- * A member of a group at the end of a port that has no log. While there is room here, one poll at the other end is always open, so that records arrive
- * before they are asked for.
+ * A group member in a thread without the log, at the end of a port. While its buffer has room, one poll at the other end is always open, so that
+ * records arrive before they are polled here.
  */
 export class RemoteConsumer implements Consumer {
   readonly #number: number
@@ -81,7 +81,7 @@ export class RemoteConsumer implements Consumer {
     for (const one of partitions) {
       const known = this.#of(one)
       known.paused = true
-      // A paused partition gets no news, so it may have more records when it is resumed.
+      // A paused partition gets no updates, so it may have more records when it is resumed.
       known.hasMore = true
     }
     this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
@@ -130,7 +130,7 @@ export class RemoteConsumer implements Consumer {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    // A poll at the other end that waits for the answer ends with this error, and takes no more records.
+    // The other end's poll ends with this error, and takes no more records.
     for (const { failed } of this.#told) failed(closedError())
     this.#told = []
     this.#options.closed()
@@ -152,12 +152,12 @@ export class RemoteConsumer implements Consumer {
       await this.#options.listener[kind](partitions)
     } finally {
       if (kind !== 'assigned') for (const one of partitions) Object.assign(this.#of(one), { runs: [], paused: false, hasMore: false })
-      // The other end gets its answer even where the listener failed: the poll here throws that failure.
+      // The other end is answered even if the listener failed. The poll here throws the failure.
       done()
     }
   }
 
-  /** Requests the next records while there is room for them. */
+  /** Requests the next records while the buffer has room. */
   #ask(): void {
     if (this.#isAsking || this.#isClosed || this.#buffered() >= maxBufferedRecords) return
     this.#isAsking = true
