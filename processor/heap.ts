@@ -1,4 +1,4 @@
-/** Holds what comes in any order and gives the least of it: both cost a walk along one branch, however much is held. */
+/** A priority queue that gives its least item first. Both operations walk one branch of the tree. */
 export class Heap<T> {
   readonly #items: T[] = []
   readonly #compare: (a: T, b: T) => number

@@ -1,4 +1,4 @@
-/** Timers, sockets and everybody else of the process have their turn before it settles. */
+/** Settles after timers, sockets and other work of the process have had a turn. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)

@@ -30,7 +30,7 @@ const seed = 0x9747b28c
 const m = 0x5bd1e995
 const r = 24
 
-/** Within bounds by the callers' loops; a typed array has no holes. */
+/** The index is within bounds by the callers' loops, and a typed array has no holes. */
 function byte(data: Uint8Array, at: number): number {
   return data[at] ?? 0
 }

@@ -10,7 +10,7 @@ import type { WaggleError } from '../topology/waggle-error.ts'
 export type { TopicSpec }
 
 export interface Clock {
-  /** Epoch milliseconds. */
+  /** The wall clock in epoch milliseconds. */
   now(): number
   /** Monotonic milliseconds with fractions, for durations. */
   elapsedMs(): number
@@ -19,7 +19,7 @@ export interface Clock {
 }
 
 export interface Random {
-  /** Uniform in [0, 1). */
+  /** A number that is uniform in [0, 1). */
   next(): number
   bytes(count: number): Uint8Array
 }
@@ -37,9 +37,9 @@ export function placeName({ topic, partition }: TopicPartition): string {
 }
 
 /**
- * A value handed on in memory, with its bytes. The constructor serialises it once: a value that its serde cannot write fails in the node that sends
- * it, with the record that it came from, and never in a commit, which holds many records. A reader takes `value` only if it would have decoded the
- * bytes with the very serde that encoded them.
+ * A value that is handed on in memory, with its bytes. The constructor serialises it once, so a value that its serde cannot write fails in the node
+ * that sends it, with its record, and not in a commit of many records. A reader takes `value` only if it would decode the bytes with the same serde
+ * that encoded them.
  */
 export class Handed {
   readonly value: unknown
@@ -53,7 +53,7 @@ export class Handed {
   }
 }
 
-/** A value whose stored bytes are damaged. Its record can be passed over; a read of the value throws `error`, since it has no bytes of its own. */
+/** A value whose stored bytes are damaged. Its record can be skipped. Reading the value throws `error`. */
 export class DamagedValue extends Handed {
   readonly error: WaggleError
 
@@ -69,8 +69,8 @@ export function valueBytes(value: Uint8Array | Handed | null): number {
 }
 
 /**
- * Bytes that a record takes in memory, about: its objects, and its payload twice, since most are there as a value and as its bytes.
- * A bound that counts payloads alone lets small records take thirty times as much.
+ * The approximate memory of a record: its objects, and its payload twice, because most payloads are held as a value and as bytes. A bound that counts
+ * payloads alone would let small records take thirty times as much.
  */
 export function recordMemory({ key, value, headers }: Pick<LogRecord, 'key' | 'value' | 'headers'>): number {
   let bytes = objectBytes + (key === null ? 0 : key.length) + 2 * valueBytes(value)
@@ -78,7 +78,7 @@ export function recordMemory({ key, value, headers }: Pick<LogRecord, 'key' | 'v
   return bytes
 }
 
-/** Objects of one record, and its share of the 64 KiB blocks that small buffers are cut from: one buffer that stays keeps a whole block. */
+/** The memory of one record's objects, with its share of the 64 KiB blocks that small buffers are cut from: one live buffer keeps a whole block. */
 export const objectBytes = 3072
 const headerBytes = 192
 
@@ -96,8 +96,8 @@ export interface RecordRun extends TopicPartition {
 }
 
 /**
- * Records that went before they were read: a reader goes on at `to` instead of `from`. A `to` before `from`: the topic was made anew or cut, and
- * nobody can say how many records are gone. Offsets of markers and of aborted records count as well.
+ * A gap of deleted records: the reader goes on at `to` instead of `from`. A `to` before `from` means that the topic was created anew or truncated, so
+ * that the number of lost records is unknown. Offsets of markers and of aborted records count as well.
  */
 export interface Gap extends TopicPartition {
   readonly from: number
@@ -116,13 +116,13 @@ export interface ProducerRecord extends TopicPartition {
 /** The bytes of one store as of the last commit, ordered by the bytes of the keys. All reads are synchronous. */
 export interface StoreBytes {
   get(key: Uint8Array): Uint8Array | null
-  /** Gives one result for each key, in order. A run of keys costs a single call into the database. */
+  /** Returns one result for each key, in order. A run of keys costs a single call into the database. */
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
-  /** `from` is inclusive, `to` is exclusive, null is open. The iterator closes itself when it ends or the loop is left. */
+  /** `from` is inclusive, `to` is exclusive, null is open. The iterator closes itself at its end, and when the loop is left. */
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
   /**
-   * Deletes all rows before this key at the cost of one deletion. They have run out, so nobody reads them again. The deletion is in no commit, and
-   * a crash may undo it. Absent where rows can only be deleted one by one, in commits.
+   * Deletes all rows before this key at the cost of one deletion. These rows have expired, so no read needs them. The deletion is in no commit, and a
+   * crash may undo it. Absent where rows can only be deleted one by one, in commits.
    */
   clearBefore?(key: Uint8Array): void
 }
@@ -136,10 +136,10 @@ export interface StoreChange {
   readonly logged: (() => readonly ChangelogRecord[]) | null
 }
 
-/** A change of a store as its changelog holds it, in Kafka Streams' bytes: either program can restore the other's state. */
+/** A change of a store in its changelog, in Kafka Streams' bytes: either program can restore the other's state. */
 export interface ChangelogRecord {
   readonly key: Uint8Array
-  /** Null deletes. */
+  /** Null deletes the key. */
   readonly value: Uint8Array | null
   readonly timestamp: number
   readonly headers: readonly Header[]
@@ -154,7 +154,7 @@ export interface StateDisk {
 export interface StateDirectory {
   /** The id of the process, which stays the same as long as the process has this directory. */
   readonly processId: string
-  /** Opens a task's disk. A handle that was opened before writes nothing any more. */
+  /** Opens a task's disk. Handles that were opened before write nothing from then on. */
   open(task: string): TaskDisk
   /** Copies in this directory by task: for each changelog, the next offset that the copy lacks. */
   copies(): ReadonlyMap<string, readonly ChangelogOffset[]>
@@ -165,21 +165,21 @@ export interface StateDirectory {
 
 export type ChangelogOffset = TopicPartition & {
   readonly offset: number
-  /** Id of the topic that the offset belongs to (`TopicInfo.id`). Absent: the id that was written before stays. */
+  /** The id of the topic that the offset belongs to (`TopicInfo.id`). Where it is absent, the stored id stays. */
   readonly topicId?: string
 }
 
 /** The stores of one task on this machine. */
 export interface TaskDisk {
   store(name: string): StoreBytes
-  /** The next offset of a changelog that the store lacks; null where it has no record of it. */
+  /** The next changelog offset that the store lacks; null where none is stored. */
   offset(changelog: TopicPartition): number | null
-  /** Id of the topic that this offset belongs to; null where none was written. */
+  /** The id of the topic that this offset belongs to; null where none is stored. */
   topicId(changelog: TopicPartition): string | null
   /**
-   * Writes rows and the offsets that they bring the stores to, all or nothing. The write survives the process at once. After a crash of the machine
-   * the disk may be as of an earlier write, since the changelog has the rest. The bytes of an entry may be valid only until the next entry is
-   * taken.
+   * Writes rows and the changelog offsets that they bring the stores to, all or nothing. The write survives a crash of the process at once. After a
+   * crash of the machine the disk may be in an earlier state, since the changelog has the rest. The bytes of an entry may be valid only until the
+   * next entry is taken.
    */
   write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
   /** Empties the store, and forgets the offsets of these changelogs. */
@@ -200,7 +200,7 @@ export interface AssignmentListener {
   assigned(partitions: readonly TopicPartition[]): Promise<void> | void
   /** Awaited within `poll`. The member still owns the partitions, so it can make a last commit. */
   revoked(partitions: readonly TopicPartition[]): Promise<void> | void
-  /** The member no longer owns the partitions: nothing of them may be committed. */
+  /** The member no longer owns the partitions, so it must commit nothing of them. */
   lost(partitions: readonly TopicPartition[]): Promise<void> | void
 }
 
@@ -210,7 +210,7 @@ export interface AssignmentListener {
  */
 export interface GroupAssignor {
   readonly name: string
-  /** This member's message to the leader; asked before each join. */
+  /** This member's message to the leader. It is called before each join. */
   memberData(): Uint8Array
   /** Assigns at the leader: each member gets its partitions and a message. */
   assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment>
@@ -238,13 +238,13 @@ export interface Subscription {
   /** The start of a partition without a committed position. */
   readonly offsetReset: 'earliest' | 'latest'
   /**
-   * Says where a partition goes on whose position is not there: retention took it, or the topic is another one now. `poll` rejects with what
-   * this rejects with. Without it `offsetReset` decides. A start without a position asks nobody.
+   * Chooses the offset where a partition goes on whose position is gone, because retention deleted it or the topic was created anew. A rejection
+   * makes `poll` reject. Without this function `offsetReset` decides. It is not called for a start without a position.
    */
   readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
-  /** Told of offsets that hold nothing that can be read as records, however often it is tried: they are left out. */
+  /** Called for offsets without readable records. They are skipped. */
   readonly onUnreadable?: (gap: Gap, cause: Error) => void
-  /** `handed`: also what this process appended and has not committed yet, where the log can. */
+  /** `handed` includes records that this process has appended and not committed yet, where the log supports it. */
   readonly isolation: 'committed' | 'handed'
   /** Assigns partitions, where the log has groups over processes. Without an assignor the log spreads partitions itself. */
   readonly assignor?: GroupAssignor
@@ -255,8 +255,8 @@ export interface Subscription {
 /** A member of a group. One loop uses it; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
-   * Gives at most one run for each partition, from the consumer's position, which then moves behind it. Resolves as soon as there is a record,
-   * after `maxWaitMs`, or on `wakeup`. Paused partitions give none.
+   * Returns at most one run for each partition, from the consumer's position, which then moves behind the run. Resolves as soon as there is a record,
+   * after `maxWaitMs`, or on `wakeup`. Paused partitions give no records.
    */
   poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]>
   wakeup(): void
@@ -264,7 +264,7 @@ export interface Consumer {
   resume(partitions: readonly TopicPartition[]): void
   /** True where this partition is known to have a record that `poll` has not returned. Pausing the partition makes no difference. */
   hasMore(partition: TopicPartition): boolean
-  /** The end of the records that it may read, as far as it is known without a request; null where it is unknown. */
+  /** The end of the readable records, as far as it is known without a request; null where it is unknown. */
   endOf(partition: TopicPartition): number | null
   /** The group's committed position; null where there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
@@ -275,11 +275,11 @@ export interface Consumer {
 }
 
 /**
- * Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. It ends at `to`, or when it is closed. If the log is closed
- * earlier, it fails instead of ending.
+ * Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. It ends at `to`, or when it is closed. Where the log is
+ * closed earlier, it fails.
  */
 export interface Reader extends AsyncIterable<RecordRun> {
-  /** Settles when its start is decided. With `from: -1`, it reads records that come after this. */
+  /** Settles when the reader's start is decided. With `from: -1`, it reads records that are appended after that. */
   readonly ready: Promise<void>
   close(): Promise<void>
 }
@@ -287,18 +287,18 @@ export interface Reader extends AsyncIterable<RecordRun> {
 export interface ReadOptions {
   readonly topic: string
   readonly partition: number
-  /** The first offset wanted; -1: only records that come from now on. */
+  /** The first offset to read; -1 for records from now on. */
   readonly from: number
-  /** It ends before this offset and waits for no more records. */
+  /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
   /**
-   * Makes the reader fail with WAGGLE_RECORDS_GONE where records were deleted before it read them, or where the topic's id is not this one any more
-   * (null: any id). Without it, the reader goes on with the records that are kept.
+   * Makes the reader fail with WAGGLE_RECORDS_GONE where records were deleted before it read them, or where the topic has another id than this one
+   * (null: any id). Without it, the reader goes on with the kept records.
    */
   readonly whole?: { readonly topicId: string | null }
   /**
-   * Told of records after `from` that went before they were read, or that cannot be read (`cause`), where it goes on without them. `from: 0` is a start, and no gap is told before
-   * its first record. A log in another thread tells nobody.
+   * Called for records from `from` on that were deleted before they were read, or that cannot be read (`cause`), where the reader goes on without
+   * them. With `from: 0` no gap is reported before the first record. A log in another JavaScript thread reports none.
    */
   readonly onGap?: (gap: Gap, cause?: Error) => void
 }

@@ -9,7 +9,7 @@ import { ClickHouseTable } from './clickhouse-table.ts'
 export interface ClickHouseDatabaseOptions {
   /** The URL for `@clickhouse/client`, with user and password where the server wants them. */
   readonly url: string
-  /** The Unix socket that connections use; null: they go to `url`. */
+  /** The Unix socket for connections; null where they go to `url`. */
   readonly socketPath: string | null
   readonly clock: Clock
   readonly random: Random
@@ -60,7 +60,7 @@ export class ClickHouseDatabase implements Database {
     return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
   }
 
-  /** The first offset from `start` on without a row, and how many offsets before `start` have none. */
+  /** The first offset from `start` on without a row, and the number of offsets before `start` without one. */
   async missingIn(table: string, { swarm, topic, partition, start }: RowsOfPartition): Promise<{ readonly from: number; readonly before: number }> {
     const [found] = await this.#ask<{ unbroken: string; before: string }>(
       table,
@@ -72,7 +72,7 @@ export class ClickHouseDatabase implements Database {
     return { from: start + Number(found?.unbroken ?? 0), before: start - Number(found?.before ?? 0) }
   }
 
-  /** Where a table's rows lie, on the server's disk, and how much room they take; null where there is no such table. */
+  /** The folder of a table's rows on the server's disk, and their size; null where there is no such table. */
   async #folderAndSize(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
     const [database, name] = namesOf(table)
     const [found] = await this.#ask<{ path: string; bytes: string }>(
@@ -89,7 +89,7 @@ export class ClickHouseDatabase implements Database {
     return place === null ? null : basename(place.folder)
   }
 
-  /** Reads a table's files through, up to 256 MB of them, and compares their checksums. WAGGLE_CLICKHOUSE where one is damaged. */
+  /** Reads up to 256 MB of a table's files and compares their checksums. Throws WAGGLE_CLICKHOUSE where one is damaged. */
   async check(table: string): Promise<void> {
     const place = await this.#folderAndSize(table)
     if (place === null || place.bytes > maxCheckedBytes) return

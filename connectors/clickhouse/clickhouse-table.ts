@@ -15,8 +15,8 @@ export interface ClickHouseTableOptions {
 }
 
 /**
- * A table of predictions. Rows lie in `<name>_rows`, a ReplacingMergeTree by identity; `<name>` is a view of it with FINAL, so that a row that was written
- * twice always counts once. While the server is away an insert waits and tries again, and later records wait in the log.
+ * A table of predictions. Rows lie in `<name>_rows`, a ReplacingMergeTree by identity. `<name>` is a view of it with FINAL, so that a row that was
+ * written twice counts once. While the server is away an insert retries, and later records wait in the log.
  */
 export class ClickHouseTable implements PredictionTable {
   readonly #options: ClickHouseTableOptions
@@ -51,7 +51,8 @@ export class ClickHouseTable implements PredictionTable {
           table: this.#place(this.#rows),
           values,
           format: 'JSONEachRow',
-          // A token of each try: the server drops a block that it has had before, also where it has lost the part since. A row is one by its identity.
+          // Each attempt has a token of its own. Under the same token the server would drop a block that it has had before, even if it has lost the
+          // part since. A repeated row counts once by its identity.
           clickhouse_settings: { insert_deduplication_token: randomUUID() },
         })
         if (this.#isAway) this.#options.log('info', 'ClickHouse is back')
@@ -85,7 +86,7 @@ export class ClickHouseTable implements PredictionTable {
   /** Throws WAGGLE_TABLE_MISMATCH where a table of this name has other columns. */
   async #refuseOther(): Promise<void> {
     const { client, name, database } = this.#options
-    // Without query parameters, which are not needed here: names are letters, digits and "_". chDB binds those of one query at a time, and another may
+    // Names are letters, digits and "_", so no query parameters are needed. chDB binds the parameters of one query at a time, and another query may
     // be slow.
     const found = await client.query({
       query: `SELECT table, name, type FROM system.columns WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND table IN ('${this.#rows}', '${name}')`,
@@ -127,8 +128,8 @@ export class ClickHouseTable implements PredictionTable {
 }
 
 /**
- * For many small blocks. A merged part is synced, so its source parts can be deleted at once. By default each stays in memory and on the disk for eight
- * more minutes.
+ * Settings for many small blocks. A merged part is synced, so its source parts can be deleted at once. By default each stays in memory and on the
+ * disk for eight more minutes.
  */
 const tableSettings = `non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
           min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5, concurrent_part_removal_threshold = 100000`

@@ -11,18 +11,18 @@ import type { ServerMessage, ServerOptions } from './server-messages.ts'
 export interface EmbeddedClickHouseOptions {
   readonly directory: string
   readonly host: string
-  /** 0: any free port. A restart uses the same port again. */
+  /** The port; 0 for any free one. A restart uses the same port again. */
   readonly port: number
   /** Host names by which callers may reach the port, behind a proxy or in a container network, besides the loopback names and `host`. */
   readonly names?: readonly string[]
-  /** The longest time of a query on the public port. Default: 10. */
+  /** The time limit of a query on the public port, in seconds. Default: 10. */
   readonly maxReaderSeconds?: number
   readonly clock: Clock
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
 export interface EmbeddedClickHouse {
-  /** The public port: takes one statement a call, which may only read. */
+  /** The public port. It takes one reading statement a call. */
   readonly url: string
   /** The Unix socket for Waggle's own writes, over HTTP. */
   readonly writerSocket: string
@@ -32,8 +32,9 @@ export interface EmbeddedClickHouse {
 }
 
 /**
- * Starts chDB in its own process, behind ClickHouse's HTTP interface: a crash of chDB cannot end this process, and every ClickHouse client can connect. The
- * process is started again when it dies, and ends when this one does. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE where it cannot start.
+ * Starts chDB in its own process, behind ClickHouse's HTTP interface: a crash of chDB cannot end this process, and every ClickHouse client can
+ * connect. The process is started again when it dies, and ends when this process does. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE where it
+ * cannot start.
  */
 export async function startEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
   makeDirectory(options.directory)
@@ -83,7 +84,7 @@ class WatchedServer implements EmbeddedClickHouse {
       writerSocket: this.writerSocket,
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
-    // Its own process group: a terminal's Ctrl-C must reach only this process, which ends ClickHouse after everything that still writes to it.
+    // The child has its own process group: a terminal's Ctrl-C must reach only this process, which ends ClickHouse after all writers.
     const child = fork(moduleFile(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -7,5 +7,5 @@ setInterval(() => {
   if (process.ppid !== parent) setTimeout(() => process.kill(process.pid, 'SIGKILL'), graceMs)
 }, 500)
 
-/** Longer than a clean stop of the database takes. */
+/** The grace is longer than a clean stop of the database takes. */
 const graceMs = 8_000

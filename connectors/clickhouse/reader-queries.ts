@@ -7,7 +7,7 @@ import { bound, quotedText, readerStatement } from './reader-statement.ts'
 export interface ReaderQueriesOptions {
   readonly directory: string
   readonly maxSeconds: number
-  /** Called when a query runs for one and a half times the limit. Such a query (a function of constants can be one) ends only with the process. */
+  /** Called when a query has run for one and a half times the limit. Such a query (a function of constants can be one) ends only with the process. */
   readonly stuck: () => void
 }
 
@@ -41,10 +41,10 @@ export class ReaderQueries {
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
     const limitMs = this.#options.maxSeconds * 1000
-    // Counts from the start even for a client that left: until the limit, the query may rightly wait for the parameters of another one.
+    // The timer also counts for a client that has left. Until the limit, the query may wait for the parameters of another one.
     const stuck = setTimeout(this.#options.stuck, limitMs * 1.5)
     let again: NodeJS.Timeout | null = null
-    // Repeated: chDB binds the parameters of one query at a time, so a cancelled query may not have begun yet.
+    // The cancellation is repeated: chDB binds the parameters of one query at a time, so a cancelled query may not have begun yet.
     const cancel = () => {
       again ??= setInterval(cancel, 500)
       void this.#canceller.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${name}' ASYNC`).catch(() => {})

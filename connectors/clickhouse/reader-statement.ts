@@ -11,10 +11,10 @@ export interface ReaderStatement {
 }
 
 /**
- * Checks that a text is one statement that only reads. ClickHouse's own parser tells the number and kind of its statements. `readonly = 1` and the user's
- * grants refuse writes and sources. This check refuses what chDB would do before either applies: INTO OUTFILE, functions that reach beyond the tables,
- * SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). The engine runs the checked text, never
- * the caller's. Throws QueryRefused, or the parser's error.
+ * Checks that a text is one statement that only reads. ClickHouse's own parser tells the number and kind of its statements. `readonly = 1` and the
+ * user's grants refuse writes and sources. This check refuses statements that chDB would run before either applies: INTO OUTFILE, functions that
+ * reach beyond the tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). The engine
+ * runs the checked text, never the caller's. Throws QueryRefused, or the parser's error.
  */
 export async function readerStatement(
   session: Session,
@@ -25,7 +25,7 @@ export async function readerStatement(
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
   const tokens = statementTokens(formatted)
   if (tokens === null) throw denied('the statement has a form that cannot be checked')
-  // Checked before EXPLAIN runs: an EXPLAIN may itself have an INTO OUTFILE.
+  // The check comes before EXPLAIN runs, because an EXPLAIN may itself have an INTO OUTFILE.
   if (tokens.some((token, index) => isWord(token, 'into') && isWord(tokens[index + 1], 'outfile')))
     throw readonly('Cannot write a file in readonly mode')
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
@@ -65,7 +65,7 @@ export function quotedText(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }
 
-/** Binds parameters only where there are some: chDB binds those of one query at a time, so that a query without any need not wait. */
+/** Binds parameters where there are some. chDB binds the parameters of one query at a time, so a query without any must not wait. */
 export function bound(session: Session, sql: string, parameters: { readonly [name: string]: string }, format: string): Promise<ChdbResult> {
   return Object.keys(parameters).length === 0 ? session.queryAsync(sql, { format }) : session.queryBindAsync(sql, parameters, { format })
 }

@@ -1,23 +1,23 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Blocks of a table that no part holds any more, as one deletion or one broken part shows them. */
+/** Lost blocks of a table: no part holds them. */
 interface Loss {
-  /** The folder of the part that ClickHouse has set aside, or the blocks that no part has. */
+  /** The folder of the part that ClickHouse set aside, or the numbers of the lost blocks. */
   readonly name: string
   /** First and last block; null once another part holds blocks of these numbers. */
   readonly blocks: Blocks | null
-  /** Swarms that have their rows again. */
+  /** Swarms whose rows have been written again. */
   readonly doneFor: readonly string[]
 }
 
 type Blocks = readonly [first: number, last: number]
 
-/** Records that were read again, and still have no row where they need none. */
+/** Records that were read again and have no row, because they need none. */
 interface ReadAgain {
-  /** The offset after the last saved record, as it was then. */
+  /** The offset after the last saved record at that time. */
   readonly next: number
-  /** Up to here. */
+  /** The offset up to which they were read. */
   readonly position: number
 }
 
@@ -27,16 +27,17 @@ interface Table {
 }
 
 /**
- * Lost parts of an embedded ClickHouse's tables, and the repair of each. Each insert is a block with the next number, from 1 on, and a part
- * says in its name which blocks it holds: `all_4_9_1` holds 4 to 9. A number in no part is a lost part; so is a part that ClickHouse has set aside as
- * broken. `repairs.json` beside the tables remembers it, so that nothing is dealt with twice; it is deleted with them, and older with an older copy.
+ * Finds lost parts of an embedded ClickHouse's tables, and remembers their repairs. Each insert is a block with the next number, from 1 on, and a
+ * part has the numbers of its blocks in its name: `all_4_9_1` holds 4 to 9. A number in no part is a lost part, and so is a part that ClickHouse has
+ * set aside as broken. `repairs.json` lies beside the tables, so that no loss is repaired twice. It is deleted with the tables, and an older copy of
+ * the tables has the older file.
  */
 export class Repairs {
   readonly #directory: string
-  /** By the last folder of the table's path. */
+  /** Tables by the last folder of their path. */
   readonly #tables: Map<string, Table>
 
-  /** To be called before the engine starts: it merges parts over a gap, which then no name shows. */
+  /** Must be called before the engine starts: the engine merges parts over a gap, and then no name shows the gap. */
   constructor(directory: string) {
     this.#directory = directory
     this.#tables = remembered(directory)
@@ -54,7 +55,7 @@ export class Repairs {
     if (JSON.stringify([...this.#tables]) !== before) this.#write()
   }
 
-  /** To be called when the engine runs: it sets broken parts aside as it starts. Names what is lost and not yet dealt with for this swarm. */
+  /** The losses that are not repaired for this swarm. Must be called when the engine runs, because it sets broken parts aside at its start. */
   lostFor(swarm: string, table: string): readonly string[] {
     const { losses } = this.#of(table)
     const names = new Set(losses.map(({ name }) => name))
@@ -65,13 +66,13 @@ export class Repairs {
     return all.filter(({ doneFor }) => !doneFor.includes(swarm)).map(({ name }) => name)
   }
 
-  /** Up to where records of this place were read again with the same last row; 0 where they were not. */
+  /** The offset up to which records of this place were read again with the same last row; 0 where they were not. */
   readUpTo(table: string, place: string, next: number): number {
     const known = this.#of(table).readAgain[place]
     return known?.next === next ? known.position : 0
   }
 
-  /** The swarm's sinks are, durably, where they will write again what is missing. */
+  /** Called when the swarm's sinks have committed positions from which they write the missing rows again. */
   done(swarm: string, table: string, places: ReadonlyMap<string, ReadAgain>): void {
     const { losses, readAgain } = this.#of(table)
     if (losses.every(({ doneFor }) => doneFor.includes(swarm)) && places.size === 0) return
@@ -93,7 +94,9 @@ export class Repairs {
   }
 }
 
-/** Without the file, or with a damaged one, each loss is dealt with once more: rows that are written twice are one row. */
+/**
+ * The remembered repairs; empty where the file is missing or damaged. Then each loss is repaired once more: a row that is written twice counts once.
+ */
 function remembered(directory: string): Map<string, Table> {
   try {
     return new Map(Object.entries(JSON.parse(readFileSync(join(directory, fileName), 'utf8')) as { [table: string]: Table }))
@@ -124,7 +127,7 @@ function overlap([first, last]: Blocks, [otherFirst, otherLast]: Blocks): boolea
   return first <= otherLast && otherFirst <= last
 }
 
-/** Numbers from 1 to the last one that none of these holds. */
+/** The gaps between blocks, from 1 to the last block. */
 function gapsBetween(blocks: readonly Blocks[]): readonly Blocks[] {
   const gaps: Blocks[] = []
   let next = 1

@@ -30,7 +30,7 @@ const privateServer = createServer((request, response) => {
 })
 const publicServer = createServer({ maxHeaderSize: 64 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 })
 publicServer.maxConnections = 64
-// Longer than a query may wait and run, so that only a dead connection is silent for this long.
+// The timeout is longer than a query may wait and run, so only a dead connection is silent for this long.
 publicServer.timeout = 300_000
 
 privateServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))

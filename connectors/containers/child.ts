@@ -103,7 +103,10 @@ export class Child {
   }
 }
 
-/** Null where the machine has no descriptors left for the pipes. `failed` is called in a later turn, and then no `exit` event comes. */
+/**
+ * Starts the process; null where the machine has no descriptors left for the pipes. `failed` is called in a later turn, and then no `exit` event
+ * comes.
+ */
 function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEnv, failed: (why: string) => void): ChildProcess | null {
   try {
     const child: ChildProcess = spawn(program, argv, { detached: true, env, stdio: 'pipe' })

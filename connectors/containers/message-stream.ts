@@ -36,7 +36,7 @@ export class MessageStream {
     this.#length += chunk.length
   }
 
-  /** `added`: the only bytes that are new since the last call; null: look at everything. */
+  /** The next message. `added` is the only new chunk since the last call; null where all held bytes must be searched. */
   #next(added: Buffer | null): Heard | null {
     return this.#form === 'binary' ? this.#frame() : this.#line(added)
   }

@@ -169,7 +169,7 @@ function clipped(text: Buffer): string {
   return JSON.stringify(text.subarray(0, 120).toString())
 }
 
-/** Cuts a text that a caller will read: nobody is helped by a whole log in an answer. */
+/** Cuts a text that a caller will read. */
 function sentence(text: string): string {
   return text.length <= maxSentenceCharacters ? text : `${text.slice(0, maxSentenceCharacters)}…`
 }

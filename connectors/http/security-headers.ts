@@ -3,8 +3,8 @@ import { Socket } from 'node:net'
 import helmet from 'helmet'
 
 /**
- * OWASP's secure headers, by helmet: they tell browsers how little they may do with an answer. They are the same for each answer, so a server makes them
- * once. Making them for each answer would take a twentieth of a small request's time.
+ * OWASP's secure headers, by helmet, which restrict browsers. A server makes them once, because they are the same for each answer. Making them for
+ * each answer would take a twentieth of a small request's time.
  */
 export function securityHeaders(): { readonly [name: string]: string } {
   const request = new IncomingMessage(new Socket())
@@ -15,7 +15,7 @@ export function securityHeaders(): { readonly [name: string]: string } {
   return Object.fromEntries(Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]))
 }
 
-/** Without HSTS: the server speaks plain HTTP, on loopback or behind a proxy that speaks TLS and sets it. */
+/** HSTS is left out: the server speaks plain HTTP, on loopback or behind a proxy that speaks TLS and sets it. */
 const helmetOfAll = helmet({
   strictTransportSecurity: false,
   contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], upgradeInsecureRequests: null } },

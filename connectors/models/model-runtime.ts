@@ -8,5 +8,5 @@ export interface ModelRuntime {
   run(input: Float32Array, shape: readonly number[]): Promise<{ readonly [name: string]: Float32Array }>
 }
 
-/** Values a row in an output. Larger outputs are left out: a caller who wants a prediction does not want a thousand classes. */
+/** The most values a row in an output. Larger outputs are left out. */
 export const maxOutputValues = 64

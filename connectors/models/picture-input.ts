@@ -8,7 +8,7 @@ export interface ModelInput extends ResampleTarget {
   readonly rowSize: number
 }
 
-/** How a picture becomes a row: as the bee's spec says, else as the signature says ([N, H, W, 3] or [N, 3, H, W]). */
+/** How a picture becomes a row: by the bee's spec where it says so, else by the model's signature ([N, H, W, 3] or [N, 3, H, W]). */
 export function inputOf(path: string, { inputs }: ModelSignature, told: PictureFit): ModelInput {
   const signed = inputs[0]?.shape ?? []
   const layout = told.layout ?? (signed.length === 4 && signed[1] === 3 && signed[3] !== 3 ? 'NCHW' : 'NHWC')

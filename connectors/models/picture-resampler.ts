@@ -120,8 +120,8 @@ function lanczos(x: number): number {
 
 const lobes = 3
 /**
- * Narrows the filter for pictures that are made smaller: preprocessing has resized them once already, and this makes up for the lost sharpness. The value
- * was chosen on the teddy swarm's photos, where scores come closest to those of a single resize from the full picture.
+ * Narrows the filter for pictures that are made smaller: preprocessing has resized them once already, and the narrower filter makes up for the lost
+ * sharpness. The value was chosen on the teddy swarm's photos, where scores come closest to those of a single resize from the full picture.
  */
 const narrowing = 1.15
 

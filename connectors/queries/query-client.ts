@@ -2,7 +2,10 @@ import { isErrorCode } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { endOfRows, signedIn } from './query-server.ts'
 
-/** Asks the process at `host`. Throws the error that it answers, or WAGGLE_STORE_MIGRATED where it does not answer: its tasks then move elsewhere. */
+/**
+ * Asks the process at `host`. Throws the error that the process answers, or WAGGLE_STORE_MIGRATED where it does not answer, because its tasks then
+ * move elsewhere.
+ */
 export async function askHost(host: string, question: unknown, { secret }: { readonly secret: string | null }): Promise<AsyncIterable<unknown>> {
   const answer = await fetch(`http://${host}/query`, {
     method: 'POST',

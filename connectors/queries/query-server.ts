@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { httpStatus } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Answers a question with rows of one partition of a store, each a JSON value. It throws before the first row where it cannot answer. */
+/** Answers a question with rows of one partition of a store, each a JSON value. Throws before the first row where it cannot answer. */
 export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
 
 /**
@@ -95,7 +95,7 @@ async function respond(
       await Promise.race([once(response, 'drain'), once(response, 'close')])
       if (response.destroyed) return
     }
-    // Without the last line the client takes the answer for one that was cut off.
+    // A client takes an answer without the last line for a truncated one.
     response.end(`${JSON.stringify(endOfRows)}\n`)
   } catch (thrown) {
     const { code, message, next } = WaggleError.from('WAGGLE_QUERY_FAILED', thrown, { next: 'See the process that was asked.' })

@@ -1,7 +1,7 @@
 import type { RocksLevel } from '@nxtedition/rocksdb'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The class of RocksDB's binding. WAGGLE_PLATFORM where there is no binary of it for this machine. */
+/** Loads RocksDB's binding. Throws WAGGLE_PLATFORM where it has no binary for this machine. */
 export async function loadRocksLevel(
   load: () => Promise<typeof import('@nxtedition/rocksdb')> = () => import('@nxtedition/rocksdb'),
 ): Promise<new (directory: string | bigint, options: object) => RocksLevel> {

@@ -49,8 +49,8 @@ export class Rocks {
   }
 
   /**
-   * Opens a database of another thread of this process for reading. Neither thread may close it while this thread lives: the binding would end the process.
-   * The end of this thread does no harm.
+   * Opens a database of another thread of this process for reading. Neither thread may close it while this thread lives, because the binding would
+   * end the process. This thread may end at any time.
    */
   static async borrow(handle: bigint): Promise<Rocks> {
     const db = new (await loadRocksLevel())(handle, {})
@@ -68,7 +68,7 @@ export class Rocks {
     return this.#db.sequence
   }
 
-  /** Throws after `close`. The binding itself would end the process. */
+  /** The open database. Throws after `close`, where the binding would end the process. */
   get #db(): RocksLevel {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
     return this.#level
@@ -192,9 +192,9 @@ export class Rocks {
 }
 
 /**
- * Rows are read soon after their write and rarely later, or are overwritten often. So the write-ahead log and the upper levels are not compressed: a row
- * costs 2.2 µs of CPU, and 3.4 µs with the binding's own settings. Memtables hold up to one and a half budgets before writes wait. The binding applies a
- * budget only with `compaction`. Without, it makes files of 64 MiB, and each is held in memory while it is compressed.
+ * Rows are read soon after their write and rarely later, or are overwritten often. So the write-ahead log and the upper levels are not compressed: a
+ * row costs 2.2 µs of CPU, against 3.4 µs with the binding's own settings. Memtables hold up to one and a half budgets before writes wait. The
+ * binding applies a budget only with `compaction`; without one it makes files of 64 MiB, and holds each in memory while it compresses it.
  */
 const settings = {
   log: { compaction: 'level', walCompression: false, cacheSize: 32 * 1024 * 1024, memtableMemoryBudget: 32 * 1024 * 1024 },

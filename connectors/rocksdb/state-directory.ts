@@ -56,7 +56,7 @@ class RocksStateDirectory implements StateDirectory {
       this.#numbers.set(textOf(key), number)
       this.#lastNumber = Math.max(this.#lastNumber, number)
     }
-    // A wipe that a crash interrupted leaves rows under a number that no store has. New numbers come after it.
+    // A crash during a wipe leaves rows under a number that no store has. New numbers start after it.
     for (const [key] of rocks.range(Buffer.of(prefix.state), Buffer.of(prefix.state + 1), { reverse: true })) {
       this.#lastNumber = Math.max(this.#lastNumber, Buffer.from(key).readUInt32BE(1))
       break

@@ -14,17 +14,17 @@ export interface RegistrySerdeOptions {
 }
 
 /**
- * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded before: the writer's is registered or found when the serde is
- * opened for a topic, and a reader's is fetched, once an id, when a record is prepared.
+ * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded before. The writer's schema is registered or found
+ * when the serde is opened for a topic. A reader's schema is fetched once an id, when a record is prepared.
  */
 export class RegistrySerde implements Serde<unknown> {
   readonly #options: RegistrySerdeOptions
   readonly #codecs = new Map<number, Codec>()
   readonly #opened = new Map<string, Promise<Writer>>()
   readonly #writers = new Map<string, Writer>()
-  /** The writer for uses without a topic of their own: an id means the same everywhere in a registry. */
+  /** The writer for uses without a topic of their own. An id has one meaning in a whole registry. */
   #usual: Writer | null = null
-  /** The errors of ids that cannot be fetched, thrown when such an id is read without having been prepared. */
+  /** Errors of ids that cannot be fetched. They are thrown when such an id is read. */
   readonly #refusals = new Map<number, unknown>()
 
   constructor(options: RegistrySerdeOptions) {
@@ -116,8 +116,8 @@ export class RegistrySerde implements Serde<unknown> {
   }
 
   /**
-   * Throws an `Unavailable` and starts the fetch: a store cannot wait. Its task goes back to its last commit, and the schema is there when it tries
-   * again.
+   * Throws an `Unavailable` and starts the fetch, because a store cannot wait. The task rolls back to its last commit, and finds the schema when it
+   * tries again.
    */
   #fromMemory(topic: string, id: number): Codec {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)

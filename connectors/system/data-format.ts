@@ -4,9 +4,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { fileError, makeDirectory } from './file-error.ts'
 
 /**
- * Checks the version of a data directory, which its file `FORMAT` contains, and writes the current one. A directory without the file is new, or of version 1,
- * which had none. The code that opens each part upgrades it. Throws WAGGLE_DATA_FORMAT for a newer version, or for a file without a version, and
- * WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL for a directory that cannot be made or written.
+ * Checks the version in the file `FORMAT` of a data directory, and writes the current one. A directory without the file is new, or of version 1. The
+ * code that opens each part upgrades it. Throws WAGGLE_DATA_FORMAT for a newer version, or for a file without a version, and WAGGLE_FILE_UNUSABLE or
+ * WAGGLE_DISK_FULL for a directory that cannot be created or written.
  */
 export function checkDataFormat(directory: string): void {
   const file = join(directory, 'FORMAT')
@@ -58,7 +58,7 @@ export function writeLogMade(directory: string): void {
   }
 }
 
-/** Called before the log is deleted on purpose. */
+/** Called before the log is deleted on purpose, so that its absence is no damage. */
 export function forgetLog(directory: string): void {
   rmSync(join(directory, logMade), { force: true })
 }

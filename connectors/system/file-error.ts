@@ -4,8 +4,8 @@ import { ownMember } from '../../topology/own-member.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The words for an error of the operating system about a file; null for any other error. A full disk is WAGGLE_DISK_FULL, everything else
- * WAGGLE_FILE_UNUSABLE. `next` is a sentence for the caller's own case, behind the one that fits the cause.
+ * Turns an error of the operating system about a file into a WaggleError; null for any other error. A full disk is WAGGLE_DISK_FULL, everything else
+ * WAGGLE_FILE_UNUSABLE. `next` is the caller's own advice, which follows the advice for the cause.
  */
 export function fileError(thrown: unknown, next = ''): WaggleError | null {
   if (thrown instanceof WaggleError || !(thrown instanceof Error)) return null
@@ -21,8 +21,8 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
 }
 
 /**
- * Makes a directory with those above it, unless it is there. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that is in the way.
- * It takes each directory by itself: Node's own recursive call never ends where the system gives ENOENT below a directory that is there, as /proc does.
+ * Creates a directory and its missing parents. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that is in the way. Each directory is
+ * created by itself, because Node's recursive call never ends where the system answers ENOENT below an existing directory, as /proc does.
  */
 export function makeDirectory(directory: string, next = ''): void {
   try {
@@ -31,7 +31,7 @@ export function makeDirectory(directory: string, next = ''): void {
     if (above !== directory) makeDirectory(above, next)
     mkdirSync(directory)
   } catch (thrown) {
-    // Another process may have made it meanwhile.
+    // Another process may have created it meanwhile.
     if (isDirectory(directory)) return
     throw fileError(thrown, next) ?? thrown
   }

@@ -41,7 +41,7 @@ export class FileFlightRecorder implements FlightRecorder {
     }
   }
 
-  /** Deletes the journal: after an orderly stop no record is suspect. */
+  /** Deletes the journal. After an orderly stop no record is suspect. */
   close(): void {
     closeSync(this.#descriptor)
     rmSync(this.#file, { force: true })
@@ -71,7 +71,7 @@ export class FileFlightRecorder implements FlightRecorder {
   }
 }
 
-/** Lone deaths by record (the first line), the start of a flight, or its end. */
+/** One line of the journal: lone deaths by record (the first line), the start of a flight, or its end. */
 type Line = { readonly [record: string]: number } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
 
 const maxBytes = 1024 * 1024
@@ -99,7 +99,7 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, number>; 
   return { suspects, damaged }
 }
 
-/** Null for a line that a full disk cut short or that a disk has damaged. */
+/** One line of the journal; null where a full disk cut it short or a disk damaged it. */
 function lineOf(text: string): Line | null {
   try {
     const line: unknown = JSON.parse(text)

@@ -53,7 +53,7 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
 /** The one clock of this JavaScript thread. */
 export const systemClock: SystemClock = steadyClock({ wallMs: () => Date.now(), monotonicMs: () => performance.now() })
 
-/** The largest correction as a share of the time that passes. NTP slews by 0.05 %. With this value a deadline of 30 s is still right to 1.5 s. */
+/** The largest correction as a share of the time that passes. NTP slews by 0.05 %. With this value a deadline of 30 s is at most 1.5 s off. */
 const maxSlew = 0.05
 /** Node's timers overflow past 2^31 - 1 ms (24.8 days). No timer of Waggle is meant to be that long. */
 const maxTimerMs = 2 ** 31 - 1

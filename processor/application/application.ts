@@ -111,7 +111,7 @@ export class Application {
       }
       await this.#settled()
     } catch (error) {
-      // A concurrent `close` has set the state already. Everything that was opened meanwhile is closed here.
+      // A concurrent `close` has set the state. Everything that this start has opened is closed here.
       const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
       if (!isClosed && this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
@@ -123,13 +123,13 @@ export class Application {
     this.#enter('RUNNING')
   }
 
-  /** Nodes of sub-topologies that may run here. Workers of other nodes (a model that needs a GPU) are not opened. */
+  /** The nodes of sub-topologies that may run in this process. No workers are opened for other nodes (a model that needs a GPU). */
   get nodesHere(): readonly GraphNode[] {
     const { capabilities } = this.#spread
     return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
   }
 
-  /** Waits, on a log that spreads tasks over processes, until every thread knows its tasks and has their state. */
+  /** On a log that spreads tasks over processes: waits until every thread knows its tasks and has their state. */
   #settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onSettled = () => {
@@ -156,12 +156,12 @@ export class Application {
     return this.#states?.standbys ?? []
   }
 
-  /** Records of changelogs still to read before all tasks of this process can begin. */
+  /** Changelog records that are still to be read before all tasks of this process can begin. */
   get recordsToRestore(): number {
     return this.#states?.remainingRecords ?? 0
   }
 
-  /** Metrics of all threads (also that of the global stores), of their tasks, and of state that is read from changelogs. */
+  /** Metrics of all threads, with that of the global stores, of their tasks, and of restores. */
   metrics(now: number): readonly Metric[] {
     return [...this.threads.metrics(now), ...(this.#states?.metrics(now) ?? [])]
   }
@@ -189,12 +189,12 @@ export class Application {
     }
   }
 
-  /** Ends the application after a failure that stopped a thread and is not tried again. */
+  /** Ends the application after a failure that stopped a thread for good. */
   async #fail(): Promise<void> {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
     this.#enter('PENDING_ERROR')
     if (!this.#hasStarted) {
-      // `start` cleans up, and says why.
+      // `start` cleans up and throws the failure.
       this.#onSettled?.()
       return
     }
@@ -204,8 +204,8 @@ export class Application {
   }
 
   /**
-   * Finishes the records in hand for a moment, and commits finished work. Past `timeoutMs`, uncommitted work is left to be done again:
-   * WAGGLE_CLOSE_TIMEOUT.
+   * Waits a moment for records in hand, and commits finished work. Past `timeoutMs` it throws WAGGLE_CLOSE_TIMEOUT, and uncommitted work is done
+   * again after the next start.
    */
   async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
@@ -271,6 +271,6 @@ function stopped(): WaggleError {
 }
 
 const longestFinishMs = 5000
-/** The time for stopping what could not finish in time, in ms. */
+/** The time for stopping threads that could not finish in time, in ms. */
 const longestStopMs = 2000
 const finishCheckMs = 10

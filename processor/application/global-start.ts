@@ -10,18 +10,18 @@ import type { ThreadProgram } from '../thread/thread-program.ts'
 
 export interface GlobalStartOptions {
   readonly log: Log
-  /** The thread of the global stores alone. */
+  /** The thread of the global stores. */
   readonly thread: StreamThread
   readonly program: ThreadProgram
-  /** True where this process reads their topics without a group, since the log keeps no state. */
+  /** True where this process reads the topics without a group, because the log keeps no state. */
   readonly isAlone: boolean
-  /** True where threads elsewhere read the stores too, as of the last commit. */
+  /** True where threads in other JavaScript threads read the stores too, as of the last commit. */
   readonly isReadElsewhere: boolean
-  /** Waits a short while; throws where the start is given up. */
+  /** Waits a short while. Throws where the start is given up. */
   readonly moment: () => Promise<void>
 }
 
-/** Starts the thread that keeps the global stores; settles when they hold what their topics held when it was called. */
+/** Starts the thread that keeps the global stores. Settles when they hold the content that their topics had at the call. */
 export async function startGlobals({ log, thread, program, isAlone, isReadElsewhere, moment }: GlobalStartOptions): Promise<void> {
   const there = new Map<string, readonly PartitionOffsets[]>()
   for (const { topics } of program.groups) {

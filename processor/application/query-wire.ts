@@ -3,7 +3,7 @@ import type { Windowed } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 
-/** A question as it travels to the process that has the store: keys as the store's own bytes, in base64. */
+/** A question to the process that has the store. Keys are the store's own bytes, in base64. */
 export type WireRequest =
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'range'; readonly from: string | null; readonly to: string | null }
@@ -13,14 +13,14 @@ export type WireRequest =
 /** A line of an answer: `[value]`, `[start, value]`, `[key, value]`, or `[key, start, end, value]`. */
 export type WireRow = readonly (string | number | null)[]
 
-/** Questions and answers of one store between processes. */
+/** Encodes questions and answers about one store for other processes. */
 export class QueryWire {
   readonly #key: Serde<unknown>
   readonly #value: Serde<unknown>
   readonly #isTimestamped: boolean
   readonly #topic: string
 
-  /** `topic` is what its serdes are told: its changelog. */
+  /** `topic` is the store's changelog, which its serdes are given. */
   constructor(store: KeptStore, topic: string) {
     this.#key = store.key as unknown as Serde<unknown>
     this.#value = store.value as unknown as Serde<unknown>

@@ -3,7 +3,7 @@ import type { KeptStore, KeyValueStore, StateStore, ValueAndTimestamp, Versioned
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { nextTurn } from '../next-turn.ts'
 
-/** Answers a query from one task's store, as it stands now. */
+/** Answers a query from the present content of one task's store. */
 export function answerQuery(request: QueryRequest, store: StateStore, builder: KeptStore): unknown {
   const plain = builder.timestamped ? (row: unknown) => (row === null ? null : (row as ValueAndTimestamp<unknown>).value) : (row: unknown) => row
   if (builder.kind === 'keyValue' && request.kind === 'key') return plain((store as KeyValueStore<unknown, unknown>).get(request.key))
@@ -32,7 +32,7 @@ const nextOf: { readonly [kind in KeptStore['kind']]: string } = {
   versioned: 'Ask it with KeyQuery.',
 }
 
-/** Gives way every so many rows, so that a long answer does not hold up the loop that is asked. */
+/** Yields to the event loop after some rows, so that a long answer does not block it. */
 async function* eachOf<K>(rows: Iterable<readonly [K, unknown]>, plain: (row: unknown) => unknown): AsyncIterable<readonly [K, unknown]> {
   let given = 0
   for (const [key, row] of rows) {

@@ -43,7 +43,7 @@ export class ApplicationStores {
     })
   }
 
-  /** Answers for the partitions that this process has now. */
+  /** Answers for the partitions that this process has at this moment. */
   async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
     const here = this.queryHere(store, request, partitions)
     const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.query(store, request, partitions)))

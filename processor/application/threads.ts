@@ -20,9 +20,9 @@ export interface ApplicationThreadsOptions {
   readonly topics: ApplicationTopics
   readonly states: TaskStates | null
   readonly spread: SpreadOptions
-  /** Called when threads may have settled, or are not settled any more. */
+  /** Called when `isSettled` may have changed. */
   readonly onSettling: () => void
-  /** Called when a failure that is not tried again has stopped a thread. */
+  /** Called when a failure has stopped a thread for good. */
   readonly onStopped: () => void
 }
 
@@ -47,7 +47,7 @@ export class ApplicationThreads {
     this.#program = threadProgram(this.#options.applicationId, this.#options.topology, this.#programOptions)
   }
 
-  /** Sets the workers that asynchronous nodes call. No thread starts before. */
+  /** Sets the workers that asynchronous nodes call. No thread starts before this call. */
   use(workers: OpenWorkers): void {
     this.#workers = workers
   }
@@ -64,7 +64,7 @@ export class ApplicationThreads {
       return
     }
     const program = globalProgram(applicationId, topology, this.#programOptions)
-    // Where each thread elsewhere has its own state, it keeps its own global stores too.
+    // Where threads in other JavaScript threads have states of their own, each keeps its own global stores.
     if (program === null || (log.state === null && threadElsewhere !== undefined)) return
     // As in Kafka Streams, a failed record of a global store always fails: every process needs the whole store.
     const thread = this.#newThread(program, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
@@ -72,7 +72,7 @@ export class ApplicationThreads {
     await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
   }
 
-  /** Adds one thread, and the tasks are assigned anew. Returns its name. */
+  /** Adds one thread. The tasks are assigned anew. Returns the thread's name. */
   async add(): Promise<string> {
     const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
     this.#names.add(name)
@@ -101,7 +101,7 @@ export class ApplicationThreads {
     return thread.name
   }
 
-  /** A free name. A new thread takes the number of a thread that is gone, and with it the state on that thread's disk. */
+  /** A free name. A new thread takes the number of a thread that has ended, and with it that thread's state on the disk. */
   #freeName(): string {
     for (let number = 1; ; number++) {
       const name = `${this.#options.applicationId}-StreamThread-${number}`
@@ -127,7 +127,7 @@ export class ApplicationThreads {
     if (failed !== undefined) throw failed.reason
   }
 
-  /** All threads without that of the global stores. */
+  /** All threads, except that of the global stores. */
   get all(): readonly { readonly name: string; readonly state: ThreadState }[] {
     return this.#threads
   }
@@ -161,14 +161,14 @@ export class ApplicationThreads {
     return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
   }
 
-  /** The longest time of one of the threads for which work has waited for a commit, or for a reset, in ms. */
+  /** The longest time for which a thread's work has waited for a commit, or for a reset, in ms. */
   get unsettledMs(): number {
     let longest = 0
     for (const { unsettledMs } of this.here) longest = Math.max(longest, unsettledMs)
     return longest
   }
 
-  /** Failures since it started that ended a thread, or sent it back to its last commit. */
+  /** Failures since the start that ended a thread or rolled it back. */
   get failed(): number {
     return this.#failed
   }
@@ -221,7 +221,7 @@ export class ApplicationThreads {
     })
   }
 
-  /** Callbacks for the failures of threads, wherever they run. */
+  /** Callbacks for the failures of all threads. */
   get #told() {
     const { onFailure, decide } = this.#options
     return {

@@ -10,23 +10,23 @@ export interface ApplicationTopicsOptions {
   readonly topology: Topology
   readonly subtopologies: readonly Subtopology[]
   readonly log: Log
-  /** Made before anything runs; those of others must exist. */
+  /** Topics that are created before anything runs. Topics of other applications must exist. */
   readonly topics: readonly TopicSpec[]
   readonly namedTopics?: NamedTopics
-  /** Topics of others that do not exist are made with as many partitions. */
+  /** Missing topics of other applications are created with this number of partitions. */
   readonly missingTopicPartitions?: number
   readonly deadLetterTopic: string | null
 }
 
-/** Topics that records name themselves, for their replies. */
+/** The topics that records name for their replies. */
 export interface NamedTopics {
-  /** Records may name it. */
+  /** True where records may name the topic. */
   allows(topic: string): boolean
-  /** Within how many partitions a record says where; null where it is known not to be there. */
+  /** The number of partitions of the topic; null where it is known to be missing. */
   partitionsOf(topic: string): number | null
 }
 
-/** The topics that an application reads and writes: its own it makes, those of others it looks for. */
+/** The topics of an application. It creates its own topics, and looks up those of other applications. */
 export class ApplicationTopics {
   readonly #options: ApplicationTopicsOptions
   readonly #partitions = new Map<string, number>()
@@ -36,7 +36,7 @@ export class ApplicationTopics {
     this.#options = options
   }
 
-  /** WAGGLE_MISSING_TOPIC, WAGGLE_NOT_COPARTITIONED. */
+  /** Creates and checks the topics. Throws WAGGLE_MISSING_TOPIC and WAGGLE_NOT_COPARTITIONED. */
   async prepare(): Promise<void> {
     const { applicationId, topology, subtopologies, log, topics, deadLetterTopic } = this.#options
     const partitionsOf = (topic: string) => this.partitionsOf(topic)
@@ -60,7 +60,7 @@ export class ApplicationTopics {
     for (const topic of await log.topics()) if (!namedTopics?.allows(topic)) await this.#know(topic)
   }
 
-  /** Learns all topics again after one was missing. Calls at the same time share one look-up. */
+  /** Looks up all topics again after one was missing. Calls at the same time share one look-up. */
   knowAllSoon(): void {
     this.#looking ??= this.knowAll()
       .catch(() => {})

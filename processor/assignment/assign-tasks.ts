@@ -7,23 +7,23 @@ export interface GroupProcess {
   readonly id: string
   readonly threads: number
   readonly capabilities: Capabilities
-  /** Topics that all of its threads subscribe to. */
+  /** Topics that all threads of the process subscribe to. */
   readonly topics: ReadonlySet<string>
-  /** Tasks whose partitions it reads now. */
+  /** Tasks whose partitions the process reads now. */
   readonly active: ReadonlySet<TaskId>
-  /** Tasks whose standby it keeps now. A warm-up is not a standby yet: otherwise a move that waits for it would count as done. */
+  /** Tasks whose standby the process keeps now. A warm-up is not a standby: otherwise a move that waits for the warm-up would count as done. */
   readonly standbys: ReadonlySet<TaskId>
-  /** The plan of the previous assignment: the tasks that it has once all copies have caught up. */
+  /** The process's tasks in the previous plan, which holds once all copies have caught up. */
   readonly plan: { readonly active: ReadonlySet<TaskId>; readonly standbys: ReadonlySet<TaskId> }
-  /** Changelog records by which its copy of a task's state is behind. 0 where the task runs; no entry where there is no copy. */
+  /** Changelog records by which the process's copy of a task's state is behind. 0 where the task runs; no entry where there is no copy. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
 export interface AssignmentSettings {
   readonly standbyReplicas: number
-  /** A copy that is at most this many records behind counts as caught up: the rest is read in seconds. */
+  /** A copy that is at most this many records behind counts as caught up, because the rest is read in seconds. */
   readonly acceptableRecoveryLag: number
-  /** Warm-ups that the whole group makes at a time, so that tasks or standbys can move. */
+  /** The most warm-ups at a time in the whole group. */
   readonly maxWarmupReplicas: number
 }
 
@@ -31,9 +31,9 @@ export interface AssignmentSettings {
 export interface TaskShare {
   readonly active: readonly GroupTask[]
   readonly standbys: readonly GroupTask[]
-  /** Copies that become active or a standby when they have caught up. The member that has one joins again to say so. */
+  /** Copies that become active tasks or standbys when they have caught up. Their member joins again then. */
   readonly warmups: readonly GroupTask[]
-  /** The plan: its tasks once all copies have caught up. The next assignment starts from the plan, and not from the moves made by then. */
+  /** The tasks once all copies have caught up. The next assignment starts from this plan, and not from the moves made by then. */
   readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
 }
 
@@ -42,17 +42,15 @@ export interface TaskPlacement {
   readonly shares: ReadonlyMap<string, TaskShare>
   /** Tasks that need a capability that no process has. */
   readonly unassigned: readonly GroupTask[]
-  /** True where nothing waits for a warm-up. */
+  /** True where no move waits for a warm-up. */
   readonly isSettled: boolean
 }
 
 /**
- * Assigns tasks to processes. The result is the same for the same input in any order. A task stays where it is unless balance or capabilities
- * require a move. State moves only to a process whose copy has caught up; until then the copy warms up there (KIP-441).
- *
- * While the members stay the same, a task moves at most once after the first assignment, in whatever order copies catch up. The plan is a placement
- * that no single move improves, and it does not depend on lags. Balancing that starts from the plan changes nothing, so each later assignment has
- * the same plan. Each task that moves goes to its place in the plan.
+ * Assigns tasks to processes. The order of the input makes no difference. A task stays where it is unless balance or capabilities require a move.
+ * State moves only to a process whose copy has caught up; until then the copy warms up there (KIP-441). While the members stay the same, a task moves
+ * at most once after the first assignment, in whatever order copies catch up. The plan is a placement that no single move improves, and it does not
+ * depend on lags. So a later assignment, which starts from the plan, has the same plan, and each task that moves goes to its place in the plan.
  */
 export function assignTasks(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings): TaskPlacement {
   const sorted = tasks.toSorted((a, b) => compareTaskIds(a.id, b.id))
@@ -110,7 +108,7 @@ class Assignment {
     }
   }
 
-  /** The process that runs each task in the end. */
+  /** Plans the process of each task. */
   #placeActive(tasks: readonly GroupTask[], base: readonly number[]): Placed {
     return placeEvenly({
       weights: this.#processes.map(({ threads }) => threads),
@@ -122,13 +120,13 @@ class Assignment {
   }
 
   /**
-   * The process that the previous plan names, as long as some process runs the task meanwhile or no copy is nearer. Without a plan, the task's
+   * The process of the previous plan, as long as some process runs the task meanwhile or no other copy is less far behind. Without a plan, the task's
    * present owner.
    */
   #placeSoFar(task: GroupTask): number | null {
     const owner = this.#ownerToKeep(task)
     const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
-    // Two plans name the task when a process comes back with an old plan.
+    // Two plans name the task where a process returns with an old plan.
     const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
     if (place === undefined || owner !== null) return place ?? owner
     return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place
@@ -158,7 +156,7 @@ class Assignment {
       const standbys = new Set(copies[index])
       this.#shares[wanted]?.plan.active.push(task)
       for (const at of standbys) this.#shares[at]?.plan.standbys.push(task)
-      // The two processes change places. Until the copy has caught up, the present owner's copy counts as the standby.
+      // The two processes swap. Until the copy has caught up, the present owner's copy counts as the standby.
       const swaps = standbys.delete(now)
       if (now !== wanted && swaps) this.#warmUp({ task, at: wanted })
       else if (now !== wanted) moves.push({ task, at: wanted })
@@ -173,14 +171,14 @@ class Assignment {
         if (instead !== undefined) standbyMoves.push({ task, at })
       }
     }
-    // Warm-ups that have come furthest are kept: none is given up for another once it has begun.
+    // The warm-ups that have restored most are kept, so that none is given up for another.
     const byProgress = (a: WarmUp, b: WarmUp) => compare(this.#cost(a.task, a.at), this.#cost(b.task, b.at)) || compareTaskIds(a.task.id, b.task.id)
     const waiting = [...moves.sort(byProgress), ...standbyMoves.sort(byProgress)]
     for (const one of waiting.slice(0, this.#settings.maxWarmupReplicas)) this.#warmUp(one)
     if (waiting.length > 0) this.#isSettled = false
   }
 
-  /** The processes that keep a task's standbys in the end, by stateful task. The task's own process is not among them. */
+  /** Plans the processes of each stateful task's standbys. The task's own process is not among them. */
   #placeStandbys(active: readonly (number | null)[], base: readonly number[]): readonly (readonly number[])[] {
     const replicas = this.#settings.standbyReplicas
     const tasks = this.#stateful
@@ -226,7 +224,7 @@ class Assignment {
     return this.#cost(task, at) === 0
   }
 
-  /** Changelog records to read before the task can run there. Few enough count as none. */
+  /** Changelog records to read before the task can run in the process. An acceptable lag counts as 0. */
   #cost(task: GroupTask | undefined, at: number): number {
     if (task === undefined || !task.isStateful) return 0
     const lag = this.#processes[at]?.lags.get(task.id) ?? Number.POSITIVE_INFINITY
@@ -249,7 +247,7 @@ interface OpenShare extends TaskShare {
 const nothing: TaskShare = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
 
 /**
- * Processes by id, rotated by the first sub-topology: groups of one application that each have one task left over do not all give it to the same
+ * Processes by id, rotated by the first sub-topology. Otherwise all groups of an application would give the task that is left over to the same
  * process.
  */
 function inOrderOfTies(processes: readonly GroupProcess[], first: number): readonly GroupProcess[] {
@@ -264,7 +262,7 @@ function countsOf(bins: readonly (number | null)[], base: readonly number[]): re
   return counts
 }
 
-/** A subtraction would not do: both numbers may be infinite. */
+/** Compares numbers that may both be infinite, whose difference would be NaN. */
 function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1
 }

@@ -4,36 +4,33 @@ import type { TaskId } from './group-task.ts'
 import { type TaskHost, TaskHosts } from './task-hosts.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
-/** The leader's message to one member, beside the partitions to read. */
+/** The leader's message to one member, in addition to its partitions. */
 export interface AssignmentData {
   readonly active: readonly TaskId[]
   readonly standbys: readonly TaskId[]
   /** Copies to make so that a task, or a standby, can move here. */
   readonly warmups: readonly TaskId[]
-  /**
-   * The process's plan, which the member repeats in its next JoinGroup. The active tasks of each thread include all tasks that this thread is to
-   * run.
-   */
+  /** The process's plan, which the member repeats in its next JoinGroup. The active tasks of a thread include all tasks that it will run. */
   readonly plan: PlannedTasks
   /** Tasks of the whole group that no process can run. */
   readonly unassigned: readonly TaskId[]
-  /** True where nothing in the group waits for a warm-up. */
+  /** True where no move in the group waits for a warm-up. */
   readonly isSettled: boolean
   readonly hosts: TaskHosts
   /** The leader's topology in words (its topics and stores) where it differs from this member's; else null. */
   readonly otherTopology: string | null
 }
 
-/** Tasks once all copies have caught up. */
+/** The tasks once all copies have caught up. */
 export interface PlannedTasks {
   readonly active: readonly TaskId[]
   readonly standbys: readonly TaskId[]
 }
 
 /**
- * version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts [text], then of all tasks
- * that a host has [task, active host's index + 1 or 0, standby hosts' [index]]: some five bytes a task, since every member gets it
- * and a broker keeps all of it in one record.
+ * version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts [text],
+ * then of all tasks that a host has [task, active host's index + 1 or 0, standby hosts' [index]]. That is some five bytes a task: every member gets
+ * it, and a broker keeps all of it in one record.
  */
 export function encodeAssignmentData({
   active,
@@ -99,7 +96,7 @@ const refused = 0
 const assigned = 1
 const other = 2
 
-/** The assignment of a member that the leader has told nothing yet. */
+/** The assignment of a member that has no message of the leader yet. */
 export const nothing: AssignmentData = {
   active: [],
   standbys: [],

@@ -1,12 +1,12 @@
-/** Things of several kinds (tasks of sub-topologies, or copies of tasks) that are to lie evenly in bins (processes, or threads). */
+/** Items of several kinds (tasks of sub-topologies, or copies of tasks) to spread evenly over bins (processes, or threads). */
 export interface Placing {
-  /** The share of each bin. The first of several equal bins is taken. */
+  /** The share of each bin. Ties go to the first bin. */
   readonly weights: readonly number[]
-  /** The load of each bin beside these items. */
+  /** The load of each bin without these items. */
   readonly base: readonly number[]
-  /** The kind of each item, and the bin where it lies now, or null. */
+  /** The kind of each item, and its present bin, or null. */
   readonly items: readonly { readonly kind: number; readonly bin: number | null }[]
-  /** True where the bin may take the item. `bins`: where each item lies at this moment. */
+  /** True where the bin may take the item. `bins` has the bin of each item at this moment. */
   mayHold(item: number, bin: number, bins: readonly (number | null)[]): boolean
   /** The cost of an item in a bin. Lower costs are preferred. */
   cost(item: number, bin: number): number
@@ -87,7 +87,7 @@ class Board {
     let best: { readonly to: number; readonly move: Move; readonly loads: readonly number[] } | null = null
     for (const [from, to] of this.#unevenPairs(loads)) {
       const pair = [to, at(loads, from) / this.#weight(from), at(this.#totals, from) / this.#weight(from)]
-      // Where several bins are equally full, the one with the best item to move gives it.
+      // Where several bins are equally full, the one with the best item to move gives that item.
       if (best !== null && pair.some((one, index) => one !== best?.loads[index])) break
       const move = isAllowed(from, to) ? this.#bestToMove(from, to, () => true) : null
       if (move !== null && (best === null || isBefore(move.rank, best.move.rank))) best = { to, move, loads: pair }
@@ -118,7 +118,7 @@ class Board {
     return false
   }
 
-  /** Pairs of bins, from the fullest and the emptiest on, as long as a move between the two would even these loads. */
+  /** Pairs of bins, starting with the fullest and the emptiest one, as long as a move between the two would even these loads. */
   *#unevenPairs(loads: readonly number[]): Iterable<readonly [from: number, to: number]> {
     const bins = loads.map((_, bin) => bin)
     const without = (bin: number) => (2 * at(loads, bin) - 1) / this.#weight(bin)

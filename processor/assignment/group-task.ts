@@ -5,18 +5,18 @@ import type { TopicPartition } from '../ports.ts'
 /** Sub-topology and partition number, as Kafka Streams writes it: `0_3`. */
 export type TaskId = `${number}_${number}`
 
-/** A task as those see it who decide where it runs. */
+/** A task, as the assignment sees it. */
 export interface GroupTask {
   readonly id: TaskId
   readonly subtopology: number
   readonly partition: number
   readonly inputs: readonly TopicPartition[]
-  /** Has state that somebody else can rebuild: only then does it matter where a copy lies. */
+  /** True where another process can rebuild the state. Only then does it matter where a copy lies. */
   readonly isStateful: boolean
   readonly needs: Capabilities
 }
 
-/** The tasks of one group, by sub-topology and then by partition: as many as the longest of a sub-topology's topics has partitions. */
+/** The tasks of one group, by sub-topology and then by partition. A sub-topology has as many tasks as its longest topic has partitions. */
 export function tasksOf(subtopologies: readonly Subtopology[], partitionsOf: (topic: string) => number): readonly GroupTask[] {
   const local = subtopologies.filter(({ isGlobal }) => !isGlobal).toSorted((a, b) => a.id - b.id)
   return local.flatMap(({ id: subtopology, sources, stores, needs }) => {

@@ -3,19 +3,19 @@ import type { PlannedTasks } from './assignment-data.ts'
 import type { TaskId } from './group-task.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
-/** A member's message to the leader, beside its topics and the partitions that it reads now. */
+/** A member's message to the leader, in addition to its topics and its present partitions. */
 export interface MemberData {
-  /** The same for all threads of a process, and preferably after a restart too. */
+  /** The id of the process, the same for all its threads, and preferably after a restart too. */
   readonly processId: string
-  /** Where the process answers interactive queries, `host:port`; null where it does not. */
+  /** The address at which the process answers interactive queries, `host:port`; null where it answers none. */
   readonly host: string | null
   /** Hash of the member's topology. The leader gives the member only tasks of the same topology. */
   readonly topology: string
   readonly capabilities: Capabilities
-  /** Tasks of which the leader told this thread to keep standbys. */
+  /** Tasks whose standbys this thread keeps for the leader. */
   readonly standbys: readonly TaskId[]
   readonly warmups: readonly TaskId[]
-  /** The plan as the leader sent it last. */
+  /** The plan in the leader's last message. */
   readonly plan: PlannedTasks
   /** Changelog records by which the process's copies are behind, by task. */
   readonly lags: ReadonlyMap<TaskId, number>
@@ -56,7 +56,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
   return data
 }
 
-/** A lag may be negative, as a changelog can start past the last record that was read, and a count may be infinite. */
+/** Makes a whole number of a lag. It may be negative, because a changelog can start past the last record that was read, and it may be infinite. */
 function whole(count: number): number {
   return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(count)))
 }

@@ -14,9 +14,9 @@ import { printOf, type TopologyPrint } from './topology-print.ts'
 export interface TaskAssignorOptions {
   /** Sub-topologies that run under this group. */
   readonly subtopologies: readonly Subtopology[]
-  /** The same for all threads of a process. */
+  /** The id of the process, the same for all its threads. */
   readonly processId: string
-  /** Where the process answers interactive queries, `host:port`. */
+  /** The address at which the process answers interactive queries, `host:port`. */
   readonly host: string | null
   capabilities(): Capabilities
   /**
@@ -27,7 +27,7 @@ export interface TaskAssignorOptions {
   readonly settings?: Partial<AssignmentSettings>
 }
 
-/** Assigns the tasks of one group when its member is the leader, and knows what the leader decided for this one. */
+/** Assigns the tasks of one group where this member is the leader, and keeps the leader's decision for this member. */
 export class TaskAssignor implements GroupAssignor {
   readonly name = 'waggle-tasks'
   readonly #options: TaskAssignorOptions
@@ -46,7 +46,7 @@ export class TaskAssignor implements GroupAssignor {
     return this.#received
   }
 
-  /** Reasons why tasks of the group run nowhere, one for each sub-topology, or the reason why no task of this member runs here. */
+  /** Reasons why tasks of the group run nowhere, one for each sub-topology, or why no task of this member runs here. */
   get problems(): readonly WaggleError[] {
     const { otherTopology } = this.#received
     if (otherTopology !== null) return [differs(this.#print.said, otherTopology)]
@@ -54,7 +54,7 @@ export class TaskAssignor implements GroupAssignor {
     return this.#options.subtopologies.filter(({ id }) => missing.has(id)).map(unassignable)
   }
 
-  /** True when a warm-up of this member has caught up: the member joins again, and the task that waits for it moves here. */
+  /** True when a warm-up of this member has caught up. The member then joins again, and the task that waits for the warm-up moves here. */
   get wantsRejoin(): boolean {
     const { warmups } = this.#received
     if (warmups.length === 0) return false
@@ -118,7 +118,9 @@ interface KnownThread {
   readonly data: MemberData
 }
 
-/** Decodes the members' messages. A member that cannot be understood gets only the reason, so a process of another version stops no other. */
+/**
+ * Decodes the members' messages. A member with an unreadable message gets only the reason, so a process of another version does not stop the others.
+ */
 function told(members: readonly GroupMember[]) {
   const known: { readonly member: GroupMember; readonly data: MemberData }[] = []
   const refusals: [string, GroupAssignment][] = []
@@ -165,7 +167,7 @@ function processesOf(threads: readonly KnownThread[]): readonly GroupProcess[] {
   })
 }
 
-/** Hosts of tasks after this round. A task that changes hands has no active host yet. */
+/** The hosts of tasks after this round. A task that moves has no active host yet. */
 function hostsOf(shares: ReadonlyMap<string, TaskShare>, threads: readonly KnownThread[]): TaskHosts {
   const byTask = new Map<TaskId, TaskHost>()
   for (const { id, data } of threads) {

@@ -2,7 +2,7 @@ import { compareTaskIds, type TaskId } from './group-task.ts'
 
 /** The host that runs a task and the hosts of its standbys, by the latest assignment (KIP-535). */
 export interface TaskHost {
-  /** Null while it changes hands, and where nobody runs it or its process answers no queries. */
+  /** The address of the task's process; null while the task moves, where no process runs it, or where its process answers no queries. */
   readonly active: string | null
   readonly standbys: readonly string[]
 }

@@ -8,14 +8,14 @@ export interface GroupThread {
   readonly active: ReadonlySet<TaskId>
   /** Tasks that the thread has in the plan of the previous assignment. */
   readonly planned: ReadonlySet<TaskId>
-  /** Standbys and warm-ups. */
+  /** The tasks whose standbys and warm-ups the thread keeps. */
   readonly copies: ReadonlySet<TaskId>
 }
 
 /**
- * Splits a process's share among its threads: as evenly, and with as few moves, as among processes. State belongs to the process, so any thread can
- * take it. A thread's plan holds the tasks that it runs and a part of the tasks that come to the process later. A task that one thread gives up
- * therefore has its next thread already.
+ * Splits a process's share among its threads, by the same rules as among processes. State belongs to the process, so any of its threads can take it.
+ * A thread's plan holds its tasks and a part of the tasks that come to the process later, so a task that one thread gives up already has its next
+ * thread.
  */
 export function shareAmongThreads(share: TaskShare, threads: readonly GroupThread[]): ReadonlyMap<string, TaskShare> {
   const sorted = threads.toSorted((a, b) => (a.id < b.id ? -1 : 1))

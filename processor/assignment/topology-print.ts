@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Subtopology } from '../../topology/subtopology.ts'
 
-/** Identity of a topology: members of a group share tasks only where a task means the same to all of them. */
+/** The identity of a topology. Members of a group share tasks only where a task means the same to all of them. */
 export interface TopologyPrint {
   readonly hash: string
   /** The topology in words, for people: the topics that it reads and the names of its stores. */
@@ -26,7 +26,7 @@ export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
   }
 }
 
-/** Bounds the text, which travels to every member of the group. */
+/** Shortens the text, because it is sent to every member of the group. */
 function shortened(names: readonly string[]): string {
   const all = [...new Set(names)]
   return all.length > named ? `${all.slice(0, named).join(', ')} and ${all.length - named} more` : all.join(', ')

@@ -1,7 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { numbersOf, type TaskId, taskId } from './group-task.ts'
 
-/** The form that this build writes and reads. The first byte of everything that members and leader tell each other. */
+/** The version of the messages between members and leader. It is their first byte. */
 const wireVersion = 1
 
 /** Whole numbers as varints (seven bits a byte, the lowest first), texts in UTF-8 behind their length, lists behind their count. */
@@ -42,7 +42,7 @@ export class WireWriter {
   }
 }
 
-/** Reads what a `WireWriter` of the same version wrote; of another, WAGGLE_ASSIGNMENT_VERSION. */
+/** Reads the bytes of a `WireWriter` of the same version. Throws WAGGLE_ASSIGNMENT_VERSION for another version. */
 export class WireReader {
   readonly #bytes: Uint8Array
   readonly #what: string

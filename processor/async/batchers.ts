@@ -11,11 +11,13 @@ export interface BatchersOptions {
   readonly workers: { of(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> }
   readonly clock: Clock
   readonly flights: Flights | null
-  /** Memory that what waits in all of them may take. */
+  /** The most memory of all waiting rows together. */
   readonly maxWaitingBytes?: number
 }
 
-/** The batchers of the asynchronous nodes of one thread's tasks: one for each node, or one for each node and task, as its step counts calls. */
+/**
+ * The batchers of one thread's asynchronous nodes. A node has one for all its tasks, or one for each task, depending on where its step counts calls.
+ */
 export class Batchers {
   readonly #options: BatchersOptions
   readonly #room: WaitingRoom
@@ -37,7 +39,7 @@ export class Batchers {
     return batcher
   }
 
-  /** The share of the waiting memory that a task's node may hold here. */
+  /** The share of the waiting memory of one node of one task. */
   roomShare(node: AsyncNode, task: string): RoomShare {
     return this.#room.roomShare(nameOf(node, task), node.step.maxInFlight)
   }
@@ -62,7 +64,7 @@ export class Batchers {
   }
 }
 
-/** The same for nodes whose calls are counted together. */
+/** The name is the same for nodes whose calls are counted together. */
 function nameOf({ name, step }: AsyncNode, task: string): string {
   return JSON.stringify([name, step.counts === 'task' ? task : null])
 }

@@ -2,8 +2,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FlightRecorder } from '../ports.ts'
 
 /**
- * The calls of this process that could kill it. A record that was in flight when the last process died is tried alone, with no other call in flight
- * in the process, so that the next death shows which record caused it. A record that was alone at three deaths is not tried again.
+ * The calls in flight, which could kill this process. A record that was in flight at a death is tried alone, with no other call in flight in the
+ * process, so that the next death shows which record caused it. A record that was alone at three deaths is given up.
  */
 export class Flights {
   readonly #recorder: FlightRecorder
@@ -29,7 +29,7 @@ export class Flights {
     })
   }
 
-  /** True where a call may start now. Otherwise `again` is called once that may have changed. */
+  /** True where a call may start now. Otherwise `again` is called once when that may have changed. */
   mayDepart(lone: boolean, again: () => void): boolean {
     const othersFirst = this.#loneFlying || (this.#loneWaits !== null && this.#loneWaits !== again)
     if (!othersFirst && !(lone && this.#flying > 0)) return true

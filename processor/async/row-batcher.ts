@@ -14,17 +14,17 @@ export interface Ticket<K, V, W> {
 }
 
 /**
- * Turns the records of a process's tasks into calls of one worker. Rows are counted, not records: a record of three rows may be spread over two
- * batches, and settles when all its rows have. A batch is sent once a call is free and the batch is full, its oldest row has waited `timeoutMs`, or no
- * call is in flight and no more rows come: with `release: 'idle'`, and where the waiting rows have used up their memory.
+ * Turns the records of a process's tasks into calls of one worker. It counts rows, not records: a record of three rows may be spread over two
+ * batches, and settles when all its rows have. A batch is sent once a call is free and one of these holds: the batch is full, its oldest row has
+ * waited `timeoutMs`, or no call is in flight and no more rows come (with `release: 'idle'`, or where the waiting rows have used up their memory).
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
-  /** Null where the step's calls need not be remembered over a death of the process. */
+  /** Null where calls need not be remembered over a death of the process. */
   readonly #flights: Flights | null
-  /** Where rows wait: while it is full, no batch gets fuller. */
+  /** The room of waiting rows. While it is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
@@ -82,7 +82,7 @@ export class RowBatcher<K, V, R, W> {
       abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
-  /** Looks at all records of one turn of the event loop together. */
+  /** Runs in the next turn of the event loop, so that all records of this turn are considered together. */
   #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
@@ -95,7 +95,7 @@ export class RowBatcher<K, V, R, W> {
   #dispatch(): void {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropSettled()
-      // The call that is in the way calls `again` when it ends, so no timer is needed.
+      // The call that blocks this one calls `again` when it ends, so no timer is needed.
       if (this.#flights?.mayDepart(this.#waiting.head?.suspect ?? false, this.#again) === false) return
       const batch = this.#nextBatch()
       if (batch.length === 0) break
@@ -208,7 +208,7 @@ export class RowBatcher<K, V, R, W> {
     })
   }
 
-  /** Handles a batch that failed. Its rows are tried one by one, so that one bad row does not cost its neighbours their answer. */
+  /** Handles a failed batch. Its rows are tried one by one, so that one bad row does not fail the others. */
   #failed(batch: readonly Row<K, V, R, W>[], error: WaggleError, startedAt: number, finishedAt: number): void {
     const splits = batch.length > 1 && error.code !== 'WAGGLE_TIMEOUT'
     const again: Row<K, V, R, W>[] = []
@@ -228,11 +228,11 @@ interface Row<K, V, R, W> {
   readonly index: number
   readonly since: number
   readonly attempt: number
-  /** True for a row that is tried alone, because a batch with it failed. */
+  /** True for a row that is tried alone because its batch failed. */
   readonly alone: boolean
   /** True for a row that was in flight at a death of the process. */
   readonly suspect: boolean
-  /** The name of its record, the same across deaths. */
+  /** The name of the row's record, the same across deaths. */
   readonly name: string
 }
 
@@ -271,7 +271,7 @@ export class Entry<K, V, R, W> {
     if (!this.#settled) this.#settle({ kind: 'passed' })
   }
 
-  /** Forgets a record whose task is gone: nobody takes its outcome. */
+  /** Drops a record whose task is gone, so that nobody takes its outcome. */
   forget(): void {
     this.#settled = true
   }

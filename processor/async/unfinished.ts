@@ -1,6 +1,6 @@
 /**
- * Unfinished entries of one asynchronous node and one partition, as a commit's position notes them: the oldest entry that waits (its offset, and
- * its index among the entries of this offset), and the entries after it that are done.
+ * Unfinished entries of one asynchronous node and one partition, as a commit notes them beside the position: the oldest unfinished entry (its offset,
+ * and its index among the entries of this offset), and which later entries are done.
  */
 export interface Unfinished {
   readonly offset: number
@@ -10,7 +10,9 @@ export interface Unfinished {
   readonly done: string
 }
 
-/** A partition's notes: how far it was read, and the unfinished entries of its asynchronous nodes by the codes of their names. */
+/**
+ * The note of one partition: the offset up to which it was read, and the unfinished entries of asynchronous nodes, by the codes of the nodes' names.
+ */
 export interface Ahead {
   readonly until: number
   readonly nodes: readonly (readonly [code: number, unfinished: Unfinished])[]

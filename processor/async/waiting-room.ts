@@ -1,4 +1,4 @@
-/** An amount with a bound, which its holders use together. */
+/** An amount with a bound that several holders share. */
 class Pool {
   amount = 0
   holders = 0
@@ -8,16 +8,15 @@ class Pool {
     this.#max = max
   }
 
-  /** The whole is used up, and so is the fair part of one that holds `own`. */
+  /** True where the whole is used up, and the holder of `own` has its fair part. */
   isUsedUp(own: number): boolean {
     return this.amount >= this.#max && own * this.holders >= this.#max
   }
 }
 
 /**
- * How much may wait in the asynchronous nodes of one thread's tasks, all together: the rest stays in the log. A task that holds less
- * than its fair part is never turned away, so a node that stands still takes no part of another. In all no more than twice the bound
- * waits, and beyond it at most the last record of each share.
+ * Bounds the records that wait in the asynchronous nodes of one thread's tasks. All others stay in the log. A task below its fair part may always add
+ * records, so a node that stands still takes nothing of another's part. In total at most twice the bound waits, plus the last record of each share.
  */
 export class WaitingRoom {
   readonly #bytes: Pool
@@ -27,7 +26,7 @@ export class WaitingRoom {
     this.#bytes = new Pool(maxBytes)
   }
 
-  /** Nothing more comes until something goes. */
+  /** True while no share may add records. */
   get isFull(): boolean {
     return this.#bytes.isUsedUp(Number.POSITIVE_INFINITY)
   }
@@ -40,7 +39,7 @@ export class WaitingRoom {
   }
 }
 
-/** The part of its thread's waiting room that one node of one task holds. */
+/** The part of a thread's waiting room that one node of one task holds. */
 export class RoomShare {
   readonly #allBytes: Pool
   readonly #allRecords: Pool

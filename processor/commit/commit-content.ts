@@ -4,14 +4,14 @@ import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
 import { StandingFailure } from '../task/failures.ts'
 import type { Task } from '../task/task.ts'
 
-/** The work of a thread's tasks since the last commit, except the records that they have already sent. */
+/** The work of a thread's tasks since the last commit, without the records that they have sent. */
 export interface CommitContent extends CommitPoint {
   readonly positions: readonly (TopicPartition & Position & { readonly group: string })[]
   /** Changes of stores that the log itself keeps. */
   readonly state: readonly StoreChange[]
-  /** Changes of stores that the log does not keep, as their changelogs take them. */
+  /** Changes of stores that the log does not keep, as changelog records. */
   readonly changelogs: readonly StoreRecords[]
-  /** Records by which stores delete rows that are no longer due. They are written after everything else. */
+  /** Records by which stores delete rows that are no longer due. They are written last. */
   readonly removals: readonly ProducerRecord[]
   /** Changes to write to the tasks' disks once the commit has taken effect. */
   readonly logged: readonly (LoggedChanges & { readonly of: LoggedState })[]
@@ -21,26 +21,26 @@ export interface CommitContent extends CommitPoint {
 
 /** The tasks whose work commits hold. */
 export interface CommittingTasks {
-  /** Something was processed that no commit holds yet. */
+  /** True where something was processed that no commit holds yet. */
   readonly hasUncommitted: boolean
   /** Takes the tasks that may have something that no commit holds: the commit that is closed now holds it. */
   takeTouched(): readonly Task[]
   groupOf(task: Task): string
-  /** Null where the log's own commit holds the task's state. */
+  /** The task's state on its disk; null where the log's own commit holds it. */
   stateOf(task: Task): LoggedState | null
-  /** True for the group of a global store: every process has a copy of its own. */
+  /** True for the group of a global store. Every process has its own copy. */
   isGlobal(group: string): boolean
 }
 
 /** Changelog records of one store of one task. */
 export interface StoreRecords {
   readonly store: string
-  /** 0 for the last store of its task in the order of the topology, 1 for the one before it, and so on. */
+  /** The store's place from the end of the topology's order: 0 for the last store of its task, 1 for the one before it, and so on. */
   readonly placesFromEnd: number
   readonly records: readonly ProducerRecord[]
 }
 
-/** Flushes the tasks, which may send records, and takes what they have done. Throws `RecordRefused` where a store cannot write a value. */
+/** Flushes the tasks, which may send records, and takes their work. Throws `RecordRefused` where a store's serde cannot write a value. */
 export function takeContent(source: CommittingTasks, touched: readonly Task[]): CommitContent {
   for (const task of touched) task.flush()
   const positions: (TopicPartition & Position & { readonly group: string })[] = []
@@ -63,13 +63,13 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
       })
       logged.push({ of, changes, positions: own, kept: task.memory.numbers })
     }
-    // A global store's positions lie with its rows, where the log keeps no state.
+    // The positions of a global store lie with its rows, where the log keeps no state.
     if (of === null || !source.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
   }
   return { positions, state, changelogs, removals, logged, tasks }
 }
 
-/** A store's serde belongs to the user. Its failure does not say which input caused it: `CommitSearch` finds that input. */
+/** Wraps a failure of a store's serde, which the user wrote. The failure does not name the input, which `CommitSearch` finds. */
 function refusing<T>(write: () => T): T {
   try {
     return write()

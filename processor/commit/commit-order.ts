@@ -31,7 +31,7 @@ export async function sendInOrder(
   return { ends: [...ends.values()] }
 }
 
-/** True where a commit of this has anything for the log. */
+/** True where such a commit has anything for the log. */
 export function hasRecords(content: CommitContent): boolean {
   return content.removals.length > 0 || content.changelogs.some(({ records }) => records.length > 0)
 }

@@ -14,9 +14,9 @@ import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
  */
 export class CommitSearch {
   readonly #refused: RefusedInputs
-  /** Steps a commit while something is looked for. */
+  /** The most steps of a commit; infinite while no search runs. */
   #allowed = Number.POSITIVE_INFINITY
-  /** Steps to take until what was looked for must have come by. */
+  /** Steps that must be committed until the search ends without a finding. */
   #left = 0
   #open = 0
   #closed = 0
@@ -30,18 +30,18 @@ export class CommitSearch {
     return this.#allowed !== Number.POSITIVE_INFINITY
   }
 
-  /** Steps that the open commit still has room for. */
+  /** Steps for which the open commit has room. */
   get room(): number {
     return this.#allowed - this.#open
   }
 
-  /** The open commit holds these steps too. `last` is asked for only while something is looked for. */
+  /** Adds steps to the open commit. `last` is called only while a search runs. */
   did(steps: number, last: () => InputPlace | null): void {
     this.#open += steps
     if (this.isActive && steps > 0) this.#last = last()
   }
 
-  /** The open commit is on its way, and another one is open. */
+  /** Closes the open commit and opens the next one. */
   close(): void {
     this.#closed = this.#open
     this.#open = 0
@@ -53,7 +53,7 @@ export class CommitSearch {
     if (this.#left <= 0) this.#end()
   }
 
-  /** The tasks went back for another reason: what was open is gone. */
+  /** Forgets the open steps, because the tasks rolled back for another reason. */
   reset(): void {
     this.#open = 0
   }

@@ -1,4 +1,4 @@
-/** Tells quiet times from busy ones by what came within the last second or two. */
+/** Tells a quiet thread from a busy one by its records of the last second or two. */
 export class RecordRate {
   readonly #busyASecond: number
   #sinceMs = Number.NEGATIVE_INFINITY

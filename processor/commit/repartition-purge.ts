@@ -50,7 +50,7 @@ export class RepartitionPurge {
     this.#mayNot = true
   }
 
-  /** Starts a purge now, or when the interval is over. A timer does it, because no further commit may come to start it. */
+  /** Starts a purge now, or when the interval is over. It needs a timer, because no further commit may come. */
   #purgeSoon(): void {
     const { clock, intervalMs } = this.#options
     if (this.#due.size === 0 || this.#isRunning || this.#mayNot) return

@@ -19,7 +19,7 @@ export interface ThreadCommitsOptions {
   /** The tasks whose work is committed. */
   readonly source: CommittingTasks
   readonly states: TaskStates | null
-  /** The consumers that the thread reads with. */
+  /** The thread's consumers. */
   readonly consumers: () => readonly Consumer[]
   /** Inputs whose commits were refused. */
   readonly refused: RefusedInputs
@@ -31,7 +31,7 @@ export interface ThreadCommitsOptions {
   readonly onTaken: () => void
   /** Called when a commit failed as a whole or in part. */
   readonly onFailure: (error: unknown) => void
-  /** Called when a commit has ended: the next one may be due, and work that a slow commit held up may go on. */
+  /** Called when a commit has ended. The next one may be due, and work that a slow commit delayed may go on. */
   readonly onEnded: () => void
 }
 
@@ -53,7 +53,7 @@ export class ThreadCommits {
   /** Records processed since the last commit was closed. */
   #processedAhead = 0
   #isRequested = false
-  /** True until the tasks are back at their last commit: their work until then is thrown away. */
+  /** True until the tasks are back at their last commit. Their work until then is dropped. */
   #isDropped = false
   #onTheirWay = 0
   #done: Promise<void> = Promise.resolve()
@@ -91,12 +91,12 @@ export class ThreadCommits {
     return this.#appended
   }
 
-  /** True while something is written and not committed. */
+  /** True while there is uncommitted work. */
   get isUnderWay(): boolean {
     return this.#appended > 0 || this.#onTheirWay > 0
   }
 
-  /** True while the commit on its way is slow: the work after it must not pile up in memory. */
+  /** True while the commit on its way is so slow that the work after it must not grow further. */
   get isTooFarAhead(): boolean {
     return this.#onTheirWay > 0 && this.#appended >= maxAppendedAhead
   }
@@ -112,7 +112,7 @@ export class ThreadCommits {
   }
 
   /**
-   * Steps that may be done before the next commit: one input processed, or one outcome sent on. Infinite, except while the search looks for the
+   * Steps that may be done before the next commit. A step is one processed input, or one outcome sent on. Infinite, except during a search for the
    * record that makes commits fail.
    */
   get room(): number {
@@ -123,14 +123,14 @@ export class ThreadCommits {
     this.#search.did(steps, last)
   }
 
-  /** Called when the tasks go back to their last commit, for any reason. True where the search looks for the one record at fault, or has found it. */
+  /** Called when the tasks roll back, for any reason. True where the search for the record at fault goes on, or has found it. */
   goBack(error: unknown): boolean {
     this.#wentBackAtMs = this.#clock.elapsedMs()
     this.#unsettledSinceMs ??= this.#wentBackAtMs
     return this.#search.failed(error)
   }
 
-  /** Time for which work has waited for a commit, or for a reset, without a commit that the log took, in ms. */
+  /** Time for which work has waited without a successful commit, or for a reset, in ms. */
   get unsettledMs(): number {
     return this.#unsettledSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#unsettledSinceMs
   }
@@ -144,7 +144,7 @@ export class ThreadCommits {
     if (this.#isRequested || due || isLarge || isWaitedFor || this.#search.room <= 0) this.#close()
   }
 
-  /** Time until the next commit has to be closed, in ms; null where nothing is to be committed, or where one more has no room. */
+  /** Time until the next commit must be closed, in ms; null where there is nothing to commit, or no room for another commit. */
   get dueInMs(): number | null {
     const sinceLast = this.#clock.elapsedMs() - this.#lastAt
     const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
@@ -153,7 +153,7 @@ export class ThreadCommits {
 
   /** Settles when all work done so far is committed, or has failed. */
   async commitAll(): Promise<void> {
-    // Positions go with the last turn of a commit. A commit with fewer turns would write its positions before the turns that are still on their
+    // Positions belong to the last turn of a commit. A commit with fewer turns would write its positions before the turns that are still on their
     // way.
     while (this.#onTheirWay > 0) await this.#done
     this.#close()
@@ -165,18 +165,18 @@ export class ThreadCommits {
     return this.#done
   }
 
-  /** Time that the thread itself has spent on commits since it began, in ms. Work beside the loop does not count. */
+  /** Time that the loop has spent on commits since the start, in ms. Work beside the loop does not count. */
   get spentMs(): number {
     return this.#spentMs
   }
 
-  /** Throws away all uncommitted work from now on, because other processes do it. Call `abort` next. */
+  /** Drops all uncommitted work, because other processes do it. Call `abort` next. */
   async drop(): Promise<void> {
     this.#isDropped = true
     await this.#producer?.abort()
   }
 
-  /** Forgets everything written since the last commit. A fenced producer is replaced by a new one. */
+  /** Aborts everything written since the last commit. A fenced producer is replaced by a new one. */
   async abort(options: { readonly isFenced: boolean; readonly onFailure: (error: unknown) => void }): Promise<void> {
     this.#appended = 0
     this.#isRequested = false
@@ -184,7 +184,7 @@ export class ThreadCommits {
     const before = this.#producer
     if (options.isFenced) {
       this.#producer = null
-      // An open transaction of the old producer would hold back readers of these tasks' output.
+      // An open transaction of the old producer would block readers of these tasks' output.
       await before?.close().catch(options.onFailure)
     } else await before?.abort().catch(options.onFailure)
     this.#producer ??= await this.#newProducer()
@@ -214,7 +214,7 @@ export class ThreadCommits {
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.taken()
-      // Right after a reset, too, a thread has nothing to commit. That does not mean that its work is committed.
+      // Right after a reset a thread has nothing to commit, although its work is not committed.
       if (start - this.#wentBackAtMs >= calmMs) this.#unsettledSinceMs = null
       return
     }
@@ -241,7 +241,7 @@ export class ThreadCommits {
     this.#spentMs += this.#clock.elapsedMs() - start
   }
 
-  /** Tells everybody who waits for the commit: the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
+  /** Passes on that a commit took effect: to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
   #tookEffect({ logged, positions }: CommitContent, { ends }: CommitReceipt, tasks: readonly Task[]): void {
     this.#search.taken()
     this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
@@ -252,12 +252,12 @@ export class ThreadCommits {
   }
 }
 
-/** One commit is being synced and none waits behind it: work that is done meanwhile goes into the next one. */
+/** One commit is synced at a time, and none waits behind it. Work that is done meanwhile goes into the next one. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
-/** A thread that keeps failing resets at shorter intervals than this. */
+/** A thread that resets again within this time keeps failing. */
 const calmMs = 6_000
-/** Bound for long commit intervals: the changes to commit stay in memory until then. */
+/** The bound for long commit intervals, because uncommitted changes stay in memory. */
 const maxProcessedAhead = 100_000
 /** Above this rate, a commit at each idle moment costs more than it gains over the interval. */
 const busyRecordsASecond = 500

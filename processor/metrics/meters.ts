@@ -15,7 +15,7 @@ const statistics = {
   avg: (sensor: Sensor, now: number) => sensor.average(now),
   min: (sensor: Sensor, now: number) => sensor.least(now),
   max: (sensor: Sensor, now: number) => sensor.most(now),
-  /** Records a second. `sumRate`: the sum of their values a second. */
+  /** `rate` is records a second, `sumRate` the sum of their values a second. */
   rate: (sensor: Sensor, now: number) => sensor.countPerSecond(now),
   sumRate: (sensor: Sensor, now: number) => sensor.sumPerSecond(now),
   total: ({ count }: Sensor) => count,
@@ -32,7 +32,7 @@ const suffixes: { readonly [statistic in Statistic]: string } = {
   sumTotal: 'total',
 }
 
-/** Sensors and gauges of one thing that has metrics in Kafka Streams: a thread, a task, a node, a topic of a node, a store. */
+/** Sensors and gauges of one subject of Kafka Streams' metrics: a thread, a task, a node, a topic of a node, or a store. */
 export class Meters {
   readonly #group: string
   readonly #tags: { readonly [tag: string]: string }

@@ -2,7 +2,7 @@ import type { Clock } from '../ports.ts'
 import { Meters, type Metric } from './meters.ts'
 import type { Sensor } from './sensor.ts'
 
-/** Metrics of the state that a process reads from changelogs, by Kafka Streams' names (KIP-869). */
+/** Metrics of restores, by Kafka Streams' names (KIP-869). */
 export class RestoreMeters {
   readonly #time: { now: number }
   readonly #thread: string
@@ -27,7 +27,7 @@ export class RestoreMeters {
     this.#remaining = gauges.remaining
   }
 
-  /** Counts records read for a task that waits for its state (`restore`), or for a copy of a task that runs elsewhere (`update`). */
+  /** Counts restored records of a task that waits for its state (`restore`), or of a copy of a task that runs elsewhere (`update`). */
   record(task: string, kind: 'restore' | 'update', count: number): void {
     this.#time.now = this.#clock.now()
     this.#records.record(count)

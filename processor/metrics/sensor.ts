@@ -1,4 +1,4 @@
-/** The clock of one thread's sensors, epoch ms. It moves once a pass, so recording asks no clock. */
+/** The clock of one thread's sensors, in epoch ms. It is set once a pass, so that recording reads no clock. */
 export interface SampleTime {
   now: number
 }
@@ -40,7 +40,7 @@ export class Sensor {
     return this.#samples.reduce((all, { sum }) => all + sum, this.#past.sum)
   }
 
-  /** The average; NaN where no number came within the windows, as in Kafka. The same holds for the extremes. */
+  /** The average; NaN where no number was recorded within the windows, as in Kafka. The same holds for the extremes. */
   average(now: number): number {
     const { count, sum } = this.#within(now)
     return count === 0 ? Number.NaN : sum / count
@@ -80,14 +80,14 @@ export class Sensor {
     return all
   }
 
-  /** The span of the samples, at least all windows but one: a sensor that has just begun shows no high rate. */
+  /** The span of the samples, at least all windows but one, so that a new sensor shows no high rate. */
   #spanMs(now: number): number {
     const elapsed = now - Math.min(...this.#samples.map(({ start }) => start))
     const missing = Math.max(0, windows - 1 - Math.floor(elapsed / windowMs))
     return Math.max(1, elapsed + missing * windowMs)
   }
 
-  /** Starts the next sample. There is one sample more than windows, because the oldest may overlap them. */
+  /** Starts the next sample. There is one more sample than windows, because the oldest may overlap them. */
   #advance(now: number): void {
     this.#at = (this.#at + 1) % (windows + 1)
     const next = this.#samples[this.#at]

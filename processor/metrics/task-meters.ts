@@ -1,19 +1,19 @@
 import { Meters, type Metric } from './meters.ts'
 import type { SampleTime, Sensor } from './sensor.ts'
 
-/** Records of one topic that went through one node, and their bytes as Kafka Streams counts them (KIP-846). */
+/** Records of one topic that passed one node, and their bytes as Kafka Streams counts them (KIP-846). */
 export interface Traffic {
   records: number
   bytes: number
 }
 
 /**
- * Stands for the topic in metrics of a sink that chooses a topic for each record. Writers of records name such topics (a client names its reply
- * topic), so a series for each would have no bound. No topic may have this name.
+ * Replaces the topic's name in metrics of a sink that chooses a topic for each record. Such names come from records (a client names its reply topic),
+ * so a series for each would have no bound. No topic may have this name.
  */
 export const chosenTopics = '(chosen)'
 
-/** Where a task is, for its metrics' tags. */
+/** The names of thread and task, for the metrics' tags. */
 interface Owner {
   readonly time: SampleTime
   readonly thread: string
@@ -23,12 +23,12 @@ interface Owner {
   readonly lastTurn: number
 }
 
-/** Metrics of a task and of its nodes, over all the times that it was opened. Latencies are nanoseconds, as in Kafka Streams at this level. */
+/** Metrics of a task and of its nodes, also over closes and reopens of the task. Latencies are nanoseconds, as in Kafka Streams at this level. */
 export class TaskMeters {
   readonly time: SampleTime
   /** Counts records, once a pass. */
   readonly process: Sensor
-  /** Counts records that their operator does not take, and failures that a handler let pass. */
+  /** Counts records that an operator drops, and failures that a handler skipped. */
   readonly dropped: Sensor
   /** Distance of records to stream time, in ms. */
   readonly lateness: Sensor
@@ -40,7 +40,7 @@ export class TaskMeters {
   #ratio = 0
   #ratioTurn = 0
   #passMs = 0
-  /** Records that the task has been given and has not processed; the open task sets this function. */
+  /** Buffered records that are not processed yet. The open task sets this function. */
   buffered: () => number = () => 0
   readonly #all: Meters[] = []
   readonly #own: Meters
@@ -93,7 +93,7 @@ export class TaskMeters {
     this.#ratioTurn = this.#owner.lastTurn
   }
 
-  /** Counts records that a handler let pass and that became dead letters. Beyond Kafka Streams. */
+  /** Counts skipped records that became dead letters. Kafka Streams has no such metric. */
   get deadLetters(): Sensor {
     this.#deadLetters ??= this.#own.sensor('dead-letters', ['total'])
     return this.#deadLetters

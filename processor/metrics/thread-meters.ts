@@ -50,7 +50,7 @@ export class ThreadMeters {
     meters.gauge('blocked-time-ns-total', () => this.#polling.sum * nanosecondsPerMs)
   }
 
-  /** Records how the time of one turn of the loop was spent. */
+  /** Records the parts of one turn's time. */
   turned(spent: { readonly pollMs: number; readonly processMs: number; readonly punctuateMs: number; readonly commitMs: number }): void {
     const { pollMs, processMs, punctuateMs, commitMs } = spent
     this.#polling.record(pollMs)

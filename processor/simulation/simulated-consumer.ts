@@ -1,3 +1,4 @@
+import { InterruptibleWait } from '../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import {
   type Clock,
@@ -49,20 +50,18 @@ export class SimulatedGroup {
 export class SimulatedConsumer implements Consumer {
   readonly subscription: Subscription
   readonly #log: SimulatedLog
-  readonly #clock: Clock
   readonly #group: SimulatedGroup
   readonly #id: string
   readonly #owned = new Map<SimulatedPartition, { position: number; paused: boolean }>()
   #mustReassign = true
   #hasLost = false
-  #woken = false
   #closed = false
-  #wait: (() => void) | null = null
-  readonly #watch = () => this.#wait?.()
+  readonly #wait: InterruptibleWait
+  readonly #watch = () => this.#wait.end()
 
   constructor(log: SimulatedLog, clock: Clock, group: SimulatedGroup, subscription: Subscription) {
     this.#log = log
-    this.#clock = clock
+    this.#wait = new InterruptibleWait(clock)
     this.#group = group
     this.#id = `member-${++group.joined}`
     this.subscription = subscription
@@ -73,9 +72,9 @@ export class SimulatedConsumer implements Consumer {
     await this.#settleAssignment()
     await this.#findPositions()
     const runs = this.#collect(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     if (this.#log.hasCrashed) return never()
     await this.#settleAssignment()
     await this.#findPositions()
@@ -83,8 +82,7 @@ export class SimulatedConsumer implements Consumer {
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.#wait()
+    this.#wait.wakeup()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -152,7 +150,7 @@ export class SimulatedConsumer implements Consumer {
     this.#release([...this.#owned.keys()])
     this.#group.members.splice(this.#group.members.indexOf(this), 1)
     this.#group.changed()
-    this.#wait?.()
+    this.#wait.end()
   }
 
   async #settleAssignment(): Promise<void> {
@@ -244,24 +242,6 @@ export class SimulatedConsumer implements Consumer {
 
   #end(partition: SimulatedPartition): number {
     return this.subscription.isolation === 'handed' && this.#log.traits.handsOn ? partition.end : partition.durableEnd
-  }
-
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
   }
 
   *#of(partitions: readonly TopicPartition[]): IterableIterator<{ position: number; paused: boolean }> {

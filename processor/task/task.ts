@@ -2,16 +2,14 @@ import type { SourceNode } from '../../topology/graph.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
-import type { Ahead } from '../async/unfinished.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
-import { nameCode } from '../state/name-code.ts'
-import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
+import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
 import type { AsyncRuntime } from './async-runtime.ts'
 import { TaskFailures } from './failures.ts'
 import type { SourceRuntime } from './node-runtime.ts'
-import { readPositionNote, refuseWhatCannotFit, writePositionNote } from './position-note.ts'
+import { refuseWhatCannotFit } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { RecordPlace } from './record-place.ts'
@@ -19,6 +17,7 @@ import { RecordQueue } from './record-queue.ts'
 import type { InputPlace, RefusedInput } from './refused-inputs.ts'
 import { TableCache } from './table-cache.ts'
 import { TaskNodes } from './task-nodes.ts'
+import { TaskPositions } from './task-positions.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskOptions {
@@ -74,16 +73,7 @@ export class Task implements TaskState {
   readonly #shared = new Map<object, unknown>()
   /** Caches by store, in flush order: a table goes before the tables made from it. */
   readonly #caches = new Map<string, TableCache>()
-  /** Next offset to process, by queue. */
-  readonly #consumed: number[] = []
-  readonly #committed: number[] = []
-  /** The last commit's notes on asynchronous nodes, by queue. */
-  readonly #committedAhead: string[] = []
-  readonly #aheads: (Ahead | null)[] = []
-  /** Numbers of operators and stores in the last commit. */
-  #committedKept: TaskMemory['numbers'] = []
-  /** True where a punctuation has fired since the last commit. */
-  #hasPunctuated = false
+  readonly #positions: TaskPositions
   #watcher: TaskWatcher | null = null
   streamTime = -1
 
@@ -100,6 +90,7 @@ export class Task implements TaskState {
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
     this.#place = new RecordPlace(options.partition, this.#queues)
+    this.#positions = new TaskPositions(this.#queues, options.memory, surroundings.maxNoteBytes)
     this.#makeCaches()
     this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters)
     this.#open()
@@ -108,14 +99,13 @@ export class Task implements TaskState {
       task: this,
       surroundings,
       place: this.#place,
-      aheads: this.#aheads,
+      aheads: this.#positions.aheads,
       storesOf: (node) => this.#storesOf(node),
       onOutcome: () => this.#watcher?.activated(this),
     })
     this.#async = this.#nodes.async
     this.#sources = this.#queues.flatMap(({ source }) => this.#nodes.source(source.name) ?? [])
-    // The numbers as the nodes have read them.
-    this.#committedKept = options.memory.numbers
+    this.#positions.keepNumbers()
     refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
   }
 
@@ -164,7 +154,7 @@ export class Task implements TaskState {
 
   /** True where something was processed that no commit holds yet. */
   get hasUncommitted(): boolean {
-    return this.#consumed.some((offset, index) => offset !== this.#committed[index])
+    return this.#positions.hasUncommitted
   }
 
   /** A store of this task; null where it has none of that name. */
@@ -178,18 +168,18 @@ export class Task implements TaskState {
 
   /** The offset that the last commit holds of one of its inputs; -1 where there is none. */
   committedOf(topic: string, partition: number): number {
-    const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
-    return queue === undefined ? -1 : (this.#committed[queue.index] ?? -1)
+    const queue = this.#queueOf(topic, partition)
+    return queue === undefined ? -1 : this.#positions.committedOf(queue)
   }
 
   /** The next offset to process of one of its inputs; -1 where none has been processed. */
   positionOf(topic: string, partition: number): number {
-    const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
-    return queue === undefined ? -1 : (this.#consumed[queue.index] ?? -1)
+    const queue = this.#queueOf(topic, partition)
+    return queue === undefined ? -1 : this.#positions.consumedOf(queue)
   }
 
   add(topic: string, partition: number, records: readonly LogRecord[]): void {
-    const queue = this.#queues.find((one) => one.topic === topic && one.partition === partition)
+    const queue = this.#queueOf(topic, partition)
     if (queue === undefined) return
     queue.add(records)
     if (queue.head === null && !this.#fresh.includes(queue)) this.#fresh.push(queue)
@@ -198,7 +188,7 @@ export class Task implements TaskState {
 
   /** The source that must prepare the records of this partition before they are added; null where none need it. */
   preparingSource(topic: string, partition: number): SourceRuntime | null {
-    const source = this.#sources[this.#queues.findIndex((one) => one.topic === topic && one.partition === partition)]
+    const source = this.#sources[this.#queueOf(topic, partition)?.index ?? -1]
     return source?.prepares ? source : null
   }
 
@@ -271,7 +261,7 @@ export class Task implements TaskState {
   /** Sends on up to `limit` outcomes of asynchronous nodes, and returns how many. */
   drain(limit = Number.POSITIVE_INFINITY): number {
     let drained = 0
-    for (const node of this.#async) drained += node.drain(this.#mayGo, limit - drained)
+    for (const node of this.#async) drained += node.drain(this.#positions.mayGo, limit - drained)
     return drained
   }
 
@@ -294,48 +284,12 @@ export class Task implements TaskState {
 
   /** The content of a commit that is made now, after `flush`. Call `committed` once for each call, when that commit has taken effect. */
   takeCommit(): { readonly positions: readonly (TopicPartition & Position)[]; readonly state: readonly StoreChange[] } {
-    const positions: (TopicPartition & Position)[] = []
     const state: StoreChange[] = []
     for (const [name, { rows, logged }] of this.#options.stores) {
       const entries = rows.takeChanges()
       if (entries.length > 0) state.push({ task: this.#options.stateName, store: name, entries, logged: logged && (() => logged(entries)) })
     }
-    const kept = this.memory.numbers
-    // After a punctuation, a position is committed even though none has moved: it carries the numbers, and a log checks that the member still owns
-    // the task only where a commit has positions.
-    let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
-    this.#consumed.forEach((consumed, index) => {
-      const queue = this.#queues[index]
-      // The last commit's note stays valid until all records are read again.
-      if (queue === undefined || consumed < 0 || consumed < queue.replayUntil) return
-      const ahead = this.#aheadOf(index, consumed)
-      const offset = ahead === null ? consumed : Math.min(...ahead.nodes.map(([, node]) => node.offset))
-      const said = ahead === null ? '' : JSON.stringify(ahead)
-      if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) return
-      isTold = true
-      this.#hasPunctuated = false
-      this.#committedKept = kept
-      this.#committed[index] = offset
-      this.#committedAhead[index] = said
-      positions.push({
-        topic: queue.topic,
-        partition: queue.partition,
-        offset,
-        metadata: writePositionNote({ partitionTime: queue.streamTime, streamTime: this.streamTime, kept, ahead }, this.#surroundings.maxNoteBytes),
-      })
-    })
-    return { positions, state }
-  }
-
-  readonly #mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
-
-  /** Entries that asynchronous nodes have not finished of a partition read up to `until`; null where they have finished all. */
-  #aheadOf(index: number, until: number): Ahead | null {
-    const unfinished = this.#async.flatMap((node) => {
-      const own = node.unfinished(index)
-      return own === null ? [] : [[nameCode(node.name), own] as const]
-    })
-    return unfinished.length === 0 ? null : { until, nodes: unfinished }
+    return { positions: this.#positions.take(this.#async, this.streamTime), state }
   }
 
   committed(): void {
@@ -385,7 +339,7 @@ export class Task implements TaskState {
     const refused = this.#surroundings.refused.find(this.id, queue, read.offset)
     if (refused === null) source.process(record)
     else this.#setAside(source, record, refused)
-    this.#consume(queue, read)
+    this.#positions.consume(queue, read.offset)
     this.#place.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
@@ -407,7 +361,7 @@ export class Task implements TaskState {
     const start = this.clock.elapsedMs()
     const fired = punctuate()
     if (!fired) return false
-    this.#hasPunctuated = true
+    this.#positions.punctuated()
     this.meters.punctuated(this.clock.elapsedMs() - start)
     return true
   }
@@ -433,13 +387,8 @@ export class Task implements TaskState {
       this.#place.leave()
       if (standIn !== null) return standIn
     }
-    this.#consume(queue, record)
+    this.#positions.consume(queue, record.offset)
     return null
-  }
-
-  /** Moves the position behind a record. Skipped records after it may have been passed already. */
-  #consume(queue: RecordQueue, { offset }: LogRecord): void {
-    if (offset >= (this.#consumed[queue.index] ?? -1)) this.#consumed[queue.index] = offset + 1
   }
 
   #isBlocked(): boolean {
@@ -456,15 +405,12 @@ export class Task implements TaskState {
       const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
       const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
       this.#queues.push(queue)
-      this.#consumed.push(input.position?.offset ?? -1)
-      this.#committed.push(input.position?.offset ?? -1)
-      const { partitionTime, streamTime, ahead } = readPositionNote(input.position?.metadata ?? '')
-      queue.streamTime = partitionTime
-      queue.replayUntil = ahead?.until ?? 0
-      this.streamTime = Math.max(this.streamTime, streamTime)
-      this.#aheads.push(ahead)
-      this.#committedAhead.push(ahead === null ? '' : JSON.stringify(ahead))
+      this.streamTime = Math.max(this.streamTime, this.#positions.open(queue, input.position))
     }
+  }
+
+  #queueOf(topic: string, partition: number): RecordQueue | undefined {
+    return this.#queues.find((one) => one.topic === topic && one.partition === partition)
   }
 
   /** A node's own stores, and the global stores. */

@@ -5,7 +5,7 @@ import { ThreadCommits } from '../commit/thread-commits.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import { nextTurn } from '../next-turn.ts'
-import type { Clock, Consumer, Log, RecordRun, TopicPartition } from '../ports.ts'
+import type { Clock, Consumer, Log, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { RefusedInputs } from '../task/refused-inputs.ts'
@@ -16,7 +16,7 @@ import { InputFlow } from './input-flow.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import { SkippedRecords } from './skipped-records.ts'
 import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
-import { ThreadGroups } from './thread-groups.ts'
+import { type PolledGroup, ThreadGroups } from './thread-groups.ts'
 import type { ThreadProgram } from './thread-program.ts'
 import { ThreadTasks } from './thread-tasks.ts'
 
@@ -353,27 +353,23 @@ export class StreamThread {
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
-    const { consumers } = this.#groups
     if (maxWaitMs === 0) await nextTurn()
     const maxRecords = this.#inputs.pollLimit(recordsAPoll)
-    const polls = consumers.map(({ consumer }) => consumer.poll({ maxRecords, maxWaitMs }))
-    if (consumers.length > 1 && maxWaitMs > 0) endTogether(consumers, polls)
     const start = this.#clock.elapsedMs()
-    const polled = await Promise.allSettled(polls)
+    const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
     this.#polled(polled, this.#clock.elapsedMs() - start)
-    polled.forEach((result, index) => {
-      const group = consumers[index]?.group
+    for (const { group, result } of polled) {
       if (result.status === 'rejected') throw result.reason
       for (const run of result.value) {
-        const task = group === undefined ? undefined : this.#threadTasks.taskOf(group, run)
+        const task = this.#threadTasks.taskOf(group, run)
         if (task !== undefined) this.#inputs.give(task, run)
       }
-    })
+    }
   }
 
-  #polled(polled: readonly PromiseSettledResult<readonly RecordRun[]>[], ms: number): void {
+  #polled(polled: readonly PolledGroup[], ms: number): void {
     let records = 0
-    for (const result of polled) if (result.status === 'fulfilled') for (const run of result.value) records += run.records.length
+    for (const { result } of polled) if (result.status === 'fulfilled') for (const run of result.value) records += run.records.length
     this.meters.poll.record(ms)
     if (records > 0) this.meters.pollRecords.record(records)
   }
@@ -506,20 +502,6 @@ const sliceMs = 5
 const maxIdleMs = 1000
 const backOffMs = 50
 const maxBackOffMs = 5000
-
-/** The first poll to end, in whatever way, ends the waiting of the others: one loop serves all groups. */
-function endTogether(consumers: readonly { readonly consumer: Consumer }[], polls: readonly Promise<unknown>[]): void {
-  const waiting = new Set(consumers)
-  polls.forEach((poll, index) => {
-    const ended = () => {
-      const own = consumers[index]
-      if (own === undefined || !waiting.delete(own)) return
-      for (const { consumer } of waiting) consumer.wakeup()
-      waiting.clear()
-    }
-    poll.then(ended, ended)
-  })
-}
 
 function lostError(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {

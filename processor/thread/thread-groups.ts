@@ -1,6 +1,6 @@
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { AssignmentListener, Clock, Consumer, Log, TopicPartition } from '../ports.ts'
+import type { AssignmentListener, Clock, Consumer, Log, RecordRun, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import type { SkippedRecords } from './skipped-records.ts'
 import { startOffset } from './start-offset.ts'
@@ -31,6 +31,12 @@ export interface ThreadGroupsOptions {
 interface GroupOfThread {
   readonly group: string
   readonly consumer: Consumer
+}
+
+/** The records of one group's poll, or its error. */
+export interface PolledGroup {
+  readonly group: string
+  readonly result: PromiseSettledResult<readonly RecordRun[]>
 }
 
 /** The groups of which a thread is a member, with one consumer each. Global stores are read without a group where every process keeps its own. */
@@ -74,6 +80,18 @@ export class ThreadGroups {
   /** Tells the groups of copies that have caught up, so that their tasks can move here. */
   rejoinWhereReady(): void {
     for (const [group, assignor] of this.#assignors) if (assignor.takeRejoin()) this.consumerOf(group)?.rejoin()
+  }
+
+  /** Polls all groups side by side. The first poll to end, with records or an error, ends the waiting of the others. */
+  async poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly PolledGroup[]> {
+    const consumers = this.#consumers
+    const polls = consumers.map(({ consumer }) => consumer.poll(options))
+    if (consumers.length > 1 && options.maxWaitMs > 0) endTogether(consumers, polls)
+    const results = await Promise.allSettled(polls)
+    return consumers.flatMap(({ group }, index) => {
+      const result = results[index]
+      return result === undefined ? [] : [{ group, result }]
+    })
   }
 
   wakeup(): void {
@@ -132,4 +150,17 @@ export class ThreadGroups {
       onGap: (gap, cause) => skipped.add(gap, cause),
     })
   }
+}
+
+function endTogether(consumers: readonly { readonly consumer: Consumer }[], polls: readonly Promise<unknown>[]): void {
+  const waiting = new Set(consumers)
+  polls.forEach((poll, index) => {
+    const ended = () => {
+      const own = consumers[index]
+      if (own === undefined || !waiting.delete(own)) return
+      for (const { consumer } of waiting) consumer.wakeup()
+      waiting.clear()
+    }
+    poll.then(ended, ended)
+  })
 }

@@ -1,3 +1,4 @@
+import { InterruptibleWait } from '../../topology/interruptible-wait.ts'
 import type { AssignmentListener, Clock, Consumer, Gap, Log, Position, Reader, RecordRun, TopicPartition } from '../ports.ts'
 
 export interface UngroupedConsumerOptions {
@@ -29,12 +30,12 @@ export class UngroupedConsumer implements Consumer {
   readonly #takers = new Map<Input, () => void>()
   #isAssigned = false
   #failure: unknown = null
-  #wait: (() => void) | null = null
-  #woken = false
+  readonly #wait: InterruptibleWait
   #closed = false
 
   constructor(options: UngroupedConsumerOptions) {
     this.#options = options
+    this.#wait = new InterruptibleWait(options.clock)
     this.#inputs = options.inputs.map(({ topic, partition }) => ({
       topic,
       partition,
@@ -58,15 +59,14 @@ export class UngroupedConsumer implements Consumer {
       for (const input of this.#inputs) if (input.reader === null) await this.#begin(input, this.#options.committed(input))
     }
     const runs = this.#collect(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     return this.#collect(maxRecords)
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.#wait()
+    this.#wait.wakeup()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -138,7 +138,7 @@ export class UngroupedConsumer implements Consumer {
       for await (const run of reader) {
         if (this.#closed || input.reader !== reader) return
         input.run = run
-        this.#wait?.()
+        this.#wait.end()
         while (input.run === run && !this.#closed) await this.#taken(input)
       }
       if (!this.#closed && input.reader === reader) done()
@@ -172,25 +172,7 @@ export class UngroupedConsumer implements Consumer {
 
   #fail(error: unknown): void {
     this.#failure = error
-    this.#wait?.()
-  }
-
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#options.clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
+    this.#wait.end()
   }
 
   #of(partitions: readonly TopicPartition[]): readonly Input[] {

@@ -15,7 +15,7 @@ bees:
 `
 
 describe('kafka-input and kafka-output', () => {
-  it('read and write topics of somebody else’s, whatever their partitions, and leave errors out', async () => {
+  it('read and write topics of another application with any number of partitions, and skip error records', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics([{ name: 'orders', partitions: 3, cleanup: 'delete', retentionMs: null }])

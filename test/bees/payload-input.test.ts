@@ -11,7 +11,7 @@ import { hostileOutput } from '../support/hostile-values.ts'
 const badOutput = { code: 'WAGGLE_BEE_OUTPUT' }
 
 describe('A bee’s output', () => {
-  it('is a payload that reads again as it is, or an error of the bee, whatever the bee gives', () => {
+  it('becomes a payload that reads back unchanged, or an error that names the bee', () => {
     fc.assert(
       fc.property(hostileOutput, (make) => {
         const output = make()
@@ -29,7 +29,7 @@ describe('A bee’s output', () => {
     )
   })
 
-  it('is refused where a tensor is not what its shape, datatype and name say', () => {
+  it('is refused where a tensor does not match its shape, datatype or name', () => {
     const image: Tensor = { datatype: 'UINT8', shape: [2, 3], data: new Uint8Array(6) }
     assert.equal(payloadOf({ tensors: { image } }, 'bee').kind, 'tensors')
     const hole: number[] = [6]
@@ -46,7 +46,7 @@ describe('A bee’s output', () => {
     for (const tensors of wrong) assert.throws(() => payloadOf({ tensors }, 'bee'), badOutput)
   })
 
-  it('is refused where bytes are not what their content type says', () => {
+  it('is refused where its bytes do not match their content type', () => {
     const bytes = Buffer.from('{"a":1}')
     assert.deepEqual(payloadOf({ contentType: 'application/json; charset=utf-8', bytes }, 'bee'), { kind: 'json', json: { a: 1 } })
     assert.equal(payloadOf({ contentType: 'image/png', bytes }, 'bee').kind, 'bytes')
@@ -55,7 +55,7 @@ describe('A bee’s output', () => {
     assert.throws(() => payloadOf({ contentType: 'application/json', bytes: Buffer.from('{') }, 'bee'), badOutput)
   })
 
-  it('is a copy: what the bee does to it later changes nothing', () => {
+  it('is copied, so that later changes by the bee have no effect', () => {
     const bytes = Uint8Array.of(1)
     const data = Uint8Array.of(1)
     const given = [payloadOf(bytes, 'bee'), payloadOf({ tensors: { a: { datatype: 'UINT8', shape: [1], data } } }, 'bee')]
@@ -67,7 +67,7 @@ describe('A bee’s output', () => {
 })
 
 describe('A bee’s own input', () => {
-  it('is a copy: the bee may change it', () => {
+  it('is copied, so that the bee may change it', () => {
     const payload: Payload = {
       kind: 'joined',
       parts: new Map<string, Payload>([

@@ -43,7 +43,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     afterEach(() => under.close())
 
     describe('topics', () => {
-      it('are there once created, with their partitions and empty', async () => {
+      it('exist once created, empty and with all their partitions', async () => {
         const names = await log.topics()
         assert.deepEqual(
           ['in', 'nowhere', 'out'].filter((one) => names.includes(one)),
@@ -55,7 +55,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.equal(await log.topic('nowhere'), null)
       })
 
-      it('may be created again as they are, and not with other partitions', async () => {
+      it('may be created again with the same partitions, and not with others', async () => {
         await log.createTopics([topic('in', 4)])
         await assert.rejects(log.createTopics([topic('in', 5)]), { code: 'WAGGLE_TOPIC_MISMATCH' })
       })
@@ -67,7 +67,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a producer', () => {
-      it('is told the offset of each record when it is durable', async () => {
+      it('gets the offset of each record when the record is durable', async () => {
         const producer = await log.producer()
         const sent = await Promise.all(['a', 'b', 'c'].map((value) => producer.send(record('in', 0, value))))
         assert.deepEqual(
@@ -86,7 +86,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await waiting, { offset: 0 })
       })
 
-      it('keeps going while many records are on their way', async () => {
+      it('appends while many records are not durable yet', async () => {
         const producer = await log.producer()
         for (let round = 0; round < 20; round++)
           await Promise.all(Array.from({ length: 50 }, (_, at) => producer.send(record('in', at % 4, `${round}-${at}`))))
@@ -99,7 +99,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('records', () => {
-      it('keep key, value, headers and timestamp, and what of these is null', async () => {
+      it('keep key, value, headers and timestamp, also where one of these is null', async () => {
         const producer = await log.producer()
         const headers = [textHeader('content-type', 'image/jpeg'), { key: 'empty', value: null }]
         await producer.send({ topic: 'in', partition: 1, key: bytes('key'), value: bytes('value'), headers, timestamp: 12 })
@@ -122,7 +122,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         }
       })
 
-      it('may be of any size, large ones among small ones', async () => {
+      it('may have any size, large ones among small ones', async () => {
         const producer = await log.producer()
         const sizes = [0, 1, 16 * 1024, 16 * 1024 + 1, 3 * 1024 * 1024, 10]
         await Promise.all(
@@ -139,7 +139,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         for (const [at, { value }] of read.entries()) assert.ok(bytesOf(value)?.every((byte) => byte === at + 1))
       })
 
-      it('are kept, whoever else makes their topic at the same time', async () => {
+      it('are kept where another caller creates their topic at the same time', async () => {
         const producer = await log.producer()
         await Promise.all(
           Array.from({ length: 5 }, async (_, at) => {
@@ -150,7 +150,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual((await log.topic('new'))?.offsets, [{ start: 0, end: 5 }])
       })
 
-      it('stay as long as the last wish for their topic’s retention says', async () => {
+      it('stay for the retention that the last call of createTopics gave', async () => {
         await log.createTopics([{ ...topic('wished', 1), retentionMs: 1000 }])
         await log.createTopics([{ ...topic('wished', 1), retentionMs: 2000 }])
         await log.createTopics([{ ...topic('wished', 1), retentionMs: null }])
@@ -158,7 +158,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.equal((await (await under.reopen()).topic('wished'))?.retentionMs, 2000)
       })
 
-      it('go once their topic’s retention has passed, oldest first, and offsets stay', async (t) => {
+      it('are deleted past the retention of their topic, oldest first, and offsets stay', async (t) => {
         if (under.retentionElsewhere !== undefined) return t.skip(under.retentionElsewhere)
         await log.createTopics([{ ...topic('short', 1), retentionMs: 1000 }])
         const producer = await log.producer()
@@ -172,7 +172,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('deleteBefore', () => {
-      it('go as far as the log deletes by, never what is behind, and the rest is read as before', async (t) => {
+      it('deletes up to the given offset at most, and later records are read as before', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()
         // Each record is sent on its own, so that each is a run of its own.
@@ -194,8 +194,8 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
 
     describe('a position whose records were deleted', () => {
       for (const [name, answer, values] of [
-        ['goes on where whoever subscribed says', 2, ['c']],
-        ['is a failure of the poll where that is one', null, []],
+        ['goes on at the offset that `outOfRange` returns', 2, ['c']],
+        ['fails the poll where `outOfRange` throws', null, []],
       ] as const) {
         it(name, async (t) => {
           if (under.retentionElsewhere !== undefined) return t.skip(under.retentionElsewhere)
@@ -221,7 +221,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('records that are deleted before they are read', () => {
-      it('are a gap that their readers are told of, and the next record is read', async (t) => {
+      it('are reported to their reader as a gap, and the next record is read', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()
         for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
@@ -247,7 +247,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('are no gap to whoever starts without a position', async (t) => {
+      it('are not reported to a reader that starts without a position', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()
         for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
@@ -300,7 +300,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await other.close()
       })
 
-      it('counts in the order of the calls, also when nobody waits between them', async () => {
+      it('takes effect in the order of the calls, also where nobody awaits them', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         const commits = ['1', '2', '3'].map((value, at) => {
           producer.append(record('out', 0, value))
@@ -315,7 +315,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         if (again.state !== null) assert.equal(text(again.state.open('app/0', 's').get(bytes('key'))), '3')
       })
 
-      it('does not hold what was appended after it', async () => {
+      it('does not hold records that were appended after it', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         producer.append(record('out', 0, 'before'))
         const committed = producer.commit({ positions: [], state: [] })
@@ -328,7 +328,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await valuesBetween(log, 'out', 0, 0, end), ['before'])
       })
 
-      it('says where its records end, a partition, unless the log keeps state itself', async () => {
+      it('gives the end offset of its records in each partition, unless the log keeps state itself', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         for (const [partition, value] of [0, 0, 2].entries()) producer.append(record('out', value, String(partition)))
         const { ends } = await producer.commit({ positions: [], state: [] })
@@ -363,7 +363,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       }
       const keysOf = (range: Iterable<readonly [Uint8Array, Uint8Array]> | undefined) => [...(range ?? [])].map(([key]) => text(key))
 
-      it('is ordered by the keys’ bytes, from inclusive, to exclusive, either way', async (t) => {
+      it('is ordered by the bytes of its keys, with an inclusive start and an exclusive end, in both directions', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ b: '2', a: '1', d: '4', c: '3' })
         const store = log.state?.open('app/0', 'store')
@@ -372,7 +372,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(store?.range(bytes('b'), null, { reverse: true })), ['d', 'c', 'b'])
       })
 
-      it('is of its task and store alone', async (t) => {
+      it('is separate for each task and each store', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1' })
         assert.equal(log.state?.open('app/1', 'store').get(bytes('a')), null)
@@ -380,7 +380,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(log.state?.open('app/0', 'other').range(null, null)), [])
       })
 
-      it('clears what lies before a row, where it can', async (t) => {
+      it('clears all rows before a given row, where the log supports it', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1', b: '2', c: '3' })
         const store = log.state?.open('app/0', 'store')
@@ -388,7 +388,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(store?.range(null, null)), store?.clearBefore === undefined ? ['a', 'b', 'c'] : ['b', 'c'])
       })
 
-      it('gives many keys at once, in order, and nothing for what was deleted', async (t) => {
+      it('gives many keys at once, in order, and nothing for deleted ones', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1', b: '2' })
         await fill({ a: null, c: '3' })
@@ -401,7 +401,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a consumer', () => {
-      it('gives what is there, in order, from the start or from now on', async () => {
+      it('gives all records in order, from the start or from now on', async () => {
         const producer = await log.producer()
         await producer.send(record('in', 0, 'early'))
         const earliest = await joined(log, subscription(['in']))
@@ -414,7 +414,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await latest.close()
       })
 
-      it('waits for what comes', async () => {
+      it('waits for new records', async () => {
         const consumer = await joined(log, subscription(['in']))
         const waiting = polled(consumer, 1)
         const producer = await log.producer()
@@ -423,7 +423,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('stops waiting when its time is over, or when it is woken', async () => {
+      it('stops waiting at its time limit, or when it is woken', async () => {
         const consumer = await joined(log, subscription(['in']))
         const overdue = consumer.poll({ maxRecords: 10, maxWaitMs: 100 })
         await under.clock.advance(100)
@@ -435,7 +435,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives nothing of a paused partition, and goes on where it was', async () => {
+      it('gives no record of a paused partition, and goes on at the same offset after a resume', async () => {
         const producer = await log.producer()
         await producer.send(record('in', 0, 'a'))
         await producer.send(record('in', 1, 'b'))
@@ -450,7 +450,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('reads again from where it is set back to', async () => {
+      it('reads again from the offset of a seek', async () => {
         const producer = await log.producer()
         for (const value of ['a', 'b', 'c']) await producer.send(record('in', 0, value))
         const consumer = await log.subscribe(subscription(['in']))
@@ -471,7 +471,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives no more than was asked for, and the rest the next time', async () => {
+      it('gives at most as many records as requested, and the rest in the next poll', async () => {
         const producer = await log.producer()
         for (let at = 0; at < 10; at++) await producer.send(record('in', 0, String(at)))
         const again = await under.reopen()
@@ -485,7 +485,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('does not give uncommitted records where it wants committed ones', async () => {
+      it('gives no uncommitted record under isolation committed', async () => {
         const consumer = await joined(log, subscription(['out']))
         const producer = await log.taskProducer({ group: 'app' })
         producer.append(record('out', 0, 'open'))
@@ -495,7 +495,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives values on before their commit, as they are, where the log hands on', async (t) => {
+      it('gives values before their commit as the same objects, where the log hands on', async (t) => {
         if (!log.traits.handsOn) return t.skip('this log does not hand on')
         const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed' })
         await consumer.poll({ maxRecords: 1, maxWaitMs: 0 })
@@ -508,7 +508,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await valuesOf(await under.reopen(), 'out', 0, 1), ['as it is'])
       })
 
-      it('loses what was handed on and dropped, and gets its partitions again', async (t) => {
+      it('loses records that were handed on and dropped, and gets its partitions again', async (t) => {
         if (!log.traits.handsOn) return t.skip('this log does not hand on')
         const told: string[] = []
         const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed', listener: listener(told) })
@@ -524,7 +524,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a group', () => {
-      it('shares its partitions, each with one member, and moves them as members come and go', async () => {
+      it('gives each partition to one member, and moves partitions as members join and leave', async () => {
         const told: string[] = []
         const first = await log.subscribe({ ...subscription(['in']), listener: listener(told, 'first ') })
         await polledUntil([first], () => told.length === 1)
@@ -562,7 +562,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         for (const member of members) await member.close()
       })
 
-      it('keeps what each member has when one asks to join again', async () => {
+      it('leaves each member its partitions when one asks to join again', async () => {
         const told: string[] = []
         const consumer = await log.subscribe({ ...subscription(['in']), listener: listener(told) })
         await polledUntil([consumer], () => told.length === 1)
@@ -576,7 +576,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('lets a member commit what it has before partitions are taken from it', async () => {
+      it('lets a member commit before its partitions are taken', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         const told: string[] = []
         const first = await log.subscribe({
@@ -599,7 +599,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a member that is closed while partitions are taken from it', () => {
-      it('takes none any more, and the others have all of them', async () => {
+      it('gets no more partitions, and the other members get all of them', async () => {
         const told: string[] = []
         const owned = new Set<number>()
         const closings: Promise<void>[] = []
@@ -635,7 +635,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(values, ['b', 'c'])
       })
 
-      it('follows what comes from now on, until it is closed', async () => {
+      it('follows new records until it is closed', async () => {
         const producer = await log.producer()
         await producer.send(record('in', 0, 'before'))
         const reader = log.read({ topic: 'in', partition: 0, from: -1 })
@@ -650,7 +650,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await reader.close()
       })
 
-      it('ends where it is closed, and fails where its log is, before or while it reads', async () => {
+      it('ends when it is closed, and fails when its log is closed, before or while it reads', async () => {
         const range = { topic: 'in', partition: 0, from: 0, to: 10 }
         const producer = await log.producer()
         await producer.send(record('in', 0, 'a'))

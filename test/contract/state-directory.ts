@@ -22,7 +22,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
 
     afterEach(() => under.close())
 
-    it('has rows and the offset that they come from, also after a restart', async () => {
+    it('keeps rows and the changelog offset that they come from over a restart', async () => {
       const disk = directory.open('0_1')
       assert.equal(disk.offset(changelog), null)
       disk.write({ changes: [{ store: 'counts', entries: [row('a', '1'), row('b', '2')] }], offsets: [{ ...changelog, offset: 7 }] })
@@ -34,7 +34,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.equal(again.offset({ ...changelog, partition: 2 }), null)
     })
 
-    it('is the same process after a restart', async () => {
+    it('keeps its process id over a restart', async () => {
       const { processId } = directory
       assert.match(processId, /./)
       assert.equal((await under.reopen()).processId, processId)
@@ -64,7 +64,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(named(store.range(null, Buffer.from('c'), { reverse: true })), ['b', 'a'])
     })
 
-    it('clears what lies before a row, in this store alone, also after a restart', async () => {
+    it('clears all rows before a given row in one store alone, also over a restart', async () => {
       const disk = directory.open('0_0')
       for (const store of ['r', 's', 't']) disk.write({ changes: [{ store, entries: ['a', 'b', 'c'].map((key) => row(key, '1')) }], offsets: [] })
       disk.store('s').clearBefore?.(Buffer.from('b'))
@@ -82,7 +82,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       )
     })
 
-    it('wipes one store with its changelog, and what is written after that is there', async () => {
+    it('wipes one store with its changelog offset, and keeps rows that are written later', async () => {
       const disk = directory.open('0_0')
       const other = { topic: 'other', partition: 0 }
       disk.write({ changes: [{ store: 's', entries: [row('a', '1')] }], offsets: [{ ...changelog, offset: 5 }] })
@@ -95,7 +95,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual([rowsIn(again, 's'), rowsIn(again, 'kept')], [['b=2'], ['a=1']])
     })
 
-    it('says what is here of each task, and forgets a task', async () => {
+    it('lists the stores of each task, and forgets a task', async () => {
       directory.open('0_0').write({ changes: [], offsets: [{ ...changelog, offset: 5 }] })
       directory.open('1_3').write({ changes: [{ store: 's', entries: [row('a', '1')] }], offsets: [{ topic: 'o', partition: 3, offset: 9 }] })
       directory.open('2_0')
@@ -110,7 +110,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(rowsIn(again.open('1_3'), 's'), [])
     })
 
-    it('takes nothing of a disk that was opened again', () => {
+    it('takes no write of a disk that has been opened again since', () => {
       const before = directory.open('0_0')
       const now = directory.open('0_0')
       now.write({ changes: [{ store: 's', entries: [row('a', 'now')] }], offsets: [{ ...changelog, offset: 5 }] })

@@ -30,7 +30,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
     after(() => under.close())
 
     for (const kind of modelledStores) {
-      it(`${kind.name} gives what its model has, forward and backward, after each write, commit, restart and rebuild`, () => {
+      it(`${kind.name} equals its model, forward and backward, after each write, commit, restart and rebuild`, () => {
         fc.assert(
           fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
             const checked = new CheckedStore(kind.make(), disk, maxEntries)
@@ -42,7 +42,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
 
       // In the order of time the rows of a key lie among those of others.
       if (kind.make().spec.timeOrdered) continue
-      it(`${kind.name} reads no more rows from the disk than an iteration has come to, and closes an iterator that is left`, () => {
+      it(`${kind.name} reads only the rows that an iteration has reached, and closes an abandoned iterator`, () => {
         const checked = new CheckedStore(kind.make(), disk, 2)
         const manyKeys = Array.from({ length: 300 }, (_, at) => `k${at}`)
         for (const [at, key] of manyKeys.entries()) checked.write({ key, at: 100_000 + at, length: 10, value: 'v' })

@@ -4,7 +4,7 @@ import { Serdes } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { enrich, priceSerde } from '../../examples/enrich.ts'
 
-it('The enrich example tries a call that failed again, and keeps the order of its input', async () => {
+it('The enrich example retries a failed call, and keeps the order of its input', async () => {
   const text = Serdes.string()
   let calls = 0
   const topology = enrich(async (currency) => {

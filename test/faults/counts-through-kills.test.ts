@@ -5,7 +5,7 @@ import { CountsThroughKills } from './counts-through-kills.ts'
 import { throughKills } from './ordeal.ts'
 
 describeWithKafka('Counts on Kafka, exactly once', { own: true }, (cluster) => {
-  it('are what a plain loop counts, one after the other, though processes are killed', async () => {
+  it('counts equal those of a plain loop, in order, though processes are killed', async () => {
     const ordeal = await CountsThroughKills.start(cluster())
     try {
       const isOver = (killed: number) => killed === 4

@@ -21,7 +21,7 @@ export default ({ number }) => ({ number, by: process.pid })
 `
 
 describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
-  describe('a swarm of which one bee wants a GPU', () => {
+  describe('A swarm with one bee that needs a GPU', () => {
     let swarm: SwarmProcesses
     let plain: MeasuredProgram
 
@@ -52,13 +52,13 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     const submitted = async (number: number) =>
       ((await (await swarm.ask(plain, { number }, {}, 'submit')).json()) as { readonly request_id: string }).request_id
 
-    it('starts where there is none, opens that bee nowhere, and says what is missing', async () => {
+    it('a swarm whose bee needs a GPU starts without a GPU, opens that bee nowhere, and names the missing capability', async () => {
       assert.match(plain.lastWords, /"bee":"large","message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
       await said(plain, /large.*runs nowhere: no process of the group has gpu: 1; .*waits in its topics.* Start a process that has it/)
       assert.equal((await fetch(`${plain.ready.gateway}/readyz`)).status, 200)
     })
 
-    it('loses nothing: what waits for the bee is done by the process that comes with a GPU, and only there', async () => {
+    it('records that wait for a GPU bee are processed by the process that joins with a GPU, and only there', async () => {
       const early = await Promise.all([1, 2, 3, 4, 5, 6].map(submitted))
       assert.equal((await stateOf(early[0] ?? '')).state, 'pending')
       const able = await swarm.start('able', { WAGGLE_GPUS: '1' })
@@ -82,7 +82,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     })
   })
 
-  it('refuses a process that says it has a GPU which the model then cannot use, and leaves the model alone in one that says it has none', async () => {
+  it('a process that declares a GPU which the model cannot use fails at start, and one that declares none leaves the model alone', async () => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: model, type: tensor-rt, gpu: 1, input: {name: entrance}, spec: {model: ./model.onnx}}
   - {name: answer, type: respond, input: {name: model}}`,
@@ -100,7 +100,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     await swarm.close()
   })
 
-  it('sends a step of a program only where its configuration says that what it needs is', async () => {
+  it('a step of a program runs only in processes whose configuration has the capability that it needs', async () => {
     const directories = new TemporaryDirectories()
     const { log, close } = await kafkaUnderTest(cluster(), (options) => openKafkaLog({ ...options, processing: 'at_least_once' }))
     const [input, between, output] = [`in-${randomUUID()}`, `between-${randomUUID()}`, `out-${randomUUID()}`]

@@ -56,7 +56,7 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
   after(() => directories.remove())
 
   for (const first of ['there', 'here'] as const) {
-    it(`has its counts, windows and sessions, begun ${first} and gone on with from both sides`, async (test) => {
+    it(`an application that starts on ${first === 'there' ? 'Kafka Streams' : 'Waggle'} keeps its counts, windows and sessions on the other one`, async (test) => {
       const peer = withKafkaStreams(join(import.meta.dirname, '..', 'peers', 'kafka-streams', 'Mover.java'))
       if ('missing' in peer) {
         if (process.env.CI === 'true') throw new Error(peer.missing)

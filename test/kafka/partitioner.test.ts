@@ -33,7 +33,7 @@ describeWithKafka('The partition of a key is the same', {}, (cluster) => {
     return name
   }
 
-  it('as kafkajs’s producer chooses', async (test: TestContext) => {
+  it('the partition of a key is the one that kafkajs’s producer chooses', async (test: TestContext) => {
     const topic = await newTopic(test)
     const kafka = new Kafka({ clientId: 'outsider', brokers: [...cluster().brokers], logLevel: logLevel.NOTHING })
     const producer = kafka.producer()
@@ -45,7 +45,7 @@ describeWithKafka('The partition of a key is the same', {}, (cluster) => {
     await producer.disconnect()
   })
 
-  it('as Java’s producer chooses', async (test: TestContext) => {
+  it('the partition of a key is the one that Java’s producer chooses', async (test: TestContext) => {
     const program = withKafkaStreams(join(import.meta.dirname, '..', 'peers', 'kafka-streams', 'Producer.java'))
     if ('missing' in program) {
       if (process.env.CI === 'true') throw new Error(`There is no Java client to compare with: ${program.missing}`)

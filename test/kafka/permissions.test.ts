@@ -56,7 +56,7 @@ describeWithKafka('An application whose user has few rights', { clientListener: 
     })
   }
 
-  it('is told which right is missing, and counts exactly once with those that are documented', async () => {
+  it('a missing right is named in the error, and the documented rights are enough to count exactly once', async () => {
     const sasl = { mechanism: 'plain', username: operator.name, password: operator.password } as const
     const log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl })
     await log.createTopics(['words', 'words-counted'].map((name) => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })))

@@ -42,7 +42,7 @@ describeWithKafka('The note beside a position', {}, (cluster) => {
     directories.remove()
   })
 
-  it('fits beside one where a task has a hundred windowed counts, and none of them forgets on another machine what has closed', {
+  it('the note of a task with a hundred windowed counts fits beside a position, and no closed window is forgotten on another machine', {
     timeout: 180_000,
   }, async () => {
     const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]

@@ -39,7 +39,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
   })
 
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(`is there after a restart without its changelog being read, ${processing}`, async () => {
+    it(`state is available after a restart without a read of its changelog, ${processing}`, async () => {
       const { applicationId, input } = await newCount(log)
       const stateDir = directories.make()
       const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
@@ -58,7 +58,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       assert.deepEqual(second.failures, [])
     })
 
-    it(`is read from its changelog where the directory is gone, ${processing}`, async () => {
+    it(`state is restored from its changelog where the directory is missing, ${processing}`, async () => {
       const { applicationId, input } = await newCount(log)
       const stateDir = directories.make()
       const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
@@ -113,7 +113,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await producer.close()
   }
 
-  it('is dropped, with a notice, where a new and shorter changelog has taken the old one’s place', { timeout: 60_000 }, async () => {
+  it('state on the disk is dropped, with a notice, where a new and shorter changelog has replaced the old one', { timeout: 60_000 }, async () => {
     const { second, notices, changelog } = await comesBack((topic) => deleteTopic(cluster(), topic))
     assert.equal(sum(counts(second)), 0)
     assert.equal(notices.length, 4)
@@ -121,7 +121,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       assert.match(notice, new RegExp(`The store counts is read anew from ${changelog}, partition \\d, which was deleted and made anew`))
   })
 
-  it('is read from a new changelog that has taken the old one’s place, also if that is longer', { timeout: 60_000 }, async () => {
+  it('state is restored from a new changelog that has replaced the old one, even if the new one is longer', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(async (topic) => {
       await deleteTopic(cluster(), topic)
       await log.createTopics([{ name: topic, partitions: 4, cleanup: 'compact', retentionMs: null }])
@@ -131,7 +131,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.equal(notices.length, 4)
   })
 
-  it('is read anew where the changelog has lost records that the disk still has', { timeout: 60_000 }, async () => {
+  it('state is restored anew where the changelog has lost records that the disk still has', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(
       async (topic) => {
         await countsElsewhere(topic, 9)
@@ -146,7 +146,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.match(notices[0] ?? '', /which begins at \d+, where the disk has it up to \d+/)
   })
 
-  it('is not wiped by a death under exactly once: only what is missing is read', async () => {
+  it('state survives a killed process under exactly once: only the missing records are restored', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, stateDir: directories.make(), processing: 'exactly_once' } as const
     await sendKeys(log, input, keys(1000))
@@ -167,7 +167,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
   })
 
   for (const processing of ['exactly_once', 'at_least_once'] as const) {
-    it(`goes to another process when one is killed, ${processing}`, async () => {
+    it(`state moves to another process when one is killed, ${processing}`, async () => {
       const { applicationId, input } = await newCount(log)
       const options = { brokers: cluster().brokers, applicationId, input, processing }
       const three = Array.from({ length: 3 }, () => child({ ...options, stateDir: directories.make() }))
@@ -190,7 +190,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     })
   }
 
-  it('is counted once by members that were thrown out in the middle of their work', async () => {
+  it('members that were thrown out in the middle of their work count each record once', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { cluster: cluster(), applicationId, topology: countOf(input), processing: 'exactly_once' } as const
     const two = [await started({ ...options, stateDir: directories.make() }), await started({ ...options, stateDir: directories.make() })]
@@ -207,7 +207,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.deepEqual(refused, [])
   })
 
-  it('moves to a process that joins when that has a copy of it, and not before', async () => {
+  it('state moves to a process that joins once that process has a copy of it, and not before', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once' } as const
     const first = child({ ...options, stateDir: directories.make() })
@@ -225,7 +225,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await Promise.all([first, second].map((one) => one.stop()))
   })
 
-  it('of a source table is kept by a standby, which takes it over without reading it', { timeout: 60_000 }, async () => {
+  it('a standby keeps the state of a source table, and takes it over without reading the topic again', { timeout: 60_000 }, async () => {
     const { applicationId, input } = await newCount(log)
     const topology = () => {
       const builder = new StreamsBuilder()
@@ -254,7 +254,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.deepEqual([...first.failures, ...second.failures], [])
   })
 
-  it('is taken over by a standby, which reads only the rest', async () => {
+  it('a standby takes state over, and reads only the missing records', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once', standbyReplicas: 1 } as const
     const two = Array.from({ length: 2 }, () => child({ ...options, stateDir: directories.make() }))

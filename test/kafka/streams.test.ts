@@ -72,7 +72,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     ['on two threads', { numThreads: 2 }, undefined],
     ['through kafkajs', {}, 'kafkajs'],
   ] as const) {
-    it(`counts words, answers queries, and goes on where it was after a stop, ${name}`, async () => {
+    it(`a program counts words, answers queries, and goes on where it was after a stop, ${name}`, async () => {
       await log.createTopics([topic('lines'), topic('counted')])
       const stateDir = directories.make()
       const states: string[] = []
@@ -95,7 +95,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     })
   }
 
-  it('deletes processed records of its repartition topics, and none of other topics', async () => {
+  it('a program deletes processed records of its repartition topics, and none of other topics', async () => {
     await log.createTopics([topic('lines', 1), topic('counted', 1)])
     const streams = program(wordCount(), { repartitionPurgeIntervalMs: 0 })
     await streams.start()
@@ -114,7 +114,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.equal(streams.failure, null)
   })
 
-  it('tells a listener how its stores are restored', async () => {
+  it('a program tells a listener about the progress of each restore', async () => {
     await log.createTopics([topic('lines', 1), topic('counted', 1)])
     const first = program(wordCount())
     await first.start()
@@ -139,7 +139,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.throws(() => second.setStandbyUpdateListener({}), { code: 'WAGGLE_ALREADY_STARTED' })
   })
 
-  it('makes changelogs and repartition topics as Kafka Streams does, and uses existing ones', async () => {
+  it('a program creates changelogs and repartition topics with the settings of Kafka Streams, and uses existing ones', async () => {
     await log.createTopics([topic('lines', 3), topic('counted')])
     await program(wordCount({ logging: { 'segment.ms': '600000' } })).start()
     const changelog = await log.topic('words-counts-changelog')
@@ -147,14 +147,14 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.equal((await log.topic('words-words-repartition'))?.partitions, 3)
   })
 
-  it('refuses a changelog of another topology', async () => {
+  it('a program refuses a changelog of another topology', async () => {
     await log.createTopics([topic('lines'), topic('counted'), { ...topic('words-counts-changelog', 5), cleanup: 'compact' }])
     const streams = program(wordCount())
     await assert.rejects(streams.start(), { code: 'WAGGLE_TOPIC_MISMATCH' })
     assert.equal(streams.state, 'ERROR')
   })
 
-  it('runs one of two applications that were given the same id, and the other one says so', async () => {
+  it('one of two applications with the same id runs, and the other one reports the conflict', async () => {
     await log.createTopics([topic('lines'), topic('counted')])
     const counting = program(wordCount())
     await counting.start()
@@ -174,7 +174,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     await counted(counting, { teddy: 1, bear: 1 })
   })
 
-  it('names a topic that is missing, and makes none', async () => {
+  it('a program names a missing topic, and does not create it', async () => {
     await log.createTopics([topic('lines')])
     const streams = program(wordCount())
     await assert.rejects(
@@ -186,19 +186,19 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     await assert.rejects(other.start(), { code: 'WAGGLE_MISSING_TOPIC' })
   })
 
-  it('has its state directory for itself', async () => {
+  it('a program locks its state directory', async () => {
     await log.createTopics([topic('lines'), topic('counted')])
     const stateDir = directories.make()
     await program(wordCount(), { stateDir }).start()
     await assert.rejects(program(wordCount(), { stateDir }).start(), { code: 'WAGGLE_DATA_DIR_IN_USE' })
   })
 
-  it('says when nobody answers at the address', async () => {
+  it('a program names the address where no broker answers', async () => {
     const log = { kafka: { brokers: ['127.0.0.1:9'] } }
     await assert.rejects(program(wordCount(), { log }).start(), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })
 
-  it('gives every process all of a global table', async () => {
+  it('a program has the whole of a global table in every process', async () => {
     await log.createTopics([topic('in', 4), topic('names', 2), topic('out', 4)])
     const topology = () => {
       const builder = new StreamsBuilder()
@@ -240,7 +240,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     await sender.close()
   })
 
-  it('answers queries over all of its processes, and says when a store is on its way', async () => {
+  it('a program answers queries from all of its processes, and reports a store that is moving', async () => {
     await log.createTopics([topic('visits', 4)])
     const topology = () => {
       const builder = new StreamsBuilder()

@@ -100,7 +100,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
   }
 
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(`counts as one thread would, each worker with tasks of its own, and goes on where it was after a stop, ${processing}`, async () => {
+    it(`workers count as one thread would, each with tasks of its own, and go on where they were after a stop, ${processing}`, async () => {
       const same = config({ processing })
       const streams = await started(same)
       await visits(0, 1000)
@@ -130,7 +130,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     })
   }
 
-  it('loses and doubles nothing through kill -9 of its process, exactly once', async () => {
+  it('workers lose and double nothing through kill -9 of their process, exactly once', async () => {
     const same = config({ processing: 'exactly_once', instanceId: 'one' })
     const start = async () => {
       const program = await MeasuredProgram.start([join(programs, 'visits-on-kafka.ts'), JSON.stringify(same)], {})
@@ -155,7 +155,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     assert.equal(await program.stop(), 0)
   })
 
-  it('goes on when a worker dies, with another one on the same state', async () => {
+  it('a worker that dies is replaced by another one on the same state', async () => {
     const deaths: string[] = []
     const streams = new Streams(topology, {
       ...config({ processing: 'exactly_once', instanceId: 'two' }),
@@ -178,7 +178,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     assert.equal(streams.state, 'RUNNING')
   })
 
-  it('answers for all processes, and moves its tasks to who is left', async () => {
+  it('a program with workers answers queries for all processes, and moves its tasks when one leaves', async () => {
     const same = { applicationId: `visits-${randomUUID().slice(0, 8)}`, applicationServer: '127.0.0.1:0' }
     const one = await started(same)
     await visits(0, 200)

@@ -36,9 +36,9 @@ function written(world: SimulatedWorld, topic: string): ReadonlyMap<string, read
   return byKey
 }
 
-describe('Results of calls that take time, on a thread that dies at any step of a commit', () => {
+describe('The results of asynchronous calls on a thread that dies in a commit', () => {
   for (const ordered of ['partition', 'key'] as const) {
-    it(`are one a record, in order, and so is what goes another way: ordered by ${ordered}`, async () => {
+    it(`are one a record, in order, and so are records on other paths: ordered by ${ordered}`, async () => {
       for (let seed = 1; seed <= 15; seed++) {
         const world = new SimulatedWorld({ seed })
         const sent = new Map<string, string[]>()

@@ -9,7 +9,7 @@ const ids = Array.from({ length: 8 }, (_, at) => `request-${at}`)
 
 describe('A crash at each step of each commit', () => {
   for (const step of commitSteps) {
-    it(`at ${step}: every accepted request has one answer and three rows`, async () => {
+    it(`a crash at ${step} leaves every accepted request with one answer and three rows`, async () => {
       // A quiet run says how many commits there are to crash in.
       const commits = await crashOnce(null, 1)
       assert.ok(commits >= 3, `only ${commits} commits`)
@@ -17,7 +17,7 @@ describe('A crash at each step of each commit', () => {
     })
   }
 
-  it('and again in what comes after it, ten times over', async () => {
+  it('ten crashes in a row leave every accepted request with one answer and three rows', async () => {
     for (let seed = 1; seed <= 10; seed++) {
       const world = new SimulatedWorld({ seed })
       const rows: Rows = new Map()

@@ -11,10 +11,10 @@ import { SimulatedWorld } from '../support/simulated-world.ts'
 const exactlyOnce: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn: false }
 const kinds: { readonly [processing: string]: LogTraits } = { exactly_once: exactlyOnce, at_least_once: { ...exactlyOnce, atomicCommit: false } }
 
-describe('A swarm whose state is in changelogs, through a crash at each step of each commit', () => {
+describe('A swarm whose state is in changelogs', () => {
   for (const [processing, traits] of Object.entries(kinds)) {
     for (const step of traits.atomicCommit ? commitSteps : [...commitSteps, 'torn' as const]) {
-      it(`${processing}, at ${step}: every accepted request has one answer, kept as it was given, and its three rows`, async () => {
+      it(`${processing}, a crash at ${step} leaves every accepted request with one stored answer and its three rows`, async () => {
         const commits = await crashOnce(traits, null, 1)
         assert.ok(commits >= 3, `only ${commits} commits`)
         // Which partitions are early is chance: what matters are changelogs that are there without what they are about.

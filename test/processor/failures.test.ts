@@ -76,8 +76,8 @@ const timesTen = (() => {
   }
 })()
 
-describe('A record that cannot be done', () => {
-  it('rolls its task back, for as long as the handlers let it stand', async () => {
+describe('A record that cannot be processed', () => {
+  it('rolls its task back, for as long as the handlers do not skip it', async () => {
     const { out, rolledBack } = await run(['1', '7', '2'], failAlways)
     assert.deepEqual(out, [])
     assert.ok(rolledBack.length > 1)
@@ -85,7 +85,7 @@ describe('A record that cannot be done', () => {
     assert.match(rolledBack[0]?.message ?? '', /times-ten failed in processing: not seven/)
   })
 
-  it('is dropped where its handler resumes: what cannot be read, done or written; its neighbours go on', async () => {
+  it('is dropped where its handler resumes, whether it cannot be read, processed or written; its neighbours go on', async () => {
     const asked: { readonly step: string; readonly code: string; readonly record: FailedRecord }[] = []
     const ask = (step: string) => (error: WaggleError, record: FailedRecord) => {
       asked.push({ step, code: error.code, record })

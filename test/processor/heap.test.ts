@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { Heap } from '../../processor/heap.ts'
 
-it('A heap gives the least of what it holds, whatever came and went before', () => {
+it('A heap gives the least of its items after any additions and removals', () => {
   // A number comes; null takes one.
   fc.assert(
     fc.property(fc.array(fc.option(fc.integer({ min: -20, max: 20 })), { maxLength: 200 }), (steps) => {

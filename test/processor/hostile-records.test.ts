@@ -141,7 +141,7 @@ describe('A record that Waggle would not write', () => {
     ['a record without key', 'WAGGLE_RECORD_INCOMPLETE'],
   ] as const) {
     for (const topic of reads) {
-      it(`on ${topic}, ${name}, is a dead letter with its place`, async () => {
+      it(`a foreign record on ${topic}, ${name}, becomes a dead letter with its place`, async () => {
         const { letters } = await run(likeKafka, topic, hostile[name] ?? {})
         for (const partition of ['0', '1']) {
           const own = letters.filter((letter) => letter['waggle-dead-letter-topic'] === topic && letter['waggle-dead-letter-partition'] === partition)
@@ -163,7 +163,7 @@ describe('A record that Waggle would not write', () => {
     ['an empty request id', 'waggle.gateway.door', 'WAGGLE_REQUEST_ID'],
     ['a reply topic that is not allowed', 'waggle.gateway.door', 'WAGGLE_REPLY_TOPIC_REFUSED'],
   ] as const) {
-    it(`on ${topic}, ${name}, is a dead letter with the code ${code}`, async () => {
+    it(`a foreign record on ${topic}, ${name}, becomes a dead letter with the code ${code}`, async () => {
       const { letters } = await run(likeKafka, topic, hostile[name] ?? {})
       assert.deepEqual(
         letters.map((letter) => [letter['waggle-dead-letter-code'], letter['waggle-dead-letter-topic']]),
@@ -180,10 +180,10 @@ for (const [kind, traits] of [
   ['that hands records on', likeEmbedded],
   ['like Kafka', likeKafka],
 ] as const) {
-  describe(`On a log ${kind}, a stranger’s record costs no other record anything:`, () => {
+  describe(`A foreign record on a log ${kind}`, () => {
     let calmRun: Promise<Ran> | null = null
     for (const [name, record] of Object.entries(hostile)) {
-      it(`${name}, on any topic of the swarm`, async () => {
+      it(`a foreign record, ${name}, on any topic of the swarm costs no other record anything`, async () => {
         calmRun ??= run(traits, null, {})
         const calm = await calmRun
         assert.equal(calm.states.length, 6)

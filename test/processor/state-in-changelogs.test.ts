@@ -107,7 +107,7 @@ class Life {
   }
 }
 
-describe('State that is rebuilt from changelogs', () => {
+describe('State that is restored from changelogs', () => {
   for (const step of commitSteps) {
     for (const fate of ['kept', 'lost'] as const) {
       it(`is right after a crash at ${step} of each commit, its disk ${fate}`, async () => {
@@ -129,7 +129,7 @@ describe('State that is rebuilt from changelogs', () => {
     }
   }
 
-  it('has at least all of it where commits are records first and positions after them', async () => {
+  it('is complete at least where commits write records first and positions after them', async () => {
     for (const step of commitSteps) {
       const life = new Life(atLeastOnce)
       await life.send(life.world.boot(), keys)
@@ -141,7 +141,7 @@ describe('State that is rebuilt from changelogs', () => {
     }
   })
 
-  it('is read up to where the disk was, and no more', async () => {
+  it('is read from the changelog only where the disk lacks it', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -159,7 +159,7 @@ describe('State that is rebuilt from changelogs', () => {
     assert.deepEqual([total('restore-remaining-records-total'), total('active-restoring-tasks'), total('update-total')], [0, 0, 0])
   })
 
-  it('is read anew where the changelog is another one than the disk has heard of', async () => {
+  it('is read anew where another changelog has replaced the one that the disk knows', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -172,7 +172,7 @@ describe('State that is rebuilt from changelogs', () => {
     await life.world.clock.until(() => second.threads.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
   })
 
-  it('is begun anew by a standby that follows a changelog of which something goes that it has not read', async () => {
+  it('a standby starts again where its changelog loses records that it has not read', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -197,7 +197,7 @@ describe('State that is rebuilt from changelogs', () => {
     assert.deepEqual(failures, [])
   })
 
-  it('is not begun where not all that is needed of it fits beside a position', async () => {
+  it('a task is refused where its state needs more numbers than fit beside a position', async () => {
     const life = new Life({ ...exactlyOnce, maxNoteBytes: 50 })
     const builder = new StreamsBuilder()
     const windows = builder
@@ -226,7 +226,7 @@ describe('State that is rebuilt from changelogs', () => {
   })
 
   for (const kind of ['state', 'no state'] as const) {
-    it(`goes on after a failure with what was paused for want of room, with ${kind}`, async () => {
+    it(`inputs that were paused for want of buffer are resumed after a failure, with ${kind}`, async () => {
       const life = new Life(exactlyOnce)
       const log = life.world.boot()
       await life.send(log, keys)
@@ -248,7 +248,7 @@ describe('State that is rebuilt from changelogs', () => {
     })
   }
 
-  it('is forgotten where its task has run elsewhere for ten minutes', async () => {
+  it('is deleted once its task has run elsewhere for ten minutes', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -268,7 +268,7 @@ describe('State that is rebuilt from changelogs', () => {
     )
   })
 
-  it('is told of while it is read, suspended or there, and of a copy until its task comes', async () => {
+  it('a listener is told of each restore that starts, is suspended or ends, and of a copy until its task arrives', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -318,7 +318,7 @@ describe('State that is rebuilt from changelogs', () => {
     assert.deepEqual([...new Set(failures)], ['WAGGLE_HANDLER_FAILED'])
   })
 
-  it('of a source table is kept by a standby too, as far as its task has come in the topic', async () => {
+  it('a standby keeps the state of a source table too, up to its task’s position in the topic', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     const table = () => {
@@ -383,7 +383,7 @@ describe('Changelog topics', () => {
     return changelogTopics('app', decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null }).subtopologies(), () => 3)
   }
 
-  it('are compacted, one partition a task, with what the store says of them', () => {
+  it('are compacted, with one partition a task and the settings of their store', () => {
     const counts = Materialized.with(text, Serdes.long(), { logging: { 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' } })
     assert.deepEqual(
       specs((builder) =>
@@ -408,7 +408,7 @@ describe('Changelog topics', () => {
     )
   })
 
-  it('are not made of what is not logged, and of what its own topic stands for', () => {
+  it('are not created for stores without logging, nor for a table whose source topic replaces the changelog', () => {
     const topics = specs((builder) => {
       builder
         .stream('in', read)

@@ -67,7 +67,7 @@ async function scene(yaml: string, functions: (world: SimulatedWorld) => Functio
 const with20Seconds = (settings: string) => threeModels.replace('timeout_seconds: 20', settings)
 
 describe('A swarm', () => {
-  it('answers with what its respond bee gets, and saves each prediction', async () => {
+  it('answers with the result of its respond bee, and saves each prediction', async () => {
     const { ask, rows, world, end } = await scene(threeModels, predictionsOf)
     const { state, answer } = await ask('one')
     assert.equal(state, 'answered')
@@ -78,14 +78,14 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('saves what it has answered before it stops', async () => {
+  it('saves the predictions of its answers before it stops', async () => {
     const { ask, rows, end } = await scene(threeModels, predictionsOf)
     await ask('one')
     await end()
     assert.deepEqual([...rows.keys()].sort(), ['a/one', 'b/one', 'c/one'])
   })
 
-  it('computes a request once, however often its id comes, and gives the stored answer again', async () => {
+  it('computes a request once, however often its id comes, and repeats the stored answer', async () => {
     let calls = 0
     const { ask, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
@@ -112,7 +112,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('gives back what a bee refused as 422, naming the bee, and makes no dead letter of it', async () => {
+  it('answers 422 with the bee’s name where a bee refuses an input, and writes no dead letter', async () => {
     const { ask, records, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
       prepare() {
@@ -129,7 +129,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('answers 502 where a bee failed, with its input and cause in the dead letters once', async () => {
+  it('answers 502 where a bee failed, and writes one dead letter with the input and the cause', async () => {
     const { ask, records, rows, world, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
       b() {
@@ -149,7 +149,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('goes on without a failed input where it is told to', async () => {
+  it('goes on without a failed input where onError is skip', async () => {
     const { ask, end } = await scene(with20Seconds('on_error: skip'), (world) => ({
       ...predictionsOf(world),
       b() {
@@ -162,7 +162,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('ends a join at its deadline with no further record, and names what is missing', async () => {
+  it('ends a join at its deadline without a further record, and names the missing inputs', async () => {
     const { ask, end } = await scene(with20Seconds('timeout_seconds: 2'), (world) => ({ ...predictionsOf(world), c: () => new Promise(() => {}) }))
     const { answer } = await ask('waiting')
     assert.ok(answer.kind === 'error')
@@ -171,7 +171,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('goes on at a join’s deadline with what is there where it is told to', async () => {
+  it('joins the inputs that have arrived at the deadline where onTimeout is partial', async () => {
     const { ask, end } = await scene(with20Seconds('timeout_seconds: 2, on_timeout: partial'), (world) => ({
       ...predictionsOf(world),
       c: () => new Promise(() => {}),
@@ -182,7 +182,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('answers 504 when the request’s deadline passes, and no model sees it any more', async () => {
+  it('answers 504 when the request’s deadline passes, and gives the request to no further model', async () => {
     const seen: string[] = []
     const { ask, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
@@ -196,7 +196,7 @@ describe('A swarm', () => {
     assert.deepEqual(seen, [])
   })
 
-  it('knows a request by its id: pending, then answered', async () => {
+  it('finds a request by its id: pending, then answered', async () => {
     const { world, swarm, end } = await scene(threeModels, predictionsOf)
     let submitted = false
     void swarm.requests.submit(newRequest('asked')).then(() => {
@@ -210,7 +210,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('does not stop at a payload that is not what its content type says', async () => {
+  it('goes on after a payload that does not match its content type', async () => {
     const { world, swarm, ask, end } = await scene(threeModels, predictionsOf)
     let outcome: RequestOutcome | null = null
     void swarm.requests.request({ ...newRequest('poison'), body: Buffer.from('{"half') }).then((given) => {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { it } from 'node:test'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
-it('The hello-world swarm greets, and refuses who has no name', async () => {
+it('The hello-world swarm greets a caller with a name, and refuses one without', async () => {
   const root = resolve(import.meta.dirname, '..', '..')
   const data = mkdtempSync(join(tmpdir(), 'waggle-hello-'))
   const program = await MeasuredProgram.start(

@@ -34,7 +34,7 @@ describe('The SVM', () => {
     })
   }
 
-  it('leaves a square of its own size as it is, and takes the centre of a wider one', () => {
+  it('keeps a square picture of its own size as it is, and takes the centre of a wider one', () => {
     const pixels = Uint8Array.from(file.subarray(0, pixelBytes))
     assert.deepEqual(centreSquare(pixels, side, side), pixels)
     const wide = new Uint8Array(side * (side + 20) * 3)

@@ -53,7 +53,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       return fetch(`${program.ready.gateway}/v1/gateways/${gatewayName}/request`, { method: 'POST', body, headers: { 'content-type': contentType } })
     }
 
-    it('scores every photo as its models do elsewhere, within 0.05', async () => {
+    it('scores every photo as its models do in their original frameworks, within 0.05', async () => {
       const answers = await Promise.all(
         manifest.images.map(async ({ file: name, expected }) => {
           const response = await ask(Uint8Array.from(readFileSync(join(directory, name))), types[extname(name)] ?? '')
@@ -77,7 +77,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       }
     })
 
-    it('saves three rows a request, for curl and for the official client', async () => {
+    it('saves three rows a request, which curl and the official client can read', async () => {
       const response = await ask(Uint8Array.from(readFileSync(join(directory, 'photos', 'teddy-02-000000000491.jpg'))), 'image/jpeg')
       const id = response.headers.get('x-request-id') ?? ''
       const client = createClient({ url: program.ready.clickhouse ?? '' })
@@ -106,7 +106,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       assert.match(text, /^\d\n$/)
     })
 
-    it('refuses what is no picture, one too large and one too narrow, and goes on', async () => {
+    it('refuses a body that is no picture, one too large and one too narrow, and goes on', async () => {
       for (const [body, type, said] of [
         ['this is no photo', 'image/jpeg', /picture|image/i],
         ['{"photo": 1}', 'application/json', /picture|image|photo/i],

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Fifo } from '../../topology/fifo.ts'
 
 describe('A queue', () => {
-  it('gives what an array would, whatever is done to it', () => {
+  it('gives the items that an array would give, after any operations', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('push' as const), count: fc.nat(2000) }),
       fc.record({ do: fc.constant('shift' as const), count: fc.nat(2000) }),

@@ -34,8 +34,8 @@ function doing(act: (context: TextContext, key: string | null, value: string | n
 
 const counts = () => Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('counts'), text, Serdes.long())
 
-describe('A topology of processors', () => {
-  it('forwards to all children, or to the one that is named', async () => {
+describe('The processors of a topology', () => {
+  it('forward records to all children, or to the named one', async () => {
     const splitting: Text = doing((context, key, value) => {
       context.forward({ key, value: `${value}-all`, timestamp: 1 })
       context.forward({ key, value: `${value}-right`, timestamp: 2 }, 'right')
@@ -59,7 +59,7 @@ describe('A topology of processors', () => {
     ])
   })
 
-  it('says what may be forwarded to where somebody forwards to a stranger', async () => {
+  it('names the children where a processor forwards to an unknown one', async () => {
     const topology = new Topology()
       .addSource('source', 'in', read)
       .addProcessor(
@@ -72,7 +72,7 @@ describe('A topology of processors', () => {
     await assert.rejects(driver.createInputTopic('in', text, text).pipeInput('k', 'v'), { message: /one.*forwards to nobody/, next: /sink/ })
   })
 
-  it('tells a processor where it is', async () => {
+  it('give a processor its application id, its task and its record’s place', async () => {
     const seen: unknown[] = []
     const metadata: (RecordMetadata | null)[] = []
     const looking = doing(
@@ -100,7 +100,7 @@ describe('A topology of processors', () => {
     assert.deepEqual(metadata, [{ topic: 'in', partition: 0, offset: 0n }, { topic: 'in', partition: 0, offset: 1n }, null])
   })
 
-  it('shares a store between the processors that it is connected to, in one sub-topology', async () => {
+  it('share a store between its connected processors, in one sub-topology', async () => {
     const store = counts()
     const counting = doing((context, key) => {
       const own = context.getStateStore(store)
@@ -135,7 +135,7 @@ describe('A topology of processors', () => {
     assert.equal(driver.getKeyValueStore<string, number>('counts').get('a'), 2)
   })
 
-  it('takes a store with its processor (KIP-401)', async () => {
+  it('add a store together with its processor (KIP-401)', async () => {
     const store = counts()
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'count',
@@ -148,7 +148,7 @@ describe('A topology of processors', () => {
     assert.deepEqual([...driver.getKeyValueStore<string, number>('counts').all()], [['k', 1]])
   })
 
-  it('makes a processor for each task, and closes it', async () => {
+  it('construct a processor for each task, and close it', async () => {
     const life: string[] = []
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'one',
@@ -199,15 +199,15 @@ describe('A punctuation', () => {
     for (const time of times) await driver.createInputTopic('in', text, text).pipeInput('k', 'v', time)
   }
 
-  it('by stream time fires with the first record, then on its grid, once however far time jumps', async () => {
+  it('a punctuation by stream time fires with the first record, then on its grid, once however far time jumps', async () => {
     assert.deepEqual(await punctuated('STREAM_TIME', (driver) => pipe(driver, 3, 5, 9, 10, 12, 19, 20, 55, 56, 61, 40)), [3, 10, 20, 55, 61])
   })
 
-  it('by stream time never fires by the wall clock alone', async () => {
+  it('a punctuation by stream time never fires by the wall clock alone', async () => {
     assert.deepEqual(await punctuated('STREAM_TIME', (driver) => driver.advanceWallClockTime(1000)), [])
   })
 
-  it('by the wall clock fires once each time the clock has passed its next time', async () => {
+  it('a punctuation by the wall clock fires once each time the clock has passed its next time', async () => {
     const fired = await punctuated('WALL_CLOCK_TIME', async (driver) => {
       for (const ms of [9, 1, 5, 5, 35, 1]) await driver.advanceWallClockTime(ms)
       await pipe(driver, 5000)
@@ -226,7 +226,7 @@ describe('A punctuation', () => {
     assert.deepEqual(fired, [10, 20])
   })
 
-  it('of no length is refused', () => {
+  it('a punctuation without a length is refused', () => {
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'one',
       doing(
@@ -262,7 +262,7 @@ describe('A mistake in a topology', () => {
 })
 
 describe('A description', () => {
-  it('is Kafka Streams’ own text', () => {
+  it('equals the text of Kafka Streams', () => {
     const topology = new Topology()
       .addSource('source', ['in', 'in-2'], read)
       .addProcessor(
@@ -323,7 +323,7 @@ describe('A topic beside a pattern that matches it', () => {
     assert.throws(() => new Topology().addSource('p', /a.*/, read).addSource('s', ['b', 'ab'], read), refused)
   })
 
-  it('is refused by build: a stream, a table, a global table, and a topic that the program makes for itself', () => {
+  it('is refused by build: a stream, a table, a global table, and an internal topic of the program', () => {
     const programs: readonly ((builder: StreamsBuilder) => void)[] = [
       (builder) => builder.stream('ab', read).to('out'),
       (builder) => builder.table('ab', read).toStream().to('out'),

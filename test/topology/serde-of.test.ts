@@ -19,13 +19,13 @@ function watched(): { readonly serde: Serde<string>; readonly seen: string[] } {
 }
 
 describe('A serde made of another', () => {
-  it('opens the inner serde with its own use', async () => {
+  it('opens its inner serde under its own use', async () => {
     const { serde, seen } = watched()
     await Serdes.timeWindowed(serde, 10).open?.({ topic: 'a', part: 'key' })
     assert.deepEqual(seen, ['open a key'])
   })
 
-  it('prepares the part of the bytes that is its own', () => {
+  it('prepares the bytes that the inner serde reads', () => {
     const { serde, seen } = watched()
     const windowed = Serdes.timeWindowed(serde, 10)
     const data = windowed.serialize('a', { key: 'new', window: { start: 0, end: 10 } })
@@ -33,14 +33,14 @@ describe('A serde made of another', () => {
     assert.deepEqual(seen, ['prepare new'])
   })
 
-  it('prepares each value of a list, and has nothing to await where none has', () => {
+  it('prepares each value of a list, and awaits nothing where no value needs it', () => {
     const { serde, seen } = watched()
     const list = Serdes.list(serde)
     assert.equal(list.prepare?.('a', list.serialize('a', ['known', 'known'])), null)
     assert.deepEqual(seen, ['prepare known', 'prepare known'])
   })
 
-  it('leaves what cannot be taken apart to its reader', () => {
+  it('leaves malformed bytes to the deserializer', () => {
     assert.equal(Serdes.list(watched().serde).prepare?.('a', Buffer.of(1, 0, 0, 0, 9)), null)
   })
 

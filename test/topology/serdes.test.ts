@@ -24,7 +24,7 @@ describe('The serdes', () => {
   ]
   for (const [name, written, expected] of cases) it(name, () => assert.equal(written, expected))
 
-  it('read back what they wrote', () => {
+  it('read back the values that they wrote', () => {
     const comesBack = <T>(serde: Serde<T>, values: fc.Arbitrary<T>) =>
       fc.assert(fc.property(values, (value) => assert.deepEqual(serde.deserialize('t', serde.serialize('t', value)), value)))
     comesBack(Serdes.long(), fc.maxSafeInteger())

@@ -17,8 +17,8 @@ export interface BodiesOptions {
 }
 
 /**
- * Reads bodies into memory, and bounds the memory that they take together until their requests are answered. Only decoded bytes that have arrived count:
- * a body that is merely announced takes no room. When room is short, the body that has been arriving for longest is refused.
+ * Reads bodies into memory, and bounds their total memory until their requests are answered. Only decoded bytes that have arrived count, so an
+ * announced body takes no room. When room is short, the body that has been arriving for longest is refused.
  */
 export class Bodies {
   readonly #options: BodiesOptions
@@ -129,7 +129,7 @@ export class Bodies {
   #sweep(): void {
     const { clock, slowWindowMs, minBytesPerSecond } = this.#options
     const now = clock.elapsedMs()
-    // A pause of this process says nothing about the senders: the windows start again.
+    // A pause of this process is not the senders' fault, so the windows start again.
     const wasHeldUp = now - this.#sweptAtMs > slowWindowMs / 2
     for (const body of this.#arriving) {
       if (wasHeldUp) body.startWindow(now)

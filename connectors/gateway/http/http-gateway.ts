@@ -29,9 +29,9 @@ export interface HttpGatewayOptions {
   readonly port: number
   readonly requestTimeoutMs: number
   readonly maxBodyBytes: number
-  /** Bytes that have arrived of all bodies whose requests have no answer yet, together. */
+  /** The most bytes of all bodies whose requests have no answer yet, together. Only bytes that have arrived count. */
   readonly maxBodiesBytes: number
-  /** Must lie below the process's limit of open files. */
+  /** The most open connections. It must lie below the process's limit of open files. */
   readonly maxConnections: number
   /** Host names by which callers may reach this server, besides the loopback names and `host`: `name`, or `name:port`. */
   readonly names: readonly string[]
@@ -48,11 +48,11 @@ export interface HttpGatewayOptions {
 }
 
 export interface TimeLimits {
-  /** From the start of a connection, or of a request on it, to the end of the headers. */
+  /** The time from the start of a connection, or of a request on it, to the end of the headers. */
   readonly headersMs: number
-  /** From the first byte of a request to the last byte of its body. */
+  /** The time from the first byte of a request to the last byte of its body. */
   readonly requestMs: number
-  /** Between two requests of a connection, and for a caller that reads nothing of its answer. */
+  /** The time between two requests of a connection, and the time in which a caller reads nothing of its answer. */
   readonly idleMs: number
   /** The least rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
   readonly minBytesPerSecond: number
@@ -63,7 +63,7 @@ export interface TimeLimits {
 const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
 export interface AnsweredRequest {
-  /** Null where there is no such gateway. */
+  /** The gateway's name; null for an unknown one. */
   readonly gateway: string | null
   readonly call: 'request' | 'submit'
   readonly status: number
@@ -151,9 +151,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
   app.addHook('onSend', async (request, reply) => {
     reply.headers(headers)
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-    // A connection that is kept alive would keep the server open until its client closes it.
+    // A kept-alive connection would keep the server open until its client closes it.
     if (isClosing) reply.header('connection', 'close')
-    // Ends a connection whose client takes nothing of its answer. Node lifts this limit when the next request begins.
+    // The timeout ends a connection whose client reads nothing of its answer. Node lifts it when the next request begins.
     reply.raw.socket?.setTimeout(idleMs)
   })
   refuseBeforeBody(app, options, bodies)
@@ -189,7 +189,7 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
   })
 }
 
-/** Refuses a request before its body is read where its headers are reason enough. */
+/** Refuses a request before its body is read, where the headers alone are a reason. */
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
   let own: OwnNames | null = null
   app.addHook('onRequest', async ({ raw, method, url, is404, headers }) => {
@@ -226,7 +226,7 @@ function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, request
     socket.destroy()
     return
   }
-  // Answers to the requests before this one are on their way: none is cut in the middle.
+  // Answers to earlier requests of this connection are on their way and must not be cut.
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroySoon()
     return

@@ -68,7 +68,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
   )
 
-  /** Refuses a request before its body is read, so that nobody uploads a photo for nothing. */
+  /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. */
   async function guard(request: FastifyRequest): Promise<void> {
     const { gateway } = request.params as GatewayRoute['Params']
     if (!requests.gateways.includes(gateway)) {
@@ -151,7 +151,7 @@ function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
   }
 }
 
-/** JSON as it is; any other payload as its content type and base64. */
+/** JSON as it is; any other payload by its content type and base64. */
 function shownAnswer(answer: Payload): unknown {
   return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
 }

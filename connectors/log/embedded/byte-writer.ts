@@ -41,7 +41,7 @@ export class ByteWriter {
     this.bytes(Buffer.from(value))
   }
 
-  /** The bytes written so far. The writer cannot be used any more. */
+  /** The bytes written so far. The writer must not be used after this call. */
   done(): Buffer {
     return this.#bytes.subarray(0, this.#length)
   }

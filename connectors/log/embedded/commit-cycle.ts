@@ -22,27 +22,28 @@ export interface CommitCycleOptions {
   readonly storeNumbers: StoreNumbers
 }
 
-/** A record of a plain producer, which stands for itself. */
+/** A record of a plain producer. It is a commit of its own. */
 interface SentRecord extends Appended {
-  /** False: it waits for a cycle that another record or commit starts. */
+  /** False: the record does not start a cycle, and waits for one that another record or commit starts. */
   readonly durable: boolean
   resolve(): void
   reject(error: unknown): void
 }
 
 /**
- * Appended records wait here until one write and one sync makes them durable, with everything else that waits (group commit). One cycle runs at a time:
- * what comes while it writes shares the next. After a write that fails, the records of its cycle are gone, and the next cycle repairs the database first.
+ * Makes appended records durable, with everything else that waits, by one write and one sync (group commit). One cycle runs at a time. Records and
+ * commits that arrive while it writes share the next cycle. After a failed write the records of its cycle are gone, and the next cycle repairs the
+ * database first.
  */
 export class CommitCycle {
   readonly #options: CommitCycleOptions
   readonly #topics: Topics
   readonly #segments: Segments
-  /** Commits that the next cycle takes. */
+  /** Commits for the next cycle. */
   #waiting: CommitSet[] = []
-  /** Records of plain producers that the next cycle takes. */
+  /** Records of plain producers for the next cycle. */
   #sent: SentRecord[] = []
-  /** Records with a large payload, which goes to a segment at the end of this turn of the event loop. */
+  /** Records with a large payload. The payload goes to a segment at the end of this turn of the event loop. */
   #large: Appended[] = []
   #pendingBytes = 0
   #running: Promise<void> | null = null
@@ -55,12 +56,12 @@ export class CommitCycle {
     this.#segments = options.segments
   }
 
-  /** Appended, and not durable. */
+  /** Bytes that are appended and not durable. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
 
-  /** Readers with isolation `handed` see the record at once. It waits for a commit that has it. Throws WAGGLE_MISSING_TOPIC. */
+  /** Appends a record for a later commit. Readers with isolation `handed` see it at once. Throws WAGGLE_MISSING_TOPIC. */
   append(record: ProducerRecord, owner: object | null): Appended {
     const partition = this.#topics.partition(record.topic, record.partition)
     const appended = { partition, record: partition.append(record, owner) }
@@ -70,7 +71,7 @@ export class CommitCycle {
     return appended
   }
 
-  /** Appends a record that is a commit of its own; settles when it is durable. */
+  /** Appends a record that is a commit of its own. Settles when the record is durable. */
   send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
     if (this.#isClosed) return Promise.reject(closedLog())
     const appended = this.append(record, null)
@@ -87,7 +88,7 @@ export class CommitCycle {
     })
   }
 
-  /** Settles when everything that was appended before is durable. Throws where a write failed, or WAGGLE_CLOSED. */
+  /** Settles when all records and commits appended so far are durable. Throws where a write failed, or WAGGLE_CLOSED. */
   async durable(): Promise<void> {
     await this.#running
     if (this.#isClosed) throw closedLog()
@@ -97,12 +98,12 @@ export class CommitCycle {
     await this.commit('', [], null)
   }
 
-  /** Settles when no cycle runs; the next one has not begun by then. */
+  /** Settles when no cycle runs. The next cycle begins after that. */
   async settled(): Promise<void> {
     await this.#running?.catch(() => {})
   }
 
-  /** Rejects all commits of task producers that wait, with WAGGLE_COMMIT_DROPPED. A cycle that runs goes on. */
+  /** Rejects all waiting commits of task producers with WAGGLE_COMMIT_DROPPED. A running cycle goes on. */
   dropCommits(): void {
     const dropped = this.#waiting.filter(({ point }) => point !== null)
     this.#waiting = this.#waiting.filter(({ point }) => point === null)
@@ -112,12 +113,12 @@ export class CommitCycle {
     }
   }
 
-  /** These records will never be durable. */
+  /** Forgets records that will never be durable. */
   forget(appended: readonly Appended[]): void {
     for (const { record } of appended) this.#pendingBytes -= record.bytes
   }
 
-  /** Writes what waits. */
+  /** Writes all waiting records and commits, then closes. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelRepair()
@@ -129,7 +130,7 @@ export class CommitCycle {
 
   #start(): void {
     if (this.#running !== null) return
-    // Everything that this turn of the event loop has to commit goes together.
+    // The cycle starts in a later turn, so that all commits of this turn share it.
     this.#running = new Promise<void>((resolve) => setImmediate(resolve))
       .then(() => this.#run())
       .finally(() => {
@@ -199,7 +200,7 @@ export class CommitCycle {
     for (const partition of touched) partition.remove((record) => failed.has(record))
     for (const set of sets) set.reject(error)
     this.#cancelRepair()
-    // Without a write that starts a cycle: readers have no database to read from until it is repaired.
+    // The repair must not wait for the next write, because readers have no database until then.
     if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())
   }
 
@@ -217,7 +218,7 @@ export class CommitCycle {
     })
   }
 
-  /** Large payloads go to segments ahead of the commit, so that the commit waits for the write-ahead log alone. */
+  /** Writes a large payload to a segment before its commit, so that the commit only waits for the write-ahead log. */
   #putAhead({ record }: Appended): void {
     if (record.ref !== null && !this.#segments.isLost(record.ref)) return
     record.ref = null
@@ -234,7 +235,7 @@ function commitDropped(): WaggleError {
   })
 }
 
-/** Payloads over it lie in segments. */
+/** Larger payloads lie in segments. */
 const inlineBytes = 16 * 1024
-/** How soon a database that could not be written is tried again. */
+/** The time between two attempts to repair the database. */
 const repairMs = 500

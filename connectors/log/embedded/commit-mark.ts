@@ -13,7 +13,7 @@ export interface Marked {
   readonly manifest: Manifest | null
 }
 
-/** A mark as it was read. Each number is a lower bound, also where others are lost. */
+/** A mark as it was read. Each number is a lower bound, even if other numbers are lost. */
 export interface MarkOnDisk extends Marked {
   /** False where a part of the file could not be read. */
   readonly isWhole: boolean
@@ -27,11 +27,10 @@ export interface Manifest {
 }
 
 /**
- * A small file beside the database that records how far commits were durable. RocksDB opens a damaged write-ahead log as if it ended at the damage, so only
- * something outside can tell. The mark is written after each sync and is not synced itself. It survives the process. After a power failure it may be
- * behind, which raises no false alarm. It is never ahead of the durable commits.
- *
- * Slots have 32 bytes, so that no sector boundary cuts one: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
+ * A small file beside the database that records how far commits were durable. RocksDB opens a damaged write-ahead log as if it ended at the damage,
+ * so only a file outside of the database can reveal the loss. The mark is written after each sync and is not synced itself. It survives a crash of
+ * the process. After a power failure it may be behind the commits, which raises no false alarm. It is never ahead of the durable commits. Slots have
+ * 32 bytes, so that no sector boundary cuts one: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
  */
 export class CommitMark {
   readonly #file: string
@@ -47,7 +46,7 @@ export class CommitMark {
     this.#file = file
   }
 
-  /** Null where there is no mark; 'damaged' where no slot of it can be read. A slot that cannot be read is left out. */
+  /** Reads the mark. Null where there is none; 'damaged' where no slot can be read. Single unreadable slots are skipped. */
   read(): MarkOnDisk | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null

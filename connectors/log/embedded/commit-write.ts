@@ -32,7 +32,7 @@ export interface CommitDisk {
   readonly storeNumbers: StoreNumbers
 }
 
-/** One atomic write of all sets, durable when it settles. Their values can be written, and large ones lie in segments. */
+/** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
 export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
   const counted = new Map<Partition, number>()
@@ -58,7 +58,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
     for (const run of runsOf(records)) {
       const bytes = encodeRun(run)
       changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), bytes])
-      // A write that fails takes them off again.
+      // A failed write subtracts these bytes again.
       partition.bytes += bytes.length
     }
     let named = 0
@@ -75,7 +75,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
     rocks.write(changes)
     const { sequence } = rocks
     await rocks.sync()
-    // After the sync: the mark must not be ahead of what is durable.
+    // The mark is written after the sync, because it must not be ahead of the durable commits.
     for (const [partition, records] of byPartition) mark.end(partition.topicNumber, partition.number, (records.at(-1)?.offset ?? -1) + 1)
     for (const [segment, bytes] of appended) mark.segment(segment, bytes)
     mark.write(sequence)
@@ -85,7 +85,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
   }
 }
 
-/** A reader decodes whole runs: they are kept small enough to be read in one go. */
+/** Splits records into runs. A reader decodes whole runs, so they are kept small. */
 function runsOf(records: readonly TailRecord[]): readonly (readonly StoredRecord[])[] {
   const runs: StoredRecord[][] = []
   let bytes = 0

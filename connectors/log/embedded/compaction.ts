@@ -5,8 +5,8 @@ import { bytesOfRun, encodeRun, type StoredRecord, storedRecords } from './recor
 import type { SegmentUses } from './segment-uses.ts'
 
 /**
- * Deletes records of compacted topics that a newer record of their key replaces. Offsets stay, as on Kafka. A partition is compacted when at least as many
- * records have come as were left the last time.
+ * Deletes records of compacted topics for which a newer record of the same key exists. Offsets stay, as on Kafka. A partition is compacted when its
+ * new records outnumber those that the last compaction left.
  */
 export class Compaction {
   readonly #uses: SegmentUses
@@ -16,7 +16,9 @@ export class Compaction {
     this.#uses = uses
   }
 
-  /** Adds what is to be written. Records from `floor` on have not been read by everybody, and stay. No commit may be under way. */
+  /**
+   * Adds the writes of a compaction to the changes. Records from `floor` on stay, because some reader has not read them. No commit may be under way.
+   */
   compact(partition: Partition, { disk, floor, changes }: { readonly disk: Rocks; readonly floor: number; readonly changes: RocksChange[] }): void {
     const last = this.#last.get(partition) ?? { end: partition.start, kept: 0 }
     if (partition.durableEnd - last.end <= last.kept) return

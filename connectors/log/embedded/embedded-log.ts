@@ -33,26 +33,28 @@ import { EmbeddedTaskProducer } from './task-producer.ts'
 import { Topics } from './topics.ts'
 
 export interface EmbeddedLogOptions {
-  /** Made when it is missing; one process at a time. */
+  /** The directory of the log. It is created where it is missing. One process at a time may use it. */
   readonly directory: string
   readonly clock: Clock
-  /** Bytes of durable records that stay in memory for readers that have not come to them, over all partitions. Default: 32 MiB. */
+  /** The most bytes of durable records that stay in memory for slow readers, over all partitions. Default: 32 MiB. */
   readonly maxTailBytes?: number
-  /** Bytes that may wait to be written before gateways are told to refuse. */
+  /** The most bytes that may wait to be written. At this bound gateways refuse requests. */
   readonly maxPendingBytes?: number
-  /** Bytes that the log's files may take; past it, with a reader that is behind, `storage.refusal` says so. Null: four fifths of the disk. */
+  /**
+   * The most bytes of the log's files. Past it, while a reader is behind, `storage.refusal` gives a reason to refuse. Null: four fifths of the disk.
+   */
   readonly maxBytes?: number | null
-  /** Goes on with what is left of a damaged directory, and tells `onNotice` what is gone. */
+  /** Opens a damaged directory with the records that are left, and reports the losses to `onNotice`. */
   readonly acceptLoss?: boolean
-  /** The data directory says that a log was made here: one that is gone is damage. */
+  /** True where the data directory records that a log was made here, so that a missing log is damage. */
   readonly wasMade?: boolean
-  /** Told what somebody should know who looks after the process. */
+  /** Called with sentences for the operator of the process. */
   readonly onNotice?: (notice: string) => void
 }
 
 /**
- * The log of one process: topics, positions and state in one database, so that a commit of all of them is one atomic write
- * and one sync, shared by everything that waits for one (group commit). Records are handed to this process's readers before.
+ * The log of one process: topics, positions and state in one database. A commit of all of them is one atomic write and one sync, which all waiting
+ * commits share (group commit). Readers in this process get records before the commit.
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   const { directory, acceptLoss = false, wasMade = false, onNotice = () => {} } = options
@@ -133,7 +135,10 @@ export class EmbeddedLog implements Log {
     return this.#topics.names()
   }
 
-  /** Deletes whole runs of records, whoever has read them: the caller answers for that. Does nothing while the database cannot be written. */
+  /**
+   * Deletes whole runs of records, even if some reader has not read them: the caller must know that they are not needed. Does nothing while the
+   * database cannot be written.
+   */
   async deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle.settled()
     if (this.#disk.writable !== null) this.#topics.deleteBefore(ends)
@@ -165,7 +170,7 @@ export class EmbeddedLog implements Log {
     return reader
   }
 
-  /** Null where the group has committed none. */
+  /** The committed position; null where the group has committed none. */
   position(group: string, topic: string, partition: number): Position | null {
     return this.#positions.find(group, topic, partition)
   }
@@ -174,12 +179,12 @@ export class EmbeddedLog implements Log {
     return this.#positions.has(group)
   }
 
-  /** The group reads again from here on. It must not run. */
+  /** Sets the position of a group that does not run. */
   rewind(group: string, position: TopicPartition & { readonly offset: number }): Promise<void> {
     return this.#positions.move(group, position)
   }
 
-  /** Gives up what a group has not read. It must not run. */
+  /** Deletes the positions of a group that does not run, so that its unread records may be deleted. */
   forgetPositions(group: string): Promise<void> {
     return this.#positions.delete(group)
   }
@@ -204,16 +209,16 @@ export class EmbeddedLog implements Log {
     }
   }
 
-  /** A write can be read before it is synced, and is taken back where the sync fails: settles when all that was appended before is durable. */
+  /** Settles when all records appended so far are durable. A read may return a record before its sync, and a failed sync takes the record back. */
   durable(): Promise<void> {
     return this.#cycle.durable()
   }
 
-  /** Records that one producer drops may have been read by others: the open commits of all go, and all handed consumers start again. */
+  /** Aborts all open commits and restarts all handed consumers, because others may have read the records that one producer drops. */
   async #abortAll(): Promise<void> {
     this.#cycle.dropCommits()
     await this.#cycle.settled()
-    // Commits that came meanwhile may stand on records that go.
+    // Commits that arrived meanwhile may depend on dropped records.
     this.#cycle.dropCommits()
     for (const producer of this.#taskProducers) this.#cycle.forget(producer.takeOpen())
     for (const { partitions } of this.#topics.all()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)

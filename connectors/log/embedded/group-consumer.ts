@@ -9,12 +9,13 @@ import {
   valueBytes,
 } from '../../../processor/ports.ts'
 import { Fifo } from '../../../topology/fifo.ts'
+import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from './partition.ts'
 import type { Positions } from './positions.ts'
 import type { Topics } from './topics.ts'
 
-/** The members of one group in this process, and which of them owns each partition. */
+/** The members of one group in this process, and the owner of each partition. */
 export class Group {
   readonly name: string
   readonly members: GroupConsumer[] = []
@@ -23,7 +24,7 @@ export class Group {
     this.name = name
   }
 
-  /** Partitions of one number go to one member, whatever their topic: tasks read several topics. */
+  /** The member for a partition. Partitions of one number go to one member in all topics, because a task reads several topics. */
   memberFor(partition: Partition): GroupConsumer | undefined {
     const able = this.members.filter((member) => member.reads(partition.topic))
     return able[partition.number % able.length]
@@ -57,7 +58,6 @@ interface Owned {
 
 /** A member of a group. A poll costs what the partitions with records cost: those that are quiet are not looked at. */
 export class GroupConsumer implements Consumer, Watcher {
-  readonly #clock: Clock
   readonly #topics: Topics
   readonly #positions: Positions
   readonly #read: ReadPartition
@@ -68,12 +68,11 @@ export class GroupConsumer implements Consumer, Watcher {
   readonly #ready = new Fifo<Owned>()
   #mustReassign = true
   #hasLost = false
-  #woken = false
-  #wait: (() => void) | null = null
+  readonly #wait: InterruptibleWait
   #closed = false
 
   constructor({ clock, group, subscription, topics, positions, read }: GroupConsumerOptions) {
-    this.#clock = clock
+    this.#wait = new InterruptibleWait(clock)
     this.#topics = topics
     this.#positions = positions
     this.#read = read
@@ -97,9 +96,9 @@ export class GroupConsumer implements Consumer, Watcher {
     await this.#settleAssignment()
     await this.#findPositions()
     let runs = this.#collect(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     await this.#settleAssignment()
     await this.#findPositions()
     runs = this.#collect(maxRecords)
@@ -107,13 +106,12 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.#wait()
+    this.#wait.wakeup()
   }
 
   notify(partition: Partition): void {
     const owned = this.#owned.get(partition)
-    if (owned !== undefined && this.#list(owned)) this.#wait?.()
+    if (owned !== undefined && this.#list(owned)) this.#wait.end()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -181,7 +179,7 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#owned.clear()
     this.#group.members.splice(this.#group.members.indexOf(this), 1)
     this.#group.changed()
-    this.#wait?.()
+    this.#wait.end()
   }
 
   async #settleAssignment(): Promise<void> {
@@ -275,24 +273,6 @@ export class GroupConsumer implements Consumer, Watcher {
 
   #end(partition: Partition): number {
     return this.isHanded ? partition.next : partition.durableEnd
-  }
-
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
   }
 
   #find({ topic, partition }: TopicPartition): Owned | undefined {

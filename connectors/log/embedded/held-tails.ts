@@ -1,8 +1,8 @@
 import type { Partition } from './partition.ts'
 
 /**
- * The durable records that stay in memory for readers that have not read them. All partitions share one bound, so a reader that stands still costs the same
- * memory with one partition as with a thousand. Such a reader later goes on from the disk.
+ * The durable records that stay in memory for readers that have not read them. All partitions share one bound, so a slow reader costs the same memory
+ * with one partition as with a thousand. It reads later records from the disk.
  */
 export class HeldTails {
   readonly #maxBytes: number

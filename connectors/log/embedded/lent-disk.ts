@@ -5,13 +5,13 @@ import { writeError } from './commit-write.ts'
 
 /** Another JavaScript thread that reads the database of this one. */
 export interface Borrower {
-  /** Settles when the thread has ended. What it had not committed is lost. */
+  /** Settles when the thread has ended. Its uncommitted work is lost. */
   end(): Promise<void>
 }
 
 /**
- * The log's database, which other JavaScript threads of this process read state from. RocksDB takes no more writes after one that failed: the database is
- * `broken` then, until `repair` opens it again. A database that is closed while a thread reads it ends the process, so borrowers end first.
+ * The log's database, which other JavaScript threads of this process read state from. After a failed write RocksDB takes no more writes: the database
+ * is `broken` until `repair` opens it again. Closing a database that a thread reads would end the process, so borrowers end first.
  */
 export class LentDisk {
   #rocks: Rocks
@@ -24,17 +24,17 @@ export class LentDisk {
     this.#rocks = rocks
   }
 
-  /** Another one after each repair. */
+  /** The open database. Each repair replaces it. */
   get rocks(): Rocks {
     return this.#rocks
   }
 
-  /** Why the last write failed; null where it did not, and once the database is repaired. */
+  /** The cause of the last failed write; null where the last write succeeded, and after a repair. */
   get broken(): WaggleError | null {
     return this.#broken
   }
 
-  /** Null where the log closes, or the database is broken. */
+  /** The database for writing; null while the log closes, or the database is broken. */
   get writable(): Rocks | null {
     return this.#isClosing || this.#broken !== null ? null : this.#rocks
   }
@@ -47,12 +47,12 @@ export class LentDisk {
     return { handle: this.#rocks.handle, giveBack: () => void this.#borrowers.delete(borrower) }
   }
 
-  /** A write failed. */
+  /** Marks the database as broken after a failed write. */
   break(cause: unknown): void {
     this.#broken = WaggleError.from('WAGGLE_LOG_WRITE_FAILED', cause, { next: 'See that the disk is healthy and writable.' })
   }
 
-  /** Opens a broken database again; throws where that fails, and it stays broken. */
+  /** Opens a broken database again. Where that fails, it throws and the database stays broken. */
   async repair(): Promise<void> {
     if (this.#broken === null) return
     const { directory } = this.#rocks
@@ -68,7 +68,7 @@ export class LentDisk {
     this.#untilRepaired = Promise.withResolvers()
   }
 
-  /** Lends no more. Commits that wait are still written. */
+  /** Ends lending. Commits that wait are still written. */
   refuseLending(): void {
     this.#isClosing = true
     this.#untilRepaired.resolve()
@@ -79,7 +79,7 @@ export class LentDisk {
     this.#borrowers.clear()
   }
 
-  /** After `endBorrowers`. */
+  /** Closes the database. `endBorrowers` must have settled. */
   async close(): Promise<void> {
     await this.#rocks.close()
   }

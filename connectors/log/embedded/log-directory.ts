@@ -17,7 +17,7 @@ export interface LogDirectoryOptions {
   readonly directory: string
   /** Opens a damaged directory with the records that are left. */
   readonly acceptLoss: boolean
-  /** The data directory says that a log was made here. */
+  /** True where the data directory records that a log was made here. */
   readonly wasMade: boolean
   readonly onNotice: (notice: string) => void
 }
@@ -48,7 +48,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
-  // A power failure may tear the mark, since it is not synced: a torn mark alone is no sign of a loss. The rest of it is compared.
+  // A power failure may tear the mark, since it is not synced, so a torn mark alone proves no loss. Its readable slots are compared.
   if (marked !== null && !marked.isWhole) {
     onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')
   }
@@ -80,17 +80,17 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
-  // Without a mark: a directory from before marks existed has no topics.json either.
+  // A directory of a version without marks has no mark and no topics.json.
   const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
   if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
     found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)
   }
-  // Its beginning is synced at each start, so a power failure leaves some of it.
+  // The beginning of the mark is synced at each start, so a power failure leaves some of it.
   if (read === 'damaged') found.push(`${directory}/mark is damaged: nobody can tell whether the end of the log is all there`)
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
     await disk?.close()
-    // The files from before the open come back, so that opening has destroyed nothing.
+    // The kept files replace those that opening has changed.
     if (before !== null) {
       rmSync(place, { recursive: true, force: true })
       renameSync(before, place)
@@ -114,7 +114,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   try {
     const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
     mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
-    // Written after the mark: a directory with topics.json and without a mark has lost its mark.
+    // topics.json is written after the mark, so a directory with topics.json and no mark has lost its mark.
     writeTopics(directory, storedTopics(disk))
   } catch (thrown) {
     await disk.close()
@@ -136,7 +136,7 @@ export function writeTopics(directory: string, topics: readonly StoredTopic[]): 
   renameSync(`${file}.next`, file)
 }
 
-/** Null where the file is missing or cannot be read: it only gives names. */
+/** The names of topics; null where the file is missing or unreadable. They only serve messages. */
 function readTopics(directory: string): readonly StoredTopic[] | null {
   try {
     return JSON.parse(readFileSync(join(directory, 'topics.json'), 'utf8')) as readonly StoredTopic[]
@@ -158,7 +158,7 @@ export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Mani
   }
 }
 
-/** True for an earlier manifest, which lacks later tables, and for a changed one. A later manifest is fine: it begins with all tables. */
+/** True for an earlier manifest, which lacks later tables, and for a changed one. A later manifest passes, because it begins with the same bytes. */
 function isOther(found: Manifest, marked: Manifest): boolean {
   return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
 }
@@ -180,14 +180,14 @@ function damagedFiles(segments: Segments, marked: Marked | null, found: string[]
 
 interface Accepted {
   readonly disk: Rocks
-  /** False: the database is new, and everything in the old one is gone. */
+  /** False: a new database replaces the old one, whose content is gone. */
   readonly isWhole: boolean
   readonly marked: Marked | null
   readonly topics: readonly StoredTopic[]
   readonly damagedSegments: ReadonlySet<number>
 }
 
-/** Makes the database agree with the losses, and returns a line for each. No offset is given out twice. */
+/** Adjusts the database to the losses, and returns a line for each. Offsets of lost records are not used again. */
 function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): readonly string[] {
   const losses: string[] = []
   const changes: RocksChange[] = []
@@ -208,7 +208,7 @@ function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): r
     : losses
 }
 
-/** Lists records whose payloads are gone. The records stay, and reading one of them fails. */
+/** Lists records whose payloads are lost. The records stay, and reading one of them fails. */
 function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: ReadonlyMap<number, string>): readonly string[] {
   if (damaged.size === 0) return []
   const counts = new Map<string, { count: number; first: number; last: number }>()
@@ -233,7 +233,7 @@ function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: Readonl
   return [...counts].map(([place, { count, first, last }]) => `large values of up to ${count} records of ${place}, offsets ${first} to ${last}`)
 }
 
-/** Deletes segments of commits that never came, after recording the uses that an older version did not write down. */
+/** Deletes segments that no commit names, after it has recorded the uses that an older version did not store. */
 function dropOrphans(disk: Rocks, segments: Segments, uses: SegmentUses): void {
   const unknown = [...segments.sizes().keys()].filter((segment) => !uses.has(segment))
   if (unknown.length === 0) return
@@ -272,7 +272,7 @@ function keepLinks(directory: string): string | null {
   return links
 }
 
-/** Deletes links, also those of an earlier start that died: this one has the database's lock and has found it whole. */
+/** Deletes the links, also those of an earlier start that died: the database is whole, and its lock keeps other processes out. */
 function removeLinks(directory: string): void {
   for (const name of readdirSync(directory)) if (name.startsWith(linksName)) rmSync(join(directory, name), { recursive: true })
 }

@@ -37,7 +37,7 @@ export class Partition {
   start: number
   /** The offset of the next record. */
   next: number
-  /** The offset before which everything is durable. */
+  /** All records before this offset are durable. */
   durableEnd: number
   /** Bytes of the durable records, with their large values; NaN where they were not counted. */
   bytes: number
@@ -55,7 +55,7 @@ export class Partition {
     this.bytes = ends.bytes
   }
 
-  /** The entry of the database about this partition: `end` is the offset after the last record that is in it. */
+  /** The database's entry for this partition. `end` is the offset after the last stored record. */
   endsAt(end: number): RocksChange {
     return [endsKey(this.topicNumber, this.number), endsBytes({ start: this.start, end, bytes: this.bytes })]
   }
@@ -77,7 +77,7 @@ export class Partition {
     for (const watcher of this.watchers) watcher.notify(this)
   }
 
-  /** Called when records have become durable. Moves the durable end, and drops the records that no reader will take from memory. */
+  /** Called when records have become durable. Moves the durable end, and drops records that no reader needs from memory. */
   settle(): void {
     let at = this.#indexOf(this.durableEnd)
     while (this.#tail[at]?.durable) at++
@@ -91,7 +91,7 @@ export class Partition {
     return first !== undefined && first.offset < this.durableEnd
   }
 
-  /** Drops durable records that every reader has read, then the oldest others while the tail takes more than `maxBytes`. */
+  /** Drops durable records that every reader has read, then the oldest other durable ones while the tail takes more than `maxBytes`. */
   letGo(maxBytes: number): void {
     let wanted = this.durableEnd
     for (const watcher of this.watchers) wanted = Math.min(wanted, watcher.positionOf(this))
@@ -153,7 +153,7 @@ export class Partition {
       return this.#tail.slice(from, to)
     }
     const stored = this.#readDisk(Math.max(offset, this.start), Math.min(end, first?.offset ?? end), limit, disk, segments)
-    // The gap between the stored records and the tail has only offsets of aborted commits.
+    // Between the stored records and the tail there are only offsets of aborted commits.
     if (stored.length > 0 || first === undefined) return stored
     return this.read(first.offset, end, limit, disk, segments)
   }
@@ -189,7 +189,10 @@ export class Partition {
     return records
   }
 
-  /** Keeps the rest of a decoded run for the reader that goes on at `offset`, so that it need not be decoded again. Empty: the next run comes. */
+  /**
+   * Keeps the rest of a decoded run for the reader that goes on at `offset`, so that the run is decoded once. Empty where the reader begins the next
+   * run.
+   */
   #leave(offset: number, rest: readonly LogRecord[]): void {
     if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
     this.#left.set(offset, rest)
@@ -215,7 +218,7 @@ export class Partition {
   }
 }
 
-/** Kept rests of runs. If more readers are behind the tail at the same time, runs are decoded again. */
+/** The number of kept rests of runs. With more readers behind the tail, runs are decoded again. */
 const maxLeft = 8
 /** Bytes after which a read or a poll ends with the record at hand. */
 export const maxReadBytes = 8 * 1024 * 1024

@@ -3,7 +3,10 @@ import { positionKey, positionsOf } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
 import { positionBytes, positionFrom } from './values.ts'
 
-/** The position that each group has committed in each partition. Commits move them; what is here reads them, and changes those of groups that do not run. */
+/**
+ * The committed position of each group in each partition. Commits write positions; this class reads them, and changes those of groups that do not
+ * run.
+ */
 export class Positions {
   readonly #disk: LentDisk
 
@@ -11,7 +14,7 @@ export class Positions {
     this.#disk = disk
   }
 
-  /** Null where the group has committed none. */
+  /** The committed position; null where the group has committed none. */
   find(group: string, topic: string, partition: number): Position | null {
     const bytes = this.#disk.rocks.get(positionKey(group, topic, partition))
     return bytes === null ? null : positionFrom(bytes)

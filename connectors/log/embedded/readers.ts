@@ -10,8 +10,8 @@ export interface ReaderPosition {
 }
 
 /**
- * Everybody who still has to read from this log: groups with a stored position, even of swarms that do not run now; groups of this process without a
- * commit; and readers without a group. No record that they have not read may be deleted.
+ * All readers of this log: groups with a stored position, even of swarms that do not run now; groups of this process without a commit; and readers
+ * without a group. A record may be deleted only after they all have read it.
  */
 export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()

@@ -25,16 +25,16 @@ export interface RetentionOptions {
   readonly mark: CommitMark
   readonly groups: ReadonlyMap<string, Group>
   readonly topics: () => Iterable<Topic>
-  /** Null where it is closed, or cannot be written now. */
+  /** The database; null while it is closed or cannot be written. */
   readonly disk: () => Rocks | null
-  /** Settles when no commit is under way. The next one has not begun then. */
+  /** Settles when no commit is under way. The next commit begins after that. */
   readonly settled: () => Promise<void>
 }
 
 /**
- * Deletes old records. A record goes when it is past its topic's retention, in time or in bytes, *and* every reader has read it. In a compacted topic it
- * goes when a newer one of its key is there. Near the bound of the disk, every record
- * that all readers have read goes, however young. Unread records always stay: at the bound gateways refuse requests until the readers have caught up.
+ * Deletes old records. A record goes when it is past its topic's retention, in time or in bytes, *and* every reader has read it. In a compacted topic
+ * it goes when a newer record of its key exists. Near the bound of the disk, every record that all readers have read goes, however young. Unread
+ * records always stay: at the bound gateways refuse requests until the readers have caught up.
  */
 export class Retention {
   readonly #options: RetentionOptions
@@ -44,7 +44,7 @@ export class Retention {
   #hasWarned = false
   /** Groups that a notice has already named for holding records back. */
   readonly #named = new Set<string>()
-  /** Segments that had no use one round ago. Commits of that time have finished by now. */
+  /** Segments that were unused in the last round. Commits that were under way then have finished. */
   #unused: ReadonlySet<number> = new Set()
   #isClosed = false
   #cancelExpiry = () => {}
@@ -87,7 +87,7 @@ export class Retention {
   /** Deletes whole runs whose newest record may go, then the segments that no record names any more. */
   async #expire(isShort: boolean): Promise<void> {
     const { settled, clock, topics, groups } = this.#options
-    // A commit writes where its partitions begin and end, and so does this: they must not overlap.
+    // The deletion writes the ends of partitions, as a commit does, so the two must not overlap.
     await settled()
     const disk = this.#options.disk()
     if (disk === null || this.#isClosed) return
@@ -120,7 +120,7 @@ export class Retention {
       held,
     }: {
       readonly before: number
-      /** Null: no limit. */
+      /** The limit in bytes; null where there is none. */
       readonly maxBytes: number | null
       readonly readers: Readers
       readonly disk: Rocks
@@ -151,7 +151,7 @@ export class Retention {
     if (partition.start > start) changes.push(partition.endsAt(durableEnd))
   }
 
-  /** Segments without a use for two rounds: by then no commit under way can name them. */
+  /** Takes the segments that were unused for two rounds. No commit under way can name them. */
   #takeUnused(changes: RocksChange[]): readonly number[] {
     const { uses, segments, mark, topics } = this.#options
     const starts = new Map<string, number>()
@@ -166,7 +166,7 @@ export class Retention {
       changes.push(...uses.forget(segment))
       mark.forgetSegment(segment)
     }
-    // Synced, so that the mark cannot name a deleted file after a power failure.
+    // The mark is synced, so that it cannot name a deleted file after a power failure.
     if (unused.length > 0) mark.flush({ sync: true })
     return unused
   }
@@ -191,7 +191,7 @@ export class Retention {
       mark.flush()
       const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
       const behind = this.#behind(disk)
-      // The notice names a reader that has stood still for long. One with more unread records may be reading them right now.
+      // The notice names a reader that has stood still for long. Another reader with more unread records may be reading them at this moment.
       const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
       const furthest = stuck ?? behind[0]
       const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt

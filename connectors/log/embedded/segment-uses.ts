@@ -45,7 +45,7 @@ export class SegmentUses {
     return unused
   }
 
-  /** Records of this partition have gone from between others: `lasts` has the last offset for each segment that is still named. */
+  /** Replaces the uses of a partition after a compaction. `lasts` has the last offset for each segment that is still named. */
   replace({ topicNumber, number }: Partition, lasts: ReadonlyMap<number, number>, changes: RocksChange[]): void {
     const name = `${topicNumber} ${number}`
     for (const [segment, uses] of this.#segments) {

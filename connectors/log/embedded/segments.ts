@@ -16,8 +16,8 @@ export interface SegmentRef {
 }
 
 /**
- * Append-only files for large payloads, so that no compaction copies them. A payload is durable before the batch that names it. A buffer that is appended
- * twice is stored once.
+ * Append-only files for large payloads, so that compactions do not copy them. A payload is durable before the batch that names it. The same buffer is
+ * stored once, even if it is appended twice.
  */
 export class Segments {
   readonly #directory: string
@@ -61,7 +61,7 @@ export class Segments {
     return ref
   }
 
-  /** True where the write of this payload has failed, so that it must be appended again. The `sync` that reported it may have been another commit's. */
+  /** True where the write of this payload failed, so that it must be appended again. Another commit's `sync` may have reported the failure. */
   isLost(ref: SegmentRef): boolean {
     return this.#lost.has(ref)
   }
@@ -127,7 +127,7 @@ export class Segments {
     return bytes
   }
 
-  /** A payload of such a file is written anew where it is appended again, because the file will be deleted. */
+  /** Marks a file for deletion: a payload in it that is appended again is written to a new file. */
   retire(segment: number): void {
     this.#retired.add(segment)
   }
@@ -142,7 +142,7 @@ export class Segments {
     await Promise.all(this.#closing)
   }
 
-  /** Lets the next payload begin a new file. The old file is closed meanwhile, and `sync` waits for the close where it has unsynced writes. */
+  /** Starts a new file for the next payload. The old file is closed meanwhile; `sync` waits for the close where it has unsynced writes. */
   #roll(): void {
     const old = this.#file
     if (old === null) return

@@ -2,8 +2,8 @@ import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import { prefix, storeNumberKey } from './keys.ts'
 
 /**
- * Maps each store of each task to a short number. Keys of state begin with the number in place of the two names. A store gets its number in the first
- * commit that has state of it.
+ * Maps each store of each task to a short number. Keys of state begin with the number in place of both names. A store gets its number in the first
+ * commit that writes to it.
  */
 export class StoreNumbers {
   readonly #numbers = new Map<string, number>()
@@ -18,12 +18,12 @@ export class StoreNumbers {
     }
   }
 
-  /** Null where no commit had state of the store. */
+  /** The store's number; null where no commit has written to the store. */
   find(task: string, store: string): number | null {
     return this.#numbers.get(`${task}\0${store}`) ?? null
   }
 
-  /** A new number is added to the changes of the commit: `saved` or `dropUnsaved` says how that ended. */
+  /** The store's number. A new number is added to the commit's changes; `saved` or `dropUnsaved` tells how the commit ended. */
   take(task: string, store: string, changes: RocksChange[]): number {
     const name = `${task}\0${store}`
     const there = this.#numbers.get(name)

@@ -7,7 +7,7 @@ interface StoredStateOptions {
   disk(): Rocks
   /** The number of a store; null where no commit has written to the store. */
   numberOf(task: string, store: string): number | null
-  /** False for a thread that may only read. */
+  /** False in a thread that may only read. */
   readonly mayClear: boolean
 }
 

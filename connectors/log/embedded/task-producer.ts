@@ -37,7 +37,7 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#options.onClosed(this)
   }
 
-  /** Records that no commit has taken yet. */
+  /** Takes the records that belong to no commit yet. */
   takeOpen(): readonly Appended[] {
     const open = this.#open
     this.#open = []

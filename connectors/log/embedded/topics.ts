@@ -10,13 +10,13 @@ import { endsOf } from './values.ts'
 
 export interface Topic {
   readonly spec: TopicSpec
-  /** Stands for the topic's name in keys of the database. */
+  /** The topic's number in keys of the database. */
   readonly number: number
   readonly partitions: readonly Partition[]
 }
 
 export interface TopicsOptions {
-  /** The log's. */
+  /** The directory of the log. */
   readonly directory: string
   readonly disk: LentDisk
   readonly mark: CommitMark
@@ -38,8 +38,8 @@ export class Topics {
   }
 
   /**
-   * Makes missing topics, and gives existing ones the retention that is wished. One call after the other: two that want the same topic at once get the same
-   * one. Gives whether anything has changed. Throws WAGGLE_TOPIC_MISMATCH.
+   * Creates missing topics, and gives existing ones the wanted retention. Calls run one after the other, so two calls for the same topic give the
+   * same topic. Returns true where something has changed. Throws WAGGLE_TOPIC_MISMATCH.
    */
   create(specs: readonly TopicSpec[]): Promise<boolean> {
     const created = this.#creating.then(() => this.#create(specs))
@@ -100,7 +100,7 @@ export class Topics {
     return this.#topics.get(topic)?.partitions[partition] ?? null
   }
 
-  /** Throws WAGGLE_MISSING_TOPIC. */
+  /** The partition. Throws WAGGLE_MISSING_TOPIC. */
   partition(topic: string, partition: number): Partition {
     const found = this.find(topic, partition)
     if (found === null)
@@ -112,8 +112,8 @@ export class Topics {
   }
 
   /**
-   * Deletes whole runs of records in front of these offsets, whether they were read or not. No commit may be on its way. Large payloads stay until no
-   * kept record names their segment.
+   * Deletes whole runs of records before these offsets, read or unread. No commit may be under way. Large payloads stay while a kept record names
+   * their segment.
    */
   deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): void {
     const { rocks } = this.#options.disk
@@ -123,12 +123,12 @@ export class Topics {
       const start = offset >= partition.durableEnd ? partition.durableEnd : partition.firstOfRun(offset, rocks)
       if (start <= partition.start) continue
       partition.start = start
-      // Counted again when a limit asks for it: reading what is deleted would cost more than the deletion.
+      // The bytes are counted again when a limit needs them: reading the deleted records would cost more than the deletion.
       partition.bytes = start === partition.durableEnd ? 0 : Number.NaN
       moved.add(partition)
     }
     if (moved.size === 0) return
-    // Nobody reads runs in front of the start: the next call deletes those that a crash leaves there.
+    // A crash may leave runs before the start. No reader reads them, and the next call deletes them.
     rocks.write([...moved].map((partition) => partition.endsAt(partition.durableEnd)))
     for (const { topicNumber, number, start } of moved) rocks.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, start))
   }
@@ -141,7 +141,7 @@ export class Topics {
   }
 }
 
-/** An existing topic with the retention that is wished: a wish for none changes nothing. */
+/** An existing topic with the wanted retention. A null retention changes nothing. */
 function withRetention(there: TopicSpec, { retentionMs, retentionBytes = null }: TopicSpec): TopicSpec {
   const isSame = (retentionMs ?? there.retentionMs) === there.retentionMs && (retentionBytes ?? there.retentionBytes) === there.retentionBytes
   if (isSame) return there

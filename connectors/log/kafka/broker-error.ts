@@ -62,7 +62,7 @@ export function isCoordinatorMoved(error: string): boolean {
   return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
 }
 
-/** The error for a topic that existed before. */
+/** The error for a topic that is gone: brokers knew it before, and do not know it now. */
 export function missingTopic({ topic, partition }: TopicPartition): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', {
     message: `There is no partition ${partition} of ${topic} any more`,

@@ -44,7 +44,7 @@ export interface KafkaClient {
   leaveGroup(at: At, group: string, member: GroupMembership): Promise<void>
   newProducerId(at: At): Promise<{ readonly producerId: bigint; readonly epoch: number }>
   raw<T>(at: At, request: RawRequest<T>): Promise<T>
-  /** Closes the connections of some lanes. Their open requests fail. */
+  /** Closes the connections of the lanes whose name passes the test. Their open requests fail. */
   closeLanes(isClosed: (name: string) => boolean): Promise<void>
   close(): Promise<void>
 }
@@ -58,11 +58,11 @@ export interface ClusterAnswer {
   readonly controller: number
   readonly topics: readonly {
     readonly name: string
-    /** The topic's id. A topic that is made again under the same name has another. Empty where the broker does not tell it. */
+    /** The topic's id. A topic that is deleted and created again under the same name has another id. Empty where the broker does not tell it. */
     readonly id: string
     readonly isInternal: boolean
     readonly errorCode: number
-    /** `leader` below 0: there is none. */
+    /** A `leader` below 0 means that the partition has none. */
     readonly partitions: readonly { readonly partition: number; readonly leader: number; readonly epoch: number; readonly replicas: number }[]
   }[]
 }
@@ -70,7 +70,7 @@ export interface ClusterAnswer {
 export interface NewTopic {
   readonly name: string
   readonly partitions: number
-  /** -1: the brokers' default. */
+  /** -1 stands for the brokers' default. */
   readonly replicationFactor: number
   readonly settings: readonly { readonly name: string; readonly value: string }[]
 }

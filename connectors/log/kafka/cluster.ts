@@ -27,7 +27,7 @@ export class Cluster {
   readonly #leaders = new Map<string, readonly (Leader | null)[]>()
   readonly #topicIds = new Map<string, string>()
   readonly #topicErrors = new Map<string, string>()
-  /** Topics that existed before and that brokers do not know now: since when, and the number of their partitions. */
+  /** Topics that brokers knew before and do not know now: the time since when, and the last number of partitions. */
   readonly #missing = new Map<string, { readonly sinceMs: number; readonly partitions: number }>()
   readonly #coordinators = new Map<string, Broker>()
   readonly #wanted = new Set<string>()
@@ -47,7 +47,7 @@ export class Cluster {
     return this.#closed
   }
 
-  /** The known leader; null: a `refresh` is needed. */
+  /** The known leader; null where none is known, so that a `refresh` is needed. */
   leaderOf(topic: string, partition: number): Broker | null {
     const leader = this.#leaders.get(topic)?.[partition]
     return leader ? (this.#nodes.get(leader.node) ?? null) : null
@@ -63,7 +63,7 @@ export class Cluster {
     return this.partitionsOf(topic) ?? this.#missing.get(topic)?.partitions ?? 0
   }
 
-  /** The topic's id; null where it is not known. A topic that is made again under the same name has another. */
+  /** The topic's id; null where it is not known. A topic that is deleted and created again under the same name has another id. */
   topicIdOf(topic: string): string | null {
     return this.#topicIds.get(topic) || null
   }
@@ -78,7 +78,7 @@ export class Cluster {
     return this.#topicErrors.get(topic) ?? 'LEADER_NOT_AVAILABLE'
   }
 
-  /** Asks a broker for the leaders of these topics and of all that were requested before. Calls at the same time share one request. */
+  /** Asks a broker for the leaders of these topics and of all topics that were requested before. Calls at the same time share one request. */
   async refresh(topics: Iterable<string> = []): Promise<void> {
     const own = [...topics]
     for (const topic of own) this.#wanted.add(topic)
@@ -103,8 +103,8 @@ export class Cluster {
   }
 
   /**
-   * Sends a request to any broker: to the known ones, then to those of the options. Each call begins with another broker, so that one that is frozen, or cut
-   * off without knowing it, is not asked every time.
+   * Sends a request to any broker: first to the known brokers, then to those of the options. Each call begins with another broker, so that a frozen
+   * broker is not asked every time.
    */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
@@ -138,7 +138,7 @@ export class Cluster {
     this.#coordinators.delete(`${kind} ${key}`)
   }
 
-  /** Retries passing errors with growing waits, for `forMs` at most. Then, and for any other error, throws a WaggleError. */
+  /** Retries passing errors with growing waits, for at most `forMs`. After that time, and for any other error, it throws a WaggleError. */
   async retry<T>(doing: string, work: () => Promise<T>, options: { readonly forMs?: number } = {}): Promise<T> {
     const { forMs = defaultRetryMs } = options
     const end = this.clock.elapsedMs() + forMs
@@ -187,7 +187,7 @@ export class Cluster {
       }
       this.#topicErrors.delete(name)
       this.#missing.delete(name)
-      // A topic with another id was made anew: nothing known of the old one applies.
+      // A topic with another id was created anew, so the known leaders of the old topic do not apply.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
@@ -202,8 +202,8 @@ export class Cluster {
   }
 
   /**
-   * Notes a missing topic. After `goneTopicMs` it is not asked for any more, since anybody may have named it. A caller that needs it asks for it by
-   * name.
+   * Notes a missing topic. After `goneTopicMs` the topic is dropped from later refreshes, so that names of topics that never existed do not pile up.
+   * A caller that needs the topic asks for it by name.
    */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
@@ -219,7 +219,7 @@ export class Cluster {
   }
 }
 
-/** The time after which every broker knows a topic that has just been made. */
+/** The time after which every broker knows a new topic. */
 export const goneTopicMs = 3000
 
 /** The lane for requests that brokers answer at once. */

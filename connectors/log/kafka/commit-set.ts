@@ -24,7 +24,7 @@ export class CommitSet implements BatchSet {
     this.#open.add(batch)
   }
 
-  /** Seals the set. Settles when all batches are acknowledged, and rejects when one cannot be. */
+  /** Seals the set. Settles when all batches are acknowledged, and rejects when one batch fails. */
   acknowledged(): Promise<CommitReceipt> {
     this.#isSealed = true
     return new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ export class CommitSet implements BatchSet {
     const name = placeName(batch)
     const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
     this.#hasSent = true
-    // The offset of a batch that had been stored before is not known.
+    // A broker does not tell the offset of a batch that it had stored before.
     if (baseOffset >= 0) this.#ends.set(name, { topic, partition, offset })
     if (this.#isSealed) this.#settle?.()
   }

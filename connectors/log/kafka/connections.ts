@@ -7,7 +7,7 @@ export interface Broker {
   readonly port: number
 }
 
-/** A broker answers the requests of one connection in order. Requests that may wait for long have a connection, a lane, of their own. */
+/** A broker answers the requests of one connection in order. A request that may wait for long has a connection of its own, its lane. */
 export interface Lane {
   readonly name: string
   readonly requestTimeoutMs: number
@@ -37,7 +37,7 @@ export class Connections {
     this.#options = options
   }
 
-  /** The answer, even one with error codes in it. Rejects with a BrokerError where there is no answer. */
+  /** The answer, also where it contains error codes. Rejects with a BrokerError where there is no answer. */
   async call<A extends unknown[], R>(lane: Lane, broker: Broker, api: API<A, R>, ...args: A): Promise<R> {
     const connection = await this.#connect(lane, broker)
     try {
@@ -72,7 +72,7 @@ export class Connections {
     })
   }
 
-  /** Closes the connections of some lanes. Their open requests fail. */
+  /** Closes the connections of the lanes whose name passes the test. Their open requests fail. */
   async closeLanes(isClosed: (name: string) => boolean): Promise<void> {
     const closing = [...this.#open].filter(([, { lane }]) => isClosed(lane.name))
     for (const [name] of closing) this.#open.delete(name)

@@ -49,7 +49,7 @@ export class FetchedPartition {
     return this.#batches.isEmpty
   }
 
-  /** False only where a broker has reported that there is nothing more. */
+  /** False where a broker has reported that the partition has no more records. True until then. */
   get mayHaveMore(): boolean {
     return !this.#batches.isEmpty || this.#end === null || (this.#next ?? 0) < this.#end
   }
@@ -76,8 +76,8 @@ export class FetchedPartition {
   }
 
   /**
-   * Takes the next records, at most `count`. A batch whose producer wrote bytes that are no records stays unreadable however often it is fetched, so the rest
-   * of it is skipped and reported to `onUnreadable`.
+   * Takes the next records, at most `count`. Where a batch holds bytes that are no records, every fetch returns the same bytes, so the rest of the
+   * batch is skipped and reported to `onUnreadable`.
    */
   take(count: number, onUnreadable: (gap: Gap, cause: Error) => void): LogRecord[] {
     const records: LogRecord[] = []

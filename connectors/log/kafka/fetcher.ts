@@ -10,22 +10,22 @@ export interface FetcherOptions {
   readonly cluster: Cluster
   readonly name: string
   readonly maxBytes: number
-  /** The partition has new records, or a broker has answered that there are none at the moment. */
+  /** Called when the partition has new records, or a broker has answered that there are none at the moment. */
   readonly onAnswer: (partition: FetchedPartition) => void
-  /** The partition's next offset does not exist any more. */
+  /** Called when the broker has deleted the partition's next offset. */
   readonly onOutOfRange: (partition: FetchedPartition) => void
-  /** These offsets hold no readable records and are skipped. */
+  /** Called for offsets without readable records. They are skipped. */
   readonly onUnreadable: (partition: FetchedPartition, gap: Gap, cause: Error) => void
-  /** These partitions cannot be read at the moment. They are tried again. */
+  /** Called for partitions that cannot be read at the moment. They are tried again. */
   readonly onError: (error: Error, partitions: readonly FetchedPartition[]) => void
-  /** The topic has not existed for a while. */
+  /** Called when the topic has been missing for `goneTopicMs`. */
   readonly onGone: (error: Error, partition: FetchedPartition) => void
 }
 
 /**
- * Reads ahead for many partitions. A partition is in at most one request at a time, and a request names a place only once. Partitions of one broker share a
- * request. While that one waits for records, partitions that become ready go in another request on another connection, so they never wait for partitions
- * without records.
+ * Reads ahead for many partitions. Partitions of one broker share a request, and a partition is in at most one request at a time. While a request
+ * waits for records, partitions that become ready go in another request on another connection, so a partition with records never waits for one
+ * without.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
@@ -129,7 +129,7 @@ export class Fetcher {
       isAnyAsked = true
       void this.#fetch(lane, broker, busy, [...byPlace.values()])
     }
-    // Another reader of the same place gets a request of its own, in the next round.
+    // Two readers of the same partition need two requests. The second reader's request goes in the next round.
     if (isPlaceTaken && isAnyAsked) this.poke()
     if (isLeaderMissing) void this.#findLeaders()
     if (retryAtMs < Number.POSITIVE_INFINITY) {
@@ -138,7 +138,7 @@ export class Fetcher {
     }
   }
 
-  /** True where the topic was deleted and made again. Its old offsets mean nothing then, even if the new topic has as many records. */
+  /** True where the topic was deleted and created again. Old offsets mean nothing in the new topic, even if it has as many records. */
   #isRecreated(partition: FetchedPartition): boolean {
     const id = this.#cluster.topicIdOf(partition.topic)
     partition.topicId ??= id
@@ -150,7 +150,7 @@ export class Fetcher {
     const asked = new Map(partitions.map((partition) => [placeName(partition), { partition, epoch: partition.epoch }]))
     for (const partition of partitions) {
       partition.isAsked = true
-      // Moves to the end of the order, so that other readers of the same place come first the next time.
+      // The partition moves to the end of the order, so that other readers of it come first in the next round.
       this.#partitions.delete(partition)
       this.#partitions.add(partition)
     }
@@ -204,7 +204,7 @@ export class Fetcher {
     }
   }
 
-  /** Fetches again before reporting an error: a batch that was damaged on its way may arrive whole the next time. */
+  /** Fetches again before it reports an error: a batch that was damaged in transit may arrive whole the next time. */
   #cannotRead(partition: FetchedPartition, thrown: unknown): void {
     const isDamaged = thrown instanceof BrokerError && thrown.error === 'CORRUPT_MESSAGE'
     this.#later(partition)

@@ -7,12 +7,15 @@ import {
   type Subscription,
   type TopicPartition,
 } from '../../../processor/ports.ts'
+import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Cluster } from './cluster.ts'
+import { CommittedPositions } from './committed-positions.ts'
 import { FetchedPartition } from './fetched-partition.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
-import { committedOffsets, edgeOffsets, type GroupMembership } from './offsets.ts'
+import { edgeOffsets, type GroupMembership } from './offsets.ts'
+import { type OwnedPartition, OwnedPartitions } from './owned-partitions.ts'
 import { stickyAssignor } from './sticky-assignor.ts'
 
 export interface GroupConsumerOptions {
@@ -24,53 +27,44 @@ export interface GroupConsumerOptions {
   readonly rebalanceTimeoutMs: number
   readonly maxAheadBytes: number
   readonly onClosed: (consumer: GroupConsumer) => void
-  /** Others may have its partitions; the caller of `poll` hears of it in the next one. */
+  /** Called when the member has lost its seat. The next `poll` tells the listener. */
   readonly onLost: () => void
 }
 
-interface Owned extends TopicPartition {
-  readonly fetched: FetchedPartition
-  paused: boolean
-}
-
-/** A member of a group that reads ahead: between two polls records come in, and rebalances go on. */
+/** A member of a group that reads ahead: records arrive and rebalances go on between two polls. */
 export class GroupConsumer implements Consumer {
   readonly #options: GroupConsumerOptions
   readonly #cluster: Cluster
   readonly #fetcher: Fetcher
   readonly #member: GroupMember
-  readonly #owned = new Map<string, Owned>()
-  readonly #byFetched = new Map<FetchedPartition, Owned>()
-  #order: Owned[] = []
-  #first = 0
+  readonly #owned = new OwnedPartitions()
+  readonly #committed: CommittedPositions
   #pending: GroupAssignment | null = null
   #hasLost = false
   /** The listener is being told which partitions are lost. */
   #isLosing = false
   #failure: { readonly error: Error; readonly isFinal: boolean } | null = null
   readonly #resetting = new Set<FetchedPartition>()
-  #wait: (() => void) | null = null
-  #woken = false
+  readonly #wait: InterruptibleWait
   #closed = false
-  /** Committed positions of the partitions that `assigned` is being told of: it asks for each of them. */
-  #fresh: ReadonlyMap<string, Position | null> | null = null
-  #asked: { readonly place: TopicPartition; resolve(position: Position | null): void; reject(error: unknown): void }[] = []
 
   constructor(options: GroupConsumerOptions) {
     const { cluster, name, subscription } = options
     this.#options = options
     this.#cluster = cluster
+    this.#committed = new CommittedPositions(cluster, subscription.group)
+    this.#wait = new InterruptibleWait(cluster.clock)
     this.#fetcher = new Fetcher({
       cluster,
       name,
       maxBytes: options.maxAheadBytes,
       onAnswer: (partition) => {
-        if (!partition.isEmpty && this.#byFetched.get(partition)?.paused === false) this.#notify()
+        if (!partition.isEmpty && this.#owned.ofFetched(partition)?.paused === false) this.#notify()
       },
       onUnreadable: (_, gap, cause) => subscription.onUnreadable?.(gap, cause),
       onOutOfRange: (partition) => void this.#reset(partition),
       onError: (error) => this.#fail(error),
-      // The group's leader sees that the topic is gone, and assigns its partitions to nobody.
+      // Nothing to do: the group's leader sees that the topic is gone, and assigns its partitions to nobody.
       onGone: () => {},
     })
     this.#member = new GroupMember({
@@ -83,7 +77,7 @@ export class GroupConsumer implements Consumer {
       sessionTimeoutMs: options.sessionTimeoutMs,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs,
-      owned: () => [...this.#owned.values()].map(({ topic, partition }) => ({ topic, partition })),
+      owned: () => this.#owned.all.map(topicPartitionOf),
       onAssigned: (assignment) => {
         this.#pending = assignment
         this.#notify()
@@ -111,17 +105,17 @@ export class GroupConsumer implements Consumer {
 
   /** The membership that commits a position of this partition; null where this member does not own it. */
   memberOf(place: TopicPartition): GroupMembership | null {
-    return this.hasLost || !this.#owned.has(placeName(place)) ? null : this.#member.membership
+    return this.hasLost || !this.#owned.has(place) ? null : this.#member.membership
   }
 
-  /** Others may have its partitions, and the listener has not heard of it. */
+  /** True while other members may have the partitions and the listener has not been told. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }
 
   /**
-   * Nobody else can have been given the partitions that it reads: records that are written from them now come before those of the next owner. A member
-   * without partitions has nothing to give away.
+   * True while no other member can own the partitions, so that records written now come before those of the next owner. A consumer without partitions
+   * has nothing to lose.
    */
   get holdsSeat(): boolean {
     return !this.hasLost && (this.#owned.size === 0 || this.#member.holdsSeat)
@@ -130,16 +124,15 @@ export class GroupConsumer implements Consumer {
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     await this.#settle()
     const runs = this.#collect(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     await this.#settle()
     return this.#collect(maxRecords)
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.#notify()
+    this.#wait.wakeup()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -152,26 +145,20 @@ export class GroupConsumer implements Consumer {
   }
 
   hasMore(place: TopicPartition): boolean {
-    return this.#owned.get(placeName(place))?.fetched.mayHaveMore ?? false
+    return this.#owned.get(place)?.fetched.mayHaveMore ?? false
   }
 
-  /** As of the last fetch response that had records, or said that there are none. */
+  /** The end that the last fetch response reported, with records or without. */
   endOf(place: TopicPartition): number | null {
-    return this.#owned.get(placeName(place))?.fetched.end ?? null
+    return this.#owned.get(place)?.fetched.end ?? null
   }
 
   committed(place: TopicPartition): Promise<Position | null> {
-    const fresh = this.#fresh?.get(placeName(place))
-    if (fresh !== undefined) return Promise.resolve(fresh)
-    return new Promise((resolve, reject) => {
-      this.#asked.push({ place, resolve, reject })
-      // Positions that are asked for in one turn share a request.
-      if (this.#asked.length === 1) queueMicrotask(() => void this.#answerCommitted())
-    })
+    return this.#committed.of(place)
   }
 
   seek(place: TopicPartition, offset: number): void {
-    const owned = this.#owned.get(placeName(place))
+    const owned = this.#owned.get(place)
     if (owned !== undefined) this.#fetcher.seek(owned.fetched, offset)
   }
 
@@ -195,7 +182,7 @@ export class GroupConsumer implements Consumer {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
     if (this.#failure !== null) {
       const { error, isFinal } = this.#failure
-      // The next poll tries again, and throws again where it still fails.
+      // A failure that is not final is thrown once. The next poll tries again.
       if (!isFinal) this.#failure = null
       throw error
     }
@@ -204,7 +191,7 @@ export class GroupConsumer implements Consumer {
   }
 
   async #lose(): Promise<void> {
-    const lost = this.#release([...this.#owned.values()])
+    const lost = this.#release(this.#owned.all)
     this.#hasLost = false
     this.#isLosing = true
     try {
@@ -218,7 +205,7 @@ export class GroupConsumer implements Consumer {
     const { listener, assignor } = this.#options.subscription
     this.#pending = null
     const wanted = new Set(assignment.partitions.map(placeName))
-    const leaving = [...this.#owned].flatMap(([name, owned]) => (wanted.has(name) ? [] : [owned]))
+    const leaving = this.#owned.all.filter((owned) => !wanted.has(placeName(owned)))
     try {
       assignor?.received(assignment.data)
       try {
@@ -226,20 +213,20 @@ export class GroupConsumer implements Consumer {
       } finally {
         this.#release(leaving)
       }
-      // Lost or closed meanwhile: this assignment does not count any more.
+      // The assignment is out of date where the member was thrown out or closed meanwhile.
       if (this.#hasLost || this.#closed) return
-      const coming = assignment.partitions.filter((place) => !this.#owned.has(placeName(place)))
+      const coming = assignment.partitions.filter((place) => !this.#owned.has(place))
       if (coming.length > 0) await this.#take(coming)
     } finally {
-      // Joins again for partitions that could not be taken.
-      const isShort = assignment.partitions.some((place) => !this.#owned.has(placeName(place)))
+      // The member joins again for partitions that could not be taken.
+      const isShort = assignment.partitions.some((place) => !this.#owned.has(place))
       if (!this.#hasLost && !this.#closed) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
     }
   }
 
   async #take(coming: readonly TopicPartition[]): Promise<void> {
-    const { listener, offsetReset, group } = this.#options.subscription
-    const committed = await committedOffsets(this.#cluster, group, coming)
+    const { listener, offsetReset } = this.#options.subscription
+    const committed = await this.#committed.read(coming)
     const without = coming.filter((_, at) => committed[at] === null)
     const edges = await edgeOffsets(this.#cluster, without, offsetReset)
     if (this.#closed) return
@@ -249,28 +236,19 @@ export class GroupConsumer implements Consumer {
       fetched.seek(committed[at]?.offset ?? edges[place === undefined ? -1 : without.indexOf(place)] ?? 0)
       return { topic, partition, fetched, paused: false }
     })
-    for (const owned of taken) {
-      this.#owned.set(placeName(owned), owned)
-      this.#byFetched.set(owned.fetched, owned)
-    }
-    this.#order = [...this.#owned.values()]
+    this.#owned.add(taken)
     // Records are fetched while the listener makes its tasks.
     for (const { fetched } of taken) this.#fetcher.add(fetched)
-    this.#fresh = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
-    try {
+    // The listener asks for the position of each new partition.
+    const positions = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
+    await this.#committed.knowing(positions, async () => {
       await listener.assigned(coming.map(topicPartitionOf))
-    } finally {
-      this.#fresh = null
-    }
+    })
   }
 
-  #release(leaving: readonly Owned[]): readonly TopicPartition[] {
-    for (const owned of leaving) {
-      this.#owned.delete(placeName(owned))
-      this.#byFetched.delete(owned.fetched)
-      this.#fetcher.delete(owned.fetched)
-    }
-    this.#order = [...this.#owned.values()]
+  #release(leaving: readonly OwnedPartition[]): readonly TopicPartition[] {
+    this.#owned.delete(leaving)
+    for (const { fetched } of leaving) this.#fetcher.delete(fetched)
     return leaving.map(topicPartitionOf)
   }
 
@@ -283,7 +261,7 @@ export class GroupConsumer implements Consumer {
     try {
       const [offset] =
         outOfRange === undefined ? await edgeOffsets(this.#cluster, [fetched], offsetReset) : [await outOfRange({ topic, partition }, next ?? 0)]
-      if (fetched.epoch === epoch && this.#byFetched.has(fetched)) this.#fetcher.seek(fetched, offset ?? 0)
+      if (fetched.epoch === epoch && this.#owned.ofFetched(fetched) !== undefined) this.#fetcher.seek(fetched, offset ?? 0)
     } catch (thrown) {
       if (!this.#closed) this.#fail(thrown instanceof Error ? thrown : new Error(String(thrown)))
     } finally {
@@ -295,34 +273,16 @@ export class GroupConsumer implements Consumer {
 
   #collect(maxRecords: number): readonly RecordRun[] {
     const runs: RecordRun[] = []
-    const order = this.#order
     let left = maxRecords
-    for (let step = 0; step < order.length && left > 0; step++) {
-      const owned = order[(this.#first + step) % order.length]
-      if (owned === undefined || owned.paused || owned.fetched.isEmpty) continue
-      const records = this.#fetcher.take(owned.fetched, left)
+    for (const { topic, partition, fetched, paused } of this.#owned.inTurn()) {
+      if (left <= 0) break
+      if (paused || fetched.isEmpty) continue
+      const records = this.#fetcher.take(fetched, left)
       if (records.length === 0) continue
       left -= records.length
-      runs.push({ topic: owned.topic, partition: owned.partition, records })
+      runs.push({ topic, partition, records })
     }
-    this.#first = order.length === 0 ? 0 : (this.#first + 1) % order.length
     return runs
-  }
-
-  async #answerCommitted(): Promise<void> {
-    const asked = this.#asked.splice(0)
-    try {
-      const positions = await committedOffsets(
-        this.#cluster,
-        this.group,
-        asked.map(({ place }) => place),
-      )
-      asked.forEach(({ resolve }, at) => {
-        resolve(positions[at] ?? null)
-      })
-    } catch (thrown) {
-      for (const { reject } of asked) reject(thrown)
-    }
   }
 
   #fail(error: Error, isFinal = false): void {
@@ -331,29 +291,11 @@ export class GroupConsumer implements Consumer {
   }
 
   #notify(): void {
-    this.#wait?.()
+    this.#wait.end()
   }
 
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#cluster.clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
-  }
-
-  #of(partitions: readonly TopicPartition[]): readonly Owned[] {
-    return partitions.flatMap((place) => this.#owned.get(placeName(place)) ?? [])
+  #of(partitions: readonly TopicPartition[]): readonly OwnedPartition[] {
+    return partitions.flatMap((place) => this.#owned.get(place) ?? [])
   }
 }
 

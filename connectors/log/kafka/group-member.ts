@@ -1,10 +1,12 @@
 import type { GroupAssignment, GroupAssignor, TopicPartition } from '../../../processor/ports.ts'
+import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError, isPassing, toWaggleError } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from './group-protocol.ts'
 import { type GroupMembership, noMember } from './offsets.ts'
+import { PartitionCounts } from './partition-counts.ts'
 import { Seat } from './seat.ts'
 
 export interface GroupMemberOptions {
@@ -17,13 +19,13 @@ export interface GroupMemberOptions {
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
-  /** Partitions that the member reads now: sent in each JoinGroup. */
+  /** Partitions that the member reads now. Each JoinGroup carries them. */
   readonly owned: () => readonly TopicPartition[]
-  /** A new assignment: its consumer takes it up, and calls `applied`. */
+  /** Called with a new assignment. The consumer takes it up and calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void
-  /** The coordinator has thrown the member out: others may have its partitions. The member joins again by itself. */
+  /** Called when the coordinator has thrown the member out, so that other members may have its partitions. The member joins again by itself. */
   readonly onLost: () => void
-  /** The process cannot be a member now; `isFinal`: another process has the member's instance id, and this one stays out. */
+  /** Called when the process cannot be a member. `isFinal`: another process has the instance id, and this one does not try again. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
@@ -45,27 +47,27 @@ export class GroupMember {
   readonly #seat: Seat
   #memberId = ''
   #generation = -1
-  /** The membership that assigned what is read now. It stays when this member joins again or is thrown out. */
+  /** The membership that assigned the partitions that are read now. It stays while the member joins again, and after it is thrown out. */
   #membership: GroupMembership = noMember
   #isPending = false
   #mustJoin = true
-  /** `rejoin` was called after the JoinGroup that is under way: another one follows. */
+  /** True where `rejoin` was called during a JoinGroup: another JoinGroup follows. */
   #isAskedAgain = false
   #settled: (() => void)[] = []
-  #nudge: (() => void) | null = null
-  /** For the leader: topics of all members, and their partition counts at the last assignment. */
-  #watched: ReadonlySet<string> = new Set()
-  #partitionCounts = ''
+  readonly #wait: InterruptibleWait
+  readonly #partitionCounts: PartitionCounts
   #isLeader = false
-  #lastCheckMs = 0
   #closed = false
   #loop: Promise<void>
 
   constructor(options: GroupMemberOptions) {
     this.#options = options
     this.#cluster = options.cluster
+    this.#partitionCounts = new PartitionCounts(options.cluster)
+    this.#wait = new InterruptibleWait(options.cluster.clock)
     this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
-    // A member that is thrown out between JoinGroup and SyncGroup gets no answer. One that waits for a dead leader gets one when the leader's session ends.
+    // A SyncGroup stays without an answer where the member is thrown out after its JoinGroup. Where the leader has died, the answer comes when the
+    // leader's session ends.
     this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
     // A frozen coordinator is given up while the session has time left to find the next one.
     this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: Math.min(maxHeartbeatMs, options.sessionTimeoutMs / 3) }
@@ -73,22 +75,22 @@ export class GroupMember {
     this.#loop = this.#run()
   }
 
-  /** Commits are made as this member. */
+  /** The membership under which commits are made. */
   get membership(): GroupMembership {
     return this.#membership
   }
 
-  /** A rebalance is under way: a commit that is refused for its generation may be taken after it. */
+  /** True during a rebalance. A commit that is refused for its generation may succeed after it. */
   get isRebalancing(): boolean {
     return this.#mustJoin && !this.#closed
   }
 
-  /** Nobody else can have been given this member's seat. False: somebody may have. */
+  /** True while no other member can have this member's seat. */
   get holdsSeat(): boolean {
     return this.#seat.isHeld
   }
 
-  /** Settles when this member has another generation than this one, or is closed. */
+  /** Settles when the member has another generation than this one, or is closed. */
   settled(generation: number): Promise<void> {
     if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
     return new Promise((resolve) => this.#settled.push(resolve))
@@ -97,23 +99,26 @@ export class GroupMember {
   rejoin(): void {
     this.#mustJoin = true
     this.#isAskedAgain = true
-    this.#nudge?.()
+    this.#wait.end()
   }
 
-  /** The consumer has taken an assignment up. `hasLetGo`: the leader can give its old partitions to others once this member joins again. */
+  /**
+   * Called by the consumer once it has taken an assignment up. `hasLetGo`: it released partitions, which the leader can give to others once this
+   * member joins again.
+   */
   applied({ hasLetGo }: { readonly hasLetGo: boolean }): void {
     this.#isPending = false
     if (hasLetGo) this.#mustJoin = true
-    this.#nudge?.()
+    this.#wait.end()
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#nudge?.()
+    this.#wait.end()
     this.#settle()
     await this.#closeLanes()
     await this.#loop
-    // A static member keeps its seat: it comes back under its instance id.
+    // A static member keeps its seat, because it returns under its instance id.
     if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
       const { client } = this.#cluster
       const { group } = this.#options
@@ -175,7 +180,7 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    // After it was thrown out its partitions may be another's, also before its consumer has heard of it.
+    // A member that was thrown out may have lost its partitions, even before its consumer has been told.
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
@@ -183,7 +188,7 @@ export class GroupMember {
     this.#memberId = joined.memberId
     if (!joined.isKnown) return
     this.#isLeader = joined.leader === joined.memberId
-    if (this.#isLeader) await this.#watch(topicsOf(joined.members))
+    if (this.#isLeader) await this.#partitionCounts.watch(topicsOf(joined.members))
     const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
     const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
     const assignment = await this.#seat.hears(() =>
@@ -194,15 +199,9 @@ export class GroupMember {
     this.#membership = member
     this.#mustJoin = this.#isAskedAgain
     this.#isPending = true
-    this.#lastCheckMs = this.#cluster.clock.elapsedMs()
+    this.#partitionCounts.postponeCheck()
     this.#settle()
     this.#options.onAssigned(decodeAssignment(assignment))
-  }
-
-  async #watch(topics: ReadonlySet<string>): Promise<void> {
-    await this.#cluster.refresh(topics)
-    this.#watched = topics
-    this.#partitionCounts = this.#countPartitions(topics)
   }
 
   #decide(members: Parameters<typeof assignCooperatively>[0]) {
@@ -213,10 +212,11 @@ export class GroupMember {
   // ── Membership ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #holdSeat(): Promise<void> {
-    await this.#wait(this.#options.heartbeatIntervalMs)
+    await this.#wait.for(this.#options.heartbeatIntervalMs)
     if (this.#closed || (this.#mustJoin && !this.#isPending)) return
     await this.#heartbeat()
-    await this.#checkTopics()
+    // The leader starts a rebalance when a topic has new partitions.
+    if (this.#isLeader && (await this.#partitionCounts.haveChanged())) this.#mustJoin = true
   }
 
   async #heartbeat({ isJoining = false } = {}): Promise<void> {
@@ -225,12 +225,14 @@ export class GroupMember {
     await this.#seat.hears(() => this.#coordinated(beat), { isJoining })
   }
 
-  /** A JoinGroup is answered when all members have joined, which may take longer than a session: heartbeats hold the seat until then. */
+  /**
+   * Sends heartbeats until a JoinGroup is answered. The coordinator answers it when all members have joined, which may take longer than a session.
+   */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
     const over = joining.finally(() => {
       isOver = true
-      this.#nudge?.()
+      this.#wait.end()
     })
     const ended = over.then(
       () => {},
@@ -242,7 +244,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // A coordinator that was away, or is another broker now, may never answer the JoinGroup.
+      // A JoinGroup may never be answered where the coordinator was away, or is another broker now.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -253,50 +255,22 @@ export class GroupMember {
       await this.#cluster.client.closeLanes((name) => name === this.#joinLane.name)
     }
     while (!isOver && !this.#closed && this.#memberId !== '') {
-      await this.#wait(this.#options.heartbeatIntervalMs)
+      await this.#wait.for(this.#options.heartbeatIntervalMs)
       if (!isOver && !this.#closed) await Promise.race([ended, beat()])
     }
     return over
   }
 
-  /** The leader starts a rebalance when a topic has new partitions. */
-  async #checkTopics(): Promise<void> {
-    const now = this.#cluster.clock.elapsedMs()
-    if (!this.#isLeader || now - this.#lastCheckMs < topicCheckMs) return
-    this.#lastCheckMs = now
-    await this.#cluster.refresh(this.#watched)
-    if (this.#countPartitions(this.#watched) !== this.#partitionCounts) this.#mustJoin = true
-  }
-
-  #countPartitions(topics: Iterable<string>): string {
-    return [...topics]
-      .sort()
-      .map((topic) => `${topic} ${this.#cluster.lastPartitionsOf(topic)}`)
-      .join('\n')
-  }
-
-  /** As the coordinator knows this member since its last JoinGroup: `membership` is older while an assignment is on its way. */
+  /** The membership since the last JoinGroup, as the coordinator knows it. `membership` is older while an assignment is on its way. */
   get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // Other members would wait for this one in a rebalance that begins now.
+      // A closed member must not join: the others would wait for it in the rebalance that this starts.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
-    })
-  }
-
-  #wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#nudge = null
-        resolve()
-      }
-      const cancel = this.#cluster.clock.after(delayMs, done)
-      this.#nudge = done
     })
   }
 
@@ -310,5 +284,4 @@ export class GroupMember {
   }
 }
 
-const topicCheckMs = 5000
 const maxHeartbeatMs = 10_000

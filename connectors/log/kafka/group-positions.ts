@@ -32,8 +32,8 @@ export function byMember(
 }
 
 /**
- * Commits as the member that owns the partitions. A commit that is refused because a rebalance has begun is made again after it, as long as the member has
- * the partitions (a partition that it lets go is committed before).
+ * Commits as the member that owns the partitions. A commit that is refused because of a rebalance is made again after it, while the member still owns
+ * the partitions. A partition that the member releases is committed before the rebalance.
  */
 export async function commitAsMember(
   { group, consumer, positions }: MemberPositions,

@@ -7,7 +7,7 @@ import { WireReader } from './wire.ts'
 export interface MemberSubscription {
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
-  /** The generation that assigned `owned`; -1 at first. */
+  /** The generation that assigned `owned`; -1 for a new member. */
   readonly generation: number
   readonly data: Uint8Array
 }
@@ -34,8 +34,8 @@ export function decodeAssignment(bytes: Buffer): GroupAssignment {
 }
 
 /**
- * The leader's decision. A partition that the assignor wants to move is assigned to nobody as long as its owner has it: the owner lets it go when its own
- * assignment is without it, and joins again (incremental cooperative rebalancing, KIP-429).
+ * The leader's decision. A partition that moves is assigned to nobody while its old owner has it. The owner releases the partition when its own
+ * assignment lacks it, and joins again (incremental cooperative rebalancing, KIP-429).
  */
 export function assignCooperatively(
   joined: readonly JoinedMember[],
@@ -58,7 +58,7 @@ export function assignCooperatively(
     for (const place of owned) {
       const name = placeName(place)
       const other = owners.get(name)
-      // A member that was away still names partitions that others have got since: the higher generation owns them.
+      // A member that was away may claim partitions that another one has got since. The claim of the higher generation counts.
       if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
     }
   }
@@ -96,7 +96,7 @@ function subscriptionOf(metadata: Buffer): MemberSubscription {
   }
 }
 
-/** Versions 0 to 3: fields that an older version lacks are empty. */
+/** Decodes versions 0 to 3. Fields that an older version lacks are empty. */
 function decodeSubscription(metadata: Buffer): MemberSubscription {
   const reader = new WireReader(metadata)
   reader.int16()

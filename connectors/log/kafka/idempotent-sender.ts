@@ -1,15 +1,17 @@
-import { type ProducerRecord, placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { type ProducerRecord, placeName } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { backOffMs } from './back-off.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
-import { PartitionQueue } from './partition-queue.ts'
+import type { PartitionQueue } from './partition-queue.ts'
+import { PartitionQueues } from './partition-queues.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
 import { RefusedSizes } from './refused-sizes.ts'
+import { sendRound } from './send-round.ts'
 
-/** Makes partitions part of the transaction that is open, before anything is written to them. */
+/** Adds partitions to the open transaction before anything is written to them. */
 export interface Enlistment {
   readonly transactionalId: string
   identify(): Promise<ProducerIdentity>
@@ -24,26 +26,26 @@ export interface IdempotentSenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
-  /** False while another process may have been given the partitions whose results these records are: batches wait until it is true again. */
+  /** False while another process may own the partitions whose results are sent here. Batches wait until it is true again. */
   readonly holdsSeat: () => boolean
 }
 
 /**
- * Sends batches in the order they were made, as one idempotent producer (KIP-98). A partition has one batch on its way at a time, so a batch that is sent again
- * keeps its place; records that are appended meanwhile make the next batch larger.
+ * Sends batches in the order in which they were made, as one idempotent producer (KIP-98). A partition has one batch in flight at a time, so a batch
+ * that is sent again keeps its place. Records that are appended meanwhile make the next batch larger.
  */
 export class IdempotentSender {
   readonly #options: IdempotentSenderOptions
   readonly #cluster: Cluster
   readonly #lane: Lane
   readonly #refusedSizes: RefusedSizes
-  #queues = new Map<string, PartitionQueue[]>()
+  readonly #queues: PartitionQueues
   #ready = new Set<PartitionQueue>()
   #identity: ProducerIdentity | null = null
   #isIdentifying = false
-  /** A producer id that was requested before a reset must not be used after it. */
+  /** The number of resets. A producer id that was requested before a reset is not used after it. */
   #resets = 0
-  /** Buffers of acknowledged batches, for new batches. */
+  /** Buffers of acknowledged batches. New batches use them again. */
   readonly #spare: Buffer[] = []
   #pendingBytes = 0
   #isPumping = false
@@ -56,11 +58,12 @@ export class IdempotentSender {
   constructor(options: IdempotentSenderOptions) {
     this.#options = options
     this.#cluster = options.cluster
+    this.#queues = new PartitionQueues(options.maxBatchBytes)
     this.#refusedSizes = new RefusedSizes(options.cluster.clock)
     this.#lane = { name: `${options.name} produce`, requestTimeoutMs: 30_000 }
   }
 
-  /** Appended, and not yet acknowledged. */
+  /** Bytes that are appended and not acknowledged. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
@@ -68,7 +71,7 @@ export class IdempotentSender {
   append(record: ProducerRecord, set: BatchSet): Batch {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
     this.#refusedSizes.check(record)
-    const queue = this.#queueOf(record)
+    const queue = this.#queues.of(record)
     const before = queue.batches.at(-1)?.writer.size ?? 0
     const last = queue.appendToLast(record, set)
     if (last !== null) {
@@ -87,12 +90,12 @@ export class IdempotentSender {
 
   /** Sends all batches without waiting for more records. */
   flush(): void {
-    for (const queues of this.#queues.values()) for (const queue of queues) if (queue?.head !== undefined) this.#makeReady(queue)
+    for (const queue of this.#queues.filled()) this.#makeReady(queue)
   }
 
-  /** Forgets all batches that no broker has acknowledged, and goes on as another producer, so that none of them counts. */
+  /** Drops all batches that no broker has acknowledged, and goes on under another producer id, so that none of them counts. */
   reset(): void {
-    this.#queues = new Map()
+    this.#queues.clear()
     this.#ready = new Set()
     this.#pendingBytes = 0
     this.#identity = null
@@ -119,7 +122,7 @@ export class IdempotentSender {
     this.pump()
   }
 
-  /** Sends every batch that can go, at the end of this turn. */
+  /** Sends all batches that are ready, at the end of this turn. */
   pump(): void {
     if (this.#isPumping || this.#closed) return
     this.#isPumping = true
@@ -136,47 +139,21 @@ export class IdempotentSender {
       void this.#identify()
       return
     }
-    const now = this.#cluster.clock.elapsedMs()
-    const byBroker = new Map<string, { readonly broker: Broker; readonly queues: PartitionQueue[]; bytes: number }>()
-    const unlisted: PartitionQueue[] = []
-    let retryAtMs = Number.POSITIVE_INFINITY
-    let isLeaderMissing = false
-    const holdsSeat = this.#options.holdsSeat()
-    const overdue: PartitionQueue[] = []
-    for (const queue of this.#ready) {
-      const batch = queue.head
-      if (batch === undefined || queue.inFlight) this.#ready.delete(queue)
-      else if (!batch.set.maySend || queue.isEnlisting) continue
-      else if (!holdsSeat) {
-        if (now - batch.sinceMs > this.#options.deliveryTimeoutMs) overdue.push(queue)
-        else retryAtMs = now + seatCheckMs
-      } else if (queue.retryAtMs > now) retryAtMs = Math.min(retryAtMs, queue.retryAtMs)
-      else {
-        const broker = this.#cluster.leaderOf(queue.topic, queue.partition)
-        if (broker === null) {
-          isLeaderMissing = true
-          continue
-        }
-        if (this.#options.enlistment?.isEnlisted(queue.topic, queue.partition) === false) {
-          unlisted.push(queue)
-          continue
-        }
-        const name = `${broker.host}:${broker.port}`
-        const group = byBroker.get(name) ?? { broker, queues: [], bytes: 0 }
-        byBroker.set(name, group)
-        if (group.bytes > 0 && group.bytes + batch.writer.size > maxRequestBytes) continue
-        group.bytes += batch.writer.size
-        group.queues.push(queue)
-        this.#ready.delete(queue)
-      }
-    }
+    const { enlistment, holdsSeat, deliveryTimeoutMs } = this.#options
+    const { requests, notReady, unlisted, overdue, isLeaderMissing, retryInMs } = sendRound(this.#ready, {
+      cluster: this.#cluster,
+      holdsSeat: holdsSeat(),
+      deliveryTimeoutMs,
+      isEnlisted: ({ topic, partition }) => enlistment?.isEnlisted(topic, partition) !== false,
+    })
+    for (const queue of notReady) this.#ready.delete(queue)
     for (const queue of overdue) this.#giveUpWithoutSeat(queue)
-    for (const { broker, queues } of byBroker.values()) void this.#send(broker, queues, identity)
+    for (const { broker, queues } of requests) void this.#send(broker, queues, identity)
     if (unlisted.length > 0) void this.#enlist(unlisted)
     if (isLeaderMissing) void this.#findLeaders()
-    if (retryAtMs < Number.POSITIVE_INFINITY) {
+    if (retryInMs !== null) {
       this.#cancelRetry?.()
-      this.#cancelRetry = this.#cluster.clock.after(Math.max(1, retryAtMs - now), () => this.pump())
+      this.#cancelRetry = this.#cluster.clock.after(retryInMs, () => this.pump())
     }
   }
 
@@ -198,7 +175,7 @@ export class IdempotentSender {
       const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
       const byPlace = new Map(answers.map((answer) => [placeName(answer), answer]))
       for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(placeName(batch)))
-      // Batches that this request had no room for.
+      // Some batches had no room in this request.
       this.pump()
     } catch (thrown) {
       for (const { queue, batch } of sent) this.#refused(queue, batch, thrown)
@@ -219,14 +196,14 @@ export class IdempotentSender {
   #refused(queue: PartitionQueue, batch: Batch, thrown: unknown): void {
     queue.inFlight = false
     // A reset has dropped the batch.
-    if (queue.head !== batch || this.#closed || !this.#owns(queue)) return
+    if (queue.head !== batch || this.#closed || !this.#queues.has(queue)) return
     const error = thrown instanceof BrokerError ? thrown.error : ''
     const isTransactional = this.#options.enlistment !== null
     const now = this.#cluster.clock.elapsedMs()
     const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
     if (isPassing(thrown)) batch.mayBeWritten = true
     if (!isTransactional && forgotten.has(error) && !isOverdue) {
-      // The leader has forgotten this producer, or its last batches, so it has not got this batch: it goes again under a new producer id.
+      // The leader has forgotten this producer, so it has not stored this batch. The batch goes again under a new producer id.
       this.#newIdentity(queue.identity)
       queue.unnumber()
       this.#retry(queue, now)
@@ -237,7 +214,7 @@ export class IdempotentSender {
       void this.#findLeaders()
     } else {
       if (!batch.mayBeWritten && !isPassing(thrown)) queue.unnumber()
-      // The batch may be in the log or not, so the next batch has no sure sequence number.
+      // The batch may be in the log or not, so the next sequence number is unknown.
       else if (!isTransactional) this.#newIdentity(queue.identity)
       if (tooLarge.has(error)) this.#refusedSizes.add(batch.topic, batch.writer.size)
       this.#settle(queue, batch)
@@ -268,20 +245,15 @@ export class IdempotentSender {
 
   #settle(queue: PartitionQueue, batch: Batch): void {
     queue.inFlight = false
-    if (queue.head !== batch || !this.#owns(queue)) return
+    if (queue.head !== batch || !this.#queues.has(queue)) return
     queue.shift()
     this.#pendingBytes -= batch.writer.size
-    // A connection that did not answer may still send the bytes.
+    // A buffer is not used again while a connection without an answer may still send its bytes.
     if (!batch.mayBeWritten && this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
     if (queue.head !== undefined) this.#makeReady(queue)
   }
 
-  /** False: a reset has dropped the queue. */
-  #owns(queue: PartitionQueue): boolean {
-    return this.#queues.get(queue.topic)?.[queue.partition] === queue
-  }
-
-  /** A new producer id for batches that were never sent. Batches that may be in the log keep the id that they were sent under, and end first. */
+  /** Requests a new producer id for batches that were never sent. Batches that may be in the log keep their id, and are sent first. */
   #newIdentity(old: ProducerIdentity | null): void {
     if (this.#identity === old) this.#identity = null
   }
@@ -306,17 +278,18 @@ export class IdempotentSender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
-      // One topic that is gone keeps all partitions of the request out: they try again, without it once the metadata says so.
+      // One missing topic makes the broker refuse all partitions of the request. They are tried again, without the missing one once the metadata
+      // lacks it.
       if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
         const now = this.#cluster.clock.elapsedMs()
-        for (const queue of queues) if (this.#owns(queue)) this.#retry(queue, now)
+        for (const queue of queues) if (this.#queues.has(queue)) this.#retry(queue, now)
         void this.#findLeaders()
         return
       }
       const error = toWaggleError(thrown, 'Records cannot be written in a transaction')
       for (const queue of queues) {
         const batch = queue.head
-        if (batch === undefined || !this.#owns(queue)) continue
+        if (batch === undefined || !this.#queues.has(queue)) continue
         this.#settle(queue, batch)
         batch.set.failed(batch, error)
       }
@@ -327,7 +300,7 @@ export class IdempotentSender {
   }
 
   #failAll(error: WaggleError): void {
-    const batches = [...this.#queues.values()].flatMap((queues) => queues.flatMap((queue) => queue?.batches ?? []))
+    const { batches } = this.#queues
     this.reset()
     for (const batch of batches) batch.set.failed(batch, error)
   }
@@ -336,7 +309,7 @@ export class IdempotentSender {
     if (this.#isRefreshing || this.#closed) return
     this.#isRefreshing = true
     try {
-      await this.#cluster.refresh(this.#queues.keys())
+      await this.#cluster.refresh(this.#queues.topics)
       const queues = [...this.#ready]
       const missing = queues.filter(({ topic, partition }) => this.#cluster.leaderOf(topic, partition) === null)
       if (missing.length === 0) this.#failures = 0
@@ -351,7 +324,7 @@ export class IdempotentSender {
     }
   }
 
-  /** `thrown`: why no broker could be asked; null where one has answered. */
+  /** Fails batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null where one has answered. */
   #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
     const now = this.#cluster.clock.elapsedMs()
     for (const queue of queues) {
@@ -372,26 +345,11 @@ export class IdempotentSender {
     }
   }
 
-  /** Forgets a topic that is gone once no record waits for it: records may name any number of topics. */
+  /** Forgets a missing topic once no record waits for it, because records may name any number of topics. */
   #forgetTopic(topic: string): void {
-    const queues = this.#queues.get(topic)
-    if (queues === undefined || queues.some((queue) => queue?.head !== undefined)) return
+    const forgotten = this.#queues.forget(topic)
     // If the topic comes back, sequence numbers that begin anew under the same producer id would count as repeats.
-    if (this.#options.enlistment === null) for (const queue of queues) if (queue) this.#newIdentity(queue.identity)
-    this.#queues.delete(topic)
-  }
-
-  #queueOf(place: TopicPartition): PartitionQueue {
-    let queues = this.#queues.get(place.topic)
-    if (queues === undefined) {
-      queues = []
-      this.#queues.set(place.topic, queues)
-    }
-    const there = queues[place.partition]
-    if (there !== undefined) return there
-    const made = new PartitionQueue(place, this.#options.maxBatchBytes)
-    queues[place.partition] = made
-    return made
+    if (this.#options.enlistment === null) for (const { identity } of forgotten) this.#newIdentity(identity)
   }
 }
 
@@ -402,6 +360,3 @@ function newProducerId(cluster: Cluster): Promise<ProducerIdentity> {
 const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const forgotten: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
 const maxSpare = 16
-/** How often a sender that waits looks whether its seat is held again. */
-const seatCheckMs = 20
-const maxRequestBytes = 8 * 1024 * 1024

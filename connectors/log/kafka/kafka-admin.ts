@@ -23,7 +23,7 @@ export class KafkaAdmin {
     })
   }
 
-  /** The ones of these topics and groups that exist. */
+  /** Filters these topics and groups for those that exist. */
   async existing({ topics, groups }: ApplicationParts): Promise<ApplicationParts> {
     const there = new Set(await this.#admin.listTopics())
     const known = await this.#admin.listGroups({})

@@ -32,7 +32,7 @@ import { createTopics, topicInfo } from './topics.ts'
 import { Transaction } from './transaction.ts'
 
 export interface KafkaLogOptions {
-  /** `host:port` of some brokers. They tell the others. */
+  /** `host:port` of some brokers. The other brokers are found through them. */
   readonly brokers: readonly string[]
   readonly clientId: string
   readonly processing: 'at_least_once' | 'exactly_once'
@@ -40,25 +40,25 @@ export interface KafkaLogOptions {
   readonly random: Random
   readonly ssl?: TlsOptions
   readonly sasl?: KafkaSignIn
-  /** Replicas of topics that are made. Default: the brokers'. */
+  /** Replicas of new topics. Default: the brokers' setting. */
   readonly replicationFactor?: number
-  /** The largest record in topics that are made, in bytes. Default: the brokers', about 1 MiB. */
+  /** The largest record of new topics, in bytes. Default: the brokers' setting, about 1 MiB. */
   readonly maxRecordBytes?: number
   /**
-   * The name of this process among those of an application. Its transactions are named after it: a process that starts again under its name ends the
-   * transactions that it had left open. Default: a new name at each start.
+   * The name of this process within its application. Transactions are named after it: a process that starts again under its name ends the
+   * transactions that it left open. Default: a new name at each start.
    */
   readonly instance?: string
   readonly transactionTimeoutMs?: number
   readonly sessionTimeoutMs?: number
   readonly heartbeatIntervalMs?: number
   readonly rebalanceTimeoutMs?: number
-  /** The time in ms that records wait for others to share a request with. */
+  /** The time in ms that a record waits for others in the same request. */
   readonly lingerMs?: number
   readonly deliveryTimeoutMs?: number
-  /** Bytes that a consumer reads ahead. */
+  /** The most bytes that a consumer reads ahead. */
   readonly maxAheadBytes?: number
-  /** Bytes that may wait to be written. At this bound gateways refuse requests. */
+  /** The most bytes that may wait to be written. At this bound gateways refuse requests. */
   readonly maxPendingBytes?: number
 }
 
@@ -73,7 +73,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   return openLogOn(new PlatformaticClient(connections), { ...options, transactions: connections })
 }
 
-/** Opens a log on any client. `transactions`: null where the client has none that brokers fence by member (KIP-447). */
+/** Opens a log on any client. `transactions` is null where the client's transactions are not fenced by member (KIP-447). */
 export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }): Promise<Log> {
   if (options.processing === 'exactly_once' && options.transactions === null) {
     throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
@@ -243,7 +243,7 @@ class KafkaLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
-    // Readers fail instead of ending: they have not read everything.
+    // A closed log makes readers fail. Ending would tell them that they have read everything.
     for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
@@ -256,7 +256,7 @@ class KafkaLog implements Log {
     return Math.min(defaultBatchBytes, this.#options.maxRecordBytes ?? defaultBatchBytes)
   }
 
-  /** The lowest free number for a producer's name. A fenced producer's name is used again, which ends its open transaction. */
+  /** The lowest free number for a producer's name. The name of a fenced producer is used again, which ends its open transaction. */
   #freeNumber(group: string): number {
     const names = new Set(this.#taskProducers.values())
     for (let number = 0; ; number++) if (!names.has(`${group}-${this.#instance}-${number}`)) return number

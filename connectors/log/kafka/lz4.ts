@@ -1,13 +1,13 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/** Inflates LZ4 frames. Throws RangeError for bytes that are no frames, are cut off, or inflate to more than `maxBytes`. */
+/** Inflates LZ4 frames. Throws RangeError for other bytes, truncated frames, and more than `maxBytes` of output. */
 export function inflateLz4(data: Buffer, maxBytes: number): Buffer {
   const inflated = new InflatedBytes(data.length * 4, maxBytes)
   for (let at = 0; at < data.length; ) at = inflateFrame(data, at, inflated)
   return inflated.done()
 }
 
-/** Returns the index of the frame's end. Its checksums are ignored: the batch around it has its own. */
+/** Inflates one frame and returns the index of its end. The frame's checksums are ignored, because the batch around it has its own. */
 function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): number {
   if (data.readUInt32LE(start) !== frameMagic) throw new RangeError('it is no LZ4 frame')
   const flags = data.readUInt8(start + 4)

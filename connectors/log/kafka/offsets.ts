@@ -14,7 +14,7 @@ export const noMember: GroupMembership = { memberId: '', generation: -1, instanc
 
 export type CommittedPosition = TopicPartition & Position
 
-/** The committed positions of a group, each null where there is none. Waits for open transactions that may change them (KIP-447). */
+/** The committed positions of a group, each null where there is none. Waits for open transactions that may change the positions (KIP-447). */
 export function committedOffsets(cluster: Cluster, group: string, partitions: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
   return cluster.retry(`The positions of ${group} cannot be read`, () =>
     cluster.withCoordinator('group', group, async (broker) => {

@@ -13,9 +13,9 @@ export class PartitionQueue {
   /** The time since when brokers have not known the topic; null while they know it. */
   unknownSinceMs: number | null = null
   #batches: Batch[] = []
-  /** The largest batch. It becomes smaller where the topic takes less. */
+  /** The size limit of a batch. It shrinks where the topic accepts less. */
   #maxBatchBytes: number
-  /** The producer identity of the batch that was sent last. A batch that may be in the log keeps it, whatever identity is current. */
+  /** The producer identity of the last batch that was sent. A batch that may be in the log keeps its identity even if there is a new one. */
   #identity: ProducerIdentity | null = null
   #sequence = 0
 
@@ -25,7 +25,7 @@ export class PartitionQueue {
     this.#maxBatchBytes = maxBatchBytes
   }
 
-  /** The batch to send next, or that is being sent. */
+  /** The batch in flight, or else the next one to send. */
   get head(): Batch | undefined {
     return this.#batches[0]
   }
@@ -38,7 +38,7 @@ export class PartitionQueue {
     return this.#identity
   }
 
-  /** The last batch, with the record added to it; null where it cannot take the record. A batch that is full is closed. */
+  /** Adds the record to the last batch and returns that batch; null where it cannot take the record. A full batch is closed. */
   appendToLast(record: ProducerRecord, set: BatchSet): Batch | null {
     const last = this.#batches.at(-1)
     if (last === undefined || last.set !== set || last.isClosed) return null
@@ -56,8 +56,8 @@ export class PartitionQueue {
   }
 
   /**
-   * The head's bytes for the broker. A batch that was sent before keeps its identity and number, so that a broker that has stored it recognises it. A new one
-   * gets its number from `identity`.
+   * The head's bytes for the broker. A batch that was sent before keeps its identity and number, so that a broker that has stored it recognises it. A
+   * new batch gets its number from `identity`.
    */
   seal(identity: ProducerIdentity, { isTransactional }: { readonly isTransactional: boolean }): Buffer {
     const batch = this.#batches[0]
@@ -72,7 +72,7 @@ export class PartitionQueue {
     return batch.writer.seal({ ...(this.#identity ?? identity), sequence: batch.sequence, isTransactional })
   }
 
-  /** Takes the head's number back, because it is not in the log. The next batch gets this number. */
+  /** Takes the head's number back where the head is not in the log. The next batch gets the number. */
   unnumber(): void {
     const batch = this.#batches[0]
     if (batch === undefined || batch.sequence === null) return
@@ -80,7 +80,7 @@ export class PartitionQueue {
     batch.sequence = null
   }
 
-  /** Divides the head, which was too large for the topic, and halves the largest size of later batches. May be called repeatedly. */
+  /** Divides the head, which is too large for the topic, and halves the size limit of later batches. It may be called repeatedly. */
   divide(): { readonly batch: Batch; readonly parts: readonly Batch[] } {
     const [batch] = this.#batches
     if (batch === undefined) throw new Error('an empty queue has nothing to divide')

@@ -19,8 +19,8 @@ export interface FetchedBytes {
 }
 
 /**
- * Finds the batches with records for a reader. Aborted batches, control records and a batch that is cut off are left out. `next` is the next offset to fetch.
- * Throws CORRUPT_MESSAGE where a batch differs from the one that its producer wrote, or where no batch leads to a later offset.
+ * Finds the batches with records for a reader, without aborted batches, control records and a truncated last batch. `next` is the next offset to
+ * fetch. Throws CORRUPT_MESSAGE where a batch differs from what its producer wrote, or where no batch leads to a later offset.
  */
 export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly batches: readonly RecordBatchReader[]; readonly next: number } {
   const batches: RecordBatchReader[] = []
@@ -32,7 +32,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     const end = at + 12 + bytes.readInt32BE(at + 8)
     const baseOffset = readInt64(bytes, at)
     if (end < at + headerBytes) throw damaged(baseOffset, 'it is shorter than its header')
-    // Brokers send the first batch whole, so asking again would return the same part for ever.
+    // Brokers send the first batch whole, so another fetch would return the same part.
     if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
     if (end > bytes.length) break
     isAnyWhole = true

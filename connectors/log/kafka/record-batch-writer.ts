@@ -23,12 +23,12 @@ export class RecordBatchWriter {
   #baseTimestamp = 0
   #maxTimestamp = 0
 
-  /** `spare`: the buffer of a finished batch, to be used again. */
+  /** `spare` is the buffer of a finished batch, which is used again. */
   constructor(spare?: Buffer) {
     this.#bytes = spare ?? Buffer.allocUnsafe(firstBytes)
   }
 
-  /** The buffer. It may be used again once nobody needs the batch. */
+  /** The buffer. It may be used again once the batch is finished. */
   get buffer(): Buffer {
     return this.#bytes
   }
@@ -41,7 +41,7 @@ export class RecordBatchWriter {
     return this.#count
   }
 
-  /** Adds a record. False where the batch would grow past `maxBytes`; the first record always fits. */
+  /** Adds a record. False where the batch would grow past `maxBytes`. The first record always fits. */
   append(record: ProducerRecord, maxBytes: number): boolean {
     const { key, headers, timestamp } = record
     const value = record.value instanceof Handed ? record.value.bytes : record.value
@@ -92,7 +92,7 @@ export class RecordBatchWriter {
     bytes.writeInt16BE(epoch, 51)
     bytes.writeInt32BE(sequence, 53)
     bytes.writeInt32BE(this.#count, 57)
-    // The client's checksum copies any bytes that are no buffer of its own kind.
+    // The client's checksum copies all bytes that are not in a buffer of its own kind.
     bytes.writeUInt32BE(crc32c(Writer.create().append(bytes.subarray(21)).dynamicBuffer), 17)
     return bytes
   }

@@ -59,7 +59,7 @@ export class RecordProducer implements Producer, BatchSet {
     for (const { reject } of this.#take(batch)) reject(error)
   }
 
-  /** Waits until all records that were sent have arrived, then closes. */
+  /** Waits until all sent records are durable, then closes. */
   async close(): Promise<void> {
     this.#sender.flush()
     if (this.#waiters.size > 0 && !this.#options.cluster.isClosed) await new Promise<void>((resolve) => this.#idle.push(resolve))

@@ -3,8 +3,8 @@ import { RecordRefused } from '../../../topology/waggle-error.ts'
 import { batchBytesOf } from './record-batch-writer.ts'
 
 /**
- * Sizes of records that brokers have just refused, by topic. A record of that size or more is refused when it is appended, where its origin is known. A
- * broker would refuse the whole commit with it. A size is forgotten after a minute, because the topic may take more by then.
+ * Sizes of records that brokers have just refused, by topic. A record of at least that size is refused when it is appended, where its input is known;
+ * a broker would refuse the whole commit. A size is forgotten after a minute, because the topic may accept more by then.
  */
 export class RefusedSizes {
   readonly #clock: Clock

@@ -8,23 +8,24 @@ export interface SeatOptions {
 }
 
 /**
- * A member's seat in its group, by the member's own clock. The coordinator gives a seat away a session after the last request that it heard, so the seat is
- * held for a session from the sending of any request that was answered. A rebalance that the member has not joined ends that earlier, with its timeout.
+ * A member's seat in its group, timed by the member's own clock. The coordinator gives a seat away one session after the last request that it got, so
+ * the seat is held for one session after the sending of any request that was answered. A rebalance that the member has not joined ends the seat
+ * earlier, at the rebalance timeout.
  */
 export class Seat {
   readonly #options: SeatOptions
   #untilMs = 0
   #joinByMs = Number.POSITIVE_INFINITY
-  /** When the last request was sent whose answer told of no rebalance: each rebalance began after it. */
+  /** The time when the last request was sent whose answer told of no rebalance. A rebalance that is under way began after it. */
   #quietMs = 0
-  /** An answer counts for the seat that the request was sent from: one from before a loss is ignored. */
+  /** The number of losses. The answer to a request from before a loss is ignored. */
   #losses = 0
 
   constructor(options: SeatOptions) {
     this.#options = options
   }
 
-  /** Nobody else can have been given the seat. False: somebody may have. */
+  /** True while no other member can have the seat. */
   get isHeld(): boolean {
     return this.#options.clock.elapsedMs() < Math.min(this.#untilMs, this.#joinByMs)
   }
@@ -35,7 +36,7 @@ export class Seat {
     this.#joinByMs = Number.POSITIVE_INFINITY
   }
 
-  /** Sends a request to the coordinator. The seat is held on by an answer that neither throws the member out nor comes too late in a rebalance. */
+  /** Sends a request to the coordinator. The answer extends the seat, unless it throws the member out or comes too late in a rebalance. */
   async hears<T>(ask: () => Promise<T>, { isJoining = false }: { readonly isJoining?: boolean } = {}): Promise<T> {
     const { clock, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const [losses, askedMs] = [this.#losses, clock.elapsedMs()]

@@ -16,9 +16,9 @@ export interface KafkaTaskProducerOptions {
   readonly lingerMs: number
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
-  /** Null: records first, positions after them. */
+  /** Null under at_least_once: records first, positions after them. */
   readonly transaction: Transaction | null
-  /** Consumers that the tasks read with. Without transactions, which brokers fence, records wait while one of them may have lost its seat. */
+  /** The consumers of the tasks. Without transactions, which brokers fence, records wait while one consumer may have lost its seat. */
   readonly taskConsumers: () => readonly GroupConsumer[]
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void
@@ -29,10 +29,10 @@ export class KafkaTaskProducer implements TaskProducer {
   readonly #options: KafkaTaskProducerOptions
   readonly #sender: IdempotentSender
   readonly #transaction: Transaction | null
-  /** Records of commits that are under way, in order; the last set is open for new records. */
+  /** The records of commits under way, in order. The last set is open for new records. */
   #sets: CommitSet[] = [new CommitSet({ maySend: true })]
   #last: Promise<unknown> = Promise.resolve()
-  /** Why a commit failed: later commits fail with it, until `abort` drops all of them. */
+  /** The error of a failed commit. Later commits fail with it until `abort` has dropped them all. */
   #broken: WaggleError | null = null
   #closing: Promise<void> | null = null
 
@@ -49,7 +49,7 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   append(record: ProducerRecord): void {
-    // The record would belong to no commit.
+    // After a failure a record belongs to no commit.
     if (this.#broken !== null) return
     const open = this.#open
     open.add(this.#sender.append(record, open))
@@ -66,7 +66,7 @@ export class KafkaTaskProducer implements TaskProducer {
     return committed
   }
 
-  /** Fails commits that are under way where their tasks may run elsewhere by now: their callers do not wait for the next poll to hear of it. */
+  /** Fails commits under way whose tasks may run elsewhere, so that their callers do not wait for the next poll. */
   fenceLostTasks(): void {
     if (this.#hasLost && (this.#sets.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
   }
@@ -80,7 +80,7 @@ export class KafkaTaskProducer implements TaskProducer {
     if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
-    // The last commit was fenced: the next one says so, and another producer takes this one's place.
+    // After a fenced commit the next one fails too, and another producer replaces this one.
     if (this.#closing !== null) {
       this.#broken = lost(this.#options.group)
       return this.#closing
@@ -88,7 +88,7 @@ export class KafkaTaskProducer implements TaskProducer {
     try {
       await this.#transaction?.abort()
     } catch (thrown) {
-      // Commits fail until an abort succeeds: a producer whose transaction took too long is fenced.
+      // Commits fail until an abort succeeds. A producer whose transaction timed out is fenced.
       this.#broken = toWaggleError(thrown, `What ${this.#options.group} had written cannot be taken back`)
       throw this.#broken
     }
@@ -128,7 +128,7 @@ export class KafkaTaskProducer implements TaskProducer {
       const error = toWaggleError(thrown, `A commit of ${this.#options.group} failed`)
       this.#broken ??= error
       this.#drop(error)
-      // The thread makes another producer: this one keeps nothing open.
+      // The thread makes another producer, so this one closes its connections.
       if (error.code === 'WAGGLE_FENCED') void this.close()
       throw error
     }
@@ -142,8 +142,8 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   /**
-   * Groups are enlisted while records are on their way. Positions wait for the records' acknowledgement: brokers ask the coordinator whether
-   * a transaction is open before they take either (KIP-890), and refuse one of two that ask at the same moment, to be tried again later.
+   * Sends records, and adds the groups to the transaction meanwhile. Positions wait until the records are acknowledged: brokers verify a transaction
+   * before they take records or positions (KIP-890), and refuse one of two verifications at the same time.
    */
   async #together(set: CommitSet, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
     if (set.isEmpty && point.positions.length === 0) return { ends: [] }
@@ -174,7 +174,7 @@ export class KafkaTaskProducer implements TaskProducer {
     }
   }
 
-  /** Forgets records that wait, and rejects the commits that wait for them. */
+  /** Drops records that wait, and rejects the commits that wait for them. */
   #drop(error: WaggleError): void {
     this.#sender.reset()
     for (const set of this.#sets) set.fail(error)

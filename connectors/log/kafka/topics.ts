@@ -12,7 +12,7 @@ export interface NewTopicOptions {
   readonly maxRecordBytes: number | null
 }
 
-/** Creates missing topics and checks existing ones, which take the retention that is wished. Several processes may do so at once: the others then find the topic made. */
+/** Creates missing topics, and checks existing ones, whose retention is changed to the wanted one. Several processes may do this at once. */
 export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: NewTopicOptions): Promise<void> {
   if (specs.length === 0) return
   const names = specs.map(({ name }) => name)
@@ -102,7 +102,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
   }
 }
 
-/** Throws a WaggleError for an error that another try would not change. */
+/** Throws a WaggleError for an error that a retry would not change. */
 function refuse(name: string, error: string, detail?: string | null): void {
   if (error === 'INVALID_REPLICATION_FACTOR') {
     throw new WaggleError('WAGGLE_REPLICATION', {
@@ -131,7 +131,7 @@ async function settingsOf(cluster: Cluster, names: readonly string[], more: read
 
 interface Found extends Partial<TopicSettings> {
   readonly partitions: number
-  /** The number of replicas of partitions that have another than `replicationFactor`; null where all have it. */
+  /** The number of replicas of partitions that have a number other than `replicationFactor`; null where there are none. */
   readonly replicas: number | null
   readonly replicationFactor: number | null
 }
@@ -149,13 +149,13 @@ function expectAlike(wanted: TopicSpec, { partitions, replicas, replicationFacto
   }
   if (cleanup === undefined || cleanup === 'compact' || retentionMs === undefined) return
   const { 'retention.ms': asked } = wanted.asked ?? {}
-  // A changelog that keeps records longer than its store needs does no harm.
+  // A changelog may keep records longer than its store needs.
   if (cleanup !== 'compact,delete') return
   const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
   expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
 }
 
-/** Changes that give an existing topic the retention that is wished. Settings that the user asked for by name are compared elsewhere. */
+/** The changes that give an existing topic the wanted retention. Settings that the user asked for by name are compared elsewhere. */
 function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const { cleanup, retentionMs, asked = {} } = spec
   if (cleanup !== 'delete') return new Map()
@@ -163,7 +163,7 @@ function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): 
   return new Map(wanted.filter(([setting, value]) => asked[setting] === undefined && there.has(setting) && there.get(setting) !== value))
 }
 
-/** Kafka limits each partition, and deletes whole segments only, so these are a part of the limit. */
+/** Kafka limits each partition and deletes whole segments, so both values are parts of the limit. */
 function bytesSettings({ retentionBytes = null, partitions }: TopicSpec): readonly (readonly [setting: string, value: string])[] {
   if (retentionBytes === null) return []
   const share = Math.ceil(retentionBytes / partitions)
@@ -211,7 +211,7 @@ function cleanupOf(policy: string): TopicSpec['cleanup'] {
 
 function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   const count = cluster.partitionsOf(topic)
-  // A topic with fewer partitions is a mismatch, which waiting would not change.
+  // A topic with fewer partitions is a mismatch. Waiting would not change it.
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
 

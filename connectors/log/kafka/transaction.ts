@@ -25,7 +25,7 @@ export class Transaction implements Enlistment {
   readonly #partitions = new Set<string>()
   readonly #groups = new Set<string>()
   #identity: ProducerIdentity | null = null
-  /** The number of aborts. An answer to a request from before an abort does not count for the next transaction. */
+  /** The number of aborts. An answer to a request from before an abort is ignored. */
   #aborts = 0
   #identifying: Promise<ProducerIdentity> | null = null
 
@@ -67,7 +67,7 @@ export class Transaction implements Enlistment {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
       const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
       const codes = resultsByTransaction.flatMap(({ topicResults }) => topicResults.flatMap(({ resultsByPartition }) => resultsByPartition))
-      // Partitions are added all or none. The ones without an error of their own are reported as not attempted.
+      // A broker adds all partitions or none. Those without an error of their own are reported as not attempted.
       const refused = codes
         .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
         .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
@@ -75,12 +75,12 @@ export class Transaction implements Enlistment {
       isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
       return isGone ? null : (error ?? null)
     })
-    // Not retried here: the sender knows for how long the topic may be missing.
+    // The sender retries, because it knows how long the topic may be missing.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     if (aborts === this.#aborts) for (const place of places) this.#partitions.add(placeName(place))
   }
 
-  /** Lets a group's positions become part of the transaction. */
+  /** Adds a group to the transaction, so that its positions can be sent. */
   async enlistGroup(group: string): Promise<void> {
     if (this.#groups.has(group)) return
     const { producerId, epoch } = await this.identify()
@@ -115,7 +115,7 @@ export class Transaction implements Enlistment {
     })
   }
 
-  /** Commits the transaction: all of it counts now. */
+  /** Commits the transaction. */
   async end(): Promise<void> {
     if (!this.#isOpen || this.#identity === null) return
     await this.#endAs(this.#identity, { isCommitted: true })
@@ -123,20 +123,20 @@ export class Transaction implements Enlistment {
     this.#groups.clear()
   }
 
-  /** Aborts the transaction: nothing of it counts. The new epoch keeps requests that are still on their way from counting. */
+  /** Aborts the transaction. The new epoch makes brokers refuse requests that are still on their way. */
   async abort(): Promise<void> {
     const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
-    // The transaction ends first: brokers before KIP-890 take a new epoch during a transaction for another producer's. One that has ended already needs
-    // no end.
+    // The transaction ends before the new epoch is requested: brokers before KIP-890 take a new epoch during a transaction for that of another
+    // producer.
     if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()
   }
 
   async close(): Promise<void> {
-    // An open transaction would hold back readers until it times out.
+    // An open transaction would block readers until its timeout.
     if (this.#isOpen && this.#identity !== null) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     await this.#connections.closeLanes((name) => name === this.#lane.name)
   }
@@ -188,8 +188,8 @@ export class Transaction implements Enlistment {
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown
-        // Markers are being written, or a broker verifies records of this transaction at this moment and passes on the error of a group's coordinator
-        // (KIP-890). Both usually last a millisecond.
+        // The broker still writes markers, or verifies records of this transaction and passes on the error of the group's coordinator (KIP-890). Both
+        // usually take a millisecond.
         const isBrief = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
         if (isCoordinatorMoved(error) && !isBrief) this.#cluster.forgetCoordinator(kind, key)
         if (isBrief) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))

@@ -78,7 +78,7 @@ export class WireWriter {
   }
 }
 
-/** Reads Kafka's primitive types. Throws BrokerError INVALID_ANSWER where the bytes announce more than there is. */
+/** Reads Kafka's primitive types. Throws BrokerError INVALID_ANSWER where a length exceeds the remaining bytes. */
 export class WireReader {
   readonly buffer: Buffer
   at = 0
@@ -167,7 +167,7 @@ export class WireReader {
     return length < 0 ? null : this.raw(length)
   }
 
-  /** Marks bytes as read and returns their index. */
+  /** Skips bytes and returns the index of the first one. */
   #past(bytes: number): number {
     const start = this.at
     if (start + bytes > this.buffer.length) throw invalidAnswer(`it ends ${start + bytes - this.buffer.length} bytes early`)

@@ -1,6 +1,6 @@
 import { BrokerError } from '../kafka/broker-error.ts'
 
-/** An answer that kafkajs decoded, which has no types. A field of the wrong type throws here, and not later. */
+/** An answer that kafkajs has decoded without types. Reading a field of the wrong type throws. */
 export class KafkaAnswer {
   readonly #fields: Readonly<Record<string, unknown>>
 

@@ -22,7 +22,7 @@ export class KafkaJsConnections {
     this.#options = options
   }
 
-  /** The decoded answer, before kafkajs checks it for errors: an error of one item would hide the results of the others. */
+  /** The decoded answer before kafkajs checks it for errors. kafkajs throws at the first error code, which would hide the results of other items. */
   async ask(at: At, name: string, parameters: object): Promise<unknown> {
     const broker = await this.#connect(at)
     const apiKey = apiKeys[name]
@@ -36,7 +36,7 @@ export class KafkaJsConnections {
 
   async raw<T>(at: At, { key, version, payload, parse }: RawRequest<T>): Promise<T> {
     const broker = await this.#connect(at)
-    // kafkajs writes the older header without tags, which these versions need. So the tags go before the body, and are taken off the answer.
+    // kafkajs writes the older header without tags, but these versions need them. So tags are put before the body, and removed from the answer.
     const bytes = Buffer.concat([noTags, ...payload])
     const request = { apiKey: key, apiVersion: version, apiName: `${key}`, encode: async () => new Encoder(bytes.length).writeBuffer(bytes) }
     const response = { decode: async (answer: Buffer) => parse(answer.subarray(noTags.length)), parse: async (decoded: T) => decoded }

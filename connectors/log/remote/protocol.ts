@@ -8,11 +8,11 @@ export interface LogCalls {
   topics(argument: null): readonly string[]
 
   subscribe(subscription: RemoteSubscription): number
-  /** Answers as soon as there are records, or a change of partitions that have more. */
+  /** Answers as soon as there are records, or when the set of partitions with more records changes. */
   poll(argument: { readonly consumer: number; readonly maxRecords: number }): PolledRuns
   pause(argument: ConsumerPartitions): void
   resume(argument: ConsumerPartitions): void
-  /** Moves a consumer. Runs with a lower number of seeks were read before this call and are not wanted any more. */
+  /** Moves a consumer. The other end ignores runs with a lower number of seeks, which were read before this call. */
   seek(argument: TopicPartition & { readonly consumer: number; readonly offset: number; readonly seeks: number }): void
   committed(argument: TopicPartition & { readonly consumer: number }): Position | null
   closeConsumer(consumer: number): void

@@ -9,6 +9,7 @@ import {
   type Subscription,
   type TopicPartition,
 } from '../../../processor/ports.ts'
+import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { PortPeer } from '../../system/port-peer.ts'
 import type { LogCalls, PolledRuns } from './protocol.ts'
@@ -22,7 +23,7 @@ interface RemoteConsumerOptions {
   closed(): void
 }
 
-/** A notice about partitions from the other end. It arrives within a poll there, which waits for the answer, and is heard within a poll here. */
+/** A notice about partitions from the other end. The other end's poll waits until a poll here has passed it to the listener. */
 interface Told {
   readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]
@@ -32,18 +33,18 @@ interface Told {
 
 /** A partition of this consumer. */
 interface Known {
-  /** Runs that have arrived and that no poll has given out. */
+  /** Runs that have arrived and were not polled yet. */
   runs: (readonly LogRecord[])[]
   paused: boolean
   /** True where the partition has more records, as the other end last said. */
   hasMore: boolean
-  /** How often the offset was set. Runs that were read before the last time may still arrive. */
+  /** The number of seeks. A run that was read before the last seek may still arrive. */
   seeks: number
 }
 
 /**
- * A member of a group at the end of a port that has no log. While there is room here, one poll at the other end is always open, so that records arrive
- * before they are asked for.
+ * A group member in a thread without the log, at the end of a port. While its buffer has room, one poll at the other end is always open, so that
+ * records arrive before they are polled here.
  */
 export class RemoteConsumer implements Consumer {
   readonly #number: number
@@ -52,36 +53,35 @@ export class RemoteConsumer implements Consumer {
   #told: Told[] = []
   #isAsking = false
   #failure: unknown = null
-  #woken = false
-  #wait: (() => void) | null = null
+  readonly #wait: InterruptibleWait
   #next = 0
   #isClosed = false
 
   constructor(number: number, options: RemoteConsumerOptions) {
     this.#number = number
     this.#options = options
+    this.#wait = new InterruptibleWait(options.clock)
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     await this.#turn()
     const runs = this.#take(maxRecords)
-    if (runs.length > 0 || maxWaitMs <= 0 || this.#takeWoken()) return runs
-    await this.#waitFor(maxWaitMs)
-    this.#takeWoken()
+    if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
+    await this.#wait.for(maxWaitMs)
+    this.#wait.takeWakeup()
     await this.#turn()
     return this.#take(maxRecords)
   }
 
   wakeup(): void {
-    if (this.#wait === null) this.#woken = true
-    else this.#wait()
+    this.#wait.wakeup()
   }
 
   pause(partitions: readonly TopicPartition[]): void {
     for (const one of partitions) {
       const known = this.#of(one)
       known.paused = true
-      // A paused partition gets no news, so it may have more records when it is resumed.
+      // A paused partition gets no updates, so it may have more records when it is resumed.
       known.hasMore = true
     }
     this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
@@ -130,11 +130,11 @@ export class RemoteConsumer implements Consumer {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    // A poll at the other end that waits for the answer ends with this error, and takes no more records.
+    // The other end's poll ends with this error, and takes no more records.
     for (const { failed } of this.#told) failed(closedError())
     this.#told = []
     this.#options.closed()
-    this.#wait?.()
+    this.#wait.end()
     await this.#options.peer.call('closeConsumer', this.#number)
   }
 
@@ -152,12 +152,12 @@ export class RemoteConsumer implements Consumer {
       await this.#options.listener[kind](partitions)
     } finally {
       if (kind !== 'assigned') for (const one of partitions) Object.assign(this.#of(one), { runs: [], paused: false, hasMore: false })
-      // The other end gets its answer even where the listener failed: the poll here throws that failure.
+      // The other end is answered even if the listener failed. The poll here throws the failure.
       done()
     }
   }
 
-  /** Requests the next records while there is room for them. */
+  /** Requests the next records while the buffer has room. */
   #ask(): void {
     if (this.#isAsking || this.#isClosed || this.#buffered() >= maxBufferedRecords) return
     this.#isAsking = true
@@ -170,7 +170,7 @@ export class RemoteConsumer implements Consumer {
       (error: unknown) => {
         this.#isAsking = false
         this.#failure = error
-        this.#wait?.()
+        this.#wait.end()
       },
     )
   }
@@ -182,7 +182,7 @@ export class RemoteConsumer implements Consumer {
       const known = this.#of(place)
       if (known.seeks === seeks) known.runs.push(records)
     }
-    this.#wait?.()
+    this.#wait.end()
   }
 
   #take(maxRecords: number): RecordRun[] {
@@ -218,24 +218,6 @@ export class RemoteConsumer implements Consumer {
     const made: Known & TopicPartition = { topic, partition, runs: [], paused: false, hasMore: false, seeks: 0 }
     this.#known.set(place, made)
     return made
-  }
-
-  #takeWoken(): boolean {
-    const woken = this.#woken
-    this.#woken = false
-    return woken
-  }
-
-  #waitFor(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel()
-        this.#wait = null
-        resolve()
-      }
-      const cancel = this.#options.clock.after(maxWaitMs, done)
-      this.#wait = done
-    })
   }
 }
 

@@ -28,7 +28,7 @@ import { closedError, RemoteConsumer } from './remote-consumer.ts'
 
 export interface RemoteLogOptions {
   readonly port: MessagePort
-  /** Read in this thread from the log's own database, because state is read synchronously. */
+  /** The state. It is read in this thread from the log's database, because reads are synchronous. */
   readonly state: StateDisk
   readonly clock: Clock
 }

@@ -47,7 +47,7 @@ export class ServedConsumer {
         await peer.call('lost', { consumer: number, partitions })
       },
     }
-    // Committed records only: others may be dropped, and would then have to be taken back at the other end too, in the middle of a task's work.
+    // The other end gets only committed records. Others may be dropped, and would have to be taken back from a task in the middle of its work.
     const outOfRange = (place: TopicPartition, offset: number) => peer.call('outOfRange', { consumer: number, ...place, offset })
     const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener, ...(asksOutOfRange ? { outOfRange } : {}) })
     return new ServedConsumer(consumer, owned, topics.length > 1)
@@ -95,5 +95,5 @@ export class ServedConsumer {
 }
 
 const maxSentBytes = 8 * 1024 * 1024
-/** Long, because the other end has its own shorter time and goes on waiting by itself. */
+/** The other end has a shorter time limit of its own and goes on waiting by itself, so this one is long. */
 const longWaitMs = 60_000

@@ -32,7 +32,7 @@ export class ServedLog {
 
   #commitsBefore = 0
 
-  /** Called when the other end is gone. Calls that it has sent are finished first, then its partitions become free. */
+  /** Called when the other end is gone. Its calls are finished first, then its partitions become free. */
   async close(): Promise<void> {
     this.#peer.close(
       new WaggleError('WAGGLE_CLOSED', { message: 'The thread at the other end has ended', next: 'Nothing: its tasks go on elsewhere.' }),

@@ -6,7 +6,7 @@ import { averageOf } from '../../../bees/weighted-average-ensemble/bee.ts'
 const prediction = (bear: number) => ({ scores: { bear, teddy: 1 - bear } })
 
 describe('The weighted average', () => {
-  it('weighs each bee as told', () => {
+  it('weighs each bee by its configured weight', () => {
     const { label, scores, models } = averageOf(
       new Map([
         ['a', prediction(1)],
@@ -20,7 +20,7 @@ describe('The weighted average', () => {
     assert.ok(Math.abs((models.c?.weight ?? 0) - 0.2) < 1e-12)
   })
 
-  it('weighs all equally where none is named, and one that is not named as the average of those that are', () => {
+  it('weighs all bees equally without weights, and gives an unnamed bee the average of the named weights', () => {
     const two = new Map([
       ['a', prediction(1)],
       ['b', prediction(0)],
@@ -29,7 +29,7 @@ describe('The weighted average', () => {
     assert.equal(averageOf(two, { a: 3 }).models.b?.weight, 0.5)
   })
 
-  it('scales the weights of those that are there to one', () => {
+  it('scales the weights of the bees that answered so that they add up to one', () => {
     const { models } = averageOf(
       new Map([
         ['a', prediction(1)],
@@ -40,12 +40,12 @@ describe('The weighted average', () => {
     assert.ok(Math.abs((models.a?.weight ?? 0) - 2 / 3) < 1e-12)
   })
 
-  it('says so where nothing is left to average', () => {
+  it('fails with a reason where no prediction is left to average', () => {
     assert.throws(() => averageOf(new Map(), {}), /No prediction with a weight above 0/)
     assert.throws(() => averageOf(new Map([['a', prediction(1)]]), { a: 0 }), /No prediction with a weight above 0/)
   })
 
-  it('stays between the lowest and the highest of its models, and sums to one as they do', () => {
+  it('lies between the lowest and the highest prediction, and its scores add up to one', () => {
     const models = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0.01, max: 100, noNaN: true })), {
       minLength: 1,
       maxLength: 8,
@@ -62,7 +62,7 @@ describe('The weighted average', () => {
     )
   })
 
-  it('answers with labels and bees that are named like members of each object', () => {
+  it('takes labels and bee names such as __proto__ and constructor as plain names', () => {
     const scores = Object.fromEntries([
       ['constructor', 0.75],
       ['__proto__', 0.25],
@@ -90,7 +90,7 @@ describe('The weighted average', () => {
     )
   })
 
-  it('fails where its answer would be no finite number', () => {
+  it('fails where the average is no finite number', () => {
     const two = new Map([
       ['a', { scores: { bear: 1e308 } }],
       ['b', { scores: { bear: 1e308 } }],

@@ -81,7 +81,7 @@ describe('The embedded ClickHouse', () => {
     return fetch(`${server.url}${path}`, init)
   }
 
-  it('keeps a row as it was, whoever asks', async () => {
+  it('returns a saved row unchanged over HTTP and to the official client', async () => {
     const table = await database.openTable({ table: 'as_it_was', log: () => {} })
     await table.insert([row(1)], signal)
     const found = await client.query({ query: 'SELECT * FROM as_it_was', format: 'JSONEachRow' })
@@ -93,7 +93,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(text, 'teddy\t0.25\n')
   })
 
-  it('counts a row once, however often and in whatever block it comes', async () => {
+  it('stores a repeated row once, whichever block it comes in', async () => {
     const table = await database.openTable({ table: 'once', log: () => {} })
     await table.insert([row(1), row(2)], signal)
     await table.insert([row(1), row(2)], signal)
@@ -101,13 +101,13 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('once'), 4)
   })
 
-  it('takes tables of other databases, and makes them', async () => {
+  it('creates tables in databases other than the default one', async () => {
     const table = await database.openTable({ table: 'lab.predictions', log: () => {} })
     await table.insert([row(1)], signal)
     assert.equal(await count('lab.predictions'), 1)
   })
 
-  it('refuses a table whose columns do not fit, naming the column', async () => {
+  it('refuses a table with unfit columns, and names the column', async () => {
     await written('CREATE TABLE theirs (swarm String, bee Int32) ENGINE = ReplacingMergeTree ORDER BY swarm')
     await assert.rejects(database.openTable({ table: 'theirs', log: () => {} }), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
@@ -118,7 +118,7 @@ describe('The embedded ClickHouse', () => {
     await assert.rejects(database.openTable({ table: 'a; DROP TABLE once', log: () => {} }), /is no name of a table/)
   })
 
-  it('loses nothing and doubles nothing when its process is killed during inserts, and comes back on the same port', async () => {
+  it('loses and doubles no row when its process is killed during inserts, and comes back on the same port', async () => {
     const table = await database.openTable({ table: 'killed', log: () => {} })
     const { url } = server
     let sent = 0
@@ -131,7 +131,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('killed'), sent)
   })
 
-  it('waits for a server that is away, and gives up when it is told to', async () => {
+  it('waits for a server that is away until it is told to give up', async () => {
     const lines: string[] = []
     const nowhere = new ClickHouseDatabase({ url: 'http://127.0.0.1:9', socketPath: null, clock: systemClock, random: new SystemRandom() })
     const table = await nowhere.openTable({ table: 'later', log: (_, line) => lines.push(line) })
@@ -156,7 +156,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal((await get('/play')).status, 404)
   })
 
-  it('gives SHOW, DESCRIBE, EXISTS and EXPLAIN, and an answer in the form that a call chooses', async () => {
+  it('answers SHOW, DESCRIBE, EXISTS and EXPLAIN in the format that the call chooses', async () => {
     await database.openTable({ table: 'shown', log: () => {} })
     assert.match((await asked('SHOW TABLES')).text, /^shown$/m)
     assert.match((await asked('DESCRIBE shown')).text, /^swarm\tString/)
@@ -171,7 +171,7 @@ describe('The embedded ClickHouse', () => {
     assert.deepEqual(await rows.json(), [{ seven: '7', list: ['teddy', 'bear'] }])
   })
 
-  it('takes nothing that writes, changes a setting or stops a query, and keeps every table', async () => {
+  it('refuses statements that write, change a setting or stop a query, and keeps every table', async () => {
     const table = await database.openTable({ table: 'kept', log: () => {} })
     await table.insert([row(1)], signal)
     const writes = [
@@ -215,7 +215,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('kept'), 1)
   })
 
-  it('reads no file, host, server or program', async () => {
+  it('refuses statements that read a file, a host, a server or a program', async () => {
     const sources = [
       "SELECT * FROM file('/etc/passwd', 'LineAsString')",
       "INSERT INTO FUNCTION file('/tmp/waggle-never', 'CSV', 'a Int32') SELECT 1",
@@ -274,7 +274,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal((await asked('SELECT number FROM numbers(2000000)')).code, '396')
   })
 
-  it('refuses pages of other sites, foreign names, and a page that shows it as a picture', async () => {
+  it('refuses pages of other sites, foreign host names, and a page that embeds it as a picture', async () => {
     const { port } = new URL(server.url)
     for (const [headers, status] of [
       [{ 'sec-fetch-site': 'cross-site' }, 403],
@@ -302,7 +302,7 @@ describe('The embedded ClickHouse', () => {
     rmSync(other, { recursive: true })
   })
 
-  it('says what is wrong with a query with ClickHouse’s own code and words', async () => {
+  it('reports a wrong query with ClickHouse’s own error code and message', async () => {
     const syntax = await get(`/?query=${encodeURIComponent('SELEC 1')}`, { method: 'POST' })
     assert.deepEqual([syntax.status, syntax.headers.get('x-clickhouse-exception-code')], [400, '62'])
     assert.match(await syntax.text(), /SYNTAX_ERROR/)
@@ -313,7 +313,7 @@ describe('The embedded ClickHouse', () => {
     })
   })
 
-  it('cannot start on a port in use, and says what to do', async () => {
+  it('fails at start on a port in use, with the next step', async () => {
     const taken = createServer()
     const port = await new Promise<number>((resolve) =>
       taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { readonly port: number }).port)),

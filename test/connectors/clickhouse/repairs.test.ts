@@ -29,19 +29,19 @@ describe('Repairs of the embedded ClickHouse', () => {
     repairs.done(swarm, 'table', new Map())
   }
 
-  it('find nothing where there is no table, or each block is in a part', () => {
+  it('find nothing where there is no table, and where each block is in a part', () => {
     assert.deepEqual(new Repairs(join(directory, 'nowhere')).lostFor('one', 'table'), [])
     assert.deepEqual(lost(), [])
     parts('all_1_1_1', 'all_2_9_2', 'all_3_3_1', 'all_10_10_1')
     assert.deepEqual(lost(), [])
   })
 
-  it('find the numbers of blocks that no part holds, also before the first part', () => {
+  it('find block numbers that no part holds, also those before the first part', () => {
     parts('all_3_3_1', 'all_6_9_2', 'all_11_11_1', 'tmp_insert_all_4_4_0')
     assert.deepEqual(lost(), ['blocks 1 to 2', 'blocks 4 to 5', 'blocks 10 to 10'])
   })
 
-  it('remember what they found when the engine has merged parts over the gap, until it was dealt with for each swarm', () => {
+  it('remember a gap that the engine has merged over, until each swarm has handled it', () => {
     parts('all_1_1_1', 'all_3_3_1')
     assert.deepEqual(lost(), ['blocks 2 to 2'])
     parts('all_1_3_2')
@@ -51,7 +51,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.deepEqual(lost('two'), ['blocks 2 to 2'])
   })
 
-  it('tell a new gap from an old one beside it', () => {
+  it('tell a new gap from an old one next to it', () => {
     parts('all_1_1_1', 'all_3_3_1', 'all_4_4_1')
     dealtWith()
     assert.deepEqual(lost(), [])
@@ -59,7 +59,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 3 to 3'])
   })
 
-  it('find a part that was set aside as broken once, and its number again when a later part had it', () => {
+  it('report a broken part once, and again when a later part with the same number breaks', () => {
     parts('all_1_1_1', 'all_2_2_1')
     renameSync(join(table, 'all_2_2_1'), join(table, 'detached', 'broken-on-start_all_2_2_1'))
     assert.deepEqual(lost(), ['broken-on-start_all_2_2_1'])
@@ -72,7 +72,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 2 to 2'])
   })
 
-  it('know up to where records were read again, as long as the last row is the same', () => {
+  it('remember up to which offset records were read again, while the last row is the same', () => {
     new Repairs(directory).done('one', 'table', new Map([['save topic 0', { next: 10, position: 20 }]]))
     const repairs = new Repairs(directory)
     assert.equal(repairs.readUpTo('table', 'save topic 0', 10), 20)
@@ -80,7 +80,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.equal(repairs.readUpTo('table', 'save topic 1', 10), 0)
   })
 
-  it('begin anew where their file is damaged', () => {
+  it('start again where their file is damaged', () => {
     parts('all_1_1_1', 'all_3_3_1')
     dealtWith()
     writeFileSync(join(directory, 'repairs.json'), '{"table":')

@@ -11,7 +11,7 @@ import type { Payload } from '../../../topology/swarm/payload.ts'
 import type { OpenProcess } from '../../../topology/swarm/ports/processes.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 
-describe('A bee in a process of its own', () => {
+describe('A bee in its own process', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-processes-'))
   after(() => rmSync(directory, { recursive: true }))
   let scripts = 0
@@ -43,13 +43,13 @@ describe('A bee in a process of its own', () => {
       console.log(JSON.stringify({ id: request.id, ...(${answer})(request) }))
     }`
 
-  it('speaks JSON lines in ten lines', async () => {
+  it('speaks JSON lines in ten lines of code', async () => {
     const opened = await open(lineByLine('({ json }) => ({ json: { words: json.text.split(" ").length } })'))
     assert.deepEqual(await call(opened, json({ text: 'one two three' })), json({ words: 3 }))
     await opened.close()
   })
 
-  it('is given bytes, tensors, parts, its identity and its environment, and nothing else of ours', async () => {
+  it('gets bytes, tensors, join parts, its identity and its environment, and no other variable of Waggle’s', async () => {
     process.env.WAGGLE_SECRET_OF_TEST = 'hidden'
     const opened = await open(lineByLine('(request) => ({ json: { request, env: process.env } })'), { env: { OWN: 'yes' } })
     const payload: Payload = {
@@ -79,7 +79,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('speaks the binary form: tensors there and back, byte for byte', async () => {
+  it('exchanges tensors in the binary form, byte for byte', async () => {
     const opened = await open(`
       process.stdout.write(JSON.stringify({ waggle: 1, form: 'binary' }) + '\\n')
       let rest = Buffer.alloc(0)
@@ -110,7 +110,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('refuses an input, or fails at it, and goes on', async () => {
+  it('goes on after it refuses an input or fails at one', async () => {
     const opened = await open(lineByLine('({ json }) => json === 1 ? { refuse: "not a photo" } : json === 2 ? { error: "lens cap" } : { json }'))
     const refused = await call(opened, json(1))
     assert.ok(refused instanceof Refused)
@@ -122,7 +122,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('gives results in any order to the requests they belong to', async () => {
+  it('may answer in any order, and each result goes to its own request', async () => {
     const opened = await open(`
       import { createInterface } from 'node:readline'
       console.log(JSON.stringify({ waggle: 1 }))
@@ -137,7 +137,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('that dies is started again, and only what kills it twice fails', async () => {
+  it('a bee that dies is started again, and only an input that kills it twice fails', async () => {
     const lines: string[] = []
     const opened = await open(
       lineByLine(`({ json, attempt }) => {
@@ -158,7 +158,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('that writes what is no message is stopped, told so in the log, and started again', async () => {
+  it('a bee that writes an invalid message is stopped, with a line in the log, and started again', async () => {
     const lines: string[] = []
     const opened = await open(
       lineByLine(`({ json, attempt }) => { if (attempt === 1 && json === 'noise') console.log('loading model…'); return { json } }`),
@@ -169,7 +169,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('that hangs fails what outlived its time, and is started again', async () => {
+  it('a bee that hangs fails the requests past their time limit, and is started again', async () => {
     const opened = await open(lineByLine(`({ json }) => { if (json === 'hang') for (;;); return { json } }`))
     const abort = new AbortController()
     const hanging = call(opened, json('hang'), abort.signal)
@@ -181,7 +181,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('that cannot start says what it was, why, and its last words', async () => {
+  it('a bee that cannot start gives an error with its command, the reason and its last output', async () => {
     await assert.rejects(open(`console.error('no model at /models'); process.exit(4)`), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_BEE_NOT_STARTED')
@@ -193,7 +193,7 @@ describe('A bee in a process of its own', () => {
     await assert.rejects(open(`console.log(JSON.stringify({ waggle: 2 }))`), /no hello/)
   })
 
-  it('finishes what it has when it is closed', async () => {
+  it('finishes its requests before it is closed', async () => {
     const mark = join(directory, 'finished')
     const opened = await open(`
       import { createInterface } from 'node:readline'
@@ -225,7 +225,7 @@ describe('A bee in a process of its own', () => {
   const starts = (lines: readonly string[]) => lines.filter((line) => line.includes('starting it again')).length
 
   for (const detached of [false, true]) {
-    it(`that dies while a ${detached ? 'process outside of its group' : 'grandchild'} holds its pipes is started again`, async () => {
+    it(`a bee that dies while a ${detached ? 'process outside of its group' : 'grandchild'} holds its pipes is started again`, async () => {
       const pids = join(directory, `grandchild-${detached}`)
       const opened = await open(
         withAnswer(`
@@ -244,7 +244,7 @@ describe('A bee in a process of its own', () => {
     })
   }
 
-  it('ends with all that it started when it is closed', async () => {
+  it('ends together with all processes that it started when it is closed', async () => {
     const opened = await open(withAnswer(`const started = spawn('sleep', ['60'], { stdio: 'ignore' })\nstarted.unref()\nanswer(id, started.pid)`))
     const outcome = await call(opened, json('start'))
     assert.ok(!(outcome instanceof Error) && outcome.kind === 'json')
@@ -263,7 +263,7 @@ describe('A bee in a process of its own', () => {
     ['a line that never ends', `process.stdout.write('x'.repeat(70 * 1024 * 1024))`, /more than 67108864 bytes/],
     ['a second hello', `console.log(JSON.stringify({ waggle: 1 }))`, /without the id of its request/],
   ] as const) {
-    it(`that writes ${what} is stopped, told so in the log, and started again`, async () => {
+    it(`a bee that writes ${what} is stopped, with a line in the log, and started again`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`if (json === 'flood' && attempt === 1) { ${flood} }\nelse answer(id, json)`), { lines })
       assert.deepEqual(await call(opened, json('flood')), json('flood'))
@@ -276,7 +276,7 @@ describe('A bee in a process of its own', () => {
     })
   }
 
-  it('that floods its log is answered as before, and the log has a bounded part of it', async () => {
+  it('a bee that floods its log is still answered, and a bounded part of its output is logged', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
@@ -298,7 +298,7 @@ describe('A bee in a process of its own', () => {
     ['a range outside of the body', `{ id, content_type: 'text/plain', at: 0, length: 5 }`],
     ['a content type of two lines', `{ id, content_type: 'text/plain\\r\\nx: y', base64: 'AAAA' }`],
   ] as const) {
-    it(`that answers one request with ${what} fails that request, and goes on with the others`, async () => {
+    it(`a bee that answers one request with ${what} fails that request alone`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`json === 'bad' ? console.log(JSON.stringify(${result})) : answer(id, json)`), { lines })
       const { signal } = new AbortController()
@@ -313,7 +313,7 @@ describe('A bee in a process of its own', () => {
     })
   }
 
-  it('whose result comes after its request timed out goes on', async () => {
+  it('a bee whose result comes after the request timed out keeps running', async () => {
     const lines: string[] = []
     const opened = await open(withAnswer(`json === 'late' ? setTimeout(answer, 100, id, json) : answer(id, json)`), { lines })
     const abort = new AbortController()
@@ -352,7 +352,7 @@ describe('A bee in a process of its own', () => {
     })
   }
 
-  it('that dies while an input that JSON cannot hold waits is started again', async () => {
+  it('a bee that dies while an input waits that JSON cannot hold is started again', async () => {
     const opened = await open(withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const dying = call(opened, json('die'))
     const bad = call(opened, json(nested(100_000)))
@@ -365,7 +365,7 @@ describe('A bee in a process of its own', () => {
     ['in order', `if (json === 'bad') process.exit(3)\nanswer(id, json)`],
     ['side by side', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
   ] as const) {
-    it(`that works ${which} and dies at one request of 64 answers the other 63, after few deaths`, async () => {
+    it(`a bee that works ${which} and dies at one request of 64 answers the other 63 after few deaths`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(body), { lines })
       const { signal } = new AbortController()
@@ -380,7 +380,7 @@ describe('A bee in a process of its own', () => {
     })
   }
 
-  it('that dies at one request after the other is started again without a longer wait', async () => {
+  it('a bee that dies at several requests in a row is started again without a longer wait', async () => {
     const lines: string[] = []
     const opened = await open(withAnswer(`if (json === 'bad') process.exit(3)\nanswer(id, json)`), { lines })
     for (let round = 0; round < 4; round++) assert.ok((await call(opened, json('bad'))) instanceof WaggleError)
@@ -393,7 +393,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('that dies without a request is started again after longer and longer waits', async () => {
+  it('a bee that dies without a request is started again after longer and longer waits', async () => {
     const lines: string[] = []
     const died = Promise.withResolvers<void>()
     const file = join(directory, 'at-rest.mjs')
@@ -420,7 +420,7 @@ describe('A bee in a process of its own', () => {
     assert.ok((await call(opened, json('late'))) instanceof WaggleError)
   })
 
-  it('whose program is gone when it dies is tried again until it is back', async () => {
+  it('a bee whose program is missing after a death is started again once the program is back', async () => {
     const program = join(directory, 'program')
     const put = () =>
       writeFileSync(
@@ -450,7 +450,7 @@ describe('A bee in a process of its own', () => {
     await opened.close()
   })
 
-  it('whose environment no process can have is not started', async () => {
+  it('a bee with an environment that no process can have is not started', async () => {
     await assert.rejects(open('', { env: { BAD: 'a\0b' } }), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_BEE_NOT_STARTED')
@@ -458,7 +458,7 @@ describe('A bee in a process of its own', () => {
     })
   })
 
-  it('that dies while the machine has no descriptors left is started again when there are some', async () => {
+  it('a bee that dies while the machine has no file descriptors left is started again once there are some', async () => {
     const bee = join(directory, 'descriptors-bee.mjs')
     writeFileSync(bee, withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const program = join(directory, 'descriptors.mjs')
@@ -495,7 +495,7 @@ describe('A bee in a process of its own', () => {
   })
 
   for (const ignores of [false, true]) {
-    it(`ends when Waggle is killed${ignores ? ', though it ignores the end of its input and SIGTERM' : ''}`, async () => {
+    it(`a bee ends when Waggle is killed${ignores ? ', even if it ignores SIGTERM and the end of its input' : ''}`, async () => {
       const file = join(directory, `orphan-${ignores}.mjs`)
       writeFileSync(
         file,

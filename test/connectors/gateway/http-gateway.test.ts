@@ -100,14 +100,14 @@ describe('The HTTP gateway', () => {
 
   const entrance = '/v1/gateways/door/request'
 
-  it('answers with what the respond bee got, under a request id', async () => {
+  it('answers with the result of the respond bee, under a request id', async () => {
     const response = await post(entrance, '{"a":1}')
     assert.equal(response.status, 200)
     assert.match(response.headers.get('x-request-id') ?? '', uuid)
     assert.deepEqual(await response.json(), { got: { a: 1 } })
   })
 
-  it('takes bytes of any type, and gives bytes back as their type', async () => {
+  it('takes bytes of any content type, and returns bytes with theirs', async () => {
     const response = await post(entrance, Uint8Array.of(1, 2, 3), { 'content-type': 'application/x-own; v=1' })
     assert.equal(response.headers.get('content-type'), 'application/x-own; v=1')
     assert.deepEqual([...new Uint8Array(await response.arrayBuffer())], [3, 2, 1])
@@ -124,7 +124,7 @@ describe('The HTTP gateway', () => {
     assert.deepEqual(await (await post(entrance, fields)).json(), { got: { a: 'b' } })
   })
 
-  it('submits: 202 with an id by which the answer is found', async () => {
+  it('answers a submit with 202 and an id that finds the answer later', async () => {
     const response = await post('/v1/gateways/door/submit', '{"b":2}')
     assert.equal(response.status, 202)
     const { request_id: id } = (await response.json()) as { request_id: string }
@@ -174,7 +174,7 @@ describe('The HTTP gateway', () => {
     assert.equal(said.code, 'WAGGLE_KEY_REUSED')
   })
 
-  it('answers 422 where a bee refuses and 502 where it fails, naming the bee', async () => {
+  it('answers 422 where a bee refuses the input and 502 where it fails, with the bee’s name', async () => {
     const refused = await problem(await post(entrance, '{"refuse":"too blurred"}'))
     assert.deepEqual([refused.status, refused.detail, refused.bee], [422, 'too blurred', 'work'])
     const failed = await problem(await post(entrance, '{"fail":"out of memory"}'))
@@ -182,7 +182,7 @@ describe('The HTTP gateway', () => {
     assert.match(failed.detail, /out of memory/)
   })
 
-  it('answers 504 at the deadline that the caller set, and says so by its id too', async () => {
+  it('answers 504 at the deadline that the caller set, to the request and to a question by its id', async () => {
     const said = await problem(await post(entrance, '{"hold":true}', { 'x-timeout-seconds': '0.2' }))
     assert.equal(said.status, 504)
     assert.equal((await settled(said.request_id)).problem?.status, 504)
@@ -205,7 +205,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await post(entrance, Uint8Array.of(0x22, 0xff, 0x22), { 'content-type': 'application/json' }))).status, 400)
   })
 
-  it('refuses a body over the limit with 413, whether its length is told or not', async () => {
+  it('refuses a body over the limit with 413, with and without a Content-Length', async () => {
     const large = new Uint8Array(maxBodyBytes + 1)
     assert.equal((await problem(await post(entrance, large, { 'content-type': 'image/jpeg' }))).status, 413)
     const form = new FormData()
@@ -231,7 +231,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await post(entrance, Uint8Array.of(1), { 'content-type': 'nonsense' }))).status, 415)
   })
 
-  it('answers 404 to an unknown gateway, naming those there are, and to an unknown request or path', async () => {
+  it('answers 404 to an unknown gateway, with the known ones, and to an unknown request or path', async () => {
     const said = await problem(await post('/v1/gateways/dor/request', '{}'))
     assert.equal(said.status, 404)
     assert.match(said.detail, /There is no gateway dor; there is door/)
@@ -239,7 +239,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await fetch(`${gateway.url}/nothing`))).status, 404)
   })
 
-  it('describes itself: OpenAPI 3.1, health and readiness', async () => {
+  it('serves OpenAPI 3.1, health and readiness', async () => {
     const openapi = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as { openapi: string; paths: object }
     assert.equal(openapi.openapi, '3.1.0')
     assert.ok('/v1/gateways/{gateway}/request' in openapi.paths)
@@ -247,7 +247,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await fetch(`${gateway.url}/readyz`)).status, 200)
   })
 
-  it('is not ready, and says why, while a swarm starts', async () => {
+  it('is not ready while a swarm starts, and gives the reason', async () => {
     const starting = await openHttpGateway(optionsFor(swarm.requests, { notReady: () => 'three is CREATED' }))
     const response = await fetch(`${starting.url}/readyz`)
     assert.equal(response.status, 503)
@@ -255,7 +255,7 @@ describe('The HTTP gateway', () => {
     await starting.close()
   })
 
-  it('answers 503 with Retry-After where the engine refuses more, before it reads the body', async () => {
+  it('answers 503 with Retry-After before it reads the body where the engine is overloaded', async () => {
     const full: Requests = {
       gateways: ['door'],
       refusal: () => ({ reason: '1000 requests are waiting for an answer', retryAfterSeconds: 7 }),
@@ -270,7 +270,7 @@ describe('The HTTP gateway', () => {
     await busy.close()
   })
 
-  it('answers 503 where the bodies in flight are larger than their bound', async () => {
+  it('answers 503 where the bodies in flight exceed their bound', async () => {
     const small = await openHttpGateway(optionsFor(swarm.requests, { maxBodiesBytes: 10 }))
     const response = await fetch(`${small.url}${entrance}`, { method: 'POST', body: 'more than ten bytes' })
     assert.equal((await problem(response)).code, 'WAGGLE_OVERLOADED')
@@ -286,7 +286,7 @@ describe('The HTTP gateway', () => {
     await limited.close()
   })
 
-  it('keeps what goes wrong inside to its log: 500 says no more than that', async () => {
+  it('answers an internal error with 500 and no detail, and logs the detail', async () => {
     const errors: unknown[] = []
     const broken: Requests = {
       gateways: ['door'],
@@ -303,7 +303,7 @@ describe('The HTTP gateway', () => {
     await open.close()
   })
 
-  it('cannot listen on a port in use, and says what to do', async () => {
+  it('fails at start on a port in use, with the next step', async () => {
     const port = Number(new URL(gateway.url).port)
     await assert.rejects(openHttpGateway(optionsFor(swarm.requests, { port })), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
@@ -314,7 +314,7 @@ describe('The HTTP gateway', () => {
     })
   })
 
-  it('answers what it accepted before it closes', async () => {
+  it('answers all accepted requests before it closes', async () => {
     const closing = await openHttpGateway(optionsFor(swarm.requests))
     const answered = fetch(`${closing.url}${entrance}`, { method: 'POST', body: '{"hold":true}', headers: { 'content-type': 'application/json' } })
     while (held.length === 0) await new Promise(setImmediate)

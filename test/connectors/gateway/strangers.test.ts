@@ -23,7 +23,7 @@ const echo: Requests = {
 
 const timeLimits: TimeLimits = { headersMs: 400, requestMs: 3000, idleMs: 2000, minBytesPerSecond: 1000, slowWindowMs: 400 }
 
-describe('A stranger at the HTTP gateway', () => {
+describe('The HTTP gateway towards strangers', () => {
   const errors: unknown[] = []
   const sockets: Socket[] = []
   let gateway: HttpGateway
@@ -102,7 +102,7 @@ describe('A stranger at the HTTP gateway', () => {
     return problemIn({ status: response.status, headers: new Map(response.headers), body }, status, what)
   }
 
-  it('takes no room with a body that it only announces', async () => {
+  it('a body that is announced and not sent takes no memory', async () => {
     for (let at = 0; at < 8; at++) await open(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
     assert.equal(await neighbour(), 200)
     for (let at = 0; at < 8; at++) await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
@@ -110,13 +110,13 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('keeps nobody out with a thousand silent connections: each takes the place of an older one', async () => {
+  it('a thousand silent connections keep nobody out: each takes the place of an older one', async () => {
     const silent = await Promise.all(Array.from({ length: 1000 }, (_, at) => open(at % 2 === 0 ? '' : 'POST /v1/gate')))
     assert.equal(await neighbour(), 200)
     for (const socket of silent) socket.destroy()
   })
 
-  it('has an older silent connection closed for its own at the bound, so that no more are open than the bound allows', async () => {
+  it('a new silent connection at the bound closes an older one, so that no more are open than the bound allows', async () => {
     const bounded = await openHttpGateway(
       optionsFor({ maxConnections: 5, timeLimits: { ...timeLimits, headersMs: 60_000, requestMs: 60_000, idleMs: 60_000 } }),
     )
@@ -129,7 +129,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(open, 5)
   })
 
-  it('that says nothing, or its headers slowly, is cut off', async () => {
+  it('a stranger who sends nothing, or headers slowly, is disconnected', async () => {
     const silent = await heard(await open())
     assert.equal(problemIn(silent[0], 408), 'WAGGLE_SLOW_REQUEST')
     const loris = await open('POST / HTTP/1.1\r\n')
@@ -138,7 +138,7 @@ describe('A stranger at the HTTP gateway', () => {
     clearInterval(dripping)
   })
 
-  it('that sends a body slowly, or stops, gets 408 and its bytes are let go', async () => {
+  it('a stranger who sends a body slowly, or stops, gets 408 and the received bytes are freed', async () => {
     const slow = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(5000))
     const dripping = setInterval(() => slow.write('x'), 50)
     assert.equal(problemIn((await heard(slow))[0], 408), 'WAGGLE_SLOW_BODY')
@@ -146,7 +146,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('that sends just fast enough for ever is cut off after a time all the same', async () => {
+  it('a stranger who sends just fast enough is disconnected after a total time', async () => {
     const endless = await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
     const dripping = setInterval(() => endless.write(`400\r\n${'x'.repeat(0x400)}\r\n`), 100)
     await heard(endless)
@@ -155,7 +155,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('loses its place to a later one where there is no room for both', async () => {
+  it('an unfinished body loses its memory to a later one where there is no room for both', async () => {
     const stalled = [await open(), await open()].map((socket) => {
       socket.write(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
       socket.write(Buffer.alloc(maxBodyBytes - 1))
@@ -167,7 +167,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('that goes away in the middle of a body leaves nothing behind', async () => {
+  it('a stranger who disconnects in the middle of a body leaves nothing behind', async () => {
     const gone = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(50_000))
     while (gateway.heldBytes === 0) await new Promise(setImmediate)
     gone.destroy()
@@ -175,14 +175,14 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(await neighbour(), 200)
   })
 
-  it('that sends requests one behind the other and breaks off leaves nothing behind', async () => {
+  it('a stranger who pipelines requests and disconnects leaves nothing behind', async () => {
     const one = head({ 'content-length': 5, 'content-type': 'image/png', connection: 'keep-alive' })
     for (let time = 0; time < 50; time++) await talk(gateway.url, `${one}photo${one}photo${one}photononsense`)
     for (let turn = 0; turn < 1000 && gateway.heldBytes > 0; turn++) await new Promise(setImmediate)
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('is refused before its body is read: too large, or where it expects to be asked for it', async () => {
+  it('a body that is too large, or announced with Expect: 100-continue, is refused before it is read', async () => {
     const large = await talk(gateway.url, head({ 'content-length': maxBodyBytes + 1, 'content-type': 'image/png' }))
     assert.equal(problemIn(large[0], 413), 'WAGGLE_BODY_TOO_LARGE')
     assert.equal(large[0]?.headers.get('connection'), 'close')
@@ -196,14 +196,14 @@ describe('A stranger at the HTTP gateway', () => {
     problemIn((await talk(gateway.url, head({ 'content-length': 10, expect: 'a miracle' })))[0], 417)
   })
 
-  it('is asked for its body where it is welcome', async () => {
+  it('an accepted request with Expect: 100-continue is asked for its body', async () => {
     const socket = await open(head({ 'content-length': 3, 'content-type': 'image/png', expect: '100-continue' }))
     socket.once('data', () => socket.write('abc'))
     const [goOn, answer] = await heard(socket)
     assert.deepEqual([goOn?.status, answer?.status, answer?.body], [100, 200, 'abc'])
   })
 
-  it('may encode its body, which is decoded up to the bound of a body and no further', async () => {
+  it('an encoded body is decoded up to the bound of a body and no further', async () => {
     const plain = Buffer.from('{"a":1}')
     for (const [encoding, encoded] of [
       ['gzip', gzipSync(plain)],
@@ -229,7 +229,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('has every byte of a form’s text taken, or the form refused', async () => {
+  it('the text of a form is taken byte for byte, or the form is refused', async () => {
     const form = new FormData()
     form.set('text', 'x'.repeat(2_000_000))
     form.set('__proto__', 'y')
@@ -240,7 +240,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(await problemOf(await post(form), 413), 'WAGGLE_BODY_TOO_LARGE')
   })
 
-  it('may send a replacement character in a field beside a file of any bytes', async () => {
+  it('a form may have a replacement character in a field, and a file of any bytes', async () => {
     const form = new FormData()
     form.set('text', 'one \ufffd two')
     form.set('photo', new Blob([Uint8Array.of(0xff, 0xd8, 0xff)], { type: 'image/jpeg' }), 'photo.jpg')
@@ -251,7 +251,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(await problemOf(await post(body, { 'content-type': 'multipart/form-data; boundary=b' }), 400), 'WAGGLE_BAD_BODY')
   })
 
-  it('is told what is wrong with a form', async () => {
+  it('a wrong form gets an error that names the mistake', async () => {
     const part = '--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n'
     const type = 'multipart/form-data; boundary=b'
     for (const { what, body, contentType = type, status = 400 } of [
@@ -270,7 +270,7 @@ describe('A stranger at the HTTP gateway', () => {
     }
   })
 
-  it('hears of everything that is no request in one form: problem+json', async () => {
+  it('everything that is no valid HTTP request gets problem+json', async () => {
     for (const { what, bytes, status } of [
       { what: 'nonsense', bytes: 'nonsense\r\n\r\n', status: 400 },
       { what: 'TLS', bytes: Buffer.from('16030100a5010000a1', 'hex'), status: 400 },
@@ -297,7 +297,7 @@ describe('A stranger at the HTTP gateway', () => {
     }
   })
 
-  it('from a page of another site, or under a foreign name, is refused at every path', async () => {
+  it('a request from a page of another site, or under a foreign host name, is refused at every path', async () => {
     for (const [method, path] of [
       ['GET', '/healthz'],
       ['GET', '/v1/requests/a'],
@@ -313,7 +313,7 @@ describe('A stranger at the HTTP gateway', () => {
     assert.equal(own?.status, 200)
   })
 
-  it('may come under a name that was set', async () => {
+  it('a request under a configured host name is accepted', async () => {
     const named = await openHttpGateway(optionsFor({ names: ['waggle'] }))
     assert.equal((await talk(named.url, head({ host: 'waggle:8088' }, 'GET', '/healthz')))[0]?.status, 200)
     assert.equal((await talk(gateway.url, head({ host: 'waggle:8088' }, 'GET', '/healthz')))[0]?.status, 421)

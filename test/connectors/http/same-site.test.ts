@@ -12,18 +12,18 @@ function statusOf(...headers: readonly (readonly [name: string, value: string])[
   return siteRefusal(request, own)?.status ?? null
 }
 
-describe('A request by its names', () => {
+describe('A request to a server of this machine', () => {
   it('passes under the loopback names, with the port or without one', () => {
     for (const host of ['localhost:8080', 'LOCALHOST:8080', '127.0.0.1:8080', '[::1]:8080', 'localhost', '127.0.0.1'])
       assert.equal(statusOf(['Host', host]), null, host)
   })
 
-  it('is misdirected under a foreign name, another port or a name that only looks like ours', () => {
+  it('is misdirected under a foreign name, another port or a name that only resembles a loopback name', () => {
     for (const host of ['evil.example', 'evil.example:8080', 'localhost.evil.example:8080', 'localhost:80', '127.0.0.1.:8080', '8.8.8.8:8080'])
       assert.equal(statusOf(['Host', host]), 421, host)
   })
 
-  it('passes under a further name: with any port, or with the port that was set', () => {
+  it('passes under a configured name: with any port, or with the configured port', () => {
     assert.equal(statusOf(['Host', 'waggle:8080']), null)
     assert.equal(statusOf(['Host', 'waggle']), null)
     assert.equal(statusOf(['Host', 'proxy.example:8443']), null)
@@ -31,14 +31,14 @@ describe('A request by its names', () => {
     assert.equal(statusOf(['Host', 'proxy.example']), 421)
   })
 
-  it('is wrong with no Host, two of them or one that is none', () => {
+  it('is malformed without a Host, with two of them or with an invalid one', () => {
     assert.equal(statusOf(), 400)
     assert.equal(statusOf(['Host', 'localhost:8080'], ['host', 'evil.example']), 400)
     for (const host of ['', 'localhost:8080, evil.example', 'user@localhost:8080', 'localhost:8080/', 'lo calhost'])
       assert.equal(statusOf(['Host', host]), 400, host)
   })
 
-  it('is refused where a page of another site sent it, and passes where its own page did', () => {
+  it('is refused where a page of another site sent it, and passes where a page of the same site did', () => {
     const host = ['Host', 'localhost:8080'] as const
     for (const site of ['cross-site', 'same-site', 'nonsense']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), 403, site)
     for (const site of ['none', 'same-origin']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), null, site)

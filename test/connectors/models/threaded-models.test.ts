@@ -11,7 +11,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 
 const teddy = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'teddy-bear-detector', 'models')
 
-describe('A model in a thread of its own', () => {
+describe('A model in its own thread', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-models-'))
   after(() => rmSync(directory, { recursive: true }))
   const { signal } = new AbortController()
@@ -44,7 +44,7 @@ describe('A model in a thread of its own', () => {
     })
   }
 
-  it('gives each call its own rows’ results, however many calls are under way', async () => {
+  it('gives each call the results of its own rows, however many calls are under way', async () => {
     const features = 20_000
     const model = await open(file('wide.onnx', smallModel({ features, labels: 2 })))
     const row = (heavy: number): ModelRow => ({
@@ -60,7 +60,7 @@ describe('A model in a thread of its own', () => {
     await model.close()
   })
 
-  it('reads how to fit a picture from the model’s own signature', async () => {
+  it('reads the picture’s size and layout from the model’s signature', async () => {
     for (const [name, shape] of [
       ['teddy-bear-detector.onnx', [-1, 3, 224, 224]],
       ['teddy-bear-detector.pb', [-1, 224, 224, 3]],
@@ -75,7 +75,7 @@ describe('A model in a thread of its own', () => {
     }
   })
 
-  it('runs on the CPU with a warning where a GPU is asked for and not there, and refuses where one is required', async () => {
+  it('runs on the CPU with a warning where a wanted GPU is missing, and refuses to start where a required one is', async () => {
     const path = file('small.onnx', smallModel({ features: 8, labels: 2 }))
     const lines: string[] = []
     const model = await open(path, { gpu: 1, lines })
@@ -88,12 +88,12 @@ describe('A model in a thread of its own', () => {
     await rejectsWith(open(path, { gpu: 1, requireGpu: true }), 'WAGGLE_GPU_MISSING', /GPU/)
   })
 
-  it('says which file is missing', async () => {
+  it('names the missing file', async () => {
     await rejectsWith(open(join(directory, 'nowhere.pb')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.pb/)
     await rejectsWith(open(join(directory, 'nowhere.onnx')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.onnx/)
   })
 
-  it('says that a truncated file, or one of another kind, cannot be loaded', async () => {
+  it('refuses a truncated file and one of another kind', async () => {
     for (const name of ['teddy-bear-detector.onnx', 'teddy-bear-detector.pb']) {
       const whole = readFileSync(join(teddy, name))
       const cut = file(`cut-${name}`, whole.subarray(0, Math.floor(whole.length / 2)))
@@ -102,7 +102,7 @@ describe('A model in a thread of its own', () => {
     }
   })
 
-  it('says which shape does not fit', async () => {
+  it('names the shape that does not fit', async () => {
     const fit = { resize: [200, 200] } as const
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
   })
@@ -119,7 +119,7 @@ describe('A model in a thread of its own', () => {
     await model.close()
   })
 
-  it('whose thread dies fails the calls in flight, and answers the next from a new thread', async () => {
+  it('a model whose thread dies fails the calls in flight, and answers the next from a new thread', async () => {
     const threads: Worker[] = []
     const seen = (thread: Worker) => threads.push(thread)
     process.on('worker', seen)

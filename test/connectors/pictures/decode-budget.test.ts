@@ -17,7 +17,7 @@ describe('The memory for pictures that are decoded side by side', () => {
     return { begin, end: (name: string) => end.get(name)?.(), running, settled: () => new Promise((resolve) => setImmediate(resolve)) }
   }
 
-  it('is never more than the budget, and given to who came first', async () => {
+  it('never exceeds the budget, and goes to the picture that came first', async () => {
     const { begin, end, running, settled } = started()
     for (const [name, bytes] of [
       ['a', 90],
@@ -39,7 +39,7 @@ describe('The memory for pictures that are decoded side by side', () => {
     assert.deepEqual(running, ['a', 'b', 'c', 'd'])
   })
 
-  it('is there for light pictures while heavy ones wait for each other', async () => {
+  it('is free for light pictures while heavy ones wait for each other', async () => {
     const { begin, running, settled } = started()
     for (const name of ['heavy 1', 'heavy 2', 'heavy 3']) void begin(name, 100)
     for (const name of ['light 1', 'light 2', 'light 3', 'light 4']) void begin(name, 10)
@@ -47,7 +47,7 @@ describe('The memory for pictures that are decoded side by side', () => {
     assert.deepEqual(running, ['heavy 1', 'light 1', 'light 2', 'light 3'])
   })
 
-  it('comes back when a picture fails, and one larger than all of it runs alone', async () => {
+  it('is returned when a picture fails, and a picture larger than the budget is decoded alone', async () => {
     const { begin, running, settled } = started()
     const budget = new DecodeBudget({ heavyBytes: 10, lightBudgetBytes: 30, heavyBudgetBytes: 100 })
     await assert.rejects(

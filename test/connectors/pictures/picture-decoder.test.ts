@@ -14,7 +14,7 @@ describe('A picture', () => {
     ['of twenty to one', 20, 1],
     ['of one to twenty', 10, 200],
   ] as const) {
-    it(`${what} becomes at most 256 × 1024 pixels, in its own aspect ratio`, async () => {
+    it(`a picture ${what} becomes at most 256 × 1024 pixels, in its own aspect ratio`, async () => {
       const picture = await decode(png(width, height))
       assert.equal(picture.pixels.length, picture.height * picture.width * 3)
       assert.ok(Math.min(picture.height, picture.width) <= 256 && Math.max(picture.height, picture.width) <= 1024)
@@ -31,12 +31,12 @@ describe('A picture', () => {
     ['in 200 scans of 9 million pixels', jpegOfScans(3000, 3000, 200), /200 scans/],
     ['whose header says 65,535 × 65,535 pixels', jpegHeader(65_535), /dimension|pixels/],
   ] as const) {
-    it(`${what} is refused by its header`, async () => {
+    it(`a picture ${what} is refused by its header`, async () => {
       await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && said.test(error.message))
     })
   }
 
-  it('in AVIF has fewer pixels, since its decoder takes more memory for each', async () => {
+  it('an AVIF picture may have fewer pixels, since its decoder takes more memory for each', async () => {
     const flat = (side: number) =>
       sharp({ create: { width: side, height: side, channels: 3, background: '#777' } })
         .avif({ effort: 0 })
@@ -54,27 +54,27 @@ describe('A picture', () => {
     ['nothing', new Uint8Array(0)],
     ['text', Buffer.from('this is no photo')],
   ] as const) {
-    it(`that is ${what} is refused`, async () => {
+    it(`a body that is ${what} is refused`, async () => {
       await assert.rejects(decode(bytes), Refused)
     })
   }
 
-  it('cannot be anything else for sharp in the same process', async () => {
+  it('sharp reads no other format in the same process', async () => {
     await assert.rejects(sharp(svgOfUses).metadata(), /unsupported image format/)
   })
 
-  it('with compressed texts is decoded without them', async () => {
+  it('a picture with compressed texts is decoded without them', async () => {
     const text = compressedText(8_000_000)
     const bomb = png(64, 48, { chunks: Array.from({ length: 2000 }, () => text) })
     assert.deepEqual(await decode(bomb), await decode(png(64, 48)))
   })
 
-  it('with an enormous colour profile is decoded', async () => {
+  it('a picture with an enormous colour profile is decoded', async () => {
     const profile = pngChunk('iCCP', compressedText(100_000_000).subarray(8, -4))
     assert.equal((await decode(png(64, 48, { chunks: [profile] }))).height, 256)
   })
 
-  it('with a million frames is its first frame', async () => {
+  it('a picture with a million frames gives its first frame', async () => {
     const gif = await sharp({ create: { width: 2, height: 2, channels: 3, background: '#f00' } })
       .gif()
       .toBuffer()
@@ -83,7 +83,7 @@ describe('A picture', () => {
     assert.deepEqual(await decode(animated), await decode(gif))
   })
 
-  it('that is grey, has 16 bits a channel or four inks becomes RGB', async () => {
+  it('a grey, 16-bit or CMYK picture becomes RGB', async () => {
     const inks = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#f00' } })
       .toColourspace('cmyk')
       .jpeg()
@@ -94,7 +94,7 @@ describe('A picture', () => {
     }
   })
 
-  it('that is cut anywhere is refused or decoded, and others go on', async () => {
+  it('a picture that is cut off anywhere is refused or decoded, and later pictures are decoded', async () => {
     const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
       .gif()
       .toBuffer()

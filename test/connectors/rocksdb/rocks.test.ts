@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
 import { loadRocksLevel } from '../../../connectors/rocksdb/rocks-binding.ts'
 
-describe('a database', () => {
+describe('A database', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-rocks-'))
   let rocks: Rocks
   before(async () => {
@@ -33,7 +33,7 @@ describe('a database', () => {
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
   })
 
-  it('fails the next write, and only that one, with the failure of a range that could not be deleted', async (t) => {
+  it('fails only the next write where a range cannot be deleted', async (t) => {
     const { prototype } = await loadRocksLevel()
     t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('IO error')))
     rocks.clear(bytes('a'), bytes('z'))

@@ -84,7 +84,7 @@ async function totalsOf(streams: Streams, name: string, total: Serde<Total>, cou
 }
 
 describe('A program whose serdes have a schema registry', { skip }, () => {
-  it('registers what it writes: topics, repartition topics and changelogs, not what it only reads', async () => {
+  it('registers schemas for topics that it writes, its repartition topics and changelogs, and none for topics that it only reads', async () => {
     const registry = schemaRegistry({ url })
     const [sales, total] = [registry.avro<Sale>({ schema: saleSchema }), registry.avro<Total>({ schema: totalSchema })]
     await using streams = new Streams(totals('first', sales, total), config('first-app'))
@@ -103,7 +103,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     ])
   })
 
-  it('goes on from what its stores hold when its schema has changed since', async () => {
+  it('reads the values in its stores after its schema has changed', async () => {
     const settings = config('evolved-app')
     const sales = () => schemaRegistry({ url }).avro<Sale>({ schema: saleSchema })
     const total = () => schemaRegistry({ url }).avro<Total>({ schema: totalSchema })
@@ -124,7 +124,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     ])
   })
 
-  it('waits while the registry is away and a schema is new, and loses nothing', async () => {
+  it('waits while the registry is away and a schema is new, and loses no record', async () => {
     await using proxy = await SwitchableProxy.before(url)
     const far = schemaRegistry({ url: proxy.url })
     const total = far.avro<Total>({ schema: totalSchema })
@@ -148,7 +148,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     assert.match(`${streams.failure}`, new RegExp(proxy.url))
   })
 
-  it('makes a dead letter of what has an unknown schema, or none, and goes on', async () => {
+  it('writes a dead letter for a record with an unknown schema or none, and goes on', async () => {
     const registry = schemaRegistry({ url })
     const [sales, total] = [registry.avro<Sale>({ schema: saleSchema }), registry.avro<Total>({ schema: totalSchema })]
     const failed: string[] = []
@@ -176,7 +176,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     )
   })
 
-  it('does not start where its schema is incompatible, or where there is no registry', async () => {
+  it('fails at start where its schema is incompatible, or where no registry answers', async () => {
     await schemaRegistry({ url }).avro({ schema: totalSchema }).open?.({ topic: 'strict-totals', part: 'value' })
     const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
     await fetch(`${url}/config/strict-totals-value`, { method: 'PUT', headers, body: '{"compatibility": "BACKWARD"}' })

@@ -52,7 +52,7 @@ async function read<T>(serde: Serde<T>, topic: string, bytes: Uint8Array): Promi
 const plain = (value: object) => ({ ...value })
 
 describe('A serde of a schema registry', { skip }, () => {
-  it('registers its schema under <topic>-value and <topic>-key, and writes Avro after the id that the registry gave', async () => {
+  it('registers its schema under <topic>-value and <topic>-key, and writes Avro after the id from the registry', async () => {
     const serde = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')
     await serde.open?.({ topic: 'orders', part: 'key' })
     const { id, schema } = await ask('/subjects/orders-value/versions/latest')
@@ -65,14 +65,14 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.deepEqual(Buffer.from(serde.serialize('orders', { id: 'o7', pieces: 300 })), Buffer.concat([head, body]))
   })
 
-  it('reads what somebody else wrote with a schema that it has never seen', async () => {
+  it('reads records of another writer with a schema that is new to it', async () => {
     const { id } = await ask('/subjects/handmade-value/versions', { schema: JSON.stringify({ ...orderSchema, name: 'Handmade' }) })
     const bytes = Buffer.concat([Buffer.of(0, 0, 0, 0, id), Buffer.of(2, 'x'.charCodeAt(0), 6)])
     const order = await read(schemaRegistry({ url }).avro<Order>(), 'handmade', bytes)
     assert.deepEqual(plain(order), { id: 'x', pieces: 3 })
   })
 
-  it('fetches a schema once, and then has nothing to prepare', async () => {
+  it('fetches each schema once', async () => {
     const bytes = (await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')).serialize('orders', { id: 'a', pieces: 1 })
     const reader = schemaRegistry({ url }).avro<Order>()
     assert.ok(reader.prepare?.('orders', bytes) instanceof Promise)
@@ -80,21 +80,21 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.equal(reader.prepare?.('orders', bytes), null)
   })
 
-  it('reads values of another version of its Avro schema: new fields by default, old ones left out', async () => {
+  it('reads values of another version of its Avro schema: new fields get their default, removed ones are dropped', async () => {
     const old = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'evolving')
     const newer = { ...orderSchema, fields: [field('id', 'string'), field('currency', 'string', { default: 'EUR' })] }
     const reader = schemaRegistry({ url }).avro<{ id: string; currency: string }>({ schema: newer })
     assert.deepEqual(plain(await read(reader, 'evolving', old.serialize('evolving', { id: 'a', pieces: 1 }))), { id: 'a', currency: 'EUR' })
   })
 
-  it('writes with the latest schema of the subject where it has none of its own', async () => {
+  it('writes with the latest schema of the subject where it has no schema of its own', async () => {
     await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'latest')
     const serde = await opened(schemaRegistry({ url }).avro<Order>(), 'latest')
     assert.deepEqual(plain(await read(serde, 'latest', serde.serialize('latest', { id: 'a', pieces: 1 }))), { id: 'a', pieces: 1 })
     await assert.rejects(opened(schemaRegistry({ url }).avro(), 'nowhere'), { code: 'WAGGLE_SCHEMA_NOT_REGISTERED', message: /nowhere-value/ })
   })
 
-  it('registers nothing where it is told not to', async () => {
+  it('registers no schema where registration is off', async () => {
     const serde = () => schemaRegistry({ url }).avro<Order>({ schema: { ...orderSchema, name: 'Unregistered' }, register: false })
     await assert.rejects(opened(serde(), 'strict'), { code: 'WAGGLE_SCHEMA_NOT_REGISTERED', message: /strict-value/ })
     const { id } = await ask('/subjects/strict-value/versions', { schema: JSON.stringify({ ...orderSchema, name: 'Unregistered' }) })
@@ -102,7 +102,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.equal(Buffer.from(bytes).readInt32BE(1), id)
   })
 
-  it('takes the subject that it is given, also where no topic is known', async () => {
+  it('uses a configured subject, also where no topic is known', async () => {
     await schemaRegistry({ url }).avro({ schema: orderSchema, subject: 'all-orders' }).open?.({ topic: null, part: 'value' })
     await opened(schemaRegistry({ url }).avro({ schema: orderSchema, subject: ({ topic, part }) => `${part} of ${topic}` }), 'named')
     assert.ok((await ask('/subjects/all-orders/versions/latest')).id > 0)
@@ -111,7 +111,7 @@ describe('A serde of a schema registry', { skip }, () => {
     await assert.rejects(none.open?.({ topic: null, part: 'value' }) ?? Promise.resolve(), { code: 'WAGGLE_SUBJECT_UNKNOWN' })
   })
 
-  it('writes and reads JSON that fits its schema, and nothing else', async () => {
+  it('writes and reads only JSON that fits its schema', async () => {
     const serde = await opened(schemaRegistry({ url }).jsonSchema<Order>({ schema: orderJson }), 'json')
     const bytes = serde.serialize('json', { id: 'a', pieces: 1 })
     assert.equal(Buffer.from(bytes.subarray(5)).toString(), '{"id":"a","pieces":1}')
@@ -122,7 +122,7 @@ describe('A serde of a schema registry', { skip }, () => {
     await assert.rejects(read(serde, 'json', written), { code: 'WAGGLE_INVALID_VALUE', message: /json.*pieces/ })
   })
 
-  it('writes Protobuf with the way to its message in the file, and values as TypeScript has them', async () => {
+  it('writes Protobuf with the path to its message in the file, and takes values as TypeScript types them', async () => {
     const serde = await opened(schemaRegistry({ url }).protobuf<object>({ schema: orderProto, message: 'Order.Line' }), 'lines')
     const line = { article: 'ball', pieces: 2n ** 60n, kind: 'USED', notes: { size: 3 }, picture: Buffer.of(1, 2) }
     const bytes = serde.serialize('lines', line)
@@ -131,7 +131,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.deepEqual(await read(schemaRegistry({ url }).protobuf({ schema: orderProto, message: 'Order.Line' }), 'lines', bytes), line)
   })
 
-  it('reads Protobuf that another version of the file wrote, where its message stands elsewhere', async () => {
+  it('reads Protobuf of another version of the file, where its message has another position', async () => {
     const other = 'syntax = "proto3"; package shop; message Order { string id = 1; int32 added = 3; } message Address { string street = 1; }'
     const { id } = await ask('/subjects/moved-value/versions', { schemaType: 'PROTOBUF', schema: other })
     const orders = schemaRegistry({ url }).protobuf<{ id: string }>({ schema: orderProto, message: 'Order' })
@@ -141,7 +141,7 @@ describe('A serde of a schema registry', { skip }, () => {
     await assert.rejects(read(orders, 'moved', address), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /\[1\].*shop\.Order/ })
   })
 
-  it('says which subject has an incompatible schema, and what the registry says', async () => {
+  it('names the subject of an incompatible schema, with the registry’s message', async () => {
     await opened(schemaRegistry({ url }).avro({ schema: orderSchema }), 'guarded')
     await ask('/config/guarded-value', { compatibility: 'FULL' }, 'PUT')
     const other = { ...orderSchema, fields: [field('id', 'string'), field('weight', 'double')] }
@@ -154,21 +154,21 @@ describe('A serde of a schema registry', { skip }, () => {
     await opened(schemaRegistry({ url }).avro({ schema: fits }), 'guarded')
   })
 
-  it('says of an id that the registry does not know it, and asks again for the next record', async () => {
+  it('fails for a schema id that the registry does not know, and asks again for the next record', async () => {
     const serde = schemaRegistry({ url }).avro()
     const bytes = Buffer.from('0000ffffff02', 'hex')
     for (let times = 0; times < 2; times++) await assert.rejects(serde.prepare?.('t', bytes) ?? Promise.resolve(), { code: 'WAGGLE_SCHEMA_UNKNOWN' })
     assert.throws(() => serde.deserialize('t', bytes), { code: 'WAGGLE_SCHEMA_UNKNOWN', message: /16777215/ })
   })
 
-  it('names the kind of a foreign record, and reports one without a kind or cut short', async () => {
+  it('names the kind of a foreign record, and reports a record without a kind and a truncated one', async () => {
     const bytes = (await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')).serialize('orders', { id: 'a', pieces: 1 })
     await assert.rejects(read(schemaRegistry({ url }).jsonSchema(), 'orders', bytes), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /AVRO/ })
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', Buffer.from('{"id": 1}')), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' })
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', bytes.subarray(0, 6)), { code: 'WAGGLE_INVALID_VALUE' })
   })
 
-  it('says of a value that does not fit which topic it was for', async () => {
+  it('names the topic of a value that does not fit its schema', async () => {
     const serde = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')
     assert.throws(() => serde.serialize('orders', { id: 'a', pieces: 1.5 }), { code: 'WAGGLE_INVALID_VALUE', message: /orders.*1\.5/ })
   })

@@ -5,7 +5,7 @@ import { bodyOf, messageIndexBytes, messageIndexesIn, schemaIdIn, schemaIdOf, wi
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 describe('The Confluent wire format', () => {
-  it('is a magic byte 0, the id of the schema in four bytes, most significant first, and the body', () => {
+  it('consists of a magic byte 0, the schema id in four bytes, most significant first, and the body', () => {
     const bytes = withSchemaId(0x01020304, Buffer.from('body'))
     assert.equal(hex(bytes), `0001020304${hex(Buffer.from('body'))}`)
     assert.equal(schemaIdOf('topic', bytes), 0x01020304)
@@ -39,11 +39,11 @@ describe('The Confluent wire format', () => {
     })
   }
 
-  it('takes the first message by its long form too', () => {
+  it('accepts the long form of the first message’s index', () => {
     assert.deepEqual(messageIndexesIn(Buffer.from('0200', 'hex')), { indexes: [0], length: 2 })
   })
 
-  it('refuses message indexes that end too early, or of which there cannot be so many', () => {
+  it('refuses message indexes that are truncated, and more of them than bytes', () => {
     for (const bytes of ['', '04', '0480', '01', 'fe01', 'ffffffffffffff']) {
       assert.throws(() => messageIndexesIn(Buffer.from(bytes, 'hex')), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' }, bytes)
     }

@@ -15,20 +15,20 @@ describe('The format of a data directory', () => {
   const write = (text: string) => writeFileSync(join(directory, 'FORMAT'), text)
   const read = () => readFileSync(join(directory, 'FORMAT'), 'utf8')
 
-  it('is written where there is none yet, and accepted from then on', () => {
+  it('is written where there is none yet, and accepted at each later start', () => {
     const fresh = join(directory, 'new')
     checkDataFormat(fresh)
     checkDataFormat(fresh)
     assert.equal(readFileSync(join(fresh, 'FORMAT'), 'utf8'), '2\n')
   })
 
-  it('of an older version is brought up to date', () => {
+  it('an older version is brought up to date', () => {
     write('1\n')
     checkDataFormat(directory)
     assert.equal(read(), '2\n')
   })
 
-  it('of a newer version is refused, and left as it is', () => {
+  it('a newer version is refused, and left as it is', () => {
     write('3\n')
     assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /has the format 3.*knows formats up to 2/ })
     assert.equal(read(), '3\n')
@@ -41,7 +41,7 @@ describe('The format of a data directory', () => {
     })
   }
 
-  it('says that there was a log where one was made, or where FORMAT is lost too and other things are left', () => {
+  it('records that a log was made; a directory without FORMAT that holds other files counts as one with a log', () => {
     assert.equal(hadLog(directory), false)
     mkdirSync(join(directory, 'clickhouse'))
     assert.equal(hadLog(directory), true)

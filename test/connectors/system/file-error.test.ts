@@ -28,11 +28,11 @@ describe('A file system error', () => {
     })
   }
 
-  it('without a path has a sentence all the same', () => {
+  it('a file system error without a path gives a sentence all the same', () => {
     assert.equal(fileError(thrown('ENOSPC'))?.message, 'A file does not fit on its disk, which is full (ENOSPC)')
   })
 
-  it('is none where a connection or a program failed, or a user’s own code threw', () => {
+  it('a failed connection, a failed program and an error of a user’s code are no file system errors', () => {
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES', syscall: 'listen' })), null)
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES' })), null)
     assert.equal(fileError(new Error('ENOSPC')), null)
@@ -48,13 +48,13 @@ describe('A directory', () => {
   })
   afterEach(() => rmSync(place, { recursive: true }))
 
-  it('is made with those above it, and may be there already', () => {
+  it('is created with its parents, and may exist already', () => {
     makeDirectory(join(place, 'a', 'b'))
     makeDirectory(join(place, 'a', 'b'))
     assert.ok(statSync(join(place, 'a', 'b')).isDirectory())
   })
 
-  it('is refused where it, or one above it, is a file', () => {
+  it('is refused where it, or a parent, is a file', () => {
     writeFileSync(join(place, 'file'), '')
     mkdirSync(join(place, 'folder'))
     for (const path of ['file', 'file/below', 'file/far/below']) {
@@ -67,7 +67,7 @@ describe('A directory', () => {
     }
   })
 
-  it('is refused at once where the system cannot make one', { skip: process.platform !== 'linux' }, () => {
+  it('is refused where the system cannot create it', { skip: process.platform !== 'linux' }, () => {
     assert.throws(
       () => makeDirectory('/proc/waggle/data'),
       ({ code, message }: WaggleError) => code === 'WAGGLE_FILE_UNUSABLE' && /^\/proc\/waggle /.test(message),

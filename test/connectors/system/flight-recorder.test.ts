@@ -14,7 +14,7 @@ beforeEach(() => {
 const afterDeath = () => Object.fromEntries(FileFlightRecorder.open(file).suspects)
 
 describe('The flight recorder', () => {
-  it('knows what was in flight at a death, and not what had ended', () => {
+  it('lists the records that were in flight at a death, and none that had ended', () => {
     const recorder = FileFlightRecorder.open(file)
     const ended = recorder.begin(['1', '2'])
     recorder.begin(['3', '4'])
@@ -22,7 +22,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '3': 0, '4': 0 })
   })
 
-  it('counts a death against a record only where it was alone', () => {
+  it('counts a death against a record only where the record was alone in flight', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     FileFlightRecorder.open(file).begin(['1'])
     assert.deepEqual(afterDeath(), { '1': 1, '2': 0 })
@@ -30,7 +30,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '1': 2, '2': 0 })
   })
 
-  it('clears a record that came through', () => {
+  it('forgets the deaths of a record that succeeded', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['1'])()
@@ -38,20 +38,20 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '2': 0 })
   })
 
-  it('is gone after an orderly stop', () => {
+  it('is deleted at an orderly stop', () => {
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['1'])
     recorder.close()
     assert.equal(existsSync(file), false)
   })
 
-  it('reads over lines that were cut off', () => {
+  it('skips truncated lines', () => {
     FileFlightRecorder.open(file).begin(['1'])
     appendFileSync(file, '[1,["2"]\n[2,["3"')
     assert.deepEqual(afterDeath(), { '1': 1 })
   })
 
-  it('stays small and forgets nothing, however long it runs', () => {
+  it('keeps its file small and forgets no death, however long it runs', () => {
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['still flying'])
     for (let call = 0; call < 20_000; call++) recorder.begin([`${call}-${'x'.repeat(90)}`])()
@@ -59,7 +59,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { 'still flying': 1 })
   })
 
-  it('says so where lines of the journal are damaged, and goes on with the others', () => {
+  it('reports damaged lines, and reads the others', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     appendFileSync(file, 'damage\n[1]x\n[7,"no list"]\n{"3":"no number"}\n')
     const notices: string[] = []

@@ -21,7 +21,7 @@ function machine() {
 }
 
 describe('The system clock', () => {
-  it('says what the machine’s clock says, as long as nobody sets it', () => {
+  it('gives the machine’s time, as long as nobody sets the machine’s clock', () => {
     const { clock, pass } = machine()
     assert.equal(clock.now(), startMs)
     pass(1234)
@@ -29,7 +29,7 @@ describe('The system clock', () => {
     assert.equal(clock.wallAheadMs(), 0)
   })
 
-  it('takes an hour that was set, ahead or back, for no time that has passed: a deadline of 30 s is right to 1.5 s', () => {
+  it('ends a deadline of 30 s within 1.5 s of it, even if the machine’s clock is set by an hour', () => {
     for (const byMs of [hourMs, -hourMs]) {
       const { clock, pass, set } = machine()
       const begin = clock.now()
@@ -40,7 +40,7 @@ describe('The system clock', () => {
     }
   })
 
-  it('never goes back, and comes to the new time', () => {
+  it('never goes back, and reaches the machine’s new time', () => {
     const { clock, pass, set } = machine()
     set(-60_000)
     let last = clock.now()

@@ -30,7 +30,7 @@ describe('The secret of request ids', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('is one for all processes of a cluster, also of those that start at once and each write their own', async () => {
+  it('is the same in all processes of a cluster, also where they start together and each write one', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const world = new SimulatedWorld({ seed })
       const log = world.boot()
@@ -44,7 +44,7 @@ describe('The secret of request ids', () => {
     }
   })
 
-  it('is refused where somebody else has written to its topic first', async () => {
+  it('is refused where a foreign record comes first in its topic', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])

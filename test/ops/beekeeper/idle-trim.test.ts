@@ -29,8 +29,8 @@ function scene() {
   return { heap, end, timers, look: () => timers.shift()?.() }
 }
 
-describe('Memory of a process that has become idle', () => {
-  it('is given back when the heap has grown and nothing has happened for two looks, once', () => {
+describe('The memory of an idle process', () => {
+  it('is returned to the system once, after the heap has grown and nothing has happened for two checks', () => {
     const { heap, look } = scene()
     heap.totalBytes = 400 * mib
     look()
@@ -39,7 +39,7 @@ describe('Memory of a process that has become idle', () => {
     assert.equal(heap.trims, 1)
   })
 
-  it('stays while the process works', () => {
+  it('is kept while the process works', () => {
     const { heap, look } = scene()
     heap.totalBytes = 400 * mib
     heap.busy = 0.1
@@ -47,20 +47,20 @@ describe('Memory of a process that has become idle', () => {
     assert.equal(heap.trims, 0)
   })
 
-  it('stays where the heap has hardly grown', () => {
+  it('is kept where the heap has hardly grown', () => {
     const { heap, look } = scene()
     heap.totalBytes = 100 * mib
     for (let time = 0; time < 5; time++) look()
     assert.equal(heap.trims, 0)
   })
 
-  it('is looked at no more after the end', () => {
+  it('is not checked after the end', () => {
     const { end, timers } = scene()
     end()
     assert.equal(timers.length, 0)
   })
 
-  it('is really less after a trim: the pages of garbage go back to the operating system', () => {
+  it('shrinks after a trim: the pages of garbage go back to the operating system', () => {
     const heap = processHeap()
     let garbage: unknown[] = Array.from({ length: 200_000 }, (_, at) => ({ at, text: `text ${at}`, more: [at, at + 1] }))
     const grownBytes = heap.totalBytes

@@ -83,7 +83,7 @@ describe('A database directory', () => {
     rmSync(program.directory, { recursive: true })
   })
 
-  it('that is an older copy, or deleted, gets its rows again from the log', async () => {
+  it('a directory that is an older copy, or deleted, gets its rows again from the log', async () => {
     const old = join(program.directory, 'old')
     await program.start()
     await program.send(10)
@@ -106,7 +106,7 @@ describe('A database directory', () => {
     assert.match(program.lastWords, /not all rows of the last 20 records of waggle\.small\.model/)
   })
 
-  it('that has lost an older part of a table gets its rows again, once, and a refused request without a row is not lost', async () => {
+  it('a directory that has lost an older part gets its rows again, once, and a refused request without a row counts as no loss', async () => {
     await program.start()
     await program.send(5)
     await program.send(1, { body: '["nonsense"]', status: 422 })
@@ -132,7 +132,7 @@ describe('A database directory', () => {
     assert.doesNotMatch(program.lastWords, /lost|again/)
   })
 
-  it('with a part that ClickHouse has set aside as broken gets its rows again, once, and says what is past its retention', async () => {
+  it('a directory with a part that ClickHouse set aside as broken gets its rows again, once, and reports rows past their retention', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)
@@ -159,7 +159,7 @@ describe('A database directory', () => {
     assert.doesNotMatch(program.lastWords, /lost|again|missing/)
   })
 
-  it('with other bytes in a part refuses the start and names the part, and without the part gets its rows again', async () => {
+  it('a directory with changed bytes in a part refuses the start and names the part; without the part it gets its rows again', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)

@@ -16,13 +16,13 @@ describe('The log that the settings name', () => {
   const kafka = (env: { readonly [variable: string]: string } = {}) =>
     kafkaOptions(settingsOf({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:1, b:2', ...env }))
 
-  it('is the embedded one, or a cluster’s', async () => {
+  it('is the embedded one, or that of a cluster', async () => {
     const log = await openLog(settingsOf({}))
     assert.deepEqual(log.traits, { atomicCommit: true, repeatsRecords: false, handsOn: true })
     await log.close()
   })
 
-  it('is asked for with what each setting says', async () => {
+  it('is opened with the value of each setting', async () => {
     const plain = kafka()
     assert.deepEqual([plain.brokers, plain.clientId, plain.processing], [['a:1', 'b:2'], 'waggle', 'at_least_once'])
     assert.deepEqual([plain.ssl, plain.sasl, plain.replicationFactor], [undefined, undefined, undefined])
@@ -36,7 +36,7 @@ describe('The log that the settings name', () => {
     assert.ok((kafka({ WAGGLE_MAX_BODY_BYTES: '1000000' }).maxRecordBytes ?? 0) > 1_000_000)
   })
 
-  it('is spoken to with TLS where that is on, or a certificate is given', () => {
+  it('uses TLS where TLS is on, or a certificate is given', () => {
     const pem = join(directory, 'some.pem')
     writeFileSync(pem, 'PEM')
     assert.deepEqual(kafka({ KAFKA_SSL: 'on' }).ssl, {})
@@ -44,7 +44,7 @@ describe('The log that the settings name', () => {
     assert.deepEqual(kafka({ KAFKA_SSL_CERT: pem, KAFKA_SSL_KEY: pem }).ssl, { cert: Buffer.from('PEM'), key: Buffer.from('PEM') })
   })
 
-  it('is signed in to by password, by token, or by what a command prints', async () => {
+  it('signs in by password, by token, or by the output of a command', async () => {
     const named = { KAFKA_SASL_USERNAME: 'u', KAFKA_SASL_PASSWORD: 'p' }
     for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512']) {
       assert.deepEqual(kafka({ KAFKA_SASL_MECHANISM: mechanism, ...named }).sasl, { mechanism, username: 'u', password: 'p' })
@@ -58,7 +58,7 @@ describe('The log that the settings name', () => {
     await assert.rejects(tokenBy({ KAFKA_SASL_TOKEN_COMMAND: 'exit 7' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('names the address where nothing listens, and where something that is no Kafka listens', async () => {
+  it('gives an error with the address where nothing listens, and where another server listens', async () => {
     const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()

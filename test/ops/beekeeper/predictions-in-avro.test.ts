@@ -77,7 +77,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
 
   const bytesOf = ({ value }: LogRecord) => Buffer.from(value instanceof Handed ? value.bytes : (value ?? []))
 
-  it('are JSON without it, and Avro from when it is set; both are read, and what is no prediction stays JSON', async () => {
+  it('are JSON without it, and Avro once it is set; both are read, and other payloads stay JSON', async () => {
     const [before] = await ask(null, [' a '])
     const [after, broken] = await ask(url, [' bc ', 'broken'])
     assert.deepEqual(after, before)
@@ -103,7 +103,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
     assert.deepEqual(subjects.toSorted(), ['waggle.two.sure-value', 'waggle.two.unsure-value'])
   })
 
-  it('keep the swarm from starting where no registry answers, and say what to do', async () => {
+  it('fail the start where no registry answers, with the next step', async () => {
     await assert.rejects(ask('http://127.0.0.1:1', []), /127\.0\.0\.1:1.*Start it, or correct the address/s)
   })
 })

@@ -68,7 +68,7 @@ function told<T>(promise: Promise<T>, world?: SimulatedWorld): Told<T> {
 const keyed = (options: { readonly body?: unknown; readonly bodyHash?: string; readonly deadline?: number } = {}) =>
   newRequest('same', { bodyHash: 'h', ...options })
 
-describe('A caller whose request another one has sent a moment ago', () => {
+describe('A caller whose request another caller sent a moment ago', () => {
   /** Writes of the gateway wait until they are let through, or fail. */
   function heldWrites() {
     const write = Promise.withResolvers<void>()
@@ -124,7 +124,7 @@ describe('A caller whose request another one has sent a moment ago', () => {
     }
   }
 
-  it('gets nothing that the ledger has written and the disk has not, and the error where that write fails', async () => {
+  it('gets no result that the ledger has written and the disk has not, and gets the error where that write fails', async () => {
     let disk = Promise.resolve()
     const { world, swarm, end } = await open({}, (log) => changed(log, { durable: () => disk }))
     const answered = told(swarm.requests.request(keyed()))
@@ -148,7 +148,7 @@ describe('A caller whose request another one has sent a moment ago', () => {
   })
 })
 
-it('A request that was accepted before a restart is pending at once after it, and one that nobody sent is not', async () => {
+it('A request that was accepted before a restart is pending right after it, and an unknown one is not', async () => {
   const world = new SimulatedWorld()
   const work = () => new Promise((resolve) => void world.clock.after(60_000, () => resolve('done')))
   const ids = Array.from({ length: 6 }, (_, at) => `before-${at}`)
@@ -170,7 +170,7 @@ it('A request that was accepted before a restart is pending at once after it, an
   await world.clock.until(() => closed.isOver)
 })
 
-it('An answer comes also where its reader has failed a moment, and meanwhile the gateway refuses and says why', async () => {
+it('An answer arrives although its reader failed for a moment, and meanwhile the gateway refuses with the reason', async () => {
   const failing = Promise.withResolvers<void>()
   let reads = 0
   const { world, swarm, end } = await open({}, (log) =>
@@ -204,7 +204,7 @@ for (const { where, options } of [
   describe(`${where}, callers that wait for one request`, () => {
     const answer = { id: 'same', state: 'answered', answer: { kind: 'json', json: 'done' } } as const
 
-    it('have a deadline each: a retry’s shorter one ends the retry, to the millisecond, and nobody else’s wait', async () => {
+    it('have a deadline each: a retry’s shorter deadline ends the retry alone, to the millisecond', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 30_000 })), world)
       await world.clock.advance(1000)
@@ -219,7 +219,7 @@ for (const { where, options } of [
       await end()
     })
 
-    it('get the stored 504 at the deadline of the request itself, however long a retry would wait', async () => {
+    it('get the stored 504 at the deadline of the first request, however long a retry would wait', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 2000 })), world)
       await world.clock.advance(1000)

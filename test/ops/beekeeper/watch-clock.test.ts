@@ -33,9 +33,9 @@ bees:
   - {name: answer, type: respond, input: {name: together}}
 `
 
-describe('A machine’s clock that is set', () => {
+describe('A jump of the machine’s clock', () => {
   for (const byMs of [hourMs, -hourMs]) {
-    it(`by ${byMs / 60_000} minutes ends no request in flight and no join`, async () => {
+    it(`a jump by ${byMs / 60_000} minutes ends no request in flight and no join`, async () => {
       const { clock, set } = machine()
       const directory = mkdtempSync(join(tmpdir(), 'waggle-clock-'))
       const held = Promise.withResolvers<void>()
@@ -70,7 +70,7 @@ describe('A machine’s clock that is set', () => {
     })
   }
 
-  it('is reported once a jump', () => {
+  it('each jump is reported once', () => {
     const { clock, set } = machine()
     const told: string[] = []
     const timers: (() => void)[] = []

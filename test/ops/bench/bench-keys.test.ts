@@ -4,14 +4,14 @@ import { expectedJoin, keyAt } from '../../../ops/bench/bench-keys.ts'
 
 const places = (count: number) => Array.from({ length: count }, (_, at) => at)
 
-describe('keys of a benchmark', () => {
-  it('are each there once before any comes again', () => {
+describe('The keys of a benchmark', () => {
+  it('come once each before any comes again', () => {
     const keys = places(2000).map((at) => keyAt(at, { keys: 1000 }).toString())
     assert.equal(new Set(keys.slice(0, 1000)).size, 1000)
     assert.deepEqual(keys.slice(1000), keys.slice(0, 1000))
   })
 
-  it('are the same on both of two inputs', () => {
+  it('are the same in both inputs of a join', () => {
     for (const at of places(500)) assert.deepEqual(keyAt(at * 2, { keys: 100, inputs: 2 }), keyAt(at * 2 + 1, { keys: 100, inputs: 2 }))
   })
 

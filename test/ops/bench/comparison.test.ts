@@ -3,15 +3,15 @@ import { describe, it } from 'node:test'
 import { comparison, type Kept } from '../../../ops/bench/comparison.ts'
 import type { Table } from '../../../ops/bench/table.ts'
 
-describe('a comparison of two runs of a benchmark', () => {
-  it('shows each figure that both have, and how it changed', () => {
+describe('A comparison of two runs of a benchmark', () => {
+  it('shows each figure of both runs, and its change', () => {
     const { table, worse } = compared({ columns: ['what', 'records/s'], kept: [['count', 100]], now: [['count', 110]] })
     assert.deepEqual(table.columns, ['what', 'figure', 'kept', 'now', 'now / kept', ''])
     assert.deepEqual(table.rows, [['count', 'records/s', 100, 110, 1.1, '']])
     assert.equal(worse, 0)
   })
 
-  it('marks what got slower by more than 15 %: less a second, or more time or memory', () => {
+  it('marks figures that got worse by more than 15 %: less a second, or more time or memory', () => {
     const columns = ['what', 'records/s', 'CPU µs/record', 'peak MiB']
     const now = [
       ['slower', 80, 12, 120],
@@ -22,7 +22,7 @@ describe('a comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, kept, now })), ['slower: records/s', 'slower: CPU µs/record', 'slower: peak MiB'])
   })
 
-  it('takes off what the peer of the same row lost in the same run', () => {
+  it('subtracts the loss of the same row’s peer in the same run', () => {
     const columns = ['what', 'CPU µs/record', 'peer']
     const peerColumns = { 'CPU µs/record': 'peer' }
     const kept = [
@@ -39,7 +39,7 @@ describe('a comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, peerColumns, kept, now })), expected)
   })
 
-  it('takes off what the floor lost, the one of the same first cell where there are several', () => {
+  it('subtracts the loss of the floor, the one with the same first cell where there are several', () => {
     const columns = ['swarm', 'program', 'requests/s']
     const kept = ['small', 'large'].flatMap((swarm) => [
       [swarm, 'floor', 100],
@@ -54,7 +54,7 @@ describe('a comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, names: 2, floorRow: 'floor', kept, now })), ['large, Waggle: requests/s'])
   })
 
-  it('tells rows apart by all the columns that name them, and leaves out what only one run has', () => {
+  it('tells rows apart by all columns that name them, and omits rows of one run only', () => {
     const columns = ['what', 'keys', 'records/s']
     const kept = [
       ['count', 100, 10],
@@ -78,7 +78,7 @@ describe('a comparison of two runs of a benchmark', () => {
     assert.equal(worse, 1)
   })
 
-  it('leaves out a table whose columns are others now', () => {
+  it('omits a table whose columns have changed', () => {
     const kept = run({ title: 'one', columns: ['what', 'records/s'], rows: [['count', 1]] })
     const now = run({ title: 'one', columns: ['what', 'seconds'], rows: [['count', 1]] })
     assert.deepEqual(comparison({ title: '', kept, now }).table.rows, [])

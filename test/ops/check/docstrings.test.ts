@@ -53,7 +53,7 @@ export class Unexported {
 describe('The docstring check', () => {
   const methods = methodsIn('a.ts', source, new Set(['Shown', 'Made', 'Functions']))
 
-  it('finds the methods of interfaces, classes and objects, and no constructor, field or private member', () => {
+  it('finds the methods of interfaces, classes and objects, but no constructors, fields or private members', () => {
     assert.deepEqual(
       methods.map(({ name }) => name),
       ['Shown.first', 'Shown.second', 'Shown.third', 'Made.with', 'Functions.one', 'Functions.two'],
@@ -64,14 +64,14 @@ describe('The docstring check', () => {
     assert.deepEqual(methods[0]?.examples, ['shown.first(1)\n'])
   })
 
-  it('finds no example where the docstring has none or is missing', () => {
+  it('finds a docstring without an example, and a missing docstring', () => {
     assert.deepEqual(
       methods.slice(1).map(({ examples }) => examples.length),
       [0, 0, 0, 0, 0],
     )
   })
 
-  it('knows the methods of streams, tables, stores, windows, the application and the test driver', () => {
+  it('covers the methods of streams, tables, stores, windows, the application and the test driver', () => {
     const names = new Set(publicMethods().map(({ name }) => name))
     for (const name of [
       'KStream.join',

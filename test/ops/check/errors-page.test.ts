@@ -5,14 +5,14 @@ import { it } from 'node:test'
 import { errorsPage, strayCodes } from '../../../ops/check/errors-page.ts'
 import { errorCodes } from '../../../topology/error-codes.ts'
 
-it('Each code of the table is thrown somewhere, each code in a source is in the table, and docs/errors.md is fresh', () => {
+it('Each code of the error table is thrown somewhere, each code in a source is in the table, and docs/errors.md is fresh', () => {
   const { status, stderr } = spawnSync(process.execPath, ['ops/check/errors-page.ts'], { encoding: 'utf8' })
   assert.equal(stderr, '')
   assert.equal(status, 0)
   assert.equal(readFileSync('docs/errors.md', 'utf8'), errorsPage())
 })
 
-it('A code that is only compared with counts as thrown nowhere, and a code that the table lacks is named', () => {
+it('A code that is only compared with counts as never thrown, and a code that is missing in the error table is named', () => {
   const all = Object.keys(errorCodes)
     .filter((code) => code !== 'WAGGLE_FENCED')
     .map((code) => `throw new WaggleError('${code}', words)`)
@@ -21,11 +21,11 @@ it('A code that is only compared with counts as thrown nowhere, and a code that 
   assert.deepEqual(stray, { neverThrown: ['WAGGLE_FENCED'], unknown: ['WAGGLE_NO_SUCH_THING'] })
 })
 
-it('A setting of the environment is no code of an error', () => {
+it('A variable of the environment does not count as an error code', () => {
   assert.deepEqual(strayCodes(new Map([['a.ts', "{ variable: 'WAGGLE_SETTING' }"]])).unknown, [])
 })
 
-it('Each row of the table has a status of HTTP from 400 on, an exit status from 1 to 3, and sentences', () => {
+it('Each row of the error table has an HTTP status from 400 on, an exit status from 1 to 3, and sentences', () => {
   for (const [code, { status, exit, meaning, next }] of Object.entries(errorCodes)) {
     assert.ok(status >= 400 && status < 600, code)
     assert.ok(exit >= 1 && exit <= 3, code)
@@ -34,7 +34,7 @@ it('Each row of the table has a status of HTTP from 400 on, an exit status from 
   }
 })
 
-it('Each code that a page of the documentation names is in the table', () => {
+it('Each error code in the documentation is in the error table', () => {
   const settings = new Set([...readFileSync('ops/config/settings.ts', 'utf8').matchAll(/WAGGLE_[A-Z_]+/g)].map(([name]) => name))
   for (const page of globSync('{docs/*.md,docs/decisions/*.md,README.md}')) {
     for (const [, code = ''] of readFileSync(page, 'utf8').matchAll(/`(WAGGLE_[A-Z_]+[A-Z])`/g)) {

@@ -18,17 +18,17 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('counts an import of a value beside a type', () => {
+  it('counts an import of a type that stands beside a value', () => {
     assert.equal(cyclesOf({ 'ops/a.ts': `import { type B, b } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }).length, 1)
   })
 
-  it('lets type-only and dynamic imports go round', () => {
+  it('allows cycles of type-only and dynamic imports', () => {
     assert.deepEqual(cyclesOf({ 'ops/a.ts': `import type { B } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
     assert.deepEqual(cyclesOf({ 'ops/a.ts': `export type { B } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
     assert.deepEqual(cyclesOf({ 'ops/a.ts': `const b = await import('./b.ts')`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
   })
 
-  it('finds two cycles apart where one file reads the other cycle', () => {
+  it('tells two cycles apart where a file of one imports the other', () => {
     assert.deepEqual(
       cyclesOf({
         'ops/a.ts': `import './b.ts'`,
@@ -43,7 +43,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('finds folders of the engine that import each other, by types too, and leaves loose files and other rooms alone', () => {
+  it('finds folders of the engine that import each other, also by types, and skips loose files and other rooms', () => {
     const foldersOf = (sources: { readonly [file: string]: string }) => folderCycles(new Map(Object.entries(sources)))
     assert.deepEqual(
       foldersOf({
@@ -63,7 +63,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('takes an allowed cycle as it is listed, and complains where it grows or is gone', () => {
+  it('accepts a listed cycle, and complains where it grows or is gone', () => {
     const allowance = [{ why: 'they construct each other', files: ['ops/a.ts', 'ops/b.ts'] }]
     assert.deepEqual(complaints([['ops/a.ts', 'ops/b.ts']], allowance), [])
     const [grown = '', gone = ''] = complaints([['ops/a.ts', 'ops/b.ts', 'ops/c.ts']], allowance)

@@ -5,14 +5,14 @@ import { unusedDirections, wrongImports } from '../../../ops/check/import-direct
 describe('The import-direction check', () => {
   const complaints = (file: string, source: string) => wrongImports(file, source).map(({ line, message }) => `${line}: ${message}`)
 
-  it('lets arrows point down the house', () => {
+  it('allows imports down the floors', () => {
     assert.deepEqual(complaints('processor/task/task.ts', `import { Topology } from '../../topology/graph.ts'`), [])
     assert.deepEqual(complaints('connectors/log/x.ts', `import type { Log } from '../../processor/ports.ts'`), [])
     assert.deepEqual(complaints('ops/cli/run.ts', `const { a } = await import('../../bees/index.ts')`), [])
     assert.deepEqual(complaints('swarms/mine/bee.ts', `import { Refused } from 'waggle-streams'`), [])
   })
 
-  it('names the line of an arrow that points up, however it is written', () => {
+  it('names the line of an import up the floors, however it is written', () => {
     assert.match(complaints('topology/a.ts', `\nimport { x } from '../processor/ports.ts'`).join(), /^2: topology imports processor\/ports\.ts/)
     assert.equal(complaints('connectors/log/a.ts', `import { Task } from '../../processor/task/task.ts'`).length, 1)
     assert.equal(complaints('bees/a.ts', `export { b } from '../connectors/b.ts'`).length, 1)
@@ -21,26 +21,26 @@ describe('The import-direction check', () => {
     assert.equal(complaints('connectors/a.ts', `import { defineBee } from 'waggle-streams'`).length, 1)
   })
 
-  it('lets an example import the package and Node alone', () => {
+  it('lets an example import only the package and Node', () => {
     assert.deepEqual(complaints('examples/a.ts', `import { Serdes } from 'waggle-streams'\nimport { join } from 'node:path'`), [])
     assert.equal(complaints('examples/a.ts', `import { Serdes } from '../topology/serdes.ts'`).length, 1)
     assert.equal(complaints('test/examples/a.test.ts', `import { topology } from '../../examples/a.ts'`).length, 0)
     assert.equal(complaints('ops/a.ts', `import { topology } from '../examples/a.ts'`).length, 1)
   })
 
-  it('keeps disks, sockets and timers out of what is pure', () => {
+  it('refuses disks, sockets and timers in the pure rooms', () => {
     assert.equal(complaints('processor/a.ts', `import { readFileSync } from 'node:fs'`).length, 1)
     assert.equal(complaints('topology/a.ts', `import { setTimeout } from 'node:timers/promises'`).length, 1)
     assert.deepEqual(complaints('connectors/a.ts', `import { readFileSync } from 'node:fs'`), [])
   })
 
-  it('names a direction that no import takes, and not one that an import takes', () => {
+  it('names an allowed direction that no import takes', () => {
     const unused = unusedDirections(new Map([['connectors/a.ts', `import type { Log } from '../processor/ports.ts'`]]))
     assert.ok(unused.includes('connectors → topology/'))
     assert.ok(!unused.includes('connectors → processor/ports.ts'))
   })
 
-  it('reads no import out of a comment or a text', () => {
+  it('ignores imports in comments and texts', () => {
     assert.deepEqual(complaints('topology/a.ts', `// import { x } from '../ops/x.ts'\n/* export { y } from '../ops/y.ts' */`), [])
   })
 })

@@ -15,20 +15,20 @@ describe('The rule for unit tests', () => {
   }
   const leavesOut = (file: string) => isLong(file, (path) => files[path] ?? null)
 
-  it('leaves out a test whose imports can start a process, at any depth', () => {
+  it('omits a test whose imports can start a process, at any depth', () => {
     assert.equal(leavesOut('test/a.test.ts'), true)
     assert.equal(leavesOut('test/e.test.ts'), true)
   })
 
-  it('leaves out a test that crashes at each step', () => {
+  it('omits a test that crashes at each step', () => {
     assert.equal(leavesOut('test/f.test.ts'), true)
   })
 
-  it('takes a test that only computes, also where its imports go in a circle', () => {
+  it('includes a test that only computes, also where its imports form a cycle', () => {
     assert.equal(leavesOut('test/c.test.ts'), false)
   })
 
-  it('takes the tests of the engine and leaves out those of brokers', () => {
+  it('includes the tests of the engine and omits those of brokers', () => {
     const chosen = unitTests()
     assert.ok(chosen.includes('test/processor/commit/commit-search.test.ts'))
     assert.deepEqual(

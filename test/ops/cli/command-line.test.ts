@@ -70,7 +70,7 @@ bees:
     return path
   }
 
-  it('sends a request and prints the answer, from --data, a file or standard input', async () => {
+  it('sends a request with --data, a file or standard input, and prints the answer', async () => {
     const url = ['--url', program.ready.gateway]
     for (const { argv, input } of [
       { argv: ['--data', '[0,0,9,9]'], input: '' },
@@ -83,14 +83,14 @@ bees:
     }
   })
 
-  it('submits, and prints the id by which the answer is found', async () => {
+  it('submits a request, and prints the id that finds the answer', async () => {
     const { status, out } = await waggle(['submit', 'door', '--data', '[9,9,0,0]', '--url', program.ready.gateway])
     assert.equal(status, 0)
     assert.match(out, /^[0-9a-f-]{36}\n$/)
     assert.equal((await fetch(`${program.ready.gateway}/v1/requests/${out.trim()}`)).status, 200)
   })
 
-  it('says in one line what a gateway refused, with status 1, and what cannot be reached, with 3', async () => {
+  it('prints a gateway’s refusal in one line, with status 1, and an unreachable gateway with status 3', async () => {
     const refused = await waggle(['request', 'door', '--data', '[1]', '--url', program.ready.gateway])
     assert.equal(refused.status, 1)
     assert.match(refused.err, /^waggle: 422 .* at model: .*4 numbers.*The request id is .*\n$/)
@@ -101,7 +101,7 @@ bees:
     assert.match(away.err, /cannot be reached \(ECONNREFUSED\).*waggle run/)
   })
 
-  it('validates: 0 for a right file, 1 and FILE:LINE:COL for each mistake of a wrong one', async () => {
+  it('validates a right file with status 0, and prints FILE:LINE:COL for each mistake of a wrong file with status 1', async () => {
     assert.equal((await waggle(['validate', teddy])).status, 0)
     const wrong = written('wrong.yaml', swarm('small.onnx').replace('type: respond', 'type: respnd').replace('name: model }', 'name: modle }'))
     const { status, err, out } = await waggle(['validate', wrong])
@@ -117,7 +117,7 @@ bees:
     assert.equal((await waggle(['validate', join(directory, 'nowhere.yaml')])).status, 1)
   })
 
-  it('looks into the models: shapes and labels that do not fit have a place, all at once', async () => {
+  it('validates models: each unfit shape and label is reported with its place', async () => {
     const model = (name: string, spec: string) => `  - { name: ${name}, type: tensor-rt, input: { name: entrance }, spec: { model: ${spec} } }\n`
     const wrong = written(
       'shapes.yaml',
@@ -134,7 +134,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     assert.match(lines[1] ?? '', /shapes\.yaml:5:\d+: There is no file .*nowhere\.onnx/)
   })
 
-  it('plans as text, JSON and mermaid, saying where the swarm was cut and why', async () => {
+  it('prints a plan as text, JSON and Mermaid, with each cut and its reason', async () => {
     const text = await waggle(['plan', teddy])
     assert.match(text.out, /at a join: generate-prediction-from-ensemble waits for/)
     assert.match((await waggle(['plan', teddy, '--format', 'mermaid'])).out, /^flowchart LR/)
@@ -158,12 +158,12 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     assert.ok(plan.topics.some(({ name, partitions }) => name === 'waggle.gateway.teddybear-detector-gateway' && partitions === 4))
   })
 
-  it('ends with 2 where it was called wrongly', async () => {
+  it('exits with 2 on a wrong call', async () => {
     for (const argv of [['fly'], ['run'], ['plan', teddy, '--format', 'pdf'], []]) assert.equal((await waggle(argv)).status, 2, argv.join(' '))
     assert.equal((await waggle(['--help'])).status, 0)
   })
 
-  it('does not start on a data directory that another process has, nor on a port in use', async () => {
+  it('fails at start on a data directory or a port in use', async () => {
     const locked = await waggle(['run', file], { env: anyPorts })
     assert.equal(locked.status, 3)
     assert.match(locked.err, /^waggle: Another process has .*\n$/m)
@@ -178,7 +178,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     await new Promise((settle) => taken.close(settle))
   })
 
-  it('runs on a cluster by --log or WAGGLE_LOG, and names the address that does not answer, with status 3', async () => {
+  it('runs on a cluster by --log or WAGGLE_LOG, and names an address that does not answer, with status 3', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fourth') }
     const unnamed = await waggle(['run', file, '--log', 'kafka'], { env })
     assert.deepEqual([unnamed.status, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/.test(unnamed.err)], [1, true], unnamed.err)
@@ -196,7 +196,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
       assert.ok(out.includes(variable), variable)
   })
 
-  it('looks at the embedded log when nobody runs on it, and resets it', async () => {
+  it('lists the topics of an embedded log that is not in use, and resets it', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fifth') }
     const once = await MeasuredProgram.start([main, 'run', file, '--json'], env)
     const { status: asked } = await waggle(['request', 'door', '--data', '[0,0,9,9]', '--url', once.ready.gateway])
@@ -213,7 +213,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     assert.equal((await waggle(['reset', file, '--dry-run'], { env })).out, 'There is nothing of it.\n')
   })
 
-  it('says what is wrong with a model or a setting, with status 1 and no stack trace', async () => {
+  it('reports a wrong model or setting with status 1 and no stack trace', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'third') }
     const missing = await waggle(['run', written('missing.yaml', swarm('nowhere.onnx'))], { env })
     assert.deepEqual([missing.status, /There is no file .*nowhere\.onnx/.test(missing.err)], [1, true], missing.err)

@@ -59,7 +59,7 @@ describe('The command line at its edges', () => {
     { data: 'locked/data', cause: /locked\/data may not be used by this user \(EACCES\)/ },
     { data: 'locked', cause: /locked\/FORMAT\.next may not be used by this user \(EACCES\)/ },
   ]) {
-    it(`says in one line why the data directory ${data} cannot be used, and which variable sets it`, async () => {
+    it(`prints one line where the data directory ${data} cannot be used, with the variable that sets it`, async () => {
       for (const argv of [
         ['run', hello],
         ['topics', 'list'],
@@ -74,14 +74,14 @@ describe('The command line at its edges', () => {
     })
   }
 
-  it('says in one line why a project cannot be written somewhere', async () => {
+  it('prints one line where a project cannot be written', async () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
       assert.deepEqual([status, oneLine.test(err)], [1, true], err)
     }
   })
 
-  it('prints a cd line that a shell takes, whatever the folder’s name is', async () => {
+  it('prints a cd line that a shell accepts, whatever the folder’s name', async () => {
     for (const { folder, line } of [
       { folder: 'plain', line: 'cd plain' },
       { folder: 'my bears; $HOME', line: "cd 'my bears; $HOME'" },
@@ -93,7 +93,7 @@ describe('The command line at its edges', () => {
     }
   })
 
-  it('is quiet where nobody reads its output', async () => {
+  it('ends without an error where its output is closed', async () => {
     const env = { WAGGLE_DATA_DIR: join(directory, 'unread'), WAGGLE_HTTP_PORT: '0' }
     for (const argv of [
       ['plan', hello],
@@ -114,7 +114,7 @@ describe('The command line at its edges', () => {
     assert.deepEqual([status, err], [0, 'waggle: warning: WAGGLE_HTPP_PORT is no setting; did you mean WAGGLE_HTTP_PORT?\n'])
   })
 
-  it('says once what is wrong with a setting, and quotes it', async () => {
+  it('names a wrong setting once, and quotes it', async () => {
     for (const { value, cause } of [
       { value: 'abc', cause: 'must be an integer, not "abc"' },
       { value: '70000', cause: 'must be <= 65535, not 70000' },
@@ -125,7 +125,7 @@ describe('The command line at its edges', () => {
     }
   })
 
-  it('says which address cannot be asked', async () => {
+  it('names the address that cannot be reached', async () => {
     for (const url of ['nowhere', 'ftp://127.0.0.1']) {
       const { status, err } = await waggle(['request', 'hello', '--data', '{}', '--url', url])
       assert.equal(status, 2)

@@ -15,7 +15,7 @@ describe('A module in a folder of its own', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-elsewhere-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('gets the Waggle that runs it, even where another is installed beside it', async () => {
+  it('imports the Waggle that runs it, even where another one is installed beside it', async () => {
     const other = join(directory, 'node_modules', 'waggle-streams')
     mkdirSync(other, { recursive: true })
     writeFileSync(join(other, 'package.json'), '{"name":"waggle-streams","type":"module","exports":"./index.js"}')

@@ -20,7 +20,7 @@ describe('A run that fails', () => {
   after(() => rmSync(directory, { recursive: true }))
 
   for (const [what, command] of Object.entries(commands)) {
-    it(`because a command ${what} tells the place and no secret`, () => {
+    it(`a run that fails because a command ${what} prints the place and no secret`, () => {
       const file = join(directory, 'swarm.yaml')
       writeFileSync(
         file,

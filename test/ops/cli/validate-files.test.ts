@@ -26,7 +26,7 @@ function validate(bee: string): Promise<{ readonly status: number | string | nul
 describe('waggle validate', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  it('refuses a module that is no regular file, before a byte of it is read, and one that is not there', async () => {
+  it('refuses a missing module, and one that is no regular file before it reads a byte', async () => {
     execFileSync('mkfifo', [join(directory, 'pipe.mjs')])
     symlinkSync('/dev/zero', join(directory, 'zero.mjs'))
     for (const [file, why] of [
@@ -41,7 +41,7 @@ describe('waggle validate', () => {
     }
   })
 
-  it('refuses names of environment variables that no process can have', async () => {
+  it('refuses environment variables that no process can have', async () => {
     for (const name of ['"A=B"', '""', '"a\\u0001"']) {
       const { status, said } = await validate(`type: container, spec: {image: x, env: {${name}: "1"}}`)
       assert.equal(status, 1, said)

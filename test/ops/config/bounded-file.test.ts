@@ -24,22 +24,22 @@ const refused: readonly (readonly [file: string, why: RegExp])[] = [
   [path('nothing'), /ENOENT/],
 ]
 
-test('a file of as many bytes as are allowed is read, and a longer one refused', () => {
+test('a file of the allowed size is read, and a longer one refused', () => {
   assert.equal(Buffer.from(readBounded(path('small'), { maxBytes: 12, next: 'Other' })).toString(), 'twelve bytes')
   assert.throws(() => readBounded(path('small'), { maxBytes: 11, next: 'Other' }), { code: 'WAGGLE_FILE_NOT_FOUND', message: /larger than 11 bytes/ })
 })
 
 for (const [file, why] of refused) {
-  test(`${file.replace(directory, 'a folder’s')} is refused at once, with a place`, () => {
+  test(`the file ${file.replace(directory, 'a folder’s')} is refused at once, with a place`, () => {
     assert.throws(() => readBounded(file, { maxBytes: 1000, next: 'Name a file.' }), { message: why, place: `${file}:1:1`, next: 'Name a file.' })
   })
 
-  test(`${file.replace(directory, 'a folder’s')} is no model and no module`, async () => {
+  test(`the file ${file.replace(directory, 'a folder’s')} is refused as a model and as a module`, async () => {
     await assert.rejects(new ResolveMap({}, directory).path(file, directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
   })
 }
 
-test('a file of the kernel, which says that it is empty, is no model', async () => {
+test('a file of the kernel, whose size is reported as 0, is refused as a model', async () => {
   await assert.rejects(new ResolveMap({}, directory).path('/proc/self/maps', directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
 })
 

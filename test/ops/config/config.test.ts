@@ -32,24 +32,24 @@ describe('Settings', () => {
     return []
   }
 
-  it('have a default that works, each', () => {
+  it('have a default each that works', () => {
     const { settings: values } = load(null)
     for (const { key, default: fallback } of settings) assert.equal(values[key], fallback, key)
     assert.deepEqual([values.http_port, values.host, values.data_dir, values.partitions], [8080, '127.0.0.1', '.waggle', 4])
   })
 
-  it('take further names of this server, and refuse what is no name', () => {
+  it('accept further host names of this server, and refuse invalid ones', () => {
     assert.equal(load('hosts: waggle, proxy.example:8443').settings.hosts, 'waggle, proxy.example:8443')
     assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is no name of a server/)
   })
 
-  it('come from waggle.yaml, and from the environment before that', () => {
+  it('come from the environment first, and from waggle.yaml otherwise', () => {
     assert.equal(load('http_port: 9000').settings.http_port, 9000)
     assert.equal(load('http_port: 9000', { WAGGLE_HTTP_PORT: '9100' }).settings.http_port, 9100)
     assert.equal(load('# nothing yet\n').settings.http_port, 8080)
   })
 
-  it('that are wrong are all told at once, with their places', () => {
+  it('all wrong settings are reported at once, with their places', () => {
     const told = mistakes('http_prt: 1\npartitions: many\n', { WAGGLE_GPU: 'maybe', WAGGLE_HTTP_PORT: '70000' })
     assert.ok(
       told.some((line) => /waggle\.yaml:1:1: unknown key http_prt.*http_port/.test(line)),
@@ -69,7 +69,7 @@ describe('Settings', () => {
     )
   })
 
-  it('of a cluster have to fit together, and say what is missing at the one to set', () => {
+  it('settings of a cluster must fit together, and a missing one is named at the setting that needs it', () => {
     const brokers = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     const wrong: readonly (readonly [{ readonly [variable: string]: string }, RegExp])[] = [
       [{ WAGGLE_LOG: 'kafka' }, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/],
@@ -103,14 +103,14 @@ describe('Settings', () => {
     assert.deepEqual(mistakes(null, { KAFKA_SASL_PASSWORD: 'of no use without a cluster' }), [])
   })
 
-  it('have other defaults on a cluster where one process is not all there is', () => {
+  it('have other defaults on a cluster with more than one process', () => {
     const kafka = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     assert.equal(load(null, kafka).settings.gpu, 'require')
     assert.equal(load(null, { ...kafka, WAGGLE_GPU: 'prefer' }).settings.gpu, 'prefer')
     assert.equal(load(null).settings.gpu, 'prefer')
   })
 
-  it('give a swarm’s topics their retention, by bytes too, and on a cluster only where it is asked for', () => {
+  it('give a swarm’s topics their retention, also by bytes, and on a cluster only where a setting asks for one', () => {
     const topics = (env: { readonly [variable: string]: string }) => {
       const { retentionMs, retentionBytes } = planSettingsOf(load(null, env).settings)
       return [retentionMs, retentionBytes]
@@ -129,7 +129,7 @@ describe('Settings', () => {
   const map =
     'resolve:\n  "s3://bucket/": ./models/\n  "s3://bucket/other/": ./nowhere/\n  "image:latest": [node, ./run.ts, --fast]\n  "image:": [python3]\n'
 
-  it('map a swarm’s paths and images by the longest prefix, relative to the settings file', async () => {
+  it('map the paths and images of a swarm by the longest prefix, relative to the settings file', async () => {
     const { resolve } = load(map)
     assert.match(await resolve.path('s3://bucket/a.onnx', '/swarm'), /\/models\/a\.onnx$/)
     await assert.rejects(resolve.path('s3://bucket/other/a.onnx', '/swarm'), /There is no file .*nowhere.*for s3:\/\/bucket\/other\/a\.onnx/)
@@ -140,7 +140,7 @@ describe('Settings', () => {
     assert.equal(resolve.command('unknown'), null)
   })
 
-  it('say what to write where something is not on this machine', async () => {
+  it('name the setting to write where a path or an image is not on this machine', async () => {
     await assert.rejects(load(null).resolve.path('s3://elsewhere/a.onnx', '/swarm'), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_NOT_RESOLVED')

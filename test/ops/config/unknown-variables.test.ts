@@ -17,11 +17,11 @@ describe('A variable of the environment that Waggle does not read', () => {
     ])
   })
 
-  it('is taken for a secret where its first word is nearly SECRET', () => {
+  it('is taken for a secret where its first word resembles SECRET', () => {
     assert.deepEqual(unknownVariables({ WAGGLE_SECERT_TOKEN: 'x' }), ['WAGGLE_SECERT_TOKEN is no setting; did you mean WAGGLE_SECRET_TOKEN?'])
   })
 
-  it('is no setting, secret or variable of another program', () => {
+  it('is reported only where it is no secret and no variable of another program', () => {
     const read = Object.fromEntries(settings.map(({ variable }) => [variable, 'x']))
     assert.deepEqual(unknownVariables({ ...read, WAGGLE_SECRET_token: 'x', WAGGLE_DEBUG: '1', PATH: '/bin', KAFKA_HOME: '/opt/kafka' }), [])
   })

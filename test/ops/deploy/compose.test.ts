@@ -28,7 +28,7 @@ const services = Object.entries(compose.services)
 
 /** Checks without images: the files fit together. */
 describe('docker-compose.yml', () => {
-  it('has all that goes with a swarm, each pinned and with a health check, and open on this machine only', () => {
+  it('has each service of a swarm with a pinned version, a health check and ports on this machine only', () => {
     for (const name of ['kafka', 'clickhouse', 'schema-registry', 'objects', 'prometheus', 'grafana', 'waggle'])
       assert.ok(compose.services[name], name)
     for (const [name, { image, build, healthcheck, ports }] of services) {
@@ -38,7 +38,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('names volumes, files and services that are there', () => {
+  it('names only volumes, files and services that exist', () => {
     for (const [name, { volumes, depends_on }] of services) {
       for (const [source = ''] of (volumes ?? []).map((volume) => volume.split(':'))) {
         assert.ok(source.startsWith('.') ? existsSync(join(repository, source)) : source in compose.volumes, `${name}: ${source}`)
@@ -47,7 +47,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('starts Waggle with settings that it knows and takes, on a swarm that is there', () => {
+  it('starts Waggle with valid settings and an existing swarm', () => {
     const { environment = {}, command = [] } = compose.services.waggle ?? {}
     const known = new Set(settings.map(({ variable }) => variable))
     for (const variable of Object.keys(environment)) assert.ok(known.has(variable), variable)
@@ -60,7 +60,7 @@ describe('docker-compose.yml', () => {
     assert.deepEqual([program, existsSync(join(repository, file))], ['node', true])
   })
 
-  it('lets in from outside by a port that the entrance has, with bodies as large as Waggle takes', () => {
+  it('opens the port of the entrance to the outside, with bodies as large as Waggle’s limit', () => {
     const nginx = read('ops/deploy/nginx.conf')
     const { http_port, max_body_bytes } = loadConfig({ directories: [], env: {} }).settings
     assert.ok(nginx.includes(`proxy_pass http://127.0.0.1:${http_port};`))

@@ -15,7 +15,7 @@ describe('A new project', () => {
   afterEach(() => rmSync(directory, { recursive: true }))
 
   for (const template of ['hello', 'teddy', 'streams'] as const) {
-    it(`of the template ${template} has package.json, a test, README and no name left to fill in`, () => {
+    it(`a project of the template ${template} has package.json, a test, a README and no placeholder left`, () => {
       const files = writeProject({ directory: join(directory, 'My Bears'), template, waggle })
       const read = (file: string) => readFileSync(join(directory, 'My Bears', file), 'utf8')
       const manifest = JSON.parse(read('package.json')) as { readonly name: string; readonly dependencies: object; readonly scripts: object }
@@ -29,7 +29,7 @@ describe('A new project', () => {
     })
   }
 
-  it('is not written into a folder that has something in it', () => {
+  it('is not written into a folder that is not empty', () => {
     writeFileSync(join(directory, 'mine.txt'), 'mine')
     assert.throws(
       () => writeProject({ directory, template: 'hello', waggle }),

@@ -39,7 +39,7 @@ describe('The package', () => {
     return join(place, file)
   }
 
-  it('holds compiled files with their types and maps, and no tests, photos or models', () => {
+  it('holds compiled files with types and source maps, and no tests, photos or models', () => {
     const paths = packed.files.map(({ path }) => path)
     const sources = paths.filter((path) => path.endsWith('.js')).map((path) => path.slice(0, -'.js'.length))
     assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/stream-worker'))
@@ -54,7 +54,7 @@ describe('The package', () => {
     assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
   })
 
-  it('leaves package.json as it was, after a pack that was cut off too', () => {
+  it('leaves package.json unchanged, also after an interrupted pack', () => {
     assert.equal(readFileSync(join(clone, 'package.json'), 'utf8'), readFileSync(join(root, 'package.json'), 'utf8'))
   })
 
@@ -64,7 +64,7 @@ describe('The package', () => {
     assert.equal(done(process.execPath, [file], place), 'a 1\na 2\nb 1\n')
   })
 
-  it('tests, types and runs in TypeScript, by its name, its testing and its pictures', () => {
+  it('tests, type-checks and runs a TypeScript program, with its exports for tests and pictures', () => {
     done('npx', ['waggle', 'init', 'streams', '--template', 'streams'], place)
     write(
       'streams/pictures.ts',
@@ -89,7 +89,7 @@ describe('The package', () => {
     assert.match(done(process.execPath, ['word-count.ts'], join(place, 'streams')), /^be 2$/m)
   })
 
-  it('npx waggle runs new swarms, with a module, a model and ClickHouse, and ends when it is told to', async () => {
+  it('npx waggle runs new swarms with a module, a model and ClickHouse, and ends on a signal', async () => {
     done('npx', ['waggle-streams', 'init', 'hello'], place)
     done('npx', ['waggle', 'init', 'teddy', '--template', 'teddy'], place)
     for (const project of ['hello', 'teddy']) done(process.execPath, ['--test'], join(place, project))

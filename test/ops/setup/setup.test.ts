@@ -38,7 +38,7 @@ describe('Set-up', () => {
 
   const machine = (version: string, platform = 'linux'): Machine => ({ version, platform, arch: 'x64', execPath: '/usr/bin/node' })
 
-  it('installs once, and again when the lock file is another', () => {
+  it('installs once, and again after the lock file has changed', () => {
     bringDependencies(root, npm, quiet)
     bringDependencies(root, npm, quiet)
     assert.deepEqual(called, [['ci']])
@@ -56,13 +56,13 @@ describe('Set-up', () => {
     assert.deepEqual(called, [['ci']])
   })
 
-  it('installs nothing beside the published package, which has no lock file', () => {
+  it('installs nothing in the published package, which has no lock file', () => {
     rmSync(join(root, 'package-lock.json'))
     bringDependencies(root, npm, quiet)
     assert.deepEqual(called, [])
   })
 
-  it('asks npm once, and says why where it fails', () => {
+  it('runs npm once, and reports the reason of its failure', () => {
     let asked = 0
     const failing: Npm = () => {
       asked++
@@ -85,13 +85,13 @@ describe('Set-up', () => {
       )
   })
 
-  it('runs on the machine’s own Node where that is new enough', () => {
+  it('uses the machine’s Node where it is new enough', () => {
     assert.equal(bringNode(root, machine('v24.0.0'), npm, quiet), '/usr/bin/node')
     assert.equal(bringNode(root, machine('v26.1.0'), npm, quiet), '/usr/bin/node')
     assert.deepEqual(called, [])
   })
 
-  it('brings a pinned Node 24 from npm where it is older, once', () => {
+  it('installs a pinned Node 24 from npm once where the machine’s Node is older', () => {
     const bringing: Npm = (argv) => {
       called.push(argv)
       const place = argv[argv.indexOf('--prefix') + 1] ?? ''
@@ -106,7 +106,7 @@ describe('Set-up', () => {
     assert.equal(called.length, 1)
   })
 
-  it('says what to do where there is none for the machine, or npm brought nothing', () => {
+  it('prints the next step where there is no Node for the machine, or npm installed none', () => {
     assert.throws(
       () => bringNode(root, machine('v20.0.0', 'sunos'), npm, quiet),
       /v20\.0\.0 is too old and npm has no Node 24 for sunos-x64.*Install Node 24/,
@@ -114,7 +114,7 @@ describe('Set-up', () => {
     assert.throws(() => bringNode(root, machine('v20.0.0'), npm, quiet), /Install Node 24/)
   })
 
-  it('asks npm for no install script', () => {
+  it('runs npm without install scripts', () => {
     const read = (file: string) => readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8')
     assert.match(read('ops/setup/npm.mjs'), /'--ignore-scripts'/)
     assert.match(read('Dockerfile'), /npm ci .*--ignore-scripts/)

@@ -46,7 +46,7 @@ const each = [
 ]
 
 describe('Updates of a table', () => {
-  it('go on once a key and commit, in the order of their last ones: the cache is on unless it is turned off', async () => {
+  it('are forwarded once a key and commit, in the order of the last update: the cache is on by default', async () => {
     assert.deepEqual(await updatesOf(words, {}), [
       ['bear', 2],
       ['teddy', 3],
@@ -54,22 +54,22 @@ describe('Updates of a table', () => {
     ])
   })
 
-  it('all go on where cacheMaxBytes is 0', async () => {
+  it('are all forwarded where cacheMaxBytes is 0', async () => {
     assert.deepEqual(await updatesOf(words, { cacheMaxBytes: 0 }), each)
   })
 
-  it('all go on where their own store is not cached', async () => {
+  it('are all forwarded where their own store is not cached', async () => {
     assert.deepEqual(await updatesOf(words, {}, false), each)
   })
 
-  it('go on early where the cache is full', async () => {
+  it('are forwarded before the commit where the cache is full', async () => {
     assert.deepEqual(await updatesOf(words, { cacheMaxBytes: 1 }), each)
     const roomForOne = await updatesOf(words, { cacheMaxBytes: 150 })
     assert.ok(roomForOne.length > 3 && roomForOne.length <= each.length, JSON.stringify(roomForOne))
     assert.deepEqual(roomForOne.at(-1), ['end', 1])
   })
 
-  it('are what was before and what is now for whoever asks for both, however many there were in between', async () => {
+  it('carry the value before the first and after the last update for steps that read both', async () => {
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-caching-'))
     directories.push(stateDir)
     const builder = new StreamsBuilder()

@@ -59,8 +59,8 @@ async function first(streams: Streams): Promise<string | null | undefined> {
 const reached = (streams: Streams, state: StreamsState) => new Promise<void>((resolve) => streams.onStateChange((to) => to === state && resolve()))
 const send = (streams: Streams, value: string) => streams.send('in', { key: 'k', value }, written)
 
-describe('An application’s states', () => {
-  it('are told, each with the one before it, until somebody stops listening', async () => {
+describe('The states of an application', () => {
+  it('are reported, each with the state before it, until the listener is removed', async () => {
     const streams = new Streams(upper(), config())
     const told: string[] = []
     const some: string[] = []
@@ -76,7 +76,7 @@ describe('An application’s states', () => {
     assert.deepEqual(some, ['REBALANCING', 'RUNNING'])
   })
 
-  it('end where it is closed before it starts, and it cannot start any more', async () => {
+  it('end where the application is closed before it starts, and it cannot start afterwards', async () => {
     const streams = new Streams(upper(), config())
     const told: string[] = []
     streams.onStateChange((to) => told.push(to))
@@ -85,7 +85,7 @@ describe('An application’s states', () => {
     await assert.rejects(streams.start(), { code: 'WAGGLE_ALREADY_STARTED' })
   })
 
-  it('end in ERROR where it cannot start, with the reason', async () => {
+  it('end in ERROR, with the reason, where the application cannot start', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -98,7 +98,7 @@ describe('An application’s states', () => {
     await streams.close({ timeoutMs: 10 })
   })
 
-  it('end where it is closed while it starts, and nothing of it goes on', async () => {
+  it('end where the application is closed during its start, and no thread stays', async () => {
     const settings = config()
     const streams = new Streams(upper(), settings)
     const told: string[] = []
@@ -113,7 +113,7 @@ describe('An application’s states', () => {
     assert.equal(await first(next), 'BEAR')
   })
 
-  it('are entered once: it starts once, also at the same time, and closes as often as it is asked to', async () => {
+  it('are entered once: two starts at a time are one, and close may be called repeatedly', async () => {
     const streams = new Streams(upper(), config())
     const [one, other] = await Promise.allSettled([streams.start(), streams.start()])
     assert.deepEqual([one?.status, other?.status], ['fulfilled', 'rejected'])
@@ -123,7 +123,7 @@ describe('An application’s states', () => {
     assert.equal(streams.state, 'NOT_RUNNING')
   })
 
-  it('end at the end of the block that it is used in', async () => {
+  it('end at the end of an `await using` block', async () => {
     const kept: Streams[] = []
     {
       await using streams = new Streams(upper(), config())
@@ -134,8 +134,8 @@ describe('An application’s states', () => {
   })
 })
 
-describe('Before it starts, and after it was closed', () => {
-  it('nothing can be asked of it but what it will do then', async () => {
+describe('An application before its start and after its close', () => {
+  it('an application that does not run answers no queries, and says when it will', async () => {
     const builder = new StreamsBuilder()
     builder.table('in', read, Materialized.as('table'))
     const streams = new Streams(builder.build(), config())
@@ -151,7 +151,7 @@ describe('Before it starts, and after it was closed', () => {
     assert.equal(await streams.removeThread(), null)
   })
 
-  it('it may be paused: then it runs and does nothing until it is resumed', async () => {
+  it('an application that was paused before its start processes nothing until it is resumed', async () => {
     await using streams = new Streams(upper(), config())
     streams.pause()
     await streams.start()
@@ -167,7 +167,7 @@ describe('Before it starts, and after it was closed', () => {
 })
 
 describe('Threads', () => {
-  it('may all be removed, and the work goes on when there is one again', async () => {
+  it('all threads may be removed, and work goes on when one is added again', async () => {
     await using streams = new Streams(upper(), config({ numThreads: 2 }))
     await streams.start()
     assert.deepEqual(
@@ -202,7 +202,7 @@ describe('Closing', () => {
     return { topology, begun, end: () => ends() }
   }
 
-  it('waits for the calls that are in flight, and begins none', async () => {
+  it('a close waits for the calls in flight, and starts none', async () => {
     const settings = config()
     const { topology, begun, end } = calling()
     const streams = new Streams(topology, settings)
@@ -217,7 +217,7 @@ describe('Closing', () => {
     assert.equal(await first(again), 'a!')
   })
 
-  it('gives up past its time, and what was not committed is done again at the next start', async () => {
+  it('a close gives up at its time limit, and uncommitted work is done again at the next start', async () => {
     const settings = config()
     const { topology, begun } = calling()
     const streams = new Streams(topology, settings)
@@ -235,8 +235,8 @@ describe('Closing', () => {
   })
 })
 
-describe('A failure that no handler takes', () => {
-  it('is tried again by a new thread where the program says so', async () => {
+describe('A failure without a handler', () => {
+  it('is retried by a new thread where the program says so', async () => {
     const asked: string[] = []
     await using streams = new Streams(
       failing(2),
@@ -257,7 +257,7 @@ describe('A failure that no handler takes', () => {
   })
 
   for (const answer of ['SHUTDOWN_CLIENT', 'SHUTDOWN_APPLICATION'] as const) {
-    it(`ends in ERROR where the program says ${answer}`, async () => {
+    it(`ends in ERROR where the program answers ${answer}`, async () => {
       const streams = new Streams(failing(), config({ uncaughtExceptionHandler: () => answer }))
       const states: string[] = []
       streams.onStateChange((to) => states.push(to))
@@ -273,8 +273,8 @@ describe('A failure that no handler takes', () => {
   }
 })
 
-describe('A handler', () => {
-  it('lets pass what cannot be read', async () => {
+describe('A handler that answers continue', () => {
+  it('skips a record that cannot be read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).mapValues(String).to('out', written)
     const asked: unknown[] = []
@@ -294,7 +294,7 @@ describe('A handler', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SOURCE-0000000000', '0_0', 'in', 0, 0n]])
   })
 
-  it('lets pass what cannot be written', async () => {
+  it('skips a record that cannot be written', async () => {
     const asked: unknown[] = []
     await using streams = new Streams(
       program((stream) => stream.mapValues((value) => (value === 'seven' ? (7 as never) : value))),
@@ -312,7 +312,7 @@ describe('A handler', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SINK-0000000002', 7]])
   })
 
-  it('that answers retry to a value that cannot be written fails the program, as in Kafka Streams', async () => {
+  it('a handler that answers retry to a value that cannot be written fails the program, as in Kafka Streams', async () => {
     const streams = new Streams(
       program((stream) => stream.mapValues(() => 7 as never)),
       config({ productionHandler: () => 'retry' }),
@@ -326,8 +326,8 @@ describe('A handler', () => {
   })
 })
 
-describe('Applications of one process', () => {
-  it('go on where another of them goes back to its last commit, and nobody is asked', async () => {
+describe('Several applications of one process', () => {
+  it('keep running where another one of them rolls back to its last commit', async () => {
     const asked: string[] = []
     const handler = (error: WaggleError) => {
       asked.push(error.code)
@@ -365,8 +365,8 @@ describe('Applications of one process', () => {
   })
 })
 
-describe('A global table that nobody named', () => {
-  it('can be asked by the name that it says', async () => {
+describe('A global table without a name', () => {
+  it('can be queried by its generated name', async () => {
     const builder = new StreamsBuilder()
     const table = builder.globalTable('names', read)
     builder.stream('in', read).to('out', written)

@@ -69,7 +69,7 @@ async function sent(streams: Streams, records: readonly (readonly [key: string |
 }
 
 describe('The metrics of an application', () => {
-  it('are its state and its threads, in Kafka Streams’ numbers', async () => {
+  it('include its state and its threads, in Kafka Streams’ numbers', async () => {
     await using streams = await running(upper(), { numThreads: 2 })
     const client = (name: string) => metric(streams.metrics, 'stream-metrics', name, { 'client-id': 'measured' })
     assert.deepEqual(
@@ -85,7 +85,7 @@ describe('The metrics of an application', () => {
     assert.equal(client('alive-stream-threads'), 1)
   })
 
-  it('have the lag of each partition that it reads, by the name of Kafka’s consumers', async () => {
+  it('include the lag of each partition that it reads, under the name of Kafka’s consumers', async () => {
     await using streams = await running(upper())
     const lag = () => metric(streams.metrics, 'consumer-fetch-manager-metrics', 'records-lag', { topic: 'in', partition: '0' })
     await sent(streams, [['a', 'x', 1]])
@@ -98,7 +98,7 @@ describe('The metrics of an application', () => {
     assert.equal(metric(streams.metrics, 'stream-thread-metrics', 'process-total'), 4)
   })
 
-  it('have the work of its threads: polls, records, commits, tasks, and how their time was spent', async () => {
+  it('include the work of its threads: polls, records, commits, tasks, and how their time was spent', async () => {
     await using streams = await running(upper())
     await sent(streams, [
       ['a', 'x', 1],
@@ -122,7 +122,7 @@ describe('The metrics of an application', () => {
     assert.ok(Math.abs((thread('thread-start-time') ?? 0) - Date.now()) < 60_000)
   })
 
-  it('have the work of its tasks: records, late ones, dropped ones, and failures that a handler let pass', async () => {
+  it('include the work of its tasks: records, late ones, dropped ones, and failures that a handler skipped', async () => {
     await using streams = await running(upper(), { processingHandler: () => 'resume' })
     await sent(streams, [
       ['a', 'x', 100],
@@ -137,7 +137,7 @@ describe('The metrics of an application', () => {
     assert.ok((task('active-process-ratio') ?? 0) <= 1)
   })
 
-  it('count a record as dropped that its partitioner sends nowhere', async () => {
+  it('count a record as dropped where its partitioner names no partition', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', Produced.with(text, text, { partitioner: (_, key) => (key === 'none' ? [] : null) }))
     await using streams = await running(builder.build())
@@ -149,7 +149,7 @@ describe('The metrics of an application', () => {
     assert.equal(metric(streams.metrics, 'stream-topic-metrics', 'records-produced-total'), 1)
   })
 
-  it('have the age of records at sources and sinks (KIP-613), and the traffic of each topic (KIP-846)', async () => {
+  it('include the age of records at sources and sinks (KIP-613), and the traffic of each topic (KIP-846)', async () => {
     await using streams = await running(upper())
     await sent(streams, [['key', 'value', systemClock.now() - 5000]])
     const { metrics } = streams
@@ -167,7 +167,7 @@ describe('The metrics of an application', () => {
     assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
   })
 
-  it('have one series for all topics of a sink that chooses them by record', async () => {
+  it('have one series for all topics of a sink that chooses its topic by record', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to((_, value) => value ?? '', written)
     for (const topic of ['red', 'yellow']) builder.stream(topic, read).foreach(() => {})
@@ -184,7 +184,7 @@ describe('The metrics of an application', () => {
     assert.deepEqual(produced('bytes'), [['(chosen)', 1 + 3 + 20 + 3 + (1 + 6 + 20 + 6)]])
   })
 
-  it('have the updates that wait in a suppression and leave it, and the results of closed windows', async () => {
+  it('include the updates that enter and leave a suppression, and the results of closed windows', async () => {
     const builder = new StreamsBuilder()
     const grouped = builder.stream('in', read).groupByKey(Grouped.with(text, text))
     grouped
@@ -224,7 +224,7 @@ describe('The metrics of an application', () => {
     }
   })
 
-  it('have each punctuation, of its thread and of its task', async () => {
+  it('include each punctuation, by thread and by task', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).process(() => ({
       init: (context) => void context.schedule(10, 'STREAM_TIME', () => {}),
@@ -240,7 +240,7 @@ describe('The metrics of an application', () => {
     assert.ok((metric(streams.metrics, 'stream-task-metrics', 'punctuate-latency-max') ?? 0) > 0)
   })
 
-  it('count a failure that sent a thread back to its last commit', async () => {
+  it('count each failure that rolled a thread back', async () => {
     let failures = 0
     await using streams = await running(upper(), {
       uncaughtExceptionHandler: () => {

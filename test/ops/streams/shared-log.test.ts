@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { shareEmbeddedLog } from '../../../ops/streams/shared-log.ts'
 
-it('The log of a directory is opened again while the one before is closing, and is another one', async () => {
+it('The log of a directory is opened anew while the one before it is closing', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-shared-'))
   const first = await shareEmbeddedLog(directory)
   const closed = first.close()

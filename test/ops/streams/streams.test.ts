@@ -97,7 +97,7 @@ describe('A program on the embedded log', () => {
     )
   })
 
-  it('answers what windows hold, by key and by time', async () => {
+  it('answers queries of windows, by key and by time', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('clicks', read)
@@ -134,7 +134,7 @@ describe('A program on the embedded log', () => {
     await assert.rejects(streams.query({ ...a, partitions: [7] }), { code: 'WAGGLE_STORE_MIGRATED' })
   })
 
-  it('joins with a global table that holds all that was there before it ran', async () => {
+  it('joins with a global table that has all records from before its start', async () => {
     const settings = config()
     const builder = new StreamsBuilder()
     const names = builder.globalTable('names', read, Materialized.as('names'))
@@ -173,7 +173,7 @@ describe('A program on the embedded log', () => {
     assert.equal(processed(), 1)
   })
 
-  it('lets results overtake a slow one of another key, as many as its commit can remember', async () => {
+  it('lets results overtake a slow one of another key, as many as a commit can note', async () => {
     const slow = Promise.withResolvers<string>()
     await using streams = new Streams(
       toUpper((stream) =>
@@ -199,7 +199,7 @@ describe('A program on the embedded log', () => {
     assert.equal(rest[0], 'at last')
   })
 
-  it('shares its tasks out among threads that come and go', async () => {
+  it('shares its tasks between threads that are added and removed', async () => {
     await using streams = new Streams(wordCount(), config({ numThreads: 2 }))
     await streams.start()
     assert.equal(await streams.addThread(), 'words-StreamThread-3')
@@ -211,7 +211,7 @@ describe('A program on the embedded log', () => {
 })
 
 describe('The input of a program', () => {
-  it('is processed in the order of its times over all topics of a task, however much of it waits (KIP-695)', async () => {
+  it('is processed in the order of its timestamps over all topics of a task, however much is buffered (KIP-695)', async () => {
     const settings = config({ applicationId: 'merge' })
     const builder = new StreamsBuilder()
     builder.stream(['a', 'b'], read).to('out', written)
@@ -232,7 +232,7 @@ describe('The input of a program', () => {
     )
   })
 
-  it('is the topics that its pattern matches, from the offset that its source sets', async () => {
+  it('consists of the topics that match its pattern, from the offset that its source sets', async () => {
     const settings = config({ applicationId: 'pattern' })
     await using writer = new Streams(wordCount(), { ...settings, applicationId: 'writer' })
     await writer.start()
@@ -248,7 +248,7 @@ describe('The input of a program', () => {
   })
 })
 
-describe('A record on which a program fails', () => {
+describe('A record at which a program fails', () => {
   const throwing = () =>
     toUpper((stream) =>
       stream.mapValues((value) => {
@@ -257,7 +257,7 @@ describe('A record on which a program fails', () => {
       }),
     )
 
-  it('stops the client where no handler takes the failure, and none of its results is committed', async () => {
+  it('stops the client where no handler skips the failure, and none of its results is committed', async () => {
     const settings = config()
     const streams = new Streams(throwing(), settings)
     const ended = new Promise((resolve) => streams.onStateChange((to) => to === 'ERROR' && resolve(to)))
@@ -273,7 +273,7 @@ describe('A record on which a program fails', () => {
     assert.equal((await take(again.records('out', read), 1))[0]?.value, 'good')
   })
 
-  it('becomes a dead letter with the cause, where a handler lets it pass (KIP-1034)', async () => {
+  it('becomes a dead letter with the cause where a handler skips it (KIP-1034)', async () => {
     const failed: string[] = []
     await using streams = new Streams(
       throwing(),

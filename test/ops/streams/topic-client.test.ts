@@ -4,7 +4,7 @@ import { TopicClient } from '../../../ops/streams/topic-client.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read } from '../../support/text-program.ts'
 
-it('Records of a topic come from each of its partitions in their order, also while others are quiet, until it is left', async () => {
+it('Records of a topic come from each partition in order, also while other partitions are empty, until the reader is closed', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 3, cleanup: 'delete', retentionMs: null }])

@@ -93,7 +93,7 @@ const failedThreads = (streams: Streams) => streams.metrics.find(({ name }) => n
 
 describe('A program whose threads are workers', () => {
   for (const numThreads of [1, 2, 4]) {
-    it(`counts as one thread would, with ${numThreads}`, async () => {
+    it(`counts as one thread would, with ${numThreads} workers`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
       await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads }))
       await streams.start()
@@ -102,7 +102,7 @@ describe('A program whose threads are workers', () => {
     })
   }
 
-  it('processes more input than its threads can hold at once', async () => {
+  it('processes more input than its workers can buffer at once', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), commitIntervalMs: 50 }))
     streams.pause()
@@ -112,7 +112,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 30_000), recounted(pagesUntil(30_000)))
   })
 
-  it('goes on where it was when it is closed in the middle of its work, with another number of threads', async () => {
+  it('goes on where it was closed in the middle of its work, with another number of workers', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     for (const [round, numThreads] of [2, 1, 3].entries()) {
       const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads }))
@@ -125,7 +125,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 3000), recounted(pagesUntil(3000)))
   })
 
-  it('does one thing beside another: two applications of one process, one of which reads what the other writes', async () => {
+  it('runs beside a second application of the process, which reads its output', async () => {
     const stateDir = await prepared(['visits', 'counted', 'doubled'])
     const builder = new StreamsBuilder()
     builder
@@ -145,7 +145,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(first, 600), recounted(pagesUntil(600)))
   })
 
-  it('has more threads and fewer when it is asked, each with its name', async () => {
+  it('adds and removes workers on request, each with a name of its own', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits') }))
     await streams.start()
@@ -160,7 +160,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 1500), recounted(pagesUntil(1500)))
   })
 
-  it('does nothing while it is paused, from its start on too', async () => {
+  it('processes nothing while it is paused, also from its start', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     streams.pause()
@@ -173,7 +173,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 100), recounted(pagesUntil(100)))
   })
 
-  it('tells what all its threads measure', async () => {
+  it('gives the metrics of all its workers', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     await streams.start()
@@ -190,7 +190,7 @@ describe('A program whose threads are workers', () => {
 })
 
 describe('Stores of workers', () => {
-  it('are asked across all of them, by key and by range', async () => {
+  it('are queried across all workers, by key and by range', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 3 }))
     await streams.start()
@@ -213,7 +213,7 @@ describe('Stores of workers', () => {
     })
   })
 
-  it('that are windows are asked, and global ones are read by each worker as they were when it started and as they change', async () => {
+  it('window stores of workers are queried too, and global ones are read by each worker as they were at its start and as they change', async () => {
     const stateDir = await prepared(['prices', 'orders', 'priced', 'signed'])
     await using before = new Streams(visits, config(stateDir, { applicationId: 'before' }))
     await before.start()
@@ -237,7 +237,7 @@ describe('Stores of workers', () => {
 
 describe('A failure in a worker', () => {
   for (const does of ['exit', 'throw-later'] as const) {
-    it(`ends that worker alone (${does}): its tasks go on in another, and every visit counts once`, async () => {
+    it(`ends that worker alone (${does}): its tasks go on in another one, and every visit counts once`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
       const failures: WaggleError[] = []
       const uncaughtExceptionHandler = (error: WaggleError) => {
@@ -262,7 +262,7 @@ describe('A failure in a worker', () => {
     })
   }
 
-  it('is a failure of the program where each worker that comes to it dies', async () => {
+  it('fails the program where each worker that processes the record dies', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits') }))
     await streams.start()
@@ -273,7 +273,7 @@ describe('A failure in a worker', () => {
     await streams.close({ timeoutMs: 1000 })
   })
 
-  it('is told to the main thread’s handler as what it was, and tried again where that says so', async () => {
+  it('reaches the main thread’s handler unchanged, and is retried where the handler says so', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const failures: WaggleError[] = []
     const uncaughtExceptionHandler = (error: WaggleError) => {
@@ -294,7 +294,7 @@ describe('A failure in a worker', () => {
     assert.equal(failedThreads(streams), 1)
   })
 
-  it('stops the application where nobody says otherwise', async () => {
+  it('stops the application where there is no handler', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     await streams.start()
@@ -305,7 +305,7 @@ describe('A failure in a worker', () => {
     await streams.close({ timeoutMs: 1000 })
   })
 
-  it('goes to the module’s own handlers', async () => {
+  it('goes to the handlers of the module', async () => {
     const stateDir = await prepared(['prices', 'orders', 'priced', 'signed', 'letters'])
     await using streams = new Streams(prices, config(stateDir, { module: moduleOf('prices'), numThreads: 2, deadLetterTopic: 'letters' }))
     await streams.start()
@@ -319,7 +319,7 @@ describe('A failure in a worker', () => {
 })
 
 describe('A process with workers', () => {
-  it('ends in the middle of their work as any other does, and counts each visit once when it starts again', async () => {
+  it('may be killed in the middle of its work, and counts each visit once after a restart', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const script = new URL('./worker-programs/exits-in-the-middle.ts', import.meta.url)
     const child = spawn(process.execPath, [script.pathname, stateDir], { stdio: 'inherit' })
@@ -331,7 +331,7 @@ describe('A process with workers', () => {
     assert.deepEqual(await counted(streams, 2000), recounted(pages))
   })
 
-  it('goes on after a write failed, for which its database is opened again', async () => {
+  it('goes on after a failed write, for which its database is opened again', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const more = { numThreads: 2, uncaughtExceptionHandler: () => 'REPLACE_THREAD' as const }
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), ...more }))
@@ -354,8 +354,8 @@ describe('A process with workers', () => {
   })
 })
 
-describe('Code that does not give way', () => {
-  it('holds up its own worker, not the main thread and not another worker', async () => {
+describe('Code that blocks its thread', () => {
+  it('blocks its own worker, and neither the main thread nor another worker', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const untilFile = join(stateDir, 'go')
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 4 }))
@@ -374,7 +374,7 @@ describe('Code that does not give way', () => {
     assert.deepEqual(await counted(streams, 401), recounted([...sent, 'late']))
   })
 
-  it('is ended when the application is closed and it still does not, and its work is done again', async () => {
+  it('is terminated when the application is closed, and its work is done again', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const untilFile = join(stateDir, 'go')
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
@@ -392,21 +392,21 @@ describe('Code that does not give way', () => {
   })
 })
 
-describe('A module', () => {
+describe('The module of a program', () => {
   const refused = async (more: Partial<StreamsConfig>, expected: RegExp, topology = visits) => {
     const streams = new Streams(topology, config(await prepared([]), more))
     await assert.rejects(streams.start(), { code: 'WAGGLE_INVALID_CONFIG', message: expected })
     assert.equal(streams.state, 'ERROR')
   }
 
-  it('takes no listeners of restores, which would hear of nothing', () => {
+  it('a restore listener beside a module is refused, because it would get no calls', () => {
     const streams = new Streams(visits, config('/nowhere', { module: moduleOf('visits') }))
     for (const listen of [() => streams.setGlobalStateRestoreListener({}), () => streams.setStandbyUpdateListener({})]) {
       assert.throws(listen, { code: 'WAGGLE_INVALID_CONFIG', message: /workers/ })
     }
   })
 
-  it('is refused where it does not export what was given', async () => {
+  it('is refused where it cannot be imported, exports no topology, or its settings contradict it', async () => {
     await refused({ module: moduleOf('prices') }, /another than that of the module/)
     await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /cannot be imported/)
     await refused({ module: import.meta.filename }, /exports no topology/)

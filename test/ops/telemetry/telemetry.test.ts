@@ -58,11 +58,11 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     return matching.length === 0 ? null : matching.reduce((all, { value }) => all + value, 0)
   }
 
-  it('in a text that Prometheus takes, by its rules for names', async () => {
+  it('GET /metrics is valid in Prometheus’ text format, names included', async () => {
     assert.deepEqual(lintExposition(await scraped()), [])
   })
 
-  it('how many requests were answered with which status, and how long that took', async () => {
+  it('GET /metrics counts answered requests by status, with their durations', async () => {
     const statuses = await Promise.all([1, 2, 3].map((number) => ask(told, { number }, 'request')))
     assert.deepEqual(statuses, [200, 200, 502])
     assert.equal(await ask(told, { number: 1 }, 'submit'), 202)
@@ -82,7 +82,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.deepEqual(lintExposition(families), [])
   })
 
-  it('dead letters, lag, state, and what the engine measures by Kafka’s names', async () => {
+  it('GET /metrics has dead letters, lag, state, and the engine’s metrics by Kafka’s names', async () => {
     const families = await scraped()
     assert.equal(sum(families, 'waggle_swarm_dead_letters_total', { swarm: told }), 1)
     assert.equal(sum(families, 'waggle_swarm_ready', { swarm: told }), 1)

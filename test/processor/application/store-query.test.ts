@@ -7,7 +7,7 @@ import { WriteBackStore } from '../../../processor/state/write-back-store.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import { keyValueStore } from '../../../topology/state-store.ts'
 
-it('A long answer gives way to what else the process has to do', async () => {
+it('A long answer yields to other work of the process', async () => {
   const builder = keyValueStore({ name: 'store', key: Serdes.integer(), value: Serdes.string() })
   const options = { topic: 't', maxEntries: 10_000, memory: new TaskMemory() }
   const store = new WriteBackStore<number, string>(builder, new SimulatedDisk().store('task', 'store'), options)

@@ -8,7 +8,7 @@ import { hasAll } from '../../../topology/capabilities.ts'
 import { anyGroup, caughtUp, defaults, type Group, movedBetween, ownersOf, process, processes, shapes, tasksOfShapes } from './groups.ts'
 
 describe('An assignment of tasks', () => {
-  it('gives every task to one process that has what it needs, and names those that none has', () => {
+  it('gives each task to one process with the capabilities that it needs, and names the tasks that no process can run', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares, unassigned } = assign(group)
@@ -23,7 +23,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('moves no state to a copy that is behind while one that has caught up lives', () => {
+  it('moves no state to a process whose copy is behind while a process with a complete copy lives', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = assign(group)
@@ -37,7 +37,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('keeps as many copies as it is asked for, on processes that could run the task, never on the one that does', () => {
+  it('keeps the wanted number of copies, on processes that could run the task, never on the one that runs it', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = assign(group)
@@ -55,7 +55,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('makes no more copies at a time than it may', () => {
+  it('warms up at most the allowed number of copies at a time', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = assign({ ...group, settings: { ...group.settings, standbyReplicas: 0 } })
@@ -75,7 +75,7 @@ describe('An assignment of tasks', () => {
     fc.assert(fc.property(shuffled, ({ group, ...other }) => assert.deepEqual(readable(assign({ ...group, ...other })), readable(assign(group)))))
   })
 
-  it('settles, and then stays as it is', () => {
+  it('settles, and then stays unchanged', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const settled = settle(group)
@@ -85,7 +85,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('moves each task at most once after the first assignment, to where that planned it, whichever copies catch up first', () => {
+  it('moves each task at most once after the first assignment, to its planned process, whichever copies catch up first', () => {
     fc.assert(
       fc.property(anyGroup(), fc.array(fc.constantFrom(0, 20_000, 500_000), { maxLength: 100 }), (group, lags) => {
         let placement = assign(group)
@@ -117,7 +117,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('stays as it is when what changes hands has been let go', () => {
+  it('stays unchanged after moving tasks have been released', () => {
     fc.assert(
       fc.property(anyGroup(), fc.boolean(), (group, isGone) => {
         const was = caughtUp(group.processes, assign(group), () => 20_000)
@@ -139,7 +139,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('settles where no single move would make it more even', () => {
+  it('settles where no single move would even it out', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = settle(group).placement
@@ -156,7 +156,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('is within one for stateful tasks, for stateless ones, for both, and for each sub-topology where all processes are alike', () => {
+  it('differs by at most one task between like processes: for stateful tasks, stateless ones, both, and each sub-topology', () => {
     fc.assert(
       fc.property(anyGroup({ alike: true }), (group) => {
         const { shares } = settle(group).placement
@@ -169,7 +169,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('moves to a process that joins its share, and next to nothing between the others', () => {
+  it('moves to a joining process its share, and almost nothing between the others', () => {
     let all = 0
     let needed = 0
     fc.assert(
@@ -187,7 +187,7 @@ describe('An assignment of tasks', () => {
     assert.ok(all <= 1.1 * needed, `${all} moved in all groups together, ${needed} of them to newcomers`)
   })
 
-  it('leaves nearly everything where it is when a process goes, but for what that one ran', () => {
+  it('leaves almost everything in place when a process leaves, except that process’s tasks', () => {
     let all = 0
     let needed = 0
     fc.assert(
@@ -206,7 +206,7 @@ describe('An assignment of tasks', () => {
     assert.ok(all <= 1.25 * needed, `${all} moved in all groups together, ${needed} had to`)
   })
 
-  it('warms up the new owner first, and moves the task when its copy is within the lag', () => {
+  it('warms up the new owner first, and moves the task once its copy is within the lag', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const runs = process('a', { active: new Set(['0_0', '0_1']), lags: new Map([['0_0', 0] as const, ['0_1', 0] as const]) })
     const first = assignTasks(tasks, [runs, process('b')], defaults)
@@ -218,7 +218,7 @@ describe('An assignment of tasks', () => {
     assert.deepEqual(readable(last), { a: ['0_1', '', ''], b: ['0_0', '', ''], settled: true, unassigned: '' })
   })
 
-  it('goes on with the warm-ups that have come furthest', () => {
+  it('continues the warm-ups that have restored most', () => {
     const tasks = tasksOfShapes([{ partitions: 6, isStateful: true, gpus: 0 }])
     const all = tasks.map(({ id }) => [id, 0] as const)
     const runs = process('a', { active: new Set(all.map(([id]) => id)), lags: new Map(all) })
@@ -230,7 +230,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('lets a standby and the one that runs change places without counting that as a warm-up', () => {
+  it('lets a standby and the active process swap without counting a warm-up', () => {
     const tasks = tasksOfShapes([{ partitions: 6, isStateful: true, gpus: 0 }])
     const all = tasks.map(({ id }) => [id, 0] as const)
     const runs = process('a', { active: new Set(all.map(([id]) => id)), lags: new Map(all) })
@@ -239,7 +239,7 @@ describe('An assignment of tasks', () => {
     assert.deepEqual([standbys?.length, warmups?.length], [3, 3])
   })
 
-  it('gives what a dead process ran to the standby that has caught up', () => {
+  it('gives a dead process’s tasks to standbys that have caught up', () => {
     const tasks = tasksOfShapes([{ partitions: 3, isStateful: true, gpus: 0 }])
     const group = { tasks, processes: processes(3), settings: { ...defaults, standbyReplicas: 1 } }
     const before = settle(group)
@@ -251,7 +251,7 @@ describe('An assignment of tasks', () => {
     }
   })
 
-  it('keeps a standby that has caught up until the one that takes its place has', () => {
+  it('keeps a standby that has caught up until its replacement has', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const settings = { ...defaults, standbyReplicas: 1 }
     const before = settle({ tasks, processes: processes(2), settings })
@@ -262,7 +262,7 @@ describe('An assignment of tasks', () => {
     }
   })
 
-  it('sends a sub-topology that needs a GPU only where one is, and evens the rest around it', () => {
+  it('places a sub-topology that needs a GPU only where one is, and evens out the rest around it', () => {
     const tasks = tasksOfShapes([
       { partitions: 4, isStateful: false, gpus: 0 },
       { partitions: 4, isStateful: false, gpus: 1 },
@@ -278,13 +278,13 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('gives a process with more threads more', () => {
+  it('gives a process with more threads more tasks', () => {
     const tasks = tasksOfShapes([{ partitions: 8, isStateful: false, gpus: 0 }])
     const { shares } = assignTasks(tasks, [process('one'), process('three', { threads: 3 })], defaults)
     assert.deepEqual([shares.get('one')?.active.length, shares.get('three')?.active.length], [2, 6])
   })
 
-  it('takes its time from tasks and members about evenly: 10,000 tasks for 100 processes in two seconds of CPU', () => {
+  it('takes time in proportion to tasks and members: 10,000 tasks for 100 processes in two seconds of CPU', () => {
     const tasks = tasksOfShapes(Array.from({ length: 10 }, (_, at) => ({ partitions: 1000, isStateful: at % 2 === 0, gpus: 0 })))
     const started = cpuUsage()
     const { shares } = assignTasks(tasks, processes(100), { ...defaults, standbyReplicas: 1 })

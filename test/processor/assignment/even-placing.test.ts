@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { placeEvenly } from '../../../processor/assignment/even-placing.ts'
 
-describe('Placing things evenly', () => {
+describe('An even placing', () => {
   const few = fc.record({
     weights: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
     items: fc.array(fc.record({ kind: fc.nat(2), bin: fc.option(fc.nat(3)) }), { maxLength: 12 }),
   })
 
-  it('is as even by weight as it can be, wherever things lay', () => {
+  it('is as even by weight as possible, wherever the things were before', () => {
     fc.assert(
       fc.property(few, ({ weights, items }) => {
         const lying = items.map(({ kind, bin }) => ({ kind, bin: bin === null ? null : bin % weights.length }))
@@ -20,7 +20,7 @@ describe('Placing things evenly', () => {
     )
   })
 
-  it('moves nothing that lies evenly already', () => {
+  it('moves nothing where things are placed evenly already', () => {
     fc.assert(
       fc.property(few, ({ weights, items }) => {
         const placing = { weights, base: weights.map(() => 0), mayHold: () => true, cost: () => 0 }
@@ -31,7 +31,7 @@ describe('Placing things evenly', () => {
     )
   })
 
-  it('leaves what it has made even as it is, whatever costs are then', () => {
+  it('leaves its own even result unchanged, whatever the costs are then', () => {
     const bins = fc.integer({ min: 1, max: 5 }).chain((count) => {
       const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: count, maxLength: count })
       const costs = fc.array(each(fc.constantFrom(0, 20, Number.POSITIVE_INFINITY)), { minLength: 8, maxLength: 8 })
@@ -57,7 +57,7 @@ describe('Placing things evenly', () => {
     )
   })
 
-  it('goes on with the number of these where evening all that bins carry has made that possible', () => {
+  it('evens out their number again after evening out the total has made room for it', () => {
     const able = [
       [true, false, true],
       [true, true, true],
@@ -76,7 +76,7 @@ describe('Placing things evenly', () => {
     assert.deepEqual(even, [2, 1])
   })
 
-  it('puts nothing where it may not lie', () => {
+  it('puts a thing only where it is allowed', () => {
     const { even } = placeEvenly({
       weights: [1, 1, 1],
       base: [0, 0, 0],
@@ -87,7 +87,7 @@ describe('Placing things evenly', () => {
     assert.deepEqual(even, [1, 1, 1, null])
   })
 
-  it('evens what a bin carries beside, where the number of these allows it', () => {
+  it('evens out the other load of the bins where their number allows it', () => {
     const { even } = placeEvenly({
       weights: [1, 1],
       base: [5, 4],

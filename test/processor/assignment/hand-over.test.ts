@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { handOver } from '../../../processor/assignment/hand-over.ts'
 import { tasksOfShapes } from './groups.ts'
 
-describe('A task that changes hands', () => {
+describe('A task that moves', () => {
   const [stateless, stateful] = tasksOfShapes([
     { partitions: 1, isStateful: false, gpus: 0 },
     { partitions: 1, isStateful: true, gpus: 0 },
@@ -15,17 +15,17 @@ describe('A task that changes hands', () => {
     ['new', { ...nothing, active: [stateless, stateful] }],
   ])
 
-  it('is given to nobody while its old owner reads it, and the new one keeps its copy of the state', () => {
+  it('is given to nobody while its old owner reads it, and the new owner keeps its copy of the state', () => {
     const given = handOver(wanted, new Map([['old', [...stateless.inputs, ...stateful.inputs]]]))
     assert.deepEqual(given.get('new'), { ...nothing, standbys: [stateful] })
     assert.deepEqual(given.get('old')?.active, [])
   })
 
-  it('goes to the new one when the old one has let it go', () => {
+  it('goes to its new owner after the old one has released it', () => {
     assert.deepEqual(handOver(wanted, new Map([['old', []]])).get('new')?.active, [stateless, stateful])
   })
 
-  it('waits for all of its inputs', () => {
+  it('waits until all of its inputs are released', () => {
     const task = {
       ...stateless,
       inputs: [
@@ -37,7 +37,7 @@ describe('A task that changes hands', () => {
     assert.deepEqual(given.get('new')?.active, [])
   })
 
-  it('is taken from both when two say that they read it', () => {
+  it('is taken from both members where two claim to read it', () => {
     const given = handOver(
       new Map([['new', { ...nothing, active: [stateless] }]]),
       new Map([

@@ -14,7 +14,7 @@ const text = Serdes.string()
 const partitions = 6
 
 describe('A group whose leader assigns tasks', () => {
-  it('has each task running once and evenly, after whatever joins, leaves and deaths', () => {
+  it('has each task running once and evenly after any joins, leaves and deaths', () => {
     const step = fc.record({
       do: fc.constantFrom('join' as const, 'join' as const, 'leave' as const, 'kill' as const, 'tick' as const),
       who: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
@@ -46,7 +46,7 @@ describe('A group whose leader assigns tasks', () => {
     )
   })
 
-  it('moves state to a process that joins only when its copy is there, two at a time, and as soon as it is', () => {
+  it('moves state to a joining process only after its copy has caught up, two copies at a time', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     group.join('b')
@@ -69,7 +69,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.equal(group.taken, group.tasks.length / 3)
   })
 
-  it('gives a process that is back after a moment what it had, without asking anybody', () => {
+  it('gives a process that returns after a moment its old tasks, without a rebalance of the others', () => {
     const group = new SimulatedGroup(program(), { partitions })
     const names = ['a', 'b', 'c']
     for (const name of names) group.join(name)
@@ -86,7 +86,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.equal(group.rounds, rounds)
   })
 
-  it('lets no sub-topology stand still while processes that are not static are restarted one after the other', () => {
+  it('keeps every sub-topology running while processes without instance ids restart one after the other', () => {
     const group = new SimulatedGroup(program(), { partitions, settings: { standbyReplicas: 1 } })
     const names = ['a', 'b', 'c']
     for (const name of names) group.join(name)
@@ -105,7 +105,7 @@ describe('A group whose leader assigns tasks', () => {
     assertEven(group, new Set(names))
   })
 
-  it('counts a process by its threads, and keeps tasks with the thread that has them', () => {
+  it('weighs a process by its threads, and keeps tasks on their threads', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('small')
     group.join('large', { threads: 2 })
@@ -120,7 +120,7 @@ describe('A group whose leader assigns tasks', () => {
     )
   })
 
-  it('runs what needs a GPU when one comes, and says until then what is missing', () => {
+  it('runs tasks that need a GPU once one joins, and names the missing capability until then', () => {
     const group = new SimulatedGroup(program({ gpu: true }), { partitions })
     group.join('cpu')
     const [assignor] = group.assignorsOf('cpu')
@@ -134,7 +134,7 @@ describe('A group whose leader assigns tasks', () => {
     for (const [id, by] of group.running) if (numbersOf(id)[0] === 2) assert.deepEqual(by, ['gpu'])
   })
 
-  it('tells every member which host runs what, and which keep standbys', () => {
+  it('tells every member which host runs which task, and which hosts keep standbys', () => {
     const group = new SimulatedGroup(program(), { partitions, settings: { standbyReplicas: 1 } })
     for (const name of ['a', 'b', 'c']) group.join(name)
     group.settle()
@@ -151,7 +151,7 @@ describe('A group whose leader assigns tasks', () => {
     }
   })
 
-  it('turns away a member of another version, and goes on', () => {
+  it('rejects a member of another version, and goes on', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     const before = group.running
@@ -161,7 +161,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.throws(() => stranger.received(told), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /refused.*new.*version 2.*version 1/ })
   })
 
-  it('gives nothing to a member with another topology, which says so, and begins when the others are gone', () => {
+  it('gives nothing to a member with another topology, which reports it, and begins once the others have left', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     const before = group.running
@@ -178,7 +178,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.deepEqual(other.problems, [])
   })
 
-  it('goes by its own topology however many have another one, and tells those to be replaced', () => {
+  it('follows the leader’s topology however many members have another one, and tells those to be replaced', () => {
     const leader = new TaskAssignor({ ...alone, subtopologies: program({ counts: 'new-counts' }) })
     const old = ['a', 'b'].map((id) => ({ id, assignor: new TaskAssignor({ ...alone, processId: id, subtopologies: program() }) }))
     const member = { instanceId: null, topics: ['clicks', 'visits', 'words'], owned: [] }
@@ -194,7 +194,7 @@ describe('A group whose leader assigns tasks', () => {
     }
   })
 
-  it('takes functions for the same that bear the same names, so that a rolling restart may change them', () => {
+  it('treats functions of the same name as the same, so that a rolling restart may change them', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     const changed = new TaskAssignor({ ...alone, subtopologies: program({ upper: (word) => `${word}!` }) })
@@ -203,7 +203,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.deepEqual(changed.problems, [])
   })
 
-  it('refuses settings with which state could never move', () => {
+  it('refuses settings under which state could never move', () => {
     assert.throws(() => new TaskAssignor({ ...alone, subtopologies: [], settings: { maxWarmupReplicas: 0 } }), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })

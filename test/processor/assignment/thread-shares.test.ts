@@ -6,7 +6,7 @@ import type { TaskId } from '../../../processor/assignment/group-task.ts'
 import { shareAmongThreads } from '../../../processor/assignment/thread-shares.ts'
 import { shapes, tasksOfShapes } from './groups.ts'
 
-describe('The share of a process', () => {
+describe('A process’s share of tasks', () => {
   const nothing: TaskShare = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
   const thread = (id: string, active: readonly TaskId[] = []) => ({
     id,
@@ -15,7 +15,7 @@ describe('The share of a process', () => {
     copies: new Set<TaskId>(),
   })
 
-  it('is split so that every task has one thread, within one of each other', () => {
+  it('is split so that each task has one thread, and threads differ by at most one task', () => {
     fc.assert(
       fc.property(shapes({ gpus: false }).map(tasksOfShapes), fc.integer({ min: 1, max: 5 }), (tasks, count) => {
         const threads = Array.from({ length: count }, (_, at) => thread(`t${at}`))
@@ -39,7 +39,7 @@ describe('The share of a process', () => {
     )
   })
 
-  it('is the same when threads have let go what is to change hands', () => {
+  it('is the same after threads have released the moving tasks', () => {
     const any = shapes({ gpus: false })
       .map(tasksOfShapes)
       .chain((tasks) =>
@@ -87,7 +87,7 @@ describe('The share of a process', () => {
     )
   })
 
-  it('puts copies where less runs', () => {
+  it('puts copies on the threads with the fewest tasks', () => {
     const [running, copied] = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     assert.ok(running !== undefined && copied !== undefined)
     const shares = shareAmongThreads({ ...nothing, active: [running], standbys: [copied] }, [thread('a'), thread('b')])

@@ -38,8 +38,8 @@ const assignment: fc.Arbitrary<AssignmentData> = fc.record({
   otherTopology: fc.constant(null),
 })
 
-describe('What members and leader tell each other', () => {
-  it('comes over as it was said', () => {
+describe('A message between the members of a group', () => {
+  it('is decoded as it was encoded', () => {
     fc.assert(fc.property(member, (data) => assert.deepEqual(decodeMemberData(encodeMemberData(data), 'it'), { ...data })))
     fc.assert(
       fc.property(assignment, (data) => {
@@ -49,13 +49,13 @@ describe('What members and leader tell each other', () => {
     )
   })
 
-  it('is refused with both versions named when it is of another one', () => {
+  it('is refused in another version, with both versions named', () => {
     for (const decode of [(bytes: Uint8Array) => decodeMemberData(bytes, 'it'), decodeAssignmentData]) {
       assert.throws(() => decode(Uint8Array.of(2, 1, 0)), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /version 2 .* version 1/ })
     }
   })
 
-  it('is refused when it is cut off, or goes on too long', () => {
+  it('is refused where it is truncated or too long', () => {
     fc.assert(
       fc.property(member, fc.nat(), (data, cut) => {
         const bytes = encodeMemberData(data)
@@ -66,7 +66,7 @@ describe('What members and leader tell each other', () => {
     )
   })
 
-  it('never ends in anything but a WaggleError, whatever bytes come', () => {
+  it('throws nothing but a WaggleError, whatever bytes come', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (noise) => {
         for (const decode of [(bytes: Uint8Array) => decodeMemberData(bytes, 'it'), decodeAssignmentData]) {
@@ -81,12 +81,12 @@ describe('What members and leader tell each other', () => {
     )
   })
 
-  it('carries why a member was refused', () => {
+  it('carries the reason why a member was refused', () => {
     const why = new WaggleError('WAGGLE_ASSIGNMENT_VERSION', { message: 'in version 2', next: 'Upgrade.' })
     assert.throws(() => decodeAssignmentData(encodeRefusal(why)), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /in version 2$/, next: 'Upgrade.' })
   })
 
-  it('tells of 1,000 tasks on 100 hosts in less than 8 KB', () => {
+  it('describes 1,000 tasks on 100 hosts in less than 8 KB', () => {
     const entries = Array.from(
       { length: 1000 },
       (_, at) => [taskId(at % 10, at), { active: `host-${at % 100}:8080`, standbys: [`host-${(at + 1) % 100}:8080`] }] as const,

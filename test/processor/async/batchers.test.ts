@@ -12,7 +12,7 @@ import { read, toOut } from '../../support/text-program.ts'
 
 describe('mapAsync, on one thread', () => {
   for (const threads of [1, 2]) {
-    it(`has as many calls in flight as \`concurrency\` says in each task, with ${threads} thread${threads === 1 ? '' : 's'}`, async () => {
+    it(`has \`concurrency\` calls in flight in each task, with ${threads} thread${threads === 1 ? '' : 's'}`, async () => {
       const calls = await inFlight({ threads, partitions: 3, concurrency: 2 })
       assert.deepEqual([...calls].sort(), ['0', '0', '1', '1', '2', '2'])
     })
@@ -25,7 +25,7 @@ describe('mapAsync, on one thread', () => {
 })
 
 describe('A bee behind a batch', () => {
-  it('gets one batch with a row of every task, where no task has rows enough for a batch of its own', async () => {
+  it('gets one batch with a row of every task, where no task has enough rows for a batch', async () => {
     const world = new SimulatedWorld()
     const seen: { readonly partition: number; readonly atMs: number }[] = []
     const model = (_: unknown, { source }: BeeRequest) => seen.push({ partition: source.partition, atMs: world.clock.elapsedMs() })

@@ -63,8 +63,8 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
 
 const records = ['1', '2', '3', '4', '5', '6']
 
-describe('What was in flight when the process died', () => {
-  it('is tried by itself, with nothing else in flight, and everything is done', async () => {
+describe('Records that were in flight when the process died', () => {
+  it('are retried alone, and everything else is done', async () => {
     const { seen, outcomes } = await scene(records, { 'a/2': 0, 'a/3': 2, 'b/6': 1 })
     for (const suspect of ['a/2', 'a/3', 'b/6']) {
       const calls = seen.filter((flying) => flying.includes(suspect))
@@ -74,7 +74,7 @@ describe('What was in flight when the process died', () => {
     assert.deepEqual(new Set(outcomes.values()), new Set(['result']))
   })
 
-  it('is not tried again once it was alone at three deaths', async () => {
+  it('are given up after three deaths in which they were alone in flight', async () => {
     const { seen, outcomes } = await scene(records, { 'b/4': 3 })
     assert.equal(
       seen.some((flying) => flying.includes('b/4')),

@@ -93,7 +93,7 @@ describe('A batcher', () => {
     )
   })
 
-  it('gives each record its own rows back, in order, whatever batches they were in', async () => {
+  it('gives each record the results of its own rows, in order, whatever batches they were in', async () => {
     await fc.assert(
       fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
         const { outcomes } = await run(arrivals, policy)
@@ -122,12 +122,12 @@ describe('A batcher', () => {
     )
   })
 
-  it('closes a batch at once when the bee it feeds is idle', async () => {
+  it('closes a batch at once when the bee behind it is idle', async () => {
     const { calls, arrivedAt } = await run([{ afterMs: 5, rows: 1 }], { size: 10, timeoutMs: 1000, release: 'idle' })
     assert.equal(calls[0]?.at, arrivedAt[0])
   })
 
-  it('waits until it is full or its time is over where it is told to', async () => {
+  it('waits for a full batch or the time limit where it is set to', async () => {
     const policy = { size: 3, timeoutMs: 50, release: 'full' as const }
     const alone = await run([{ afterMs: 0, rows: 1 }], policy)
     assert.equal((alone.calls[0]?.at ?? 0) - (alone.arrivedAt[0] ?? 0), 50)
@@ -142,7 +142,7 @@ describe('A batcher', () => {
     assert.equal(full.calls[0]?.rows.length, 3)
   })
 
-  it('never has more calls in flight than it may', async () => {
+  it('never has more calls in flight than allowed', async () => {
     await fc.assert(
       fc.asyncProperty(arrivalsOf, policyOf, fc.integer({ min: 1, max: 3 }), async (arrivals, policy, concurrency) => {
         const { calls } = await run(arrivals, policy, { concurrency, callMs: 40 })

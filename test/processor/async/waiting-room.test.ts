@@ -8,9 +8,9 @@ import { read } from '../../support/text-program.ts'
 
 const batchSize = 50
 
-describe('A step that stands still', () => {
+describe('An asynchronous step that stands still', () => {
   for (const partitions of [4, 64]) {
-    it(`leaves small records of ${partitions} partitions in the log, and gets each of them once, in batches, when it goes on`, async () => {
+    it(`leaves small records of ${partitions} partitions in the log, and gets each of them once, in batches, when it resumes`, async () => {
       const { application, sink, advance, close } = await start({ partitions, each: Math.ceil(8000 / partitions), bytes: 16 })
       await advance()
       const { recordsInHand } = application.threads
@@ -39,8 +39,8 @@ describe('A step that stands still', () => {
   }
 })
 
-describe('A step that stands still beside one that works', () => {
-  it('takes nothing of the room of the other', async () => {
+describe('An asynchronous step that stands still beside a working one', () => {
+  it('takes none of the other step’s buffer', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics(['stuck', 'quick'].map((name) => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })))

@@ -28,8 +28,8 @@ function committed(count: number, poison: number, refused: RefusedInputs): numbe
   return refusals
 }
 
-describe('The search for a record that commits are refused for', () => {
-  it('finds it wherever it is, in a handful of refused commits', () => {
+describe('The search for the record that makes commits fail', () => {
+  it('finds the record wherever it is, in a handful of refused commits', () => {
     for (const count of [1, 2, 7, 8, 9, 64, 1000, 4096]) {
       for (const poison of [0, 1, Math.floor(count / 2), count - 1].filter((offset) => offset < count)) {
         const refused = new RefusedInputs()
@@ -40,7 +40,7 @@ describe('The search for a record that commits are refused for', () => {
     }
   })
 
-  it('ends without a finding when as much was taken again, as if nothing had been', () => {
+  it('ends without a finding after as many records were committed again', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))
     search.close()
@@ -54,7 +54,7 @@ describe('The search for a record that commits are refused for', () => {
     assert.equal(search.room, Number.POSITIVE_INFINITY)
   })
 
-  it('goes on until twice as much was taken as the refused commit held: what it held may come late', () => {
+  it('goes on until twice as many records were committed as the refused commit held', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(16, () => place(15))
     search.close()
@@ -68,7 +68,7 @@ describe('The search for a record that commits are refused for', () => {
     assert.equal(search.isActive, false)
   })
 
-  it('gives up on a commit that is refused without a step: no input is set aside for it', () => {
+  it('gives up on a commit that is refused without any record: no input is set aside', () => {
     const refused = new RefusedInputs()
     const search = new CommitSearch(refused)
     search.did(8, () => place(7))
@@ -83,7 +83,7 @@ describe('The search for a record that commits are refused for', () => {
     assert.equal(search.isActive, false)
   })
 
-  it('is not begun for a failure that is no record’s, nor for a commit without any', () => {
+  it('does not begin for a failure that no record causes, nor for a commit without records', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))
     search.close()
@@ -94,8 +94,8 @@ describe('The search for a record that commits are refused for', () => {
   })
 })
 
-describe('Inputs that are refused', () => {
-  it('are told apart by task, topic, partition and offset, and only the last thousand are remembered', () => {
+describe('Refused inputs', () => {
+  it('are told apart by task, topic, partition and offset, and the last thousand are kept', () => {
     const refused = new RefusedInputs()
     refused.add(place(7), refusal)
     refused.add(place(7), refusal)

@@ -25,10 +25,10 @@ const count = 400
 const partitions = 4
 const numbers = Array.from({ length: count }, (_, number) => String(number))
 
-describe('A commit that one record keeps from being taken', () => {
+describe('A commit that is refused for one record', () => {
   for (const [name, traits] of Object.entries({ embedded, exactlyOnce, atLeastOnce })) {
     for (const [kind, topology] of Object.entries({ 'a plain step': plain, 'a step that takes time': slow })) {
-      it(`costs that record alone, behind ${kind}, ${name}`, async () => {
+      it(`loses that record alone, behind ${kind}, ${name}`, async () => {
         const scene = await Scene.open({ traits, topology: topology(), refuses: ({ topic, value }) => topic === 'out' && value === '123' })
         await scene.send(numbers)
         assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '123')))
@@ -44,7 +44,7 @@ describe('A commit that one record keeps from being taken', () => {
     }
   }
 
-  it('costs each of several records, and nothing else', async () => {
+  it('loses each of several bad records, and no other', async () => {
     const poison = new Set(['3', '50', '51', '399'])
     const scene = await Scene.open({ traits: exactlyOnce, topology: plain(), refuses: ({ topic, value }) => topic === 'out' && poison.has(value) })
     await scene.send(numbers)
@@ -53,7 +53,7 @@ describe('A commit that one record keeps from being taken', () => {
     assert.equal(scene.values('letters').length, poison.size)
   })
 
-  it('finds a value that a store’s serde cannot write', async () => {
+  it('is traced to a value that a store’s serde cannot write', async () => {
     for (const traits of [embedded, exactlyOnce]) {
       const scene = await Scene.open({ traits, topology: stored(), refuses: () => false })
       await scene.send(numbers)
@@ -64,7 +64,7 @@ describe('A commit that one record keeps from being taken', () => {
     }
   })
 
-  it('writes a dead letter without its value where the log does not take the whole one, and none where it takes none', async () => {
+  it('gives a dead letter without its value where the log refuses the whole one, and none where it refuses both', async () => {
     for (const [takes, letters] of [
       ['bare', ['null']],
       ['none', []],
@@ -80,7 +80,7 @@ describe('A commit that one record keeps from being taken', () => {
     }
   })
 
-  it('lets a stand-in go on in the record’s place', async () => {
+  it('goes on with a stand-in in the record’s place', async () => {
     const scene = await Scene.open({
       traits: exactlyOnce,
       topology: plain(),
@@ -92,7 +92,7 @@ describe('A commit that one record keeps from being taken', () => {
     assert.equal(scene.values('out').length, 20)
   })
 
-  it('stops the program where the handler says so, with the record in its hands, and is tried again where it goes on', async () => {
+  it('stops the program where the handler says so, and the record is retried after a restart', async () => {
     const decided: string[] = []
     const scene = await Scene.open({
       traits: exactlyOnce,
@@ -115,8 +115,8 @@ describe('A commit that one record keeps from being taken', () => {
   })
 })
 
-describe('An application that commits nothing', () => {
-  it('says for how long, until a commit is taken', async () => {
+describe('An application whose commits all fail', () => {
+  it('reports for how long, until a commit succeeds', async () => {
     let isAway = true
     const scene = await Scene.open({
       traits: exactlyOnce,
@@ -135,7 +135,7 @@ describe('An application that commits nothing', () => {
     assert.equal(scene.application.threads.unsettledMs, 0)
   })
 
-  it('has nothing to say where there is nothing to do', async () => {
+  it('reports nothing where nothing waits for a commit', async () => {
     const scene = await Scene.open({ traits: embedded, topology: plain(), refuses: () => false })
     await scene.send(['1'])
     await scene.world.clock.advance(60_000)

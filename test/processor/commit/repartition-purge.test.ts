@@ -54,7 +54,7 @@ async function purged(
 }
 
 describe('A repartition topic', () => {
-  it('loses what is done every thirty seconds, or as often as is wanted, and no other topic does', async () => {
+  it('loses processed records every thirty seconds, or as often as configured, and no other topic does', async () => {
     assert.deepEqual(await purged(25), { start: 0, end: 25, inStart: 0, notices: [] })
     const half = await purged(45)
     assert.ok(half.start >= 29 && half.start <= 32, `${half.start}`)
@@ -63,12 +63,12 @@ describe('A repartition topic', () => {
     assert.ok(soon.start >= 40 && soon.start <= 45, `${soon.start}`)
   })
 
-  it('keeps it where the log has no way to delete', async () => {
+  it('keeps its records where the log cannot delete', async () => {
     const without = (log: Log) => Object.assign(log, { deleteBefore: undefined })
     assert.deepEqual(await purged(45, without), { start: 0, end: 45, inStart: 0, notices: [] })
   })
 
-  it('keeps it where that is not permitted, which is said once', async () => {
+  it('keeps its records where deletion is not permitted, which is reported once', async () => {
     let tries = 0
     const refusing = (log: Log) =>
       Object.assign(log, {
@@ -82,7 +82,7 @@ describe('A repartition topic', () => {
     assert.deepEqual([start, tries, notices], [0, 1, [said]])
   })
 
-  it('loses it as well when nothing more comes, and when it could not be deleted at first', async () => {
+  it('loses processed records when no more come, and after a failed deletion', async () => {
     let tries = 0
     const failingOnce = (log: Log) => {
       const deleteBefore = log.deleteBefore?.bind(log)

@@ -14,7 +14,7 @@ const turnsEach = { atomicCommit: false, repeatsRecords: true, handsOn: false }
 const atOnce = { ...turnsEach, atomicCommit: true }
 
 describe('The commits of a thread', () => {
-  it('take effect in order, even when a revocation asks for a shorter commit while a longer one is under way', async () => {
+  it('take effect in order, even when a revocation needs a shorter commit while a longer one is under way', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -31,7 +31,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('write the last store before the others where they have turns, and what is removed of what is due after all of them', async () => {
+  it('write the last store first where they have turns, and remove handled due entries last', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -48,7 +48,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('that hold only what a schedule did say a position all the same, by which a log knows whose the task is', async () => {
+  it('carry a position even if they hold only the work of a schedule, so that the log can check the task’s owner', async () => {
     const scene = await Scene.open(atOnce, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -61,7 +61,7 @@ describe('The commits of a thread', () => {
   for (const traits of [atOnce, turnsEach]) {
     const processing = traits.atomicCommit ? 'exactly once' : 'at least once'
 
-    it(`leave out what a task has written that is lost, when another one goes away at the same time, ${processing}`, async () => {
+    it(`omit the writes of a lost task when another task leaves at the same time, ${processing}`, async () => {
       const scene = await Scene.open(traits, twoReaders(), 30_000)
       await scene.world.clock.advance(1000)
       await scene.send('one')
@@ -77,7 +77,7 @@ describe('The commits of a thread', () => {
     })
   }
 
-  it('end with a task that is lost while one is on its way: what it held is done again by whoever has the task', async () => {
+  it('end when a task is lost while one is under way: the task’s new owner repeats its work', async () => {
     const scene = await Scene.open(turnsEach, twoReaders())
     await scene.send('one')
     await scene.world.clock.advance(1000)

@@ -16,14 +16,14 @@ describe('A sensor', () => {
     assert.deepEqual([sensor.count, sensor.sum], [3, 13])
   })
 
-  it('knows nothing where nothing came within the windows', () => {
+  it('has no value where nothing was recorded within its windows', () => {
     const sensor = new Sensor({ now: 0 })
     sensor.record(5)
     assert.deepEqual([sensor.average(60_000), sensor.least(60_000), sensor.most(60_000)], [Number.NaN, Number.NaN, Number.NaN])
     assert.equal(sensor.countPerSecond(60_000), 0)
   })
 
-  it('has a rate over at least one whole window, so that what has just begun is not said to be quick', () => {
+  it('has a rate over at least one whole window, so that a new sensor does not start with a high rate', () => {
     const time = { now: 0 }
     const sensor = new Sensor(time)
     for (let count = 0; count < 60; count++) sensor.record(10)

@@ -5,7 +5,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 import { read, text, written } from '../../support/text-program.ts'
 
 describe('An output topic of the test driver', () => {
-  it('gives each record once, however many read it', async () => {
+  it('gives each record once, however many steps read the topic', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', written)
     await using driver = new TopologyTestDriver(builder.build())
@@ -20,7 +20,7 @@ describe('An output topic of the test driver', () => {
     assert.deepEqual(one.readRecordsToList(), [])
   })
 
-  it('has what the program sent, and not what a test piped in', async () => {
+  it('gives the records that the program sent, and none that a test piped in', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -36,7 +36,7 @@ describe('An output topic of the test driver', () => {
     assert.ok(driver.createOutputTopic('nobody’s', text, text).isEmpty())
   })
 
-  it('may be one that the program made for itself', async () => {
+  it('may be one of the program’s internal topics', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -54,7 +54,7 @@ describe('An output topic of the test driver', () => {
     assert.deepEqual(first('out', Serdes.long()), { key: 'v', value: 1, timestamp: 5, headers: [] })
   })
 
-  it('reads nulls as null, and says what cannot be read with its serde', async () => {
+  it('gives nulls as null, and names a record that its serde cannot read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', written)
     await using driver = new TopologyTestDriver(builder.build())

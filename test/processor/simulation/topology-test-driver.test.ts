@@ -34,7 +34,7 @@ function wordCount() {
 }
 
 describe('The test driver', () => {
-  it('has everything that follows from a record when pipeInput has settled, over sub-topologies too', async () => {
+  it('has all results of a record when pipeInput has settled, also over sub-topologies', async () => {
     await using driver = new TopologyTestDriver(wordCount())
     const lines = driver.createInputTopic('lines', text, text)
     const words = driver.createOutputTopic('words', text, numbers)
@@ -51,7 +51,7 @@ describe('The test driver', () => {
     assert.throws(() => words.readRecord(), { code: 'WAGGLE_NO_RECORD' })
   })
 
-  it('gives a record the wall clock where it has no time, and headers where it has some', async () => {
+  it('gives a record the wall clock’s time where it has none, and keeps its headers', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, text)).to('out')
     await using driver = new TopologyTestDriver(builder.build(), { startTimeMs: 100 })
@@ -63,7 +63,7 @@ describe('The test driver', () => {
     assert.deepEqual(record.headers, [{ key: 'h', value: Buffer.from('1') }])
   })
 
-  it('opens serdes before they write, and waits for what they fetch before they read', async () => {
+  it('opens serdes before they write, and waits until they are prepared before they read', async () => {
     const seen: string[] = []
     const fetching: Serde<string> = {
       ...text,
@@ -85,14 +85,14 @@ describe('The test driver', () => {
     ])
   })
 
-  it('shows the stores', async () => {
+  it('gives access to the stores', async () => {
     await using driver = new TopologyTestDriver(wordCount())
     await driver.createInputTopic('lines', text, text).pipeInput(null, 'a b a', 5)
     assert.deepEqual(driver.getKeyValueStore<string, number>('counts').get('a'), 2)
     assert.throws(() => driver.getKeyValueStore('others'), { code: 'WAGGLE_STORE_UNKNOWN' })
   })
 
-  it('goes on after a crash from what is committed: counts, windows, sessions and joins', async () => {
+  it('goes on after a crash from the last commit: counts, windows, sessions and joins', async () => {
     const builder = new StreamsBuilder()
     const left = builder.stream('left', Consumed.with(text, text))
     const right = builder.stream('right', Consumed.with(text, text))
@@ -129,7 +129,7 @@ describe('The test driver', () => {
     assert.deepEqual(sessions, [[{ key: 'k', window: { start: 1, end: 3 } }, 2]])
   })
 
-  it('takes a record’s time from where the program says, and drops what is not wanted', async () => {
+  it('takes a record’s timestamp from the program’s extractor, and drops a record that it rejects', async () => {
     const builder = new StreamsBuilder()
     const seconds = (record: { readonly value: unknown }) => Number(record.value) * 1000
     builder.stream('in', Consumed.with(text, text, { timestampExtractor: seconds }).skipNullKeys().skipNullValues()).to('out')
@@ -156,7 +156,7 @@ describe('The test driver', () => {
     await assert.rejects(driver.createInputTopic('plain', text, text).pipeInput('k', 'v', -5), { code: 'WAGGLE_INVALID_TIMESTAMP' })
   })
 
-  it('finds windows and sessions of today again after a crash, before anything new has come', async () => {
+  it('finds windows and sessions of today after a crash, before new records come', async () => {
     const now = 1_764_000_000_000
     const builder = new StreamsBuilder()
     const stream = builder.stream('in', Consumed.with(text, text))

@@ -18,14 +18,14 @@ const store = {
   windowSizeMs: minute,
 }
 
-it('A copy of windows loses what runs out while it is followed, as the store itself does, and brings in nothing that has', async () => {
+it('A copy of windows drops expired windows like the store itself, and adds none that has expired', async () => {
   const windows = await Windows.open()
   assert.deepEqual(await windows.bring(0, 1, 2), [0, 1, 2])
   assert.deepEqual(await windows.bring(4, 1), [2, 4], 'segments of a minute: those behind minute two are kept')
   assert.deepEqual(await windows.bring(100), [100])
 })
 
-it('A copy of windows that is followed has the disk take away what has run out once a segment, not with each record', async () => {
+it('A copy of windows deletes expired rows from the disk once a segment, not with each record', async () => {
   const windows = await Windows.open()
   await windows.bring(0, 1, 2)
   windows.follow()

@@ -5,7 +5,7 @@ import { SortedIds } from '../../../processor/state/sorted-ids.ts'
 
 const id = fc.integer({ min: 0, max: 2000 }).map((number) => `id-${number}`)
 
-it('Sorted ids are what a sorted array would have, whatever was added and taken away', () => {
+it('Sorted ids equal a sorted array after any additions and removals', () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(id, { maxLength: 1200 }),

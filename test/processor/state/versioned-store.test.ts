@@ -18,7 +18,7 @@ const step = fc.oneof(
 )
 const historyMs = 9000
 
-it('A versioned store shows what was valid at a time, as far back as it keeps its history, also after a restart', () => {
+it('A versioned store gives the value that was valid at a time, within its history, also after a restart', () => {
   const supplier = Stores.persistentVersionedKeyValueStore('versions', { historyRetentionMs: historyMs })
   const builder = Stores.versionedKeyValueStoreBuilder(supplier, text, text)
   fc.assert(

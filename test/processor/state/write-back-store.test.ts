@@ -21,7 +21,7 @@ const step = fc.oneof(
 /** A Buffer's slices share its memory, an Uint8Array's do not. */
 const asBuffer = { serialize: (_: string, prefix: string) => Buffer.from(prefix) }
 
-it('A store shows what was put last, in order, wherever it lies: in memory, in commits on their way, on the disk, evicted or not', () => {
+it('A store gives the value that was put last, in order, wherever it lies: in memory, in pending commits, on the disk, evicted or not', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
       const disk = new SimulatedDisk().store('task', 'store')
@@ -60,7 +60,7 @@ it('A store shows what was put last, in order, wherever it lies: in memory, in c
   )
 })
 
-it('What is put where nothing is says null, and what is there already says itself, also where both are the same', () => {
+it('putIfAbsent returns null for a missing key and the stored value for a present one', () => {
   const store = emptyStore()
   assert.equal(store.putIfAbsent('a', 'x'), null)
   assert.equal(store.putIfAbsent('a', 'x'), 'x')
@@ -68,7 +68,7 @@ it('What is put where nothing is says null, and what is there already says itsel
   assert.equal(store.get('a'), 'x')
 })
 
-it('An undefined value is refused where it is put, and leaves the store as it was', () => {
+it('An undefined value is refused by put, and leaves the store unchanged', () => {
   const store = emptyStore()
   store.put('a', 'x')
   assert.throws(() => store.put('a', undefined as never), { code: 'WAGGLE_UNDEFINED_VALUE', message: /store store/ })

@@ -69,7 +69,7 @@ class Scene {
 }
 
 describe('A record that names a reply topic', () => {
-  it('gets its answer there, by its request id, with what the answer is', async () => {
+  it('gets its answer there, keyed by its request id, with headers that describe the answer', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' })
     await scene.send({ 'waggle-request-id': 'one', 'waggle-reply-topic': 'answers' })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -85,7 +85,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('and no id gets one that its place makes, the same however often it is read', async () => {
+  it('a record without a request id gets one from its place, the same each time it is read', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' })
     await scene.send({ 'waggle-reply-topic': 'answers' })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -94,7 +94,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('as Spring’s ReplyingKafkaTemplate does gets its correlation back byte by byte, on the partition that it listens to', async () => {
+  it('a record of Spring’s ReplyingKafkaTemplate gets its correlation back byte by byte, on the partition that it names', async () => {
     const scene = await Scene.open({ replyTopics: 'ans*' })
     const correlation = Uint8Array.of(0, 255, 7, 128)
     await scene.send({ kafka_replyTopic: 'answers', kafka_replyPartition: Uint8Array.of(0, 0, 0, 2), kafka_correlationId: correlation })
@@ -105,7 +105,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('is told of a failure by the problem that HTTP would have given', async () => {
+  it('gets the problem that HTTP would give where its request fails', async () => {
     const scene = await Scene.open(
       { replyTopics: 'answers' },
       {
@@ -123,7 +123,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('is told that its deadline passed', async () => {
+  it('gets a reply when its deadline passes', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' }, { greet: () => new Promise(() => {}) })
     await scene.send({ 'waggle-reply-topic': 'answers', 'waggle-deadline': String(scene.world.clock.now() + 1000) })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -145,7 +145,7 @@ describe('A record that names a reply topic', () => {
       code: 'WAGGLE_REPLY_PARTITION',
     },
   ]) {
-    it(`${what} is a dead letter that says so, and is answered all the same`, async () => {
+    it(`a record ${what} gives a dead letter with the reason, and is processed all the same`, async () => {
       const scene = await Scene.open({ replyTopics: 'answers, answers-*' })
       await scene.send({ 'waggle-request-id': 'three', ...headers })
       await scene.world.clock.until(() => scene.told('waggle.talk.answer').length > 0)
@@ -157,7 +157,7 @@ describe('A record that names a reply topic', () => {
     })
   }
 
-  it('finds one that was made a moment later', async () => {
+  it('gets its answer on a topic that was created a moment later', async () => {
     const scene = await Scene.open({ replyTopics: 'late' })
     await scene.send({ 'waggle-reply-topic': 'late' })
     await scene.world.clock.until(() => scene.told('waggle.talk.dead-letters').length > 0)
@@ -168,7 +168,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('and comes again is told the stored answer again, and no bee sees it', async () => {
+  it('a repeated record gets the stored answer again, and no bee gets it', async () => {
     let calls = 0
     const scene = await Scene.open(
       { replyTopics: 'answers' },
@@ -205,7 +205,7 @@ describe('Gateways in other processes', () => {
     return results ?? []
   }
 
-  it('each get their own answers, by a partition of their own', async () => {
+  it('get their own answers, each on a partition of its own', async () => {
     const scene = await Scene.open(many)
     const gateways = [scene.swarm?.requests, ...(scene.swarm?.others ?? [])]
     const outcomes = await settled(
@@ -222,7 +222,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('give a retry under the same key the stored answer, whichever had it first, and refuse another body', async () => {
+  it('give a retry under the same key the stored answer, whichever took the first request, and refuse another body', async () => {
     let calls = 0
     const scene = await Scene.open(many, { greet: () => ++calls })
     const [other, third] = scene.swarm?.others ?? []
@@ -244,7 +244,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('both wait where both were asked at once, and both are told', async () => {
+  it('both get the answer where both sent the request at once', async () => {
     const scene = await Scene.open(many)
     const [other] = scene.swarm?.others ?? []
     const outcomes = await settled(scene, [
@@ -256,7 +256,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('know what became of a request that another took: pending from the moment it was accepted, then answered', async () => {
+  it('know the state of a request that another one took: pending once accepted, then answered', async () => {
     let finish = () => {}
     const scene = await Scene.open(many, {
       greet: () =>

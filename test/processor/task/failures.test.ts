@@ -74,8 +74,8 @@ function said(headers: readonly Header[]): { readonly [name: string]: string | n
   return Object.fromEntries(headers.map(({ key, value }) => [key, value === null ? null : Buffer.from(value).toString()]))
 }
 
-describe('What a handler is told of a failure', () => {
-  it('is the record as it was where it failed, and where it was read', async () => {
+describe('The context of a failure', () => {
+  it('has the record as it was where it failed, and its place in the input', async () => {
     const asked: FailedRecord[] = []
     const { driver, input } = driven(marked(), {
       processingHandler: (_, record) => {
@@ -94,7 +94,7 @@ describe('What a handler is told of a failure', () => {
     assert.deepEqual([record?.node, record?.taskId], ['KSTREAM-MAPVALUES-0000000002', '0_0'])
   })
 
-  it('of a punctuation is its time and its node, and no record', async () => {
+  it('has the time and the node of a failed punctuation, and no record', async () => {
     const asked: FailedRecord[] = []
     const { driver, input, letters } = driven(failingSchedule(), {
       deadLetterTopic: 'dead',
@@ -118,7 +118,7 @@ describe('What a handler is told of a failure', () => {
     )
   })
 
-  it('is told once: a handler that fails, or gives no answer that there is, lets the failure stand', async () => {
+  it('reaches a handler once: a handler that fails, or gives no valid answer, leaves the failure standing', async () => {
     let asked = 0
     const failing = driven(marked(), {
       processingHandler: () => {
@@ -136,7 +136,7 @@ describe('What a handler is told of a failure', () => {
 })
 
 describe('A dead letter (KIP-1034)', () => {
-  it('has key and value as they were read, time and headers as they were where it failed, and Kafka Streams’ headers', async () => {
+  it('has key and value of the input record, time and headers as they were where it failed, and Kafka Streams’ headers', async () => {
     const { driver, input, letters } = driven(marked(), { deadLetterTopic: 'dead', processingHandler: () => 'resume' })
     await using _ = driver
     await input.pipeInput({ key: 'k', value: 'bad', timestamp: 2, headers: [{ key: 'own', value: null }] })
@@ -152,7 +152,7 @@ describe('A dead letter (KIP-1034)', () => {
     )
   })
 
-  it('of what cannot be read or written is the same', async () => {
+  it('a record that cannot be deserialised gives the same dead letter as one that cannot be serialised', async () => {
     const strict = { ...Serdes.string(), deserialize: (_: string, bytes: Uint8Array) => (bytes.length > 1 ? never('long') : 'x') }
     const picky = { ...Serdes.string(), serialize: () => never('picky') }
     const topology = new Topology()
@@ -177,7 +177,7 @@ describe('A dead letter (KIP-1034)', () => {
     )
   })
 
-  it('is in the partition of its key', async () => {
+  it('goes to the partition of its key', async () => {
     const letters = new Map<string, number>()
     const world = new SimulatedWorld()
     const log = world.boot()
@@ -206,7 +206,7 @@ describe('A dead letter (KIP-1034)', () => {
   })
 })
 
-describe('What a log does not take', () => {
+describe('A record that the log refuses', () => {
   const directories: string[] = []
   after(() => {
     for (const directory of directories) rmSync(directory, { recursive: true, force: true })
@@ -219,7 +219,7 @@ describe('What a log does not take', () => {
     return builder.build()
   }
 
-  it('is tried again where the production handler wants it, whatever the handler of the rest says', async () => {
+  it('is retried where the production handler answers retry, whatever the other handlers answer', async () => {
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-retry-'))
     directories.push(stateDir)
     const asked: string[] = []
@@ -246,7 +246,7 @@ describe('What a log does not take', () => {
     assert.equal(streams.state, 'RUNNING')
   })
 
-  it('is a failure of the program where it is not wanted again, and so is what cannot be serialised', async () => {
+  it('a value that cannot be serialised fails the program, even if the production handler answers retry', async () => {
     const { driver, input } = driven(
       new Topology()
         .addSource('source', 'in', read)
@@ -257,7 +257,7 @@ describe('What a log does not take', () => {
     await driver.close()
   })
 
-  it('goes to the production handler as a whole commit, too', async () => {
+  it('goes to the production handler as a whole commit', async () => {
     for (const [answer, decided] of [
       ['retry', 0],
       ['fail', 1],

@@ -9,8 +9,8 @@ const now = 1_760_000_000_123
 /** A broker's bound on metadata. */
 const maxBytes = 4096
 
-describe('What is committed beside a position', () => {
-  it('reads as it was written', () => {
+describe('The note beside a committed position', () => {
+  it('is decoded as it was written', () => {
     const kept: KeptValue[] = [
       ['a node.closed', 7, 'needed'],
       ['ä node.time', now, 'forgettable'],
@@ -33,7 +33,7 @@ describe('What is committed beside a position', () => {
     }
   })
 
-  it('has room for all that two hundred windowed counts keep', () => {
+  it('has room for the numbers of two hundred windowed counts', () => {
     const kept = Array.from({ length: 200 }, (_, at): KeptValue[] => [
       [`KSTREAM-AGGREGATE-${String(at).padStart(10, '0')}.time`, now, 'forgettable'],
       [`KSTREAM-AGGREGATE-STATE-STORE-${String(at).padStart(10, '0')}.time`, now - (now % (1000 * (at + 1))), 'learnt'],
@@ -43,7 +43,7 @@ describe('What is committed beside a position', () => {
     assert.equal(readPositionNote(text).kept.length, 400)
   })
 
-  it('leaves out first what is learnt again, then what Kafka Streams forgets too, and never the rest', () => {
+  it('drops numbers that can be learnt again first, then those that Kafka Streams loses too, and never the rest', () => {
     const numbers = (worth: KeptValue[2], count: number): KeptValue[] => Array.from({ length: count }, (_, at) => [`${worth} ${at}`, at * 1e9, worth])
     const writes = (kept: KeptValue[]) => {
       const text = writePositionNote({ ...nothing, kept }, maxBytes)
@@ -55,7 +55,7 @@ describe('What is committed beside a position', () => {
     assert.equal(writes([...numbers('needed', 100), ...numbers('forgettable', 1000), ...numbers('learnt', 10)]), 100)
   })
 
-  it('has room for what is needed and for all places of asynchronous nodes, or the task is refused before it begins', () => {
+  it('has room for all needed numbers and all asynchronous nodes, or the task is refused before it starts', () => {
     for (const [needed, nodes] of [
       [200, 0],
       [100, 1],
@@ -80,13 +80,13 @@ describe('What is committed beside a position', () => {
     refuseWhatCannotFit('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
   })
 
-  it('says less of what is done, rather than be refused, where one record made more entries than there are places', () => {
+  it('drops entries of finished records, and is not refused, where one record made more entries than there is room for', () => {
     const done = Buffer.alloc(10_000, 0xff).toString('base64')
     const text = writePositionNote({ ...nothing, ahead: { until: 9, nodes: [[1, { offset: 4, skip: 1, done }]] } }, maxBytes)
     assert.deepEqual(readPositionNote(text).ahead, { until: 9, nodes: [[1, { offset: 4, skip: 1, done: '' }]] })
   })
 
-  it('is Kafka Streams’ time where that has committed it', () => {
+  it('is read as Kafka Streams’ partition time where Kafka Streams committed it', () => {
     const bytes = Buffer.alloc(13)
     bytes[0] = 2
     bytes.writeBigInt64BE(90_000n, 1)
@@ -95,12 +95,12 @@ describe('What is committed beside a position', () => {
     assert.deepEqual(readPositionNote(bytes.toString('base64')), nothing)
   })
 
-  it('says nothing where it is somebody else’s', () => {
+  it('is read as empty where another program committed it', () => {
     for (const text of ['', 'abc', '17', '1 2', '{"kept":[]}', 'waggle', 'waggle:1', 'waggle:x:AA=='])
       assert.deepEqual(readPositionNote(text), nothing)
   })
 
-  it('is refused where a later version wrote it, since what is done might be done again', () => {
+  it('is refused where a later version wrote it, since finished records might be processed again', () => {
     assert.throws(() => readPositionNote('waggle:2:AAAA'), { code: 'WAGGLE_POSITION_VERSION' })
   })
 })

@@ -82,7 +82,7 @@ class Program {
 }
 
 describe('Records whose serde fetches something first', () => {
-  it('wait for it in order, and ask once for what they share', async () => {
+  it('wait in order, and share one fetch', async () => {
     const arrived = Promise.withResolvers<void>()
     const serde = new FetchedLetters(() => arrived.promise)
     const program = new Program(serde)
@@ -96,7 +96,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(serde.asked, ['a'])
   })
 
-  it('hold up their own partition only, from the first that waits', async () => {
+  it('delay only their own partition, from the first waiting record on', async () => {
     const never = new Promise<void>(() => {})
     const serde = new FetchedLetters((letter) => (letter === 'x' ? never : Promise.resolve()))
     const program = new Program(serde)
@@ -107,7 +107,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(program.wordsIn('out').toSorted(), ['ant', 'bat', 'bee'])
   })
 
-  it('fail as if they could not be read where it cannot be had, and those after them go on', async () => {
+  it('fail like unreadable records where the fetch fails, and later records go on', async () => {
     const asked: string[] = []
     const serde = new FetchedLetters((letter) => (letter === 'x' ? Promise.reject(new Error('there is no x')) : Promise.resolve()))
     const program = new Program(serde, {
@@ -126,7 +126,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(asked, ['WAGGLE_DESERIALIZATION_FAILED: words failed in deserialization: there is no x'])
   })
 
-  it('are asked for again, and nobody decides about them, while what they need is away', async () => {
+  it('are fetched for again while the server is away, and no handler is asked', async () => {
     let isAway = true
     const away = () => new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', { message: 'The letters are away', next: 'Wait.' })
     const serde = new FetchedLetters(() => (isAway ? Promise.reject(away()) : Promise.resolve()))
@@ -143,7 +143,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(program.wordsIn('out'), ['ant', 'bee'])
   })
 
-  it('are read again, once, where everything is rolled back while they wait', async () => {
+  it('are read again, once, after a rollback while they wait', async () => {
     const arrived = Promise.withResolvers<void>()
     let broken = true
     const serde = new FetchedLetters((letter) => (letter === 'x' ? arrived.promise : Promise.resolve()))

@@ -13,7 +13,7 @@ import { withTopics } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, text } from '../../support/text-program.ts'
 
-it('A task that cannot be made when its state is there is not here any more, and its copy is one as any other', async () => {
+it('A task that cannot be opened after its restore leaves the thread, and its copy becomes an ordinary one', async () => {
   const world = new SimulatedWorld({ keepsState: false })
   const log = await withTopics(world, ['in', 'app-counts-changelog'])
   const topology = new Topology()

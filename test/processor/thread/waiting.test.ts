@@ -10,7 +10,7 @@ import { read, toOut } from '../../support/text-program.ts'
 const onKafka = { atomicCommit: true, repeatsRecords: true, handsOn: false }
 
 describe('A thread’s loop', () => {
-  it('goes on as soon as a slow commit is done, and not at the next one that is due', async () => {
+  it('goes on as soon as a slow commit is done, before the next one is due', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['in', 'out'])
     let release = () => {}
@@ -47,7 +47,7 @@ describe('A thread’s loop', () => {
   })
 
   for (const commitsWhenIdle of [false, true]) {
-    it(`commits what was written ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and always by then where it is busy`, async () => {
+    it(`commits ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and by the interval at the latest where it is busy`, async () => {
       const world = new SimulatedWorld({ traits: onKafka })
       const log = await withTopics(world, ['in', 'out'])
       const builder = new StreamsBuilder()
@@ -75,7 +75,7 @@ describe('A thread’s loop', () => {
     })
   }
 
-  it('does not look every millisecond for a task that has gone while it waited for an input', async () => {
+  it('does not poll every millisecond for a task that left while it waited for an input', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['a', 'b', 'out'])
     const builder = new StreamsBuilder()
@@ -112,7 +112,7 @@ describe('A thread’s loop', () => {
     await close()
   })
 
-  it('is there again where a log that had fenced it is away for a while', async () => {
+  it('recovers where a log that had fenced it is away for a while', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['in', 'out'])
     let isFenced = false

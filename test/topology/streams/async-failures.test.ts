@@ -19,8 +19,8 @@ function event(): { readonly happened: Promise<void>; readonly happen: () => voi
   return { happened, happen: () => happen() }
 }
 
-describe('A call that takes time', () => {
-  it('is told of its record, of which try it is, and of when to stop', async () => {
+describe('An asynchronous call', () => {
+  it('gets its record, the number of its attempt, and an abort signal', async () => {
     const calls: AsyncCall<string | null>[] = []
     await using program = programOf((stream) =>
       stream.mapAsync(async (value, call) => {
@@ -35,7 +35,7 @@ describe('A call that takes time', () => {
     assert.deepEqual(program.take(), ['k:v@5'])
   })
 
-  it('past its time is aborted, and a failure; those behind it come out where a handler lets it pass', async () => {
+  it('is aborted at its timeout and fails, and later results come out where a handler skips the failure', async () => {
     const handled: unknown[] = []
     const slow = event()
     let aborted: unknown
@@ -67,7 +67,7 @@ describe('A call that takes time', () => {
     assert.deepEqual(handled, [['WAGGLE_TIMEOUT', `${node} had no result within 100 ms`, node, 'slow', 0n]])
   })
 
-  it('is tried again as often as it is said, and then fails with what was thrown last', async () => {
+  it('is retried as often as configured, and then fails with the last error', async () => {
     const attempts: number[] = []
     const failing = (lastBad: number) =>
       programOf((stream) =>
@@ -92,7 +92,7 @@ describe('A call that takes time', () => {
     assert.deepEqual(attempts, [1, 2, 3, 1, 2, 3])
   })
 
-  it('that throws synchronously fails like one that rejects', async () => {
+  it('a call that throws synchronously fails like one that rejects', async () => {
     await using program = programOf((stream) =>
       stream.mapAsync(() => {
         throw new Error('at once')
@@ -101,7 +101,7 @@ describe('A call that takes time', () => {
     await assert.rejects(program.pipe(['in', 'k', 'v']), { code: 'WAGGLE_PROCESSING_FAILED', message: /at once/ })
   })
 
-  it('may give null, and not undefined', async () => {
+  it('may return null, and fails where it returns undefined', async () => {
     await using program = programOf((stream) => stream.mapAsync(async () => null, usual))
     assert.deepEqual(await program.after(['in', 'k', 'v', 1]), ['k:null@1'])
     await using forgetful = programOf((stream) => stream.mapAsync(async () => undefined as never, usual))
@@ -153,7 +153,7 @@ describe('A call that takes time', () => {
     assert.deepEqual(program.take(), ['k:v 2@1'])
   })
 
-  it('keeps its key in its partition: what is grouped behind it needs no topic', async () => {
+  it('keeps its key in its partition, so that a grouping behind it needs no topic', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -164,8 +164,8 @@ describe('A call that takes time', () => {
   })
 })
 
-describe('A batch', () => {
-  it('whose step gives no list, or one of another length, fails', async () => {
+describe('A batch of an asynchronous step', () => {
+  it('a batch whose step returns no list, or one of another length, fails', async () => {
     const giving = (results: unknown) => programOf((stream) => stream.batch({ size: 1, timeoutMs: 1 }).mapAsync(async () => results as never, usual))
     const codes = { WAGGLE_UNDEFINED_VALUE: undefined, WAGGLE_BATCH_LENGTH: 'ab' } as const
     for (const [code, results] of Object.entries(codes)) {
@@ -177,8 +177,8 @@ describe('A batch', () => {
   })
 })
 
-describe('A step that takes time', () => {
-  it('behind state is refused by the build, and says what to put between them', () => {
+describe('An asynchronous step', () => {
+  it('is refused by the build where it stands behind state, with the advice to put a topic between the two', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -190,7 +190,7 @@ describe('A step that takes time', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_ASYNC_AFTER_STATE', next: /repartition/ })
   })
 
-  it('without bounds that can be is refused by its call', () => {
+  it('is refused by its call where a bound is invalid', () => {
     const stream = new StreamsBuilder().stream('in', read)
     const refused = { code: 'WAGGLE_INVALID_TOPOLOGY' }
     for (const options of [

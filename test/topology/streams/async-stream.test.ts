@@ -6,8 +6,8 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 const text = Serdes.string()
 const written = Produced.with(text, text)
 
-describe('Calls that take time', () => {
-  it('give their results on in the order of the input, with each record’s key, time and headers', async () => {
+describe('Asynchronous calls', () => {
+  it('forward their results in the order of the input, with each record’s key, time and headers', async () => {
     const builder = new StreamsBuilder()
     const waits: { readonly value: string; readonly done: () => void }[] = []
     builder
@@ -33,7 +33,7 @@ describe('Calls that take time', () => {
     )
   })
 
-  it('that only time can end do not keep the clock from moving on', async () => {
+  it('let the clock move on where only time can end them', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, text).skipNullValues())
@@ -47,7 +47,7 @@ describe('Calls that take time', () => {
     assert.ok(driver.createOutputTopic('out', text, text).isEmpty())
   })
 
-  it('come in batches that are full, or have waited', async () => {
+  it('get batches that are full, or have waited long enough', async () => {
     const builder = new StreamsBuilder()
     const sizes: number[] = []
     builder
@@ -74,7 +74,7 @@ describe('Calls that take time', () => {
     assert.deepEqual(sizes, [2, 1])
   })
 
-  it('that fail, or give a wrong number of results, fail the program', async () => {
+  it('fail the program where they fail, or return a wrong number of results', async () => {
     const failing = async (call: (values: readonly string[]) => Promise<readonly string[]>) => {
       const builder = new StreamsBuilder()
       builder

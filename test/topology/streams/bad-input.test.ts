@@ -63,7 +63,7 @@ describe('A null key', () => {
     'an inner join with a global table': (stream, builder) => toOut(stream.join(builder.globalTable('other', read), () => null, concat)),
   }
   for (const [step, write] of Object.entries(dropped)) {
-    it(`is dropped in front of ${step}, and nothing else`, async () => {
+    it(`is dropped in front of ${step}, and no other record is`, async () => {
       await using program = new TextProgram((builder) => write(builder.stream('in', read), builder), {
         defaultKeySerde: text,
         defaultValueSerde: text,
@@ -72,7 +72,7 @@ describe('A null key', () => {
     })
   }
 
-  it('in a table’s topic is dropped', async () => {
+  it('is dropped in a table’s topic', async () => {
     await using program = new TextProgram((builder) => tableToOut(builder.table('in', read)))
     assert.deepEqual(await program.after(['in', null, 'v', 1], ['in', 'k', 'v', 2]), ['k:v@2'])
   })
@@ -94,7 +94,7 @@ describe('A null key', () => {
 })
 
 describe('A null value', () => {
-  it('is dropped in front of a count and of an inner join, and deletes in a table', async () => {
+  it('is dropped in front of a count and of an inner join, and deletes the row of a table', async () => {
     await using program = new TextProgram((builder) => {
       const table = builder.table('table', read)
       const stream = builder.stream('in', read)
@@ -144,7 +144,7 @@ describe('A user’s function that throws', () => {
     })
   }
 
-  it('is asked about, with the record, and the program goes on with the next one where the handler says so', async () => {
+  it('reaches the processing handler with the record, and the program goes on where the handler says so', async () => {
     const asked: unknown[] = []
     await using program = new TextProgram(
       (builder) =>
@@ -168,7 +168,7 @@ describe('A user’s function that throws', () => {
 })
 
 describe('A store', () => {
-  it('that a node was not given is refused where the node asks for it', async () => {
+  it('a store that is not connected to a node is refused where the node asks for it', async () => {
     const store = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('mine'), text, text)
     await fails(
       async () => {
@@ -184,7 +184,7 @@ describe('A store', () => {
     )
   })
 
-  it('that nobody added is refused by the build', async () => {
+  it('a store that was never added is refused by the build', async () => {
     await fails(
       () => {
         const builder = new StreamsBuilder()
@@ -218,7 +218,7 @@ describe('A store', () => {
     },
   }
   for (const [how, write] of Object.entries(twice)) {
-    it(`of a name that another has is refused: ${how}`, async () => {
+    it(`a second store of the same name is refused: ${how}`, async () => {
       await fails(
         () => {
           const builder = new StreamsBuilder()
@@ -231,7 +231,7 @@ describe('A store', () => {
     })
   }
 
-  it('may be added twice where it is the same builder', () => {
+  it('a store may be added twice where its builder is the same', () => {
     const store = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('shared'), text, text)
     const builder = new StreamsBuilder()
     builder.addStateStore(store).addStateStore(store)
@@ -262,7 +262,7 @@ describe('Topics that are not co-partitioned', () => {
         .foreach(() => {}),
   }
   for (const [how, write] of Object.entries(joins)) {
-    it(`are refused, with how many partitions each has: ${how}`, async () => {
+    it(`are refused, with the number of partitions of each: ${how}`, async () => {
       await fails(
         async () => {
           await using program = new TextProgram(write, { partitions: { a: 2, b: 3 } })
@@ -274,7 +274,7 @@ describe('Topics that are not co-partitioned', () => {
     })
   }
 
-  it('may meet in a foreign-key join, in a global table, and behind a repartition', async () => {
+  it('are allowed in a foreign-key join, with a global table, and behind a repartition', async () => {
     await using program = new TextProgram(
       (builder) => {
         const table = builder.table('a', read)
@@ -307,7 +307,7 @@ describe('A negative timestamp', () => {
     ['in', 'k', 'b', 5],
     ['in', 'k', 'c', -2],
   ]
-  it('is skipped, or the partition’s time, or the clock’s, as the extractor has it', async () => {
+  it('is skipped, or replaced by the partition’s time or the clock’s, where the extractor says so', async () => {
     await using skipping = of('logAndSkipOnInvalid')
     assert.deepEqual(await skipping.after(...rows), ['k:b@5'])
     await using partitionTime = of('usePartitionTimeOnInvalid')
@@ -316,7 +316,7 @@ describe('A negative timestamp', () => {
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
   })
 
-  it('fails the program where it would be the partition’s time, and the partition has none yet', () =>
+  it('fails the program where the partition’s time replaces it, and the partition has none yet', () =>
     fails(
       async () => {
         await using program = of('usePartitionTimeOnInvalid')
@@ -326,7 +326,7 @@ describe('A negative timestamp', () => {
       /record 0 of in, partition 0, has the timestamp -1, and the partition has no time yet/,
     ))
 
-  it('that a processor makes up is refused', () =>
+  it('is refused where a processor makes it', () =>
     fails(
       async () => {
         await using program = new TextProgram((builder) =>
@@ -350,7 +350,7 @@ describe('A negative timestamp', () => {
 })
 
 describe('A value of the wrong type', () => {
-  it('that an aggregator makes fails in its node, and a handler may let its record pass', async () => {
+  it('fails in the node of the aggregator that makes it, and a handler may skip its record', async () => {
     const builder = new StreamsBuilder()
     const wrong = (_: string, value: string, sum: number) => (value === 'text' ? (value as unknown as number) : sum + 1)
     builder
@@ -377,14 +377,14 @@ describe('A value of the wrong type', () => {
     assert.match(failed[0] ?? '', /^KSTREAM-AGGREGATE-\d+: /)
   })
 
-  it('that cannot be read gives an error with the node, the topic and the cause', async () => {
+  it('gives an error with the node, the topic and the cause where it cannot be read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).to('out')
     await using driver = new TopologyTestDriver(builder.build())
     await fails(() => driver.createInputTopic('in', text, text).pipeInput('k', 'not a long'), 'WAGGLE_INVALID_VALUE', /in.*10 bytes.*8/)
   })
 
-  it('that cannot be written gives an error with the topic and the cause', async () => {
+  it('gives an error with the topic and the cause where it cannot be written', async () => {
     const written: { readonly [what: string]: (builder: StreamsBuilder) => void } = {
       'a string as a long': (builder) => builder.stream('in', read).to('out', Produced.with(text, Serdes.long()) as never),
       'a number as a string': (builder) =>
@@ -439,13 +439,13 @@ describe('A name', () => {
     'of a sink': (name) => new StreamsBuilder().stream('in', read).to('out', Produced.with(text, text, { name })),
   }
   for (const [what, make] of Object.entries(named)) {
-    it(`${what} that no topic could have is refused`, () => {
+    it(`a name ${what} that no topic can have is refused`, () => {
       for (const name of bad) assert.throws(() => make(name), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /cannot be a name/ })
       make('a.good_Name-1')
     })
   }
 
-  it('that another step has is refused', () => {
+  it('a name that another step has is refused', () => {
     const builder = new StreamsBuilder()
     const stream = builder.stream('in', read)
     stream.filter(() => true, Named.as('twice'))
@@ -496,7 +496,7 @@ describe('A sink’s function', () => {
     ],
   }
   for (const [what, [code, write]] of Object.entries(sinks)) {
-    it(`${what} fails there`, async () => {
+    it(`a sink’s function ${what} fails in the sink`, async () => {
       await using program = new TextProgram((builder) => write(builder.stream('in', read)))
       await assert.rejects(program.pipe(['in', 'k', 'v']), { code })
       assert.deepEqual(program.take(), [])
@@ -520,7 +520,7 @@ describe('A processor', () => {
   const programOf = (init: (context: Context) => void, config?: ConstructorParameters<typeof TextProgram>[1]) =>
     new TextProgram((builder) => void builder.stream('in', read).process<never, never>(() => ({ init, process: () => {} })), config)
 
-  it('that cannot be opened fails with its name', () => {
+  it('fails with its name where it cannot be opened', () => {
     const failing = () => {
       throw new RangeError('no such file')
     }
@@ -530,7 +530,7 @@ describe('A processor', () => {
     })
   })
 
-  it('whose punctuation throws fails as in a record, and a handler is told that there is none', async () => {
+  it('fails in its punctuation as in a record, and a handler is told that there is no record', async () => {
     const ticking = (context: Context) => {
       context.schedule(10, 'WALL_CLOCK_TIME', () => {
         throw new RangeError('tick')
@@ -551,7 +551,7 @@ describe('A processor', () => {
 })
 
 describe('A number of partitions', () => {
-  it('that no topic can have is refused', () => {
+  it('a number of partitions that no topic can have is refused', () => {
     for (const count of [0, -1, 1.5]) {
       assert.throws(() => new TextProgram((builder) => toOut(builder.stream('in', read)), { partitions: { in: count } }), {
         code: 'WAGGLE_INVALID_CONFIG',

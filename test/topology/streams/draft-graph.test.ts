@@ -8,8 +8,8 @@ const near = JoinWindows.ofTimeDifferenceWithNoGrace(5)
 const cat = (left: unknown, right: unknown) => `${left}+${right}`
 const passing = () => ({ process() {} })
 
-describe('The one repartition topic for all below a change of keys', () => {
-  it('may bear the name of one that it replaces, with other steps between the two', () => {
+describe('The repartition topic that several steps share', () => {
+  it('may have the name of a topic that it replaces, with other steps between the two', () => {
     const builder = new StreamsBuilder()
     const read = Consumed.with(text, text)
     const names = builder.globalTable('names', read)
@@ -28,7 +28,7 @@ describe('The one repartition topic for all below a change of keys', () => {
   })
 })
 
-describe('A processor, to the optimiser', () => {
+describe('A processor in an optimised program', () => {
   const grouped = (stream: KStream<string | null, string | null>) => {
     stream.groupByKey(Grouped.with(text, text)).count()
     stream.groupByKey(Grouped.with(text, text)).reduce((value) => value)
@@ -39,12 +39,12 @@ describe('A processor, to the optimiser', () => {
     return [...builder.build({ optimization: 'all' }).internalTopics.keys()]
   }
 
-  it('is no change of keys: repartition topics behind it stay apart', () => {
+  it('counts as no change of keys: repartition topics behind it stay separate', () => {
     const topics = topicsOf((builder) => grouped(builder.stream('a', read).process<string, string>(passing)))
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition', 'KSTREAM-REDUCE-STATE-STORE-0000000007-repartition'])
   })
 
-  it('of fixed keys is no change of values: the repartition topic moves in front of it, up to the change of keys', () => {
+  it('a processor of fixed keys counts as no change of values: the repartition topic moves in front of it, up to the change of keys', () => {
     const topics = topicsOf((builder) => {
       const rekeyed = builder.stream('a', read).selectKey((_, value) => value)
       rekeyed.processValues<string>(passing).groupByKey(Grouped.with(text, text)).count()
@@ -53,7 +53,7 @@ describe('A processor, to the optimiser', () => {
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000003-repartition'])
   })
 
-  it('leaves a merge behind it the change of keys of its other side', () => {
+  it('leaves a merge behind it with the change of keys of the merge’s other side', () => {
     const topics = topicsOf((builder) =>
       grouped(
         builder
@@ -67,7 +67,7 @@ describe('A processor, to the optimiser', () => {
 })
 
 describe('Streams of the same topics', () => {
-  it('are one source in whatever order the topics are named', () => {
+  it('share one source in whatever order the topics are named', () => {
     const builder = new StreamsBuilder()
     builder.stream(['b', 'a'], read).to('x')
     builder.stream(['a', 'b', 'a'], read).to('y')
@@ -80,7 +80,7 @@ describe('Streams of the same topics', () => {
     assert.match(builder.build().describe().toString(), /KSTREAM-SOURCE-0000000000 .*\n\s+--> KSTREAM-SINK-0000000001, KSTREAM-SINK-0000000003/)
   })
 
-  it('are refused where they overlap without being the same', () => {
+  it('are refused where they overlap without being equal', () => {
     const builder = new StreamsBuilder()
     builder.stream(['a', 'b'], read).to('x')
     builder.stream(['b', 'c'], read).to('y')

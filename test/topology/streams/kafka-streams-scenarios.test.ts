@@ -370,14 +370,14 @@ const scenarios: { readonly [name: string]: Scenario } = {
   },
 }
 
-describe('What Kafka Streams 4.3.1 gives, record by record, comes of', () => {
+describe('Programs that give the results of Kafka Streams 4.3.1, record by record', () => {
   for (const [name, scenario] of Object.entries(scenarios)) {
-    it(name, () => holds(scenario))
-    it(`${name}, killed after each record`, () => holds(scenario, { killed: true }))
+    it(`${name}: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario))
+    it(`${name}, killed after each record: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario, { killed: true }))
   }
 })
 
-describe('What Kafka Streams refuses in windows, stores and buffers is refused here by the call that says it:', () => {
+describe('Windows, stores and buffers that Kafka Streams refuses', () => {
   const inMemory = (name: string, more: { retentionMs?: number; retainDuplicates?: boolean } = {}) =>
     Stores.inMemoryWindowStore(name, { retentionMs: 20, windowSizeMs: 20, retainDuplicates: true, ...more })
   const joined = (thisStore: ReturnType<typeof inMemory>, otherStore: ReturnType<typeof inMemory>) => (builder: StreamsBuilder) => {
@@ -410,19 +410,19 @@ describe('What Kafka Streams refuses in windows, stores and buffers is refused h
     ],
   }
   for (const [what, [write, message]] of Object.entries(refused)) {
-    it(what, async () => {
+    it(`${what} is refused by the call that gives it`, async () => {
       assert.throws(() => new TextProgram(write), { code: 'WAGGLE_INVALID_WINDOW', message })
     })
   }
 
-  it('a join’s stores of one name', () => {
+  it('two stores of a join with one name are refused by the call that gives them', () => {
     assert.throws(() => new TextProgram(joined(inMemory('a'), inMemory('a'))), {
       code: 'WAGGLE_STORE_EXISTS',
       message: /Both stores of a join are named a/,
     })
   })
 
-  it('a buffer that is full and may not emit early', async () => {
+  it('a buffer that is full and may not emit early shuts the program down', async () => {
     await using program = new TextProgram((builder) =>
       tableToOut(builder.table('in', read).suppress(Suppressed.untilTimeLimit(1000, BufferConfig.maxRecords(1).shutDownWhenFull()))),
     )

@@ -16,8 +16,8 @@ import {
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { read, TextProgram, tableToOut, text, toOut, written } from '../../support/text-program.ts'
 
-describe('A step without state', () => {
-  it('sees nulls as null, and keeps the time and the headers of its record', async () => {
+describe('A stateless step', () => {
+  it('gets nulls as null, and keeps the time and the headers of its record', async () => {
     const seen: (readonly [string | null, string | null])[] = []
     const builder = new StreamsBuilder()
     builder
@@ -53,7 +53,7 @@ describe('A step without state', () => {
     ])
   })
 
-  it('with two steps behind it hands each record to both, in the order of the program', async () => {
+  it('hands each record to both steps behind it, in the order of the program', async () => {
     await using program = new TextProgram((builder) => {
       const stream = builder.stream('in', read)
       toOut(stream.mapValues((value) => `1${value}`))
@@ -62,14 +62,14 @@ describe('A step without state', () => {
     assert.deepEqual(await program.after(['in', 'k', 'a', 1], ['in', 'k', 'b', 2]), ['k:1a@1', 'k:2a@1', 'k:1b@2', 'k:2b@2'])
   })
 
-  it('merges streams in the order in which their records come', async () => {
+  it('merges streams in the order of their records', async () => {
     await using program = new TextProgram((builder) => {
       toOut(builder.stream('a', read).merge(builder.stream('b', read)).merge(builder.stream('c', read), Named.as('all')))
     })
     assert.deepEqual(await program.after(['c', 'k', '1', 5], ['a', 'k', '2', 1], ['b', null, null, 3]), ['k:1@5', 'k:2@1', 'null:null@3'])
   })
 
-  it('ends in foreach', async () => {
+  it('ends a stream where it is a foreach', async () => {
     const seen: unknown[] = []
     await using program = new TextProgram((builder) => builder.stream('in', read).foreach((key, value) => seen.push([key, value])))
     await program.pipe(['in', 'k', 'v'])
@@ -78,7 +78,7 @@ describe('A step without state', () => {
 })
 
 describe('A split stream', () => {
-  it('sends a record to the first branch that wants it, and drops what none wants', async () => {
+  it('sends a record to the first branch whose predicate holds, and drops a record without one', async () => {
     await using program = new TextProgram((builder) => {
       const branches = builder
         .stream('in', read)
@@ -92,7 +92,7 @@ describe('A split stream', () => {
     assert.deepEqual(await program.after(['in', 'k', 'a', 0], ['in', 'k', 'b', 0], ['in', 'k', 'z', 0]), ['k:by-a a@0', 'k:by-2 b@0'])
   })
 
-  it('has a default branch, functions and consumers; the map lacks those that a consumer took', async () => {
+  it('has a default branch, functions and consumers; the map lacks branches that a consumer took', async () => {
     await using program = new TextProgram((builder) => {
       const branches = builder
         .stream('in', read)
@@ -116,7 +116,7 @@ describe('A split stream', () => {
     ])
   })
 
-  it('without a name has numbered branches, the default one 0', () => {
+  it('numbers its branches where it has no name, the default branch with 0', () => {
     const branches = new StreamsBuilder()
       .stream('in', read)
       .split()
@@ -127,7 +127,7 @@ describe('A split stream', () => {
   })
 })
 
-describe('undefined where a value is due', () => {
+describe('An undefined result', () => {
   const nothing = undefined as unknown as string
   const wrong: { readonly [operator: string]: (builder: StreamsBuilder) => void } = {
     map: (builder) => toOut(builder.stream('in', read).map(() => ['k', nothing] as const)),
@@ -203,14 +203,14 @@ describe('undefined where a value is due', () => {
       ),
   }
   for (const [operator, write] of Object.entries(wrong)) {
-    it(`is an error that says so: ${operator}`, async () => {
+    it(`is an error that names it: ${operator}`, async () => {
       await using program = new TextProgram(write, { defaultKeySerde: text, defaultValueSerde: text })
       await assert.rejects(program.pipe(['in', 'k', 'v', 1], ['in', 'k', 'w', 2]), { code: 'WAGGLE_UNDEFINED_VALUE' })
     })
   }
 })
 
-describe('A topic in between', () => {
+describe('A repartition topic', () => {
   it('takes its name, its partitions and its partitioner from Repartitioned', async () => {
     const builder = new StreamsBuilder()
     const partitioned = Repartitioned.with(text, text, { name: 'mine', numberOfPartitions: 3, partitioner: (_topic, key) => (key === 'a' ? 2 : 1) })
@@ -253,7 +253,7 @@ describe('A topic in between', () => {
 })
 
 describe('A sink', () => {
-  it('chooses its topic by the record, and says what it knows of it', async () => {
+  it('chooses its topic by the record, with the record’s context', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to((key, value, { topic, partition, offset, timestamp, headers }) => {
       assert.deepEqual([topic, partition, offset, timestamp, headers.length, value], ['in', 0, 0n, 5, 1, 'v'])
@@ -264,7 +264,7 @@ describe('A sink', () => {
     assert.equal(driver.createOutputTopic('out-k', text, text).readRecord().value, 'v')
   })
 
-  it('writes a copy to each partition that its partitioner names, and drops a record for which it names none', async () => {
+  it('writes a copy to each partition that its partitioner returns, and drops a record where it returns none', async () => {
     const builder = new StreamsBuilder()
     const asked: unknown[] = []
     const partitioner = (topic: string, key: string | null, value: string | null, partitions: number) => {
@@ -287,7 +287,7 @@ describe('A sink', () => {
     assert.deepEqual(asked[0], ['out', 'k', 'all', 3])
   })
 
-  it('takes serdes from the stream, from its own options, and then from the defaults', async () => {
+  it('takes serdes from its own options, else from the stream, else from the defaults', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, Serdes.integer()))

@@ -8,7 +8,7 @@ const join = (left: string | null, right: string | null) => `${left}+${right}`
 const kept = (name: string) => Materialized.as<string, string, 'keyValue'>(name, { keySerde: text, valueSerde: text })
 
 describe('A table', () => {
-  it('says which store may be asked for it: the one that was named, and a global table’s in any case', () => {
+  it('names its queryable store: the one that its author named, and a global table’s in any case', () => {
     const builder = new StreamsBuilder()
     const stream = builder.stream('s', read)
     const table = builder.table('a', read)
@@ -36,7 +36,7 @@ describe('A table', () => {
     assert.match(builder.globalTable('h', read).queryableStoreName ?? '', /^h-STATE-STORE-\d{10}$/)
   })
 
-  it('is kept as its step leaves it, where it is named', async () => {
+  it('is stored as its last step leaves it, under the name that the step gives', async () => {
     const builder = new StreamsBuilder()
     const table = builder.table('a', read, Materialized.as('source'))
     table.filter((_, value) => value !== 'x', Materialized.as('filtered'))
@@ -62,7 +62,7 @@ describe('A table', () => {
     assert.deepEqual(rows('joined'), [pair('k', 'x+null'), pair('m', 'v+null')])
   })
 
-  it('joins by a foreign key over partitions that its user chooses (KIP-775)', async () => {
+  it('joins by a foreign key over partitions that a custom partitioner chooses (KIP-775)', async () => {
     const asked: unknown[] = []
     const byLength = (topic: string, key: string | null, value: unknown, partitions: number) => {
       asked.push([topic, key, value, partitions])
@@ -92,20 +92,20 @@ describe('A table', () => {
     ])
   })
 
-  it('joins by a foreign key that is in its key (KIP-1104)', async () => {
+  it('joins by a foreign key that is taken from its key (KIP-1104)', async () => {
     await using program = new TextProgram((builder) =>
       tableToOut(builder.table('left', read).join(builder.table('right', read), (_, key) => key.slice(0, 1), join, Materialized.with(text, text))),
     )
     assert.deepEqual(await program.after(['right', 'a', 'A', 1], ['left', 'a1', 'x', 2], ['left', 'b1', 'y', 3]), ['a1:x+A@2'])
   })
 
-  it('takes no join that waits for a time before now', () => {
+  it('refuses a join with a negative grace period', () => {
     assert.throws(() => Joined.with(text, text, text, { gracePeriodMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 })
 
-describe('Headers', () => {
-  it('go with what follows from their record: counts, joins, tables, and over topics in between', async () => {
+describe('The headers of a record', () => {
+  it('are kept on all results of their record: counts, joins, tables, and over internal topics', async () => {
     await using program = new TextProgram(
       (builder) => {
         const stream = builder.stream('in', read)
@@ -126,7 +126,7 @@ describe('Headers', () => {
   })
 })
 
-describe('Many partitions', () => {
+describe('The partitions of a topic', () => {
   it('are chosen by the key as Java’s producer does, and each is counted by a task of its own', async () => {
     const builder = new StreamsBuilder()
     const tasks = new Map<string, Set<string>>()
@@ -166,7 +166,7 @@ describe('Many partitions', () => {
 })
 
 describe('The grouping of a table', () => {
-  it('leaves a row out where its selector gives null, or a pair with null, and takes it out of the group that it was in', async () => {
+  it('skips a row whose selector returns null, or a pair with null, and removes it from its old group', async () => {
     const pairs: { readonly [value: string]: readonly [string | null, string | null] | null } = { none: null, nokey: [null, 'v'], noval: ['k', null] }
     await using program = new TextProgram((builder) => {
       const table = builder.table('in', read)

@@ -30,7 +30,7 @@ async function counted(materialized: Materialized<string, number, 'keyValue'>) {
   return driver
 }
 
-describe('A store that is made by a supplier or a builder', () => {
+describe('A store from a supplier or a builder', () => {
   it('has a changelog unless logging is off', async () => {
     for (const supplier of [Stores.persistentKeyValueStore('counts'), Stores.inMemoryKeyValueStore('counts')]) {
       assert.deepEqual((await counted(Materialized.as(supplier))).producedTopicNames, ['out', 'test-counts-changelog'])
@@ -42,7 +42,7 @@ describe('A store that is made by a supplier or a builder', () => {
     }
   })
 
-  it('says whether it is persistent', async () => {
+  it('reports whether it is persistent', async () => {
     const persistent = async (materialized: Materialized<string, number, 'keyValue'>) =>
       (await counted(materialized)).getKeyValueStore('counts').persistent
     assert.equal(await persistent(Materialized.as('counts')), true)
@@ -51,7 +51,7 @@ describe('A store that is made by a supplier or a builder', () => {
     assert.equal(await persistent(Materialized.as(Stores.persistentKeyValueStore('counts'))), true)
   })
 
-  it('keeps windows for as long as it is told, and that is not too short for them', async () => {
+  it('keeps windows for its retention, and is refused where the retention is too short', async () => {
     const windows = TimeWindows.ofSizeAndGrace(10, 5)
     const kept = async (materialized: Materialized<string, number, 'window'>) => {
       const builder = new StreamsBuilder()
@@ -72,7 +72,7 @@ describe('A store that is made by a supplier or a builder', () => {
     assert.throws(() => sessions.count(Materialized.as('short', { retentionMs: 14 })), short)
   })
 
-  it('keeps each record of a join’s side under the name that it is given, if it fits the join', async () => {
+  it('keeps the records of a join’s side under its given name, if it fits the join', async () => {
     const windows = JoinWindows.ofTimeDifferenceAndGrace(10, 5)
     const joined = (thisStore: ReturnType<typeof Stores.inMemoryWindowStore>, otherStore = fitting('right')) => {
       const builder = new StreamsBuilder()
@@ -101,7 +101,7 @@ describe('A store that is made by a supplier or a builder', () => {
     assert.throws(() => joined(fitting('same'), fitting('same')), { code: 'WAGGLE_STORE_EXISTS' })
   })
 
-  it('is what a processor of its own reads and writes: by key, by window, by session', async () => {
+  it('can be read and written by a custom processor: by key, by window, by session', async () => {
     const windows = Stores.windowStoreBuilder(Stores.persistentWindowStore('windows', { retentionMs: 100, windowSizeMs: 10 }), text, text)
     const sessions = Stores.sessionStoreBuilder(Stores.inMemorySessionStore('sessions', { retentionMs: 100 }), text, text)
     const newest = Stores.timestampedKeyValueStoreBuilder(Stores.persistentKeyValueStore('newest'), text, text)

@@ -158,9 +158,9 @@ const programs: { readonly [name: string]: (builder: StreamsBuilder) => void } =
   },
 }
 
-describe('The names of a program’s steps, stores and topics are Kafka Streams’', () => {
+describe('The names of Kafka Streams', () => {
   for (const [name, write] of Object.entries(programs)) {
-    it(`in ${name}`, () => {
+    it(`the program ${name} names steps, stores and topics as Kafka Streams does`, () => {
       const builder = new StreamsBuilder()
       write(builder)
       const expected = readFileSync(join(import.meta.dirname, 'descriptions', `${name}.txt`), 'utf8')

@@ -62,8 +62,8 @@ function opened(topology: Topology) {
   return { driver, send, go, values: () => out.readRecordsToList().map(({ value }) => value) }
 }
 
-describe('Results that are in order by key', () => {
-  it('overtake those of other keys, and none of their own', async () => {
+describe('Results that are ordered by key', () => {
+  it('overtake results of other keys, and none of their own', async () => {
     const calls = new Calls()
     const { driver, send, go, values } = opened(program(calls))
     await using _ = driver
@@ -81,7 +81,7 @@ describe('Results that are in order by key', () => {
     assert.deepEqual(values(), ['a1!', 'a2!'])
   })
 
-  it('that have gone on are not repeated after a crash, though an earlier record is', async () => {
+  it('are not repeated after a crash where they were forwarded, though an earlier record is read again', async () => {
     const calls = new Calls()
     const { driver, send, go, values } = opened(program(calls))
     await using _ = driver
@@ -101,7 +101,7 @@ describe('Results that are in order by key', () => {
     assert.equal(driver.getKeyValueStore<string, number>('counts').get('a'), 1)
   })
 
-  it('leave the time where it was when they are read again, whatever their extractor says then', async () => {
+  it('leave stream time unchanged when they are read again, whatever their extractor returns then', async () => {
     const calls = new Calls()
     let time = 10
     const builder = new StreamsBuilder()
@@ -144,7 +144,7 @@ describe('Results that are in order by key', () => {
     'in the order of the input': (stream, calls) => stream.mapAsync(calls.make, { ...byKey, ordered: 'partition' }),
   }
   for (const [name, shape] of Object.entries(shapes)) {
-    it(`are one a record and in order, whatever ends when and wherever it crashes: ${name}`, async () => {
+    it(`come once a record and in order, whichever call ends first and wherever it crashes: ${name}`, async () => {
       const acts = fc.array(
         fc.oneof(
           { weight: 4, arbitrary: fc.record({ do: fc.constant('send' as const), key: fc.constantFrom('a', 'b', 'c') }) },

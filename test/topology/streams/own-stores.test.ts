@@ -71,8 +71,8 @@ async function outputs(
   }
 }
 
-describe('A store of a user’s own', () => {
-  it('is what its processor gets, once a task, however it came into the program', async () => {
+describe('A custom store', () => {
+  it('is given to its processor, one for each task, however it came into the program', async () => {
     const ways: ((store: StoreBuilder<Tally>) => Topology)[] = [
       (store) => {
         const builder = new StreamsBuilder()
@@ -118,7 +118,7 @@ describe('A store of a user’s own', () => {
     }
   })
 
-  it('is shared by the processors that name it, and is nobody else’s', async () => {
+  it('is shared by the processors that name it, and by no other', async () => {
     const { builder: store, made } = tallies('tally')
     const topology = new Topology()
       .addSource('source', 'in', read)
@@ -136,7 +136,7 @@ describe('A store of a user’s own', () => {
     assert.throws(() => new TopologyTestDriver(without), { code: 'WAGGLE_STORE_NOT_CONNECTED' })
   })
 
-  it('is gone with its task, and has no changelog', async () => {
+  it('ends with its task, and has no changelog', async () => {
     const { builder: store } = tallies('tally')
     const builder = new StreamsBuilder()
     builder
@@ -150,7 +150,7 @@ describe('A store of a user’s own', () => {
     assert.deepEqual(driver.producedTopicNames, ['out'])
   })
 
-  it('that cannot be made fails the start with its own error', () => {
+  it('fails the start with its own error where it cannot be made', () => {
     const builder = new StreamsBuilder()
     const store: StoreBuilder<StateStore> = {
       name: 'broken',

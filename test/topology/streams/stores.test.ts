@@ -65,7 +65,7 @@ describe('A key-value store', () => {
       assert.equal(rows(store.prefixScan('é', text)), 'é=É')
     }
 
-    it(`${kind} iterates in the order of the keys’ bytes, between bounds that it includes, before and after a commit`, () =>
+    it(`a key-value store ${kind} iterates in the order of the keys’ bytes, with inclusive bounds, before and after a commit`, () =>
       inProcessor(
         builder,
         [
@@ -81,7 +81,7 @@ describe('A key-value store', () => {
         [1, look],
       ))
 
-    it(`${kind} says what was there before`, () =>
+    it(`a key-value store ${kind} returns the value before a change`, () =>
       inProcessor(builder, [
         0,
         (store) => {
@@ -99,7 +99,7 @@ describe('A key-value store', () => {
         },
       ]))
 
-    it(`${kind} takes many entries at once, or none where one of them cannot be put`, () =>
+    it(`a key-value store ${kind} takes many entries at once, or none where one of them is invalid`, () =>
       inProcessor(builder, [
         0,
         (store) => {
@@ -134,7 +134,7 @@ describe('A key-value store', () => {
         },
       ]))
 
-    it(`${kind} can be changed while it is iterated`, () => {
+    it(`a key-value store ${kind} can be changed during an iteration`, () => {
       const change = (store: ReturnType<(typeof builder)['build']>) => {
         const seen: string[] = []
         for (const [key] of store.all()) {
@@ -164,7 +164,7 @@ describe('A key-value store', () => {
     })
   }
 
-  it('with timestamps keeps them beside its values', () =>
+  it('a key-value store with timestamps keeps them beside its values', () =>
     inProcessor(Stores.timestampedKeyValueStoreBuilder(Stores.inMemoryKeyValueStore('st'), text, text), [
       0,
       (store) => {
@@ -185,7 +185,7 @@ describe('A window store', () => {
     'in memory': Stores.inMemoryWindowStore('st', options),
   }
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`${kind} finds windows by key and by start, and forgets those past its retention`, () => {
+    it(`a window store ${kind} finds windows by key and by start, and drops those past its retention`, () => {
       const builder = Stores.windowStoreBuilder(supplier, text, text)
       type Store = ReturnType<(typeof builder)['build']>
       const all = (store: Store) => rows(store.fetchAll(0, 1_000_000)).split(' ').sort().join(' ')
@@ -236,7 +236,7 @@ describe('A window store', () => {
   }
 
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`${kind} gives windows of all keys or of some, in either direction`, () =>
+    it(`a window store ${kind} gives windows of all keys or of a range, in either direction`, () =>
       inProcessor(Stores.windowStoreBuilder(supplier, text, text), [
         0,
         (store) => {
@@ -260,7 +260,7 @@ describe('A window store', () => {
       ]))
   }
 
-  it('with timestamps keeps them beside its values', () =>
+  it('a window store with timestamps keeps them beside its values', () =>
     inProcessor(Stores.timestampedWindowStoreBuilder(Stores.persistentWindowStore('st', options), text, text), [
       0,
       (store) => {
@@ -278,7 +278,7 @@ describe('A window store', () => {
       },
     ]))
 
-  it('that retains duplicates keeps all values of a time, and nothing takes them away', () =>
+  it('a window store that retains duplicates keeps all values of a time, and deletes none on a null', () =>
     inProcessor(Stores.windowStoreBuilder(Stores.persistentWindowStore('st', { ...options, retainDuplicates: true }), text, text), [
       0,
       (store) => {
@@ -292,7 +292,7 @@ describe('A window store', () => {
       },
     ]))
 
-  it('that keeps windows for less than their size is refused', () => {
+  it('a window store with a retention below its window size is refused', () => {
     assert.throws(() => Stores.persistentWindowStore('st', { retentionMs: 9, windowSizeMs: 10 }), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => Stores.inMemoryWindowStore('st', { retentionMs: -1, windowSizeMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => Stores.persistentSessionStore('st', { retentionMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
@@ -306,7 +306,7 @@ describe('A session store', () => {
     'in memory': Stores.inMemorySessionStore('st', { retentionMs: 100 }),
   }
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`${kind} finds the sessions that reach into a span, and forgets those past its retention`, () => {
+    it(`a session store ${kind} finds the sessions that overlap a span, and drops those past its retention`, () => {
       const builder = Stores.sessionStoreBuilder(supplier, text, text)
       type Store = ReturnType<(typeof builder)['build']>
       const session = (key: string, start: number, end: number) => ({ key, window: { start, end } })
@@ -347,7 +347,7 @@ describe('A session store', () => {
 })
 
 describe('A session store of many keys', () => {
-  it('gives sessions of all keys or of some, in either direction, and one by its bounds', () =>
+  it('gives sessions of all keys or of a range, in either direction, and one session by its bounds', () =>
     inProcessor(Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -372,7 +372,7 @@ describe('A session store of many keys', () => {
 })
 
 describe('A versioned store', () => {
-  it('deletes as of a time, and says what was valid then', () =>
+  it('deletes from a time on, and still gives the value before that time', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -388,7 +388,7 @@ describe('A versioned store', () => {
       },
     ]))
 
-  it('says what was valid when, and for how long', () =>
+  it('gives each value with the time from and until which it was valid', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -427,7 +427,7 @@ describe('A null key', () => {
     ]))
 })
 
-describe('A store that a user makes', () => {
+describe('A store from a custom builder', () => {
   it('is made for each task, and found by its builder and by its name', async () => {
     class Bag implements StateStore {
       readonly name = 'bag'

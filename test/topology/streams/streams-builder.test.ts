@@ -26,7 +26,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text)
 
 describe('Closed windows', () => {
-  it('come out at most once an interval, and by the clock when no further record arrives', async () => {
+  it('are emitted at most once an interval, and by the clock when no further record arrives', async () => {
     const builder = new StreamsBuilder()
     const other = builder.stream('other', read)
     builder
@@ -65,7 +65,7 @@ describe('Closed windows', () => {
   })
 })
 
-describe('Closed windows, when the process dies', () => {
+describe('Closed windows of a process that dies', () => {
   const program = (builder: StreamsBuilder) =>
     builder
       .stream('clicks', read)
@@ -77,7 +77,7 @@ describe('Closed windows, when the process dies', () => {
       .map((windowed, count) => [windowed.key, String(count)] as const)
       .to('counted', Produced.with(text, text))
 
-  it('come out once where the clock has looked for them, and nothing was read since', async () => {
+  it('are emitted once where the clock emitted them, and no record was read since', async () => {
     const builder = new StreamsBuilder()
     program(builder)
     await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
@@ -93,7 +93,7 @@ describe('Closed windows, when the process dies', () => {
     assert.deepEqual(counted.readRecordsToList(), [])
   })
 
-  it('come out by the clock where nobody had looked for them yet, also when no further record arrives', async () => {
+  it('are emitted by the clock where they were not emitted yet, also when no further record arrives', async () => {
     const builder = new StreamsBuilder()
     program(builder)
     await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
@@ -110,8 +110,8 @@ describe('Closed windows, when the process dies', () => {
   })
 })
 
-describe('A source of a pattern', () => {
-  it('reads each topic whose whole name matches', async () => {
+describe('A source with a pattern', () => {
+  it('reads each topic whose whole name matches the pattern', async () => {
     const builder = new StreamsBuilder()
     builder.stream(/in-\d/, read).to('out', Produced.with(text, text))
     const topology = builder.build()
@@ -129,7 +129,7 @@ describe('A source of a pattern', () => {
 })
 
 describe('A global store', () => {
-  it('is read by every processor and written by its own alone', async () => {
+  it('can be read by every processor and written by its own alone', async () => {
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
     const reading = (write: ((store: KeyValueStore<string, string>) => void) | null) => {
       const builder = new StreamsBuilder()
@@ -187,7 +187,7 @@ describe('A global store', () => {
     }
   })
 
-  it('asks the handler about a record that its processor cannot do (KIP-1270)', async () => {
+  it('asks the handler about a record that its processor fails at (KIP-1270)', async () => {
     const builder = new StreamsBuilder()
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
     builder.addGlobalStore(names, 'names', read, () => ({
@@ -210,7 +210,7 @@ describe('A global store', () => {
 })
 
 describe('A mistake in a program', () => {
-  it('that leaves out a serde fails the start, with the place', () => {
+  it('a missing serde fails the start, with the place', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -222,7 +222,7 @@ describe('A mistake in a program', () => {
     })
   })
 
-  it('of two stores with one name is refused', () => {
+  it('two stores with one name are refused', () => {
     const builder = new StreamsBuilder()
     const grouped = builder.stream('in', read).groupByKey()
     grouped.count(Materialized.as('counts'))
@@ -230,19 +230,19 @@ describe('A mistake in a program', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_STORE_EXISTS' })
   })
 
-  it('that waits for an unlimited window to close is refused', () => {
+  it('a suppression that waits for an unlimited window to close is refused', () => {
     const windowed = new StreamsBuilder().stream('in', read).groupByKey(Grouped.with(text, text)).windowedBy(UnlimitedWindows.of())
     assert.throws(() => windowed.emitStrategy(EmitStrategy.onWindowClose()), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('of an invalid window is refused by the call that made it', () => {
+  it('an invalid window is refused by the call that made it', () => {
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(0), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeAndGrace(10, -1), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(10).advanceBy(11), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => JoinWindows.ofTimeDifferenceWithNoGrace(5).before(-6), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('that forgets to return fails the record, and gives no undefined value', async () => {
+  it('a function that returns undefined fails its record', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -252,12 +252,12 @@ describe('A mistake in a program', () => {
     await assert.rejects(driver.createInputTopic('in', text, text).pipeInput('k', 'v'), /mapValues returned undefined/)
   })
 
-  it('that waits for windows of a table that has none is refused', () => {
+  it('a suppression that waits for windows of a table without windows is refused', () => {
     const table = new StreamsBuilder().table('in', read)
     assert.throws(() => table.suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()) as never), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
-  it('of a join that waits for a table without a history, or with too short a one, is refused', () => {
+  it('a join with a grace is refused where its table has no history, or too short a one', () => {
     const builder = new StreamsBuilder()
     const waiting = Joined.with(text, text, text, { gracePeriodMs: 10 })
     assert.throws(() => builder.stream('in', read).join(builder.table('plain', read), (a, b) => a + b, waiting), {
@@ -274,7 +274,7 @@ describe('A mistake in a program', () => {
     assert.throws(() => versions.suppress(Suppressed.untilTimeLimit(1, BufferConfig.unbounded())), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
-  it('of a topic that is read in two ways is refused', () => {
+  it('a topic that is read in two ways is refused', () => {
     const refused = (message: RegExp, program: (builder: StreamsBuilder) => void) => {
       const builder = new StreamsBuilder()
       program(builder)
@@ -294,7 +294,7 @@ describe('A mistake in a program', () => {
     })
   })
 
-  it('of types does not compile', () => {
+  it('a mistake of types does not compile', () => {
     const builder = new StreamsBuilder()
     const strings = builder.stream('a', read)
     const counts = strings.groupBy((_, value) => value ?? '', Grouped.with(text, text)).count()

@@ -45,7 +45,7 @@ bees:
 `
 
 describe('A swarm file', () => {
-  it('without a mistake gives its bees in order', () => {
+  it('a file without a mistake gives its bees in order', () => {
     const { name, bees } = checkSwarm(SwarmDocument.parse(good, 'swarm.yaml'), registry)
     assert.equal(name, 'good')
     assert.deepEqual(
@@ -54,14 +54,14 @@ describe('A swarm file', () => {
     )
   })
 
-  it('of the teddy swarm is right, both of them', () => {
+  it('both files of the teddy swarm are valid', () => {
     for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       const path = new URL(`../../../swarms/teddy-bear-detector/${file}`, import.meta.url)
       assert.equal(checkSwarm(SwarmDocument.parse(readFileSync(path, 'utf8'), file), registry).bees.length, 9)
     }
   })
 
-  it('with thirteen different mistakes names all of them, each with its place and what would be right', () => {
+  it('all thirteen mistakes of a file are named, each with its place and the correction', () => {
     const mistakes = mistakesOf(`name: Ten Mistakes
 colour: brown
 bees:
@@ -134,7 +134,7 @@ bees:
       )
   })
 
-  it('names the place of a bee that nothing reaches', () => {
+  it('names the place of a bee that no gateway reaches', () => {
     assert.match(
       mistakesOf(`${good}  - name: a
     type: module
@@ -177,12 +177,12 @@ bees:
     assert.match(only(`${bomb}\n${good}`), /expand/)
   })
 
-  it('that is empty, or no map, is refused with that reason', () => {
+  it('a file that is empty, or no map, is refused with that reason', () => {
     assert.match(only(''), /empty/)
     assert.ok(mistakesOf('- a\n- b\n').length > 0)
   })
 
-  it('takes the alias of a type for the type', () => {
+  it('may use a type’s alias', () => {
     const yaml = good.replace('type: module', 'type: bytewax/tf_serving').replace('file: ./work.ts', 'model: ./model.pb')
     assert.deepEqual(mistakesOf(yaml), [])
   })

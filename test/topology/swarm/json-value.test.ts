@@ -9,7 +9,7 @@ const badJson = { code: 'WAGGLE_BAD_JSON' }
 const notJson = { code: 'WAGGLE_NOT_JSON' }
 
 describe('JSON from a caller', () => {
-  it('comes as JSON.parse gives it', () => {
+  it('is parsed as JSON.parse does', () => {
     fc.assert(
       fc.property(
         fc.json().filter((text) => !/\d{16}/.test(text)),
@@ -20,7 +20,7 @@ describe('JSON from a caller', () => {
     )
   })
 
-  it('has 0 for -0, which is written as 0', () => {
+  it('is parsed with 0 for -0', () => {
     for (const text of ['-0', '-0.0', '-0e5', '-1e-999']) {
       assert.deepEqual(edgeJson(bytes(text)), 0)
       assert.deepEqual(edgeJson(bytes(`{"a":[1,${text}]}`)), { a: [1, 0] })
@@ -48,11 +48,11 @@ describe('JSON from a caller', () => {
     assert.throws(() => edgeJson(bytes(`[${'0,'.repeat(edgeBounds.maxValues + 1)}`)), /more than 1000000 values/)
   })
 
-  it('is refused where a number is beyond what a double carries', () => {
+  it('is refused where a number exceeds the range of a double', () => {
     for (const text of ['1e999', '-1e999', '[1e309]', '{"a":[{"b":1e400}]}']) assert.throws(() => edgeJson(bytes(text)), badJson)
   })
 
-  it('is refused where an integer is beyond what a double tells from its neighbours', () => {
+  it('is refused where a double cannot hold an integer exactly', () => {
     for (const text of [
       '12345678901234567890',
       '-9007199254740992',
@@ -63,7 +63,7 @@ describe('JSON from a caller', () => {
       assert.throws(() => edgeJson(bytes(text)), badJson, text)
   })
 
-  it('keeps large numbers that are written as decimals, and digits in strings', () => {
+  it('keeps large numbers with decimals, and digits in strings', () => {
     for (const text of [
       '1e300',
       '[1.5e22,2.5E+22]',
@@ -82,14 +82,14 @@ describe('JSON from a caller', () => {
     assert.equal(Buffer.from(withoutMark(marked)).toString(), '{"a":1}')
   })
 
-  it('is refused where it is not UTF-8, and keeps U+FFFD that was sent as such', () => {
+  it('is refused where it is not UTF-8, and keeps a U+FFFD that the caller sent', () => {
     assert.throws(() => edgeJson(Buffer.from([0x22, 0xff, 0x22])), badJson)
     assert.equal(edgeJson(bytes('"\ufffd"')), '\ufffd')
   })
 })
 
 describe('A function’s result as JSON', () => {
-  it('is what JSON.parse makes of JSON.stringify, for all that JSON can hold', () => {
+  it('equals JSON.parse of JSON.stringify, for all values that JSON can hold', () => {
     fc.assert(
       fc.property(fc.anything({ withDate: true, withNullPrototype: true, withSparseArray: true, withBoxedValues: true }), (value) => {
         let copy: unknown
@@ -104,7 +104,7 @@ describe('A function’s result as JSON', () => {
     )
   })
 
-  it('has __proto__ and constructor as names like others', () => {
+  it('may have __proto__ and constructor as member names', () => {
     const text = '{"__proto__":{"a":1},"constructor":2,"toString":"x"}'
     assert.equal(JSON.stringify(jsonCopy(JSON.parse(text))), text)
   })
@@ -116,7 +116,7 @@ describe('A function’s result as JSON', () => {
     assert.deepEqual(copy, { list: [{ a: 1 }] })
   })
 
-  it('is refused where JSON would lose it', () => {
+  it('is refused where JSON would lose a part of it', () => {
     const cyclic: unknown[] = []
     cyclic.push(cyclic)
     const twice: unknown[] = []

@@ -3,13 +3,13 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { didYouMean } from '../../../topology/swarm/nearest-name.ts'
 
-it('A mistyped name is told the nearest right one, and a far one nothing', () => {
+it('A mistyped name gets the nearest right one as a suggestion, and a name far from all gets none', () => {
   assert.equal(didYouMean('respnod', ['request', 'respond', 'batch']), 'did you mean respond?')
   assert.equal(didYouMean('Batch', ['batch']), 'did you mean batch?')
   assert.equal(didYouMean('kubernetes', ['respond', 'batch']), '')
 })
 
-it('A name with one letter wrong, missing, added or swapped is found again', () => {
+it('A name with one letter wrong, missing, added or swapped is matched', () => {
   const name = fc.stringMatching(/^[a-z]{5,20}$/)
   fc.assert(
     fc.property(name, fc.nat(), fc.constantFrom('drop', 'double', 'swap'), (right, seed, how) => {

@@ -30,7 +30,7 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
 )
 
 describe('A payload', () => {
-  it('comes back from its bytes and headers as it was', () => {
+  it('is read from its bytes and headers as it was written', () => {
     fc.assert(
       fc.property(payload, (sent) => {
         const data = Uint8Array.from(payloadSerde.serialize('topic', sent))
@@ -39,7 +39,7 @@ describe('A payload', () => {
     )
   })
 
-  it('whose bytes are not what its header says is an error of its request', () => {
+  it('becomes an error of its request where its bytes do not match their header', () => {
     fc.assert(
       fc.property(bytes, fc.constantFrom('application/json', 'application/vnd.waggle.tensors', 'application/vnd.waggle.joined'), (data, type) => {
         const read = payloadSerde.deserialize('topic', data, [{ key: 'content-type', value: Buffer.from(type) }])
@@ -50,7 +50,7 @@ describe('A payload', () => {
 })
 
 describe('Tensors', () => {
-  it('lie at multiples of 8, wherever in memory they are read from', () => {
+  it('are read at multiples of 8 bytes, wherever in memory the message lies', () => {
     const sent = {
       a: { datatype: 'UINT8', shape: [3], data: Uint8Array.of(1, 2, 3) },
       b: { datatype: 'FP64', shape: [1], data: Float64Array.of(0.1) },
@@ -63,7 +63,7 @@ describe('Tensors', () => {
     }
   })
 
-  it('that share bytes are refused: written one by one they would be larger than what came', () => {
+  it('are refused where they share bytes, because they would be larger when written one by one', () => {
     const data = encodeTensors({
       a: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
       b: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
@@ -78,7 +78,7 @@ describe('Tensors', () => {
     assert.throws(() => decodeTensors(shared), { code: 'WAGGLE_MALFORMED_TENSORS', message: /share bytes/ })
   })
 
-  it('that are cut off or malformed are refused, whatever is wrong', () => {
+  it('are refused where they are truncated or malformed in any way', () => {
     const data = encodeTensors({ image: { datatype: 'UINT8', shape: [2, 2, 3], data: new Uint8Array(12) } })
     fc.assert(
       fc.property(fc.nat(data.length - 1), fc.nat(255), (at, value) => {

@@ -126,9 +126,9 @@ function subtopologiesOf(yaml: string): readonly SubtopologyPlan[] {
 const shown = ({ cut, bees, sources, sinks }: SubtopologyPlan): string =>
   `${cut.kind}: ${bees.join(', ')} | ${sources.join(', ')} → ${sinks.join(', ')}`
 
-describe('The planner cuts a swarm into sub-topologies', () => {
+describe('The cuts of a plan', () => {
   for (const kind of cutKinds) {
-    it(`with a cut of the kind ${kind}, and says why`, () => {
+    it(`the planner cuts in the way of ${kind}, with its reason`, () => {
       const { yaml, subtopologies, reason } = rows[kind]
       const planned = subtopologiesOf(yaml)
       assert.deepEqual(planned.map(shown), subtopologies)

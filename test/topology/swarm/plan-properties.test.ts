@@ -83,7 +83,7 @@ describe('The plan of any swarm', () => {
     })
   })
 
-  it('becomes a topology with the same sub-topologies', () => {
+  it('gives a topology with the same sub-topologies', () => {
     holds((plan) => {
       const compiled = topologyOf(plan).subtopologies()
       assert.equal(compiled.length, plan.subtopologies.length)
@@ -106,7 +106,7 @@ describe('The plan of any swarm', () => {
     })
   })
 
-  it('leads the output of each bee to each of its readers, by a topic or within a sub-topology', () => {
+  it('brings the output of each bee to each of its readers, by a topic or within a sub-topology', () => {
     holds(({ bees, subtopologies }) => {
       const byName = new Map(bees.map((bee) => [bee.name, bee]))
       for (const reader of bees) {
@@ -124,7 +124,7 @@ describe('The plan of any swarm', () => {
     })
   })
 
-  it('is the same in whatever order the bees stand in the file', () => {
+  it('is the same for any order of the bees in the file', () => {
     holds((plan, reordered) => {
       assert.deepEqual(plan.subtopologies.map(shapeOf).sort(), planOf(reordered).subtopologies.map(shapeOf).sort())
     })

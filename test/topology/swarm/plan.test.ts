@@ -71,7 +71,7 @@ describe('The planner', () => {
     })
   }
 
-  it('makes a topology of a join of 10,000 bees, whose sentences name the first twenty', () => {
+  it('makes a topology of a join of 10,000 bees, whose reasons name the first twenty', () => {
     const inputs = Array.from({ length: 10_000 }, (_, at) => `b${at}`)
     const bees = gateway + inputs.map((name) => bee(name, '{ name: g }')).join('') + bee('last', `{ join: [${inputs.join(', ')}] }`)
     const { subtopologies } = planSwarm(checked(bees), settings)
@@ -82,14 +82,14 @@ describe('The planner', () => {
     assert.ok(topologyOf(bees).subtopologies().length > 10_000)
   })
 
-  it('gives a module that joins a sub-topology for its join and one for itself', () => {
+  it('gives a module that joins two sub-topologies, one of them for its join', () => {
     const topology = topologyOf(gateway + bee('a', '{ name: g }') + bee('b', '{ name: g }') + bee('c', '{ join: [a, b] }'))
     const sinks = topology.subtopologies().map((one) => one.sinks.filter((sink) => !sink.endsWith('dead-letters')))
     assert.ok(sinks.some((names) => names.includes('waggle.big-c-join-repartition')))
     assert.ok(sinks.some((names) => names.includes('waggle.big.c')))
   })
 
-  it('keeps its own steps apart from bees that have their names', () => {
+  it('keeps its own steps apart from bees with the same names', () => {
     const names = [
       'a',
       'a-source',

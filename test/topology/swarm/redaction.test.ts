@@ -10,7 +10,7 @@ const redaction = new Redaction(
   ]),
 )
 
-test('a secret is hidden as it is, as JSON, in a URL, and line by line', () => {
+test('a secret is hidden in plain form, as JSON, in a URL, and line by line', () => {
   for (const told of ['p@ss "word"/+$1', 'p@ss \\"word\\"/+$1', encodeURIComponent('p@ss "word"/+$1')])
     assert.equal(redaction.text(`a ${told} b`), 'a {{ secrets.KEY }} b')
   assert.equal(redaction.text('it said: second line'), 'it said: {{ secrets.LONG }}')
@@ -36,7 +36,7 @@ test('an error that quotes no secret stays the same object', () => {
   assert.equal(redaction.error(thrown), thrown)
 })
 
-test('mistakes that are gathered in a cause are looked through each', () => {
+test('each of the mistakes that a cause gathers is redacted', () => {
   const mistake = new WaggleError('WAGGLE_SWARM_MISTAKE', { message: 'no p@ss "word"/+$1', next: 'Correct it.' })
   const told = redaction.error(new WaggleError('WAGGLE_INVALID_SWARM', { message: 'all', next: '', cause: new AggregateError([mistake]) }))
   assert.equal(((told.cause as AggregateError).errors[0] as Error).message, 'no {{ secrets.KEY }}')

@@ -26,7 +26,7 @@ describe('A commit that the embedded log drops', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('has no effect on the commits and records that wait behind it, closed or open, put ahead or not', async () => {
+  it('has no effect on the commits and records that wait behind it', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.alloc(1000)))
     other.append(record(Buffer.alloc(100_000)))
@@ -42,7 +42,7 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(log.load.pendingBytes, 0)
   })
 
-  it('has no effect either if it was requested while the one before was being written', async () => {
+  it('has no effect where it was requested while the commit before it was being written', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.from('first')))
     const first = one.commit(nothing)

@@ -24,7 +24,7 @@ describe('Durable records that a reader has not read yet', () => {
       }
     })
 
-    it(`are read from the disk when it goes on, each once and in order, over ${number} partitions`, async () => {
+    it(`are read from the disk later, each once and in order, over ${number} partitions`, async () => {
       const directory = mkdtempSync(join(tmpdir(), 'waggle-tails-'))
       const clock = new SimulatedClock()
       const log = await openEmbeddedLog({ directory, clock, maxTailBytes: maxBytes })

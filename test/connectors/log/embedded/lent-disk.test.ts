@@ -61,7 +61,7 @@ const unwritable = (): StoreChange => ({
 })
 
 describe('A database that other threads read', () => {
-  it('is closed when they have ended, wherever they were', async () => {
+  it('is closed once the reading threads have ended', async () => {
     for (let round = 0; round < 5; round++) {
       const log = await filled('closed')
       const readers = await Promise.all([lendToReader(log), lendToReader(log)])
@@ -73,7 +73,7 @@ describe('A database that other threads read', () => {
     }
   })
 
-  it('is opened again after a failed write when they have ended, and only then lent again', async () => {
+  it('is opened again after a failed write once the reading threads have ended, and is lent again only then', async () => {
     const log = await filled('repaired')
     for (let round = 0; round < 5; round++) {
       const reader = await lendToReader(log)
@@ -90,7 +90,7 @@ describe('A database that other threads read', () => {
     await log.close()
   })
 
-  it('can be written while they read', async () => {
+  it('can be written while other threads read it', async () => {
     const log = await filled('written')
     const reader = await lendToReader(log)
     for (let round = 0; round < 20; round++) await commit(log, 1000)

@@ -267,7 +267,7 @@ describe('Retention of a topic that exists', () => {
     }
   }
 
-  it('follows the wish of the last start, also over a restart', async () => {
+  it('is the one that the last start asked for, also over a restart', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000 })
     await send(10)
     await rows({ cleanup: 'delete', retentionMs: 1000 })
@@ -278,13 +278,13 @@ describe('Retention of a topic that exists', () => {
     assert.equal(await start(), 1)
   })
 
-  it('stays where whoever asks for the topic wishes none', async () => {
+  it('stays unchanged where a start asks for none', async () => {
     await rows({ cleanup: 'delete', retentionMs: 1000 })
     await rows({ cleanup: 'delete', retentionMs: null })
     assert.equal((await log.topic('rows'))?.retentionMs, 1000)
   })
 
-  it('by bytes deletes the oldest records soon, and keeps as many as fit', async () => {
+  it('a retention by bytes deletes the oldest records, and keeps as many as fit', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000 })
     for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await pass(10_000, 5000)
@@ -292,7 +292,7 @@ describe('Retention of a topic that exists', () => {
     assert.ok(first >= 15 && first <= 17, `${first}`)
   })
 
-  it('by bytes counts what earlier processes wrote', async () => {
+  it('a retention by bytes counts records of earlier processes', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000_000 })
     for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await reopen()
@@ -304,7 +304,7 @@ describe('Retention of a topic that exists', () => {
     assert.equal(files(), 1, 'the current segment has the rest')
   })
 
-  it('by bytes keeps a record that a reader has not read', async () => {
+  it('a retention by bytes keeps a record that a reader has not read', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1 })
     for (let sent = 0; sent < 5; sent++) await send(1000)
     const sink = await log.taskProducer({ group: 'sink' })
@@ -313,7 +313,7 @@ describe('Retention of a topic that exists', () => {
     assert.equal(await start(), 2)
   })
 
-  it('frees the files of a topic without retention whose records were deleted, the last one too', async () => {
+  it('all files of a topic are freed after its records were deleted, also the last one', async () => {
     await rows({ cleanup: 'delete', retentionMs: null })
     for (let sent = 0; sent < 3; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await reopen()
@@ -323,7 +323,7 @@ describe('Retention of a topic that exists', () => {
     assert.equal(files(), 0)
   })
 
-  it('frees the files of a compacted topic whose records newer ones of their keys replace', async () => {
+  it('the files of a compacted topic are freed once newer records replace all of theirs', async () => {
     await rows({ cleanup: 'compact', retentionMs: null })
     for (let sent = 0; sent < 3; sent++) await send(100_000, { key: 'a', value: Buffer.alloc(100_000, sent) })
     await send(10, { key: 'b' })

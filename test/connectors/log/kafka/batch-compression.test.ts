@@ -20,11 +20,11 @@ const samples = [
 
 describe('Compressed records', () => {
   for (const [name, bits, compress] of codecs) {
-    it(`are what was compressed with ${name}, however large and however random`, () => {
+    it(`are the same after ${name}, whatever their size and content`, () => {
       for (const sample of samples) assert.ok(inflate(compress(sample), bits).equals(sample), `${sample.length} bytes`)
     })
 
-    it(`that are damaged ${name} are an error or other bytes, and those that are whole are read as before`, () => {
+    it(`a damaged ${name} batch gives an error or other bytes, and an intact one is still read`, () => {
       const whole = compress(Buffer.from('hello '.repeat(100)))
       let refused = 0
       for (let attempt = 0; attempt < 20_000; attempt++) {
@@ -43,7 +43,7 @@ describe('Compressed records', () => {
     })
   }
 
-  it('that grow past the bound are refused', () => {
+  it('a batch that decompresses past the bound is refused', () => {
     const bomb = Buffer.alloc(maxInflatedBytes + 1)
     assert.throws(() => inflate(gzipSync(bomb), 1))
     assert.throws(() => inflate(zstdCompressSync(bomb), 4))

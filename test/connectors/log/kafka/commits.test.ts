@@ -33,7 +33,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   }
 
-  it('keeps the positions of all partitions, however many go at once', async () => {
+  it('a commit keeps the positions of all partitions, however many it has', async () => {
     const producer = await log.taskProducer({ group })
     const positions = Array.from({ length: 24 }, (_, partition) => ({ topic, partition, offset: partition + 1, metadata: `note ${partition}` }))
     await producer.commit({ positions, state: [] })
@@ -43,7 +43,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     )
   })
 
-  it('keeps the records that a new transaction writes to many partitions', async () => {
+  it('a commit keeps the records that a new transaction writes to many partitions', async () => {
     const producer = await log.taskProducer({ group })
     for (let partition = 0; partition < 24; partition++) for (const value of ['a', 'b']) producer.append(record(topic, partition, value))
     const { ends } = await producer.commit({ positions: [], state: [] })
@@ -51,7 +51,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
   })
 
-  it('sends one verified request at a time, so that none is refused and retried', async () => {
+  it('a commit sends one verified request at a time, so that none is refused and retried', async () => {
     const waits: number[] = []
     const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
     function waited(delayMs: number, callback: () => void): () => void {
@@ -70,7 +70,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(waits, [])
   })
 
-  it('follows the one before at once, many times over, in order', async () => {
+  it('a commit follows the one before at once and in order', async () => {
     const producer = await log.taskProducer({ group })
     const commits = Array.from({ length: 30 }, (_, at) => {
       producer.append(record(topic, 0, String(at)))
@@ -85,7 +85,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.equal((await positionsOf(1))[0]?.offset, 30)
   })
 
-  it('leaves neither records nor positions behind when it is aborted after records went out', async () => {
+  it('an aborted commit leaves neither records nor positions behind, also after records were sent', async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'before'))
     await producer.commit({ positions: [{ topic, partition: 0, offset: 1, metadata: '' }], state: [] })
@@ -99,7 +99,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: end }), ['before', 'after'])
   })
 
-  it('is read to its end, though markers and aborted records come last', async () => {
+  it('a range that ends with markers and aborted records is read to its end', async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'kept'))
     await producer.commit({ positions: [], state: [] })
@@ -112,7 +112,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: end }), ['kept'])
   })
 
-  it('is refused for a producer that was replaced under its own name, whose open records are dropped', async () => {
+  it('a commit of a producer that was replaced under its own name is refused, and its open records are dropped', async () => {
     const old = await open({ instance: 'one' })
     const fresh = await open({ instance: 'one' })
     try {
@@ -135,7 +135,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('is fenced, and not dropped for ever, after an abort that came too late', async () => {
+  it('a commit after an abort that came too late is fenced, and not dropped for ever', async () => {
     const old = await open({ instance: 'late' })
     const fresh = await open({ instance: 'late' })
     try {
@@ -155,7 +155,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('holds nothing of a partition that was being added to an aborted one', async () => {
+  it('a commit holds nothing of a partition that was being added to an aborted one', async () => {
     const producer = await log.taskProducer({ group })
     for (let round = 0; round < 24; round++) {
       producer.append(record(topic, round, 'aborted'))
@@ -168,7 +168,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('is refused for a member that has lost its partitions to another', async () => {
+  it('a commit of a member that has lost its partitions to another is refused', async () => {
     const other = await open()
     const told: string[] = []
     const listener = (who: string) => ({

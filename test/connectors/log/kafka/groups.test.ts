@@ -52,7 +52,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('hears of partitions of a topic that is made later', async () => {
+  it('reads new partitions of a topic that is created later', async () => {
     const told: string[] = []
     const later = newName('later')
     const consumer = await subscribe(told, { topics: [topic, later] })
@@ -123,7 +123,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await second.close()
   })
 
-  it('keeps the seat of a member with a name of its own while it is away', async () => {
+  it('keeps the seat of a member with an instance id while it is away', async () => {
     const told: string[] = []
     const other = await subscribe(told, { listener: listener(told, 'other ') })
     await until([other], () => told.length === 1)
@@ -139,7 +139,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await other.close()
   })
 
-  it('drops a member that went silent, and gives its partitions to others', async () => {
+  it('drops a silent member, and gives its partitions to others', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
@@ -189,7 +189,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await producer.commit(nothing)
   })
 
-  it('under at_least_once holds back the writes of a member whose seat may have been given away', async () => {
+  it('holds back the writes of a member that may have lost its seat, under at_least_once', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
@@ -212,7 +212,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('lets a member that was held up write again once its coordinator has answered', async () => {
+  it('lets a delayed member write again once its coordinator has answered', async () => {
     let heldUpMs = 0
     const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + heldUpMs }
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', clock })
@@ -231,7 +231,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('tells a member that was taken for dead about its lost partitions, and lets it join again', async () => {
+  it('tells a member that was thrown out about its lost partitions, and lets it join again', async () => {
     const told: string[] = []
     const consumer = await subscribe(told)
     await until([consumer], () => told.length === 1)

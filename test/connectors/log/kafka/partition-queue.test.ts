@@ -5,14 +5,14 @@ import { PartitionQueue } from '../../../../connectors/log/kafka/partition-queue
 import { record } from '../../../support/kafka-log.ts'
 
 describe('The batches for one partition', () => {
-  it('are numbered by their records, one after another', () => {
+  it('are numbered in the order of their records', () => {
     const queue = queueOf(['a', 'b'], ['c'])
     assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 0 })
     queue.shift()
     assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 2 })
   })
 
-  it('are sent again under their first producer id, whatever the current one is', () => {
+  it('are sent again under their first producer id, even if there is a new one', () => {
     const queue = queueOf(['a', 'b'], ['c'])
     sealed(queue, first)
     assert.deepEqual(sealed(queue, second), { producerId: 1n, sequence: 0 })
@@ -20,7 +20,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
   })
 
-  it('are numbered anew with another producer id if the broker has not got the first of them', () => {
+  it('are numbered anew under another producer id where the broker has not stored the first of them', () => {
     const queue = queueOf(['a'], ['b', 'c'])
     sealed(queue, first)
     queue.shift()
@@ -29,7 +29,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
   })
 
-  it('leave no gap in their numbers after a refused one', () => {
+  it('have no gap in their numbers after a refused batch', () => {
     const queue = queueOf(['a'], ['b', 'c'], ['d'])
     sealed(queue, first)
     queue.shift()

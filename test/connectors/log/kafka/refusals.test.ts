@@ -14,7 +14,7 @@ describe('A Kafka that cannot be reached', () => {
   const open = (address: string) =>
     openKafkaLog({ brokers: [address], clientId: 'waggle-test', clock: systemClock, random: new SystemRandom(), processing: 'at_least_once' })
 
-  it('is an error at start that names the address and the setting, with the status of what cannot be reached', async () => {
+  it('fails the start with an error that names the address and the setting, and exit status 3', async () => {
     const error = await open('127.0.0.1:1').then(
       () => null,
       (thrown: unknown) => thrown,
@@ -29,7 +29,7 @@ describe('A Kafka that cannot be reached', () => {
     assert.match(said.join(''), /127\.0\.0\.1:1/)
   })
 
-  it('is an error too where another server answers at its port', async () => {
+  it('fails the start where another server answers at the port', async () => {
     const server = createServer(
       (socket) =>
         void socket
@@ -60,7 +60,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
       }
     })
 
-  withLog('a topic that is there with other partitions or another cleanup is named, with what it is and what is wanted', async (log) => {
+  withLog('an existing topic with other partitions or another cleanup is named, with the found and the wanted value', async (log) => {
     const topic = { name: newName('topic'), partitions: 2, cleanup: 'delete', retentionMs: null } as const
     await log.createTopics([topic])
     await assert.rejects(log.createTopics([{ ...topic, partitions: 3 }]), (error: WaggleError) => {
@@ -75,7 +75,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     })
   })
 
-  withLog('topics are made with the cleanup and retention that are wanted', async (log) => {
+  withLog('topics are created with the wanted cleanup and retention', async (log) => {
     const wanted = [
       { name: newName('deleted'), partitions: 1, cleanup: 'delete', retentionMs: 60_000 },
       { name: newName('kept'), partitions: 1, cleanup: 'delete', retentionMs: null },
@@ -90,7 +90,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     }
   })
 
-  withLog('several processes may make the same topics at once', async (log) => {
+  withLog('several processes may create the same topics at once', async (log) => {
     const logs = await Promise.all([1, 2, 3].map(() => openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once' })))
     const topics = Array.from({ length: 8 }, () => ({ name: newName('topic'), partitions: 2, cleanup: 'delete' as const, retentionMs: null }))
     await Promise.all([log, ...logs].map((one) => one.createTopics(topics)))
@@ -99,7 +99,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.ok(topics.every(({ name }) => names.includes(name)))
   })
 
-  withLog('a topic that is there with another retention takes the one that is wished, through either client', async (log) => {
+  withLog('an existing topic takes the retention of the last start, through either client', async (log) => {
     const topic = {
       name: newName('topic'),
       partitions: 2,
@@ -122,7 +122,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     await log.createTopics([{ ...made, asked: { 'retention.bytes': '5000000', 'segment.bytes': '1250000' } }])
   })
 
-  withLog('a topic that is there without what was asked for by name is named, with the setting', async (log) => {
+  withLog('an existing topic without a value that a setting asks for is named, with the setting', async (log) => {
     const topic = { name: newName('topic'), partitions: 1, cleanup: 'compact', retentionMs: null } as const
     await log.createTopics([{ ...topic, asked: { 'min.insync.replicas': '1', 'segment.ms': '600000' } }])
     await log.createTopics([topic, { ...topic, asked: { 'segment.ms': '600000' }, settings: { 'max.compaction.lag.ms': '5' } }])
@@ -133,7 +133,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     })
   })
 
-  withLog('a changelog that keeps less than its store is named, and one that keeps more does no harm', async (log) => {
+  withLog('a changelog with a shorter retention than its store is named, and one with a longer retention is used', async (log) => {
     const topic = { name: newName('changelog'), partitions: 1, cleanup: 'compact,delete', retentionMs: 7200_000, leastRetentionMs: 3600_000 } as const
     await log.createTopics([topic])
     for (const least of [60_000, 7200_000]) await log.createTopics([{ ...topic, leastRetentionMs: least, retentionMs: 10 * least }])
@@ -146,7 +146,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     await assert.rejects(log.createTopics([{ ...topic, asked: { 'retention.ms': '5' } }]), /has retention.ms=7200000, where 5 is wanted/)
   })
 
-  withLog('a topic that is there with another replication factor is named where one was asked for, and taken where not', async (log) => {
+  withLog('an existing topic with another replication factor is named where a setting asks for one, and used otherwise', async (log) => {
     const topic = { name: newName('topic'), partitions: 2, cleanup: 'delete', retentionMs: null } as const
     await log.createTopics([topic])
     const one = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 1 })
@@ -163,14 +163,14 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     }
   })
 
-  withLog('more replicas than there are brokers are an error in words', async () => {
+  withLog('more replicas than brokers give an error that says so', async () => {
     const greedy = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 1000 })
     const topic = { name: newName('topic'), partitions: 1, cleanup: 'delete' as const, retentionMs: null }
     await assert.rejects(greedy.createTopics([topic]), { code: 'WAGGLE_REPLICATION' })
     await greedy.close()
   })
 
-  withLog('a record that is too large is refused, and does not stop those after it', async (log) => {
+  withLog('a record that is too large is refused, and later records are written', async (log) => {
     const topic = newName('topic')
     await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const producer = await log.producer()
@@ -186,7 +186,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.equal((await tasks.commit({ positions: [], state: [] })).ends.length, 1)
   })
 
-  withLog('a topic that takes less than brokers usually do gets smaller batches, in order', async (log) => {
+  withLog('a topic with a smaller message limit gets smaller batches, in order', async (log) => {
     const topic = newName('small')
     await createTopic(cluster(), topic, { 'max.message.bytes': '5000' })
     const values = Array.from({ length: 100 }, (_, at) => `${at} ${'x'.repeat(500)}`)
@@ -203,7 +203,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 200 }), [...values, ...values])
   })
 
-  withLog('a time that is too far ahead is named as the cause; topics that are made here take any', async (log) => {
+  withLog('a timestamp too far ahead is named as the cause; topics that Waggle creates take any', async (log) => {
     const yearAhead = systemClock.now() + 365 * 86_400_000
     const [strict, own] = [newName('strict'), newName('own')]
     await createTopic(cluster(), strict, { 'message.timestamp.after.max.ms': '3600000' })
@@ -214,7 +214,7 @@ describeWithKafka('What Kafka refuses', {}, (cluster) => {
     assert.deepEqual(await producer.send({ ...record(own, 0, 'x'), timestamp: yearAhead }), { offset: 0 })
   })
 
-  withLog('a closed consumer says so', async (log) => {
+  withLog('a closed consumer refuses calls with WAGGLE_CLOSED', async (log) => {
     const topic = newName('topic')
     const listener = { assigned() {}, revoked() {}, lost() {} }
     const consumer = await log.subscribe({ group: newName('group'), topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener })

@@ -37,7 +37,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   ] as const
   const ways = clients.flatMap((one) => signIns.map((signIn) => ({ ...one, signIn })))
   for (const { client, openLog, processing, signIn } of ways) {
-    it(`lets in who may, by ${signIn.mechanism}, through ${client}`, async () => {
+    it(`accepts a user with the right to sign in by ${signIn.mechanism}, through ${client}`, async () => {
       const log = await open(signIn, { processing }, openLog)
       const topic = newName('topic')
       await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -49,7 +49,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     })
   }
 
-  it('lets the workers of a program in, by tokens that the main thread gives', async () => {
+  it('accepts the workers of a program with tokens of the main thread', async () => {
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics(['visits', 'counted'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
@@ -78,7 +78,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     rmSync(stateDir, { recursive: true })
   })
 
-  it('says at start that a password is wrong', async () => {
+  it('reports a wrong password at start', async () => {
     const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const
     await assert.rejects(open(wrong, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'plain', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
@@ -91,7 +91,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     await assert.rejects(openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl: signIn }), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })
 
-  it('names what a user has no right to, wherever it is asked for', async () => {
+  it('reports each right that a user lacks', async () => {
     const topic = newName('topic')
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])

@@ -39,14 +39,14 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: ends[0]?.offset ?? 0 }), ['again'])
   }
 
-  it('that took too long is aborted by the broker, and another one follows', async () => {
+  it('a transaction past its timeout is aborted by the broker, and another one follows', async () => {
     const producer = await tooLate()
     await producer.abort()
     await expectGoesOn(producer)
   })
 
   for (const when of ['before', 'after'] as const) {
-    it(`that is aborted while a partition is made part of it, which is answered ${when} that, leaves nothing of it to the next`, async () => {
+    it(`a transaction that is aborted while a partition is added, answered ${when} the abort, leaves nothing of it to the next`, async () => {
       const connections = new Held(when)
       const own = await openLogOn(new PlatformaticClient(connections), {
         ...quickOptions(cluster()),
@@ -69,7 +69,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
   }
 
   // This test is the last one, since it changes the brokers.
-  it('is aborted by its own producer on brokers as they were before KIP-890, which then goes on', async () => {
+  it('a transaction on brokers before KIP-890 is aborted by its own producer, which then goes on', async () => {
     await goBeforeKip890(cluster())
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once' })
     try {
@@ -85,7 +85,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     }
   })
 
-  it('that took too long is the end of its producer where brokers are as they were before KIP-890, and another producer goes on', async () => {
+  it('a transaction past its timeout ends its producer on brokers before KIP-890, and another producer goes on', async () => {
     await goBeforeKip890(cluster())
     const producer = await tooLate()
     await assert.rejects(producer.abort(), { code: 'WAGGLE_FENCED' })

@@ -33,12 +33,12 @@ function waiting(buffer: BufferConfig, limitMs: number) {
   return { driver, input: driver.createInputTopic('in', text, text), out: driver.createOutputTopic('out', text, text), seen }
 }
 
-describe('What waits in a suppression', () => {
+describe('The updates that a suppression holds', () => {
   // Bytes of one update: 28 for its times and place, 2 for the topic’s name, key, new value. The old value counts once where it equals the prior
   // one.
   const first = 28 + 2 + 1 + 5
 
-  it('is counted as Kafka Streams counts it, and an update takes the place of the one before it', async () => {
+  it('are counted as Kafka Streams counts them, and an update replaces the one before it', async () => {
     const { driver, input, out } = waiting(BufferConfig.maxBytes(first + 3), 1000)
     await using _ = driver
     await input.pipeInput('k', '12345', 0)
@@ -48,7 +48,7 @@ describe('What waits in a suppression', () => {
     assert.equal(out.readRecord().value, '1234567', 'nine are not')
   })
 
-  it('shuts the application down once it is one byte over its bound', async () => {
+  it('shut the application down once they are one byte over their bound', async () => {
     const fits = waiting(BufferConfig.maxBytes(first).shutDownWhenFull(), 1000)
     await fits.input.pipeInput('k', '12345', 0)
     assert.ok(fits.out.isEmpty())
@@ -59,7 +59,7 @@ describe('What waits in a suppression', () => {
     })
   })
 
-  it('goes on with the place at which it was read, also after a crash', async () => {
+  it('are forwarded with the place at which they were read, also after a crash', async () => {
     const { driver, input, out, seen } = waiting(BufferConfig.unbounded(), 10)
     await using _ = driver
     await input.pipeInput('a', 'old', 0)

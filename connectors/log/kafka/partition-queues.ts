@@ -1,0 +1,58 @@
+import type { TopicPartition } from '../../../processor/ports.ts'
+import type { Batch } from './batch.ts'
+import { PartitionQueue } from './partition-queue.ts'
+
+/** The queues of one sender, by topic and partition. */
+export class PartitionQueues {
+  readonly #maxBatchBytes: number
+  #byTopic = new Map<string, PartitionQueue[]>()
+
+  constructor(maxBatchBytes: number) {
+    this.#maxBatchBytes = maxBatchBytes
+  }
+
+  get topics(): Iterable<string> {
+    return this.#byTopic.keys()
+  }
+
+  /** The queue of this partition, made where there is none. */
+  of(place: TopicPartition): PartitionQueue {
+    let queues = this.#byTopic.get(place.topic)
+    if (queues === undefined) {
+      queues = []
+      this.#byTopic.set(place.topic, queues)
+    }
+    const there = queues[place.partition]
+    if (there !== undefined) return there
+    const made = new PartitionQueue(place, this.#maxBatchBytes)
+    queues[place.partition] = made
+    return made
+  }
+
+  /** False: `clear` or `forget` has dropped the queue. */
+  has(queue: PartitionQueue): boolean {
+    return this.#byTopic.get(queue.topic)?.[queue.partition] === queue
+  }
+
+  /** Queues that have a batch. */
+  *filled(): IterableIterator<PartitionQueue> {
+    for (const queues of this.#byTopic.values()) for (const queue of queues) if (queue?.head !== undefined) yield queue
+  }
+
+  /** All batches that no broker has acknowledged. */
+  get batches(): readonly Batch[] {
+    return [...this.filled()].flatMap(({ batches }) => batches)
+  }
+
+  clear(): void {
+    this.#byTopic = new Map()
+  }
+
+  /** Drops a topic's queues and returns them. While a record waits in one of them, nothing is dropped. */
+  forget(topic: string): readonly PartitionQueue[] {
+    const queues = this.#byTopic.get(topic)
+    if (queues === undefined || queues.some((queue) => queue?.head !== undefined)) return []
+    this.#byTopic.delete(topic)
+    return queues.filter((queue) => queue !== undefined)
+  }
+}

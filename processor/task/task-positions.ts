@@ -1,0 +1,115 @@
+import type { Ahead } from '../async/unfinished.ts'
+import type { Position, TopicPartition } from '../ports.ts'
+import { nameCode } from '../state/name-code.ts'
+import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
+import type { AsyncRuntime } from './async-runtime.ts'
+import { readPositionNote, writePositionNote } from './position-note.ts'
+import type { RecordQueue } from './record-queue.ts'
+
+/** How far a task has processed its inputs, and how far its last commit says so. */
+export class TaskPositions {
+  readonly #queues: readonly RecordQueue[]
+  readonly #memory: TaskMemory
+  readonly #maxNoteBytes: number
+  /** Next offset to process, by queue. */
+  readonly #consumed: number[] = []
+  readonly #committed: number[] = []
+  /** The last commit's notes on asynchronous nodes, by queue. */
+  readonly #committedAhead: string[] = []
+  readonly #aheads: (Ahead | null)[] = []
+  /** Numbers of operators and stores in the last commit. */
+  #committedKept: TaskMemory['numbers'] = []
+  /** True where a punctuation has fired since the last commit. */
+  #hasPunctuated = false
+
+  constructor(queues: readonly RecordQueue[], memory: TaskMemory, maxNoteBytes: number) {
+    this.#queues = queues
+    this.#memory = memory
+    this.#maxNoteBytes = maxNoteBytes
+  }
+
+  /** Unfinished entries of asynchronous nodes at the start, by queue. */
+  get aheads(): readonly (Ahead | null)[] {
+    return this.#aheads
+  }
+
+  /** True where something was processed that no commit holds yet. */
+  get hasUncommitted(): boolean {
+    return this.#consumed.some((offset, index) => offset !== this.#committed[index])
+  }
+
+  /** Sets the next queue to its position in the last commit, and returns the stream time that the commit has. */
+  open(queue: RecordQueue, position: Position | null): number {
+    this.#consumed.push(position?.offset ?? -1)
+    this.#committed.push(position?.offset ?? -1)
+    const { partitionTime, streamTime, ahead } = readPositionNote(position?.metadata ?? '')
+    queue.streamTime = partitionTime
+    queue.replayUntil = ahead?.until ?? 0
+    this.#aheads.push(ahead)
+    this.#committedAhead.push(ahead === null ? '' : JSON.stringify(ahead))
+    return streamTime
+  }
+
+  /** Takes the numbers for committed as they are now, after all nodes have read theirs. */
+  keepNumbers(): void {
+    this.#committedKept = this.#memory.numbers
+  }
+
+  /** The next offset to process; -1 where none has been processed. */
+  consumedOf({ index }: RecordQueue): number {
+    return this.#consumed[index] ?? -1
+  }
+
+  /** The offset in the last commit; -1 where there is none. */
+  committedOf({ index }: RecordQueue): number {
+    return this.#committed[index] ?? -1
+  }
+
+  /** Moves the position behind a record. Skipped records after it may have been passed already. */
+  consume({ index }: RecordQueue, offset: number): void {
+    if (offset >= (this.#consumed[index] ?? -1)) this.#consumed[index] = offset + 1
+  }
+
+  punctuated(): void {
+    this.#hasPunctuated = true
+  }
+
+  /** False while records of a queue are read again for asynchronous nodes. Their outcomes are forwarded once all of them have been read. */
+  readonly mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
+
+  /** The positions of a commit that is made now: those that have moved, each with its note. */
+  take(nodes: readonly AsyncRuntime[], streamTime: number): readonly (TopicPartition & Position)[] {
+    const positions: (TopicPartition & Position)[] = []
+    const kept = this.#memory.numbers
+    // After a punctuation, a position is committed even though none has moved: it carries the numbers, and a log checks that the member still owns
+    // the task only where a commit has positions.
+    let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
+    for (const queue of this.#queues) {
+      const { index, topic, partition } = queue
+      const consumed = this.consumedOf(queue)
+      // The last commit's note stays valid until all records are read again.
+      if (consumed < 0 || consumed < queue.replayUntil) continue
+      const ahead = aheadOf(nodes, index, consumed)
+      const offset = ahead === null ? consumed : Math.min(...ahead.nodes.map(([, node]) => node.offset))
+      const said = ahead === null ? '' : JSON.stringify(ahead)
+      if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) continue
+      isTold = true
+      this.#hasPunctuated = false
+      this.#committedKept = kept
+      this.#committed[index] = offset
+      this.#committedAhead[index] = said
+      const metadata = writePositionNote({ partitionTime: queue.streamTime, streamTime, kept, ahead }, this.#maxNoteBytes)
+      positions.push({ topic, partition, offset, metadata })
+    }
+    return positions
+  }
+}
+
+/** Entries that asynchronous nodes have not finished of a partition read up to `until`; null where they have finished all. */
+function aheadOf(nodes: readonly AsyncRuntime[], index: number, until: number): Ahead | null {
+  const unfinished = nodes.flatMap((node) => {
+    const own = node.unfinished(index)
+    return own === null ? [] : [[nameCode(node.name), own] as const]
+  })
+  return unfinished.length === 0 ? null : { until, nodes: unfinished }
+}

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SimulatedClock } from '../../processor/simulation/simulated-clock.ts'
+import { InterruptibleWait } from '../../topology/interruptible-wait.ts'
+
+test('a wait ends after its time', async () => {
+  const clock = new SimulatedClock()
+  const waited = new InterruptibleWait(clock).for(100)
+  await clock.advance(100)
+  await waited
+})
+
+test('`end` and `wakeup` end a wait before its time, and leave no wakeup for the next wait', async () => {
+  const clock = new SimulatedClock()
+  const wait = new InterruptibleWait(clock)
+  for (const interrupt of [() => wait.end(), () => wait.wakeup()]) {
+    const waited = wait.for(100)
+    interrupt()
+    await waited
+    assert.equal(wait.takeWakeup(), false)
+  }
+})
+
+test('a wakeup outside of a wait is taken once; an `end` outside of a wait is forgotten', () => {
+  const clock = new SimulatedClock()
+  const wait = new InterruptibleWait(clock)
+  wait.end()
+  assert.equal(wait.takeWakeup(), false)
+  wait.wakeup()
+  assert.equal(wait.takeWakeup(), true)
+  assert.equal(wait.takeWakeup(), false)
+})
