@@ -103,7 +103,9 @@ async function callBee(
       try {
         return payloadOf(await made.process(given(row), requests[at] as BeeRequest), bee)
       } catch (thrown) {
-        return WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `See the log of ${bee}.` })
+        return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
+          next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
+        })
       }
     }),
   )

@@ -402,7 +402,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'A model failed on an input, or its thread ended.',
-    next: 'See the message, and the model’s lines in the log of the process.',
+    next: 'Send what the model takes, or correct the model.',
   },
   WAGGLE_MODEL_INVALID: {
     status: 502,

@@ -28,6 +28,14 @@ export class WaggleError extends Error {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
 
+  /** The same error with the record's place added to its message. Class, code and stack stay, and the error itself is not changed: it may be thrown again. */
+  withRecord(place: string): WaggleError {
+    const copy: WaggleError = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this))
+    const value = this.message.endsWith(place) ? this.message : `${this.message} ${place}`
+    Object.defineProperty(copy, 'message', { value, writable: true, configurable: true })
+    return copy
+  }
+
   /** Wraps an error that a library or a user's function threw. A WaggleError stays itself. */
   static from(code: ErrorCode, thrown: unknown, words: { next: string; message?: string }): WaggleError {
     if (isWaggleError(thrown)) return thrown

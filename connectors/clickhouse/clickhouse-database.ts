@@ -113,7 +113,7 @@ export class ClickHouseDatabase implements Database {
       if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return []
       throw WaggleError.from('WAGGLE_CLICKHOUSE', error, {
         message: `The rows of ${table} cannot be counted`,
-        next: 'See what it says, and its own log.',
+        next: 'See what it says. ClickHouse’s own log may say more, where the server is not the embedded one.',
       })
     }
   }

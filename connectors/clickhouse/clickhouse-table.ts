@@ -175,7 +175,10 @@ function said(error: unknown): string {
 }
 
 function databaseError(error: unknown): WaggleError {
-  return WaggleError.from('WAGGLE_CLICKHOUSE', error, { message: 'ClickHouse refuses', next: 'See what it says, and its own log.' })
+  return WaggleError.from('WAGGLE_CLICKHOUSE', error, {
+    message: 'ClickHouse refuses',
+    next: 'See what it says. ClickHouse’s own log may say more, where the server is not the embedded one.',
+  })
 }
 
 const firstBackOffMs = 50

@@ -269,7 +269,7 @@ export class WatchedProcess implements OpenProcess {
   #died(why: string, words: string): WaggleError {
     return new WaggleError('WAGGLE_BEE_DIED', {
       message: `The process of ${this.#options.bee} ${why} while it had this request${words}`,
-      next: 'See its log.',
+      next: `See the lines of ${this.#options.bee} in the log of the process.`,
     })
   }
 

@@ -98,7 +98,10 @@ class ThreadedModel implements OpenModel {
       })
       worker.on('exit', (code) => {
         reject(
-          new WaggleError('WAGGLE_MODEL_FAILED', { message: `The thread of ${path} ended with ${code} before it was ready`, next: 'See the log.' }),
+          new WaggleError('WAGGLE_MODEL_FAILED', {
+            message: `The thread of ${path} ended with ${code} before it was ready`,
+            next: 'See that the model fits into memory, and run it alone to see why.',
+          }),
         )
         this.#died(worker, `it ended with ${code}`)
       })
@@ -156,7 +159,10 @@ class ThreadedModel implements OpenModel {
   }
 
   #failed(why: string): WaggleError {
-    return new WaggleError('WAGGLE_MODEL_FAILED', { message: `The model ${this.#options.path} failed: ${why}`, next: 'See the log.' })
+    return new WaggleError('WAGGLE_MODEL_FAILED', {
+      message: `The model ${this.#options.path} failed: ${why}`,
+      next: 'Send what the model takes; where its thread died, it is started again.',
+    })
   }
 }
 

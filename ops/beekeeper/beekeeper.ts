@@ -18,6 +18,8 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
+import { FailureLines } from '../process-log/failure-lines.ts'
+import type { LogLine } from '../process-log/log-line.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { idSecretOf } from './id-secret.ts'
@@ -25,7 +27,7 @@ import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
-import { type LogLine, ownTopics, RunningSwarm } from './running-swarm.ts'
+import { ownTopics, RunningSwarm } from './running-swarm.ts'
 import { SwarmRequests } from './swarm-requests.ts'
 import { watchClock } from './watch-clock.ts'
 
@@ -50,6 +52,7 @@ export interface BeekeeperOptions {
 export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
+  readonly #failures: FailureLines
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
   #clickhouseUrl: string | null = null
@@ -58,6 +61,7 @@ export class Beekeeper {
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
+    this.#failures = new FailureLines({ say: options.say, clock: systemClock })
   }
 
   /** Settles when every swarm answers. Where something cannot start, closes what has been opened and throws. */
@@ -100,6 +104,7 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, say } = this.#options
     refuseBeyondLoopback(settings.host)
+    this.#closeLater('failures', async () => this.#failures.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
     const untrim = trimWhenIdle(systemClock, processHeap())
@@ -136,6 +141,7 @@ export class Beekeeper {
           flights,
           states: states.get(swarm.name) ?? null,
           say,
+          failures: this.#failures,
           onOpened: (bee) => this.#options.onProgress(bee, ++opened, all()),
         }),
       ),
@@ -163,8 +169,11 @@ export class Beekeeper {
 
   /** Listens before the models have loaded, so that callers get 503 with a reason instead of no connection. */
   async #openGateway(log: Log, random: SystemRandom): Promise<void> {
-    const { settings, say } = this.#options
-    const onError = (error: unknown) => say('gateway', 'error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    const { settings } = this.#options
+    const onError = (thrown: unknown, requestId?: string) => {
+      const error = WaggleError.from('WAGGLE_INTERNAL', thrown, { next: 'Report this as a bug.' })
+      this.#failures.failed(error, { module: 'gateway', ...(requestId === undefined ? {} : { request_id: requestId }) })
+    }
     const common = {
       log,
       clock: systemClock,

@@ -5,7 +5,7 @@ import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'
-import type { LogLine } from './running-swarm.ts'
+import type { LogLine } from '../process-log/log-line.ts'
 
 export interface MissingRowsOptions {
   readonly plan: SwarmPlan

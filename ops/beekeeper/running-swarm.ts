@@ -9,6 +9,7 @@ import { Application } from '../../processor/application/application.ts'
 import type { Flights } from '../../processor/async/flights.ts'
 import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
@@ -21,17 +22,17 @@ import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
-import type { WaggleError } from '../../topology/waggle-error.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
+import type { FailureLines } from '../process-log/failure-lines.ts'
+import type { LogLine } from '../process-log/log-line.ts'
 import type { GatewayRoute } from './gateway-routes.ts'
 import { KnownReplyTopics } from './known-reply-topics.ts'
 import { restoreProgress } from './restore-progress.ts'
 import { swarmFailures } from './swarm-failures.ts'
 import type { OutcomeTopic } from './swarm-requests.ts'
-
-export type LogLine = (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 
 export interface RunningSwarmOptions {
   readonly swarm: CheckedSwarm
@@ -44,6 +45,7 @@ export interface RunningSwarmOptions {
   /** The directory of the stores, for a log that keeps no state; null for a log that does. */
   readonly states: StateDirectory | null
   readonly say: LogLine
+  readonly failures: FailureLines
   readonly onOpened: (bee: string) => void
 }
 
@@ -86,8 +88,22 @@ export class RunningSwarm {
   }
 
   /** Plans the swarm and makes its application. Nothing runs before `application.start()`. */
-  static async prepare({ swarm, config, registry, ports, log, clock, flights, states, say, onOpened }: RunningSwarmOptions): Promise<RunningSwarm> {
+  static async prepare({
+    swarm,
+    config,
+    registry,
+    ports,
+    log,
+    clock,
+    flights,
+    states,
+    failures,
+    onOpened,
+    ...options
+  }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
+    const say: LogLine = (module, level, message, fields) => options.say(module, level, message, { ...fields, swarm: swarm.name })
+    const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
     const plan = planSwarm(swarm, planSettingsOf(settings))
     const bees = withSecretsIn(swarm, plan.bees, config)
     const directory = dirname(swarm.document.file)
@@ -110,6 +126,7 @@ export class RunningSwarm {
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
+      onFailure: onRecordFailure,
     })
     let lastFailure: WaggleError | null = null
     const application = new Application({
@@ -128,13 +145,12 @@ export class RunningSwarm {
       // A request's state is read while the request is in flight; later reads may go to the disk.
       maxCachedEntries: 512,
       onOpened,
-      failures: swarmFailures(swarm.name),
+      failures: swarmFailures(swarm.name, onRecordFailure),
       flights,
       onFailure: (error) => {
         lastFailure = error
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
-        const more = error.code === 'WAGGLE_NO_CAPABLE_PROCESS' ? ' Or set WAGGLE_GPU=prefer, and it runs on the CPU.' : ''
-        say('', 'error', `${error.message}. ${error.next}${more}`)
+        failures.failed(withAdvice(error), { module: '', swarm: swarm.name })
       },
       listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
       onNotice: (notice) => say('', 'warn', notice),
@@ -171,6 +187,13 @@ export class RunningSwarm {
   #partitions(topic: string): number {
     return this.plan.topics.find(({ name }) => name === topic)?.partitions ?? 1
   }
+}
+
+/** A swarm can do without a GPU, which the engine does not know. */
+function withAdvice(error: WaggleError): WaggleError {
+  const { code, message, next, cause } = error
+  if (code !== 'WAGGLE_NO_CAPABLE_PROCESS') return error
+  return new WaggleError(code, { message, next: `${next} Or set WAGGLE_GPU=prefer, and it runs on the CPU.`, cause })
 }
 
 /** A swarm that has something to commit and has not committed for this long is not ready. */

@@ -1,5 +1,6 @@
 import { outputRecord } from '../../processor/swarm/output-record.ts'
 import type { FailurePolicy } from '../../processor/task/failures.ts'
+import type { FailureListener, Handler } from '../../topology/failed-record.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { beeError } from '../../topology/swarm/bee-error.ts'
 import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
@@ -10,8 +11,11 @@ import type { Payload } from '../../topology/swarm/payload.ts'
  * letter at once: a step gives the same result each time, so another try would only hold up the thread's other records. An error record takes its place,
  * so that a join completes and the caller gets an answer. `Unavailable` (a disk that fails, a registry that is away) reaches no handler: the record waits.
  */
-export function swarmFailures(swarm: string): FailurePolicy {
-  const resume = () => 'resume' as const
+export function swarmFailures(swarm: string, onFailure: FailureListener = () => {}): FailurePolicy {
+  const resume: Handler<'resume'> = (error, record) => {
+    onFailure(error, record)
+    return 'resume'
+  }
   return {
     deserialization: resume,
     processing: resume,

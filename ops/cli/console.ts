@@ -1,29 +1,44 @@
 import { createColors } from 'picocolors'
+import type { Clock } from '../../processor/ports.ts'
+import type { LogFields, LogLevel } from '../process-log/log-line.ts'
+import type { LogThreshold } from '../process-log/log-threshold.ts'
 import { shellWord } from './shell-word.ts'
 
 /** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
 export class Console {
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #threshold: LogThreshold
   readonly #json: boolean
   readonly #out: NodeJS.WriteStream
   readonly #err: NodeJS.WriteStream
   readonly #colors: ReturnType<typeof createColors>
   #progressShown = false
 
-  constructor({ json, stdout, stderr }: { readonly json: boolean; readonly stdout: NodeJS.WriteStream; readonly stderr: NodeJS.WriteStream }) {
+  constructor({ json, stdout, stderr, clock, threshold }: ConsoleOptions) {
+    this.#clock = clock
+    this.#threshold = threshold
     this.#json = json
     this.#out = stdout
     this.#err = stderr
     this.#colors = createColors(!json && stderr.isTTY && process.env.NO_COLOR === undefined)
   }
 
-  log(bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string): void {
-    if (level === 'debug' && process.env.WAGGLE_DEBUG === undefined) return
+  /** A line of the process's log, on standard error: text, or with `json` one JSON object. */
+  log(module: string, level: LogLevel, message: string, { stack, ...fields }: LogFields = {}): void {
+    const { swarm } = fields
+    if (!this.#threshold.shows(level, module, swarm)) return
+    const shown = stack !== undefined && this.#threshold.shows('debug', module, swarm) ? { stack } : {}
+    const time = new Date(this.#clock.now()).toISOString()
     if (this.#json) {
-      this.#event(this.#err, { event: 'log', level, bee, message })
+      this.#event(this.#err, { event: 'log', time, level, bee: module, message, ...fields, ...shown })
       return
     }
-    const paint = { debug: this.#colors.dim, info: this.#colors.dim, warn: this.#colors.yellow, error: this.#colors.red }[level]
-    this.#line(`${paint(level.padEnd(5))} ${bee === '' ? '' : `${this.#colors.bold(bee)}: `}${message}`)
+    const { dim, bold, yellow, red } = this.#colors
+    const paint = { debug: dim, info: dim, warn: yellow, error: red }[level]
+    const name = [swarm, module].filter((part) => part !== undefined && part !== '').join('/')
+    const text = `${oneLine(message)}${fields.next === undefined ? '' : `. ${oneLine(fields.next)}`}${placeOf(message, fields)}`
+    this.#line(`${dim(time)} ${paint(level.padEnd(5))} ${name === '' ? '' : `${bold(name)}: `}${text}`)
+    if (shown.stack !== undefined) this.#line(shown.stack)
   }
 
   progress(what: string, done: number, all: number): void {
@@ -94,6 +109,14 @@ export class Console {
   }
 }
 
+export interface ConsoleOptions {
+  readonly json: boolean
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  readonly clock: Pick<Clock, 'now'>
+  readonly threshold: LogThreshold
+}
+
 interface Ready {
   readonly gateway: string
   readonly clickhouse: string | null
@@ -103,4 +126,20 @@ interface Ready {
     readonly example: { readonly path: string; readonly contentType: string } | null
     readonly table: string | null
   }[]
+}
+
+/** Code, request and place of a failure, in brackets. A place that the message says already is left out. */
+function placeOf(message: string, { code, request_id, task, topic, partition, offset }: LogFields): string {
+  if (code === undefined) return ''
+  const place = topic === undefined ? `task ${task}` : `task ${task}, topic ${topic}, partition ${partition}, offset ${offset}`
+  const isSaid = task === undefined || message.includes(`(${place})`)
+  return ` (${[code, ...(request_id === undefined ? [] : [`request ${request_id}`]), ...(isSaid ? [] : [place])].join(', ')})`
+}
+
+/** A message of several lines as one: each failure is one line of the log. */
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/\.$/, '')
+    .replaceAll(/\s*[\r\n]+\s*/g, ' ⏎ ')
 }

@@ -9,6 +9,7 @@ import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { readSwarm } from '../config/swarm-file.ts'
+import { LogThreshold } from '../process-log/log-threshold.ts'
 import { Console } from './console.ts'
 import { exitStatus } from './exit-status.ts'
 
@@ -30,14 +31,20 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   checkTogether(swarms.map(({ swarm }) => swarm))
   const [first] = swarms
   if (first === undefined) return exitStatus.usage
-  const out = new Console({ json, stdout: process.stdout, stderr: process.stderr })
+  const out = new Console({
+    json,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    clock: systemClock,
+    threshold: LogThreshold.parse(first.config.settings.log_level),
+  })
   const stopping = stopSignal(() => out.stopping())
   const redaction = new Redaction(new Map(swarms.flatMap(({ config }) => [...hiddenValues(config)])))
   const beekeeper = await Beekeeper.open({
     settings: first.config.settings,
     swarms,
     acceptLoss,
-    say: (bee, level, message) => out.log(bee, level, redaction.text(message)),
+    say: (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields)),
     onProgress: (what, done, all) => out.progress(what, done, all),
   }).catch((thrown: unknown) => {
     throw redaction.error(thrown)

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan.ts'
+import { logLevelPattern } from '../process-log/log-threshold.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
 /** All settings: each by its key in waggle.yaml or by its environment variable, which wins. */
@@ -10,6 +11,7 @@ export interface Settings {
   readonly max_connections: number | null
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
+  readonly log_level: string
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
@@ -94,6 +96,13 @@ export const settings: readonly Setting[] = [
     schema: Type.Enum(['embedded', 'kafka']),
     default: 'embedded',
     about: 'Which log to run on: kafka needs KAFKA_BROKERS.',
+  },
+  {
+    key: 'log_level',
+    variable: 'WAGGLE_LOG_LEVEL',
+    schema: Type.String({ pattern: logLevelPattern }),
+    default: 'info',
+    about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
   },
   {
     key: 'clickhouse_url',

@@ -203,7 +203,7 @@ export class RowBatcher<K, V, R, W> {
       const calls = batch.map((row) => callOf(row, abort.signal))
       started(() => this.#worker.call(values, calls)).then(
         (results) => settle(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
-        (thrown: unknown) => settle(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'See the step’s log.' })),
+        (thrown: unknown) => settle(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the step: the cause has its stack.' })),
       )
     })
   }

@@ -17,7 +17,7 @@ export class TransformProcessor implements Processor<unknown, unknown, unknown, 
   process(record: Record<unknown, unknown>): void {
     const context = this.#context
     if (context === null) return
-    for (const { record: output, child } of this.#operator.apply(record, context.recordMetadata, context.currentSystemTime))
-      context.forward(output, child)
+    const outputs = this.#operator.apply(record, context.recordMetadata, context.currentSystemTime, context.taskId)
+    for (const { record: output, child } of outputs) context.forward(output, child)
   }
 }

@@ -17,6 +17,7 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { failedAt } from './failed-at.ts'
 import { replyToOf } from './reply-to.ts'
 
 export class AcceptProcessor implements Processor<unknown, Payload | null, string, Payload> {
@@ -34,14 +35,19 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
   process(record: Record<unknown, Payload | null>): void {
     const context = this.#context
     if (context === null) return
-    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics } = this.#operator
+    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } = this.#operator
     const { timestamp } = record
     const given = headerText(record.headers, requestIdHeader)
     const isRefused = given !== null && !isRequestId(given)
     const key = given === null || isRefused ? derivedId(context.recordMetadata) : given
     const payload: Payload = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
+    const putAside = (cause: WaggleError) => {
+      const input = { ...record, key, value: payload }
+      onFailure(cause, failedAt(input, bee, context.taskId, context.recordMetadata))
+      context.forward(deadLetter(input, cause, bee, context), deadLetterChild)
+    }
     if (isRefused) {
-      context.forward(deadLetter({ ...record, key, value: payload }, refusedId(given.length), bee, context), deadLetterChild)
+      putAside(refusedId(given.length))
       return
     }
     const replyTo = replyToOf(key, record.headers, replyTopics)
@@ -49,9 +55,7 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
       const json: Payload = { kind: 'json', json: value }
       context.forward({ key, value: json, timestamp, headers: [...payloadHeaders(json), acceptedMark] }, acceptedChild)
     }
-    if (replyTo instanceof WaggleError) {
-      context.forward(deadLetter({ ...record, key, value: payload }, replyTo, bee, context), deadLetterChild)
-    }
+    if (replyTo instanceof WaggleError) putAside(replyTo)
     const reply_to = replyTo instanceof WaggleError ? null : replyTo
     if (headerText(record.headers, asksHeader) !== null) {
       if (reply_to !== null) note({ asks: true, reply_to })

@@ -1,4 +1,5 @@
 import type { AsyncStep, BatchPolicy, Outcome } from '../../topology/async-step.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import { beeError, deadlinePassed, isFailure } from '../../topology/swarm/bee-error.ts'
@@ -8,6 +9,7 @@ import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import { deadlineOf } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadMemory } from '../../topology/swarm/payload-memory.ts'
+import { failedAt } from './failed-at.ts'
 import { outputRecord } from './output-record.ts'
 
 export interface BeeStepOptions {
@@ -16,10 +18,11 @@ export interface BeeStepOptions {
   readonly batch: BatchPolicy | null
   readonly children: readonly string[]
   readonly deadLetters: string
+  readonly onFailure: FailureListener
 }
 
 /** An asynchronous node that calls a bee. Error records pass without a call, requests past their deadline become errors, and results go on. */
-export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
+export function beeStep({ bee, host, batch, children, deadLetters, onFailure }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
   // With batches two calls are enough: the next batch is packed while the last one runs. Without them, eight calls a replica overlap.
   const concurrency = (batch === null ? 8 : 2) * bee.replicas
@@ -48,6 +51,7 @@ export function beeStep({ bee, host, batch, children, deadLetters }: BeeStepOpti
   function forwardOutcome(outcome: Outcome<Payload>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     if (outcome.kind === 'error') {
       const error = beeError(outcome.error, bee.name)
+      onFailure(outcome.error, failedAt(record, bee.name, context.taskId, context.recordMetadata))
       if (isFailure(error.error)) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
       for (const child of children) context.forward(outputRecord(record, error, outcome.report), child)
       return

@@ -1,3 +1,4 @@
+import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { Produced } from '../../topology/produced.ts'
@@ -31,6 +32,8 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** Where answers may go that a record says itself. */
   readonly replyTopics: ReplyTopics
+  /** Hears of each record on which a bee fails, refusals and deadlines too. */
+  readonly onFailure?: FailureListener
 }
 
 /** A plan as a topology that the engine runs. */
@@ -100,14 +103,15 @@ class SubtopologyBuilder {
         const requestChildren = children.filter((child) => child !== acceptedChild)
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
-        const deadLetterChild = this.#deadLetters
-        this.#topology.addOperator(name, { op: 'accept', gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics }, parents)
+        const { deadLetters: deadLetterChild, onFailure } = this.#failing
+        const operator = { op: 'accept', gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } as const
+        this.#topology.addOperator(name, operator, parents)
         return
       }
       case 'call': {
         const bee = this.#bee(step.bee)
         const batch = this.#host.batchOf(step.batch === null ? bee : this.#bee(step.batch))
-        this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, deadLetters: this.#deadLetters }), parents)
+        this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, ...this.#failing }), parents)
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
@@ -120,7 +124,7 @@ class SubtopologyBuilder {
         this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
         return
       case 'value':
-        this.#topology.addOperator(name, valueStep({ bee: this.#bee(step.bee), host: this.#host, children, deadLetters: this.#deadLetters }), parents)
+        this.#topology.addOperator(name, valueStep({ bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
         return
       case 'deduplicate': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
@@ -205,6 +209,10 @@ class SubtopologyBuilder {
 
   #isEntrance(source: string): boolean {
     return this.#subtopology.steps.some(({ kind, parents }) => kind === 'accept' && parents.includes(source))
+  }
+
+  get #failing() {
+    return { deadLetters: this.#deadLetters, onFailure: this.#settings.onFailure ?? (() => {}) }
   }
 
   get #written(): Produced<string, Payload> {

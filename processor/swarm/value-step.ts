@@ -1,3 +1,4 @@
+import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Transform } from '../../topology/operators/transform.ts'
 import type { Record } from '../../topology/record.ts'
 import { beeError, isFailure } from '../../topology/swarm/bee-error.ts'
@@ -6,6 +7,7 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { failedAt } from './failed-at.ts'
 import { outputRecord } from './output-record.ts'
 
 export interface ValueStepOptions {
@@ -13,14 +15,15 @@ export interface ValueStepOptions {
   readonly host: BeeHost
   readonly children: readonly string[]
   readonly deadLetters: string
+  readonly onFailure: FailureListener
 }
 
 /** A bee that computes at once, as a node of the stream thread. An error passes it by; a failure is a dead letter, and goes on as an error. */
-export function valueStep({ bee, host, children, deadLetters }: ValueStepOptions): Transform {
+export function valueStep({ bee, host, children, deadLetters, onFailure }: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {
     op: 'transform',
-    apply: (given, place, now) => {
+    apply: (given, place, now, taskId) => {
       const record = given as Record<string, Payload>
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
@@ -30,6 +33,7 @@ export function valueStep({ bee, host, children, deadLetters }: ValueStepOptions
       } catch (thrown) {
         const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
         const error = beeError(cause, bee.name)
+        onFailure(cause, failedAt(record, bee.name, taskId, place))
         const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
         return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, null), child }))]
       }

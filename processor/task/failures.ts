@@ -115,13 +115,15 @@ export class TaskFailures {
     // The record failed when it was first read, and its failure was handled then.
     if (this.#place.isReplay) return null
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
-    return this.#decide(step, error, this.#failed(node, record ?? { ...nothing, timestamp: time }), { isRefusal, letter: 'whole' })
+    const failed = this.#failed(node, record ?? { ...nothing, timestamp: time })
+    return this.#decide(step, error.withRecord(placeWords(failed)), failed, { isRefusal, letter: 'whole' })
   }
 
   /** As `handle`, for an input whose commit was refused. Its dead letter becomes smaller with each further refusal, and is left out in the end. */
   refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
     const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
-    const standIn = this.#decide('production', error, this.#failed(node, record), { isRefusal: true, letter })
+    const failed = this.#failed(node, record)
+    const standIn = this.#decide('production', error.withRecord(placeWords(failed)), failed, { isRefusal: true, letter })
     return times <= 2 ? standIn : null
   }
 
@@ -162,6 +164,11 @@ export class TaskFailures {
       headers: [...(isWhole ? failed.headers : noHeaders), ...letters.headers(error, failed)],
     })
   }
+}
+
+/** The place of a failed record, as the end of an error's message. */
+function placeWords({ taskId, topic, partition, offset }: FailedRecord): string {
+  return topic === '' ? `(task ${taskId}, in a punctuation)` : `(task ${taskId}, topic ${topic}, partition ${partition}, offset ${offset})`
 }
 
 const nothing: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: noHeaders }

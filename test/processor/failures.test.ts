@@ -82,7 +82,18 @@ describe('A record that cannot be processed', () => {
     assert.deepEqual(out, [])
     assert.ok(rolledBack.length > 1)
     assert.equal(rolledBack[0]?.code, 'WAGGLE_PROCESSING_FAILED')
-    assert.match(rolledBack[0]?.message ?? '', /times-ten failed in processing: not seven/)
+    assert.match(rolledBack[0]?.message ?? '', /times-ten failed in processing: not seven \(task 0_0, topic in, partition 0, offset 1\)$/)
+  })
+
+  it('says its place in the message of its error at each step', async () => {
+    const said: string[] = []
+    const ask = (error: WaggleError) => {
+      said.push(error.message)
+      return 'resume' as const
+    }
+    await run(['1', 'x', '7', '10', '2'], { deserialization: ask, processing: ask, production: ask, deadLetters: null })
+    assert.equal(said.length, 3)
+    for (const message of said) assert.match(message, /[^)] \(task 0_0, topic in, partition 0, offset [123]\)$/)
   })
 
   it('is dropped where its handler resumes, whether it cannot be read, processed or written; its neighbours go on', async () => {

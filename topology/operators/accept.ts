@@ -1,3 +1,4 @@
+import type { FailureListener } from '../failed-record.ts'
 import type { ReplyTo } from '../swarm/reply.ts'
 import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
@@ -16,6 +17,7 @@ export interface Accept {
   /** The child that takes a record whose reply topic or partition cannot be used. */
   readonly deadLetterChild: string
   readonly replyTopics: ReplyTopics
+  readonly onFailure: FailureListener
 }
 
 /** A value of the accepted topic, as JSON. */

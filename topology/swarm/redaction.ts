@@ -21,6 +21,11 @@ export class Redaction {
     return this.#pattern === null ? text : text.replace(this.#pattern, (value) => this.#names.get(value) ?? '')
   }
 
+  /** The same fields, with their texts redacted. */
+  fields<F extends object>(fields: F | undefined): F {
+    return Object.fromEntries(Object.entries(fields ?? {}).map(([key, value]) => [key, typeof value === 'string' ? this.text(value) : value])) as F
+  }
+
   /** The error itself if it holds no secret, else a copy of the same class and code without the secrets. */
   error<E>(thrown: E): E | Error {
     if (this.#pattern === null || !(thrown instanceof Error)) return thrown

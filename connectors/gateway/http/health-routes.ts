@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { callerText } from './caller-text.ts'
 
 export interface HealthRoutesOptions {
   readonly notReady: () => string | null
@@ -12,7 +13,12 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
   app.get('/healthz', { config, schema: { tags: ['health'], summary: 'The process lives' } }, async () => ({ status: 'ok' }))
   app.get('/readyz', { config, schema: { tags: ['health'], summary: 'Every swarm answers' } }, async (_, reply) => {
     const reason = notReady()
-    return reason === null ? { status: 'ready' } : reply.code(503).header('retry-after', '2').send({ status: 'not ready', reason })
+    return reason === null
+      ? { status: 'ready' }
+      : reply
+          .code(503)
+          .header('retry-after', '2')
+          .send({ status: 'not ready', reason: callerText(reason) })
   })
   app.get('/metrics', { config, schema: { tags: ['health'], summary: 'What is measured, for Prometheus' } }, async (_, reply) =>
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').send(metrics()),

@@ -40,7 +40,8 @@ export interface HttpGatewayOptions {
   readonly rateLimitPerSecond: number | null
   /** The reason why requests cannot be answered now; null while they can. */
   readonly notReady: () => string | null
-  readonly onError: (error: unknown) => void
+  /** Called for each answer with the status 500. */
+  readonly onError: (error: unknown, requestId: string) => void
   /** Called for each request to a gateway once its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
   /** All metrics of this process, in Prometheus' text format. */
@@ -208,10 +209,10 @@ function portOf(app: FastifyInstance, otherwise: number): number {
   return address !== null && typeof address === 'object' ? address.port : otherwise
 }
 
-function answerError(thrown: unknown, requestId: string, reply: FastifyReply, onError: (error: unknown) => void): FastifyReply {
+function answerError(thrown: unknown, requestId: string, reply: FastifyReply, onError: HttpGatewayOptions['onError']): FastifyReply {
   const { retryAfterSeconds, ...problem } = problemOf(thrown, requestId)
   const given = reply.getHeader('x-request-id')
-  if (problem.status === 500) onError(thrown)
+  if (problem.status === 500) onError(thrown, requestId)
   if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds))
   // Closing the connection saves reading the rest of the body.
   if (closing.has(problem.status) || !reply.request.raw.complete) reply.header('connection', 'close')

@@ -4,6 +4,7 @@ import { type ErrorCode, httpStatus, titleOf } from '../../../topology/error-cod
 import { ownMember } from '../../../topology/own-member.ts'
 import type { BeeError } from '../../../topology/swarm/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { callerText } from './caller-text.ts'
 
 /** Problem details of RFC 9457, with an error code, the request's id and the bee that failed. */
 export interface Problem {
@@ -53,14 +54,22 @@ export function rawProblem({
 }
 
 export function problemOfBee({ status, title, detail, code, bee }: BeeError, requestId: string): Problem {
-  return { type: 'about:blank', title, status, detail, code, request_id: requestId, ...(bee === '' ? {} : { bee }) }
+  return { type: 'about:blank', title, status, detail: callerText(detail), code, request_id: requestId, ...(bee === '' ? {} : { bee }) }
 }
 
 /** The problem that a caller gets for an error, with the status of its code. Errors without a code become 500 and tell nothing of the inside. */
 export function problemOf(thrown: unknown, requestId: string): Problem & { readonly retryAfterSeconds: number | null } {
   const problem = (code: ErrorCode, detail: string, retryAfterSeconds: number | null = null) => {
     const status = httpStatus(code)
-    return { type: 'about:blank' as const, title: titleOf(status), status, detail, code, request_id: requestId, retryAfterSeconds }
+    return {
+      type: 'about:blank' as const,
+      title: titleOf(status),
+      status,
+      detail: callerText(detail),
+      code,
+      request_id: requestId,
+      retryAfterSeconds,
+    }
   }
   if (thrown instanceof ProblemError) return problem(thrown.code, thrown.message, thrown.retryAfterSeconds)
   if (thrown instanceof WaggleError) return problem(thrown.code, `${thrown.message}. ${thrown.next}`, httpStatus(thrown.code) === 503 ? 2 : null)

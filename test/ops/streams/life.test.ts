@@ -266,7 +266,10 @@ describe('A failure without a handler', () => {
       await send(streams, 'bad')
       await ended
       assert.deepEqual(states, ['REBALANCING', 'RUNNING', 'PENDING_ERROR', 'ERROR'])
-      assert.equal(streams.failure?.message, 'KSTREAM-MAPVALUES-0000000001 failed in processing: no bears')
+      assert.match(
+        streams.failure?.message ?? '',
+        /^KSTREAM-MAPVALUES-0000000001 failed in processing: no bears \(task 0_\d, topic [^ ]+, partition \d, offset 0\)$/,
+      )
       await streams.close({ timeoutMs: 5000 })
       assert.equal(streams.state, 'ERROR')
     })

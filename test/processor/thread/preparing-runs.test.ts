@@ -123,7 +123,9 @@ describe('Records whose serde fetches something first', () => {
     await program.world.clock.advance(1000)
     assert.deepEqual(program.wordsIn('out'), ['ant', 'ape'])
     assert.deepEqual(program.wordsIn('letters'), ['xen'])
-    assert.deepEqual(asked, ['WAGGLE_DESERIALIZATION_FAILED: words failed in deserialization: there is no x'])
+    assert.deepEqual(asked, [
+      'WAGGLE_DESERIALIZATION_FAILED: words failed in deserialization: there is no x (task 0_0, topic in, partition 0, offset 1)',
+    ])
   })
 
   it('are fetched for again while the server is away, and no handler is asked', async () => {

@@ -64,7 +64,9 @@ describe('An asynchronous call', () => {
     assert.deepEqual(program.take(), ['k:quick!@2'])
     assert.ok(aborted instanceof WaggleError && aborted.code === 'WAGGLE_TIMEOUT')
     const node = 'KSTREAM-MAPASYNC-0000000001'
-    assert.deepEqual(handled, [['WAGGLE_TIMEOUT', `${node} had no result within 100 ms`, node, 'slow', 0n]])
+    assert.deepEqual(handled, [
+      ['WAGGLE_TIMEOUT', `${node} had no result within 100 ms (task 0_0, topic in, partition 0, offset 0)`, node, 'slow', 0n],
+    ])
   })
 
   it('is retried as often as configured, and then fails with the last error', async () => {
@@ -85,7 +87,10 @@ describe('An asynchronous call', () => {
     await using unlucky = failing(3)
     await assert.rejects(unlucky.pipe(['in', 'k', 'v', 1]), (error) => {
       assert.ok(error instanceof WaggleError)
-      assert.deepEqual([error.code, error.message], ['WAGGLE_PROCESSING_FAILED', 'KSTREAM-MAPASYNC-0000000001 failed in processing: bad 3'])
+      assert.deepEqual(
+        [error.code, error.message],
+        ['WAGGLE_PROCESSING_FAILED', 'KSTREAM-MAPASYNC-0000000001 failed in processing: bad 3 (task 0_0, topic in, partition 0, offset 0)'],
+      )
       assert.ok(error.cause instanceof RangeError)
       return true
     })

@@ -163,7 +163,20 @@ describe('A user’s function that throws', () => {
     )
     assert.deepEqual(await program.after(['in', 'k', 'bad', 5], ['in', 'k', 'good', 6]), ['k:good@6'])
     const node = 'KSTREAM-MAPVALUES-0000000001'
-    assert.deepEqual(asked, [['WAGGLE_PROCESSING_FAILED', `${node} failed in processing: bad bear`, 'k', 'bad', 5, 'in', 0, 0n, node, '0_0']])
+    assert.deepEqual(asked, [
+      [
+        'WAGGLE_PROCESSING_FAILED',
+        `${node} failed in processing: bad bear (task 0_0, topic in, partition 0, offset 0)`,
+        'k',
+        'bad',
+        5,
+        'in',
+        0,
+        0n,
+        node,
+        '0_0',
+      ],
+    ])
   })
 })
 
@@ -537,7 +550,10 @@ describe('A processor', () => {
       })
     }
     await using failing = programOf(ticking)
-    await assert.rejects(failing.driver.advanceWallClockTime(10), { code: 'WAGGLE_PROCESSING_FAILED', message: /failed in processing: tick/ })
+    await assert.rejects(failing.driver.advanceWallClockTime(10), {
+      code: 'WAGGLE_PROCESSING_FAILED',
+      message: /failed in processing: tick \(task 0_0, in a punctuation\)$/,
+    })
     const asked: unknown[] = []
     await using resuming = programOf(ticking, {
       processingHandler: ({ code }, { key, value, offset, node }) => {

@@ -1,0 +1,93 @@
+import type { Clock } from '../../processor/ports.ts'
+import { httpStatus } from '../../topology/error-codes.ts'
+import type { FailedRecord } from '../../topology/failed-record.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { LogFields, LogLevel, LogLine } from './log-line.ts'
+
+/**
+ * Writes each failure as one line of the process's log. Of failures with one code in one module, `maxLines` have a line within `windowMs`; one more line tells how
+ * many were left out.
+ */
+export class FailureLines {
+  readonly #say: LogLine
+  readonly #clock: Clock
+  /** By module and code. There are as many as a swarm has bees and the table has codes. */
+  readonly #windows = new Map<string, Window>()
+
+  constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
+    this.#say = say
+    this.#clock = clock
+  }
+
+  /** A failure of a part of the process, or of a request as a whole. */
+  failed(error: WaggleError, { module, ...fields }: Pick<LogFields, 'swarm' | 'request_id'> & { readonly module: string }): void {
+    this.#line(error, module, fields)
+  }
+
+  /** A record on which a step of a swarm failed. Its key is the id of its request. */
+  recordFailed(swarm: string, error: WaggleError, { key, taskId, topic, partition, offset, node }: FailedRecord): void {
+    const requestId = typeof key === 'string' ? key : key instanceof Uint8Array ? Buffer.from(key).toString() : undefined
+    this.#line(error, node, {
+      swarm,
+      ...(requestId === undefined ? {} : { request_id: requestId }),
+      task: taskId,
+      ...(topic === '' ? {} : { topic, partition, offset: String(offset) }),
+    })
+  }
+
+  /** Says what was left out so far. */
+  close(): void {
+    for (const [key, window] of this.#windows) this.#end(key, window)
+  }
+
+  #line(error: WaggleError, module: string, fields: LogFields): void {
+    const key = `${fields.swarm}\n${module}\n${error.code}`
+    const window =
+      this.#windows.get(key) ?? this.#begin(key, module, { ...(fields.swarm === undefined ? {} : { swarm: fields.swarm }), code: error.code })
+    if (++window.failures > maxLines) return
+    const { message, next, code } = error
+    this.#say(module, levelOf(error), message, { ...fields, code, next, stack: stackOf(error) })
+  }
+
+  #begin(key: string, module: string, fields: Window['fields']): Window {
+    const window: Window = { module, fields, failures: 0, cancel: this.#clock.after(windowMs, () => this.#end(key, window)) }
+    this.#windows.set(key, window)
+    return window
+  }
+
+  #end(key: string, { module, fields, failures, cancel }: Window): void {
+    cancel()
+    this.#windows.delete(key)
+    const left_out = failures - maxLines
+    if (left_out > 0) this.#say(module, 'warn', `${left_out} more failures with ${fields.code} were left out of this log`, { ...fields, left_out })
+  }
+}
+
+interface Window {
+  readonly module: string
+  readonly fields: LogFields & { readonly code: string }
+  readonly cancel: () => void
+  failures: number
+}
+
+/** A refusal is the caller's mistake, and a deadline is an outcome. */
+function levelOf({ code }: WaggleError): LogLevel {
+  const status = httpStatus(code)
+  return status === httpStatus('WAGGLE_REFUSED') ? 'debug' : status === httpStatus('WAGGLE_DEADLINE') ? 'warn' : 'error'
+}
+
+/** The stacks of an error and its causes. Nothing here throws, whatever a bee has thrown. */
+function stackOf(error: unknown): string {
+  const stacks: string[] = []
+  try {
+    for (let one = error; one instanceof Error && stacks.length < maxCauses; one = one.cause) stacks.push(String(one.stack ?? one.message))
+  } catch {
+    stacks.push('(an error whose stack cannot be read)')
+  }
+  return stacks.join('\nCaused by: ').slice(0, maxStackCharacters)
+}
+
+const maxLines = 10
+const windowMs = 10_000
+const maxCauses = 5
+const maxStackCharacters = 16_384

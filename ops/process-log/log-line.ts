@@ -1,0 +1,25 @@
+/** How important a line of the process's log is, from the least on. */
+export type LogLevel = (typeof logLevels)[number]
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
+/** The place and the cause of a failure, beside its message. Fields that are not known are left out. */
+export interface LogFields {
+  readonly swarm?: string
+  readonly request_id?: string
+  readonly code?: string
+  readonly task?: string
+  readonly topic?: string
+  readonly partition?: number
+  /** A decimal number: it may pass 2^53. */
+  readonly offset?: string
+  /** The step to take, as a sentence. */
+  readonly next?: string
+  /** Failures like this one that have no line of their own, since the last line. */
+  readonly left_out?: number
+  /** Shown at `debug`. */
+  readonly stack?: string
+}
+
+/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; empty for a swarm as a whole. */
+export type LogLine = (module: string, level: LogLevel, message: string, fields?: LogFields) => void

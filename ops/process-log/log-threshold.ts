@@ -1,0 +1,41 @@
+import { type LogLevel, logLevels } from './log-line.ts'
+
+/**
+ * The least level of the lines that are shown, from the setting `log_level`: a level, a level of one module as `module=level`, or several with commas between them.
+ * A module is a bee, a swarm, or a part of the process (`gateway`, `clickhouse`, `clock`).
+ */
+export class LogThreshold {
+  readonly #usual: number
+  readonly #ofModule: ReadonlyMap<string, number>
+
+  private constructor(usual: number, ofModule: ReadonlyMap<string, number>) {
+    this.#usual = usual
+    this.#ofModule = ofModule
+  }
+
+  /** Takes a text that `logLevelPattern` matches. Without a level of its own, all modules have `info`. */
+  static parse(text: string): LogThreshold {
+    let usual = rankOf('info')
+    const ofModule = new Map<string, number>()
+    for (const part of text.split(',')) {
+      const [first = '', second] = part.split('=').map((word) => word.trim())
+      if (second === undefined) usual = rankOf(first)
+      else ofModule.set(first, rankOf(second))
+    }
+    return new LogThreshold(usual, ofModule)
+  }
+
+  /** A module's own level counts before that of its swarm. */
+  shows(level: LogLevel, module: string, swarm?: string): boolean {
+    const least = this.#ofModule.get(module) ?? (swarm === undefined ? undefined : this.#ofModule.get(swarm)) ?? this.#usual
+    return rankOf(level) >= least
+  }
+}
+
+export const logLevelPattern = '^\\s*([^=,]+=\\s*)?(debug|info|warn|error)\\s*(,\\s*([^=,]+=\\s*)?(debug|info|warn|error)\\s*)*$'
+
+const ranks: ReadonlyMap<string, number> = new Map(logLevels.map((level, rank) => [level, rank]))
+
+function rankOf(level: string): number {
+  return ranks.get(level) ?? 0
+}

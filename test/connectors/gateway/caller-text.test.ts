@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { describe, it } from 'node:test'
+import { callerText } from '../../../connectors/gateway/http/caller-text.ts'
+
+describe('A text for a caller', () => {
+  it('has the name of a file in the place of its path', () => {
+    const texts = [
+      ["ENOENT: no such file or directory, open '/home/user/app/models/a.onnx'", "ENOENT: no such file or directory, open '…/a.onnx'"],
+      ['The model /usr/share/m/x.onnx failed: no', 'The model …/x.onnx failed: no'],
+      ['file:///tmp/a/b.ts:3:4 is wrong', '…/b.ts:3:4 is wrong'],
+      ['in /tmp/dir/, and in (/var/lib/waggle)', 'in …/dir, and in (…/waggle)'],
+      ['command=/usr/bin/node --flag /opt/b', 'command=…/node --flag …/b'],
+      ['C:\\Users\\me\\a.ts is wrong', '…/a.ts is wrong'],
+    ] as const
+    for (const [text, expected] of texts) assert.equal(callerText(text), expected)
+  })
+
+  it('has no path of a file that is there, relative to the directory of the process', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-caller-'))
+    try {
+      writeFileSync(join(directory, 'mark'), '')
+      const path = relative(process.cwd(), join(directory, 'mark'))
+      assert.equal(callerText(`${path} cannot be written`), '…/mark cannot be written')
+      assert.equal(callerText('See topology/graph.ts and text/plain'), 'See …/graph.ts and text/plain')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('has no frame of a stack, be it of JavaScript, Python or Java', () => {
+    assert.equal(
+      callerText('boom\n    at f (/tmp/x/y.ts:3:4)\n    at async Promise.all (index 0)\n    at new Promise (<anonymous>)\nlast'),
+      'boom\nlast',
+    )
+    assert.equal(callerText('Traceback (most recent call last):\n  File "/usr/lib/a.py", line 3, in f\nValueError: no'), 'ValueError: no')
+    assert.equal(callerText('no\n\tat a.b.C.d(C.java:12)\nCaused by: java.lang.Error'), 'no')
+  })
+
+  it('keeps routes, types, addresses and words with slashes', () => {
+    for (const text of ['Ask for it later: GET /v1/requests/a.', 'image/jpeg', 'http://localhost:8080/tmp/a', 'and/or', 'looks at 12:30', '/teddy/x'])
+      assert.equal(callerText(text), text)
+  })
+
+  it('is made in time that grows with its length', () => {
+    for (const text of [`/tmp${'/a'.repeat(100_000)}`, '/'.repeat(200_000), 'at '.repeat(60_000), 'a/'.repeat(100_000), '.'.repeat(200_000)]) {
+      const started = performance.now()
+      callerText(text)
+      assert.ok(performance.now() - started < 2000, text.slice(0, 10))
+    }
+  })
+})
