@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -50,11 +50,6 @@ export function writeLogMade(directory: string): void {
   } finally {
     closeSync(descriptor)
   }
-}
-
-/** Called before the log is deleted on purpose. */
-export function forgetLog(directory: string): void {
-  rmSync(join(directory, logMade), { force: true })
 }
 
 const logMade = 'LOG-MADE'
