@@ -276,7 +276,7 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   #find({ topic, partition }: TopicPartition): Owned | undefined {
-    const found = this.#topics.find(topic, partition)
+    const found = this.#topics.findPartition(topic, partition)
     return found === null ? undefined : this.#owned.get(found)
   }
 }

@@ -79,6 +79,16 @@ export class Topics {
     return true
   }
 
+  named(names: readonly string[]): readonly Topic[] {
+    return names.flatMap((name) => this.#topics.get(name) ?? [])
+  }
+
+  /** Called when the database has them no more. */
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#topics.delete(name)
+    writeTopics(this.#options.directory, storedTopics(this.#options.disk.rocks))
+  }
+
   describe(name: string): TopicInfo | null {
     const topic = this.#topics.get(name)
     return topic === undefined ? null : { ...topic.spec, offsets: topic.partitions.map(({ start, durableEnd }) => ({ start, end: durableEnd })) }
@@ -96,13 +106,13 @@ export class Topics {
     return topics.flatMap((name) => this.#topics.get(name)?.partitions ?? [])
   }
 
-  find(topic: string, partition: number): Partition | null {
+  findPartition(topic: string, partition: number): Partition | null {
     return this.#topics.get(topic)?.partitions[partition] ?? null
   }
 
   /** The partition. Throws WAGGLE_MISSING_TOPIC. */
   partition(topic: string, partition: number): Partition {
-    const found = this.find(topic, partition)
+    const found = this.findPartition(topic, partition)
     if (found === null)
       throw new WaggleError('WAGGLE_MISSING_TOPIC', {
         message: `There is no partition ${partition} of ${topic}`,
