@@ -1,5 +1,4 @@
 import { createColors } from 'picocolors'
-import { shellWord } from './shell-word.ts'
 
 /** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
 export class Console {
@@ -52,12 +51,7 @@ export class Console {
       `  Gateway     ${gateway}  (${gateway}/openapi.json)`,
     ]
     if (clickhouse !== null) lines.push(`  ClickHouse  ${clickhouse}`)
-    for (const { gateways, example } of swarms) {
-      for (const name of gateways) {
-        const body = example === null ? `--json '{}'` : `-H 'content-type: ${example.contentType}' --data-binary @${shellWord(example.path)}`
-        lines.push('', '  Ask:', `  curl -sS ${body} ${gateway}/v1/gateways/${name}/request`)
-      }
-    }
+    for (const { asks } of swarms) for (const ask of asks) lines.push('', '  Ask:', ...ask.map((line) => `  ${line}`))
     const table = swarms.find((swarm) => swarm.table !== null)?.table
     if (clickhouse !== null && table !== undefined) {
       lines.push(
@@ -100,7 +94,8 @@ interface Ready {
   readonly swarms: readonly {
     readonly name: string
     readonly gateways: readonly string[]
-    readonly example: { readonly path: string; readonly contentType: string } | null
+    /** The lines that ask each gateway. */
+    readonly asks: readonly (readonly string[])[]
     readonly table: string | null
   }[]
 }
