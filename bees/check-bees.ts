@@ -16,23 +16,31 @@ export async function checkBees(swarm: CheckedSwarm, { registry, ...context }: B
   const mistakes: WaggleError[] = []
   const warnings: WaggleError[] = []
   /** Bees of one type and one spec are checked once: a check may open a model, which starts a thread. */
-  const seen = new Set<string>()
+  const found = new Map<string, WaggleError | null>()
   for (const [at, bee] of swarm.bees.entries()) {
     const check = registry.find(bee.type.type)?.definition.check
     const key = `${bee.type.type} ${JSON.stringify(bee.spec)}`
     // A spec with a placeholder (`{{`) is not checked: its secret is not set here.
-    if (check === undefined || key.includes('{{') || seen.has(key) || mistakes.length >= enoughMistakes) continue
-    try {
-      await check({ ...context, bee: bee.name, spec: bee.spec as never })
-      seen.add(key)
-    } catch (thrown) {
-      if (!(thrown instanceof WaggleError)) throw thrown
-      const list = thrown.code === 'WAGGLE_NOT_RESOLVED' ? warnings : mistakes
-      list.push(thrown.at(swarm.document.place(['bees', at, 'spec', ...keyAtFault(thrown, bee)])))
-    }
+    if (check === undefined || key.includes('{{') || mistakes.length >= enoughMistakes) continue
+    const known = found.get(key)
+    const mistake = known === undefined ? await mistakeOf(check({ ...context, bee: bee.name, spec: bee.spec as never })) : known
+    found.set(key, mistake)
+    if (mistake === null) continue
+    const list = mistake.code === 'WAGGLE_NOT_RESOLVED' ? warnings : mistakes
+    list.push(mistake.at(swarm.document.place(['bees', at, 'spec', ...keyAtFault(mistake, bee)])))
   }
   if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
   return warnings
+}
+
+async function mistakeOf(check: Promise<void>): Promise<WaggleError | null> {
+  try {
+    await check
+    return null
+  } catch (thrown) {
+    if (thrown instanceof WaggleError) return thrown
+    throw thrown
+  }
 }
 
 /** The setting of the spec that names the file or program at fault; none where the spec as a whole does not fit. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { contentTypeOfFile } from './content-types.ts'
 import { shellWord } from './shell-word.ts'
@@ -27,10 +27,23 @@ export interface ExampleFolders {
 export function exampleRequest({ name, url, answers, input }: AskedGateway, folders: ExampleFolders): readonly string[] {
   const example = fileOf(join(folders.swarm, 'examples'), name)
   const known = example ?? (input === null ? fileOf(join(folders.swarm, 'photos'), name) : null)
-  const sent = known !== null ? bodyOfFile(known) : input === null ? `--json '{}'` : bodyOfInput(input, join(folders.written, `${name}.json`))
+  const sent = bodyOf(known, input, join(folders.written, `${name}.json`))
   const line = `curl -sS ${sent} ${shellWord(`${url}/v1/gateways/${name}/${answers ? 'request' : 'submit'}`)}`
   return known === null && input === null ? [line, `(A file in ${join(folders.swarm, 'examples')} takes the place of {}.)`] : [line]
 }
+
+/** A swarm runs without the line as well, so a file that cannot be read or written does not end it. */
+function bodyOf(file: string | null, input: unknown, written: string): string {
+  try {
+    if (file !== null) return bodyOfFile(file)
+    if (input !== null) return bodyOfInput(input, written)
+    return empty
+  } catch {
+    return empty
+  }
+}
+
+const empty = `--json '{}'`
 
 /** The file with the gateway's name, else the last of the folder in alphabetical order; null where there is none whose type is known. */
 function fileOf(folder: string, gateway: string): string | null {
@@ -51,8 +64,8 @@ function namesIn(folder: string): readonly string[] {
 function bodyOfFile(file: string): string {
   const type = contentTypeOfFile(file)
   if (type !== 'application/json') return `-H 'content-type: ${type}' --data-binary ${shellWord(`@${file}`)}`
-  const text = readFileSync(file, 'utf8').trim()
-  return fitsLine(text) ? `--json ${shellWord(text)}` : `--json ${shellWord(`@${file}`)}`
+  const text = statSync(file).size > maxLine ? null : readFileSync(file, 'utf8').trim()
+  return `--json ${shellWord(text !== null && fitsLine(text) ? text : `@${file}`)}`
 }
 
 function bodyOfInput(input: unknown, file: string): string {
@@ -64,5 +77,7 @@ function bodyOfInput(input: unknown, file: string): string {
 }
 
 function fitsLine(text: string): boolean {
-  return text.length <= 200 && !text.includes('\n')
+  return text.length <= maxLine && !text.includes('\n')
 }
+
+const maxLine = 200

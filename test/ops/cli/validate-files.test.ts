@@ -10,16 +10,14 @@ import type { WaggleError } from '../../../topology/waggle-error.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-'))
 
-/** Runs `validate`; gives the exit status and the output. */
-function validate(bee: string): Promise<{ readonly status: number | string | null; readonly said: string }> {
+/** Runs `validate` on a swarm with a bee for each of `bees`, at the lines from 4 on; gives the exit status and the output. */
+function validate(...bees: readonly string[]): Promise<{ readonly status: number | string | null; readonly said: string }> {
   const file = join(directory, 'swarm.yaml')
   const entrance = '  - {name: entrance, type: gateway-input, spec: {name: door}}'
-  writeFileSync(
-    file,
-    `name: one\nbees:\n${entrance}\n  - {name: work, input: {name: entrance}, ${bee}}\n  - {name: answer, type: respond, input: {name: work}}\n`,
-  )
+  const works = bees.map((bee, at) => `  - {name: work-${at}, input: {name: entrance}, ${bee}}\n`).join('')
+  writeFileSync(file, `name: one\nbees:\n${entrance}\n${works}  - {name: answer, type: respond, input: {name: work-0}}\n`)
   return new Promise((settle) => {
-    execFile(process.execPath, [main, 'validate', file], { timeout: 60_000 }, (error, out, err) =>
+    execFile(process.execPath, [main, 'validate', file], { timeout: 120_000 }, (error, out, err) =>
       settle({ status: error?.code ?? 0, said: `${out}${err}` }),
     )
   })
@@ -66,7 +64,7 @@ describe('waggle validate', () => {
       join(directory, 'right.ts'),
       `import { Refused } from 'waggle-streams'\nexport default () => new Refused('no')\nexport const list = { process: 3 }`,
     )
-    for (const { name, source = '', spec = '', why } of [
+    const modules: readonly { readonly name: string; readonly source?: string; readonly spec?: string; readonly why: RegExp }[] = [
       { name: 'syntax', source: '\nexport default (', why: /syntax\.ts cannot be loaded: .*\(.*syntax\.ts:\d\)/ },
       { name: 'helper', source: `import './nowhere.ts'`, why: /helper\.ts cannot be loaded: Cannot find module '.*nowhere\.ts'/ },
       { name: 'package', source: `import 'no-such-package'`, why: /package\.ts cannot be loaded: Cannot find package 'no-such-package'/ },
@@ -78,14 +76,17 @@ describe('waggle validate', () => {
       { name: 'right', spec: ', bee: rigth', why: /has no export rigth .*; It exports: default, list\./ },
       { name: 'right', spec: ', bee: list', why: /has no export list that is a function or has a process function/ },
       { name: 'right', spec: ', bee: toString', why: /has no export toString/ },
-    ]) {
-      if (name !== 'right') writeFileSync(join(directory, `${name}.ts`), source)
-      const { status, said } = await validate(`type: module, spec: {file: ./${name}.ts${spec}}`)
-      assert.equal(status, 1, said)
-      assert.match(said, /swarm\.yaml:4:\d+: /)
-      assert.match(said, why)
-      assert.doesNotMatch(said, /\n\s+at |node:internal/)
+    ]
+    for (const { name, source } of modules) if (source !== undefined) writeFileSync(join(directory, `${name}.ts`), source)
+    const { status, said } = await validate(...modules.map(({ name, spec = '' }) => `type: module, spec: {file: ./${name}.ts${spec}}`))
+    assert.equal(status, 1, said)
+    const lines = said.trim().split('\n')
+    assert.equal(lines.length, modules.length, said)
+    for (const [at, { why }] of modules.entries()) {
+      assert.ok(lines[at]?.startsWith(`${join(directory, 'swarm.yaml')}:${at + 4}:`), said)
+      assert.match(lines[at] ?? '', why)
     }
+    assert.doesNotMatch(said, /node:internal/)
   })
 
   it('loads a module in a process of its own, and leaves nothing of it behind', { timeout: 120_000 }, async () => {
@@ -109,34 +110,34 @@ export default () => 1`,
 
   it('refuses a command whose program or script is not there, or may not be executed', async () => {
     writeFileSync(join(directory, 'plain.sh'), '#!/bin/sh\n', { mode: 0o644 })
-    for (const [command, why] of [
+    const commands = [
       ['[no-such-program]', /there is no program no-such-program in the folders of PATH/],
       [`[${join(directory, 'gone')}]`, /there is no program .*gone;/],
       [`[${join(directory, 'plain.sh')}]`, /plain\.sh may not be executed \(chmod \+x\)/],
       [`[${directory}]`, /is no file, so it cannot be run/],
       ['[node, ./gone.ts]', /there is no file .*gone\.ts for node/],
-    ] as const) {
-      const { status, said } = await validate(`type: container, spec: {command: ${command}}`)
-      assert.equal(status, 1, said)
-      assert.match(said, /swarm\.yaml:4:\d+: /)
-      assert.match(said, why)
+    ] as const
+    const right = 'type: container, spec: {command: [node, -e, "1"]}'
+    const { status, said } = await validate(...commands.map(([command]) => `type: container, spec: {command: ${command}}`), right)
+    assert.equal(status, 1, said)
+    const lines = said.trim().split('\n')
+    assert.equal(lines.length, commands.length, said)
+    for (const [at, [, why]] of commands.entries()) {
+      assert.match(lines[at] ?? '', why)
+      assert.ok(lines[at]?.startsWith(`${join(directory, 'swarm.yaml')}:${at + 4}:`), said)
     }
-    assert.equal((await validate(`type: container, spec: {command: [node, -e, "1"]}`)).status, 0)
   })
 
   it('warns of an image, a model and a secret that this machine does not have, with their places', async () => {
-    for (const [bee, warning] of [
-      [
-        'type: container, spec: {image: far/away}',
-        /swarm\.yaml:4:\d+: warning: work names the image far\/away, and this machine has no command for it/,
-      ],
-      ['type: tensor-rt, spec: {model: "s3://far/away.onnx"}', /swarm\.yaml:4:\d+: warning: s3:\/\/far\/away\.onnx is not on this machine/],
-      ['type: container, spec: {command: [node], env: {KEY: "{{ secrets.key }}"}}', /swarm\.yaml:4:\d+: warning: there is no secret key/],
-    ] as const) {
-      const { status, said } = await validate(bee)
-      assert.equal(status, 0, said)
-      assert.match(said, warning)
-    }
+    const { status, said } = await validate(
+      'type: container, spec: {image: far/away}',
+      'type: tensor-rt, spec: {model: "s3://far/away.onnx"}',
+      'type: container, spec: {command: [node], env: {KEY: "{{ secrets.key }}"}}',
+    )
+    assert.equal(status, 0, said)
+    assert.match(said, /swarm\.yaml:4:\d+: warning: work-0 names the image far\/away, and this machine has no command for it/)
+    assert.match(said, /swarm\.yaml:5:\d+: warning: s3:\/\/far\/away\.onnx is not on this machine/)
+    assert.match(said, /swarm\.yaml:6:\d+: warning: there is no secret key/)
   })
 
   it('does not wait for ever for a module that goes on loading', async () => {
