@@ -6,6 +6,7 @@ import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
+import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 
 /** The ports that bees use to reach the outside world. `ops` injects the implementations. A package can add ports of its own by declaration merging. */
@@ -30,7 +31,9 @@ export interface BeeContext<Spec> {
 }
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
-export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve'> & { readonly ports: Pick<BeePorts, 'models'> }
+export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve' | 'resolveCommand'> & {
+  readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs }
+}
 
 /** The request that an input belongs to. */
 export interface BeeRequest {
@@ -77,7 +80,11 @@ export interface BytesOutput {
   readonly bytes: Uint8Array
 }
 
-export type Bee<In, Out> = { close?(): Promise<void> } & (
+export type Bee<In, Out> = {
+  close?(): Promise<void>
+  /** An input, as JSON, that the bee takes: `waggle run` prints a request with it. */
+  example?(): unknown
+} & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }
 )

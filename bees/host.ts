@@ -27,6 +27,7 @@ export interface HostOptions {
 export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
   readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
+  readonly #opened = new Map<string, Bee<unknown, unknown>>()
 
   private constructor(options: HostOptions, values: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
@@ -38,6 +39,16 @@ export class SwarmHost implements BeeHost {
     const values = new Map<string, Bee<unknown, unknown>>()
     for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee))
     return new SwarmHost(options, values)
+  }
+
+  /** An input that the bee takes, as JSON; null where it does not say, or is not open in this process. */
+  exampleInput(bee: string): unknown {
+    try {
+      return this.#opened.get(bee)?.example?.() ?? null
+    } catch {
+      // The bee runs without an example as well.
+      return null
+    }
   }
 
   batchOf(bee: SwarmBee): BatchPolicy | null {
@@ -69,6 +80,7 @@ export class SwarmHost implements BeeHost {
 
   async open(bee: SwarmBee): Promise<AsyncWorker<string, Payload, Payload, Payload>> {
     const made = await createBee(this.#options, bee)
+    this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
     return {
       call: (rows, calls) => callBee(made, bee.name, given, rows, calls),

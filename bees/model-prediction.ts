@@ -60,6 +60,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
       return rows.map((row) => (row instanceof WaggleError ? row : predictionOf(results[next++] as ModelResult, scores, bee)))
     },
     close: () => model.close(),
+    example: () => zeros(model.signature.inputs[0]?.shape.slice(1) ?? []),
   }
 }
 
@@ -71,6 +72,11 @@ export async function checkModel({ spec, ports, resolve }: BeeCheckContext<Model
   } finally {
     await model.close()
   }
+}
+
+/** Lists in lists, of this shape. A free dimension has one item. */
+function zeros([size, ...inner]: readonly number[]): unknown {
+  return size === undefined ? 0 : Array.from({ length: Math.max(1, size) }, () => zeros(inner))
 }
 
 function fitOf({ resize, fit, layout, scale }: ModelSpec): PictureFit {

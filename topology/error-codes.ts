@@ -392,6 +392,12 @@ export const errorCodes = {
     meaning: 'Bytes are no tensors.',
     next: 'Encode them as `application/vnd.waggle.tensors` (bees/PROTOCOL.md).',
   },
+  WAGGLE_METHOD_NOT_ALLOWED: {
+    status: 405,
+    exit: 1,
+    meaning: 'The path is there, and does not take this method.',
+    next: 'Use a method that the header `Allow` names.',
+  },
   WAGGLE_MISSING_TOPIC: {
     status: 404,
     exit: 1,

@@ -27,14 +27,28 @@ export default defineBee({
     { additionalProperties: false, minProperties: 1 },
   ),
   examples: [{ image: 'localhost:32000/scikit-teddy:latest' }],
+  async check({ spec, bee, ports, resolveCommand }) {
+    await ports.programs.checkCommand(commandOf(spec, bee, resolveCommand), spec.env ?? {})
+  },
   async create({ spec, swarm, bee, ports, log, resolveCommand }) {
-    const image = spec.image ?? spec.container
-    const command = image === undefined ? spec.command : resolveCommand(image)
-    if (command === null || command === undefined) throw notResolved(bee, image)
-    const open = await ports.processes.open({ swarm, bee, command, env: spec.env ?? {}, log })
+    const open = await ports.processes.open({ swarm, bee, command: commandOf(spec, bee, resolveCommand), env: spec.env ?? {}, log })
     return processBee(open)
   },
 })
+
+interface ContainerSpec {
+  readonly image?: string
+  readonly container?: string
+  readonly command?: readonly string[]
+}
+
+/** The command that stands in for the image, or is given without one. Throws WAGGLE_NOT_RESOLVED. */
+function commandOf(spec: ContainerSpec, bee: string, resolveCommand: (image: string) => readonly string[] | null): readonly string[] {
+  const image = spec.image ?? spec.container
+  const command = image === undefined ? spec.command : resolveCommand(image)
+  if (command === null || command === undefined) throw notResolved(bee, image)
+  return command
+}
 
 function processBee(open: OpenProcess): Bee<unknown, unknown> {
   return {

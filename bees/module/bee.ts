@@ -1,7 +1,6 @@
-import { pathToFileURL } from 'node:url'
 import { Type } from 'typebox'
-import { WaggleError } from '../../topology/waggle-error.ts'
-import { type Bee, defineBee } from '../define-bee.ts'
+import { defineBee } from '../define-bee.ts'
+import { loadBee } from './load-bee.ts'
 
 export default defineBee({
   type: 'module',
@@ -17,32 +16,8 @@ export default defineBee({
     { additionalProperties: false, required: ['file'] },
   ),
   examples: [{ file: './preprocess/preprocess.ts' }],
-  // Only the file's existence is checked: its exports are known when it is loaded.
-  async check({ spec, resolve }) {
-    await resolve(spec.file)
+  async check({ spec, resolve, ports }) {
+    await ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
-  async create({ spec, resolve, bee }) {
-    const path = await resolve(spec.file)
-    const name = spec.bee ?? 'default'
-    const module = await load(path, bee)
-    const found = module[name]
-    if (typeof found === 'function') return { process: found as (input: unknown) => unknown }
-    if (found !== null && typeof found === 'object' && ('process' in found || 'processBatch' in found)) return found as Bee<unknown, unknown>
-    const exports = Object.keys(module).join(', ')
-    throw new WaggleError('WAGGLE_INVALID_MODULE', {
-      message: `${path} has no export ${name} that is a function or has a process function`,
-      next: exports === '' ? 'Export one.' : `It exports: ${exports}.`,
-    })
-  },
+  create: async ({ spec, resolve }) => loadBee({ path: await resolve(spec.file), export: spec.bee ?? 'default' }),
 })
-
-async function load(path: string, bee: string): Promise<{ readonly [name: string]: unknown }> {
-  try {
-    return (await import(pathToFileURL(path).href)) as { readonly [name: string]: unknown }
-  } catch (thrown) {
-    throw WaggleError.from('WAGGLE_INVALID_MODULE', thrown, {
-      message: `The module of ${bee}, ${path}, cannot be loaded`,
-      next: 'Correct it, or the path in spec.file.',
-    })
-  }
-}

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { ownMember } from '../../topology/own-member.ts'
 import type { Datatype } from '../../topology/swarm/payload.ts'
 import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
@@ -33,6 +33,8 @@ export async function openOnnx(path: string, gpu: number): Promise<{ runtime: Mo
 
 /** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
 async function createSession(path: string, gpu: number): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
+  // At `warning` onnxruntime says on machines without a GPU that it found none.
+  env.logLevel = gpu > 0 ? 'warning' : 'error'
   const options = { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 3 as const }
   let warning = gpu > 0 ? 'the providers of onnxruntime-gpu are not beside onnxruntime-node’s addon' : null
   for (const provider of gpu > 0 && hasProviders() ? ['tensorrt', 'cuda'] : []) {

@@ -1,3 +1,5 @@
+// A project that takes Waggle from a clone compiles these sources, and does not find the declarations by itself.
+/// <reference path="./nxtedition-rocksdb.d.ts" />
 import type { RocksLevel } from '@nxtedition/rocksdb'
 import { WaggleError } from '../../topology/waggle-error.ts'
 

@@ -57,6 +57,7 @@ export class RunningSwarm {
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   readonly #lastFailure: () => WaggleError | null
+  readonly #host: SwarmHost
 
   private constructor(
     plan: SwarmPlan,
@@ -64,12 +65,14 @@ export class RunningSwarm {
     application: Application,
     payloads: HandingSerde<Payload>,
     lastFailure: () => WaggleError | null,
+    host: SwarmHost,
   ) {
     this.plan = plan
     this.topology = topology
     this.application = application
     this.#payloads = payloads
     this.#lastFailure = lastFailure
+    this.#host = host
     application.onStateChange((to) => {
       if (to === 'RUNNING') this.#hasRun = true
     })
@@ -156,7 +159,17 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     if (states !== null) reportBeesElsewhere(bees, settings, say)
-    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure)
+    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host)
+  }
+
+  /** An input, as JSON, that a bee behind the gateway takes; null where none says so. */
+  exampleInput(gateway: string): unknown {
+    const { gateways, bees } = this.plan
+    const entrance = gateways.find((one) => one.gateway === gateway)?.bee
+    const readersOf = (name: string | undefined) =>
+      bees.filter(({ input }) => input !== null && input.kind !== 'join' && input.bees.some((bee) => bee === name))
+    const readers = readersOf(entrance).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bee.name) : [bee]))
+    return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
   }
 
   get routes(): readonly GatewayRoute[] {

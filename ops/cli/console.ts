@@ -2,7 +2,6 @@ import { createColors } from 'picocolors'
 import type { Clock } from '../../processor/ports.ts'
 import type { LogFields, LogLevel } from '../process-log/log-line.ts'
 import type { LogThreshold } from '../process-log/log-threshold.ts'
-import { shellWord } from './shell-word.ts'
 
 /** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
 export class Console {
@@ -67,12 +66,7 @@ export class Console {
       `  Gateway     ${gateway}  (${gateway}/openapi.json)`,
     ]
     if (clickhouse !== null) lines.push(`  ClickHouse  ${clickhouse}`)
-    for (const { gateways, example } of swarms) {
-      for (const name of gateways) {
-        const body = example === null ? `--json '{}'` : `-H 'content-type: ${example.contentType}' --data-binary @${shellWord(example.path)}`
-        lines.push('', '  Ask:', `  curl -sS ${body} ${gateway}/v1/gateways/${name}/request`)
-      }
-    }
+    for (const { asks } of swarms) for (const ask of asks) lines.push('', '  Ask:', ...ask.map((line) => `  ${line}`))
     const table = swarms.find((swarm) => swarm.table !== null)?.table
     if (clickhouse !== null && table !== undefined) {
       lines.push(
@@ -123,7 +117,8 @@ interface Ready {
   readonly swarms: readonly {
     readonly name: string
     readonly gateways: readonly string[]
-    readonly example: { readonly path: string; readonly contentType: string } | null
+    /** The lines that ask each gateway. */
+    readonly asks: readonly (readonly string[])[]
     readonly table: string | null
   }[]
 }

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { extname } from 'node:path'
-import { ownMember } from '../../topology/own-member.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { contentTypeOfFile } from './content-types.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface RequestOptions {
@@ -48,7 +47,7 @@ async function inputOf({
   try {
     return {
       body: Uint8Array.from(await readFile(file)),
-      contentType: contentType ?? ownMember(contentTypes, extname(file).toLowerCase()) ?? 'application/octet-stream',
+      contentType: contentType ?? contentTypeOfFile(file) ?? 'application/octet-stream',
     }
   } catch (cause) {
     throw new WaggleError('WAGGLE_FILE_NOT_FOUND', {
@@ -93,15 +92,4 @@ function problemOf(response: Response, bytes: Buffer): WaggleError {
     ),
     next: `The request id is ${problem.request_id ?? response.headers.get('x-request-id') ?? 'unknown'}.`,
   })
-}
-
-const contentTypes: { readonly [extension: string]: string } = {
-  '.json': 'application/json',
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.webp': 'image/webp',
-  '.gif': 'image/gif',
-  '.txt': 'text/plain',
-  '.csv': 'text/csv',
 }

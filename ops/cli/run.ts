@@ -1,16 +1,16 @@
-import { readdirSync } from 'node:fs'
-import { dirname, extname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { ownMember } from '../../topology/own-member.ts'
 import { checkTogether } from '../../topology/swarm/check-together.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
+import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { LogThreshold } from '../process-log/log-threshold.ts'
 import { Console } from './console.ts'
+import { type AskedGateway, exampleRequest } from './example-request.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface RunOptions {
@@ -52,11 +52,19 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   out.ready({
     gateway: beekeeper.url,
     clickhouse: beekeeper.clickhouseUrl,
-    swarms: beekeeper.swarms.map(({ plan }, at) => ({
-      name: plan.swarm,
-      gateways: plan.gateways.map(({ gateway }) => gateway),
-      example: exampleOf(dirname(files[at] ?? '.')),
-      table: plan.bees.map(({ spec }) => spec.table).find((table) => typeof table === 'string') ?? null,
+    swarms: beekeeper.swarms.map((running, at) => ({
+      name: running.plan.swarm,
+      gateways: running.plan.gateways.map(({ gateway }) => gateway),
+      // Lines for people only: JSON is for programs, which know what they send.
+      asks: json
+        ? []
+        : running.plan.gateways.map(({ gateway }) =>
+            exampleRequest(askedGateway(running, gateway, beekeeper.url), {
+              swarm: dirname(files[at] ?? '.'),
+              written: join(first.config.settings.data_dir, 'examples'),
+            }),
+          ),
+      table: running.plan.bees.map(({ spec }) => spec.table).find((table) => typeof table === 'string') ?? null,
     })),
   })
   await stopping
@@ -86,26 +94,6 @@ function stopSignal(onFirst: () => void): Promise<void> {
 
 const sameSignalMs = 500
 
-/** A file to try the swarm with: the first of `photos/` or `examples/` beside the swarm file. */
-function exampleOf(directory: string): { readonly path: string; readonly contentType: string } | null {
-  for (const folder of ['examples', 'photos']) {
-    try {
-      const name = readdirSync(join(directory, folder))
-        .sort()
-        .reverse()
-        .find((file) => Object.hasOwn(contentTypes, extname(file)))
-      if (name !== undefined) return { path: resolve(directory, folder, name), contentType: ownMember(contentTypes, extname(name)) ?? '' }
-    } catch {
-      // The folder does not exist.
-    }
-  }
-  return null
-}
-
-const contentTypes: { readonly [extension: string]: string } = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.json': 'application/json',
-  '.txt': 'text/plain',
+function askedGateway(swarm: RunningSwarm, name: string, url: string): AskedGateway {
+  return { name, url, answers: swarm.plan.respondTopic !== null, input: swarm.exampleInput(name) }
 }

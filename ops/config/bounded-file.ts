@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
@@ -20,10 +21,19 @@ export function readBounded(file: string, { maxBytes, next }: { readonly maxByte
     return bytes.subarray(0, length)
   } catch (cause) {
     if (cause instanceof WaggleError) throw cause
-    throw unreadable(file, `cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, next, cause)
+    const { code = String(cause) } = cause as NodeJS.ErrnoException
+    const where = code === 'ENOENT' && !isAbsolute(file) ? ` in ${process.cwd()}` : ''
+    throw unreadable(file, `cannot be read${where} (${code})`, calledElsewhere(file) ?? next, cause)
   } finally {
     if (descriptor !== null) closeSync(descriptor)
   }
+}
+
+/** npm runs a script in the folder of its package.json, and says in INIT_CWD where it was called. */
+function calledElsewhere(file: string): string | null {
+  const { INIT_CWD: caller } = process.env
+  if (caller === undefined || isAbsolute(file) || !existsSync(join(caller, file)) || existsSync(file)) return null
+  return `It is where npm was called: name ${join(caller, file)}.`
 }
 
 const smallestRead = 64 * 1024

@@ -28,8 +28,8 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
     version: '0.1.0',
     private: true,
     type: 'module',
-    engines: { node: '>=24' },
-    scripts: { start: template === 'streams' ? 'exec node word-count.ts' : 'exec waggle run swarm.yaml', test: 'node --test' },
+    // `waggle` and `waggle-node` bring Node 24 along where the machine's is older.
+    scripts: { start: template === 'streams' ? 'exec waggle-node word-count.ts' : 'exec waggle run swarm.yaml', test: 'exec waggle-node --test' },
     dependencies: { [waggle.name]: waggle.spec },
     devDependencies: { '@types/node': '^24' },
   }
@@ -51,10 +51,12 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
 const compiling = {
   compilerOptions: {
     target: 'es2024',
-    lib: ['es2024', 'esnext.disposable'],
+    // The last three are those of Waggle's sources, which a project has before it where it takes Waggle from a clone.
+    lib: ['es2024', 'esnext.disposable', 'esnext.iterator', 'esnext.collection', 'esnext.array'],
     module: 'nodenext',
     types: ['node'],
     strict: true,
+    skipLibCheck: true,
     verbatimModuleSyntax: true,
     erasableSyntaxOnly: true,
     allowImportingTsExtensions: true,

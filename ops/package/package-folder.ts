@@ -15,8 +15,9 @@ const aside = join(root, '.waggle', 'package-while-packing.json')
 
 /** Files that run as they are, and files that are no modules. */
 const copied = [
-  'ops/setup/launch.mjs',
   'ops/setup/waggle.mjs',
+  'ops/setup/node.mjs',
+  'ops/setup/run-on-node.mjs',
   'ops/setup/npm.mjs',
   'ops/setup/bring-node.mjs',
   'ops/setup/bring-dependencies.mjs',
@@ -45,7 +46,7 @@ export function restorePackage(): void {
 
 /** The parts of a package.json that differ between the two. */
 interface Manifest {
-  readonly bin: { readonly waggle: string }
+  readonly bin: { readonly waggle: string; readonly [name: string]: string }
   readonly exports: { readonly [name: string]: string }
   readonly scripts: { readonly [name: string]: string }
   readonly devDependencies: object
@@ -72,7 +73,7 @@ function publishedManifest({ devDependencies: _dev, allowScripts: _allowed, priv
   return {
     ...rest,
     scripts: { prepack, postpack },
-    bin: { waggle: rest.bin.waggle.replace(/^\.\//, './dist/') },
+    bin: Object.fromEntries(Object.entries(rest.bin).map(([name, file]) => [name, file.replace(/^\.\//, './dist/')])),
     exports: Object.fromEntries(exports),
   }
 }

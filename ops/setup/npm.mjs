@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { basename } from 'node:path'
 
-/** Runs npm quietly: the npm that started this process, else the one on the path. A failure throws the end of npm's output. */
+/** Runs npm quietly: the npm that started this process, else the one on the path. A failure throws npm's own error lines, the cause first. */
 export function npm(argv, cwd) {
   const started = process.env.npm_execpath || ''
   const own = basename(started) === 'npm-cli.js'
@@ -15,9 +15,16 @@ export function npm(argv, cwd) {
   })
   if (result.error) throw new Error(`npm does not start (${result.error.message}). Install npm, which comes with Node.`)
   if (result.status !== 0) {
-    const said = (result.stderr || result.stdout || '').split('\n').filter((line) => line !== '' && line.indexOf('complete log') < 0)
-    throw new Error(`npm ${argv.join(' ')} failed. ${said.slice(-6).join('\n  ')}`)
+    throw new Error(`npm ${argv.join(' ')} failed. ${causeIn(result.stderr || result.stdout || '')}`)
   }
+}
+
+/** npm says the cause first, and general advice behind it. Warnings may come before. */
+function causeIn(output) {
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && line.indexOf('complete log') < 0)
+  const errors = lines.filter((line) => /^npm (error|ERR!)/.test(line)).map((line) => line.replace(/^npm (error|ERR!) ?/, ''))
+  const said = (errors.length > 0 ? errors : lines).filter((line) => !/^(code|errno|syscall|network)?\s*$/.test(line))
+  return said.slice(0, 6).join('\n  ')
 }
 
 /** `npm start` exports its own settings. An inner npm must find its own. */

@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { root, runOnNode } from './run-on-node.mjs'
 
 /** The package's `waggle` command: the command line, from its sources or compiled, on a Node that runs it. */
-const hasSources = existsSync(new URL('../cli/main.ts', import.meta.url))
-process.argv.splice(2, 0, hasSources ? 'ops/cli/main.ts' : 'ops/cli/main.js')
-await import('./launch.mjs')
+runOnNode(() => {
+  const sources = join(root, 'ops', 'cli', 'main.ts')
+  return [existsSync(sources) ? sources : sources.replace(/\.ts$/, '.js')].concat(process.argv.slice(2))
+})

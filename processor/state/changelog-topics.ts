@@ -40,7 +40,8 @@ export function changelogTopics(
 function changelogSpec(name: string, partitions: number, { kind, retentionMs, logging }: KeptStore): TopicSpec {
   const given = typeof logging === 'object' ? logging : {}
   const isWindowed = (kind === 'window' || kind === 'session') && retentionMs !== null
-  const lag = kind === 'versioned' && retentionMs !== null ? { 'min.compaction.lag.ms': String(retentionMs + additionalMs) } : {}
+  const lag: { readonly [setting: string]: string } =
+    kind === 'versioned' && retentionMs !== null ? { 'min.compaction.lag.ms': String(retentionMs + additionalMs) } : {}
   return {
     name,
     partitions,

@@ -1,3 +1,4 @@
+import type { BatchPolicy } from '../../topology/async-step.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
@@ -110,7 +111,7 @@ class SubtopologyBuilder {
       }
       case 'call': {
         const bee = this.#bee(step.bee)
-        const batch = this.#host.batchOf(step.batch === null ? bee : this.#bee(step.batch))
+        const batch = tightest((step.batches.length === 0 ? [bee] : step.batches.map((one) => this.#bee(one))).map((one) => this.#host.batchOf(one)))
         this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, ...this.#failing }), parents)
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
@@ -244,3 +245,17 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
+
+/** A batch that keeps the bounds of every policy: it closes as soon as one of them would close it. Null where there is none. */
+function tightest(policies: readonly (BatchPolicy | null)[]): BatchPolicy | null {
+  const [first, ...others] = policies.filter((policy) => policy !== null)
+  if (first === undefined) return null
+  return others.reduce<BatchPolicy>(
+    (one, { size, timeoutMs, release }) => ({
+      size: Math.min(one.size, size),
+      timeoutMs: Math.min(one.timeoutMs, timeoutMs),
+      release: release === 'idle' ? 'idle' : one.release,
+    }),
+    first,
+  )
+}

@@ -52,6 +52,8 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
       const inputs = enumerated(input?.bees ?? [], input?.bees.length ?? 0)
       add([...at, 'spec', key, setting], `${setting} is no input of ${name}`, hint === '' ? `Use its inputs: ${inputs}.` : hint, { key: true })
     })
+    if (typeof bee.gpu === 'number' && bee.gpu > 0 && role !== null && role !== 'call')
+      add([...at, 'gpu'], `${name} is a ${type?.type}, which cannot use a GPU`, 'Remove gpu.')
     const joins = input?.kind === 'join'
     if (bee.on_timeout !== undefined && !joins)
       add([...at, 'on_timeout'], `${name} does not join, so on_timeout means nothing`, 'Remove it, or use input: { join: […] }.')

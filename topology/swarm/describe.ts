@@ -37,7 +37,7 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
   for (const { id, bees: own, sources, sinks, stores, cut } of subtopologies) {
     lines.push(
       '',
-      `Sub-topology ${id}: ${own.join(' → ')}`,
+      `Sub-topology ${id}: ${shownBees(own).join(' → ')}`,
       `  cut here:  ${cut.reason}`,
       ...listed('reads', sources),
       ...listed('writes', sinks),
@@ -49,6 +49,11 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
   for (const { name, partitions, cleanup, writers, readers } of topics)
     lines.push(`  ${name.padEnd(width)}  ${partitions} partitions, ${cleanup}; ${writers.join(', ')} → ${readers.join(', ') || 'nobody here'}`)
   return lines.join('\n')
+}
+
+/** The sub-topology of a swarm that answers nobody holds no bee, and the ledger alone. */
+function shownBees(bees: readonly string[]): readonly string[] {
+  return bees.length === 0 ? ['ledger'] : bees
 }
 
 function listed(label: string, names: readonly string[]): readonly string[] {
@@ -64,7 +69,7 @@ function mermaidOf({ subtopologies, topics }: SwarmPlan): string {
 }
 
 function mermaidBox({ id, bees, sources, sinks, stores }: SubtopologyPlan, topicId: ReadonlyMap<string, string>): readonly string[] {
-  const names = bees.length === 0 ? ['ledger'] : bees
+  const names = shownBees(bees)
   const lines = [`  subgraph s${id}["sub-topology ${id}"]`, '    direction LR']
   names.forEach((name, at) => {
     lines.push(`    s${id}b${at}["${name}"]`)

@@ -111,7 +111,7 @@ class Planner {
       this.#sink(draft, topic, bee.name, `${bee.name}.join-sink`)
       const after = new SubtopologyDraft()
       this.#source(after, [topic], bee.name, `${bee.name}.joined`)
-      this.#chain(after, bee, null)
+      this.#chain(after, bee, [])
       const behindJoin: Cut = {
         kind: 'call-behind-join',
         reason: `in front of ${bee.name}, which takes time and would have its join’s state before it`,
@@ -128,26 +128,26 @@ class Planner {
       this.#follow(draft, bee, { isGateway: true, hasState: false, needsGpu: false })
     } else if (bee.input?.kind === 'join') {
       this.#join(draft, bee)
-      this.#chain(draft, bee, null)
+      this.#chain(draft, bee, [])
     } else {
-      const { topics, batch } = this.#inputTopics(bee)
+      const { topics, batches } = this.#inputTopics(bee)
       this.#source(draft, topics, bee.name)
-      this.#chain(draft, bee, batch)
+      this.#chain(draft, bee, batches)
     }
     return [draft.done(cut)]
   }
 
-  #chain(draft: SubtopologyDraft, bee: SwarmBee, batch: SwarmBee | null): void {
-    if (batch !== null) draft.bees.add(batch.name)
-    this.#step(draft, bee, batch)
+  #chain(draft: SubtopologyDraft, bee: SwarmBee, batches: readonly string[]): void {
+    for (const batch of batches) draft.bees.add(batch)
+    this.#step(draft, bee, batches)
     this.#follow(draft, bee, { isGateway: false, hasState: draft.hasState, needsGpu: bee.gpu > 0 })
   }
 
-  #step(draft: SubtopologyDraft, bee: SwarmBee, batch: SwarmBee | null): void {
+  #step(draft: SubtopologyDraft, bee: SwarmBee, batches: readonly string[]): void {
     switch (bee.type.role) {
       case 'call':
       case 'sink':
-        draft.add(bee.name, { kind: 'call', bee: bee.name, batch: batch?.name ?? null })
+        draft.add(bee.name, { kind: 'call', bee: bee.name, batches })
         return
       case 'value':
         draft.add(bee.name, { kind: 'value', bee: bee.name })
@@ -171,7 +171,7 @@ class Planner {
     let bee = from
     let next = this.#fusion.fusedAfter(bee, chain)
     while (next !== null) {
-      this.#step(draft, next, null)
+      this.#step(draft, next, [])
       bee = next
       next = this.#fusion.fusedAfter(bee, chain)
     }
@@ -180,14 +180,16 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
 
-  #inputTopics(bee: SwarmBee): { topics: readonly string[]; batch: SwarmBee | null } {
-    let batch: SwarmBee | null = null
-    const topics = (bee.input?.bees ?? []).map((name) => {
-      const behind = this.#fusion.behindBatch(name)
-      batch ??= behind.batch
-      return beeTopic(this.#swarm.name, behind.source?.name ?? name)
-    })
-    return { topics, batch }
+  /** The topics that a bee reads, each once, and the batches between it and the bees that write them. */
+  #inputTopics(bee: SwarmBee): { topics: readonly string[]; batches: readonly string[] } {
+    const topics = new Set<string>()
+    const batches: string[] = []
+    for (const name of bee.input?.bees ?? []) {
+      const { source, batch } = this.#fusion.behindBatch(name)
+      topics.add(beeTopic(this.#swarm.name, source?.name ?? name))
+      if (batch !== null) batches.push(batch.name)
+    }
+    return { topics: [...topics], batches }
   }
 
   #join(draft: SubtopologyDraft, bee: SwarmBee): void {

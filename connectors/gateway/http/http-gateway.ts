@@ -15,6 +15,7 @@ import { RequestIdentity } from '../request-identity.ts'
 import { Bodies } from './bodies.ts'
 import { boundConnections } from './connections.ts'
 import { healthRoutes } from './health-routes.ts'
+import { KnownMethods } from './known-methods.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
 
@@ -193,13 +194,20 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
 /** Refuses a request before its body is read, where the headers alone are a reason. */
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
   let own: OwnNames | null = null
-  app.addHook('onRequest', async ({ raw, method, url, is404, headers }) => {
+  const known = new KnownMethods(app)
+  app.addHook('onRequest', async ({ raw, method, url, is404, headers }, reply) => {
     own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })
     const refusal = siteRefusal(raw, own)
     if (refusal !== null) throw new ProblemError(refusal.code, refusal.detail)
     if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
       throw new ProblemError('WAGGLE_EXPECTATION', 'Expect may be 100-continue and nothing else')
-    if (is404) throw new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${method} ${url.split('?', 1)[0]}`)
+    const [path = ''] = url.split('?', 1)
+    const methods = is404 ? known.of(path) : []
+    if (methods.length > 0) {
+      reply.header('allow', methods.join(', '))
+      throw new ProblemError('WAGGLE_METHOD_NOT_ALLOWED', `${path} takes ${methods.join(', ')}, not ${method}`)
+    }
+    if (is404) throw new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${method} ${path}`)
     bodies.refuseAhead(raw)
   })
 }

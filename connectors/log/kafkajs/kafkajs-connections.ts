@@ -1,3 +1,5 @@
+// A project that takes Waggle from a clone compiles these sources, and does not find the declarations by itself.
+/// <reference path="./kafkajs-internals.d.ts" />
 import KafkaJsBroker from 'kafkajs/src/broker/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'
 import ConnectionPool from 'kafkajs/src/network/connectionPool.js'

@@ -197,6 +197,21 @@ describe('The HTTP gateway', () => {
     }
   })
 
+  it('answers 405 with Allow where a path is there and the method is not, and 404 where nothing is there', async () => {
+    for (const { method, path, allow } of [
+      { method: 'GET', path: '/v1/gateways/door/request', allow: 'POST' },
+      { method: 'PUT', path: '/v1/gateways/door/submit?x=1', allow: 'POST' },
+      { method: 'POST', path: '/v1/requests/some-id', allow: 'GET, HEAD' },
+      { method: 'DELETE', path: '/healthz', allow: 'GET, HEAD' },
+    ]) {
+      const response = await fetch(`${gateway.url}${path}`, { method })
+      assert.deepEqual([response.status, response.headers.get('allow')], [405, allow], path)
+      assert.equal(((await response.json()) as { readonly code: string }).code, 'WAGGLE_METHOD_NOT_ALLOWED')
+    }
+    const nowhere = await fetch(`${gateway.url}/v1/gateways/door`)
+    assert.deepEqual([nowhere.status, nowhere.headers.get('allow')], [404, null])
+  })
+
   it('refuses an empty body and malformed JSON, and names the place of the mistake', async () => {
     assert.equal((await problem(await post(entrance, '', {}))).code, 'WAGGLE_EMPTY_BODY')
     const said = await problem(await post(entrance, '{"a":'))

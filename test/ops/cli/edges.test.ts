@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { smallModel } from '../../../ops/bench/small-model.ts'
 
 const repository = resolve(import.meta.dirname, '..', '..', '..')
 const main = join(repository, 'ops', 'cli', 'main.ts')
@@ -107,6 +108,41 @@ describe('The command line at its edges', () => {
       const { err } = await waggle(argv, { env, isUnread: true })
       assert.doesNotMatch(err, /EPIPE|Error|\n\s+at /, argv.join(' '))
     }
+  })
+
+  it('prints a line for each gateway that a shell runs as it is, and that is answered', async () => {
+    const folder = join(directory, 'asked swarms')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'small.onnx'), smallModel({ features: 4, labels: 2 }))
+    const files = ['', '  - { name: batching, type: batch, input: { name: input }, spec: { batch_size: 2, timeout_seconds: 0.01 } }\n'].map(
+      (batch, at) => {
+        const file = join(folder, `${at}.yaml`)
+        writeFileSync(
+          file,
+          `name: small-${at}\nbees:\n  - { name: input, type: gateway-input, spec: { name: door-${at} } }\n${batch}` +
+            `  - { name: model, type: tensor-rt, input: { name: ${batch === '' ? 'input' : 'batching'} }, spec: { model: ./small.onnx } }\n` +
+            '  - { name: answer, type: respond, input: { name: model } }\n',
+        )
+        return file
+      },
+    )
+    const child = spawn(process.execPath, [main, 'run', hello, ...files], {
+      env: { ...process.env, WAGGLE_DATA_DIR: join(directory, 'asked'), WAGGLE_HTTP_PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = new Promise((settle) => child.on('close', settle))
+    let out = ''
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      out += text
+      if (/Ctrl-C/.test(out)) break
+    }
+    const lines = out.split('\n').filter((line) => line.startsWith('  curl '))
+    const answers = lines.map((line) => spawnSync('sh', ['-c', line], { encoding: 'utf8' }).stdout)
+    child.kill('SIGTERM')
+    await ended
+    assert.equal(answers.length, 3, out)
+    assert.deepEqual(JSON.parse(answers[0] ?? ''), { greeting: 'Hello, bear!' })
+    for (const answer of answers.slice(1)) assert.match(answer, /"label":"[01]"/)
   })
 
   it('names a misspelt variable once, and goes on', async () => {

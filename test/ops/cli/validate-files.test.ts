@@ -1,26 +1,35 @@
 import assert from 'node:assert/strict'
-import { execFile, execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { LocalPrograms } from '../../../ops/cli/local-programs.ts'
+import type { WaggleError } from '../../../topology/waggle-error.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-'))
 
-/** Runs `validate`; gives the exit status and the output. */
-function validate(bee: string): Promise<{ readonly status: number | string | null; readonly said: string }> {
+/** Runs `validate` on a swarm with a bee for each of `bees`, at the lines from 4 on; gives the exit status and the output. */
+function validate(...bees: readonly string[]): Promise<{ readonly status: number | string | null; readonly said: string }> {
   const file = join(directory, 'swarm.yaml')
   const entrance = '  - {name: entrance, type: gateway-input, spec: {name: door}}'
-  writeFileSync(
-    file,
-    `name: one\nbees:\n${entrance}\n  - {name: work, input: {name: entrance}, ${bee}}\n  - {name: answer, type: respond, input: {name: work}}\n`,
-  )
+  const works = bees.map((bee, at) => `  - {name: work-${at}, input: {name: entrance}, ${bee}}\n`).join('')
+  writeFileSync(file, `name: one\nbees:\n${entrance}\n${works}  - {name: answer, type: respond, input: {name: work-0}}\n`)
   return new Promise((settle) => {
-    execFile(process.execPath, [main, 'validate', file], { timeout: 60_000 }, (error, out, err) =>
+    execFile(process.execPath, [main, 'validate', file], { timeout: 120_000 }, (error, out, err) =>
       settle({ status: error?.code ?? 0, said: `${out}${err}` }),
     )
   })
+}
+
+/** False for a process that has ended and that nobody has waited for. */
+function isRunning(pid: number): boolean {
+  return (
+    spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
+      .stdout.trim()
+      .replace(/^Z.*/, '') !== ''
+  )
 }
 
 describe('waggle validate', () => {
@@ -48,5 +57,94 @@ describe('waggle validate', () => {
       assert.match(said, /4:\d+/)
     }
     assert.equal((await validate('type: container, spec: {image: x, env: {GOOD_NAME: "1"}}')).status, 0)
+  })
+
+  it('refuses a module that cannot be loaded, with its file and line, and one without the export that is named', async () => {
+    writeFileSync(
+      join(directory, 'right.ts'),
+      `import { Refused } from 'waggle-streams'\nexport default () => new Refused('no')\nexport const list = { process: 3 }`,
+    )
+    const modules: readonly { readonly name: string; readonly source?: string; readonly spec?: string; readonly why: RegExp }[] = [
+      { name: 'syntax', source: '\nexport default (', why: /syntax\.ts cannot be loaded: .*\(.*syntax\.ts:\d\)/ },
+      { name: 'helper', source: `import './nowhere.ts'`, why: /helper\.ts cannot be loaded: Cannot find module '.*nowhere\.ts'/ },
+      { name: 'package', source: `import 'no-such-package'`, why: /package\.ts cannot be loaded: Cannot find package 'no-such-package'/ },
+      { name: 'name', source: `import { nope } from './right.ts'`, why: /does not provide an export named 'nope'/ },
+      { name: 'throws', source: `\n\nthrow new Error('at once')`, why: /throws\.ts cannot be loaded: at once \(.*throws\.ts:3\)/ },
+      { name: 'exits', source: `process.exit(0)`, why: /exits\.ts ends its process while it loads \(0\)/ },
+      { name: 'waits', source: `await new Promise(() => {})`, why: /waits\.ts waits while it loads/ },
+      { name: 'empty', source: '', why: /empty\.ts has no export default .*; Export one\./ },
+      { name: 'right', spec: ', bee: rigth', why: /has no export rigth .*; It exports: default, list\./ },
+      { name: 'right', spec: ', bee: list', why: /has no export list that is a function or has a process function/ },
+      { name: 'right', spec: ', bee: toString', why: /has no export toString/ },
+    ]
+    for (const { name, source } of modules) if (source !== undefined) writeFileSync(join(directory, `${name}.ts`), source)
+    const { status, said } = await validate(...modules.map(({ name, spec = '' }) => `type: module, spec: {file: ./${name}.ts${spec}}`))
+    assert.equal(status, 1, said)
+    const lines = said.trim().split('\n')
+    assert.equal(lines.length, modules.length, said)
+    for (const [at, { why }] of modules.entries()) {
+      assert.ok(lines[at]?.startsWith(`${join(directory, 'swarm.yaml')}:${at + 4}:`), said)
+      assert.match(lines[at] ?? '', why)
+    }
+    assert.doesNotMatch(said, /node:internal/)
+  })
+
+  it('loads a module in a process of its own, and leaves nothing of it behind', { timeout: 120_000 }, async () => {
+    const mark = join(directory, 'mark')
+    writeFileSync(
+      join(directory, 'busy.ts'),
+      `import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+const child = spawn('sleep', ['1000'])
+writeFileSync(${JSON.stringify(mark)}, String(child.pid))
+console.log('printed at load')
+setInterval(() => {}, 1000)
+export default () => 1`,
+    )
+    const { status, said } = await validate('type: module, spec: {file: ./busy.ts}')
+    assert.deepEqual([status, /no mistakes/.test(said), /printed/.test(said)], [0, true, false], said)
+    assert.ok(existsSync(mark))
+    // The system takes a moment to end a process that is killed.
+    while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
+  })
+
+  it('refuses a command whose program or script is not there, or may not be executed', async () => {
+    writeFileSync(join(directory, 'plain.sh'), '#!/bin/sh\n', { mode: 0o644 })
+    const commands = [
+      ['[no-such-program]', /there is no program no-such-program in the folders of PATH/],
+      [`[${join(directory, 'gone')}]`, /there is no program .*gone;/],
+      [`[${join(directory, 'plain.sh')}]`, /plain\.sh may not be executed \(chmod \+x\)/],
+      [`[${directory}]`, /is no file, so it cannot be run/],
+      ['[node, ./gone.ts]', /there is no file .*gone\.ts for node/],
+    ] as const
+    const right = 'type: container, spec: {command: [node, -e, "1"]}'
+    const { status, said } = await validate(...commands.map(([command]) => `type: container, spec: {command: ${command}}`), right)
+    assert.equal(status, 1, said)
+    const lines = said.trim().split('\n')
+    assert.equal(lines.length, commands.length, said)
+    for (const [at, [, why]] of commands.entries()) {
+      assert.match(lines[at] ?? '', why)
+      assert.ok(lines[at]?.startsWith(`${join(directory, 'swarm.yaml')}:${at + 4}:`), said)
+    }
+  })
+
+  it('warns of an image, a model and a secret that this machine does not have, with their places', async () => {
+    const { status, said } = await validate(
+      'type: container, spec: {image: far/away}',
+      'type: tensor-rt, spec: {model: "s3://far/away.onnx"}',
+      'type: container, spec: {command: [node], env: {KEY: "{{ secrets.key }}"}}',
+    )
+    assert.equal(status, 0, said)
+    assert.match(said, /swarm\.yaml:4:\d+: warning: work-0 names the image far\/away, and this machine has no command for it/)
+    assert.match(said, /swarm\.yaml:5:\d+: warning: s3:\/\/far\/away\.onnx is not on this machine/)
+    assert.match(said, /swarm\.yaml:6:\d+: warning: there is no secret key/)
+  })
+
+  it('does not wait for ever for a module that goes on loading', async () => {
+    const path = join(directory, 'endless.ts')
+    writeFileSync(path, 'for (;;) {}')
+    await assert.rejects(new LocalPrograms({ loadMs: 300 }).checkModule({ path, export: 'default' }), ({ code, message }: WaggleError) => {
+      return code === 'WAGGLE_INVALID_MODULE' && message === `${path} has not loaded within 0.3 s`
+    })
   })
 })

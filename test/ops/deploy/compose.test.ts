@@ -10,6 +10,7 @@ interface Service {
   readonly image?: string
   readonly build?: string
   readonly platform?: string
+  readonly restart?: string
   readonly command?: readonly string[]
   readonly environment?: { readonly [variable: string]: string }
   readonly volumes?: readonly string[]
@@ -36,6 +37,45 @@ describe('docker-compose.yml', () => {
       assert.ok((healthcheck?.test.length ?? 0) > 1, name)
       for (const port of ports ?? []) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/)
     }
+  })
+
+  it('starts each service again after it has died, and after the machine has started', () => {
+    for (const [name, { restart }] of services) assert.equal(restart, 'unless-stopped', name)
+  })
+
+  it('keeps what a service must not forget: schema ids in Kafka, everything else in a volume', () => {
+    const { environment = {}, depends_on = {} } = compose.services['schema-registry'] ?? {}
+    assert.equal(environment.APICURIO_STORAGE_KIND, 'kafkasql')
+    assert.equal(environment.APICURIO_KAFKASQL_BOOTSTRAP_SERVERS, compose.services.waggle?.environment?.KAFKA_BROKERS)
+    assert.deepEqual(depends_on.kafka, { condition: 'service_healthy' })
+    const volumes = services.flatMap(([, service]) => service.volumes ?? []).map((volume) => volume.split(':', 1)[0])
+    for (const name of Object.keys(compose.volumes)) assert.ok(volumes.includes(name), name)
+    const kept = new Set(services.flatMap(([name, service]) => ((service.volumes ?? []).some((one) => !one.startsWith('.')) ? [name] : [])))
+    for (const name of ['kafka', 'clickhouse', 'objects', 'waggle', 'prometheus', 'grafana']) assert.ok(kept.has(name), name)
+  })
+
+  it('asks for health by a program that the image has, within the time that it starts in', () => {
+    // Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, Node.
+    const programs: { readonly [service: string]: string } = {
+      kafka: '/opt/kafka/bin/kafka-broker-api-versions.sh',
+      clickhouse: 'wget',
+      'schema-registry': 'curl',
+      objects: 'nc',
+      waggle: 'node',
+      entrance: 'wget',
+      prometheus: 'wget',
+      grafana: 'wget',
+    }
+    for (const [name, { healthcheck }] of services) {
+      const [kind, ...words] = healthcheck?.test ?? []
+      assert.ok(kind === 'CMD' || kind === 'CMD-SHELL', name)
+      assert.equal(words.join(' ').split(' ')[0], Object.hasOwn(programs, name) ? programs[name] : '', name)
+    }
+  })
+
+  it('gives Waggle’s image the memory settings of the launcher', () => {
+    const [, arenas] = /MALLOC_ARENA_MAX: '(\d+)'/.exec(read('ops/setup/run-on-node.mjs')) ?? []
+    assert.ok(arenas !== undefined && read('Dockerfile').includes(`ENV MALLOC_ARENA_MAX=${arenas}\n`))
   })
 
   it('names only volumes, files and services that exist', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -26,8 +27,36 @@ describe('A new project', () => {
       assert.ok(files.includes(template === 'streams' ? 'word-count.ts' : 'swarm.yaml'))
       assert.match(read('README.md'), /^# my-bears\n/)
       assert.doesNotMatch(read('README.md'), /\{\{/)
+      // Each file that the README sends is there.
+      for (const [, file = ''] of read('README.md').matchAll(/--data-binary @(\S+)/g)) assert.ok(files.includes(file), file)
     })
   }
+
+  it('has no type error where it takes Waggle from a clone, in any template', () => {
+    const root = resolve(import.meta.dirname, '..', '..', '..')
+    for (const template of ['hello', 'teddy', 'streams'] as const) {
+      const project = join(directory, template)
+      writeProject({ directory: project, template, waggle: { ...waggle, spec: `file:${root}` } })
+      mkdirSync(join(project, 'node_modules', '@types'), { recursive: true })
+      symlinkSync(root, join(project, 'node_modules', 'waggle-streams'))
+      symlinkSync(join(root, 'node_modules', '@types', 'node'), join(project, 'node_modules', '@types', 'node'))
+      const { stdout } = spawnSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project], { encoding: 'utf8' })
+      assert.equal(stdout, '', template)
+    }
+  })
+
+  it('has scripts that run its program and its tests by the Node that Waggle brings, whatever the machine’s is', () => {
+    for (const template of ['hello', 'teddy', 'streams'] as const) {
+      const project = join(directory, template)
+      writeProject({ directory: project, template, waggle })
+      const { scripts, ...manifest } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
+        readonly scripts: { readonly [name: string]: string }
+      }
+      for (const script of Object.values(scripts)) assert.match(script, /^exec waggle(-node)? /)
+      // A machine with an older Node would be warned that these commands do not run there.
+      assert.ok(!('engines' in manifest))
+    }
+  })
 
   it('is not written into a folder that is not empty', () => {
     writeFileSync(join(directory, 'mine.txt'), 'mine')
@@ -44,6 +73,7 @@ describe('A new project', () => {
       assert.ok(readFileSync(join(root, 'ops', 'init', 'templates', template)).equals(readFileSync(join(root, 'swarms', source))), template)
     same('hello/greet.ts', 'hello-world/greet.ts')
     same('hello/swarm.yaml', 'hello-world/swarm.yaml')
+    same('hello/examples/hello.json', 'hello-world/examples/hello.json')
     for (const file of ['centre-square.ts', 'features.ts', 'svm.ts', 'svm.f32']) same(`teddy/svm/${file}`, `teddy-bear-detector/svm/${file}`)
     same('teddy/preprocess.ts', 'teddy-bear-detector/preprocess/preprocess.ts')
   })

@@ -39,13 +39,15 @@ describe('The package', () => {
     return join(place, file)
   }
 
-  it('holds compiled files with types and source maps, and no tests, photos or models', () => {
+  it('holds compiled files with their types and maps, no tests or models, and no photo but the small one of a template', () => {
     const paths = packed.files.map(({ path }) => path)
     const sources = paths.filter((path) => path.endsWith('.js')).map((path) => path.slice(0, -'.js'.length))
     assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/stream-worker'))
     for (const source of sources) for (const ending of ['.d.ts', '.js.map']) assert.ok(paths.includes(source + ending), source + ending)
     assert.deepEqual(
-      paths.filter((path) => /^(test|swarms)\/|\.(onnx|pb|jpe?g|png)$/.test(path) || /(?<!\.d)\.ts$/.test(path.replace(/.*\/templates\/.*/, ''))),
+      paths
+        .filter((path) => path !== 'dist/ops/init/templates/teddy/photos/teddy.webp')
+        .filter((path) => /^(test|swarms)\/|\.(onnx|pb|jpe?g|png|webp)$/.test(path) || /(?<!\.d)\.ts$/.test(path.replace(/.*\/templates\/.*/, ''))),
       [],
     )
   })
@@ -85,14 +87,14 @@ describe('The package', () => {
       const config = write(`streams/tsconfig.${module}.json`, JSON.stringify({ compilerOptions, include: ['*.ts'] }))
       done(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', config], place)
     }
-    done(process.execPath, ['--test'], join(place, 'streams'))
-    assert.match(done(process.execPath, ['word-count.ts'], join(place, 'streams')), /^be 2$/m)
+    assert.match(done('npm', ['test'], join(place, 'streams')), /^ℹ tests 1$/m)
+    assert.match(done('npm', ['start'], join(place, 'streams')), /^be 2$/m)
   })
 
   it('npx waggle runs new swarms with a module, a model and ClickHouse, and ends on a signal', async () => {
     done('npx', ['waggle-streams', 'init', 'hello'], place)
     done('npx', ['waggle', 'init', 'teddy', '--template', 'teddy'], place)
-    for (const project of ['hello', 'teddy']) done(process.execPath, ['--test'], join(place, project))
+    for (const project of ['hello', 'teddy']) assert.match(done('npm', ['test'], join(place, project)), /^ℹ tests 2$/m)
     write('model/small.onnx', smallModel({ features: 4, labels: 2 }))
     write('model/swarm.yaml', modelSwarm)
     const files = ['hello', 'teddy', 'model'].map((folder) => join(folder, 'swarm.yaml'))
@@ -111,8 +113,8 @@ describe('The package', () => {
       }
       assert.deepEqual(await ask('hello', '{"name":"bear"}'), { status: 200, body: '{"greeting":"Hello, bear!"}' })
       assert.match((await ask('small', '[1, 2, 3, 4]')).body, /"label":"(no|yes)"/)
-      const photo = readFileSync(join(root, 'swarms', 'teddy-bear-detector', 'photos', 'teddy-01-edward_bear.png'))
-      assert.match((await ask('teddy', photo, 'image/png')).body, /"label":"teddy"/)
+      const photo = readFileSync(join(place, 'teddy', 'photos', 'teddy.webp'))
+      assert.match((await ask('teddy', photo, 'image/webp')).body, /"label":"teddy"/)
     } finally {
       if (running.pid !== undefined) process.kill(-running.pid, 'SIGTERM')
       await ended

@@ -45,6 +45,33 @@ describe('A bee behind a batch', () => {
   })
 })
 
+describe('A bee that reads two batches', () => {
+  for (const order of ['small, large', 'large, small']) {
+    it(`fills batches that keep the bounds of both, named as ${order}`, async () => {
+      const world = new SimulatedWorld()
+      const yaml = `
+name: rows
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: small, type: batch, input: {name: entrance}, spec: {batch_size: 2, timeout_seconds: 3600, release: full}}
+  - {name: large, type: batch, input: {name: entrance}, spec: {batch_size: 4, timeout_seconds: 1, release: full}}
+  - {name: model, type: function, input: {stack: [${order}]}}
+`
+      const swarm = await startSwarm(world, world.boot(), yaml, { model: () => 'seen' }, new Map(), { partitions: 4 })
+      const ids = idsByPartition(4)
+      for (const id of ids.slice(0, 3)) void swarm.requests.submit(newRequest(id))
+      // The first two fill a batch of the small one, and the third waits no longer than the large one lets it.
+      await world.clock.advance(5000)
+      assert.deepEqual([...batchSizes(world, 'waggle.rows.model')].sort(), ['1', '2', '2'])
+      let isClosed = false
+      void swarm.close().then(() => {
+        isClosed = true
+      })
+      await world.clock.until(() => isClosed)
+    })
+  }
+})
+
 const batchOfFour = `
 name: rows
 bees:

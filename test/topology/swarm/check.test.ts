@@ -162,6 +162,20 @@ bees:
       )
   })
 
+  it('may not ask for a GPU where the bee cannot use one', () => {
+    for (const [type, spec] of [
+      ['weighted-average-ensemble', '{}'],
+      ['save-to-database', '{ table: t }'],
+      ['kafka-output', '{ topic: t }'],
+      ['batch', '{ batch_size: 2, timeout_seconds: 1 }'],
+    ])
+      assert.match(
+        only(`${good}  - { name: more, type: ${type}, input: { name: work }, gpu: 1, spec: ${spec} }\n`),
+        /^swarm\.yaml:17:\d+: more is a [a-z-]+, which cannot use a GPU; Remove gpu\.$/,
+      )
+    assert.deepEqual(mistakesOf(good.replace('type: module', 'type: module\n    gpu: 1')), [])
+  })
+
   it('may not use YAML tags, explosive anchors, a second document, duplicate keys or a megabyte', () => {
     assert.match(only(good.replace('name: good', 'name: !!js/function good')), /tag/i)
     assert.match(only(`${good}---\n${good}`), /second document/)

@@ -56,11 +56,8 @@ function ancestorsOf(topology: Topology, name: string): ReadonlySet<string> {
 
 /** The sub-topologies that a bee should be in. */
 function countOf(bee: SwarmBee, bees: readonly SwarmBee[]): number {
-  // A batch is at the head of each bee that reads it. A bee that reads several batches follows the first.
-  if (bee.type.role === 'batch') {
-    const isBatch = new Set(bees.flatMap(({ name, type }) => (type.role === 'batch' ? [name] : [])))
-    return bees.filter(({ input }) => input?.bees.find((name) => isBatch.has(name)) === bee.name).length
-  }
+  // A batch is at the head of each bee that reads it.
+  if (bee.type.role === 'batch') return bees.filter(({ input }) => input?.bees.includes(bee.name)).length
   // A bee that joins and takes time has its join in front of a topic, and its call behind it.
   const takesTime = bee.type.role === 'call' || bee.type.role === 'sink'
   return bee.input?.kind === 'join' && takesTime ? 2 : 1

@@ -1,0 +1,23 @@
+import type { FastifyInstance } from 'fastify'
+
+/** The methods of each path that `app` answers. It must be made before the routes are. */
+export class KnownMethods {
+  readonly #routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = []
+
+  constructor(app: FastifyInstance) {
+    app.addHook('onRoute', ({ method, url }) => {
+      const path = new RegExp(`^${url.split('/').map(segmentPattern).join('/')}/?$`)
+      this.#routes.push({ path, methods: [method].flat() })
+    })
+  }
+
+  /** For the header `Allow`: the methods of a path, in alphabetical order; empty where nothing is there. */
+  of(url: string): readonly string[] {
+    const [path = ''] = url.split('?', 1)
+    return [...new Set(this.#routes.flatMap((route) => (route.path.test(path) ? route.methods : [])))].sort()
+  }
+}
+
+function segmentPattern(segment: string): string {
+  return segment.startsWith(':') ? '[^/]+' : segment.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}

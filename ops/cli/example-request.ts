@@ -1,0 +1,83 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { contentTypeOfFile } from './content-types.ts'
+import { shellWord } from './shell-word.ts'
+
+/** A gateway as the line shows it. */
+export interface AskedGateway {
+  readonly name: string
+  readonly url: string
+  /** False: no bee answers, so nobody can wait for an answer. */
+  readonly answers: boolean
+  /** An input, as JSON, that the bees behind the gateway take; null where they do not say. */
+  readonly input: unknown
+}
+
+export interface ExampleFolders {
+  /** The folder of the swarm file. */
+  readonly swarm: string
+  /** The folder for an input that is too long for a line. */
+  readonly written: string
+}
+
+/**
+ * Lines that send an input that the gateway's bees take, by the best source that there is: a file of `examples/` beside the swarm file (the one with the
+ * gateway's name first), what the bees say themselves, a file of `photos/`. Without any the input is `{}`, and a line says where to put an example.
+ */
+export function exampleRequest({ name, url, answers, input }: AskedGateway, folders: ExampleFolders): readonly string[] {
+  const example = fileOf(join(folders.swarm, 'examples'), name)
+  const known = example ?? (input === null ? fileOf(join(folders.swarm, 'photos'), name) : null)
+  const sent = bodyOf(known, input, join(folders.written, `${name}.json`))
+  const line = `curl -sS ${sent} ${shellWord(`${url}/v1/gateways/${name}/${answers ? 'request' : 'submit'}`)}`
+  return known === null && input === null ? [line, `(A file in ${join(folders.swarm, 'examples')} takes the place of {}.)`] : [line]
+}
+
+/** A swarm runs without the line as well, so a file that cannot be read or written does not end it. */
+function bodyOf(file: string | null, input: unknown, written: string): string {
+  try {
+    if (file !== null) return bodyOfFile(file)
+    if (input !== null) return bodyOfInput(input, written)
+    return empty
+  } catch {
+    return empty
+  }
+}
+
+const empty = `--json '{}'`
+
+/** The file with the gateway's name, else the last of the folder in alphabetical order; null where there is none whose type is known. */
+function fileOf(folder: string, gateway: string): string | null {
+  const names = namesIn(folder).filter((name) => contentTypeOfFile(name) !== null)
+  const name = names.find((one) => basename(one, extname(one)) === gateway) ?? names.toSorted().at(-1)
+  return name === undefined ? null : resolve(folder, name)
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
+  } catch {
+    // The folder does not exist.
+    return []
+  }
+}
+
+function bodyOfFile(file: string): string {
+  const type = contentTypeOfFile(file)
+  if (type !== 'application/json') return `-H 'content-type: ${type}' --data-binary ${shellWord(`@${file}`)}`
+  const text = statSync(file).size > maxLine ? null : readFileSync(file, 'utf8').trim()
+  return `--json ${shellWord(text !== null && fitsLine(text) ? text : `@${file}`)}`
+}
+
+function bodyOfInput(input: unknown, file: string): string {
+  const text = JSON.stringify(input)
+  if (fitsLine(text)) return `--json ${shellWord(text)}`
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+  return `--json ${shellWord(`@${resolve(file)}`)}`
+}
+
+function fitsLine(text: string): boolean {
+  return text.length <= maxLine && !text.includes('\n')
+}
+
+const maxLine = 200

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { basename, delimiter, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { Clock } from '../../processor/ports.ts'
+import { moduleFile } from '../../topology/module-file.ts'
+import type { Programs } from '../../topology/swarm/ports/programs.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ModuleVerdict } from './module-check.ts'
+
+/** Programs and modules of this machine. A module that has not loaded within `loadMs` counts as one that never does. */
+export class LocalPrograms implements Programs {
+  readonly #clock: Clock
+  readonly #loadMs: number
+
+  constructor({ clock = systemClock, loadMs = 30_000 }: { readonly clock?: Clock; readonly loadMs?: number } = {}) {
+    this.#clock = clock
+    this.#loadMs = loadMs
+  }
+
+  async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<void> {
+    const program = fileURLToPath(moduleFile(new URL('./module-check.ts', import.meta.url)))
+    const child = spawn(process.execPath, [...process.execArgv, program, path, name], {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    })
+    let [said, isLate] = ['', false]
+    const cancel = this.#clock.after(this.#loadMs, () => {
+      isLate = true
+      killGroup(child.pid)
+    })
+    child.stdio[3]?.on('data', (bytes: Buffer) => {
+      said += bytes.toString()
+    })
+    // Processes that the module has started may keep the pipe open.
+    child.on('exit', () => killGroup(child.pid))
+    const code = await new Promise<number | null>((settle, fail) => child.on('error', fail).on('close', settle))
+    cancel()
+    const verdict = verdictOf(said)
+    if (verdict?.error === null) return
+    const why = isLate
+      ? `has not loaded within ${this.#loadMs / 1000} s`
+      : (untold.get(code ?? -1) ?? `ends its process while it loads (${code ?? 'by a signal'})`)
+    throw new WaggleError('WAGGLE_INVALID_MODULE', verdict?.error ?? { message: `${path} ${why}`, next: 'Do less while it loads.' })
+  }
+
+  async checkCommand([program = '', ...argv]: readonly string[], env: { readonly [name: string]: string }): Promise<void> {
+    const why = programMistake(program, env.PATH ?? process.env.PATH ?? '') ?? scriptMistake(program, argv)
+    if (why === null) return
+    throw new WaggleError('WAGGLE_BEE_NOT_STARTED', { message: why, next: 'Correct the command, or install the program.' })
+  }
+}
+
+/** Exit statuses of Node that have a meaning of their own. */
+const untold: ReadonlyMap<number, string> = new Map([[13, 'waits while it loads for something that never comes']])
+
+function verdictOf(text: string): ModuleVerdict | null {
+  try {
+    return JSON.parse(text) as ModuleVerdict
+  } catch {
+    return null
+  }
+}
+
+/** The module may have started processes of its own. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of them have ended.
+  }
+}
+
+/** Looks for a program as the system does: a name in each folder of PATH, a path as it is. */
+function programMistake(program: string, path: string): string | null {
+  if (program.includes('/')) return existsSync(program) ? notExecutable(program) : `there is no program ${resolve(program)}`
+  const found = path
+    .split(delimiter)
+    .map((folder) => join(folder === '' ? '.' : folder, program))
+    .filter((file) => existsSync(file))
+  if (found.some((file) => notExecutable(file) === null)) return null
+  const [first] = found
+  return first === undefined ? `there is no program ${program} in the folders of PATH` : notExecutable(first)
+}
+
+function notExecutable(file: string): string | null {
+  if (!statSync(file).isFile()) return `${resolve(file)} is no file, so it cannot be run`
+  try {
+    accessSync(file, constants.X_OK)
+    return null
+  } catch {
+    return `${resolve(file)} may not be executed (chmod +x)`
+  }
+}
+
+/** The script of an interpreter is checked too; one behind an option is not, since the option may be no script's. */
+function scriptMistake(program: string, [script]: readonly string[]): string | null {
+  if (!/^(node|bun|python[\d.]*|ruby|perl|sh|bash)$/.test(basename(program))) return null
+  if (script === undefined || script.startsWith('-') || existsSync(script)) return null
+  return `there is no file ${resolve(script)} for ${basename(program)}`
+}

@@ -1,0 +1,24 @@
+import { writeSync } from 'node:fs'
+import { loadBee } from '../../bees/module/load-bee.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { serveOwnPackage } from './own-package.ts'
+
+/** The process's word to the one that started it: JSON on descriptor 3. */
+export type ModuleVerdict = { readonly error: null } | { readonly error: { readonly message: string; readonly next: string } }
+
+/** A process that loads one module, says whether it has the bee that is named, and ends whatever the module has begun. */
+async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
+  try {
+    await loadBee({ path, export: name })
+    return { error: null }
+  } catch (thrown) {
+    const { message, next } = WaggleError.from('WAGGLE_INVALID_MODULE', thrown, { next: 'Correct the module.' })
+    return { error: { message, next } }
+  }
+}
+
+serveOwnPackage()
+const [path = '', name = 'default'] = process.argv.slice(2)
+const verdict = await verdictOn(path, name)
+writeSync(3, JSON.stringify(verdict))
+process.kill(process.pid, 'SIGKILL')

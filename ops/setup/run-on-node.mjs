@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process'
+import { delimiter, dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { bringDependencies } from './bring-dependencies.mjs'
+import { bringNode } from './bring-node.mjs'
+
+/** The folder of this Waggle: a clone, or the package's `dist`. */
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
+
+/**
+ * Runs a Node that knows TypeScript with the arguments that `argvOf` gives, and steps aside: signals go to it, and its end is this process's. It installs missing
+ * packages and brings such a Node first where they are not there. This file and its imports are plain JavaScript for Node 14 without dependencies.
+ */
+export function runOnNode(argvOf) {
+  try {
+    const argv = argvOf()
+    bringDependencies(root)
+    run(bringNode(root), argv)
+  } catch (error) {
+    process.stderr.write(`waggle: ${error.message}\n`)
+    process.exitCode = 3
+  }
+}
+
+function run(node, argv) {
+  // Child processes that run `node` (a swarm's commands) must get the same Node.
+  // Many threads handle pictures. glibc would keep an arena for each thread, with memory that was freed.
+  const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
+  const child = spawn(node, argv, { stdio: 'inherit', env })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to the whole foreground group, so it is not forwarded.
+      if (signal === 'SIGINT' && process.stdin.isTTY) return
+      child.kill(signal)
+    })
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`waggle: ${node} does not start: ${error.message}\n`)
+    process.exitCode = 3
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code === null ? 1 : code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
