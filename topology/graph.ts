@@ -8,6 +8,7 @@ import type { Produced, StreamPartitioner } from './produced.ts'
 import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde } from './serde.ts'
 import type { StateStore, StoreBuilder, StoreSpec } from './state-store.ts'
+import { serdeOr } from './streams/unset-serde.ts'
 import { type Subtopology, subtopologiesOf } from './subtopology.ts'
 import { WaggleError } from './waggle-error.ts'
 
@@ -218,8 +219,8 @@ export class Topology {
       name,
       topics: list,
       pattern,
-      key: consumed.key,
-      value: consumed.value,
+      key: serdeOr(consumed.key, 'key', name),
+      value: serdeOr(consumed.value, 'value', name),
       timestampExtractor: consumed.options.timestampExtractor ?? null,
       offsetReset: consumed.options.offsetReset ?? 'earliest',
       skips: consumed.skips,
@@ -258,7 +259,8 @@ export class Topology {
 
   addSink<K, V>(name: string, topic: string | TopicNameExtractor<K, V>, parents: readonly string[], produced: Produced<K, V>): this {
     const { key, value, options } = produced
-    return this.addSinkWith(name, topic as SinkNode['topic'], parents, { key, value, partitioner: options.partitioner ?? null })
+    const serdes = { key: serdeOr(key, 'key', name), value: serdeOr(value, 'value', name) }
+    return this.addSinkWith(name, topic as SinkNode['topic'], parents, { ...serdes, partitioner: options.partitioner ?? null })
   }
 
   /** As `addSink`, with serdes that are known, but not their types. */

@@ -137,6 +137,28 @@ is<KTable<Windowed<string>, number>>()(
   orders.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(1)).count().suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded())),
   true,
 )
+// A name alone has no types of its own.
+is<KStream<string | null, number | null>>()(builder.stream<string, number>('by-default'), true)
+is<KStream<string | null, number | null>>()(builder.stream('named', Consumed.as<string, number>('source')), true)
+is<KTable<string, number>>()(builder.table<string, number>('by-default'), true)
+is<KGroupedStream<number, number>>()(
+  full.groupBy((_, value) => value, Grouped.as('grouped')),
+  true,
+)
+is<KGroupedStream<number, number>>()(
+  full.groupBy((_, value) => value, Grouped.as('grouped', { keySerde: long })),
+  true,
+)
+is<KStream<string, number>>()(full.repartition(Repartitioned.as('spread')), true)
+is<KStream<string, string>>()(
+  full.join(prices, (order, price) => `${order.toFixed()}${price.toFixed()}`, Joined.as('joined')),
+  true,
+)
+full.to('out', Produced.as('sink', { valueSerde: long }))
+// @ts-expect-error The stream has numbers.
+full.to('out', Produced.as('sink', { valueSerde: text }))
+// @ts-expect-error The new keys are numbers.
+full.groupBy((_, value) => value, Grouped.as('grouped', { keySerde: text }))
 const split = full
   .split()
   .branch(

@@ -4,6 +4,7 @@ import { WaggleError } from '../waggle-error.ts'
 import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
+import { serdeOr } from './unset-serde.ts'
 
 /** A table that every process has whole, so that a stream may join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
@@ -35,7 +36,7 @@ export class GlobalKTable<K, V> {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSourceWith(source, [topic], globalSource(consumed))
+        topology.addSourceWith(source, [topic], globalSource(source, consumed))
         const stores = [{ ...kept.tableStore(), sourceTopic: topic }]
         topology.addOperator(processor, { op: 'table-source', kept: { store: kept.store }, oldValues: { sent: false } }, [source], { stores })
         topology.makeGlobal(kept.store)
@@ -46,8 +47,8 @@ export class GlobalKTable<K, V> {
 }
 
 /** The source of a global store. It keeps its records' own times, even if the application has a timestamp extractor. */
-export function globalSource({ key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
-  return { key, value, skips, timestampExtractor: TimestampExtractors.failOnInvalid }
+export function globalSource(name: string, { key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
+  return { key: serdeOr(key, 'key', name), value: serdeOr(value, 'value', name), skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
 /** Names the two nodes of a global store as Kafka Streams does. */
