@@ -17,6 +17,7 @@ import {
   type KStream,
   type KTable,
   Materialized,
+  MultiVersionedKeyQuery,
   Named,
   type ProcessorContext,
   Produced,
@@ -30,9 +31,11 @@ import {
   type Streams,
   StreamsBuilder,
   Suppressed,
+  TimestampedKeyQuery,
   TimeWindows,
   UnlimitedWindows,
   type ValueAndTimestamp,
+  type VersionedRecord,
   type Windowed,
   WindowKeyQuery,
   WindowRangeQuery,
@@ -183,6 +186,10 @@ declare const streams: Streams
 export async function queries(): Promise<void> {
   const one = await streams.query({ store: 's', query: KeyQuery.withKey<string, number>('k') })
   is<ReadonlyMap<number, number | null>>()(one, true)
+  const timed = await streams.query({ store: 's', query: TimestampedKeyQuery.withKey<string, number>('k') })
+  is<ReadonlyMap<number, ValueAndTimestamp<number> | null>>()(timed, true)
+  const versions = await streams.query({ store: 's', query: MultiVersionedKeyQuery.withKey<string, number>('k', { fromTime: 1 }) })
+  is<ReadonlyMap<number, readonly VersionedRecord<number>[]>>()(versions, true)
   const range = await streams.query({ store: 's', query: RangeQuery.withRange<string, number>(null, 'z') })
   for await (const [key, value] of range.get(0) ?? []) is<[string, number]>()([key, value] as [typeof key, typeof value], true)
   const windows = await streams.query({ store: 's', query: WindowKeyQuery.withKeyAndWindowStartRange<string, number>('k', 0, 1) })
