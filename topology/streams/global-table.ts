@@ -1,10 +1,9 @@
-import { type Consumed, TimestampExtractors } from '../consumed.ts'
-import type { SourceParts } from '../graph.ts'
+import type { Consumed } from '../consumed.ts'
+import { globalSource } from '../graph.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
-import { serdeOr } from './unset-serde.ts'
 
 /** A table that every process has whole, so that a stream may join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
@@ -44,11 +43,6 @@ export class GlobalKTable<K, V> {
     })
     return new GlobalKTable(kept.store)
   }
-}
-
-/** The source of a global store. It keeps its records' own times, even if the application has a timestamp extractor. */
-export function globalSource(name: string, { key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
-  return { key: serdeOr(key, 'key', name), value: serdeOr(value, 'value', name), skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
 /** Names the two nodes of a global store as Kafka Streams does. */

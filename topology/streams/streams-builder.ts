@@ -2,7 +2,7 @@ import { Consumed } from '../consumed.ts'
 import type { Topology } from '../graph.ts'
 import type { ProcessorSupplier } from '../processor-api.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
-import { GlobalKTable, globalSource, nameGlobal } from './global-table.ts'
+import { GlobalKTable, nameGlobal } from './global-table.ts'
 import { addStreamSource, type KStream, Stream } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
 import type { Materialized } from './options.ts'
@@ -106,8 +106,7 @@ export class StreamsBuilder {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSourceWith(source, [topic], globalSource(source, consumed)).addProcessor(processor, supplier, [source], { stores: [store] })
-        topology.makeGlobal(store.name)
+        topology.addGlobalStore(store, source, consumed, topic, processor, supplier)
       },
     })
     return this
