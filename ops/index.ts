@@ -11,7 +11,18 @@ export {
 export type { StreamsState } from '../processor/application/application.ts'
 export type { Metric } from '../processor/metrics/meters.ts'
 export type { FailedRecord, Handler } from '../topology/failed-record.ts'
-export { KeyQuery, Query, RangeQuery, WindowKeyQuery, WindowRangeQuery } from '../topology/queries.ts'
+export {
+  KeyQuery,
+  MultiVersionedKeyQuery,
+  Query,
+  RangeQuery,
+  type ResultOrder,
+  TimestampedKeyQuery,
+  TimestampedRangeQuery,
+  VersionedKeyQuery,
+  WindowKeyQuery,
+  WindowRangeQuery,
+} from '../topology/queries.ts'
 export type { ListenedStore, StandbyUpdateListener, StateRestoreListener } from '../topology/state-listeners.ts'
 export type { Sasl, StreamsConfig, StreamsHandlers, StreamsModule } from '../topology/streams-config.ts'
 export { Streams } from './streams/streams.ts'

@@ -1,5 +1,5 @@
 import type { Record, RecordMetadata } from './record.ts'
-import type { AnySerde, Serde } from './serde.ts'
+import type { AnySerde, Serde, SerdeOptions } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
 /** Gives a record's time. A negative result drops the record. `partitionTime` is the partition's highest timestamp so far, or -1. */
@@ -36,17 +36,17 @@ export interface ConsumedOptions {
   name?: string
 }
 
-/** How a source reads its topics. */
+/** How a source reads its topics. A serde that is null is the application's default. */
 export class Consumed<K, V> {
-  readonly key: AnySerde
-  readonly value: AnySerde
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
   readonly options: ConsumedOptions
   declare private readonly types: ['consumed', K, V]
 
   /** The records that the source drops and counts before any node sees them. */
   readonly skips: { readonly nullKeys: boolean; readonly nullValues: boolean }
 
-  private constructor(key: AnySerde, value: AnySerde, options: ConsumedOptions, skips: Consumed<K, V>['skips']) {
+  private constructor(key: AnySerde | null, value: AnySerde | null, options: ConsumedOptions, skips: Consumed<K, V>['skips']) {
     this.key = key
     this.value = value
     this.options = options
@@ -62,10 +62,27 @@ export class Consumed<K, V> {
    * builder.stream('orders-in', Consumed.with(text, orderSerde, { offsetReset: 'latest', timestampExtractor: (record) => record.timestamp }))
    * ```
    *
-   * @remarks `offsetReset` counts only where the application has no committed position. Its default is `earliest`.
+   * @remarks `offsetReset` counts only where the application has no committed position. Its default is `earliest`. A serde that is null is the
+   * application's default.
    */
-  static with<K, V>(key: Serde<K>, value: Serde<V>, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
+  static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
     return new Consumed(key, value, options, { nullKeys: false, nullValues: false })
+  }
+
+  /**
+   * Names a source. Serdes that are left out are the application's defaults.
+   *
+   * @example
+   * ```ts
+   * builder.stream('orders-in', Consumed.as<string, string>('orders-source'))
+   * builder.stream('clicks-in', Consumed.as<string, string>('clicks-source', { valueSerde: text, offsetReset: 'latest' }))
+   * ```
+   */
+  static as<K, V>(
+    name: string,
+    { keySerde, valueSerde, ...options }: Omit<ConsumedOptions, 'name'> & SerdeOptions<K, V> = {},
+  ): Consumed<K | null, V | null> {
+    return Consumed.with(keySerde ?? null, valueSerde ?? null, { ...options, name })
   }
 
   /**

@@ -1,13 +1,14 @@
 import type { AsyncStep } from './async-step.ts'
 import type { Capabilities } from './capabilities.ts'
-import type { Consumed, OffsetReset, TimestampExtractor } from './consumed.ts'
+import { type Consumed, type OffsetReset, type TimestampExtractor, TimestampExtractors } from './consumed.ts'
 import { describe, type TopologyDescription } from './describe.ts'
 import type { Operator } from './operator.ts'
 import type { ProcessorSupplier } from './processor-api.ts'
 import type { Produced, StreamPartitioner } from './produced.ts'
 import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde } from './serde.ts'
-import type { StateStore, StoreBuilder, StoreSpec } from './state-store.ts'
+import type { KeptStore, StateStore, StoreBuilder, StoreSpec } from './state-store.ts'
+import { serdeOr } from './streams/unset-serde.ts'
 import { type Subtopology, subtopologiesOf } from './subtopology.ts'
 import { WaggleError } from './waggle-error.ts'
 
@@ -218,8 +219,8 @@ export class Topology {
       name,
       topics: list,
       pattern,
-      key: consumed.key,
-      value: consumed.value,
+      key: serdeOr(consumed.key, 'key', name),
+      value: serdeOr(consumed.value, 'value', name),
       timestampExtractor: consumed.options.timestampExtractor ?? null,
       offsetReset: consumed.options.offsetReset ?? 'earliest',
       skips: consumed.skips,
@@ -258,7 +259,8 @@ export class Topology {
 
   addSink<K, V>(name: string, topic: string | TopicNameExtractor<K, V>, parents: readonly string[], produced: Produced<K, V>): this {
     const { key, value, options } = produced
-    return this.addSinkWith(name, topic as SinkNode['topic'], parents, { key, value, partitioner: options.partitioner ?? null })
+    const serdes = { key: serdeOr(key, 'key', name), value: serdeOr(value, 'value', name) }
+    return this.addSinkWith(name, topic as SinkNode['topic'], parents, { ...serdes, partitioner: options.partitioner ?? null })
   }
 
   /** As `addSink`, with serdes that are known, but not their types. */
@@ -273,6 +275,12 @@ export class Topology {
 
   /** The same builder may come again (a shared store); another of its name is WAGGLE_STORE_EXISTS. */
   addStateStore(store: StoreBuilder<StateStore> | StoreSpec, processors: readonly string[] = []): this {
+    this.#addStore(store, 'kind' in store ? store : { name: store.name, kind: 'custom', build: () => store.build() })
+    for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
+    return this
+  }
+
+  #addStore(store: StoreBuilder<StateStore> | StoreSpec, spec: StoreSpec): void {
     const there = this.#added.get(store.name)
     if (there !== undefined && there !== store) {
       throw new WaggleError('WAGGLE_STORE_EXISTS', {
@@ -281,9 +289,81 @@ export class Topology {
       })
     }
     this.#added.set(store.name, store)
-    this.#stores.set(store.name, 'kind' in store ? store : { name: store.name, kind: 'custom', build: () => store.build() })
-    for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
-    return this
+    this.#stores.set(store.name, spec)
+  }
+
+  /**
+   * Adds a store whose changelog is a topic that other programs write (KIP-813): the supplier's processor puts its records into the store, and where
+   * the store is lost, it is filled with the topic's rows as they are. Other processors may be connected to it, and should only read. The store is one
+   * of `Stores`; any other is WAGGLE_INVALID_TOPOLOGY.
+   *
+   * @example
+   * ```ts
+   * const prices = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore('prices'), text, Serdes.double())
+   * topology.addReadOnlyStateStore(prices, 'price-source', Consumed.with(text, Serdes.double()), 'prices-in', 'price-keeper', () => {
+   *   let put = (_item: string, _price: number | null) => {}
+   *   return {
+   *     init: (context) => {
+   *       const store = context.getStateStore(prices)
+   *       put = (item, price) => store.put(item, price)
+   *     },
+   *     process: ({ key, value }) => {
+   *       if (key !== null) put(key, value)
+   *     },
+   *   }
+   * })
+   * topology.connectProcessorAndStateStores('price-reader', ['prices'])
+   * ```
+   */
+  addReadOnlyStateStore<K, V>(
+    store: StoreBuilder<StateStore>,
+    sourceName: string,
+    consumed: Consumed<K, V>,
+    topic: string,
+    processorName: string,
+    supplier: ProcessorSupplier<K, V, never, never>,
+  ): this {
+    if (!('kind' in store) || store.kind === 'custom') {
+      throw mistake(`The store ${store.name} is its maker’s own, so it cannot be filled from the topic ${topic}`, 'Make it with one of Stores.')
+    }
+    const spec = { ...(store as StoreBuilder<StateStore> & KeptStore), logging: true, sourceTopic: topic }
+    this.addSource(sourceName, topic, consumed)
+    this.addProcessor(processorName, supplier, [sourceName])
+    this.#addStore(store, spec)
+    return this.connectProcessorAndStateStores(processorName, [store.name])
+  }
+
+  /**
+   * Adds a store that every process has whole and every processor may read. The supplier's processor alone writes it, from the records of the topic.
+   *
+   * @example
+   * ```ts
+   * const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text, { logging: false })
+   * topology.addGlobalStore(names, 'name-source', Consumed.with(text, text), 'names-in', 'name-keeper', () => {
+   *   let put = (_id: string, _name: string | null) => {}
+   *   return {
+   *     init: (context) => {
+   *       const store = context.getStateStore(names)
+   *       put = (id, name) => store.put(id, name)
+   *     },
+   *     process: ({ key, value }) => put(key ?? '', value),
+   *   }
+   * })
+   * ```
+   *
+   * @remarks Another processor that writes it gets WAGGLE_STORE_READ_ONLY. Records keep their own times, whatever extractor the application has.
+   */
+  addGlobalStore<K, V>(
+    store: StoreBuilder<StateStore>,
+    sourceName: string,
+    consumed: Consumed<K, V>,
+    topic: string,
+    processorName: string,
+    supplier: ProcessorSupplier<K, V, never, never>,
+  ): this {
+    this.addSourceWith(sourceName, [topic], globalSource(sourceName, consumed as Consumed<unknown, unknown>))
+    this.addProcessor(processorName, supplier, [sourceName], { stores: [store] })
+    return this.makeGlobal(store.name)
   }
 
   connectProcessorAndStateStores(processor: string, stores: readonly string[]): this {
@@ -360,6 +440,11 @@ export class Topology {
 
 function matchedBy(pattern: RegExp | null, topics: readonly string[]): string | undefined {
   return pattern === null ? undefined : topics.find((topic) => matchesWhole(pattern, topic))
+}
+
+/** The source of a global store. It keeps its records' own times, even if the application has a timestamp extractor. */
+export function globalSource(name: string, { key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
+  return { key: serdeOr(key, 'key', name), value: serdeOr(value, 'value', name), skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
 /** As Kafka Streams matches topics: all of the name. */

@@ -1,4 +1,4 @@
-import type { AnySerde, Serde } from './serde.ts'
+import type { AnySerde, Serde, SerdeOptions } from './serde.ts'
 
 /**
  * Chooses a record's partition, several partitions (a copy to each) or none (the record is dropped). Null stands for the default partitioner, which
@@ -11,14 +11,14 @@ export interface ProducedOptions<K, V> {
   name?: string
 }
 
-/** How a sink writes its topic. */
+/** How a sink writes its topic. A serde that is null comes from the operator before, then from the application's defaults. */
 export class Produced<in K, in V> {
-  readonly key: AnySerde
-  readonly value: AnySerde
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
   readonly options: ProducedOptions<never, never>
   declare private readonly types: (key: K, value: V) => 'produced'
 
-  private constructor(key: AnySerde, value: AnySerde, options: ProducedOptions<never, never>) {
+  private constructor(key: AnySerde | null, value: AnySerde | null, options: ProducedOptions<never, never>) {
     this.key = key
     this.value = value
     this.options = options
@@ -35,7 +35,23 @@ export class Produced<in K, in V> {
    * @remarks Without a partitioner the key's bytes decide the partition, as in Java. A partitioner may give several partitions, or none, which
    * drops the record.
    */
-  static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> = {}): Produced<K, V> {
+  static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: ProducedOptions<K, V> = {}): Produced<K, V> {
     return new Produced(key, value, options as ProducedOptions<never, never>)
+  }
+
+  /**
+   * Names a sink. Serdes that are left out come from the operator before, then from the application's defaults.
+   *
+   * @example
+   * ```ts
+   * orders.to('orders-out', Produced.as('orders-sink'))
+   * orders.to('orders-copied', Produced.as('copies-sink', { keySerde: text, valueSerde: orderSerde }))
+   * ```
+   */
+  static as<K = unknown, V = unknown>(
+    name: string,
+    { keySerde, valueSerde, ...options }: Omit<ProducedOptions<K, V>, 'name'> & SerdeOptions<K, V> = {},
+  ): Produced<K, V> {
+    return Produced.with(keySerde ?? null, valueSerde ?? null, { ...options, name })
   }
 }

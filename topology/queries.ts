@@ -1,3 +1,6 @@
+import type { KeyValue, Windowed } from './record.ts'
+import type { ValueAndTimestamp, VersionedRecord } from './state-store.ts'
+
 /** A question to a store. The caller gives the types of keys and values; they are not checked against the store. */
 export abstract class Query<out R> {
   declare private readonly types: R
@@ -9,33 +12,147 @@ export abstract class Query<out R> {
 }
 
 export type QueryRequest =
-  | { readonly kind: 'key'; readonly key: unknown }
-  | { readonly kind: 'range'; readonly from: unknown; readonly to: unknown }
+  | { readonly kind: 'key' | 'timestamped-key'; readonly key: unknown }
+  | { readonly kind: 'range' | 'timestamped-range'; readonly from: unknown; readonly to: unknown; readonly reverse: boolean }
   | { readonly kind: 'windows-of-key'; readonly key: unknown; readonly from: number; readonly to: number }
   | { readonly kind: 'windows'; readonly from: number; readonly to: number }
+  | { readonly kind: 'sessions-of-key'; readonly key: unknown }
+  | { readonly kind: 'version'; readonly key: unknown; readonly asOf: number | null }
+  | { readonly kind: 'versions'; readonly key: unknown; readonly from: number; readonly to: number; readonly oldestFirst: boolean }
 
-type KeyValue<K, V> = readonly [key: K, value: V]
-type Windowed<K> = { readonly key: K; readonly window: { readonly start: number; readonly end: number } }
+/** The order of an answer's rows: by keys, or by timestamps. `ANY` leaves it to the store. */
+export type ResultOrder = 'ANY' | 'ASCENDING' | 'DESCENDING'
+
+export interface RangeOptions {
+  /** The order of the keys' bytes. Default: ascending. */
+  resultOrder?: ResultOrder
+}
 
 /** KIP-796. */
 export abstract class KeyQuery extends Query<unknown> {
-  /** Asks for the value of a key; null where the key has none. */
+  /**
+   * Asks for the value of a key; null where the key has none.
+   *
+   * @example
+   * ```ts
+   * const answers = await streams.query({ store: 'clicks-by-user', query: KeyQuery.withKey<string, number>('anna') })
+   * console.log([...answers.values()].find((count) => count !== null))
+   * ```
+   */
   static withKey<K, V>(key: K): Query<V | null> {
     return asked({ kind: 'key', key })
   }
 }
 
-/** KIP-805. */
+/** KIP-992. */
+export abstract class TimestampedKeyQuery extends Query<unknown> {
+  /**
+   * Asks for the value of a key and the timestamp of the record that changed it last; null where the key has none. Tables have timestamps, and stores
+   * of `Stores.timestampedKeyValueStoreBuilder`; any other store is WAGGLE_QUERY_NOT_SUPPORTED.
+   *
+   * @example
+   * ```ts
+   * const answers = await streams.query({ store: 'clicks-by-user', query: TimestampedKeyQuery.withKey<string, number>('anna') })
+   * for (const row of answers.values()) if (row !== null) console.log(row.value, new Date(row.timestamp))
+   * ```
+   */
+  static withKey<K, V>(key: K): Query<ValueAndTimestamp<V> | null> {
+    return asked({ kind: 'timestamped-key', key })
+  }
+}
+
+/** KIP-805, and KIP-985 for the order. */
 export abstract class RangeQuery extends Query<unknown> {
-  /** Asks for the keys between `from` and `to`, both included, in the order of their bytes; null is an open end. */
-  static withRange<K, V>(from: K | null, to: K | null): Query<AsyncIterable<KeyValue<K, V>>> {
-    return asked({ kind: 'range', from, to })
+  /**
+   * Asks for the keys between `from` and `to`, both included, in the order of their bytes; null is an open end.
+   *
+   * @example
+   * ```ts
+   * const query = RangeQuery.withRange<string, number>('a', null, { resultOrder: 'DESCENDING' })
+   * for (const rows of (await streams.query({ store: 'clicks-by-user', query })).values()) for await (const [user, clicks] of rows) console.log(user, clicks)
+   * ```
+   */
+  static withRange<K, V>(from: K | null, to: K | null, options: RangeOptions = {}): Query<AsyncIterable<KeyValue<K, V>>> {
+    return asked({ kind: 'range', from, to, reverse: options.resultOrder === 'DESCENDING' })
+  }
+}
+
+/** KIP-992. */
+export abstract class TimestampedRangeQuery extends Query<unknown> {
+  /**
+   * As `RangeQuery.withRange`, with each value's timestamp.
+   *
+   * @example
+   * ```ts
+   * const query = TimestampedRangeQuery.withRange<string, number>(null, null)
+   * for (const rows of (await streams.query({ store: 'clicks-by-user', query })).values())
+   *   for await (const [user, { value, timestamp }] of rows) console.log(user, value, timestamp)
+   * ```
+   */
+  static withRange<K, V>(from: K | null, to: K | null, options: RangeOptions = {}): Query<AsyncIterable<KeyValue<K, ValueAndTimestamp<V>>>> {
+    return asked({ kind: 'timestamped-range', from, to, reverse: options.resultOrder === 'DESCENDING' })
+  }
+}
+
+/** KIP-960. */
+export abstract class VersionedKeyQuery extends Query<unknown> {
+  /**
+   * Asks for the latest version of a key, or for the one that was valid at `asOf`; null where there was none, or where the history no longer has it.
+   *
+   * @example
+   * ```ts
+   * const query = VersionedKeyQuery.withKey<string, number>('bread', { asOf: Date.parse('2026-01-01') })
+   * for (const version of (await streams.query({ store: 'prices', query })).values()) console.log(version?.value, version?.validTo)
+   * ```
+   */
+  static withKey<K, V>(key: K, { asOf }: { asOf?: number } = {}): Query<VersionedRecord<V> | null> {
+    return asked({ kind: 'version', key, asOf: asOf ?? null })
+  }
+}
+
+export interface VersionsOptions {
+  /** First time that counts. Default: the beginning. */
+  fromTime?: number
+  /** Last time that counts. Default: no end. */
+  toTime?: number
+  /** The order of the timestamps. Default: newest first. */
+  resultOrder?: ResultOrder
+}
+
+/** KIP-968. */
+export abstract class MultiVersionedKeyQuery extends Query<unknown> {
+  /**
+   * Asks for all versions of a key that were valid at some time between `fromTime` and `toTime`, as far as the history has them.
+   *
+   * @example
+   * ```ts
+   * const query = MultiVersionedKeyQuery.withKey<string, number>('bread', { fromTime: Date.now() - 3_600_000, resultOrder: 'ASCENDING' })
+   * for (const versions of (await streams.query({ store: 'prices', query })).values())
+   *   for (const { value, timestamp, validTo } of versions) console.log(value, timestamp, validTo)
+   * ```
+   */
+  static withKey<K, V>(key: K, { fromTime, toTime, resultOrder }: VersionsOptions = {}): Query<readonly VersionedRecord<V>[]> {
+    return asked({
+      kind: 'versions',
+      key,
+      from: fromTime ?? 0,
+      to: toTime ?? Number.MAX_SAFE_INTEGER,
+      oldestFirst: resultOrder === 'ASCENDING',
+    })
   }
 }
 
 /** KIP-806. */
 export abstract class WindowKeyQuery extends Query<unknown> {
-  /** Asks for a key's windows that start between `from` and `to`, both included. The answer has start and value, oldest first. */
+  /**
+   * Asks for a key's windows that start between `from` and `to`, both included. The answer has start and value, oldest first.
+   *
+   * @example
+   * ```ts
+   * const query = WindowKeyQuery.withKeyAndWindowStartRange<string, number>('anna', Date.now() - 3_600_000, Date.now())
+   * for (const windows of (await streams.query({ store: 'clicks-per-minute', query })).values()) for (const [start, clicks] of windows) console.log(start, clicks)
+   * ```
+   */
   static withKeyAndWindowStartRange<K, V>(key: K, from: number, to: number): Query<readonly KeyValue<number, V>[]> {
     return asked({ kind: 'windows-of-key', key, from, to })
   }
@@ -43,9 +160,32 @@ export abstract class WindowKeyQuery extends Query<unknown> {
 
 /** KIP-806. */
 export abstract class WindowRangeQuery extends Query<unknown> {
-  /** Asks for all keys' windows that start between `from` and `to`, both included. */
+  /**
+   * Asks for all keys' windows that start between `from` and `to`, both included. Window stores only.
+   *
+   * @example
+   * ```ts
+   * const query = WindowRangeQuery.withWindowStartRange<string, number>(0, Date.now())
+   * for (const rows of (await streams.query({ store: 'clicks-per-minute', query })).values())
+   *   for await (const [{ key, window }, clicks] of rows) console.log(key, window.start, clicks)
+   * ```
+   */
   static withWindowStartRange<K, V>(from: number, to: number): Query<AsyncIterable<KeyValue<Windowed<K>, V>>> {
     return asked({ kind: 'windows', from, to })
+  }
+
+  /**
+   * Asks for a key's sessions, in the order of their ends. Session stores only.
+   *
+   * @example
+   * ```ts
+   * const query = WindowRangeQuery.withKey<string, number>('anna')
+   * for (const rows of (await streams.query({ store: 'visits', query })).values())
+   *   for await (const [{ window }, clicks] of rows) console.log(window.start, window.end, clicks)
+   * ```
+   */
+  static withKey<K, V>(key: K): Query<AsyncIterable<KeyValue<Windowed<K>, V>>> {
+    return asked({ kind: 'sessions-of-key', key })
   }
 }
 

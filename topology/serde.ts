@@ -32,3 +32,9 @@ export interface HandingSerde<in out T> extends Serde<T> {
 }
 
 export type AnySerde = Serializer<never> & Deserializer<unknown>
+
+/** Serdes beside other options. One that is left out comes from the operator before, then from the application's defaults. */
+export interface SerdeOptions<K, V> {
+  keySerde?: Serde<K>
+  valueSerde?: Serde<V>
+}

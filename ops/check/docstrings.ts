@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const entries = ['ops/index.ts', 'processor/simulation/testing.ts']
-const documented = /^(topology\/(streams\/|consumed\.|produced\.)|ops\/streams\/|processor\/simulation\/)/
+const documented = /^(topology\/(streams\/|consumed\.|produced\.|queries\.)|ops\/streams\/|processor\/simulation\/)/
 
 export interface Method {
   readonly file: string

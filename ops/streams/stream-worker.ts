@@ -6,7 +6,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import { packError } from '../../connectors/system/wire-error.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { ApplicationOptions } from '../../processor/application/options.ts'
-import { QueryWire, type WireRow } from '../../processor/application/query-wire.ts'
+import { isShort, QueryWire, type WireRow } from '../../processor/application/query-wire.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Sasl } from '../../topology/streams-config.ts'
@@ -55,12 +55,11 @@ class StreamWorker {
       const wire = this.#wireOf(store)
       const asked = wire.readRequest(request)
       const answers = [...this.#running.stores.queryHere(store, asked, partitions)]
-      const isShort = asked.kind === 'key' || asked.kind === 'windows-of-key'
       return Promise.all(
         answers.map(async ([partition, answer]) => {
           const number = this.#answered++
           this.#answers.set(number, wire.writeAnswer(asked.kind, answer)[Symbol.asyncIterator]())
-          return { partition, number, whole: isShort ? await this.#rows(number, Number.POSITIVE_INFINITY) : null }
+          return { partition, number, whole: isShort(asked.kind) ? await this.#rows(number, Number.POSITIVE_INFINITY) : null }
         }),
       )
     },

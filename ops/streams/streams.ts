@@ -112,7 +112,8 @@ export class Streams implements AsyncDisposable {
     const config = program === null ? this.#config : withModule(this.#config, this.#topology, program)
     const { log, states, embedded, close } = await this.#openLog()
     this.#closeLog = close
-    const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded' })
+    const defaults = { key: config.defaultKeySerde ?? null, value: config.defaultValueSerde ?? null }
+    const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded', defaults })
     this.#client = client
     const topics = await log.topics()
     const options = applicationOptions(config, this.#topology, topics)

@@ -3,7 +3,8 @@ import { type Clock, Handed, type Log, type LogRecord, type Producer, type Reade
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Produced } from '../../topology/produced.ts'
 import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
-import type { Deserializer, Serde, SerdeUse, Serializer } from '../../topology/serde.ts'
+import type { AnySerde, Deserializer, Serde, SerdeUse, Serializer } from '../../topology/serde.ts'
+import { type DefaultSerdes, resolved, serdeOr } from '../../topology/streams/unset-serde.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
 /** Writes and reads topics of a log from outside any task. */
@@ -16,11 +17,13 @@ export class TopicClient {
   #turn = 0
 
   readonly #makesTopics: boolean
+  readonly #defaults: DefaultSerdes
 
-  constructor(log: Log, clock: Clock, { makesTopics }: { readonly makesTopics: boolean }) {
+  constructor(log: Log, clock: Clock, { makesTopics, defaults }: { readonly makesTopics: boolean; readonly defaults: DefaultSerdes }) {
     this.#log = log
     this.#clock = clock
     this.#makesTopics = makesTopics
+    this.#defaults = defaults
   }
 
   /** The number of partitions of a topic. Where the topic does not exist and nobody else makes topics, it is made with one. */
@@ -42,14 +45,15 @@ export class TopicClient {
     record: { key: unknown; value: unknown; timestamp?: number; headers?: readonly Header[] },
     produced: Produced<unknown, unknown>,
   ): Promise<RecordMetadata> {
+    const serdes = this.#serdes(topic, produced)
     const partitions = await this.known(topic)
     this.#producer ??= this.#log.producer()
     const headers = record.headers ?? noHeaders
-    await open(produced.key, { topic, part: 'key' })
-    await open(produced.value, { topic, part: 'value' })
+    await open(serdes.key, { topic, part: 'key' })
+    await open(serdes.value, { topic, part: 'value' })
     const bytesOf = (serde: unknown, value: unknown) => (value === null ? null : (serde as Serializer<unknown>).serialize(topic, value, headers))
-    const key = bytesOf(produced.key, record.key)
-    const value = bytesOf(produced.value, record.value)
+    const key = bytesOf(serdes.key, record.key)
+    const value = bytesOf(serdes.value, record.value)
     const partition = key === null ? this.#turn++ % partitions : partitionForKey(key, partitions)
     const timestamp = record.timestamp ?? this.#clock.now()
     const { offset } = await (await this.#producer).send({ topic, partition, key, value, timestamp, headers })
@@ -57,6 +61,7 @@ export class TopicClient {
   }
 
   async *records<K, V>(topic: string, consumed: Consumed<K, V>): AsyncIterable<Record<K, V> & RecordMetadata> {
+    const serdes = this.#serdes(topic, consumed)
     const partitions = await this.known(topic)
     const readers = Array.from({ length: partitions }, (_, partition) => this.#log.read({ topic, partition, from: 0 }))
     for (const reader of readers) this.#readers.add(reader)
@@ -64,8 +69,8 @@ export class TopicClient {
     try {
       for (let run = await come.next(); run !== null; run = await come.next()) {
         for (const record of run.records) {
-          await this.#prepare(topic, consumed, record)
-          yield decoded(record, topic, run.partition, consumed)
+          await this.#prepare(topic, serdes, record)
+          yield decoded(record, topic, run.partition, serdes)
         }
       }
     } finally {
@@ -77,7 +82,7 @@ export class TopicClient {
   }
 
   /** Prepares a record's serdes. Waits without limit while a service that they need is away. */
-  async #prepare<K, V>(topic: string, { key, value }: Consumed<K, V>, record: LogRecord): Promise<void> {
+  async #prepare(topic: string, { key, value }: TopicSerdes, record: LogRecord): Promise<void> {
     const preparation = (serde: unknown, bytes: Uint8Array | Handed | null) =>
       bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes instanceof Handed ? bytes.bytes : bytes) ?? null)
     for (const once of [() => preparation(key, record.key), () => preparation(value, record.value)]) {
@@ -93,10 +98,19 @@ export class TopicClient {
     }
   }
 
+  #serdes(topic: string, { key, value }: Pick<Consumed<unknown, unknown>, 'key' | 'value'>): TopicSerdes {
+    return { key: resolved(serdeOr(key, 'key', topic), this.#defaults), value: resolved(serdeOr(value, 'value', topic), this.#defaults) }
+  }
+
   async close(): Promise<void> {
     for (const reader of this.#readers) await reader.close()
     await (await this.#producer)?.close()
   }
+}
+
+interface TopicSerdes {
+  readonly key: AnySerde
+  readonly value: AnySerde
 }
 
 const retryMs = 1000
@@ -152,10 +166,10 @@ class MergedRuns {
   }
 }
 
-function decoded<K, V>(record: LogRecord, topic: string, partition: number, consumed: Consumed<K, V>): Record<K, V> & RecordMetadata {
+function decoded<K, V>(record: LogRecord, topic: string, partition: number, serdes: TopicSerdes): Record<K, V> & RecordMetadata {
   const { key, value, timestamp, headers, offset } = record
   const read = (serde: unknown, bytes: Uint8Array | Handed | null) =>
     bytes === null ? null : (serde as Deserializer<unknown>).deserialize(topic, bytes instanceof Handed ? bytes.bytes : bytes, headers)
-  const pair = { key: read(consumed.key, key) as K, value: read(consumed.value, value) as V }
+  const pair = { key: read(serdes.key, key) as K, value: read(serdes.value, value) as V }
   return { ...pair, timestamp, headers, topic, partition, offset: BigInt(offset) }
 }

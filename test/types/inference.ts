@@ -17,6 +17,7 @@ import {
   type KStream,
   type KTable,
   Materialized,
+  MultiVersionedKeyQuery,
   Named,
   type ProcessorContext,
   Produced,
@@ -30,9 +31,11 @@ import {
   type Streams,
   StreamsBuilder,
   Suppressed,
+  TimestampedKeyQuery,
   TimeWindows,
   UnlimitedWindows,
   type ValueAndTimestamp,
+  type VersionedRecord,
   type Windowed,
   WindowKeyQuery,
   WindowRangeQuery,
@@ -137,6 +140,28 @@ is<KTable<Windowed<string>, number>>()(
   orders.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(1)).count().suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded())),
   true,
 )
+// A name alone has no types of its own.
+is<KStream<string | null, number | null>>()(builder.stream<string, number>('by-default'), true)
+is<KStream<string | null, number | null>>()(builder.stream('named', Consumed.as<string, number>('source')), true)
+is<KTable<string, number>>()(builder.table<string, number>('by-default'), true)
+is<KGroupedStream<number, number>>()(
+  full.groupBy((_, value) => value, Grouped.as('grouped')),
+  true,
+)
+is<KGroupedStream<number, number>>()(
+  full.groupBy((_, value) => value, Grouped.as('grouped', { keySerde: long })),
+  true,
+)
+is<KStream<string, number>>()(full.repartition(Repartitioned.as('spread')), true)
+is<KStream<string, string>>()(
+  full.join(prices, (order, price) => `${order.toFixed()}${price.toFixed()}`, Joined.as('joined')),
+  true,
+)
+full.to('out', Produced.as('sink', { valueSerde: long }))
+// @ts-expect-error The stream has numbers.
+full.to('out', Produced.as('sink', { valueSerde: text }))
+// @ts-expect-error The new keys are numbers.
+full.groupBy((_, value) => value, Grouped.as('grouped', { keySerde: text }))
 const split = full
   .split()
   .branch(
@@ -161,6 +186,10 @@ declare const streams: Streams
 export async function queries(): Promise<void> {
   const one = await streams.query({ store: 's', query: KeyQuery.withKey<string, number>('k') })
   is<ReadonlyMap<number, number | null>>()(one, true)
+  const timed = await streams.query({ store: 's', query: TimestampedKeyQuery.withKey<string, number>('k') })
+  is<ReadonlyMap<number, ValueAndTimestamp<number> | null>>()(timed, true)
+  const versions = await streams.query({ store: 's', query: MultiVersionedKeyQuery.withKey<string, number>('k', { fromTime: 1 }) })
+  is<ReadonlyMap<number, readonly VersionedRecord<number>[]>>()(versions, true)
   const range = await streams.query({ store: 's', query: RangeQuery.withRange<string, number>(null, 'z') })
   for await (const [key, value] of range.get(0) ?? []) is<[string, number]>()([key, value] as [typeof key, typeof value], true)
   const windows = await streams.query({ store: 's', query: WindowKeyQuery.withKeyAndWindowStartRange<string, number>('k', 0, 1) })

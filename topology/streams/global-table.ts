@@ -1,5 +1,5 @@
-import { type Consumed, TimestampExtractors } from '../consumed.ts'
-import type { SourceParts } from '../graph.ts'
+import type { Consumed } from '../consumed.ts'
+import { globalSource } from '../graph.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
@@ -35,7 +35,7 @@ export class GlobalKTable<K, V> {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSourceWith(source, [topic], globalSource(consumed))
+        topology.addSourceWith(source, [topic], globalSource(source, consumed))
         const stores = [{ ...kept.tableStore(), sourceTopic: topic }]
         topology.addOperator(processor, { op: 'table-source', kept: { store: kept.store }, oldValues: { sent: false } }, [source], { stores })
         topology.makeGlobal(kept.store)
@@ -43,11 +43,6 @@ export class GlobalKTable<K, V> {
     })
     return new GlobalKTable(kept.store)
   }
-}
-
-/** The source of a global store. It keeps its records' own times, even if the application has a timestamp extractor. */
-export function globalSource({ key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
-  return { key, value, skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
 /** Names the two nodes of a global store as Kafka Streams does. */

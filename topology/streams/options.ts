@@ -1,5 +1,5 @@
 import type { ProducedOptions, StreamPartitioner } from '../produced.ts'
-import type { AnySerde, Serde } from '../serde.ts'
+import type { AnySerde, Serde, SerdeOptions } from '../serde.ts'
 import type { Logging, StoreKind } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
 import type { StoreSupplier } from './stores.ts'
@@ -33,12 +33,16 @@ export class Named extends Typed<'named'> {
   }
 }
 
-export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repartitioned'> {
-  readonly key: AnySerde
-  readonly value: AnySerde
-  readonly options: ProducedOptions<never, never> & { numberOfPartitions?: number }
+export interface RepartitionedOptions<K, V> extends ProducedOptions<K, V> {
+  numberOfPartitions?: number
+}
 
-  private constructor(key: AnySerde, value: AnySerde, options: Repartitioned<K, V>['options']) {
+export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repartitioned'> {
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
+  readonly options: RepartitionedOptions<never, never>
+
+  private constructor(key: AnySerde | null, value: AnySerde | null, options: Repartitioned<K, V>['options']) {
     super()
     this.key = key
     this.value = value
@@ -58,7 +62,7 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
    *
    * @remarks Without a number the topic has as many partitions as the topics that feed it. Two sides of a join need the same number.
    */
-  static with<K, V>(key: Serde<K>, value: Serde<V>, options: ProducedOptions<K, V> & { numberOfPartitions?: number } = {}): Repartitioned<K, V> {
+  static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: RepartitionedOptions<K, V> = {}): Repartitioned<K, V> {
     nameIn(options)
     const { numberOfPartitions: partitions } = options
     if (partitions !== undefined && !(Number.isInteger(partitions) && partitions > 0)) {
@@ -67,16 +71,32 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
         next: 'Give it at least one, or leave the number out.',
       })
     }
-    return new Repartitioned(key, value, options as Repartitioned<K, V>['options'])
+    return new Repartitioned(key, value, options as RepartitionedOptions<never, never>)
+  }
+
+  /**
+   * Names a repartition topic: `<applicationId>-<name>-repartition`. Serdes that are left out come from the operator before, then from the
+   * application's defaults.
+   *
+   * @example
+   * ```ts
+   * orders.repartition(Repartitioned.as('spread', { numberOfPartitions: 8 })).to('orders-spread')
+   * ```
+   */
+  static as<K = unknown, V = unknown>(
+    name: string,
+    { keySerde, valueSerde, ...options }: Omit<RepartitionedOptions<K, V>, 'name'> & SerdeOptions<K, V> = {},
+  ): Repartitioned<K, V> {
+    return Repartitioned.with(keySerde ?? null, valueSerde ?? null, { ...options, name })
   }
 }
 
 export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> {
-  readonly key: AnySerde
-  readonly value: AnySerde
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
   readonly name: string | null
 
-  private constructor(key: AnySerde, value: AnySerde, name: string | null) {
+  private constructor(key: AnySerde | null, value: AnySerde | null, name: string | null) {
     super()
     this.key = key
     this.value = value
@@ -91,19 +111,42 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
    * orders.groupBy((_, order) => order.customer, Grouped.with(text, orderSerde, { name: 'by-customer' })).count(Materialized.as('orders-by-customer'))
    * ```
    */
-  static with<K, V>(key: Serde<K>, value: Serde<V>, options: { name?: string } = {}): Grouped<K, V> {
+  static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: { name?: string } = {}): Grouped<K, V> {
     return new Grouped(key, value, nameIn(options))
+  }
+
+  /**
+   * Names a grouping and its repartition topic, if there is one. Serdes that are left out come from the operator before, then from the
+   * application's defaults.
+   *
+   * @example
+   * ```ts
+   * orders.groupBy((_, order) => order.customer, Grouped.as('by-customer', { keySerde: text })).count()
+   * ```
+   */
+  static as<K = unknown, V = unknown>(name: string, { keySerde, valueSerde }: SerdeOptions<K, V> = {}): Grouped<K, V> {
+    return Grouped.with(keySerde ?? null, valueSerde ?? null, { name })
   }
 }
 
+/** Serdes of a join beside other options. */
+interface JoinSerdes<K, V, V2> extends SerdeOptions<K, V> {
+  otherValueSerde?: Serde<V2>
+}
+
+export interface JoinedOptions {
+  gracePeriodMs?: number
+  name?: string
+}
+
 export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V2) => 'joined'> {
-  readonly key: AnySerde
-  readonly value: AnySerde
-  readonly other: AnySerde
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
+  readonly other: AnySerde | null
   readonly gracePeriodMs: number | null
   readonly name: string | null
 
-  private constructor(key: AnySerde, value: AnySerde, other: AnySerde, options: { gracePeriodMs?: number; name?: string }) {
+  private constructor(key: AnySerde | null, value: AnySerde | null, other: AnySerde | null, options: JoinedOptions) {
     super()
     this.key = key
     this.value = value
@@ -126,7 +169,7 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
    *
    * @remarks A grace needs a versioned table whose history is at least as long.
    */
-  static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: { gracePeriodMs?: number; name?: string } = {}): Joined<K, V, V2> {
+  static with<K, V, V2>(key: Serde<K> | null, value: Serde<V> | null, other: Serde<V2> | null, options: JoinedOptions = {}): Joined<K, V, V2> {
     if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
       throw new WaggleError('WAGGLE_INVALID_WINDOW', {
         message: `A join cannot wait for ${options.gracePeriodMs} ms`,
@@ -134,6 +177,24 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
       })
     }
     return new Joined(key, value, other, options)
+  }
+
+  /**
+   * Names a stream's join with a table, and its repartition topic, if there is one. Serdes that are left out come from the operator before, then
+   * from the application's defaults.
+   *
+   * @example
+   * ```ts
+   * orders
+   *   .selectKey((_, order) => order.customer)
+   *   .join(customers, (order, customer) => `${customer.name}: ${order.total}`, Joined.as('named', { keySerde: text, valueSerde: orderSerde }))
+   * ```
+   */
+  static as<K = unknown, V = unknown, V2 = unknown>(
+    name: string,
+    { keySerde, valueSerde, otherValueSerde, ...options }: Omit<JoinedOptions, 'name'> & JoinSerdes<K, V, V2> = {},
+  ): Joined<K, V, V2> {
+    return Joined.with(keySerde ?? null, valueSerde ?? null, otherValueSerde ?? null, { ...options, name })
   }
 }
 
@@ -146,12 +207,12 @@ export interface StreamJoinedOptions {
 }
 
 export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V2) => 'streamJoined'> {
-  readonly key: AnySerde
-  readonly value: AnySerde
-  readonly other: AnySerde
+  readonly key: AnySerde | null
+  readonly value: AnySerde | null
+  readonly other: AnySerde | null
   readonly options: StreamJoinedOptions
 
-  private constructor(key: AnySerde, value: AnySerde, other: AnySerde, options: StreamJoinedOptions) {
+  private constructor(key: AnySerde | null, value: AnySerde | null, other: AnySerde | null, options: StreamJoinedOptions) {
     super()
     this.key = key
     this.value = value
@@ -176,18 +237,44 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
    *
    * @remarks Stores of your own (`thisStore`, `otherStore`) must keep duplicates, and rows for the window and its grace.
    */
-  static with<K, V, V2>(key: Serde<K>, value: Serde<V>, other: Serde<V2>, options: StreamJoinedOptions = {}): StreamJoined<K, V, V2> {
+  static with<K, V, V2>(
+    key: Serde<K> | null,
+    value: Serde<V> | null,
+    other: Serde<V2> | null,
+    options: StreamJoinedOptions = {},
+  ): StreamJoined<K, V, V2> {
     nameIn(options)
     return new StreamJoined(key, value, other, options)
+  }
+
+  /**
+   * Names the stores of a join of two streams, as Java's `StreamJoined.as` does. Serdes that are left out come from the operators before, then from
+   * the application's defaults. `name` names the step.
+   *
+   * @example
+   * ```ts
+   * orders.join(
+   *   payments,
+   *   (order, payment) => `${order.total} paid by ${payment}`,
+   *   JoinWindows.ofTimeDifferenceWithNoGrace(60_000),
+   *   StreamJoined.as('paid', { keySerde: text, valueSerde: orderSerde, otherValueSerde: text }),
+   * )
+   * ```
+   */
+  static as<K = unknown, V = unknown, V2 = unknown>(
+    storeName: string,
+    { keySerde, valueSerde, otherValueSerde, ...options }: Omit<StreamJoinedOptions, 'storeName'> & JoinSerdes<K, V, V2> = {},
+  ): StreamJoined<K, V, V2> {
+    return StreamJoined.with(keySerde ?? null, valueSerde ?? null, otherValueSerde ?? null, { ...options, storeName: validName(storeName) })
   }
 }
 
 export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tableJoined'> {
-  readonly partitioner: StreamPartitioner<never, never>
-  readonly other: StreamPartitioner<never, never>
+  readonly partitioner: StreamPartitioner<never, never> | null
+  readonly other: StreamPartitioner<never, never> | null
   readonly name: string | null
 
-  private constructor(partitioner: StreamPartitioner<never, never>, other: StreamPartitioner<never, never>, name: string | null) {
+  private constructor(partitioner: StreamPartitioner<never, never> | null, other: StreamPartitioner<never, never> | null, name: string | null) {
     super()
     this.partitioner = partitioner
     this.other = other
@@ -215,11 +302,32 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
    * @remarks It is needed only where the tables' topics were written with partitioners of your own.
    */
   static with<K, K2>(
-    partitioner: StreamPartitioner<K, void>,
-    other: StreamPartitioner<K2, void>,
+    partitioner: StreamPartitioner<K, void> | null,
+    other: StreamPartitioner<K2, void> | null,
     options: { name?: string } = {},
   ): TableJoined<K, K2> {
-    return new TableJoined(partitioner as StreamPartitioner<never, never>, other as StreamPartitioner<never, never>, nameIn(options))
+    return new TableJoined(partitioner as StreamPartitioner<never, never> | null, other as StreamPartitioner<never, never> | null, nameIn(options))
+  }
+
+  /**
+   * Names a foreign-key join and its two internal topics. A partitioner that is left out is the default one.
+   *
+   * @example
+   * ```ts
+   * customers.join(
+   *   countryNames,
+   *   (customer) => customer.country,
+   *   (customer, country) => `${customer.name} lives in ${country}`,
+   *   Materialized.as('where-customers-live', { keySerde: text, valueSerde: text }),
+   *   TableJoined.as('living'),
+   * )
+   * ```
+   */
+  static as<K = unknown, K2 = unknown>(
+    name: string,
+    { partitioner, otherPartitioner }: { partitioner?: StreamPartitioner<K, void>; otherPartitioner?: StreamPartitioner<K2, void> } = {},
+  ): TableJoined<K, K2> {
+    return TableJoined.with(partitioner ?? null, otherPartitioner ?? null, { name })
   }
 }
 
@@ -265,7 +373,7 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
    */
   static as<K = unknown, V = never, Kind extends StoreKind = never>(
     store: string | StoreSupplier<Kind>,
-    options: MaterializedOptions & { keySerde?: Serde<K>; valueSerde?: Serde<V> } = {},
+    options: MaterializedOptions & SerdeOptions<K, V> = {},
   ): Materialized<K, V, Kind> {
     if (typeof store === 'string') validName(store)
     return new Materialized(store, options.keySerde ?? null, options.valueSerde ?? null, options)
@@ -281,7 +389,7 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
    *
    * @remarks The store gets a generated name, cannot be queried, and its changelog's name changes when the program does.
    */
-  static with<K, V>(key: Serde<K>, value: Serde<V>, options: MaterializedOptions = {}): Materialized<K, V> {
+  static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: MaterializedOptions = {}): Materialized<K, V> {
     return new Materialized(null, key, value, options)
   }
 }

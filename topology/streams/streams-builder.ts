@@ -1,8 +1,8 @@
-import type { Consumed } from '../consumed.ts'
+import { Consumed } from '../consumed.ts'
 import type { Topology } from '../graph.ts'
 import type { ProcessorSupplier } from '../processor-api.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
-import { GlobalKTable, globalSource, nameGlobal } from './global-table.ts'
+import { GlobalKTable, nameGlobal } from './global-table.ts'
 import { addStreamSource, type KStream, Stream } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
 import type { Materialized } from './options.ts'
@@ -23,10 +23,13 @@ export class StreamsBuilder {
    * ```
    *
    * @remarks Several topics must have as many partitions as each other. The key must have decided the partition when the record was written,
-   * for groupings and joins to find each other; else begin with `repartition`. Two streams of the same topics share one source.
+   * for groupings and joins to find each other; else begin with `repartition`. Two streams of the same topics share one source. Without `consumed`
+   * the serdes are the application's defaults, and `builder.stream<string, number>('orders-in')` says their types.
    */
-  stream<K, V>(topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): KStream<K, V> {
-    return new Stream<K, V>(addStreamSource(this.#graph, topics, consumed as Consumed<unknown, unknown>))
+  stream<K, V>(topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): KStream<K, V>
+  stream<K, V>(topics: string | readonly string[] | RegExp): KStream<K | null, V | null>
+  stream<K, V>(topics: string | readonly string[] | RegExp, consumed?: Consumed<K, V>): KStream<K, V> {
+    return new Stream<K, V>(addStreamSource(this.#graph, topics, orDefaults(consumed)))
   }
 
   /**
@@ -43,10 +46,10 @@ export class StreamsBuilder {
    */
   table<K, V>(
     topic: string,
-    consumed: Consumed<K, V>,
+    consumed?: Consumed<K, V>,
     materialized?: Materialized<Some<K>, Some<V>, 'keyValue' | 'versioned'>,
   ): KTable<Some<K>, Some<V>> {
-    return Table.fromTopic(this.#graph, topic, consumed as Consumed<unknown, unknown>, materialized)
+    return Table.fromTopic(this.#graph, topic, orDefaults(consumed), materialized)
   }
 
   /**
@@ -63,10 +66,10 @@ export class StreamsBuilder {
    */
   globalTable<K, V>(
     topic: string,
-    consumed: Consumed<K, V>,
+    consumed?: Consumed<K, V>,
     materialized?: Materialized<Some<K>, Some<V>, 'keyValue'>,
   ): GlobalKTable<Some<K>, Some<V>> {
-    return GlobalKTable.fromTopic(this.#graph, topic, consumed as Consumed<unknown, unknown>, materialized)
+    return GlobalKTable.fromTopic(this.#graph, topic, orDefaults(consumed), materialized)
   }
 
   /**
@@ -103,8 +106,7 @@ export class StreamsBuilder {
       output: source,
       inputs: [],
       write(topology) {
-        topology.addSourceWith(source, [topic], globalSource(consumed)).addProcessor(processor, supplier, [source], { stores: [store] })
-        topology.makeGlobal(store.name)
+        topology.addGlobalStore(store, source, consumed, topic, processor, supplier)
       },
     })
     return this
@@ -141,4 +143,9 @@ export class StreamsBuilder {
   build(options?: BuildOptions): Topology {
     return this.#graph.build(options)
   }
+}
+
+/** Without options a source reads with the application's serdes. */
+function orDefaults(consumed: Consumed<never, never> | Consumed<unknown, unknown> | undefined): Consumed<unknown, unknown> {
+  return consumed ?? Consumed.with(null, null)
 }
