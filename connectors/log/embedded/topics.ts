@@ -109,7 +109,6 @@ export class Topics {
   findPartition(topic: string, partition: number): Partition | null {
     return this.#topics.get(topic)?.partitions[partition] ?? null
   }
-
   /** The partition. Throws WAGGLE_MISSING_TOPIC. */
   partition(topic: string, partition: number): Partition {
     const found = this.findPartition(topic, partition)
