@@ -306,9 +306,9 @@ export interface ReadOptions {
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface CommitPoint {
-  /** `group` where it differs from the producer's own: one commit may hold positions of several groups. */
+  /** `group` is set where it differs from the producer's own: one commit may hold positions of several groups. */
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]
-  /** Empty unless the log keeps state (`Log.state`). Read before `commit` returns its promise. */
+  /** Changes of stores. Empty unless the log keeps state (`Log.state`). They are read before `commit` returns its promise. */
   readonly state: readonly StoreChange[]
 }
 
@@ -327,19 +327,19 @@ export interface TaskProducer {
   /** Closes the open commit. Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
   commit(point: CommitPoint): Promise<CommitReceipt>
   /**
-   * Drops everything that no successful commit holds. Where the log hands values on before their commit, other tasks may have built on the dropped
-   * ones. The open commits of all task producers of this process are then dropped together. Every consumer with `handed` isolation loses its
-   * partitions (`lost`), and gets them again at the last commit.
+   * Drops everything that no successful commit holds. Where the log hands values on before their commit, other tasks may have used the dropped ones.
+   * Then the open commits of all task producers of this process are dropped together. Every consumer with `handed` isolation loses its partitions
+   * (`lost`), and gets them again at the last commit.
    */
   abort(): Promise<void>
   close(): Promise<void>
 }
 
-/** Writes from outside any task (a gateway). Each record stands alone. */
+/** Writes for a caller that is no task, such as a gateway. Each record is a commit of its own. */
 export interface Producer {
   /**
-   * Sends a record, which readers of this process may get at once. The promise settles with its offset when it is durable. With `durable: false`
-   * the log is not hurried to sync: the record rides on the next commit.
+   * Sends a record, which readers of this process may get at once. The promise settles with its offset when it is durable. With `durable: false` the
+   * record starts no sync, and becomes durable with the next commit.
    */
   send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
   close(): Promise<void>
@@ -349,16 +349,16 @@ export interface Producer {
 
 /** Remembers the records in flight over a death of the process. */
 export interface FlightRecorder {
-  /** Records that were in flight at a death and have not ended a call since, with how often each was the only one in flight then. */
+  /** Records that were in flight at a death and have not finished a call since, each with the number of deaths at which it was alone in flight. */
   readonly suspects: ReadonlyMap<string, number>
-  /** Writes the records down before it returns. Call the returned function when the call has ended. */
+  /** Writes the records down before it returns. The returned function must be called when the call has ended. */
   begin(records: readonly string[]): () => void
 }
 
 // ── The log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface LogTraits {
-  /** True where records, positions and (where kept here) state of a commit take effect together. */
+  /** True where the records, the positions and (on a log that keeps state) the state of a commit take effect together. */
   readonly atomicCommit: boolean
   /** True where the same input may come twice: steps that must happen once have to remember their inputs. */
   readonly repeatsRecords: boolean
@@ -369,9 +369,9 @@ export interface LogTraits {
 }
 
 export interface TopicInfo extends TopicSpec {
-  /** Id of the topic. A topic that is made again under the same name has another one (KIP-516). Absent where the log cannot tell them apart. */
+  /** The id of the topic. A topic that is deleted and created again under the same name has another id (KIP-516). Absent where the log has no ids. */
   readonly id?: string
-  /** For each partition: the first offset kept, and the least offset that the next durable record can have. */
+  /** For each partition: the first kept offset, and the least offset that the next durable record can have. */
   readonly offsets: readonly PartitionOffsets[]
 }
 
@@ -379,50 +379,50 @@ export interface PartitionOffsets {
   readonly start: number
   readonly end: number
   /**
-   * The end of everything written, where uncommitted records lie past `end`. A reader that has come here has everything that will ever count of it.
+   * The end of all written records, where uncommitted ones lie past `end`. A reader at this offset has read every record that may be committed now.
    */
   readonly written?: number
 }
 
-/** Disk use of a log on a disk of this process. */
+/** The disk use of a log that lies on a disk of this process. */
 export interface LogStorage {
   readonly bytes: number
   readonly maxBytes: number
   /** Readers that have not read all of a partition, the furthest behind first. Ages are in milliseconds. */
   readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
-  /** The reason why the log takes no more records, with the reader that is behind; null where there is room. */
+  /** The reason why the log accepts no more records, with the reader that is behind; null where there is room. */
   readonly refusal: string | null
 }
 
 export interface Log {
   readonly traits: LogTraits
-  /** State in the log's own commit; null where state is rebuilt from changelogs. */
+  /** State in the log's own commits; null where state is restored from changelogs. */
   readonly state: StateDisk | null
-  /** Creates missing topics. An existing topic with another partition count is WAGGLE_TOPIC_MISMATCH. */
+  /** Creates missing topics. Throws WAGGLE_TOPIC_MISMATCH for an existing topic with another number of partitions. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>
   topic(name: string): Promise<TopicInfo | null>
   topics(): Promise<readonly string[]>
   subscribe(subscription: Subscription): Promise<Consumer>
   /**
-   * `consumers`: the consumers of the tasks that it writes for, where they are known; else all consumers of the log. Where one of them may have
-   * lost its tasks to others, late writes do not count.
+   * `consumers` are those of the tasks that the producer writes for; without them, all consumers of the log. Where one of them may have lost its
+   * tasks to another process, late writes do not count.
    */
   taskProducer(options: { readonly group: string; readonly consumers?: () => readonly Consumer[] }): Promise<TaskProducer>
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
-   * Deletes records before these offsets, which nobody reads again: at once or later, in the units that the log deletes. A log without this keeps
-   * them until their retention has passed.
+   * Deletes records before these offsets, which no reader needs: at once or later, in the log's own units. A log without this method keeps them until
+   * their retention has passed.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /**
-   * Settles when everything that could be read of this log before the call is durable, state included. Rejects where its write fails. A log without
-   * this lets records be read only once they are durable.
+   * Settles when everything that was readable before the call is durable, state included. Rejects where a write fails. A log without this method
+   * makes records readable only once they are durable.
    */
   durable?(): Promise<void>
-  /** Bytes that wait to be written, and their bound: a gateway refuses requests when it is reached. */
+  /** Bytes that wait to be written, and their bound. A gateway refuses requests at the bound. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
-  /** Disk use as measured some seconds ago; absent where others keep the records. */
+  /** The disk use, as measured some seconds ago; absent where another program stores the records. */
   readonly storage?: LogStorage
   close(): Promise<void>
 }

@@ -2,19 +2,19 @@ import type { Cancellable, ProcessorContext } from '../../topology/processor-api
 import type { KeyValueStore } from '../../topology/state-store.ts'
 
 /**
- * Keys in the order of the time at which something is due for them, kept in a store of their own so that a restart reads
- * only the first of them. One wall-clock schedule stands for the earliest; with nothing due, no time is spent.
+ * Keys in the order of their due times. The index has a store of its own, so a restart reads only its first rows. One wall-clock schedule is set for
+ * the earliest due time. While no key is due, it costs no time.
  */
 export class DueIndex {
   readonly #store: KeyValueStore<string, string>
   readonly #context: ProcessorContext<never, never>
   readonly #fire: (key: string, isDue: (time: number) => boolean) => void
   #next = Number.POSITIVE_INFINITY
-  /** The time before which no key is due. A scan that starts here does not step over deleted rows. */
+  /** No key is due before this time. A scan starts here, so that it does not step over deleted rows. */
   #floor = 0
   #timer: Cancellable | null = null
 
-  /** `isDue` tells whether a time that was added is the one that has come: a crash may have left others of the same key behind. */
+  /** `isDue` tells whether a time from the index is still the key's due time: a crash may have left older times of the same key. */
   constructor(
     store: KeyValueStore<string, string>,
     context: ProcessorContext<never, never>,
@@ -49,7 +49,7 @@ export class DueIndex {
         this.#fire(key, (time) => indexed(time) === at)
       }
     } finally {
-      // One key that fails does not keep the others from their times.
+      // The next schedule is set even after a failure, so that a key that fails does not delay the others.
       this.#lookAhead()
     }
   }
@@ -61,7 +61,7 @@ export class DueIndex {
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
       const due = Number.parseInt(row.slice(0, timeDigits), 16)
       if (Number.isNaN(due)) {
-        // No index writes such a row: another writer of the changelog has written it.
+        // The row comes from another writer of the changelog: no index writes such a row.
         this.#store.put(row, null)
         continue
       }
@@ -80,15 +80,15 @@ export class DueIndex {
 
 const timeDigits = 12
 const latest = 2 ** 48 - 1
-/** A tick gives way to records; what is left fires in the next one. */
+/** After this many keys the tick gives way to records. The other keys fire in the next tick. */
 const maxAtOnce = 1000
 
-/** Epoch ms in hexadecimal, so that the order of the bytes is the order of time (good until the year 10889). */
+/** Epoch ms in hexadecimal, so that bytes sort as times (until the year 10889). */
 function dueKey(due: number, key: string): string {
   return indexed(due).toString(16).padStart(timeDigits, '0') + key
 }
 
-/** Whole milliseconds, none of them too early. */
+/** Rounds up to whole milliseconds, so that no key fires too early. */
 function indexed(due: number): number {
   return Math.min(latest, Math.max(0, Math.ceil(due)))
 }

@@ -15,7 +15,7 @@ export interface CrashPoint {
   readonly step: CommitStep
 }
 
-/** A promise that never settles: calls of a crashed process never return. */
+/** A promise that never settles, for calls of a crashed process. */
 export function never<T>(): Promise<T> {
   return new Promise(() => {})
 }

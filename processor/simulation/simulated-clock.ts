@@ -1,6 +1,6 @@
 import type { Clock } from '../ports.ts'
 
-/** Time that only moves when it is told to. Timers fire in the order of their times, equal ones in the order they were set. */
+/** A clock that only moves on request. Timers fire in the order of their times, equal ones in the order in which they were set. */
 export class SimulatedClock implements Clock {
   #now: number
   #timers: { readonly at: number; readonly callback: () => void }[] = []
@@ -26,12 +26,12 @@ export class SimulatedClock implements Clock {
     }
   }
 
-  /** Lets everything that is ready run: promises settle, loops come to where they wait. */
+  /** Runs everything that is ready: promises settle, and loops reach their next wait. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
   }
 
-  /** Fires what is due within `ms`, each in its own time, with what follows from it. */
+  /** Moves on by `ms`. Each due timer fires at its own time, and its consequences run. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
     await this.settle()
@@ -44,7 +44,7 @@ export class SimulatedClock implements Clock {
     this.#now = end
   }
 
-  /** Moves on, timer by timer, until `happened`; throws when it has not within `withinMs` of simulated time. */
+  /** Moves on, timer by timer, until `happened` returns true. Throws after `withinMs` of simulated time. */
   async until(happened: () => boolean, withinMs = 3_600_000): Promise<void> {
     const end = this.#now + withinMs
     for (;;) {
@@ -59,5 +59,5 @@ export class SimulatedClock implements Clock {
   }
 }
 
-/** The engine's loop gives way between its passes: what follows from one timer may take several of them. */
+/** The engine's loop yields between its passes, and the consequences of one timer may take several passes. */
 const turns = 4

@@ -18,7 +18,7 @@ import { never } from './crash.ts'
 import type { SimulatedLog } from './simulated-log.ts'
 import type { SimulatedPartition } from './simulated-partition.ts'
 
-/** The members of one group. Partitions with the same number go to the same member; `rotation` moves them on. */
+/** The members of one group. Partitions with the same number go to the same member. `rotation` shifts the assignment. */
 export class SimulatedGroup {
   readonly members: SimulatedConsumer[] = []
   rotation = 0
@@ -334,5 +334,5 @@ function topicPartitionOf({ topic, number }: SimulatedPartition): TopicPartition
   return { topic, partition: number }
 }
 
-/** As real logs have it: a poll ends with the record in hand. */
+/** A poll ends with the record that exceeds this size, as in real logs. */
 const maxPollBytes = 8 * 1024 * 1024

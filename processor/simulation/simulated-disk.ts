@@ -5,10 +5,10 @@ export interface DurableRecord extends LogRecord {
   readonly value: Uint8Array | null
 }
 
-/** Data that survives a crash: everything that a commit or a send has made durable. */
+/** Data that survives a crash: all durable commits and sends. */
 export class SimulatedDisk {
   readonly topics = new Map<string, DurableTopic>()
-  /** Count of topics ever created: each has an id of its own. */
+  /** Number of topics ever created. Each has an id of its own. */
   topicsMade = 0
   readonly positions = new Map<string, Position>()
   readonly #stores = new Map<string, SimulatedStore>()
@@ -37,9 +37,9 @@ interface DurableTopic {
 
 export interface DurablePartition {
   records: DurableRecord[]
-  /** First offset kept. */
+  /** The first kept offset. */
   start: number
-  /** No record has this offset or a higher one. */
+  /** The offset after the last record. */
   end: number
 }
 

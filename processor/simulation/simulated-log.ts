@@ -25,16 +25,16 @@ import { type OpenRecord, SimulatedPartition } from './simulated-partition.ts'
 import type { SimulatedRandom } from './simulated-random.ts'
 
 export interface SimulatedLogOptions {
-  /** The disk, with everything that earlier logs on it made durable. */
+  /** The disk, with the durable data of all earlier logs on it. */
   readonly disk: SimulatedDisk
   readonly clock: Clock
   readonly random: SimulatedRandom
   readonly traits: LogTraits
-  /** False: state is rebuilt from changelogs, as on Kafka. */
+  /** False: state is restored from changelogs, as on Kafka. */
   readonly keepsState?: boolean
   /** The longest time of a step of a commit, in ms. */
   readonly maxStepMs?: number
-  /** The step at which the log crashes by itself. Null: it does not. */
+  /** The step at which the log crashes by itself; null where it does not. */
   readonly crash?: CrashPoint | null
 }
 
@@ -43,7 +43,7 @@ interface Appended {
   readonly record: OpenRecord
 }
 
-/** A log in memory, for one process. Time and chance come from outside: one seed gives one history, and a crash can come at any step. */
+/** A log in memory, for one process. Time and randomness are given, so one seed gives one history, and a crash can happen at any step. */
 export class SimulatedLog implements Log {
   readonly traits: LogTraits
   readonly #options: SimulatedLogOptions
@@ -80,7 +80,7 @@ export class SimulatedLog implements Log {
     return this.#crashed
   }
 
-  /** Count of commits begun. A crash point names one of them. */
+  /** Number of commits begun. A crash point names one of them. */
   get commits(): number {
     return this.#commits
   }
@@ -89,13 +89,13 @@ export class SimulatedLog implements Log {
     return { pendingBytes: 0, maxPendingBytes: Number.MAX_SAFE_INTEGER }
   }
 
-  /** Stops the process: from now on it hears nothing and changes nothing. */
+  /** Stops the process: it gets no more events and changes nothing from now on. */
   crash(): void {
     this.#crashed = true
     this.#cancelRetention()
   }
 
-  /** Turns the assignment of a group, as if a member had come and gone. */
+  /** Shifts the assignment of a group, as if a member had joined and left. */
   rebalance(group: string): void {
     const there = this.#groups.get(group)
     if (there === undefined) return
@@ -191,7 +191,7 @@ export class SimulatedLog implements Log {
   }
 
   commit(producer: SimulatedTaskProducer, appended: readonly Appended[], point: CommitPoint): Promise<void> {
-    // Entries are read before the promise is given, as the port says.
+    // Entries are read before the promise is returned, as the port requires.
     const state = point.state.map(({ task, store, entries }) => ({ task, store, entries: [...entries] }))
     const commit = this.#commits++
     const epoch = this.#epoch
@@ -265,7 +265,7 @@ export class SimulatedLog implements Log {
     })
   }
 
-  /** Syncs single records, unless a commit takes them along. */
+  /** Syncs single records, unless a commit includes them. */
   async #flushLoose(): Promise<void> {
     const done = this.#last.then(async () => {
       await this.#delay()
@@ -287,7 +287,7 @@ export class SimulatedLog implements Log {
     makeDurable(appended)
   }
 
-  /** Splits records as brokers may: they write partitions in any order. */
+  /** Splits records as brokers do, which write partitions in any order. */
   #torn(appended: readonly Appended[]): readonly [early: readonly Appended[], late: readonly Appended[]] {
     const partitions = [...new Set(appended.map(({ partition }) => partition))]
     const early = new Set(partitions.filter(() => this.#options.random.next() < 0.5))

@@ -1,13 +1,13 @@
 import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { DurablePartition } from './simulated-disk.ts'
 
-/** Appended and not durable yet. */
+/** A record that is appended and not durable yet. */
 export interface OpenRecord extends LogRecord {
-  /** Null for a record that stands for itself. */
+  /** The producer; null for a record that is a commit of its own. */
   readonly owner: object | null
 }
 
-/** One partition as a process sees it: durable records, and open records behind them. */
+/** One partition in the view of a process: durable records, then open records. */
 export class SimulatedPartition {
   readonly topic: string
   readonly number: number
@@ -27,7 +27,7 @@ export class SimulatedPartition {
     return this.#durable.start
   }
 
-  /** Committed readers see what is before the first open record. */
+  /** The offset of the first open record. Committed readers read up to it. */
   get durableEnd(): number {
     return this.#open[0]?.offset ?? this.#durable.end
   }

@@ -1,6 +1,6 @@
 import type { Random } from '../ports.ts'
 
-/** Seeded: one seed, one history. The generator is sfc32 (PractRand's small fast counter). */
+/** Seeded random numbers: one seed gives one history. The generator is sfc32 (PractRand's small fast counter). */
 export class SimulatedRandom implements Random {
   readonly #state: [number, number, number, number]
 
@@ -17,7 +17,7 @@ export class SimulatedRandom implements Random {
     return Uint8Array.from({ length: count }, () => this.#word() & 0xff)
   }
 
-  /** Uniform in 0 … `below` - 1. */
+  /** A whole number that is uniform in 0 … `below` - 1. */
   below(below: number): number {
     return Math.floor(this.next() * below)
   }

@@ -1,7 +1,7 @@
 import { type ChangelogOffset, placeName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
-/** Files of a process's copies of changelogs, which survive a crash. Pass them to the next process, and it has the copies of the last one. */
+/** The files of a process's changelog copies, which survive a crash. The next process that gets them has the copies of the last one. */
 export class SimulatedStateFiles {
   readonly processId: string
   readonly stores = new SimulatedDisk()

@@ -4,8 +4,8 @@ import type { KeptStore, KeyValueStore, SessionStore, StateStore, ValueAndTimest
 import { partitionForKey } from '../partitioner.ts'
 
 /**
- * A view of a store over all partitions of a driver's tasks. It shows plain values where the engine keeps timestamps beside them, as Kafka Streams'
- * driver does.
+ * A view of a store over the partitions of all of a driver's tasks. It returns plain values where the engine stores timestamps beside them, as Kafka
+ * Streams' driver does.
  */
 abstract class StoreView<S extends StateStore, K, V> implements StateStore {
   readonly name: string
@@ -31,7 +31,7 @@ abstract class StoreView<S extends StateStore, K, V> implements StateStore {
     return (this.#spec.timestamped && row !== null ? (row as ValueAndTimestamp<V>).value : row) as V | null
   }
 
-  /** The value as the engine keeps it. A value that is written from outside has no timestamp. */
+  /** The value as the engine stores it. A value that a test writes has no timestamp. */
   protected kept(value: V | null): never {
     return (this.#spec.timestamped && value !== null ? { value, timestamp: -1 } : value) as never
   }
@@ -206,7 +206,7 @@ export class SessionView<K, V> extends StoreView<SessionStore<unknown, unknown>,
   }
 }
 
-/** Arguments of a read of one key. */
+/** The arguments of a read of one key. */
 type OfKey<K> = [key: K, from: number, to: number]
-/** Arguments of a read of a range of keys. */
+/** The arguments of a read of a range of keys. */
 type OfKeys<K> = [keyFrom: K | null, keyTo: K | null, from: number, to: number]

@@ -370,7 +370,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.#workers.of(node)
   }
 
-  /** Throws the cause of a failure that a handler let stand. */
+  /** Throws the cause of a standing failure. */
   #unwrapped<T>(act: () => T): T {
     try {
       return act()

@@ -7,9 +7,9 @@ import { type RestoredRows, restoredRows } from './restored-rows.ts'
 /** Offsets of a changelog. */
 export interface ChangelogRange {
   readonly start: number
-  /** The offset past the last record of a changelog; for a topic that stands for one, the task's position in it. */
+  /** The offset after the last record of a changelog. For a source topic that replaces the changelog, it is the task's position in the topic. */
   readonly end: number
-  /** See `TopicInfo.id`. */
+  /** The topic's id, as `TopicInfo.id`. */
   readonly topicId: string | null
 }
 
@@ -24,7 +24,7 @@ export class ChangelogCopy {
   #reader: Reader | null = null
   #position = 0
   #topicId: string | null = null
-  /** Counts pauses. A read that began before a pause is dropped. */
+  /** Number of pauses. A read that began before a pause is dropped. */
   #epoch = 0
   #closed = false
 
@@ -49,8 +49,8 @@ export class ChangelogCopy {
   }
 
   /**
-   * Finds the offset to go on from. The disk's rows count only while they are a part of this changelog. A changelog that starts later or ends
-   * earlier has lost records unknown to the disk, or is another topic of the same name; one with another id certainly is.
+   * Finds the offset to go on from. The disk's rows count only while they belong to this changelog. A changelog that starts later than the disk's
+   * offset has lost records that the disk lacks. One that ends earlier, or that has another id, is another topic of the same name.
    */
   begin({ start, end, topicId }: ChangelogRange): void {
     const { store, place } = this.changelog
@@ -118,7 +118,7 @@ export class ChangelogCopy {
       this.#position = last.offset + 1
       if (until.to === undefined || this.#rows?.isFull) this.#write()
       this.#onRecords(records.length, this)
-      // Existing records come without waiting, so the loop gives way to others after each batch.
+      // Existing records arrive without a wait, so the loop yields after each batch.
       await nextTurn()
     }
   }
@@ -128,13 +128,13 @@ export class ChangelogCopy {
     const rows = this.#rows
     const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
     this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
-    // A changelog has no records of rows that ran out.
+    // A changelog has no records for rows that expire.
     const floor = rows?.takeFloor() ?? null
     if (floor !== null) this.#disk.store(store.name).clearBefore?.(floor)
   }
 }
 
-/** The reason why an offset does not belong to this changelog; null where it may. */
+/** The reason why an offset does not belong to this changelog; null where it may belong to it. */
 export function otherwise({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
   if (topicId !== null && now.topicId !== null && topicId !== now.topicId) return 'was deleted and made anew'
   if (offset < now.start) return `begins at ${now.start}, where the disk has it up to ${offset}`

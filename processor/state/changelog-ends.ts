@@ -2,7 +2,7 @@ import { type Log, type PartitionOffsets, placeName, type TopicInfo, type TopicP
 
 /** Start and end of one changelog. */
 export interface ChangelogEdges extends PartitionOffsets {
-  /** See `TopicInfo.id`. */
+  /** The topic's id, as `TopicInfo.id`. */
   readonly topicId: string | null
 }
 

@@ -4,11 +4,11 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import type { TopicPartition, TopicSpec } from '../ports.ts'
 import { isLogged } from './task-store.ts'
 
-/** The topic partition from which one store of one task can be rebuilt. */
+/** The topic partition from which one store of one task can be restored. */
 export interface StoreChangelog {
   readonly store: KeptStore
   readonly place: TopicPartition
-  /** The topic that the store is a table of: read up to the task's position, and never written by its commits. */
+  /** True for a source topic that replaces the changelog. It is read up to the task's position, and the task's commits do not write it. */
   readonly isSource: boolean
   /** Id of that topic, where it is stored together with the rows. */
   readonly topicId?: string | null

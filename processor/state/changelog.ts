@@ -6,7 +6,7 @@ import { readLong, writeLong } from './long.ts'
 /** A change of one row, and the timestamp of the record that caused it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
 
-/** The timestamp of a row that was dropped with its segment. It gets no changelog record: a changelog forgets by its own retention. */
+/** The timestamp of a row that expired with its segment. It gets no changelog record, because a changelog deletes by its own retention. */
 export const ranOut = -2
 
 /**
@@ -26,7 +26,7 @@ export class Changelog {
     this.#segmentMs = segmentMsOf(store.retentionMs ?? Number.MAX_SAFE_INTEGER)
   }
 
-  /** The changelog record of a change; null for a row that merely ran out. */
+  /** The changelog record of a change; null for a row that expired. */
   recordOf([row, value, timestamp]: RowChange): ChangelogRecord | null {
     if (timestamp === ranOut) return null
     const key = this.#keyIn(row)

@@ -1,11 +1,11 @@
 import { isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * Rows of a store in memory, in two generations: what was not touched while one filled up goes, but for what is held. Rows before the
- * floor go as well, held or not: nobody asks for them.
+ * Rows of a store in memory, in two generations. When one generation is full, rows that were not touched meanwhile are dropped, except held ones.
+ * Rows before the floor are dropped too, because no read needs them.
  */
 export class EntryCache<V> {
-  /** Rows before it have run out. */
+  /** Rows before this id have expired. */
   floor = ''
   readonly #maxEntries: number
   readonly #onTurn: (gone: readonly StoreEntry<V>[]) => void
@@ -28,7 +28,7 @@ export class EntryCache<V> {
     yield* this.#young.values()
   }
 
-  /** As `find`, but it does not count as a touch. */
+  /** Like `find`, without counting as a touch. */
   peek(id: string): StoreEntry<V> | undefined {
     return this.#young.get(id) ?? this.#old.get(id)
   }
@@ -61,7 +61,7 @@ export class EntryCache<V> {
     }
     this.#old = this.#young
     this.#young = kept
-    // With much held, turning at the plain bound would copy the same entries over and over.
+    // With many held entries, turning at the plain bound would copy the same entries again and again.
     this.#turnAt = Math.max(this.#maxEntries / 2, kept.size * 2)
     this.#onTurn(gone)
   }

@@ -1,12 +1,12 @@
 import type { StateStore } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The global stores of one process: whoever keeps them puts them here, every task reads them here. */
+/** The global stores of one process. Their thread puts them here, and every task reads them here. */
 export class GlobalStores {
   readonly #stores = new Map<string, StateStore>()
   readonly #views = new Map<string, StateStore>()
 
-  /** Opened, or opened again after a failure. */
+  /** Sets a store that is opened, or opened again after a failure. */
   set(store: StateStore): void {
     this.#stores.set(store.name, store)
     if (!this.#views.has(store.name)) this.#views.set(store.name, this.#view(store.name))
@@ -16,7 +16,7 @@ export class GlobalStores {
     return [...this.#views.keys()]
   }
 
-  /** Read-only, and always what is open now. */
+  /** Read-only views of the stores that are open now. */
   get views(): ReadonlyMap<string, StateStore> {
     return this.#views
   }

@@ -2,20 +2,20 @@ import { SortedIds } from './sorted-ids.ts'
 import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * A store's entries that are *held*: changed since the last commit was closed, or in a commit on its way. Memory is the only right place
- * to read them until then.
+ * A store's *held* entries: changed since the last commit was closed, or in a commit that has not taken effect. Until then only memory has their
+ * right value.
  */
 export class HeldEntries<V> {
   readonly #onRelease: (entry: StoreEntry<V>) => void
-  /** Changed since the last commit was closed. */
+  /** Entries changed since the last commit was closed. */
   #dirty: StoreEntry<V>[] = []
-  /** Entries of each commit on its way, oldest commit first. */
+  /** Entries of each closed commit, oldest commit first. */
   readonly #committing: { readonly entries: readonly StoreEntry<V>[]; readonly floor: string }[] = []
-  /** Ids in their order. Kept only for a store that is scanned: reads by key need no order. */
+  /** Sorted ids. They are kept only for a store that is scanned, because reads by key need no order. */
   #ids: SortedIds | null = null
   #wasScanned = false
 
-  /** `onRelease` hears of each that is held no more. */
+  /** `onRelease` is called with each entry that is no longer held. */
   constructor(onRelease: (entry: StoreEntry<V>) => void) {
     this.#onRelease = onRelease
   }
@@ -28,7 +28,10 @@ export class HeldEntries<V> {
     this.#dirty.push(entry)
   }
 
-  /** Closes the changes since the last call into a commit: those that it has to write. Rows before `floor` go with it, changed or not. */
+  /**
+   * Closes the changes since the last call into a commit, and returns the entries that the commit must write. Rows before `floor` are dropped with
+   * it, changed or not.
+   */
   take(floor: string): readonly StoreEntry<V>[] {
     const entries: StoreEntry<V>[] = []
     for (const entry of this.#dirty) {
@@ -37,7 +40,7 @@ export class HeldEntries<V> {
         if (entry.commits === 0) this.#release(entry)
         continue
       }
-      // Commits apply in order, or the task is gone: from here on this is what lies below.
+      // Commits apply in order unless the task is gone, so this value lies below the entry from now on.
       entry.below = entry.value === null ? 'absent' : 'present'
       entry.commits++
       entries.push(entry)
@@ -49,7 +52,7 @@ export class HeldEntries<V> {
     return entries
   }
 
-  /** The oldest commit on its way took effect. The floor that it was closed with. */
+  /** Called when the oldest closed commit has taken effect. Returns the floor with which it was closed. */
   committed(): string {
     const { entries, floor } = this.#committing.shift() ?? { entries: [], floor: '' }
     for (const entry of entries) {
@@ -65,7 +68,7 @@ export class HeldEntries<V> {
     this.#dirty = this.#dirty.filter(({ id }) => id >= floor)
   }
 
-  /** Their ids, in order: `from` inclusive, `to` exclusive, null is open. */
+  /** The ids of held entries, in order. `from` is inclusive, `to` exclusive, null open. */
   idsBetween(from: string | null, to: string | null): string[] {
     this.#wasScanned = true
     this.#ids ??= new SortedIds(this.#sorted())

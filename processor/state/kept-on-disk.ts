@@ -1,8 +1,8 @@
 import type { StoreChange, TaskDisk } from '../ports.ts'
 
 /**
- * The numbers that stores keep (their stream time, a sequence) as of the rows on a disk, in a store of their own beside them. A task's
- * position has them too, as of its commit: these are for copies that are behind it, and for state that another program has written.
+ * The numbers that stores keep (their stream time, a sequence), as of the rows on a disk, in a store of their own. A task's position has them too, as
+ * of its commit. The numbers on the disk serve copies that are behind the position, and state that another program has written.
  */
 export const keptNumbers = {
   read(disk: TaskDisk): ReadonlyMap<string, number> {

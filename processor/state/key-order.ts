@@ -1,7 +1,7 @@
 /**
- * Places of keys, roughly in byte order; records of one key keep their order. RocksDB inserts ordered keys into its memtable at a third of the cost
- * of unordered ones. Only the four bytes after the common prefix are compared: this costs a tenth of the gain, and comparing whole keys would cost
- * all of it.
+ * Orders keys roughly by their bytes; records of one key keep their order. RocksDB inserts ordered keys into its memtable at a third of the cost of
+ * unordered ones. Only the four bytes after the common prefix are compared: this costs a tenth of the gain, and comparing whole keys would cost all
+ * of it.
  */
 export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   const places = new Float64Array(count)
@@ -17,10 +17,10 @@ export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   return places
 }
 
-/** A byte of the key at a place; undefined past its end. */
+/** The byte of a key at a place; undefined past its end. */
 type ByteAt = (place: number, at: number) => number | undefined
 
-/** Bytes that all keys have in common at their start. */
+/** The length of the prefix that all keys share. */
 function commonLength(count: number, byteAt: ByteAt): number {
   let common = Number.POSITIVE_INFINITY
   for (let place = 1; place < count && common > 0; place++) {

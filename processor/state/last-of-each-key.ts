@@ -8,8 +8,8 @@ export interface LastRecord {
 }
 
 /**
- * The last record of each key: a table consists of nothing else. A changelog repeats its keys until it is compacted, and comparing bytes costs a
- * tenth of writing a row. All records lie in one buffer: as objects they would cost more garbage collection than they save.
+ * Keeps the last record of each key, because only that record makes a row. A changelog repeats its keys until it is compacted, and comparing bytes
+ * costs a tenth of writing a row. All records lie in one buffer: as objects they would cost more garbage collection than they save.
  */
 export class LastOfEachKey {
   #bytes = Buffer.allocUnsafe(minBytes)
@@ -127,7 +127,7 @@ export class LastOfEachKey {
   }
 }
 
-/** FNV-1a, with the high bits brought down to where the mask looks. */
+/** FNV-1a, with the high bits mixed into the low ones that the mask keeps. */
 function hashOf(key: Uint8Array): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ (key[at] ?? 0), 0x01000193)

@@ -2,11 +2,11 @@ import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition 
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-on-disk.ts'
 
-/** Changes that a commit makes to a task's state, kept from the moment it is closed until it takes effect. */
+/** A commit's changes of a task's state, from the moment when it is closed until it takes effect. */
 export interface LoggedChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
-  /** The numbers as of these changes. */
+  /** The numbers of stores after these changes. */
   readonly kept: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
@@ -25,12 +25,12 @@ export class LoggedState {
     this.#changelogs = changelogs
   }
 
-  /** Numbers learnt from the changelogs, or stored with the rows. */
+  /** Numbers that were learnt from the changelogs, or stored with the rows. */
   get kept(): ReadonlyMap<string, number> {
     return keptNumbers.read(this.#disk)
   }
 
-  /** The position of an input that is kept on this disk; null where there is none yet. */
+  /** The position of an input on this disk; null where there is none yet. */
   offset(input: TopicPartition): number | null {
     return this.#disk.offset(input)
   }
@@ -39,7 +39,7 @@ export class LoggedState {
     return this.#disk.store(name)
   }
 
-  /** Appends the changes to the changelogs. `isLast`: the record goes behind everything else of its commit. */
+  /** Appends the changes to the changelogs. `isLast` puts a record behind everything else of its commit. */
   append(changes: readonly StoreChange[], append: (record: ProducerRecord, options: { readonly isLast: boolean }) => void): void {
     for (const { store, logged } of changes) {
       const changelog = this.#changelogs.find((one) => one.store.name === store && !one.isSource)
@@ -50,9 +50,7 @@ export class LoggedState {
     }
   }
 
-  /**
-   * Ends all writes. The task's next owner reads a commit that is still on its way from the changelogs: the disk may belong to that owner by then.
-   */
+  /** Ends all writes. The disk may belong to the task's next owner by then, who reads a commit on its way from the changelogs. */
   close(): void {
     this.#isClosed = true
   }

@@ -1,4 +1,4 @@
-/** A whole number as eight bytes, the most significant first: the order of the bytes is that of the numbers, from 0 on. */
+/** A whole number as eight bytes, big-endian, so that bytes sort as numbers from 0 on. */
 export function longBytes(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8)
   writeLong(bytes, value, 0)

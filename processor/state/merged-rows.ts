@@ -1,6 +1,6 @@
 import { compareIds, idOf, type StoreRow } from './store-entry.ts'
 
-/** Rows in memory, and what the disk has beside them; both in the order that is asked for. What is in memory counts where both have it. */
+/** Merges rows in memory with rows on the disk, both in the same order. Where both have a key, the row in memory counts. */
 export function* mergedRows<V>(
   inMemory: readonly StoreRow<V>[],
   onDisk: Iterable<readonly [key: Uint8Array, value: Uint8Array]>,

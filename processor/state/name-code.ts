@@ -1,6 +1,6 @@
 import { murmur2 } from '../partitioner.ts'
 
-/** Four bytes that stand for the name of a node or a number in what is committed beside a position, which has room for little. */
+/** Four bytes that stand for the name of a node or a number in the note beside a position, which has little room. */
 export function nameCode(name: string): number {
   return murmur2(new TextEncoder().encode(name)) >>> 0
 }

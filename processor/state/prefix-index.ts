@@ -1,6 +1,6 @@
 import { longIn, type StoreEntry, type StoreRow } from './store-entry.ts'
 
-/** An index of a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
+/** Indexes a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
 export class PrefixIndex<V> {
   readonly #tailLength: number
   /** Rows by prefix and key length, in the order of their ids. */
@@ -44,7 +44,7 @@ export class PrefixIndex<V> {
     }
   }
 
-  /** The rows, as they are now, whose number behind the prefix lies between `from` and `to`. */
+  /** The present rows whose number behind the prefix lies between `from` and `to`. */
   between(prefix: string, from: number, to: number): StoreRow<V>[] {
     const list = this.#lists.get(prefix)
     if (list === undefined) return []

@@ -5,7 +5,7 @@ import type { ChangelogCopy, ChangelogRange } from './changelog-copy.ts'
 export interface RestorationOptions {
   readonly task: string
   readonly copies: readonly ChangelogCopy[]
-  /** Asks where each changelog lies now, once. */
+  /** Finds the present offsets of each changelog. It is called once. */
   readonly ranges: (copies: readonly ChangelogCopy[]) => Promise<readonly ChangelogRange[]>
   /** Called for each copy when it begins, with the offset to reach. */
   readonly onStart: (copy: ChangelogCopy, end: number) => void

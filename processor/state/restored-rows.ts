@@ -17,7 +17,7 @@ export interface RestoredRows {
   readonly isFull: boolean
   /** Takes the changes that the records since the last call make. */
   take(): Iterable<RowChange>
-  /** The key below which all rows have run out, by the records since the last call; null where none have, or where each row goes by itself. */
+  /** The key below which all rows have expired, by the records since the last call; null where no row has, or where rows expire one by one. */
   takeFloor(): Uint8Array | null
   /** Numbers by the names that the store keeps them under. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
@@ -35,7 +35,7 @@ class PlainRows implements RestoredRows {
   readonly #last = new LastOfEachKey()
   readonly #segmentMs: number
   #added = 0
-  /** The floor that `takeFloor` last gave: rows of older segments are gone. */
+  /** The last result of `takeFloor`: rows of older segments are gone. */
   #dropped = 0
   #time: number
   #sequence: number
@@ -68,7 +68,7 @@ class PlainRows implements RestoredRows {
     const { kind, retainDuplicates } = this.#store
     this.#added += records.length
     for (const { key, value, timestamp } of records) {
-      // No store writes such a row: another writer of the changelog has written it.
+      // The row comes from another writer of the changelog: no store writes such a row.
       if (key === null || key.length < this.#changelog.minKeyBytes) continue
       this.#last.add(key, bytesOf(value), timestamp)
       if (kind === 'keyValue') continue

@@ -38,7 +38,7 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
     return this.#asked(asked, true)
   }
 
-  /** All sessions that end between the two, in the order of their ends. Time-ordered stores only. */
+  /** All sessions whose end lies between `from` and `to`, in the order of their ends. For time-ordered stores only. */
   *sessionsEnding(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
     for (const [row, value] of this.#rowsOf(allKeys, { from, to, reverse: false }))
       yield [{ key: this.keys.deserialize(this.topic, this.#keyIn(row)), window: this.#windowIn(row) }, value]

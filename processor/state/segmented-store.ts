@@ -5,7 +5,7 @@ import { longBytes } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
-/** Rows by bytes: what a segmented store is made of. */
+/** The rows of a segmented store, with bytes as keys. */
 export type Rows<V> = WriteBackStore<Uint8Array, V>
 
 /**
@@ -47,7 +47,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     return Math.floor(timestamp / this.#segmentMs)
   }
 
-  /** The least time that can still be read. */
+  /** The earliest time that can still be read. */
   protected get oldest(): number {
     return this.#streamTime.value - this.#retentionMs + 1
   }
@@ -61,8 +61,8 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   }
 
   /**
-   * Row keys between which rows of these keys from `from` to `to` lie, in the order of the iteration. Other rows may lie among them. A scan is as of
-   * its first step, so rows of all keys are one snapshot. Rows of some keys are one a segment, as in Kafka Streams.
+   * The ranges of row keys that contain the rows of these keys from `from` to `to`, in the order of the iteration. They may contain other rows too. A
+   * scan reads as of its first step, so rows of all keys are one snapshot. Rows of some keys are one snapshot a segment, as in Kafka Streams.
    */
   protected scans(keys: KeyRange, { from, to, reverse }: Span): readonly Scan[] {
     const segments = this.segments(from, to)
@@ -77,12 +77,12 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     return this.keys.serialize(this.topic, key)
   }
 
-  /** The bytes of a range's bounds; null is an open one. */
+  /** The bytes of a range's bounds. Null is an open bound. */
   protected keyRange(from: K | null, to: K | null): KeyRange {
     return { from: from === null ? null : this.bytesOf(from), to: to === null ? null : this.bytesOf(to) }
   }
 
-  /** False where the time is too long ago to be kept. */
+  /** False where the time is before the retention. */
   protected admits(timestamp: number): boolean {
     if (timestamp > this.#streamTime.value) this.#streamTime.value = timestamp
     const live = this.#live
@@ -102,7 +102,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   }
 }
 
-/** Keys from one to another, both included; null is an open end. */
+/** Keys from one to another, both included. Null is an open end. */
 export interface KeyRange {
   readonly from: Uint8Array | null
   readonly to: Uint8Array | null
@@ -124,7 +124,7 @@ export function isWithin(key: Uint8Array, { from, to }: KeyRange): boolean {
   return (from === null || Buffer.compare(key, from) >= 0) && (to === null || Buffer.compare(key, to) <= 0)
 }
 
-/** As `SegmentedStore.scans`, in one segment of a store whose rows lie by key first. */
+/** `SegmentedStore.scans` for one segment of a store whose rows lie by key first. */
 function scanOf(segment: number, keys: KeyRange, to: number): Scan {
   const low = keys.from === null ? segmentBound(segment) : inSegment(segment, keys.from)
   if (keys.to === null) return [low, segmentBound(segment + 1)]
@@ -141,7 +141,7 @@ function inSegment(segment: number, ...parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([longBytes(segment), ...parts])
 }
 
-/** Rows of a segment come behind it, those of the segments before it before it. */
+/** The bound between segments: rows of this segment sort after it, rows of earlier segments before it. */
 export function segmentBound(segment: number): Uint8Array {
   return longBytes(segment)
 }

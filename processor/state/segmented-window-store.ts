@@ -8,7 +8,7 @@ import type { StoreOptions } from './write-back-store.ts'
 
 /** Windows by key and start, in segments of time. `SegmentedStore` says how rows lie. */
 export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements WindowStore<K, V> {
-  /** Kafka Streams' time-ordered window stores keep a millisecond more, so that a window is still there when it closes. */
+  /** Kafka Streams' time-ordered window stores keep one millisecond more, so that a window still exists when it closes. */
   protected override get oldest(): number {
     return super.oldest - (this.timeOrdered ? 1 : 0)
   }
@@ -20,18 +20,18 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   constructor(builder: KeptStore, rows: Rows<V>, options: StoreOptions) {
     super(builder, rows, options)
     this.#retainDuplicates = builder.retainDuplicates ?? false
-    // A store without duplicates needs no sequence number, and a position has little room.
+    // A store without duplicates needs no sequence number, and the note beside a position has little room.
     this.#sequence = this.#retainDuplicates ? options.memory.kept(`${builder.name}.sequence`, 'learnt') : { value: 0 }
     if (this.#sequence.value < 0) this.#sequence.value = 0
     this.#windowSizeMs = builder.windowSizeMs ?? 0
   }
 
   put(key: K, value: V | null, windowStart: number): void {
-    // Counted for null too: Kafka Streams' changelog does.
+    // Null counts too, as in Kafka Streams' changelog.
     if (this.#retainDuplicates) this.#sequence.value = (this.#sequence.value + 1) & 0x7fffffff
     if ((value === null && this.#retainDuplicates) || !this.admits(windowStart)) return
     const row = this.#rowKey(this.bytesOf(key), windowStart, this.#sequence.value)
-    // Its sequence makes it a row that there never was.
+    // The new sequence number makes a row that never existed, so the write needs no read.
     if (value !== null && this.#retainDuplicates) this.rows.add(row, value)
     else this.rows.put(row, value)
   }
@@ -73,7 +73,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     return this.#windows(this.keyRange(keyFrom, keyTo), from, to, reverse)
   }
 
-  /** A key's windows that start between the two, oldest first or, `reverse`, newest first. */
+  /** A key's windows whose start lies between `from` and `to`, oldest first or, with `reverse`, newest first. */
   *fetchOrdered(key: K, from: number, to: number, reverse: boolean): IterableIterator<KeyValue<number, V>> {
     const actualFrom = Math.max(from, this.oldest)
     if (to < actualFrom) return

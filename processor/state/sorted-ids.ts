@@ -1,9 +1,6 @@
-/**
- * Strings in order, in chunks: adding and taking away costs a search and a move within one chunk, where one long array would be
- * moved as a whole.
- */
+/** Sorted strings, in chunks. An addition or a removal costs a search and a move within one chunk; one long array would be moved as a whole. */
 export class SortedIds {
-  /** None is empty; all ids of one are less than those of the next. */
+  /** The chunks. None is empty, and all ids of one chunk are less than those of the next. */
   readonly #chunks: string[][] = []
 
   constructor(sorted: readonly string[] = []) {
@@ -32,7 +29,7 @@ export class SortedIds {
     if (chunk.length === 0) this.#chunks.splice(at, 1)
   }
 
-  /** `from` inclusive, `to` exclusive, null is open. */
+  /** The ids in order. `from` is inclusive, `to` exclusive, null open. */
   between(from: string | null, to: string | null): string[] {
     const found: string[] = []
     for (let at = from === null ? 0 : Math.max(0, this.#chunkOf(from)); at < this.#chunks.length; at++) {

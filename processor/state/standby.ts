@@ -8,12 +8,12 @@ export interface StandbyOptions {
   readonly copies: readonly ChangelogCopy[]
   readonly ends: ChangelogEnds
   readonly clock: Clock
-  /** The task's position in a topic that stands for a changelog; null where nobody has told it. */
+  /** The task's position in a topic that replaces a changelog; null where it is unknown. */
   readonly positionIn: (place: TopicPartition) => Promise<number | null>
   /** Called once for each copy. */
   readonly onStart: (copy: ChangelogCopy) => void
   readonly onEnd: (copy: ChangelogCopy) => void
-  /** Called when a changelog cannot be read for now. The standby tries again. */
+  /** Called when a changelog cannot be read at the moment. The standby tries again. */
   readonly onFailure: (error: unknown) => void
 }
 
@@ -22,7 +22,7 @@ export class Standby {
   readonly copies: readonly ChangelogCopy[]
   readonly #options: StandbyOptions
   readonly #begun = new Set<ChangelogCopy>()
-  /** Counts rounds. Work that an earlier round began stops. */
+  /** Number of rounds. Work of an earlier round stops. */
   #round = 0
   #wake = () => {}
   #closed = false
@@ -76,7 +76,7 @@ export class Standby {
     this.#begun.add(copy)
   }
 
-  /** Reads a topic of others only up to the task's position: the records behind it are not in the task's table yet. */
+  /** Reads a source topic only up to the task's position: the task's table has no later records yet. */
   async #followTask(sources: readonly ChangelogCopy[], round: number): Promise<void> {
     const goesOn = () => !this.#closed && round === this.#round
     while (goesOn()) {

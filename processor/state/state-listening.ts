@@ -2,13 +2,13 @@ import type { ListenedStore, StandbyUpdateListener, StateRestoreListener } from 
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ChangelogCopy } from './changelog-copy.ts'
 
-/** Whom a program wants told of its stores. What they throw is told, and stops nothing. */
+/** The listeners of a program. An error that a listener throws is reported, and stops nothing. */
 export interface StateListeners {
   readonly restore: readonly StateRestoreListener[]
   readonly standby: readonly StandbyUpdateListener[]
 }
 
-/** Tells listeners how the copies of changelogs come along, of restorations and of copies that are followed. */
+/** Tells listeners about the progress of restores and of copies. */
 export class StateListening {
   readonly #listeners: StateListeners
   readonly #onFailure: (error: unknown) => void
@@ -41,7 +41,7 @@ export class StateListening {
     this.#tell(this.#listeners.standby, (one) => one.onUpdateStart?.({ ...storeOf(taskId, copy), startingOffset: BigInt(copy.position) }))
   }
 
-  /** `end` is what is known of the changelog's: there may be more by now. */
+  /** `end` is the last known end of the changelog. There may be more records by now. */
   updated(taskId: string, copy: ChangelogCopy, { count, end }: { readonly count: number; readonly end: number }): void {
     const batch = { batchEndOffset: BigInt(copy.position), batchSize: count, currentEndOffset: BigInt(Math.max(end, copy.position)) }
     this.#tell(this.#listeners.standby, (one) => one.onBatchLoaded?.({ ...storeOf(taskId, copy), ...batch }))

@@ -3,15 +3,15 @@ export interface StoreRow<V> {
   readonly value: V | null
 }
 
-/** A row of a store in memory. Its key is `id` alone: a small Buffer would keep the whole pool alive that it was cut from. */
+/** A row of a store in memory. Its key is kept as the string `id`, because a small Buffer would keep its whole pool alive. */
 export interface StoreEntry<V> extends StoreRow<V> {
   value: V | null
-  /** Timestamp of the record that changed the row last. */
+  /** Timestamp of the record that last changed the row. */
   timestamp: number
-  /** Whether the newest commit, done or on its way, has a row with this key. */
+  /** Whether the newest commit, done or pending, has a row with this key. */
   below: 'unknown' | 'absent' | 'present'
   dirty: boolean
-  /** Commits on their way that hold this entry. */
+  /** Number of pending commits that hold this entry. */
   commits: number
 }
 

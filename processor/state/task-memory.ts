@@ -31,7 +31,7 @@ export class TaskMemory {
     }
   }
 
-  /** Adds a number that another source knows and no commit wrote down. */
+  /** Adds a number from another source, such as a changelog. A committed number stays. */
   learn(name: string, value: number): void {
     const code = nameCode(name)
     if (!this.#before.has(code)) this.#before.set(code, value)
@@ -53,7 +53,7 @@ export class TaskMemory {
     return [...this.#numbers].filter(([, { value }]) => value !== -1).map(([name, { value, worth }]) => [name, value, worth] as const)
   }
 
-  /** Count of the numbers that are kept now or later and must not be lost. */
+  /** Number of `needed` numbers, whether they have a value yet or not. */
   get needed(): number {
     let needed = 0
     for (const { worth } of this.#numbers.values()) if (worth === 'needed') needed++

@@ -20,14 +20,14 @@ export interface StatefulTask {
 
 export interface TaskStatesOptions {
   readonly applicationId: string
-  /** The name in metrics: other threads of the process may have states of their own. */
+  /** The thread's name, for metrics: other threads of the process may have states of their own. */
   readonly name: string
   readonly directory: StateDirectory
   readonly log: Log
   readonly clock: Clock
-  /** Called when a standby cannot read its changelog for now. It tries again. */
+  /** Called when a standby cannot read its changelog at the moment. The standby tries again. */
   readonly onFailure: (error: unknown) => void
-  /** Called with one sentence that the operator should read. */
+  /** Called with one sentence for the operator. */
   readonly onNotice: (notice: string) => void
   readonly listeners: StateListeners
 }
@@ -39,9 +39,9 @@ export interface OpenedState {
   readonly restoration: Restoration
 }
 
-/** A thread that was told to keep copies for one group. */
+/** A thread that keeps copies for one group. */
 export interface CopyKeeper {
-  /** How far the group's tasks are in a topic that stands for a changelog; null where nobody has said. */
+  /** The group's position in a topic that replaces a changelog; null where it is unknown. */
   committed(place: TopicPartition): Promise<number | null>
 }
 
@@ -56,8 +56,8 @@ interface Copied {
 }
 
 /**
- * The states of all tasks of a process, on a log that keeps none: states of tasks that run here, copies of other tasks, and remains of tasks that
- * ran here earlier. Any thread of the process can take over the state of a task.
+ * The states of all tasks of a process, on a log that keeps none: states of tasks that run here, copies of other tasks, and states of tasks that ran
+ * here earlier. Any thread of the process can take over the state of a task.
  */
 export class TaskStates {
   readonly #options: TaskStatesOptions
@@ -66,11 +66,11 @@ export class TaskStates {
   readonly #active = new Map<TaskId, OpenedState>()
   readonly #standbys = new Map<TaskId, Copied>()
   readonly #wanted = new Map<CopyKeeper, readonly StatefulTask[]>()
-  /** Positions of tasks in topics that stand for changelogs, as of the last request. */
+  /** Positions of tasks in topics that replace changelogs, as of the last request. */
   readonly #positions = new Map<string, number>()
   /** Ids of open global stores, which are never closed. */
   readonly #globals = new Set<string>()
-  /** The time since which nobody here wants the copy, by task. */
+  /** The time since when the copy has been unused, by task. */
   readonly #idleSince = new Map<string, number>()
   #restored = 0
   readonly #meters: RestoreMeters
@@ -97,7 +97,7 @@ export class TaskStates {
     return this.#options.directory.processId
   }
 
-  /** Records read from changelogs since the start, into stores of tasks that run and copies alike. */
+  /** Changelog records read since the start, by running tasks and copies. */
   get restoredRecords(): number {
     return this.#restored
   }
@@ -151,8 +151,8 @@ export class TaskStates {
   }
 
   /**
-   * Opens a global store. Every process keeps its own copy up to date by running the store's task from where the disk is. The positions of its
-   * inputs are kept here and nowhere else.
+   * Opens a global store. Every process keeps its own copy by running the store's task from the disk's position. Only the disk has the positions of
+   * its inputs.
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<LoggedState> {
     const [store] = task.subtopology.stores
@@ -182,7 +182,7 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** Closes the state of a task that runs here no more. Its files stay on the disk. */
+  /** Closes the state of a task that no longer runs here. Its files stay on the disk. */
   close(opened: OpenedState): void {
     opened.restoration.close()
     opened.state.close()
@@ -190,13 +190,13 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** Sets the tasks of which `keeper` keeps copies from now on. `active` are the tasks that run in it. */
+  /** Sets the tasks whose copies `keeper` keeps from now on. `active` are the tasks that it runs. */
   keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)
   }
 
-  /** The number of changelog records that each task's state on this process still lacks. A task without state here has no entry. */
+  /** The number of changelog records that each task's state in this process lacks. A task without state here has no entry. */
   lags(tasks: readonly StatefulTask[]): ReadonlyMap<TaskId, number> {
     const copies = this.#options.directory.copies()
     return new Map(
@@ -283,7 +283,7 @@ export class TaskStates {
     return changelogsOf(this.#options.applicationId, subtopology, partition)
   }
 
-  /** Refreshes the lags, which are known as of a moment ago. */
+  /** Refreshes the known lags after `refreshMs`. */
   #refreshLater(): void {
     this.#cancelRefresh()
     if (this.#closed || this.#standbys.size === 0) return
@@ -296,7 +296,7 @@ export class TaskStates {
     })
   }
 
-  /** Deletes unused state after a time, as Kafka Streams' `state.cleanup.delay.ms` does: tasks that moved away do not fill the disk for good. */
+  /** Deletes unused state after a time, as Kafka Streams' `state.cleanup.delay.ms` does, so that tasks that moved away do not fill the disk. */
   #sweepLater(): void {
     const { clock, directory } = this.#options
     this.#cancelSweep = clock.after(sweepMs, () => {

@@ -8,11 +8,11 @@ import { SegmentedWindowStore } from './segmented-window-store.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 
-/** A store of one task: the store as its nodes see it, and the rows that a commit takes its changes from. */
+/** A store of one task: the store for its nodes, and the rows whose changes a commit takes. */
 export interface TaskStore {
   readonly store: StateStore
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
-  /** Changelog records of changes that were just taken. Null where the store has no changelog of its own. */
+  /** Makes changelog records of taken changes. Null where the store has no changelog of its own. */
   readonly logged: ((changes: readonly RowChange[]) => readonly ChangelogRecord[]) | null
 }
 
@@ -33,7 +33,7 @@ export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOp
   return { store: new Store(builder, rows, options), rows, logged: rowByRow(builder) }
 }
 
-/** True where the store has a changelog of its own: logging is not turned off, and no topic stands for the changelog. */
+/** True where the store has a changelog of its own: logging is on, and no source topic replaces the changelog. */
 export function isLogged({ logging, sourceTopic }: KeptStore): boolean {
   return logging !== false && sourceTopic === undefined
 }
@@ -44,5 +44,5 @@ function rowByRow(builder: KeptStore): TaskStore['logged'] {
   return (changes) => changes.flatMap((change) => changelog.recordOf(change) ?? [])
 }
 
-/** The rows of a custom store, which has no commit and is gone with its task. */
+/** The rows of a custom store. It takes no part in commits and ends with its task. */
 const nothingToCommit: TaskStore['rows'] = { takeChanges: () => [], committed() {} }

@@ -6,11 +6,11 @@ import { longBytes, readLong } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
-/** A version of a key: null where it was deleted then. */
+/** A version of a key. A null value means that the key was deleted. */
 export interface Version {
   readonly value: unknown
   readonly timestamp: number
-  /** When the next one took its place; null: it is the latest. */
+  /** The time of the next version; null for the latest version. */
   readonly validTo: number | null
 }
 
@@ -69,13 +69,13 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return null
   }
 
-  /** Versions that were valid at some time between the two, newest first or, `oldestFirst`, oldest first. Deletions are left out. */
+  /** Versions that were valid at some time between `from` and `to`, newest first or, with `oldestFirst`, oldest first. Deletions are left out. */
   *versions(key: K, { from, to, oldestFirst }: VersionsAsked): IterableIterator<VersionedRecord<V>> {
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
     const newest = latest === null || latest.timestamp > to ? null : found<V>(latest)
     if (newest !== null && !oldestFirst) yield newest
-    // As `get`, but for the latest version a time before the history finds nothing.
+    // As in `get`, except that a time before the history finds nothing, even for the latest version.
     if (to >= this.#streamTime.value - this.#retentionMs) {
       const segments: number[] = []
       for (let segment = Math.max(this.#live, this.#segmentOf(from)); segment <= this.#segmentOf(this.#streamTime.value); segment++)
@@ -123,7 +123,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return 'outdated'
   }
 
-  /** The puts since the last call: what the changelog holds are versions as they came, from which either can make its rows. */
+  /** The puts since the last call. The changelog holds versions in the order of their puts, from which either program can make its rows. */
   takeLogged(): readonly ChangelogRecord[] {
     const logged = this.#logged
     this.#logged = []
@@ -136,14 +136,14 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   /**
-   * Kafka Streams remembers a delete by the end of the version before it. One that takes the place of a value of the same time, with
-   * no version before, leaves nothing behind, so that an older put after it is the latest again.
+   * Kafka Streams remembers a deletion by the end of the version before it. A deletion that replaces a value of the same time, with no version
+   * before, leaves no trace, so that an older put after it becomes the latest version again.
    */
   #hasEarlierUpTo(key: Uint8Array, timestamp: number): boolean {
     return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp
   }
 
-  /** Between two versions: the one before it ends where it begins. */
+  /** Inserts a version between two others. The version before it ends where it begins. */
   #insert(key: Uint8Array, value: V | null, timestamp: number, latestFrom: number): void {
     let validTo = latestFrom
     for (let segment = this.#segmentOf(timestamp); segment <= this.#segmentOf(this.#streamTime.value); segment++) {

@@ -33,9 +33,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #memory: TaskMemory
   readonly #maxEntries: number
   readonly #cache: EntryCache<V>
-  /** Keys from here on are all in memory; null until the first read. */
+  /** All keys from here on are in memory; null until the first read. */
   #completeFrom: string | null
-  /** Made by the first read by prefix. */
+  /** Created by the first read by prefix. */
   #byPrefix: PrefixIndex<V> | null = null
   readonly #held: HeldEntries<V>
   #clearedTo = ''
@@ -71,7 +71,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const [key, value] of rows) this.#set(this.#entryToWrite(key), value)
   }
 
-  /** As `put`, for a key that was never put. */
+  /** Puts a key that was never put before. */
   add(key: K, value: V): void {
     const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
     // An invalid value is refused before the entry is remembered.
@@ -79,14 +79,14 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#remember(entry)
   }
 
-  /** Deletes a row that ran out. The store's content stays the same, so its changelog gets no record. */
+  /** Deletes an expired row. For readers the store's content stays the same, so its changelog gets no record. */
   expire(key: K): void {
     const entry = this.#entryToWrite(this.#bytesOf(key))
     this.#set(entry, null)
     entry.timestamp = ranOut
   }
 
-  /** As `expire` for all rows before this key, for good: none of them is read or put again. */
+  /** Expires all rows before this key for good: none of them is read or put again. */
   expireBefore(key: K): void {
     if (this.#disk.clearBefore !== undefined) this.#cache.floor = idOf(this.#bytesOf(key))
     else for (const [row] of this.range(null, key)) this.expire(row)
@@ -165,7 +165,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const floor = this.#held.committed()
     if (floor <= this.#clearedTo) return
     this.#clearedTo = floor
-    // The disk is cleared only now: after a failed commit the rows would be read again.
+    // The disk is cleared after the commit, because a failed commit would read the rows again.
     this.#disk.clearBefore?.(Buffer.from(floor, 'latin1'))
   }
 
@@ -212,7 +212,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #set(entry: StoreEntry<V>, value: V | null): void {
-    // Here the failing node is known. In the commit nobody could skip the record.
+    // The failing node is known here. In the commit no handler could skip the record.
     if (value === undefined) throw undefinedIn(this.name)
     if (value !== null) this.#tryType(value)
     entry.value = value
@@ -257,7 +257,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
   }
 
-  /** Merges rows in memory with the disk's. Both are as of the first step: later changes are not seen. */
+  /** Merges rows in memory with the disk's, both as of the first step, without later changes. */
   #merged(inMemory: readonly StoreRow<V>[], { from, to, reverse, length }: DiskRange): Iterable<StoreRow<V>> {
     const onDisk = this.#disk.range(bytesOf(from), bytesOf(to), { reverse })
     return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })
@@ -277,12 +277,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 }
 
 export interface StoreOptions {
-  /** The changelog topic, which serdes are told. */
+  /** The changelog topic, which serdes are given. */
   readonly topic: string
-  /** 0 for a store that others write: each read looks at the disk. */
+  /** 0 for a store that others write, so that each read goes to the disk. */
   readonly maxEntries: number
   readonly memory: TaskMemory
-  /** True where changes are wanted in the form of a changelog. */
+  /** True where changes are needed as changelog records. */
   readonly keepsLog?: boolean
 }
 

@@ -61,5 +61,5 @@ export function beeStep({ bee, host, batch, children, deadLetters, onFailure }: 
   }
 }
 
-/** A sink retries until its database is back: its input waits in the log. */
+/** A sink retries until its database is back. Its input waits in the log meanwhile. */
 const foreverMs = 2 ** 31 - 1

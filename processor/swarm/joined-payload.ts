@@ -2,7 +2,7 @@ import { errorPayload } from '../../topology/swarm/bee-error.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 
-/** The input of a bee that joins, or an error in its place. */
+/** The input of a bee that joins, or an error where the join cannot give one. */
 export function joinedPayload(
   bee: SwarmBee,
   inputs: readonly { readonly name: string }[],

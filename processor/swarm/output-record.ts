@@ -4,7 +4,7 @@ import { batchSizeHeader, finishedHeader, startedHeader, valueHeaders } from '..
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 
-/** The input's record with another value. Headers of the request stay; headers of the old value are replaced. */
+/** The input's record with another value. Headers of the request stay, and headers of the old value are replaced. */
 export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {
   const headers = input.headers.filter(({ key }) => !valueHeaders.has(key))
   headers.push(...payloadHeaders(value))

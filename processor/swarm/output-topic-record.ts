@@ -3,7 +3,7 @@ import { type Record, textHeader } from '../../topology/record.ts'
 import { deadlineHeader, requestIdHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 
-/** As others read it: with the request's own headers, and nothing of how it came about. */
+/** A record for another application: it has the request's own headers, and none of Waggle's. */
 export function outputTopicRecord({ key, value, timestamp, headers }: Record<string, Payload>, child: string): readonly TransformOutput[] {
   if (value.kind === 'error') return []
   const kept = headers.filter((header) => !header.key.startsWith('waggle-') || header.key === deadlineHeader)

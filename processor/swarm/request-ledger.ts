@@ -50,14 +50,16 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
     const latest = now + this.#operator.retentionMs
-    // A time that lies ahead is no time of acceptance; it would keep the entry for ever.
+    // A time in the future cannot be the time of acceptance, and would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
     entries.put(id, { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies })
     dues.add(id, bounded ?? latest)
   }
 
-  /** The same id: asked again, by whomever, or overtaken by its own outcome, since both come by topics of their own. */
+  /**
+   * Takes another note for a known id. Either the request was sent again, or its outcome has overtaken the note, since they come by different topics.
+   */
   #acceptAgain(id: string, entry: RequestEntry, { body_hash }: AcceptedRequest, replyTo: ReplyTo, timestamp: number): void {
     if (body_hash !== '' && entry.bodyHash !== '' && body_hash !== entry.bodyHash) {
       this.#reply(id, { to: replyTo, state: 'failed', payload: keyReused, bodyHash: entry.bodyHash, timestamp })
@@ -68,7 +70,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
       return
     }
     const isKnown = entry.replies.some((known) => isSame(known, replyTo))
-    // The oldest of too many has most likely gone away.
+    // With too many processes, the oldest one has most likely gone away.
     if (!isKnown) this.#bound?.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
   }
 
@@ -90,7 +92,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
-      // An outcome may overtake its request's acceptance: both come by topics of their own.
+      // An outcome may overtake the note of its request, since they come by different topics.
       gateway: before?.gateway ?? headerText(headers, gatewayHeader) ?? '',
       acceptedAt: before?.acceptedAt ?? timestamp,
       settledAt: now,
@@ -121,7 +123,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     this.#settle(id, this.#deadlineError(context.currentSystemTime - entry.acceptedAt), [], context.currentSystemTime)
   }
 
-  /** Accepted by another machine's clock than this one's: a time that nobody has waited for says that they differ. */
+  /** The error of a request past its deadline. It names the wait: a wait that cannot be true shows that the clocks of two machines differ. */
   #deadlineError(afterMs: number): Payload {
     const { bee, waitsFor } = this.#operator
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
@@ -137,11 +139,11 @@ function foreignNote(): WaggleError {
   })
 }
 
-/** Headers that say what the value is: the answer's own take their place. */
+/** Headers that describe a value. Those of the answer replace those of the request. */
 const ownHeaders = new Set([contentTypeHeader, errorHeader])
 
 const nothing: Payload = { kind: 'json', json: null }
-/** Processes that wait for one request. */
+/** The most processes that wait for one request. */
 const maxReplies = 16
 
 const keyReused: Payload = errorPayload({

@@ -25,19 +25,19 @@ import { outputTopicRecord } from './output-topic-record.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
-  /** How long an id is known and an answer kept. */
+  /** The time for which an id is known and its answer kept, in ms. */
   readonly answersRetentionMs: number
-  /** The log may repeat records: joins remember what they sent this long. Null: it never does. */
+  /** The time for which joins remember sent results, on a log that may repeat records, in ms; null on a log that does not. */
   readonly duplicateRetentionMs: number | null
-  /** Predictions in their own form, on these topics (`predictionSerde`); null: they are JSON. */
+  /** The topics whose predictions have a form of their own (`predictionSerde`); null where they are JSON. */
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
-  /** Where answers may go that a record says itself. */
+  /** The topics that a record may name for its answer. */
   readonly replyTopics: ReplyTopics
   /** Hears of each record on which a bee fails, refusals and deadlines too. */
   readonly onFailure?: FailureListener
 }
 
-/** A plan as a topology that the engine runs. */
+/** Makes a topology for the engine of a plan. */
 export function swarmTopology(plan: SwarmPlan, host: BeeHost, settings: GraphSettings): Topology {
   const topology = new Topology()
   const bees = new Map(plan.bees.map((bee) => [bee.name, bee]))
@@ -54,7 +54,7 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
   readonly #payloads: HandingSerde<Payload>
-  /** By step, in their order: the steps that it feeds. */
+  /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
   constructor(
@@ -88,7 +88,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        // Only at an entrance may anybody write records without key or value.
+        // Foreign records without key or value are possible only at an entrance.
         this.#topology.addSourceWith(name, step.topics, {
           key: Serdes.string(),
           value: this.#read(name),
@@ -192,9 +192,7 @@ class SubtopologyBuilder {
     this.#topology.addSink(child, topic, [name], this.#written)
   }
 
-  /**
-   * A gateway reads what strangers wrote. What is not known of a topic that a record wants its answer on is found out before the record is read.
-   */
+  /** The serdes of a source. A gateway reads foreign records, and an unknown reply topic is looked up before its record is read. */
   #read(source: string): HandingSerde<Payload> {
     if (!this.#isEntrance(source)) return this.#payloads
     const { replyTopics } = this.#settings
@@ -220,7 +218,7 @@ class SubtopologyBuilder {
     return Produced.with(Serdes.string(), this.#payloads)
   }
 
-  /** With the store that keeps its due times in order. */
+  /** The store, with another one that keeps its due times in order. */
   #stores(store: KeptStore): readonly KeptStore[] {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }

@@ -13,9 +13,9 @@ import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /**
- * An asynchronous node in one task. Records wait here in the order in which they came, each with its outcome once it has one. An outcome goes on
- * after the outcomes of all records before it: of all records of the task or, ordered by key, of those with the same key. An outcome that overtakes
- * others keeps its place until they are done, so that the commit position can tell which records after it are done.
+ * An asynchronous node in one task. Records wait here in the order of their arrival, each with its outcome once it has one. An outcome is forwarded
+ * after the outcomes of all earlier records: of all records of the task or, ordered by key, of those with the same key. An outcome that overtakes
+ * others keeps its place until they are forwarded, so that the commit can note which records behind its position are done.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string
@@ -29,14 +29,14 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #maxPlaces: number
   readonly #roomShare: RoomShare
   readonly #waiting = new Fifo<Waiting>()
-  /** Records that have not gone on, by the key whose order they keep. */
+  /** Records that are not forwarded, by the key whose order they keep. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
-  /** Heads of chains that have an outcome, in the order in which they got it. */
+  /** Heads of chains that have an outcome, in the order of the outcomes. */
   #ready: Waiting[] = []
-  /** Count of the records in `waiting` that have gone on. */
+  /** Number of forwarded records in `waiting`. */
   #gone = 0
   readonly #resumptions = new Map<number, Resumption>()
-  /** The input record that the last entry came from, and the index of the next entry among those from it. */
+  /** The input record of the last entry, and the index of its next entry. */
   #lastRead: LogRecord | null = null
   #index = 0
 
@@ -75,7 +75,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#byKey = node.step.ordered === 'key' && below.length === 0
   }
 
-  /** Records that have not gone on. */
+  /** Records that are not forwarded. */
   get size(): number {
     return this.#roomShare.records
   }
@@ -94,7 +94,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#resumptions.set(partition, new Resumption(unfinished))
   }
 
-  /** True for a record that is read again because it, or one before it, was not finished here or further down. */
+  /** True for a record that is read again because it, or an earlier record, was not finished here or further down. */
   wants(partition: number, offset: number): boolean {
     return this.#resumptions.get(partition)?.isBehind(offset) === true || this.#below.some((node) => node.wants(partition, offset))
   }
@@ -120,7 +120,7 @@ export class AsyncRuntime implements NodeRuntime {
       gone: false,
       bytes: this.#memoryOf(read, record.value),
     }
-    // It throws before the record has a place: a place that never gets an outcome would hold up all records behind it.
+    // The call may throw before the record has a place. A place that never gets an outcome would block all records behind it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
     this.#roomShare.hold(1, waiting.bytes)
@@ -221,7 +221,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#leave(waiting)
   }
 
-  /** Keeps the place of a record that has gone on, and drops the rest of it. */
+  /** Keeps the place of a forwarded record, and drops its content. */
   #leave(waiting: Waiting): void {
     waiting.gone = true
     waiting.record = left
@@ -237,7 +237,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#roomShare.hold(0, bytes)
   }
 
-  /** As it was read, and what was made of it, which may be larger: a picture is decoded. */
+  /** The memory of a record as it was read and of its value here, which may be larger: a picture is decoded. */
   #memoryOf(read: LogRecord, value: unknown): number {
     return recordMemory(read) + objectBytes + Math.max(0, this.#bytesOf(value) - valueBytes(read.value))
   }
@@ -261,7 +261,7 @@ interface Waiting {
   readonly partition: number
   readonly offset: number
   read: LogRecord | null
-  /** Index among the entries that came from `read`. */
+  /** Index among the entries of `read`. */
   readonly index: number
   readonly order: unknown
   /** True for a record that was done before the last commit and is done again for a node further down. */
@@ -273,7 +273,7 @@ interface Waiting {
   bytes: number
 }
 
-/** Stands for a record that has gone on and whose place is kept. */
+/** Replaces a forwarded record whose place is kept. */
 const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
 /** An identity that is equal for equal keys. Different keys with one identity keep each other's order, which is harmless. */

@@ -19,7 +19,7 @@ export interface FailurePolicy {
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
-  /** A record that goes on in place of a failed record that a handler let go: it tells the failure to the receiver that waits. Null: none goes on. */
+  /** A record that replaces a failed record that a handler skipped, so that a receiver that waits learns of the failure. Null: none does. */
   readonly standIn?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
 }
 
@@ -47,10 +47,10 @@ export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
 /** Kafka Streams' default handlers: every failure fails its task. */
 export const failAlways: FailurePolicy = { deserialization: fail, processing: fail, production: fail, deadLetters: null }
 
-/** A failure that its handler let stand. It passes all nodes above without asking a handler again. */
+/** A failure that its handler did not skip. It passes all nodes above without another question to a handler. */
 export class StandingFailure extends Error {
   override readonly cause: WaggleError
-  /** True where the failure is retried, even if the application would stop for it. */
+  /** True where the record is retried, even if the application would stop for the failure. */
   readonly retries: boolean
 
   constructor(cause: WaggleError, retries = false) {
@@ -60,12 +60,15 @@ export class StandingFailure extends Error {
   }
 }
 
-/** True for a failure that others caused: another process took over the tasks, or the abort of another application dropped this one's commit. */
+/**
+ * True for a failure with a cause outside of this application: another process took over the tasks, or the abort of another application dropped this
+ * one's commit.
+ */
 export function isOfAnother({ code }: WaggleError): boolean {
   return code === 'WAGGLE_FENCED' || code === 'WAGGLE_COMMIT_DROPPED'
 }
 
-/** True where a commit that was refused for no record of its own is tried again. */
+/** True where a commit that was refused for no particular record is retried. */
 export function retriesCommit({ production }: FailurePolicy, error: WaggleError): boolean {
   return ask(production, error, { ...nothing, topic: '', partition: -1, offset: -1n, node: '', taskId: '' }) === 'retry'
 }
@@ -85,7 +88,7 @@ function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: F
   }
 }
 
-/** The failures of one task. Each one is put to its handler once, and dead letters are written here. */
+/** The failures of one task. It asks a handler once about each, and writes dead letters. */
 export class TaskFailures {
   readonly #taskId: string
   readonly #place: RecordPlace
@@ -100,8 +103,8 @@ export class TaskFailures {
   }
 
   /**
-   * Asks the handler about a failed record. Returns the record that goes on in its place, or null, where the handler lets the record go; throws
-   * where the failure stands. `record` is null in a punctuation, which has a time. `isRefusal`: the log did not take the record.
+   * Asks the handler about a failed record. Where the handler skips it, returns the record that replaces it, or null. Throws where the failure
+   * stands. `record` is null in a punctuation, which only has a time. `isRefusal` is true where the log refused the record.
    */
   handle(
     step: FailedStep,
@@ -119,7 +122,7 @@ export class TaskFailures {
     return this.#decide(step, error.withRecord(placeWords(failed)), failed, { isRefusal, letter: 'whole' })
   }
 
-  /** As `handle`, for an input whose commit was refused. Its dead letter becomes smaller with each further refusal, and is left out in the end. */
+  /** Like `handle`, for an input whose commit was refused. Its dead letter shrinks with each further refusal, and is left out in the end. */
   refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
     const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
     const failed = this.#failed(node, record)

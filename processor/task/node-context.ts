@@ -94,7 +94,7 @@ export class NodeContext implements OperatorContext {
     const { memory } = this.#task
     return this.#task.punctuations.schedule(intervalMs, type, (timestamp) => {
       const before = memory.now
-      // Rows that the punctuation writes get its time as their timestamp in the changelog.
+      // Rows that the punctuation writes have its time in the changelog.
       memory.now = timestamp
       try {
         punctuator(timestamp)
@@ -141,7 +141,7 @@ export class NodeContext implements OperatorContext {
   }
 }
 
-/** The error of a record that no node may forward: otherwise its damage would show only far away. */
+/** The error of a malformed record. Without it, the damage would show far away from the node that made the record. */
 function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>): WaggleError {
   if (timestamp === undefined || timestamp >= 0) {
     const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'

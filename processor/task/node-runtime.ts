@@ -31,7 +31,7 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Preparing
   readonly #value: Preparing
-  /** Counts the records that come in, once a pass. */
+  /** Counts incoming records, once a pass. */
   readonly read: Sensor
   readonly #endToEnd: Sensor
   /** Records whose preparation failed, with their errors. They are not decoded, and fail with these errors. */
@@ -52,7 +52,7 @@ export class SourceRuntime implements NodeRuntime {
     return this.#key.prepare !== undefined || this.#value.prepare !== undefined
   }
 
-  /** A promise to await before this record is added to its task; null where the record is ready. */
+  /** A promise to await before the record is added to its task; null where it can be added at once. */
   preparation(topic: string, record: LogRecord): Promise<unknown> | null {
     if (this.#skips(record)) return null
     const { key, value, headers } = record
@@ -95,7 +95,7 @@ export class SourceRuntime implements NodeRuntime {
     if (this.#refused?.delete(record)) throw reason
   }
 
-  /** The wall clock is the task's own, which a test moves by hand. */
+  /** The extractor's timestamp. The wall clock is the task's own, which a test moves. */
   #extracted(extract: TimestampExtractor, record: Record<unknown, unknown> & RecordMetadata, partitionTime: number): number {
     return extract === TimestampExtractors.wallclock ? this.#context.currentSystemTime : extract(record, partitionTime)
   }
@@ -110,7 +110,7 @@ export class SourceRuntime implements NodeRuntime {
     }
   }
 
-  /** Notes the age of a record that comes in. */
+  /** Measures the age of an incoming record. */
   meet(timestamp: number, { time }: TaskMeters): void {
     this.#endToEnd.record(time.now - timestamp)
   }
@@ -149,7 +149,7 @@ export class ProcessorRuntime implements NodeRuntime {
     }
   }
 
-  /** Marks a node without children: a record ends here. */
+  /** Makes this a node without children, where records end. */
   endsWith(meters: TaskMeters): void {
     this.#ended = new EndToEnd(this.name, meters)
   }
@@ -209,7 +209,7 @@ export class SinkRuntime implements NodeRuntime {
     this.#ended.record(record)
   }
 
-  /** Writes a record. Null where it is written or dropped, else the record to write in its place. */
+  /** Writes a record. Returns null where it is written or dropped, else the record to write in its place. */
   #produce(record: Record<unknown, unknown>): Record<unknown, unknown> | null {
     let produced: readonly ProducerRecord[] | null = null
     try {
@@ -268,7 +268,7 @@ export class SinkRuntime implements NodeRuntime {
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))
   }
 
-  /** A record without a key keeps its task's partition number: no order is promised for it, and none is broken. */
+  /** The partition of a record without a serialised key is its task's number. No order is promised for such records. */
   #default(key: Uint8Array | null, partitions: number): number {
     return key === null ? this.#place.partition % partitions : partitionForKey(key, partitions)
   }

@@ -19,13 +19,13 @@ export interface OpenTaskOptions {
   readonly partition: number
   /** The partitions that the task reads, each with its position in the last commit. */
   readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
-  /** A store's bytes in the last commit, by the name of the task's state and the name of the store. */
+  /** The bytes of a store in the last commit, by the name of the task's state and the name of the store. */
   readonly bytesOf: (stateName: string, store: string) => StoreBytes
   readonly globals: GlobalStores
   readonly maxCachedEntries: number
-  /** True where changes of stores are wanted in the form of changelogs. */
+  /** True where changes of stores are needed as changelog records. */
   readonly keepsLog: boolean
-  /** Numbers that the task's own disk has, for positions without them. */
+  /** Numbers on the task's own disk, for positions without them. */
   readonly kept?: ReadonlyMap<string, number>
   readonly meters?: TaskMeters
   readonly waiting?: QueueHeap
@@ -42,7 +42,7 @@ export function openTask(options: OpenTaskOptions, surroundings: TaskSurrounding
   const { id, applicationId, topology, subtopology, partition, inputs, bytesOf, globals, keepsLog, kept, meters, waiting } = options
   const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
   const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
-  // Another program, or a commit that this position is not part of, may have brought the stores further.
+  // The stores may be ahead of this position: another program, or another commit, may have written them.
   for (const [name, value] of kept ?? []) memory.learn(name, value)
   const stores = new Map<string, TaskStore>()
   for (const builder of subtopology.stores) {
@@ -70,7 +70,7 @@ export function openTask(options: OpenTaskOptions, surroundings: TaskSurrounding
   return { task, stateName, stores }
 }
 
-/** The name that the state of global stores lies under: one for the whole process. */
+/** The name of the state of global stores, one for the whole process. */
 export function globalStateName(applicationId: string): string {
   return `${applicationId}/global`
 }

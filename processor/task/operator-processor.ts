@@ -28,7 +28,7 @@ import { AcceptProcessor } from '../swarm/accept.ts'
 import { DeduplicateProcessor } from '../swarm/deduplicate.ts'
 import { RequestLedgerProcessor } from '../swarm/request-ledger.ts'
 
-/** A user's processor with the larger context of the engine's own operators. */
+/** A user's processor with the larger context of the engine's operators. */
 export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unknown, unknown>, 'init'> {
   init?(context: OperatorContext): void
 }

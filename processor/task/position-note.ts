@@ -5,8 +5,8 @@ import type { KeptValue, Worth } from '../state/task-memory.ts'
 import { NoteBytes, NoteReader } from './note-bytes.ts'
 
 /**
- * The note that a task commits with each of its positions, as text, so that it goes on from there unchanged: the partition's time, the task's time,
- * the numbers that operators and stores keep, and the unfinished entries of asynchronous nodes.
+ * The note that a task commits beside each of its positions, as text, so that it can go on from there: the partition's time, the task's time, the
+ * numbers that operators and stores keep, and the unfinished entries of asynchronous nodes.
  */
 export interface PositionNote {
   readonly partitionTime: number
@@ -53,10 +53,7 @@ export function readPositionNote(text: string): ReadNote {
   return read(new NoteReader(Buffer.from(body, 'base64')))
 }
 
-/**
- * Refuses a task whose needed parts cannot fit into a note. It is asked before the task begins, because a refused commit would be refused again and
- * again.
- */
+/** Refuses a task whose needed numbers cannot fit into a note. It is called before the task begins, because every commit would be refused. */
 export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
   const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : placesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
@@ -66,7 +63,7 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
   })
 }
 
-/** Count of entries that one of so many asynchronous nodes of a task may have between its oldest and its latest. Each takes a bit. */
+/** The number of places of one of `nodes` asynchronous nodes of a task: entries between its oldest and its latest one. Each takes a bit. */
 export function placesOf(nodes: number): number {
   return Math.min(4096, Math.floor(placesOfAll / nodes))
 }
@@ -128,11 +125,11 @@ function timeOfKafkaStreams(text: string): number | null {
 const noteVersion = 1
 const prefix = `waggle:${noteVersion}:`
 const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
-/** Kinds of numbers to leave out: in the first attempt, the second, and the third. */
+/** Kinds of numbers to drop in the first attempt, the second and the third. */
 const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
-/** Count of entries of all asynchronous nodes of a task together: half of the available room. */
+/** The number of places of all asynchronous nodes of a task together. They take half of the room. */
 const placesOfAll = 12_288
-/** The greatest length of both times. */
+/** The greatest length of both times together. */
 const timesBytes = 20
 const numberBytes = 14
 const nodeBytes = 24

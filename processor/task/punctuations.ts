@@ -2,7 +2,7 @@ import type { Cancellable, PunctuationType, Punctuator } from '../../topology/pr
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
 
-/** A task's schedules. Stream-time ones first fire with the first record, wall-clock ones an interval after they were made. */
+/** A task's schedules. Stream-time schedules first fire with the first record, wall-clock schedules one interval after their creation. */
 export class Punctuations {
   readonly #clock: Clock
   readonly #onNext: () => void
@@ -39,7 +39,7 @@ export class Punctuations {
     }
   }
 
-  /** True where something fired. */
+  /** Fires due wall-clock schedules. True where one fired. */
   punctuateWallClock(now: number): boolean {
     if (now < this.nextWallClock) return false
     fire(this.#wallClock, now)
@@ -70,7 +70,7 @@ interface Schedule {
   cancelled: boolean
 }
 
-/** Fires a schedule once, however many intervals were missed, as Kafka Streams does. The next time stays on the grid of the first. */
+/** Fires a schedule once, however many intervals were missed, as Kafka Streams does. The next time stays on the schedule's grid. */
 function fire(schedules: readonly Schedule[], time: number): void {
   for (const schedule of [...schedules].sort((a, b) => a.next - b.next)) {
     if (schedule.cancelled || schedule.next > time) continue

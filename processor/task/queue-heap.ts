@@ -1,8 +1,8 @@
 import type { RecordQueue } from './record-queue.ts'
 
 /**
- * Queues that have records, the one whose next record is oldest first. Among equals it is the order of java.util.PriorityQueue, move
- * for move: Kafka Streams chooses so, and what comes first decides what a join sees.
+ * Queues that have records, ordered by the time of their next record. Equal times keep the order of java.util.PriorityQueue, move for move: Kafka
+ * Streams chooses by it, and the order decides the results of joins.
  */
 export class QueueHeap {
   readonly #queues: RecordQueue[] = []

@@ -2,7 +2,7 @@ import type { RecordMetadata } from '../../topology/record.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordQueue } from './record-queue.ts'
 
-/** Where the record in hand was read: mutable, one a task, so that a record costs no allocation for it. */
+/** The place where the record in hand was read. It is one mutable object a task, so that a record costs no allocation for it. */
 export class RecordPlace {
   /** The task's own partition. */
   readonly partition: number
@@ -12,12 +12,12 @@ export class RecordPlace {
   offset = -1
   /** The record as it was read; null in a punctuation. */
   record: LogRecord | null = null
-  /** True for a record that is read again for an asynchronous node that had not finished it: no other node gets it. */
+  /** True for a record that is read again for an asynchronous node that had not finished it. No other node gets it. */
   isReplay = false
   /** Queue index and offset of the record in hand, or of the last one. */
   lastIndex = -1
   lastOffset = -1
-  /** Metadata shown instead of the record in hand: that of a record that waited and now goes on. */
+  /** Metadata to show instead of the record in hand: that of a waiting record whose outcome is forwarded. */
   standIn: RecordMetadata | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {

@@ -11,8 +11,8 @@ export interface QueueHead {
 }
 
 /**
- * Records of one partition that a task has been given and has not processed yet, oldest first. Only the first is decoded: the choice between queues
- * depends on the time that the source's extractor gives it.
+ * The buffered records of one partition, oldest first. Only the first is decoded, because the choice between queues needs the time from the source's
+ * extractor.
  */
 export class RecordQueue {
   /** Index among the task's queues. */
@@ -67,7 +67,7 @@ export class RecordQueue {
     }
   }
 
-  /** Makes the first record that `decode` accepts the head, and drops the records before it. True where there is one. */
+  /** Drops records until `decode` accepts one, which becomes the head. True where there is one. */
   advance(decode: (record: LogRecord) => Record<unknown, unknown> | null): boolean {
     while (this.#head === null) {
       const read = this.#records.head

@@ -1,10 +1,10 @@
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { placeName, type TopicPartition } from '../ports.ts'
 
-/** An input record, and why nothing that comes of it can be committed. */
+/** An input record whose results cannot be committed, and the reason. */
 export interface RefusedInput {
   readonly error: WaggleError
-  /** Count of its refused commits. From the second on, the log refused even its dead letter. */
+  /** Number of refused commits. From the second on, the log refused even the record's dead letter. */
   readonly times: number
 }
 
@@ -14,7 +14,7 @@ export interface InputPlace extends TopicPartition {
   readonly offset: number
 }
 
-/** Input records whose results the log or a store refuses. A task asks for each record that it reads, so an empty list costs a comparison. */
+/** Input records whose results the log or a store refuses. A task looks each record up, so an empty list costs one comparison. */
 export class RefusedInputs {
   readonly #inputs = new Map<string, RefusedInput>()
 
@@ -34,7 +34,7 @@ export class RefusedInputs {
     return this.#inputs.get(nameOf({ taskId, topic, partition, offset })) ?? null
   }
 
-  /** The record is to be tried again. */
+  /** Forgets a record, so that it is tried again. */
   forget(place: InputPlace): void {
     this.#inputs.delete(nameOf(place))
   }
@@ -44,5 +44,5 @@ function nameOf({ taskId, offset, ...place }: InputPlace): string {
   return `${taskId} ${offset} ${placeName(place)}`
 }
 
-/** A record is set aside in the commit after the one that was refused, so only a few are remembered at a time. */
+/** Only a few are remembered at a time, because a record is set aside in the commit after the refused one. */
 const maxInputs = 1000

@@ -5,7 +5,7 @@ import type { TableUpdate } from '../operators/operator-context.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordPlace } from './record-place.ts'
 
-/** A bound on the bytes that the tables of one thread hold back together. */
+/** Bounds the bytes that the tables of one thread hold back together. */
 export class CacheBudget {
   readonly maxBytes: number
   bytes = 0
@@ -16,9 +16,9 @@ export class CacheBudget {
 }
 
 /**
- * Holds a table's updates back until a commit and keeps the newest for each key: downstream steps compute once a commit, not once a record (Kafka
- * Streams' record cache). The values themselves are in the store already. Keys leave in the order of their last updates. All of them leave at once
- * when the budget is spent.
+ * Holds a table's updates back until a commit and keeps the newest for each key, so that downstream steps compute once a commit and not once a record
+ * (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. All of them leave when the
+ * budget is spent.
  */
 export class TableCache {
   readonly #store: KeptStore
@@ -63,7 +63,7 @@ export class TableCache {
     if (this.#budget.bytes > this.#budget.maxBytes) this.flush()
   }
 
-  /** Forwards the updates. A row that came and went between two flushes is not forwarded. */
+  /** Forwards the updates. A row that was put and deleted between two flushes is skipped. */
   flush(): void {
     if (this.#waiting.size === 0) return
     const { partitionIndex, record, isReplay } = this.#place
@@ -85,7 +85,7 @@ export class TableCache {
     this.#waiting = new Map()
   }
 
-  /** An id that is equal for keys that are equal to the store. */
+  /** An id that is equal for equal keys, in the sense of the store. */
   #idOf(key: unknown): string {
     if (this.#store.kind === 'keyValue') return this.#plainIdOf(key)
     const { key: within, window } = key as Windowed<unknown>
@@ -99,7 +99,7 @@ export class TableCache {
     return Buffer.from((this.#store.key as unknown as Serializer<unknown>).serialize(this.#store.name, key)).toString('latin1')
   }
 
-  /** Approximate size of a value; neither text nor number: its serialised size. */
+  /** The approximate size of a value. Values that are neither text nor plain numbers count with their serialised size. */
   #sizeOf(value: unknown): number {
     if (value === null) return 0
     if (typeof value === 'string') return value.length
@@ -111,7 +111,7 @@ export class TableCache {
 
 interface Waiting {
   readonly key: unknown
-  /** The old value that downstream steps know. */
+  /** The old value that downstream steps have. */
   readonly oldValue: unknown
   readonly newValue: unknown
   readonly timestamp: number

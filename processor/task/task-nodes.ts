@@ -14,7 +14,7 @@ import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskNodesOptions {
   readonly subtopology: Subtopology
-  /** The task as its nodes see it. */
+  /** The task, in the view of its nodes. */
   readonly task: TaskState
   readonly surroundings: TaskSurroundings
   readonly place: RecordPlace
@@ -26,7 +26,7 @@ export interface TaskNodesOptions {
   readonly onOutcome: () => void
 }
 
-/** A task's nodes, open and wired as its sub-topology says. An error of a node that is opened is thrown. */
+/** A task's nodes, opened and connected as in its sub-topology. An error of a node's `init` is thrown. */
 export class TaskNodes {
   readonly all: readonly NodeRuntime[]
   /** Asynchronous nodes in the order of the graph. */
@@ -74,7 +74,7 @@ export class TaskNodes {
     })
   }
 
-  /** Opens nodes from the last to the first, because each one needs the nodes that it leads to. */
+  /** Opens nodes from the last to the first, because each one needs its children. */
   #openAsync(): ReadonlyMap<string, AsyncRuntime> {
     const { subtopology, surroundings, place, aheads, onOutcome } = this.#options
     const { nodes } = subtopology

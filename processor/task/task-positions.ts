@@ -6,7 +6,7 @@ import type { AsyncRuntime } from './async-runtime.ts'
 import { readPositionNote, writePositionNote } from './position-note.ts'
 import type { RecordQueue } from './record-queue.ts'
 
-/** How far a task has processed its inputs, and how far its last commit says so. */
+/** The positions of a task's inputs: how far it has processed them, and how far the last commit says so. */
 export class TaskPositions {
   readonly #queues: readonly RecordQueue[]
   readonly #memory: TaskMemory
@@ -50,7 +50,7 @@ export class TaskPositions {
     return streamTime
   }
 
-  /** Takes the numbers for committed as they are now, after all nodes have read theirs. */
+  /** Marks the present numbers as committed, after all nodes have read theirs. */
   keepNumbers(): void {
     this.#committedKept = this.#memory.numbers
   }
@@ -77,7 +77,7 @@ export class TaskPositions {
   /** False while records of a queue are read again for asynchronous nodes. Their outcomes are forwarded once all of them have been read. */
   readonly mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
 
-  /** The positions of a commit that is made now: those that have moved, each with its note. */
+  /** The positions of a commit that is made now. They are those that have moved, each with its note. */
   take(nodes: readonly AsyncRuntime[], streamTime: number): readonly (TopicPartition & Position)[] {
     const positions: (TopicPartition & Position)[] = []
     const kept = this.#memory.numbers

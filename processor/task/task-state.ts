@@ -26,10 +26,10 @@ export interface TaskState {
   readonly meters: TaskMeters
   readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T
-  /** The cache of a table; null where its updates go on at once. */
+  /** The cache of a table; null where its updates are forwarded at once. */
   tableCache(store: string): TableCache | null
   requestCommit(): void
-  /** Calls `act` as if the record in hand had been read at this place. */
+  /** Calls `act` in the context of a record that was read at this place. */
   standIn(metadata: RecordMetadata, act: () => void): void
 }
 
@@ -42,11 +42,11 @@ export interface TaskSurroundings {
   readonly failures: FailurePolicy
   /** Input records whose results cannot be committed. */
   readonly refused: RefusedInputs
-  /** See `OperatorContext`. */
+  /** The shortest time between two searches for closed windows, in ms; 0: with each record. */
   readonly emitIntervalMs: number
-  /** Null where no updates of tables are held back. */
+  /** Null where updates of tables are not held back. */
   readonly cache: CacheBudget | null
-  /** The length of metadata that the log accepts beside a position. */
+  /** The longest metadata that the log accepts beside a position. */
   readonly maxNoteBytes: number
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void

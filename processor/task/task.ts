@@ -34,9 +34,9 @@ export interface TaskOptions {
   /** The name that the log keeps this task's state under. */
   readonly stateName: string
   readonly meters?: TaskMeters
-  /** Shared with its stores. */
+  /** Numbers that the task shares with its stores. */
   readonly memory: TaskMemory
-  /** A heap shared by tasks that choose their next record together, as those of a test driver do. */
+  /** A heap shared by tasks that choose their next record together, as in a test driver. */
   readonly waiting?: QueueHeap
 }
 
@@ -50,7 +50,7 @@ export interface TaskWatcher {
 
 const noInputs: readonly TopicPartition[] = []
 
-/** One sub-topology for one partition number: owns its stores, its buffer and its commit position. */
+/** One sub-topology for one partition number. It owns its stores, its buffer and its commit positions. */
 export class Task implements TaskState {
   readonly id: string
   readonly applicationId: string
@@ -227,8 +227,7 @@ export class Task implements TaskState {
   }
 
   /**
-   * Processes up to `limit` records without giving way, and returns their count. A lower count means that the task has no more records, or must
-   * wait.
+   * Processes up to `limit` records without yielding, and returns their number. A lower number means that the task has no more records, or must wait.
    */
   process(limit: number): number {
     this.advance()
@@ -258,7 +257,7 @@ export class Task implements TaskState {
     return true
   }
 
-  /** Sends on up to `limit` outcomes of asynchronous nodes, and returns how many. */
+  /** Forwards up to `limit` outcomes of asynchronous nodes, and returns their number. */
   drain(limit = Number.POSITIVE_INFINITY): number {
     let drained = 0
     for (const node of this.#async) drained += node.drain(this.#positions.mayGo, limit - drained)
@@ -282,7 +281,7 @@ export class Task implements TaskState {
     for (const cache of this.#caches.values()) cache.flush()
   }
 
-  /** The content of a commit that is made now, after `flush`. Call `committed` once for each call, when that commit has taken effect. */
+  /** The content of a commit that is made now, after `flush`. `committed` must be called once for each call, when the commit has taken effect. */
   takeCommit(): { readonly positions: readonly (TopicPartition & Position)[]; readonly state: readonly StoreChange[] } {
     const state: StoreChange[] = []
     for (const [name, { rows, logged }] of this.#options.stores) {
@@ -344,14 +343,14 @@ export class Task implements TaskState {
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
 
-  /** Handles a record whose results cannot be committed. Where its handler lets it go, its stand-in is processed in its place. */
+  /** Handles a record whose results cannot be committed. Where its handler skips it, its stand-in is processed in its place. */
   #setAside(source: SourceRuntime, record: Record<unknown, unknown>, { error, times }: RefusedInput): void {
     const place = this.lastInput
     try {
       const standIn = this.failures.refused(source.name, error, record, times)
       if (standIn !== null) source.process(standIn)
     } catch (thrown) {
-      // A failure that stands forgets the refusal, so that the record is tried again: the log may take it by then.
+      // A standing failure forgets the refusal, so that the record is tried again: the log may accept it by then.
       if (place !== null) this.#surroundings.refused.forget(place)
       throw thrown
     }

@@ -5,11 +5,11 @@ import { PreparingRuns } from './preparing-runs.ts'
 
 export interface InputFlowOptions {
   readonly clock: Clock
-  /** Time that a task waits for an empty input, in ms; below 0: it does not even wait for records that are known to exist. */
+  /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** Buffered in all tasks of the thread, past which those are paused that have their fair part. */
+  /** The most buffered records in all tasks of the thread. Past it, tasks with at least their fair part are paused. */
   readonly maxBufferedRecords: number
-  /** Memory that they take. */
+  /** The most memory of buffered records, in bytes. */
   readonly maxBufferedBytes: number
   /** The count of the thread's tasks, which share the bounds. */
   readonly taskCount: () => number
@@ -24,8 +24,8 @@ export interface InputFlowOptions {
 }
 
 /**
- * Records on their way from consumers into tasks: what has to be prepared waits, a task that has enough is left alone until it has room,
- * and one whose next record is not yet known waits for the others.
+ * Moves records from consumers into tasks. Records that must be prepared wait. A task whose buffer is full is paused until it has room. A task with
+ * an empty input waits, because the other inputs do not tell which record is the oldest.
  */
 export class InputFlow {
   readonly #options: InputFlowOptions
@@ -58,8 +58,8 @@ export class InputFlow {
   }
 
   /**
-   * Which of a task's records is the oldest can only be said when all its inputs have one: what is known to be there is waited for,
-   * what may still come for `maxTaskIdleMs` (KIP-695).
+   * True where the task may process its next record. The oldest record is only known while all inputs have one. The task waits for records that are
+   * known to exist, and `maxTaskIdleMs` for others (KIP-695).
    */
   mayChoose(task: Task): boolean {
     const { maxTaskIdleMs, clock, consumerOf } = this.#options
@@ -71,7 +71,7 @@ export class InputFlow {
     const consumer = consumerOf(task)
     const coming = empty.filter((input) => consumer?.hasMore(input) && !this.#preparing.has(task, input))
     if (coming.length > 0 || empty.some((input) => this.#preparing.has(task, input))) {
-      // They may have been paused when they had something, and what others have keeps the task full.
+      // The input may have been paused while it had records, and the records of other inputs keep the task full.
       if (this.#paused.has(task)) consumer?.resume(coming)
       return false
     }
@@ -93,14 +93,14 @@ export class InputFlow {
     return wait
   }
 
-  /** Reads on for a task that has room again. */
+  /** Resumes the inputs of a task that has room again. */
   readOn(task: Task): void {
     if (!this.#paused.has(task) || !this.#hasRoom(task)) return
     this.#paused.delete(task)
     this.#options.consumerOf(task)?.resume(task.inputs.filter((input) => !this.#preparing.has(task, input)))
   }
 
-  /** Forgets the waits of all other tasks. */
+  /** Drops the waits of all other tasks. */
   keep(tasks: readonly Task[]): void {
     const running = new Set(tasks)
     for (const task of this.#paused) if (!running.has(task)) this.#paused.delete(task)
@@ -114,8 +114,8 @@ export class InputFlow {
   }
 
   /**
-   * How many records the next poll may bring: what there is room for, or a fair part where there is none, for tasks that have less: one record where it is
-   * memory that is used up, since each may be large.
+   * The most records of the next poll: the free room. Without free room, a fair part for tasks that have less, or one record where memory is used up,
+   * since each may be large.
    */
   pollLimit(most: number): number {
     const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options
@@ -147,7 +147,7 @@ export class InputFlow {
 
   #pause(task: Task): void {
     this.#paused.add(task)
-    // The others may have the record that has to come first.
+    // Empty inputs are resumed, because they may have the record that must be processed first.
     this.#options.consumerOf(task)?.pause(task.fullInputs)
   }
 }

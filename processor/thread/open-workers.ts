@@ -2,7 +2,7 @@ import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
 import type { AsyncNode, GraphNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The things that asynchronous nodes work with (models, processes, connections): opened once, whatever becomes of the tasks. */
+/** The workers of asynchronous nodes (models, processes, connections). They are opened once, and stay open while tasks come and go. */
 export class OpenWorkers {
   readonly #workers: ReadonlyMap<string, AsyncWorker<unknown, unknown, unknown, unknown>>
 
@@ -12,12 +12,12 @@ export class OpenWorkers {
     this.#workers = workers
   }
 
-  /** No workers: for threads that run no asynchronous nodes. */
+  /** No workers, for threads without asynchronous nodes. */
   static none(): OpenWorkers {
     return new OpenWorkers(new Map())
   }
 
-  /** Opens all at the same time; where one fails the others are closed again. `opened` is told of each. */
+  /** Opens all workers at the same time. Where one fails, the others are closed again. `opened` is called for each open one. */
   static async open(all: Iterable<GraphNode>, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
     const nodes = [...all].filter((node): node is AsyncNode => node.kind === 'async')
     const results = await Promise.allSettled(

@@ -17,8 +17,8 @@ export interface PreparingRunsOptions {
 
 /**
  * Records whose serdes must fetch something before they can be read. Each partition waits by itself, in order and paused, so no more records wait
- * than one poll gave; other partitions go on. A record whose fetch is refused fails where it would have been read. A fetch from a source that is
- * away is repeated less and less often, and no record is lost meanwhile.
+ * than one poll returned. Other partitions go on. A record whose fetch is refused fails when it is read. A fetch from a source that is away is
+ * repeated with growing pauses, and no record is lost meanwhile.
  */
 export class PreparingRuns {
   readonly #options: PreparingRunsOptions
@@ -82,14 +82,14 @@ export class PreparingRuns {
     this.#options.wake()
   }
 
-  /** Gives the task the first record, which can be read now, and the ready records after it. */
+  /** Adds the first record, which can be read now, and the ready records after it to the task. */
   #past(held: Held): Preparation | null {
     held.task.add(held.topic, held.partition, held.records.splice(0, 1))
     this.#options.wake()
     return this.#give(held)
   }
 
-  /** Gives the task its ready records. Returns the preparation of the first record that is left; null where none is left. */
+  /** Adds ready records to the task. Returns the preparation of the first remaining record; null where none remains. */
   #give({ task, source, topic, partition, records }: Held): Preparation | null {
     let ready = 0
     let promise: Promise<unknown> | null = null

@@ -30,20 +30,20 @@ export interface StreamThreadOptions {
   readonly failures: FailurePolicy
   readonly flights: Flights | null
   readonly commitIntervalMs: number
-  /** True where readers see only committed records: a commit begins as soon as the thread is idle, one at a time. */
+  /** True: a commit begins as soon as the thread is idle, one at a time. For logs whose readers see only committed records. */
   readonly commitsWhenIdle: boolean
   readonly emitIntervalMs: number
   /** States of tasks on a log that keeps none; null on a log that keeps state. */
   readonly states: TaskStates | null
-  /** Settings of how tasks are spread, on a log whose groups have members in other processes. */
+  /** Settings for the distribution of tasks, on a log whose groups have members in other processes. */
   readonly spread: SpreadOptions | null
   /** Called when `isSettled` may have changed. */
   readonly onSettling: () => void
-  /** Bytes of table updates that may wait for a commit; 0: each update goes on at once. */
+  /** The most bytes of table updates that wait for a commit; 0: each update is forwarded at once. */
   readonly cacheMaxBytes: number
-  /** Time that a task waits for an empty input, in ms; below 0: it does not even wait for records that are known to exist. */
+  /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** Buffered in all of its tasks, past which those are paused that have their fair part. */
+  /** The most buffered records in all tasks. Past it, tasks with at least their fair part are paused. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
   /** The shortest time between two purges of repartition topics, in ms. */
@@ -79,7 +79,7 @@ export class StreamThread {
   readonly #commits: ThreadCommits
   readonly #refused = new RefusedInputs()
   #failure: unknown = null
-  /** The failure of a commit that the log did not take. */
+  /** The failure of a commit that the log refused. */
   #refusedCommit: unknown = null
   #failures = 0
   #woken = false
@@ -149,7 +149,7 @@ export class StreamThread {
     return this.#options.name
   }
 
-  /** Records that are in an input and not processed yet, for each input as far as known, by Kafka's name (consumer metrics, `records-lag`). */
+  /** The number of unprocessed records in each input, as far as known, under the name of Kafka's consumer metric `records-lag`. */
   get lags(): readonly Metric[] {
     return this.tasks.flatMap((task) =>
       task.inputs.flatMap((input): Metric[] => {
@@ -175,7 +175,7 @@ export class StreamThread {
     return this.#loop === null ? 'STARTING' : 'RUNNING'
   }
 
-  /** Stops processing until `resume`. Work that is done is committed. */
+  /** Stops processing until `resume`. Finished work is committed. */
   pause(): void {
     this.#isPaused = true
     this.#wake()
@@ -203,12 +203,12 @@ export class StreamThread {
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
-  /** Time for which work has waited for a commit, or for a reset, without a commit that the log took, in ms; 0 where nothing waits. */
+  /** Time for which work has waited without a successful commit, or for a reset, in ms; 0 where nothing waits. */
   get unsettledMs(): number {
     return this.#commits.unsettledMs
   }
 
-  /** True when everything that its inputs held at the start is processed. For the thread of global stores, where they are read without a group. */
+  /** True when all records that the inputs held at the start are processed. For the thread of global stores, where they are read without a group. */
   get isCaughtUp(): boolean {
     return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
   }
@@ -303,7 +303,7 @@ export class StreamThread {
     this.#groups.rejoinWhereReady()
   }
 
-  /** One pass over the tasks that have something to do, without giving way. True where there may be more to do at once. */
+  /** One pass over the tasks with work, without yielding. True where more work may be ready. */
   #work(): boolean {
     const now = this.#clock.now()
     this.meters.time.now = now
@@ -326,7 +326,7 @@ export class StreamThread {
         const { appended } = this.#commits
         const done = limit > 0 && this.#inputs.mayChoose(task) ? task.process(limit) : 0
         if (limit > 0 && done === limit) more = true
-        // A record that only waits for an asynchronous node has no part in the commit yet.
+        // A record that only waits for an asynchronous node is no part of the commit yet.
         this.#commits.did(task.isAsync ? this.#commits.appended - appended : done, () => task.lastInput)
         this.#inputs.readOn(task)
         processed += done
@@ -376,7 +376,7 @@ export class StreamThread {
 
   #idleMs(): number {
     let wait = this.#commits.dueInMs ?? maxIdleMs
-    // The idle wait is bounded, so that copies that have caught up are noticed.
+    // The idle wait is bounded, so that the loop notices copies that have caught up.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
@@ -385,7 +385,9 @@ export class StreamThread {
 
   // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `isSearching`: the search looks for the one record that makes commits fail, and its failure is reported once it is found. */
+  /**
+   * Rolls all tasks back to the last commit. With `isSearching`, the search for the record at fault runs, and reports its failure once it is found.
+   */
   async #rollBack(error: unknown, { isSearching }: { readonly isSearching: boolean }): Promise<void> {
     const failure = failureOf(error)
     if (!isSearching) {
@@ -448,7 +450,7 @@ export class StreamThread {
       lost: async (partitions: readonly TopicPartition[]) => {
         this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
-        // A log that hands on itself drops the uncommitted writes of these tasks.
+        // A log that hands on drops the uncommitted writes of these tasks itself.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
         this.#failure ??= lostError(group)
         await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
@@ -456,7 +458,7 @@ export class StreamThread {
     }
   }
 
-  /** Forgets tasks that run here no more: nobody waits for them, and their buffers are freed. */
+  /** Drops the buffers and batchers of tasks that no longer run here. */
   #forgetGone(): void {
     this.#inputs.keep(this.tasks)
     this.#batchers.keep(this.tasks.map(({ id }) => id))

@@ -10,9 +10,9 @@ import type { CopyKeeper, StatefulTask, TaskStates } from '../state/task-states.
 
 /** Settings of an application whose tasks are spread over processes. */
 export interface SpreadOptions {
-  /** Where this process answers interactive queries, `host:port`. */
+  /** The address at which this process answers interactive queries, `host:port`. */
   readonly host: string | null
-  /** Capabilities of this machine. Sub-topologies that need more do not run here, and none of their resources are opened. */
+  /** Capabilities of this machine. Sub-topologies that need more do not run here, and none of their workers are opened. */
   readonly capabilities: Capabilities
   readonly settings: Partial<AssignmentSettings>
   /** Static membership: an id that is the same after a restart, and that no other member has. */
@@ -25,15 +25,15 @@ export interface ThreadAssignorOptions {
   readonly clock: Clock
   readonly spread: SpreadOptions
   readonly partitionsOf: (topic: string) => number
-  /** The group's position; null where it has none. */
+  /** The group's committed position; null where it has none. */
   readonly committed: (place: TopicPartition) => Promise<number | null>
   /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void
 }
 
 /**
- * A thread's part in the assignment of a group. It reports the state that its process has, and makes the process keep the copies that it was told
- * to.
+ * A thread's part in the assignment of a group. It reports the state of its process to the leader, and makes the process keep the copies that the
+ * leader wants.
  */
 export class ThreadAssignor implements GroupAssignor, CopyKeeper {
   readonly #options: ThreadAssignorOptions
@@ -58,7 +58,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
     return this.#assignor.name
   }
 
-  /** Tasks that this thread is to run; null until the leader has told it. */
+  /** The tasks that this thread must run; null until the leader has sent them. */
   get active(): readonly TaskId[] | null {
     return this.#hasReceived ? this.#assignor.assignment.active : null
   }
@@ -71,7 +71,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
     return this.#assignor.problems
   }
 
-  /** True once in a while as long as a warm-up is ready to run here. */
+  /** True at intervals while a warm-up is ready to run here. */
   takeRejoin(): boolean {
     const now = this.#options.clock.elapsedMs()
     if (now - this.#rejoinedAtMs < rejoinEveryMs || !this.#assignor.wantsRejoin) return false

@@ -3,17 +3,17 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Metric } from '../metrics/meters.ts'
 import type { ThreadState } from './stream-thread.ts'
 
-/** A stream thread in another JavaScript thread, which shares the application's tasks with the others through the log. */
+/** A stream thread in another JavaScript thread. It shares the application's tasks with the other threads through the log. */
 export interface ThreadElsewhere {
   readonly name: string
   readonly state: ThreadState
-  /** The metrics that it sent last. */
+  /** The metrics in its last message. */
   readonly metrics: readonly Metric[]
   pause(): void
   resume(): void
   /** Settles when the thread takes part. */
   start(): Promise<void>
-  /** Commits finished work. With `close` it first finishes the records in hand, as `Application.close` says. */
+  /** Commits finished work. With `close` it finishes the records in hand first, like `Application.close`. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
   /** The process that has this partition of a store, by the last assignment; null where it is unknown. */
   hostOf(store: string, partition: number): Promise<string | null>
@@ -21,7 +21,7 @@ export interface ThreadElsewhere {
   query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>>
 }
 
-/** The callbacks of a thread elsewhere, the same as those of a thread in this JavaScript thread. */
+/** The callbacks of such a thread, the same as those of a thread in this JavaScript thread. */
 export interface ThreadElsewhereOptions {
   readonly name: string
   readonly onFailure: (error: WaggleError) => void

@@ -69,7 +69,7 @@ export class ThreadGroups {
 
   async open(): Promise<void> {
     const opened: GroupOfThread[] = []
-    // Consumers that are open by then are closed where the next one cannot be opened.
+    // Where the next consumer cannot be opened, those that are open are closed.
     this.#consumers = opened
     for (const { group, topics, subtopologies } of this.#options.program.groups) {
       const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)

@@ -23,7 +23,7 @@ export class ThreadTasks implements CommittingTasks {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
-  /** Meters by task, over all the times that it was opened here. */
+  /** Meters by task. They stay over closes and reopens of the task. */
   readonly #taskMeters = new Map<string, TaskMeters>()
   readonly #meters: ThreadMeters
   readonly #states: TaskStates | null
@@ -87,7 +87,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#partitions.get(group) ?? []
   }
 
-  /** True where these partitions give a running task other inputs: its work has to be committed before it is made anew. */
+  /** True where these partitions change the inputs of a running task: its work must be committed before it is opened anew. */
   changes(group: string, partitions: readonly TopicPartition[]): boolean {
     const own = this.partitionsOf(group)
     return this.#subtopologies(group).some(({ sources }) => {
@@ -97,8 +97,8 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   /**
-   * Opens the tasks of these partitions. A task whose state must be restored first opens later (`takeReady`), and its partitions are paused until
-   * then. A task that has some of its partitions already is made anew with all of them.
+   * Opens the tasks of these partitions. A task whose state must be restored opens later (`takeReady`), and its partitions are paused until then. A
+   * task that has some of its partitions already is opened anew with all of them.
    */
   async assign(group: string, consumer: Consumer, partitions: readonly TopicPartition[], options: { readonly seek: boolean }): Promise<void> {
     const own = this.#partitions.get(group) ?? []
@@ -169,7 +169,7 @@ export class ThreadTasks implements CommittingTasks {
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     for (const input of positioned) {
       const reset = resetOf(subtopology, input.topic)
-      // A task that is made anew loses its buffered records, so they are read again.
+      // A task that is opened anew loses its buffered records, so they are read again.
       const isAgain = seek || this.#byPartition.has(placeIn(group, input))
       if (input.position !== null) {
         if (isAgain) consumer.seek(input, input.position.offset)

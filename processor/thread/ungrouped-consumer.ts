@@ -6,15 +6,15 @@ export interface UngroupedConsumerOptions {
   readonly clock: Clock
   readonly inputs: readonly TopicPartition[]
   readonly listener: AssignmentListener
-  /** The position of an input at the last commit, wherever it is kept. */
+  /** The position of an input in the last commit. */
   readonly committed: (input: TopicPartition) => number | null
-  /** Told of records that went before they were read. */
+  /** Called for records that were deleted before they were read. */
   readonly onGap: (gap: Gap, cause?: Error) => void
 }
 
 interface Input extends TopicPartition {
   reader: Reader | null
-  /** Counts seeks. A read that began before a seek is dropped. */
+  /** Number of seeks. A read that began before a seek is dropped. */
   epoch: number
   run: RecordRun | null
   paused: boolean
@@ -22,7 +22,7 @@ interface Input extends TopicPartition {
   isPast: boolean
 }
 
-/** Reads all partitions of its topics without a group, as every process does with the topics of global stores. */
+/** Reads all partitions of its topics without a group. Every process does so with the topics of global stores. */
 export class UngroupedConsumer implements Consumer {
   readonly #options: UngroupedConsumerOptions
   readonly #inputs: Input[]
@@ -132,7 +132,7 @@ export class UngroupedConsumer implements Consumer {
     }
   }
 
-  /** Reads one run ahead of the run that was taken last. */
+  /** Reads one run ahead of the last one that was polled. */
   async #pump(input: Input, reader: Reader, done: () => void): Promise<void> {
     try {
       for await (const run of reader) {

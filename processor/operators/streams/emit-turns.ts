@@ -2,15 +2,15 @@ import { type Header, noHeaders } from '../../../topology/record.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
 /**
- * When an operator looks for windows that have closed: with each record or, since looking costs a scan, at most once an interval;
- * then the clock looks too, so that nothing waits for a record that may never come.
+ * Decides when an operator looks for closed windows: with each record or, because the search costs a scan, at most once an interval. In the second
+ * case the clock looks too, so that results do not wait for a further record.
  */
 export class EmitTurns {
   readonly #context: OperatorContext
   readonly #look: (headers: readonly Header[]) => void
   readonly #intervalMs: number
   #next = 0
-  /** True at first: results may have been due before a restart. */
+  /** True at first, because results may have been due before a restart. */
   #isDue = true
 
   constructor(context: OperatorContext, look: (headers: readonly Header[]) => void) {
@@ -20,7 +20,7 @@ export class EmitTurns {
     if (this.#intervalMs > 0) context.schedule(this.#intervalMs, 'WALL_CLOCK_TIME', () => this.#isDue && this.#turn(noHeaders))
   }
 
-  /** Stream time may have moved. */
+  /** Called after each record, which may have moved stream time. */
   record({ headers }: { readonly headers: readonly Header[] }): void {
     this.#isDue = true
     if (this.#intervalMs === 0 || this.#context.currentSystemTime >= this.#next) this.#turn(headers)

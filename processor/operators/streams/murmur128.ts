@@ -1,6 +1,6 @@
 /**
- * MurmurHash3, x64, 128 bits (Austin Appleby, public domain), with the seed that Kafka Streams hashes values with, so that what it
- * and this write can be told stale by each other. 16 bytes: the two halves, each big-endian.
+ * MurmurHash3, x64, 128 bits (Austin Appleby, public domain), with the seed with which Kafka Streams hashes values. So Waggle recognises stale
+ * answers of Kafka Streams, and Kafka Streams those of Waggle. 16 bytes: the two halves, each big-endian.
  */
 export function murmur128(data: Uint8Array): Uint8Array {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.length)

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 
-/** Java's `equals` for keys: by value. */
+/** Compares keys by value, as Java's `equals` does. */
 export function sameKey(a: unknown, b: unknown): boolean {
   return a === b || (typeof a === 'object' && isDeepStrictEqual(a, b))
 }

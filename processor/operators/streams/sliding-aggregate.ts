@@ -10,7 +10,7 @@ import { WindowEmission } from './window-emission.ts'
 type Row = ValueAndTimestamp<unknown>
 type Windows = SegmentedWindowStore<unknown, Row>
 
-/** The existing windows around a record, from which the missing ones are made. */
+/** The existing windows around a record. The missing windows are made from them. */
 interface Around {
   readonly starts: Set<number>
   /** The row of the newest window that ends before the record. */
@@ -24,9 +24,8 @@ interface Around {
 }
 
 /**
- * Sliding windows, KIP-450. A record belongs to each window it lies in, and may be the reason for three new ones: one that ends
- * with it (its left window), one that starts right after it (its right window, if something lies there), and the right
- * window of the record before it.
+ * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new ones: one that ends with it (its left window), one
+ * that starts right after it (its right window, if it contains a record), and the right window of the record before it.
  */
 export class SlidingAggregateProcessor extends StoredProcessor {
   readonly #operator: SlidingAggregate

@@ -3,7 +3,7 @@ import type { Record } from '../../../topology/record.ts'
 import type { StateStore } from '../../../topology/state-store.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
-/** A processor that keeps what its task gave it: its context, and stores by name. */
+/** A processor that keeps its context and its stores by name. */
 export abstract class StoredProcessor implements Processor<unknown, unknown, unknown, unknown> {
   #context: OperatorContext | null = null
 
@@ -26,7 +26,7 @@ export abstract class StoredProcessor implements Processor<unknown, unknown, unk
     return this.context.getStateStore<S>(name)
   }
 
-  /** The record is not for this step: Kafka Streams' dropped-records. */
+  /** Counts a record that the step drops, in Kafka Streams' metric dropped-records. */
   protected drop(): void {
     this.context.drop()
   }

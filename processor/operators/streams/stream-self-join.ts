@@ -4,7 +4,10 @@ import type { WindowStore } from '../../../topology/state-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-/** Each record as the left one, then as the right one, and with itself in between: the order of an ordinary join's results. */
+/**
+ * Joins each record as the left side first, then as the right side. The pair of the record with itself comes among the latter, in the order of an
+ * ordinary join.
+ */
 export class StreamSelfJoinProcessor extends StoredProcessor {
   readonly #operator: StreamSelfJoin
   #records: WindowStore<unknown, unknown> | null = null

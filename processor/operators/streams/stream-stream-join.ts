@@ -6,10 +6,10 @@ import type { KeptNumber } from '../../state/task-memory.ts'
 import { EmitTurns } from './emit-turns.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-/** The stream time and the waiting times that both sides of a join share. */
+/** The stream time and the oldest waiting record, which both sides of a join share. */
 class JoinTime {
   readonly streamTime: KeptNumber
-  /** Timestamp of the oldest waiting record that is known. */
+  /** Timestamp of the oldest known waiting record. */
   oldestWaiting = Number.POSITIVE_INFINITY
 
   constructor(streamTime: KeptNumber) {
@@ -17,7 +17,7 @@ class JoinTime {
   }
 }
 
-/** One side of a join of two streams. Records without a match wait, where it is an outer join, until their window has closed. KIP-633. */
+/** One side of a join of two streams. In an outer join, records without a match wait until their window has closed (KIP-633). */
 export class StreamStreamJoinProcessor extends StoredProcessor {
   readonly #operator: StreamStreamJoin
   #time = new JoinTime({ value: -1 })
@@ -36,7 +36,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
     this.#others = this.store(otherStore)
     if (outerStore === null) return
     this.#waiting = this.store(outerStore)
-    // After a restart, the store tells which records wait.
+    // After a restart the store has the waiting records.
     for (const [{ timestamp }] of this.#waiting.all()) {
       this.#time.oldestWaiting = Math.min(this.#time.oldestWaiting, timestamp)
       break

@@ -8,7 +8,7 @@ import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
-/** Looks each record up in a table: as it is now, or, where the table knows, as it was at the record's time. */
+/** Looks each record up in a table: in its present rows or, in a versioned table, in its rows at the record's time. */
 export class StreamTableJoinProcessor extends StoredProcessor {
   readonly #operator: StreamTableJoin
   readonly #looksBack: boolean
@@ -41,7 +41,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    // A record without a key finds no row, however long it waits.
+    // A record without a key never finds a row, so it does not wait.
     if (buffer !== null && key !== null && this.#streamTime.value - buffer.graceMs <= record.timestamp) {
       this.#wait(record, buffer)
       return
@@ -67,7 +67,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     })
     const due = this.#streamTime.value - graceMs
     if (due < 0) return
-    // Bounds are inclusive: the least row of the next millisecond is none that can be.
+    // Bounds are inclusive, and no row equals the least possible row of the next millisecond.
     for (const [row, one] of waiting.range(null, Buffer.concat([timeFirst, timeBytes(due + 1)]))) {
       waiting.put(row, null)
       const key = keys.deserialize(store, row.subarray(9, row.length - 4), one.headers)
@@ -76,7 +76,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     }
   }
 
-  /** Null where the table has nothing and the join is an inner one. */
+  /** The joined value; null for an inner join where the table has no row. */
   #joined(record: Record<unknown, unknown>, tableKey: unknown): Record<unknown, unknown> | null {
     const { join, left } = this.#operator
     const { key, value, timestamp } = record

@@ -13,14 +13,14 @@ import { StoredProcessor } from './stored-processor.ts'
 
 type Buffered = KeyValueStore<unknown, Suppressed>
 
-/** A waiting update's place in the order of leaving: by time, then by the bytes of its key. */
+/** The place of a held update in the order of emission: by time, then by the bytes of its key. */
 interface Place {
   readonly time: number
   readonly key: unknown
   readonly keyBytes: Uint8Array
 }
 
-/** Holds a table's updates back and keeps the newest for each key, until their time has come or the buffer is full. KIP-328. */
+/** Holds a table's updates back and keeps the newest for each key, until its time has come or the buffer is full (KIP-328). */
 export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null
@@ -81,12 +81,12 @@ export class SuppressProcessor extends StoredProcessor {
     if (before === null) this.#places.add({ time, key, keyBytes })
   }
 
-  /** Sends on the oldest update, and then deletes it. A join behind it that looks it up here must still see the earlier value. */
+  /** Forwards the oldest update, and then deletes it: a join behind it that looks the key up here must still find the earlier value. */
   #emitOldest(): void {
     const place = this.#places.least
     if (place === undefined || this.#buffer === null) return
     const held = this.#buffer.get(place.key)
-    // A deletion of a value that was never sent on is not sent on.
+    // The deletion of a value that was never forwarded is dropped.
     if (held !== null && (held.change.newValue !== null || this.#operator.timeLimitMs !== null)) {
       const { timestamp, headers, metadata } = held
       this.context.forwardFrom(metadata, { key: place.key, value: held.change, timestamp, headers })

@@ -11,10 +11,10 @@ import type { Suppressed } from '../../../topology/streams/suppress-serdes.ts'
 import type { TableView } from '../../../topology/streams/table-view.ts'
 
 type Row = ValueAndTimestamp<unknown> | null
-/** `asOf`: of a versioned table, what it had then. */
+/** `asOf` asks a versioned table for the row at that time. */
 export type TableLookup = (key: unknown, asOf?: number) => Row
 
-/** Opens a view of a table with the stores that its node was given. */
+/** Opens a view of a table on the stores of its node. */
 export function openTable(view: TableView, storeOf: <S extends StateStore>(name: string) => S): TableLookup {
   switch (view.kind) {
     case 'store':

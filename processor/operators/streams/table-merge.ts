@@ -4,7 +4,7 @@ import type { TableUpdates } from '../operator-context.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openRows, type TableRows } from './table-rows.ts'
 
-/** Both sides of a join of tables, as one table. */
+/** Merges both sides of a join of tables into one table. */
 export class TableMergeProcessor extends StoredProcessor {
   readonly #operator: TableMerge
   #rows: TableRows | null = null

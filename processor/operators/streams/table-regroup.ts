@@ -27,7 +27,7 @@ export class TableRegroupProcessor extends StoredProcessor {
       this.context.forward({ ...record, key: leaving[0], value: { newValue: joining[1], oldValue: leaving[1] } })
       return
     }
-    // First what leaves, so that an aggregate never counts a row twice.
+    // The row leaves its old group first, so that no aggregate counts it twice.
     if (leaving !== null) this.context.forward({ ...record, key: leaving[0], value: { newValue: null, oldValue: leaving[1] } })
     if (joining !== null) this.context.forward({ ...record, key: joining[0], value: { newValue: joining[1], oldValue: null } })
   }

@@ -4,10 +4,10 @@ import { SegmentedVersionedStore } from '../../state/versioned-store.ts'
 
 export type Row = ValueAndTimestamp<unknown>
 
-/** A table's rows, whichever kind of store they are kept in. */
+/** A table's rows, in a store of any kind. */
 export interface TableRows {
   get(key: unknown): Row | null
-  /** The update as it goes on; null where it was too old to be kept. */
+  /** Stores an update and returns it as it is forwarded; null where it is too old. */
   put(key: unknown, value: unknown, timestamp: number, oldValue: unknown): Change<unknown> | null
 }
 

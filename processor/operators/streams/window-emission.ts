@@ -25,14 +25,14 @@ export class WindowEmission {
     this.#meters = context.meters.finalEmit
   }
 
-  /** `before` is null for a new window, whose old aggregate is what it began with. */
+  /** Takes an update of a window. `before` is null for a new window, whose old aggregate is the initial one. */
   update(record: Record<unknown, unknown>, window: Window, before: unknown, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
     if (this.#onClose) return
     const change = { newValue, oldValue: this.#sendsOld() ? oldAggregate : null }
     this.#updates.send({ key: { key: record.key, window }, change, timestamp, removedAt: record.timestamp, headers: record.headers, before })
   }
 
-  /** `range` gives the window starts to look at for a close time, null where no window can have closed. */
+  /** `range` returns the window starts to look at for a close time, or null where no window can have closed. */
   closed(
     headers: readonly Header[],
     windows: Windows,
