@@ -32,7 +32,7 @@ export interface AsyncWorker<K, V, R, W> {
   split?(value: V): readonly R[]
   /** Makes the record's result from its rows' results, in order. Required with `split`. */
   combine?(results: readonly W[]): W
-  /** Gives one result or error a row, in order. A rejection is the error of every row. */
+  /** Returns one result or error for each row, in order. A rejection is the error of every row. */
   call(rows: readonly R[], calls: readonly AsyncCall<K>[]): Promise<readonly (W | WaggleError)[]>
   close?(): Promise<void>
 }
@@ -44,18 +44,18 @@ export interface AsyncStep<K, V, R, W> {
   /** Makes the worker, once a process. The engine awaits it before the first record. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
-  /** Calls in flight at most, for each task or for all tasks of a thread together: see `counts`. */
+  /** The most calls in flight, for each task or for all tasks of a thread together, as `counts` says. */
   readonly concurrency: number
   /** `task`: each task counts its own calls and fills its own batches. `thread`: all tasks of a thread share the count and fill a batch together. */
   readonly counts: 'task' | 'thread'
   /**
-   * Records that may wait here or be in flight, for each task or for all tasks of a thread together: see `counts`. At the limit, a task that has
-   * its fair share takes no more input.
+   * The most records that wait here or are in flight, for each task or for all tasks of a thread together, as `counts` says. At the limit, a task
+   * that has its fair share takes no more input.
    */
   readonly maxInFlight: number
   /** Limit of one call. Past it the call is aborted and its outcome is WAGGLE_TIMEOUT. */
   readonly timeoutMs: number
-  /** `partition`: results go on in the order of all records of a task. `key`: only records of one key keep their order. */
+  /** `partition`: results are forwarded in the order of all records of a task. `key`: only records of one key keep their order. */
   readonly ordered: 'partition' | 'key'
   /** Bytes of memory that a value or a result takes, for nodes where it may exceed the input's size in the log. */
   bytesOf?(value: V | W): number
@@ -66,7 +66,7 @@ export interface AsyncStep<K, V, R, W> {
    */
   readonly nameOf: ((record: Record<K, V>, metadata: RecordMetadata) => string) | null
   /**
-   * Decides about a record when it arrives, and again when its batch is formed: `pass` sends it on without a call (an error record), an error ends it
+   * Decides about a record when it arrives, and again when its batch is formed. `pass` forwards it without a call (an error record). An error ends it
    * here (its deadline has passed).
    */
   admit(record: Record<K, V>, nowMs: number): Admission

@@ -2,13 +2,13 @@ import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde, Serde, SerdeOptions } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
-/** Gives a record's time. A negative result drops the record. `partitionTime` is the partition's highest timestamp so far, or -1. */
+/** Returns a record's timestamp. A negative result drops the record. `partitionTime` is the partition's highest timestamp so far, or -1. */
 export type TimestampExtractor = (record: Record<unknown, unknown> & RecordMetadata, partitionTime: number) => number
 /** The timestamp extractors of Kafka Streams, for the timestamps of KIP-32. */
 export const TimestampExtractors: {
   readonly [name in 'failOnInvalid' | 'logAndSkipOnInvalid' | 'usePartitionTimeOnInvalid' | 'wallclock']: TimestampExtractor
 } = {
-  /** The default. */
+  /** Fails on a negative timestamp. This is the default. */
   failOnInvalid({ topic, partition, offset, timestamp }) {
     if (timestamp >= 0) return timestamp
     throw new WaggleError('WAGGLE_INVALID_TIMESTAMP', {

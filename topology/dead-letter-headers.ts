@@ -21,7 +21,7 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
   ]
 }
 
-/** Reading `cause` of a proxy may throw. */
+/** The cause of an error; null where reading it throws, as a proxy may do. */
 function causeOf(error: WaggleError): Error {
   try {
     return error.cause instanceof Error ? error.cause : error

@@ -3,12 +3,12 @@ import type { Topology } from './graph.ts'
 import { internalTopic } from './naming.ts'
 import { type DefaultSerdes, resolved } from './streams/unset-serde.ts'
 
-/** An application's defaults, for topologies that leave them out. */
+/** An application's defaults for settings that its topology leaves out. */
 export interface Defaults extends DefaultSerdes {
   readonly timestampExtractor: TimestampExtractor | null
 }
 
-/** The topology of one application: internal topics with their full names, and the defaults in place of serdes and extractors that were left out. */
+/** The topology of one application: internal topics have their full names, and defaults replace the serdes and extractors that were left out. */
 export function decorated(topology: Topology, applicationId: string, defaults: Defaults): Topology {
   return topology.mapped({
     topic: (name) => (topology.internalTopics.has(name) ? internalTopic(applicationId, name) : name),

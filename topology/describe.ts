@@ -100,7 +100,7 @@ function jsonOf(topology: Topology, { id, nodes }: Subtopology): object {
   }
 }
 
-/** The names in the order of a java.util.HashSet, in which Kafka Streams prints and connects nodes. */
+/** Sorts names as a java.util.HashSet does, in which order Kafka Streams prints and connects nodes. */
 function hashOrder(names: readonly string[]): readonly string[] {
   let capacity = 16
   while (names.length > capacity * 0.75) capacity *= 2
@@ -124,8 +124,8 @@ interface Branch {
 }
 
 /**
- * A java.util.TreeSet, which is a red-black tree. Sizes grow while nodes are being connected, so a node's place depends on the nodes that it was
- * compared with, and the text depends on the places.
+ * A java.util.TreeSet, which is a red-black tree. Sizes grow while nodes are connected, so a node's place depends on the nodes that it was compared
+ * with, and the text depends on the places.
  */
 class SortedNodes {
   #root: Branch | null = null
@@ -151,7 +151,7 @@ class SortedNodes {
     yield* this.inOrder(from.right)
   }
 
-  /** Introduction to Algorithms, RB-INSERT-FIXUP. */
+  /** Balances the tree after an insertion (Introduction to Algorithms, RB-INSERT-FIXUP). */
   #balance(inserted: Branch): void {
     let at = inserted
     while (at.parent?.isRed && at.parent.parent !== null) {

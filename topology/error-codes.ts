@@ -1,8 +1,8 @@
 import { ownMember } from './own-member.ts'
 
 /**
- * Every error that Waggle has: the HTTP status that a caller gets for it, the exit status of a command that ends with it, its meaning, and the step to
- * take. `docs/errors.md` is made from this table (`node ops/check/errors-page.ts --write`). The message of an error says more, and its own `next` may be more exact.
+ * The table of all errors: for each code the HTTP status of a response, the exit status of a command, the meaning, and the next step.
+ * `docs/errors.md` is generated from it (`node ops/check/errors-page.ts --write`). An error's own message and `next` may be more exact.
  */
 export const errorCodes = {
   WAGGLE_ADDRESS_IN_USE: {
@@ -834,7 +834,7 @@ export interface ErrorRow {
   readonly next: string
 }
 
-/** False for the codes of other versions of Waggle, which records and other processes may have. */
+/** True for a code of this table. Records and other processes may have codes of other versions of Waggle. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text)
 }

@@ -1,4 +1,4 @@
-/** A queue, first in, first out. An item that was taken is free for collection at once, and the items behind it do not move. */
+/** A queue, first in, first out. A taken item can be collected at once, and the items behind it do not move. */
 export class Fifo<T> {
   #items: (T | undefined)[]
   #first = 0
@@ -15,7 +15,7 @@ export class Fifo<T> {
     return this.#first === this.#items.length
   }
 
-  /** The oldest. */
+  /** The oldest item. */
   get head(): T | undefined {
     return this.#items[this.#first]
   }
@@ -47,7 +47,7 @@ export class Fifo<T> {
     this.#first = 0
   }
 
-  /** Oldest first. */
+  /** Iterates the oldest item first. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (let at = this.#first; at < this.#items.length; at++) yield this.#items[at] as T
   }

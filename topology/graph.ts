@@ -14,7 +14,7 @@ import { WaggleError } from './waggle-error.ts'
 
 export type TopicNameExtractor<K, V> = (key: K, value: V, record: RecordMetadata & Record<K, V>) => string
 
-/** As `Named.as` gives it. */
+/** A node's name, as `Named.as` returns it. */
 export interface NodeName {
   readonly name: string
 }
@@ -24,14 +24,14 @@ interface Named {
 export interface SourceNode extends Named {
   readonly kind: 'source'
   readonly topics: readonly string[]
-  /** Reads whatever topics match: those that do are put in `topics` when it starts. */
+  /** The pattern of the topics to read. `topics` gets the matching ones when the application starts. */
   readonly pattern: RegExp | null
   readonly key: AnySerde
   readonly value: AnySerde
   readonly timestampExtractor: TimestampExtractor | null
   readonly offsetReset: OffsetReset
   readonly skips: Consumed<unknown, unknown>['skips']
-  /** A record without key or value is a failure of its deserialization. */
+  /** True where a record without key or value fails like one that cannot be deserialized. */
   readonly refusesNulls?: boolean
 }
 export interface ProcessorNode extends Named {
@@ -39,7 +39,7 @@ export interface ProcessorNode extends Named {
   readonly supplier: ProcessorSupplier<never, never, unknown, unknown>
   readonly parents: readonly string[]
 }
-/** A step that the engine knows how to do; described here, done in `processor/operators/`. */
+/** A step of the engine. This is its description; `processor/operators/` runs it. */
 export interface OperatorNode extends Named {
   readonly kind: 'operator'
   readonly operator: Operator
@@ -61,13 +61,13 @@ export interface SinkNode extends Named {
 export type GraphNode = SourceNode | ProcessorNode | OperatorNode | AsyncNode | SinkNode
 
 export interface ProcessOptions {
-  /** Those it may use; a builder among them is added to the topology (KIP-401). */
+  /** The stores that the processor may use. A builder among them is added to the topology (KIP-401). */
   readonly stores?: readonly (string | StoreBuilder<StateStore> | StoreSpec)[]
-  /** For the DSL's `process`, whose node has a made-up name else. */
+  /** Names the node of the DSL's `process`, which otherwise has a generated name. */
   readonly named?: NodeName
 }
 
-/** A source as `addSourceWith` takes it. */
+/** The arguments of `addSourceWith`. */
 export interface SourceParts {
   readonly key: AnySerde
   readonly value: AnySerde
@@ -77,21 +77,24 @@ export interface SourceParts {
   readonly refusesNulls?: boolean
 }
 
-/** A graph of source, processor and sink nodes with their state stores. It says what is to run, and nothing of how. */
+/** A graph of source, processor and sink nodes with their state stores. It describes the program; the engine decides how to run it. */
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreSpec>()
-  /** Each store as the caller gave it: a builder or a specification. */
+  /** Each store as its caller gave it: a builder or a specification. */
   readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
-  /** Topics that belong to the application: their names get its id in front when it runs. Partitions null: as many as what feeds it. */
+  /**
+   * Topics of the application. Their names get the application's id in front when it runs. Without a number of partitions they get that of their
+   * sources.
+   */
   readonly #internalTopics = new Map<string, number | null>()
-  /** Store name → names of the nodes that use it. */
+  /** The names of the nodes that use a store, by the store's name. */
   readonly #users = new Map<string, Set<string>>()
   readonly #given = new Map<string, readonly string[]>()
   readonly #globalStores = new Set<string>()
-  /** By node: what the machine that runs it must have. */
+  /** The capabilities that a node needs from its machine, by the node's name. */
   readonly #needs = new Map<string, Capabilities>()
-  /** While steps are being written that were rearranged: by the parent's name that they know, the one that it is. */
+  /** While rearranged steps are written: the present name of each parent, by the name that the steps know. */
   #parents: ReadonlyMap<string, string> = new Map()
 
   get nodes(): ReadonlyMap<string, GraphNode> {
@@ -102,17 +105,17 @@ export class Topology {
     return this.#stores
   }
 
-  /** The stores that a node uses, in the order in which it was given them. */
+  /** The stores that a node uses, in the order in which they were connected. */
   storesOf(node: string): readonly string[] {
     return this.#given.get(node) ?? []
   }
 
-  /** Stores that every task of every process has whole, and reads only. */
+  /** Stores that every task of every process can read in full. */
   get globalStores(): ReadonlySet<string> {
     return this.#globalStores
   }
 
-  /** Makes a store global: every process reads its whole topic. One source feeds its only user. */
+  /** Makes a store global, so that every process reads its whole topic. One source feeds its only user. */
   makeGlobal(store: string): this {
     this.#globalStores.add(store)
     return this
@@ -122,7 +125,7 @@ export class Topology {
     return this.#needs.get(node) ?? {}
   }
 
-  /** Beyond Kafka Streams: the node's whole sub-topology runs only where this is (`{ gpu: 1 }`). */
+  /** Makes the node's whole sub-topology run only where these capabilities are (`{ gpu: 1 }`). Kafka Streams has no such method. */
   requireCapabilities(node: string, needs: Capabilities): this {
     if (!this.#nodes.has(node)) throw mistake(`${node} is not a node of this topology`, 'Add the node before saying what it needs.')
     this.#needs.set(node, needs)
@@ -138,7 +141,7 @@ export class Topology {
     return this
   }
 
-  /** Nodes added by `act` read from what these names stand for. */
+  /** Nodes that `act` adds read from the nodes that `parents` names in place of theirs. */
   whereParents(parents: ReadonlyMap<string, string>, act: () => void): void {
     this.#parents = parents
     act()
@@ -149,7 +152,7 @@ export class Topology {
     return this.#users.get(store) ?? new Set()
   }
 
-  /** Parts that share no node and no store; records pass between them only through topics. */
+  /** The parts that share no node and no store. Records pass between them only through topics. */
   subtopologies(): readonly Subtopology[] {
     return subtopologiesOf(this)
   }
@@ -158,7 +161,7 @@ export class Topology {
     return describe(this)
   }
 
-  /** A copy whose sources with patterns read those of `names` that match and that are not the application's own. */
+  /** A copy whose sources with patterns read the matching ones of `names` that are not the application's own. */
   withTopics(names: readonly string[]): Topology {
     if (![...this.#nodes.values()].some((node) => node.kind === 'source' && node.pattern !== null)) return this
     const others = names.filter((name) => !this.#internalTopics.has(name)).sort()
@@ -171,7 +174,7 @@ export class Topology {
     return copy
   }
 
-  /** A copy whose topics and serdes are what these functions make of them, with a way to the time for sources that have none. */
+  /** A copy with the topics and serdes that these functions return, and an extractor for sources that have none. */
   mapped({
     topic,
     serde,
@@ -228,8 +231,8 @@ export class Topology {
   }
 
   /**
-   * As `addSource`, with serdes that are known, but not their types. Without an extractor it takes the application's. A swarm's topics are
-   * shared: each of the sub-topologies that read one has positions of its own.
+   * Like `addSource`, for serdes without static types. Without an extractor the source takes the application's. A swarm's topics are shared: each
+   * sub-topology that reads one has positions of its own.
    */
   addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
     const { key, value, timestampExtractor = null, skips = noSkips, isShared = false, refusesNulls = false } = parts
@@ -252,7 +255,7 @@ export class Topology {
     return this.#give(name, options)
   }
 
-  /** Beyond Kafka Streams: a node whose work takes time. */
+  /** Adds a node whose work takes time. Kafka Streams has no such node. */
   addAsync<K, V, R, W>(name: string, step: AsyncStep<K, V, R, W>, parents: readonly string[]): this {
     return this.#add({ kind: 'async', name, step: step as unknown as AsyncNode['step'], parents: this.#known(name, parents) })
   }
@@ -263,7 +266,7 @@ export class Topology {
     return this.addSinkWith(name, topic as SinkNode['topic'], parents, { ...serdes, partitioner: options.partitioner ?? null })
   }
 
-  /** As `addSink`, with serdes that are known, but not their types. */
+  /** Like `addSink`, for serdes without static types. */
   addSinkWith(
     name: string,
     topic: SinkNode['topic'],
@@ -273,7 +276,7 @@ export class Topology {
     return this.#add({ kind: 'sink', name, topic, key, value, partitioner, parents: this.#known(name, parents) })
   }
 
-  /** The same builder may come again (a shared store); another of its name is WAGGLE_STORE_EXISTS. */
+  /** Adds a store. The same builder may be added again (a shared store). Throws WAGGLE_STORE_EXISTS for another builder of the same name. */
   addStateStore(store: StoreBuilder<StateStore> | StoreSpec, processors: readonly string[] = []): this {
     this.#addStore(store, 'kind' in store ? store : { name: store.name, kind: 'custom', build: () => store.build() })
     for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
@@ -378,7 +381,7 @@ export class Topology {
           next: 'Add it with addStateStore first.',
         })
       }
-      // A global store is in each task already.
+      // Each task has the global stores already.
       if (this.#globalStores.has(store)) continue
       const users = this.#users.get(store) ?? new Set()
       users.add(processor)
@@ -402,7 +405,7 @@ export class Topology {
     return this
   }
 
-  /** A topic is read once: as a stream, or as a table, by its name, or by a pattern. */
+  /** Refuses a topic that is read twice: it may be read as a stream or as a table, by its name or by a pattern. */
   #refuseSharedTopics(name: string, topics: readonly string[], pattern: RegExp | null): void {
     const twice = topics.find((topic, at) => topics.indexOf(topic) !== at)
     if (twice !== undefined) throw mistake(`${name} reads the topic ${twice} twice`, 'Name each topic once.')

@@ -26,7 +26,7 @@ export class InterruptibleWait {
     this.#end?.()
   }
 
-  /** Ends the wait that is under way. Where there is none, `takeWakeup` says so before the next one. */
+  /** Ends the wait that is under way. Where there is none, the next `takeWakeup` returns true. */
   wakeup(): void {
     if (this.#end === null) this.#isWoken = true
     else this.#end()

@@ -22,7 +22,7 @@ export interface ProcessorContext<in K, in V> {
   forward(record: NewRecord<K, V>, child?: string): void
 }
 
-/** The code of one node, made anew for each task. It is synchronous: slow work belongs in an asynchronous node. */
+/** The code of one node. Each task has a processor of its own. It is synchronous: slow work belongs in an asynchronous node. */
 export interface Processor<KIn, VIn, KOut, VOut> {
   init?(context: ProcessorContext<KOut, VOut>): void
   readonly process: (record: Record<KIn, VIn>) => void

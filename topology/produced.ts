@@ -1,7 +1,7 @@
 import type { AnySerde, Serde, SerdeOptions } from './serde.ts'
 
 /**
- * Chooses a record's partition, several partitions (a copy to each) or none (the record is dropped). Null stands for the default partitioner, which
+ * Returns a record's partition, several partitions (a copy to each) or none (the record is dropped). Null stands for the default partitioner, which
  * agrees with Java's.
  */
 export type StreamPartitioner<K, V> = (topic: string, key: K | null, value: V | null, partitions: number) => number | readonly number[] | null

@@ -28,7 +28,7 @@ export interface RangeOptions {
   resultOrder?: ResultOrder
 }
 
-/** KIP-796. */
+/** A query for one key (KIP-796). */
 export abstract class KeyQuery extends Query<unknown> {
   /**
    * Asks for the value of a key; null where the key has none.
@@ -142,7 +142,7 @@ export abstract class MultiVersionedKeyQuery extends Query<unknown> {
   }
 }
 
-/** KIP-806. */
+/** A query for one key's windows (KIP-806). */
 export abstract class WindowKeyQuery extends Query<unknown> {
   /**
    * Asks for a key's windows that start between `from` and `to`, both included. The answer has start and value, oldest first.
@@ -158,7 +158,7 @@ export abstract class WindowKeyQuery extends Query<unknown> {
   }
 }
 
-/** KIP-806. */
+/** A query for all keys' windows (KIP-806). */
 export abstract class WindowRangeQuery extends Query<unknown> {
   /**
    * Asks for all keys' windows that start between `from` and `to`, both included. Window stores only.

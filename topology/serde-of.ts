@@ -12,7 +12,7 @@ export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: rea
   }
 }
 
-/** Reads the bytes with serdes that prepare each part in place of decoding it. */
+/** Reads the bytes with serdes that prepare each part and do not decode it. */
 function preparation<T, I>(
   inners: readonly Serde<I>[],
   make: (...inners: readonly Serde<I>[]) => Serde<T>,
@@ -31,7 +31,7 @@ function preparation<T, I>(
   try {
     make(...inners.map(prepared)).deserialize(topic, data)
   } catch {
-    // Bytes that cannot be taken apart fail again when they are read. A handler decides about them there.
+    // Malformed bytes fail again when they are read, where a handler decides about them.
   }
   return pending.length === 0 ? null : Promise.all(pending).then(() => {})
 }

@@ -19,7 +19,7 @@ function usesOf(topology: Topology, applicationId: string): readonly (readonly [
   const stores = [...topology.stores.values()].flatMap((store) =>
     store.kind === 'custom' ? [] : pair(changelogTopic(applicationId, store.name), store.key, store.value),
   )
-  // Data that operators write inside other values (hashes, keys of a buffer) has no topic of its own. Most of its serdes are among those above.
+  // Data that operators write inside other values (hashes, keys of a buffer) has no topic of its own. Most of its serdes are opened above.
   const operators = [...topology.nodes.values()].flatMap((node) =>
     node.kind === 'operator' && 'serdes' in node.operator
       ? Object.entries(node.operator.serdes).map(([of, serde]) => [serde, { topic: null, part: of === 'value' ? 'value' : 'key' }] as const)

@@ -21,12 +21,12 @@ export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
 
 /** A topic that a serde is going to write. */
 export interface SerdeUse {
-  /** Null where each record chooses its topic. */
+  /** The topic's name; null where each record chooses its topic. */
   readonly topic: string | null
   readonly part: 'key' | 'value'
 }
 
-/** A serde whose values never change once they are sent, so readers in the same process take the values themselves, beside the bytes. */
+/** A serde whose values never change after they are sent, so that readers in the same process may take the values themselves. */
 export interface HandingSerde<in out T> extends Serde<T> {
   readonly handsOn: true
 }

@@ -8,7 +8,7 @@ import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serd
 import { WaggleError } from './waggle-error.ts'
 
 const encoder = new TextEncoder()
-/** Java keeps a byte order mark, so this decoder does. */
+/** The decoder keeps a byte order mark, as Java does. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const string: Serde<string> = {
@@ -182,7 +182,7 @@ const nothing: Serde<never> = {
   },
 }
 
-/** Bytes that each value takes, for serdes whose values are all of one size. Java writes lists of such values without lengths. */
+/** The size of each value in bytes, for serdes of fixed size. Java writes lists of such values without lengths. */
 const fixedSizes: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   [short, 2],
   [integer, 4],

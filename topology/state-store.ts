@@ -222,27 +222,29 @@ export interface KeptStore {
   readonly value: AnySerde
   readonly persistent: boolean
   readonly logging: Logging
-  /** Windows and sessions that ended longer before the newest one may be dropped, in ms. Null: they are kept for good. */
+  /** The time in ms after which windows and sessions that ended before the newest one may be dropped. Null: they are kept for good. */
   readonly retentionMs: number | null
   /** Size of the windows of a window store. */
   readonly windowSizeMs?: number
-  /** The store has several values for one key and window start (the buffers of stream joins). */
+  /** True where the store has several values for one key and window start (the buffers of stream joins). */
   readonly retainDuplicates?: boolean
-  /** Iteration is by window start and then by key. Without it, by key first. */
+  /** True where iteration is by window start and then by key. False: by key first. */
   readonly timeOrdered?: boolean
-  /** The values are `ValueAndTimestamp`s. */
+  /** True where the values are `ValueAndTimestamp`s. */
   readonly timestamped?: boolean
-  /** The store of a table whose updates wait in the cache, if there is one, until it is flushed. */
+  /** True for the store of a table whose updates wait in the cache, if there is one, until it is flushed. */
   readonly cached?: boolean
-  /** The store lists work still to be done. If a commit is not atomic, its removals are written after the rest of the commit. */
+  /**
+   * True where the store lists work that is still to be done. Where commits are not atomic, its removals are written after the rest of the commit.
+   */
   readonly removedLast?: boolean
   /** Headers of each changelog record that holds a value. */
   readonly changelogHeaders?: readonly Header[]
-  /** The topic that stands in for the changelog: the store is that topic's table. */
+  /** The topic that replaces the changelog: the store is that topic's table. */
   readonly sourceTopic?: string
 }
 
-/** A store that its user makes. Its rows are lost with its task: the engine cannot read them. */
+/** A store that its user makes. Its rows are lost with its task, because the engine cannot read them. */
 export interface CustomStore {
   readonly name: string
   readonly kind: 'custom'

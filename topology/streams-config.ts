@@ -16,7 +16,7 @@ export interface StreamsConfig {
   log: 'embedded' | { kafka: { brokers: readonly string[]; ssl?: boolean | object; sasl?: Sasl; client?: 'platformatic' | 'kafkajs' } }
   /** Default on Kafka: `at_least_once`. The embedded log is exactly once with either value. */
   processing?: 'at_least_once' | 'exactly_once'
-  /** Topic for records that a handler lets pass, with the headers of KIP-1034. Without it they are dropped. */
+  /** Topic for records that a handler skips, with the headers of KIP-1034. Without it they are dropped. */
   deadLetterTopic?: string
   /** Default `.waggle`. Holds the embedded log, so the default is no temporary directory. On Kafka it holds the state of this process's tasks. */
   stateDir?: string
@@ -30,9 +30,9 @@ export interface StreamsConfig {
   module?: URL | string
   /** Copies of each task's state in other processes. Default 0. */
   standbyReplicas?: number
-  /** A copy that is at most so many changelog records behind may take its task over at once (KIP-441). Default 10,000. */
+  /** A copy that is at most this many changelog records behind may take its task over at once (KIP-441). Default 10,000. */
   acceptableRecoveryLag?: number
-  /** Copies that are made at the same time so that tasks can move. Default 2. */
+  /** The most copies that are made at the same time so that tasks can move. Default 2. */
   maxWarmupReplicas?: number
   /** The process's own name, the same after a restart (static membership, KIP-345). */
   instanceId?: string
@@ -51,7 +51,7 @@ export interface StreamsConfig {
   /** Shortest time between two deletions of processed records in repartition topics (KIP-811). Default 30,000. */
   repartitionPurgeIntervalMs?: number
   /**
-   * Size of all caches together. A table's updates wait in them for a commit; 0 sends each on at once. Default 10 MiB, and 0 in a TopologyTestDriver.
+   * Size of all caches together. A table's updates wait in them for a commit; 0 forwards each at once. Default 10 MiB, and 0 in a TopologyTestDriver.
    */
   cacheMaxBytes?: number
   /**
@@ -67,7 +67,7 @@ export interface StreamsConfig {
   deserializationHandler?: Handler<'resume' | 'fail'>
   processingHandler?: Handler<'resume' | 'fail'>
   productionHandler?: Handler<'resume' | 'fail' | 'retry'>
-  /** Decides after a failure that no handler took. Without it: SHUTDOWN_CLIENT. */
+  /** Decides after a failure that no handler skipped. Default: SHUTDOWN_CLIENT. */
   uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
 }
 

@@ -10,10 +10,10 @@ export interface Subtopology {
   readonly nodes: readonly GraphNode[]
   /** Topics that the sub-topology reads. */
   readonly sources: readonly string[]
-  /** Topics that the sub-topology writes, without those that a record's content decides. */
+  /** Topics that the sub-topology writes, except those that a record chooses. */
   readonly sinks: readonly string[]
   readonly stores: readonly StoreSpec[]
-  /** The sub-topology keeps a global store: every process runs it whole, without partitions. */
+  /** True for the sub-topology of a global store. Every process runs all of it, without partitions. */
   readonly isGlobal: boolean
   /** Resources that a machine needs to run it. The most demanding node decides. */
   readonly needs: Capabilities
@@ -89,7 +89,7 @@ function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySe
 class Groups {
   readonly #parent = new Map<string, string>()
 
-  /** The root of a name's group. On the way every other name moves up to its grandparent, so that paths stay short. */
+  /** The root of a name's group. On the way each second name is moved up to its grandparent, so that paths stay short. */
   find(name: string): string {
     let at = name
     for (;;) {

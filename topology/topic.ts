@@ -1,16 +1,16 @@
-/** The settings that a topic is made with. */
+/** The settings with which a topic is created. */
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
   readonly cleanup: 'delete' | 'compact' | 'compact,delete'
-  /** Null: kept for good. */
+  /** The retention in ms; null where records are kept for good. */
   readonly retentionMs: number | null
-  /** Bytes that the records of all partitions may take together, an even share each; older ones go first. Default: no limit. */
+  /** The most bytes of all partitions together, with an equal share for each. Older records are deleted first. Default: no limit. */
   readonly retentionBytes?: number | null
-  /** Further settings for a topic that is made, by Kafka's names. They override the settings above. */
+  /** Further settings of a new topic, by Kafka's names. They override the settings above. */
   readonly settings?: { readonly [setting: string]: string }
-  /** Settings that the user asked for by name. They override all others, and an existing topic must have them. */
+  /** Settings that the user gave by name. They override all others, and an existing topic must have them. */
   readonly asked?: { readonly [setting: string]: string }
-  /** The shortest retention that an existing topic may have, in ms, where the user asked for none. */
+  /** The shortest retention that an existing topic may have, in ms, where the user gave none. */
   readonly leastRetentionMs?: number
 }

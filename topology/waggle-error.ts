@@ -4,7 +4,7 @@ export interface ErrorWords {
   readonly message: string
   /** The step to take, as a sentence. */
   readonly next: string
-  /** `file:line:col` in a user's file. */
+  /** The place in a user's file, as `file:line:col`. */
   readonly place?: string
   readonly cause?: unknown
 }
@@ -23,7 +23,7 @@ export class WaggleError extends Error {
     if (words.place !== undefined) this.place = words.place
   }
 
-  /** The same error with a place in a user's file. A place that it already has stays, since it is more exact. */
+  /** The same error with a place in a user's file. An error keeps the place that it has, since it is more exact. */
   at(place: string): WaggleError {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
@@ -52,13 +52,13 @@ export class Refused extends WaggleError {
   }
 }
 
-/** A log or a store's serde refuses one record, and with it the commit that holds it. A retry would be refused as well. */
+/** A log or a store's serde refuses one record, and the commit with it. A retry would be refused too. */
 export class RecordRefused extends WaggleError {}
 
-/** A service that a record needs is away. The record is not at fault, so no handler decides about it: it waits and is tried again. */
+/** A service that a record needs is away. The record is not at fault, so no handler decides about it. It waits and is tried again. */
 export class Unavailable extends WaggleError {}
 
-/** The message of anything that was thrown, for people: at most 4,000 characters. Never throws, even if a getter, a `toString` or a proxy does. */
+/** The message of any thrown value, at most 4,000 characters. Never throws, even if a getter, a `toString` or a proxy does. */
 export function saidBy(thrown: unknown): string {
   try {
     return clipped(String(thrown instanceof Error ? thrown.message : thrown))
@@ -67,14 +67,14 @@ export function saidBy(thrown: unknown): string {
   }
 }
 
-/** At most 4,000 characters without half a surrogate pair: a text that every log, header and database takes. */
+/** At most 4,000 characters without half a surrogate pair, so that every log, header and database accepts the text. */
 export function clipped(text: string): string {
   return (text.length <= maxSaid ? text : `${text.slice(0, maxSaid)} … (${text.length} characters)`).toWellFormed()
 }
 
 const maxSaid = 4_000
 
-/** `instanceof` throws for some proxies. */
+/** True for a WaggleError. `instanceof` throws for some proxies. */
 function isWaggleError(thrown: unknown): thrown is WaggleError {
   try {
     return thrown instanceof WaggleError && typeof thrown.message === 'string' && typeof thrown.next === 'string' && typeof thrown.code === 'string'

@@ -4,8 +4,8 @@ import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
 /**
  * Gives each record at a gateway its request id as key: the header `waggle-request-id`, else an id made from topic, partition and offset, which is
- * the same when the record is read again. At once it writes to the accepted topic that the request is on its way and where its answer goes beside the
- * respond bee's topic.
+ * the same when the record is read again. It also writes a note to the accepted topic: the request is on its way, and its answer goes to this reply
+ * topic, if it names one.
  */
 export interface Accept {
   readonly op: 'accept'
@@ -29,7 +29,7 @@ export interface AcceptedRequest {
   readonly reply_to: ReplyTo | null
 }
 
-/** A value of the accepted topic too: somebody asks for the state of a request. */
+/** A value of the accepted topic that asks for the state of a request. */
 export interface AskedRequest {
   readonly asks: true
   readonly reply_to: ReplyTo

@@ -7,7 +7,7 @@ import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } fr
 export interface Change<V> {
   readonly newValue: V | null
   readonly oldValue: V | null
-  /** A later version of the key is there already. Only versioned tables set it (KIP-914). */
+  /** True where the table has a later version of the key. Only versioned tables set it (KIP-914). */
   readonly isOutdated?: boolean
 }
 
@@ -71,20 +71,20 @@ export interface SessionAggregate {
   readonly oldValues: OldValues
 }
 
-/** Turns a stream of values into a table's updates. */
+/** Turns a stream's values into a table's updates. */
 export interface TableSource {
   readonly op: 'table-source'
   readonly kept: KeptIn
   readonly oldValues: OldValues
 }
 
-/** A table computed from another one, row by row: filter and mapValues. */
+/** A table that is computed from another one, row by row: filter and mapValues. */
 export interface TableMap {
   readonly op: 'table-map'
   readonly compute: (key: unknown, value: unknown) => unknown
-  /** A row that was absent and stays absent gives no update, if old values are there to tell (a filter). */
+  /** A row that was absent and stays absent gives no update, where old values can tell (a filter). */
   readonly skipsAbsent: boolean
-  /** The table is versioned: outdated updates pass. */
+  /** True for a versioned table, whose outdated updates pass. */
   readonly versioned: boolean
   readonly kept: KeptIn
   readonly oldValues: OldValues
@@ -93,9 +93,9 @@ export interface TableMap {
 /** Splits each update into the old value for the old group and the new value for the new group. */
 export interface TableRegroup {
   readonly op: 'table-regroup'
-  /** The table is versioned: aggregates leave outdated updates out. */
+  /** True for a versioned table, whose outdated updates are left out of aggregates. */
   readonly versioned: boolean
-  /** Null: the row is in no group. */
+  /** Returns the group of a row; null where it is in none. */
   readonly map: (key: unknown, value: unknown) => readonly [unknown, unknown] | null
 }
 
@@ -117,7 +117,7 @@ export interface TableJoin {
   readonly keepsThis: boolean
   /** Emits a result for a row of the other table that has no match in this one. */
   readonly keepsOther: boolean
-  /** This side's table is versioned: outdated updates join nothing. */
+  /** True where this side's table is versioned: its outdated updates join nothing. */
   readonly versioned: boolean
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
   readonly oldValues: OldValues
@@ -135,7 +135,7 @@ export interface StreamTableJoin {
   readonly keyOf: (key: unknown, value: unknown) => unknown
   readonly join: (key: unknown, value: unknown, tableValue: unknown) => unknown
   readonly left: boolean
-  /** Records wait for the table for `graceMs`, in the order of their times (KIP-923). Null: each record is joined at once. */
+  /** The buffer in which records wait for the table for `graceMs`, in the order of their times (KIP-923). Null: each record is joined at once. */
   readonly buffer: { readonly store: string; readonly graceMs: number } | null
   /** Serde of the stream's keys; absent where records do not wait. */
   readonly serdes: { readonly key?: AnySerde }
@@ -153,7 +153,7 @@ export interface StreamStreamJoin {
   /** The other record may be at most `beforeMs` older and at most `afterMs` newer than this one. */
   readonly beforeMs: number
   readonly afterMs: number
-  /** The join's window as the left side sees it. On the right side `beforeMs` and `afterMs` are the other way round. */
+  /** The join's window in the view of the left side. On the right side `beforeMs` and `afterMs` are swapped. */
   readonly windowBeforeMs: number
   readonly windowAfterMs: number
   readonly graceMs: number
@@ -162,7 +162,7 @@ export interface StreamStreamJoin {
   readonly otherStore: string
   /** Store of the records without a match so far; null for inner joins. */
   readonly outerStore: string | null
-  /** Identifies the join: both sides of it find their common stream time by this object. */
+  /** Identifies the join: both sides find their common stream time by this object. */
   readonly shared: object
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
 }
@@ -186,7 +186,7 @@ export interface Suppress {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
-  /** Serdes of the table, which measure the bytes of what waits. */
+  /** Serdes of the table, which measure the bytes of held updates. */
   readonly serdes: { readonly key: AnySerde; readonly value: AnySerde }
 }
 

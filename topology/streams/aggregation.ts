@@ -5,7 +5,7 @@ export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
 export type Reducer<V> = (aggregate: V, value: V) => V | null
 export type Merger<K, A> = (key: K, left: A, right: A) => A | null
 
-/** How one aggregation computes; for a reduction the first value is the aggregate. */
+/** The computation of an aggregation. The first aggregate of a reduction is its first value. */
 export interface Aggregation {
   readonly initialize: () => unknown
   readonly add: (key: unknown, value: unknown, aggregate: unknown) => unknown

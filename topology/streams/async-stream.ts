@@ -7,7 +7,7 @@ export interface AsyncCallOf<K> extends Omit<AsyncCall<K>, 'metadata'> {}
 
 /** Limits of an asynchronous step. Past `timeoutMs` a call is aborted and its record is handled as WAGGLE_TIMEOUT. */
 export interface AsyncOptions {
-  /** Calls in flight in a task. */
+  /** The most calls in flight in a task. */
   concurrency: number
   timeoutMs: number
   /**
@@ -100,7 +100,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
   }
 }
 
-/** The failure as the DSL's user sees it: the error that the user's function threw, or a timeout. */
+/** The failure for the DSL's user: the error that the user's function threw, or a timeout. */
 function failureOf(error: WaggleError, name: string, timeoutMs: number): unknown {
   if (error.code === 'WAGGLE_TIMEOUT') {
     return new WaggleError('WAGGLE_TIMEOUT', {

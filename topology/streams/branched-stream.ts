@@ -52,7 +52,7 @@ export interface BranchedKStream<K, V> {
   noDefaultBranch(): ReadonlyMap<string, KStream<K, V>>
 }
 
-/** Names a branch, and says which function takes its stream. */
+/** Names a branch, and the function that takes its stream. */
 export class Branched<K, V> {
   readonly name: string | null
   readonly chain: ((stream: KStream<K, V>) => KStream<K, V> | null) | null

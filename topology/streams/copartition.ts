@@ -2,8 +2,8 @@ import { WaggleError } from '../waggle-error.ts'
 import type { LogicalNode } from './streams-graph.ts'
 
 /**
- * Refuses a join of repartition topics whose partitions were chosen differently: a key would have another number on each side. A topic whose size is
- * not known yet is compared when the application starts.
+ * Refuses a join of repartition topics with different partitioners: a key would have different partition numbers on the two sides. A topic whose size
+ * is not known yet is compared when the application starts.
  */
 export function refuseUnevenRepartitions(nodes: readonly LogicalNode[]): void {
   const byOutput = new Map(nodes.map((node) => [node.output, node]))

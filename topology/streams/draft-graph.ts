@@ -4,7 +4,7 @@ import type { LogicalNode } from './streams-graph.ts'
 
 interface DraftNode {
   readonly node: LogicalNode
-  /** The output that the step reads from now, by the output that its program names. The two differ once steps have been merged. */
+  /** The output that the step reads from now, by the output in its program. The two differ after steps have been merged. */
   readonly parents: Map<string, string>
 }
 
@@ -20,7 +20,7 @@ export class DraftGraph {
     return this.#nodes
   }
 
-  /** Makes one source of all streams that read the same topics. Topics that overlap without being the same are refused. */
+  /** Merges all streams of the same topics into one source. Refuses topics that overlap without being equal. */
   mergeSources(): void {
     const readers = new Map<string, LogicalNode>()
     for (const { node } of [...this.#nodes]) {
@@ -63,7 +63,7 @@ export class DraftGraph {
         const [above] = child === draft ? [merged.output] : (draft?.parents.values() ?? [])
         this.#remove(replaced)
         if (above !== undefined) this.#replaceParent(replaced.output, above)
-        // This step comes last: the merged topic may have the name of one that it replaces.
+        // This step comes last, because the merged topic may have the name of one that it replaces.
         if (child !== null && child !== draft) replaceValue(child.parents, changer.output, merged.output)
       }
     }

@@ -20,7 +20,7 @@ export interface ForeignKeyJoin {
   readonly keepsLeft: boolean
 }
 
-/** The joined rows come out of `source`, for the table `name` to be kept as `kept` says. */
+/** The joined rows leave `source`. They become the table `name`, stored as in `kept`. */
 interface JoinedRows {
   readonly name: string
   readonly source: string

@@ -5,7 +5,7 @@ import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
 
-/** A table that every process has whole, so that a stream may join it by any key, in any partition. */
+/** A table that every process has in full, so that a stream may join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
   readonly queryableStoreName: string | null
   /** The way to look up a key of the table. */

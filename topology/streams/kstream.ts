@@ -414,7 +414,7 @@ export interface StreamParts {
   readonly output: string
   readonly key: AnySerde | null
   readonly value: AnySerde | null
-  /** A step has changed the keys since they decided the partition. */
+  /** True where a step has changed the keys since they decided the partition. */
   readonly mustRepartition: boolean
 }
 
@@ -422,7 +422,7 @@ type Untyped = Stream<unknown, unknown>
 
 export class Stream<K, V> implements KStream<K, V> {
   readonly parts: StreamParts
-  /** The repartitioned stream, made once for all joins and groupings of this stream. */
+  /** The repartitioned stream, which all joins and groupings of this stream share. */
   #repartitioned: StreamParts | null = null
 
   constructor(parts: StreamParts) {

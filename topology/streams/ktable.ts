@@ -180,7 +180,7 @@ export interface TableParts {
   view(): TableView
   /** Adds old values to the table's updates. Returns false where old values would need a store that no other step needs and `force` is not set. */
   sendOldValues(force: boolean): boolean
-  /** The table's updates say which of them are outdated (KIP-914): its store has versions, or it is made row by row of such a table. */
+  /** True where the table's updates tell which of them are outdated (KIP-914): its store has versions, or it is made row by row of such a table. */
   readonly isVersioned: boolean
   /** Time after a window's end in which the window may still change, in ms. Absent where the table has no windows. */
   readonly graceMs?: number
@@ -292,7 +292,7 @@ export class Table<K, V> implements KTable<K, V> {
         next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
       })
     }
-    // The buffer compares the value before the waiting updates with the newest one, so it needs old values.
+    // The buffer compares the value before the held updates with the newest one, so it needs old values.
     this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
     const serdes = { key: serdeOr(this.parts.key, 'key', store), value: serdeOr(this.parts.value, 'value', store) }
@@ -443,7 +443,7 @@ export class Table<K, V> implements KTable<K, V> {
     if (given !== undefined && given.name === null) graph.newStoreName(prefix)
     const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
     const name = graph.nameOr(named?.name, prefix)
-    // A filter leaves out rows that stay absent, if old values cost no store.
+    // A filter skips rows that stay absent, where old values cost no store.
     const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }
     const versioned = this.parts.isVersioned

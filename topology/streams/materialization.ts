@@ -34,7 +34,7 @@ export class Materialization implements Serdes {
     this.#supplier = supplier
   }
 
-  /** Reads a user's `Materialized`. A store without a name takes the next generated one. */
+  /** Reads a user's `Materialized`. A store without a name gets the next generated one. */
   static of(materialized: unknown, graph: StreamsGraph, prefix: string): Materialization {
     const given = materialized as AnyMaterialized | undefined
     const name = given?.name ?? graph.newStoreName(prefix)
@@ -42,17 +42,17 @@ export class Materialization implements Serdes {
     return new Materialization(name, isNamed, given ?? { key: null, value: null }, given?.options ?? {}, given?.supplier ?? null)
   }
 
-  /** Takes the serdes of the operator before for those that the user did not give. */
+  /** Fills in the serdes of the operator before, where the user gave none. */
   or({ key, value }: Serdes): Materialization {
     return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options, this.#supplier)
   }
 
-  /** Null where the user did not name the store. Such a store cannot be queried. */
+  /** The store's name for queries; null where the user did not name it, so that it cannot be queried. */
   get queryableName(): string | null {
     return this.isNamed ? this.store : null
   }
 
-  /** The store keeps versions (KIP-889). */
+  /** True where the store keeps versions (KIP-889). */
   get isVersioned(): boolean {
     return this.#supplier?.kind === 'versioned'
   }
@@ -108,7 +108,7 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
-      // A cache would save nothing where a window's result leaves once, when the window closes.
+      // A cache would save nothing where each window has one result, when it closes.
       cached: kind !== 'versioned' && more.timeOrdered !== true && (this.options.caching ?? true),
       ...more,
     }

@@ -5,7 +5,7 @@ import { WaggleError } from '../waggle-error.ts'
 import type { StoreSupplier } from './stores.ts'
 import { validName } from './valid-name.ts'
 
-/** Base of the classes that hold an operator's options: a name, serdes, a store. There is one class a kind, as in Kafka Streams. */
+/** The base of the classes that hold an operator's options: a name, serdes, a store. Each kind has its own class, as in Kafka Streams. */
 abstract class Typed<T> {
   declare private readonly types: T
 }

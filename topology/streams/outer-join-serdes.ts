@@ -1,7 +1,7 @@
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** The key of a record that has no match in a join of streams so far. */
+/** The key of a record of a stream join that has no match so far. */
 export interface WaitingKey {
   readonly key: unknown
   readonly isLeft: boolean

@@ -47,7 +47,7 @@ export function repartitionStep(
   }
 }
 
-/** Takes the numbers of generated names even where they are not used, as Kafka Streams does, so that later names agree. */
+/** Takes the numbers of generated names even where the names are not used, as Kafka Streams does, so that later names agree. */
 export function countRepartition(names: { newName(prefix: string): string }): {
   readonly sink: string
   readonly filter: string

@@ -15,7 +15,7 @@ import { WaggleError } from '../waggle-error.ts'
 import type { StoreOptions } from './options.ts'
 import { timestamped } from './timestamped.ts'
 
-/** A store before it has serdes: its name, its kind, and the settings of its kind. */
+/** A store without serdes: its name, its kind, and the settings of its kind. */
 export interface StoreSupplier<out Kind extends StoreKind> {
   readonly name: string
   readonly kind: Kind

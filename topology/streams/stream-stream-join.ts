@@ -128,7 +128,7 @@ function outerStoreName(storeName: string | undefined, generated: string, both: 
   return `${generated.replace(/^KSTREAM-[A-Z]+-/, 'KSTREAM-OUTERSHARED-')}-store`
 }
 
-/** Refuses a store of the user's that keeps no duplicates, has another window size, or keeps rows for too short a time. */
+/** Refuses a user's store that keeps no duplicates, has another window size, or keeps rows for too short a time. */
 function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (StoreSupplier<'window'> | undefined)[]): void {
   for (const store of stores) {
     if (store === undefined) continue

@@ -11,7 +11,7 @@ export interface LogicalNode {
   readonly output: string
   /** Outputs that the step reads from. */
   readonly inputs: readonly string[]
-  /** A join that emits a record without a key as one without a match (KIP-962). */
+  /** True for a join that emits a record without a key as one without a match (KIP-962). */
   readonly relaxesNullKeys?: boolean
   /**
    * Whether the step may change keys or values. A repartition topic may move in front of a step that changes neither. A processor counts as one that
@@ -21,23 +21,23 @@ export interface LogicalNode {
   readonly isMerge?: boolean
   /** The topics of a stream's source. Two sources with the same topics become one. */
   readonly source?: { readonly topics: string | readonly string[] | RegExp; readonly offsetReset: unknown }
-  /** A repartition topic that an operator added by itself. The optimiser may merge it with others. */
+  /** A repartition topic that an operator added. The optimiser may merge it with others. */
   readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
-  /** A topic of the application that the step writes and reads. Partitions null: as many as what feeds it. */
+  /** An internal topic that the step writes and reads. Without a number of partitions it gets that of its sources. */
   readonly ownTopic?: { readonly name: string; readonly partitions: number | null }
-  /** Outputs whose keys have to be in the same partition, since they are joined. */
+  /** Outputs whose keys must be in the same partition, because they are joined. */
   readonly copartitioned?: readonly string[]
-  /** A join of two streams. It needs one store less if both are the same stream (KIP-862). */
+  /** True for a join of two streams. It needs one store less if both are the same stream (KIP-862). */
   readonly isStreamJoin?: boolean
   write(topology: Topology, knowing: Knowing): void
 }
 
 /** Facts about the whole program that a step needs when it writes its nodes. */
 export interface Knowing {
-  /** A join that relaxes null keys stands behind the step. */
+  /** True where a join that relaxes null keys stands behind the step. */
   readonly wantsNullKeys: boolean
   readonly joinsItself: boolean
-  /** A source topic serves as its table's changelog. */
+  /** True where a source topic replaces its table's changelog. */
   readonly reusesSources: boolean
 }
 
@@ -55,7 +55,7 @@ export class StreamsGraph {
     return `${prefix}${this.#number()}`
   }
 
-  /** The user's name, or a generated one. Either way a number is used up, so that naming a step does not change later names. */
+  /** The user's name, or a generated one. Both use up a number, so that naming a step does not change later names. */
   nameOr(given: string | null | undefined, prefix: string): string {
     const made = this.newName(prefix)
     return given == null ? made : validName(given)
@@ -94,7 +94,7 @@ export class StreamsGraph {
     }
     // A second build gives the same names.
     this.#index = before
-    // Refuses an asynchronous step with state before it now, before the application starts.
+    // Cutting the topology here refuses an asynchronous step behind state before the application starts.
     topology.subtopologies()
     return topology
   }

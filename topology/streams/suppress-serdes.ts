@@ -3,15 +3,15 @@ import { type Header, noHeaders, type RecordMetadata } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** A key's update that waits. Later updates of the key replace its new value. */
+/** A held update of a key. Later updates of the key replace its new value. */
 export interface Suppressed {
-  /** Time that decides when the update leaves, in epoch ms: the window's end, or the record's time. */
+  /** Time by which the update is emitted, in epoch ms: the window's end, or the record's time. */
   readonly time: number
   readonly timestamp: number
   /** Place of the record that caused the update. */
   readonly metadata: RecordMetadata
   readonly change: Change<unknown>
-  /** The key's value before the first of the waiting updates, which is the value that was sent on last. */
+  /** The key's value before the first held update, which is the last value that was forwarded. */
   readonly prior: unknown
   readonly headers: readonly Header[]
 }

@@ -107,9 +107,9 @@ export class BufferConfig<out When extends Full = Full> {
   }
 }
 
-/** Chooses the updates of a table that go on (KIP-328). */
+/** Chooses the updates of a table that are forwarded (KIP-328). */
 export class Suppressed<in K> {
-  /** Time that an update is held back, in ms. Null: until its window closes. */
+  /** Time for which an update is held, in ms. Null: until its window closes. */
   readonly timeLimitMs: number | null
   readonly maxRecords: number
   readonly maxBytes: number

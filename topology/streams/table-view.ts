@@ -1,4 +1,4 @@
-/** The way to look up a row of a table. A table that is not stored is computed from the stores of the tables that it is made of. */
+/** The way to look up a row of a table. A table without a store is computed from the stores of its source tables. */
 export type TableView =
   | { readonly kind: 'store'; readonly store: string; readonly of: 'keyValue' | 'versioned' | 'window' | 'session' }
   | { readonly kind: 'map'; readonly table: TableView; readonly compute: (key: unknown, value: unknown) => unknown }

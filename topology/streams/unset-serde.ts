@@ -7,7 +7,7 @@ export interface DefaultSerdes {
   readonly value: AnySerde | null
 }
 
-/** Takes the place of a serde that was not given, or of one that is made of such a serde. The application's defaults replace it when it starts. */
+/** Replaces a serde that was not given, or one that is made of such a serde. The application's defaults replace it at the start. */
 class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
@@ -24,7 +24,7 @@ class UnsetSerde {
   }
 }
 
-/** The serde itself, or the default in its place. Throws WAGGLE_SERDE_MISSING where a default is needed and there is none. */
+/** The serde itself, or the default for an unset one. Throws WAGGLE_SERDE_MISSING where there is no default. */
 export function resolved(serde: AnySerde, defaults: DefaultSerdes): AnySerde {
   return serde instanceof UnsetSerde ? serde.resolve(defaults) : serde
 }

@@ -178,7 +178,7 @@ export class SlidingWindows extends Typed<'sliding'> {
   }
 }
 
-/** Windows over records of a key that have less than the gap between them (KIP-94). */
+/** Windows over records of a key with less than the gap between them (KIP-94). */
 export class SessionWindows extends Typed<'session'> {
   readonly kind = 'session'
   readonly gapMs: number
@@ -224,7 +224,7 @@ export class SessionWindows extends Typed<'session'> {
   }
 }
 
-/** The time that two records of a join may lie apart: the other record is at most `beforeMs` older and `afterMs` newer. */
+/** The window of a join: the other record is at most `beforeMs` older and `afterMs` newer. */
 export class JoinWindows extends Typed<'join'> {
   readonly kind = 'join'
   readonly beforeMs: number

@@ -46,7 +46,7 @@ export class Fusion {
     return { source: feeder === undefined ? null : (this.#byName.get(feeder) ?? null), batch: bee }
   }
 
-  /** Null: they may share a sub-topology. */
+  /** The reason to cut between two bees; null where they may share a sub-topology. */
   #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): Cut | null {
     const inputs = bee.input?.bees ?? []
     if (bee.input?.kind === 'join') return { kind: 'join', reason: `at a join: ${bee.name} waits for ${enumerated(inputs, inputs.length)}` }

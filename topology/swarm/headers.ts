@@ -24,10 +24,10 @@ export const errorHeader = 'waggle-error'
 export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
-/** Headers that describe a record's value and how it was made. They go when the value is replaced. */
+/** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
 export const valueHeaders: ReadonlySet<string> = new Set([contentTypeHeader, errorHeader, startedHeader, finishedHeader, batchSizeHeader])
 
-/** The place that a request names for its answer, and the same in the words of Spring's ReplyingKafkaTemplate. */
+/** The place that a request names for its answer, in Waggle's headers and in those of Spring's ReplyingKafkaTemplate. */
 export const replyTopicHeader = 'waggle-reply-topic'
 export const replyPartitionHeader = 'waggle-reply-partition'
 export const springReplyTopicHeader = 'kafka_replyTopic'

@@ -32,7 +32,7 @@ export interface PlannedTopic extends TopicSpec {
 export interface PlanSettings {
   readonly partitions: number
   readonly retentionMs: number
-  /** Bytes of the records of each topic; null: no limit. */
+  /** The most bytes of the records of each topic; null: no limit. */
   readonly retentionBytes: number | null
   /** Null where there is only one process. */
   readonly answerPartitions: number | null

@@ -14,7 +14,7 @@ export interface RawBee {
   readonly on_error?: unknown
 }
 
-/** Null where the bee names no input in a form that can be read. */
+/** The bee's input; null where it names none in a readable form. */
 export function inputOf(input: unknown): BeeInput | null {
   if (input === null || typeof input !== 'object') return null
   const { name, join, stack } = input as { name?: unknown; join?: unknown; stack?: unknown }

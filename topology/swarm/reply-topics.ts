@@ -2,7 +2,7 @@
 export interface ReplyTopics {
   /** Whether a record may name the topic. */
   allows(topic: string): boolean
-  /** Null where the topic does not exist. Undefined where it is not known yet: `look` finds out. */
+  /** The topic's number of partitions; null where the topic does not exist; undefined where it is unknown until `look` has found out. */
   partitionsOf(topic: string): number | null | undefined
   look(topic: string): Promise<void>
 }

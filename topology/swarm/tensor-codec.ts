@@ -40,10 +40,7 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
   return bytes
 }
 
-/**
- * Throws WAGGLE_MALFORMED_TENSORS where `decodeTensors` would not read the same tensor back: it checks the name, the datatype, the shape and the
- * length of the data.
- */
+/** Checks a tensor's name, datatype, shape and length. Throws WAGGLE_MALFORMED_TENSORS where `decodeTensors` would not read the same tensor back. */
 export function checkTensor(name: string, { datatype, shape, data }: Tensor): void {
   const width = datatypeBytes(datatype)
   if (width === undefined) throw malformed(`the datatype of ${shortName(name)} is unknown`)
