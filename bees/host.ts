@@ -135,7 +135,7 @@ function safely(make: () => Payload | WaggleError): Payload | WaggleError {
   }
 }
 
-/** Headers and source are made when a bee reads them: most bees do not. */
+/** Headers and source are made on demand, because most bees do not read them. */
 function beeRequest({ key: id, headers, metadata, signal, attempt, timestamp }: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
   const number = (key: string) => {
     const text = headerText(headers, key)

@@ -48,7 +48,7 @@ export interface BeekeeperOptions {
   readonly onProgress: (what: string, done: number, all: number) => void
 }
 
-/** Everything in this process: the log, the swarms on it, the gateway. Opened from the bottom up, closed from the top down. */
+/** Everything in this process: the log, the swarms on it, and the gateway. They open in this order and close in reverse. */
 export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
@@ -56,7 +56,7 @@ export class Beekeeper {
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
   #clickhouseUrl: string | null = null
-  /** Null: the database is not in the data directory. */
+  /** Null where the database does not lie in the data directory. */
   #repairs: Repairs | null = null
 
   private constructor(options: BeekeeperOptions) {
@@ -64,7 +64,7 @@ export class Beekeeper {
     this.#failures = new FailureLines({ say: options.say, clock: systemClock })
   }
 
-  /** Settles when every swarm answers. Where something cannot start, closes what has been opened and throws. */
+  /** Settles when every swarm answers. Where a part cannot start, closes the open parts and throws. */
   static async open(options: BeekeeperOptions): Promise<Beekeeper> {
     const beekeeper = new Beekeeper(options)
     try {
@@ -80,7 +80,7 @@ export class Beekeeper {
     return this.#gateway?.url ?? ''
   }
 
-  /** Null where no swarm has a sink. */
+  /** The database's URL; null where no swarm has a sink. */
   get clickhouseUrl(): string | null {
     return this.#clickhouseUrl
   }
@@ -256,7 +256,7 @@ export class Beekeeper {
   }
 }
 
-/** Host names, besides those of loopback, by which callers reach this process. */
+/** Host names by which callers reach this process, besides those of loopback. */
 function furtherNames({ hosts }: Settings): readonly string[] {
   return (hosts ?? '')
     .split(',')
@@ -264,7 +264,7 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .filter((name) => name !== '')
 }
 
-/** Anybody who reaches the address may use it, since there are no tokens. */
+/** Refuses an address beyond this machine where nothing protects it: every caller who reaches the address may use it, since there are no tokens. */
 function refuseBeyondLoopback(host: string): void {
   if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return
   throw new WaggleError('WAGGLE_NOT_LOOPBACK', {

@@ -30,9 +30,9 @@ export interface ClusterRequestsOptions {
 }
 
 /**
- * Requests on a Kafka cluster, where many processes share the tasks. Any of them may hold the ledger of a request, and the answer still comes to the
- * process that holds the connection: each request names the answers topic of its swarm and the one partition of it that this process reads. A question
- * about a request does the same. Both go through the gateway's topic, in order. No process has to know the others.
+ * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, and the answer still comes to the
+ * process that holds the connection: each request names the answers topic of its swarm and the one partition of it that this process reads. A
+ * question about a request does the same. Both go through the gateway's topic, in order. Processes need not know each other.
  */
 export class ClusterRequests implements Requests {
   readonly #options: ClusterRequestsOptions

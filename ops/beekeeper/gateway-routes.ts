@@ -17,7 +17,7 @@ export interface GatewayRoute {
   readonly acceptedTopic: string
   /** The reason why the swarm takes no requests now; null while it takes them. */
   readonly notReady: () => string | null
-  /** The topic for replies to requests that ask for one. All processes share it. Null: the swarm has none. */
+  /** The topic for replies, which all processes share; null where the swarm has none. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 

@@ -2,8 +2,8 @@ import type { ProcessHeap } from '../../connectors/system/process-heap.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Gives memory back after overload. V8 keeps the pages of a heap that has grown while nothing new is allocated, so an idle process would
- * keep its peak for ever. Returns a function that ends the watch.
+ * Returns memory to the system after overload. V8 keeps the pages of a grown heap while nothing new is allocated, so an idle process would keep its
+ * peak for ever. Returns a function that ends the watch.
  */
 export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): () => void {
   let leastBytes = heap.totalBytes
@@ -23,8 +23,8 @@ export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): ()
 }
 
 const lookEveryMs = 10_000
-/** A stop of 100 ms is nothing to a process that has had next to no work for this long. */
+/** A process that has had almost no work for this many checks can afford a pause of 100 ms. */
 const looksBeforeTrim = 2
 const idleShare = 0.02
-/** Growth of the heap since the last trim that is worth the stop. */
+/** The growth of the heap since the last trim that makes the next one worth its pause. */
 const worthBytes = 64 * 1024 * 1024

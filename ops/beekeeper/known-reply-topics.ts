@@ -26,7 +26,7 @@ export class KnownReplyTopics implements ReplyTopics {
   readonly #options: KnownReplyTopicsOptions
   readonly #names: ReadonlySet<string>
   readonly #beginnings: readonly string[]
-  /** Null: not looked up yet. */
+  /** The topics by name. Null: not looked up yet. */
   readonly #known = new Map<string, Known | null>()
   readonly #looking = new Set<string>()
   #listing: Promise<void> | null = null
@@ -92,8 +92,8 @@ export class KnownReplyTopics implements ReplyTopics {
   }
 
   /**
-   * For the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need not know the topic
-   * yet.
+   * The reply topics for the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need
+   * not know the topic yet.
    */
   get named(): NamedTopics {
     return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }

@@ -52,12 +52,15 @@ export class PendingRequests {
     return pending.written
   }
 
-  /** For the caller whose deadline is that of the request. It waits a moment longer: at the deadline the ledger stores a 504 that says more. */
+  /**
+   * The outcome for the caller whose deadline is that of the request. It waits a moment longer: at the deadline the ledger stores a 504 that says
+   * more.
+   */
   ownOutcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, storedDeadlineMs)
   }
 
-  /** For every other caller: one that tries again, or one that asks about the request of another process. */
+  /** The outcome for every other caller: one that retries, or one that asks about a request of another process. */
   outcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, 0)
   }
@@ -68,7 +71,7 @@ export class PendingRequests {
     pending?.settle(outcome)
   }
 
-  /** Fails all callers: this process will get no more outcomes. */
+  /** Fails all callers, because this process gets no more outcomes. */
   failAll(error: unknown): void {
     for (const pending of this.#pending.values()) pending.fail(error)
     this.#pending.clear()

@@ -79,7 +79,8 @@ export class RunningSwarm {
   }
 
   /**
-   * The reason why this swarm answers nobody now; null while it answers. It stays ready while tasks move between processes: requests wait in the log.
+   * The reason why this swarm answers no requests now; null while it does. It stays ready while tasks move between processes, because requests wait
+   * in the log.
    */
   get notReady(): string | null {
     const { state, threads } = this.application

@@ -8,7 +8,7 @@ import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
-  /** Topics that requests come in on. A reset keeps them and reads them again from their beginning. */
+  /** Topics that requests come in by. A reset keeps them and reads them again from their beginning. */
   readonly entrances: readonly string[]
 }
 

@@ -127,12 +127,12 @@ export class SwarmRequests implements Requests {
     return null
   }
 
-  /** The entry that this process remembers or that the ledger has written. It may not be durable yet. Null: a new request. */
+  /** The entry that this process remembers or that the ledger has written, durable or not; null for a new request. */
   #known(route: GatewayRoute, id: string): RequestEntry | null {
     return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
   }
 
-  /** Settles when everything that is known of a request now is durable. */
+  /** Settles when the known state of a request is durable. */
   #written(id: string): Promise<unknown> {
     return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
   }

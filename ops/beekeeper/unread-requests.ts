@@ -3,7 +3,7 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** A topic that accepted requests wait on until their ledger has read them. */
+/** A topic on which accepted requests wait until their ledger has read them. */
 export interface RequestTopic {
   readonly topic: string
   readonly partitions: number

@@ -19,8 +19,8 @@ const allowed: readonly { readonly why: string; readonly files: readonly string[
 ]
 
 /**
- * Cycles of imports that are there at run time: type-only imports (`import type`) and dynamic ones do not count. Files of one cycle are sorted.
- * `sources`: the text of each file, by its path relative to the root.
+ * Cycles of imports at run time. Type-only imports (`import type`) and dynamic ones do not count. Files of one cycle are sorted. `sources` has the
+ * text of each file, by its path relative to the root.
  */
 export function importCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const imports = new Map([...sources].map(([file, source]) => [file, runTimeImports(file, source).filter((target) => sources.has(target))]))
@@ -28,8 +28,8 @@ export function importCycles(sources: ReadonlyMap<string, string>): readonly (re
 }
 
 /**
- * Cycles of folders within the rooms of `layeredRooms`, by any import, also a type-only one: such a folder is not a part that can be read by
- * itself. Files that lie loose in a room, and folders inside a folder, do not count.
+ * Cycles of folders within the rooms of `layeredRooms`, by any import, also a type-only one: such a folder cannot be read by itself. Loose files of a
+ * room, and folders inside a folder, do not count.
  */
 export function folderCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const imports = new Map<string, string[]>()

@@ -47,7 +47,9 @@ export function wrongImports(file: string, source: string): readonly WrongImport
   })
 }
 
-/** Directions that are allowed and that no import takes: `room → path`. The root's `sources` by path; a whole room is used by any of its files. */
+/**
+ * Allowed directions that no import takes, as `room → path`. `sources` has the root's sources by path. Any file of a whole room counts as its use.
+ */
 export function unusedDirections(sources: ReadonlyMap<string, string>): readonly string[] {
   const used = new Set<string>()
   for (const [file, source] of sources) {
@@ -81,7 +83,7 @@ function complaint(room: Room, file: string, specifier: string): string | null {
 
 const packageName = 'waggle-streams'
 
-/** The package counts as bees: it loads types and names at once, and logs and databases when somebody starts something. */
+/** The package counts as the room bees: loading it loads types and names at once, and logs and databases only on use. */
 function resolvedTarget(file: string, specifier: string): string | null {
   return specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
 }
@@ -97,7 +99,10 @@ function roomOf(file: string): Room | null {
   return Object.hasOwn(mayImport, room) ? (room as Room) : null
 }
 
-/** `isRunTime`: a static import of values. Static and dynamic imports, re-exports, and files that a worker is started from (`new URL('…', import.meta.url)`). */
+/**
+ * Finds static and dynamic imports, re-exports, and files from which a worker starts (`new URL('…', import.meta.url)`). `isRunTime` is true for a
+ * static import of values.
+ */
 export function importsOf(source: string): readonly { readonly specifier: string; readonly line: number; readonly isRunTime: boolean }[] {
   const code = source.replace(commentOrString, (piece) => (piece.startsWith('/') ? piece.replace(/[^\n]/g, ' ') : piece))
   return [...code.matchAll(importing)].map((match) => {

@@ -18,7 +18,7 @@ const ownModules: ReadonlyMap<string, string> = new Map(Object.entries(own.expor
 const crashes = 'processor/simulation/crash.ts'
 
 /**
- * Whether a test is left out: it, or anything that it imports, can start a process, or it crashes at each step. `read` gives a file's source, or
+ * True where a test is left out: it, or anything that it imports, can start a process, or it crashes at each step. `read` returns a file's source, or
  * null.
  */
 export function isLong(file: string, read: (file: string) => string | null): boolean {
@@ -60,7 +60,7 @@ if (import.meta.main) {
   } else {
     const watch = given.includes('--watch') ? ['--watch'] : []
     const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
-    // Each test file is a process, which would spend most of its time on compiling the same modules.
+    // Each test file is a process, which would otherwise spend most of its time on compiling the same modules.
     const env = { NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
     process.exitCode = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status ?? 1
   }

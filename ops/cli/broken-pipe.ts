@@ -1,6 +1,6 @@
 /**
- * Called once when nobody reads this process's output any more, as behind `| head`: writes then fail with EPIPE. Nothing is said about it, and later writes go
- * nowhere. Other errors of the streams are thrown.
+ * Calls back once when the reader of this process's output has gone, as behind `| head`. Writes then fail with EPIPE, which is not reported, and
+ * later writes are dropped. Other errors of the streams are thrown.
  */
 export function onBrokenPipe(streams: readonly NodeJS.WriteStream[], end: () => void): void {
   let isBroken = false

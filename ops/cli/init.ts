@@ -10,7 +10,7 @@ export interface InitOptions {
   readonly json: boolean
 }
 
-/** `waggle init DIR`: a project of one's own, which depends on the Waggle that made it. */
+/** `waggle init DIR`: writes a project that depends on the Waggle that made it. */
 export function init(directory: string, { template, json }: InitOptions): number {
   const files = writeProject({ directory, template, waggle: { name: ownPackage.name, spec: ownSpec() } })
   if (json) process.stdout.write(`${JSON.stringify({ directory: resolve(directory), template, files })}\n`)

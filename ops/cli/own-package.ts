@@ -1,11 +1,11 @@
 import { createRequire, registerHooks } from 'node:module'
 
-/** The Waggle that runs, as its package.json has it. */
+/** The running Waggle, as in its package.json. */
 export const ownPackage: { readonly name: string; readonly version: string } = createRequire(import.meta.url)('waggle-streams/package.json')
 
 /**
- * From now on each module of this thread may `import 'waggle-streams'`, wherever it lies: it gets the Waggle that runs it, even where
- * another one is installed beside it. Two of them in one process would not know each other's classes.
+ * Resolves `import 'waggle-streams'` in each module of this thread, wherever the module lies, to the running Waggle, even where another one is
+ * installed beside the module. Two copies in one process would not know each other's classes.
  */
 export function serveOwnPackage(): void {
   const { name } = ownPackage

@@ -1,6 +1,6 @@
 import type { Config } from './config.ts'
 
-/** Values that no output may show, by name: the secrets of a swarm, and those that settings hold. */
+/** Values that no output may show, by name: a swarm's secrets, and secret settings. */
 export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string, string> {
   const hidden = new Map([...secrets].map(([name, value]) => [`secrets.${name}`, value]))
   for (const key of ['kafka_sasl_password', 'kafka_sasl_token'] as const) {

@@ -27,7 +27,7 @@ const copied = [
 ]
 
 export function preparePackage(): void {
-  // A pack that was cut off has left its own package.json.
+  // A pack that was interrupted has left its own package.json.
   restorePackage()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.package.json')], { encoding: 'utf8' })
