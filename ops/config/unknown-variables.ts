@@ -3,7 +3,7 @@ import { settings } from './settings.ts'
 
 /** A warning for each variable of the environment that begins with WAGGLE_ and that Waggle does not read, with the nearest name that it does read. */
 export function unknownVariables(env: { readonly [variable: string]: string | undefined }): readonly string[] {
-  const known = [...settings, ...others].map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix))
+  const known = settings.map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix))
   return Object.keys(env)
     .filter((variable) => variable.startsWith(prefix) && !variable.startsWith(secretPrefix) && !known.includes(variable))
     .sort()
@@ -21,5 +21,3 @@ function hintFor(variable: string, known: readonly string[]): string {
 
 const prefix = 'WAGGLE_'
 const secretPrefix = 'WAGGLE_SECRET_'
-/** Variables that are no setting. */
-const others = [{ variable: 'WAGGLE_DEBUG' }]

@@ -1,6 +1,6 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join, relative, resolve } from 'node:path'
-import { makeDirectory } from '../../connectors/system/file-error.ts'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { fileError, makeDirectory } from '../../connectors/system/file-error.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface ProjectOptions {
@@ -19,10 +19,32 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
   if (readdirSync(directory).length > 0) {
     throw new WaggleError('WAGGLE_NOT_EMPTY', { message: `${directory} is not empty`, next: 'Name a folder that is new or empty.' })
   }
-  const name = packageNameOf(directory)
-  cpSync(join(import.meta.dirname, 'templates', template), directory, { recursive: true })
-  const readme = join(directory, 'README.md')
-  writeFileSync(readme, readFileSync(readme, 'utf8').replaceAll('{{name}}', name))
+  const files = new Map<string, string | Uint8Array>([...templateFiles(template), ...ownFiles({ directory, template, waggle })])
+  try {
+    for (const [file, content] of files) {
+      makeDirectory(dirname(join(directory, file)))
+      writeFileSync(join(directory, file), content)
+    }
+  } catch (thrown) {
+    // The folder was empty, and the next attempt needs it to be.
+    for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true })
+    throw fileError(thrown) ?? thrown
+  }
+  return [...files.keys()].sort()
+}
+
+/** The files of a template by their paths in the project. */
+function templateFiles(template: ProjectOptions['template']): ReadonlyMap<string, Uint8Array> {
+  const folder = join(import.meta.dirname, 'templates', template)
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name))
+  return new Map(paths.map((path) => [relative(folder, path), readFileSync(path)]))
+}
+
+/** The files that every project has, and the README with the project's name. */
+function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<string, string> {
+  const name = packageNameOf(directory, waggle.name)
+  const readme = readFileSync(join(import.meta.dirname, 'templates', template, 'README.md'), 'utf8')
   const manifest = {
     name,
     version: '0.1.0',
@@ -33,18 +55,14 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
     dependencies: { [waggle.name]: waggle.spec },
     devDependencies: { '@types/node': '^24' },
   }
-  const written = {
-    'package.json': json(manifest),
-    'tsconfig.json': json(compiling),
+  return new Map([
+    ['README.md', readme.replaceAll('{{name}}', name)],
+    ['package.json', json(manifest)],
+    ['tsconfig.json', json(compiling)],
     // Waggle's dependencies load from what their packages ship; some of their install scripts would download more.
-    '.npmrc': 'ignore-scripts=true\n',
-    '.gitignore': 'node_modules/\n.waggle/\n',
-  }
-  for (const [file, text] of Object.entries(written)) writeFileSync(join(directory, file), text)
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
-    .sort()
+    ['.npmrc', 'ignore-scripts=true\n'],
+    ['.gitignore', 'node_modules/\n.waggle/\n'],
+  ])
 }
 
 /** For the editor: Node runs the sources as they are. */
@@ -64,14 +82,16 @@ const compiling = {
   },
 }
 
-/** npm takes lower-case letters, digits and dashes. */
-function packageNameOf(directory: string): string {
+/** npm takes lower-case letters, digits and dashes, and no package that depends on itself. */
+function packageNameOf(directory: string, waggle: string): string {
   const name = basename(resolve(directory))
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
-  return name === '' ? 'my-swarm' : name
+  return name === '' || name === waggle ? 'my-swarm' : name.slice(0, maxNameLength)
 }
+
+const maxNameLength = 200
 
 function json(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`

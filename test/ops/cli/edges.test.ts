@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -79,6 +79,22 @@ describe('The command line at its edges', () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
       assert.deepEqual([status, oneLine.test(err)], [1, true], err)
+    }
+  })
+
+  it('leaves nothing in a folder where a project does not fit', async (test) => {
+    const small = join(directory, 'small')
+    mkdirSync(small)
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20k', 'tmpfs', small]).status !== 0) {
+      test.skip('a small disk needs mount and root')
+      return
+    }
+    try {
+      const { status, err } = await waggle(['init', small, '--template', 'teddy'])
+      assert.deepEqual([status, readdirSync(small)], [3, []], err)
+      assert.match(err, /^waggle: .*is full \(ENOSPC\)\. Make room, or name a place on another disk\.\n$/)
+    } finally {
+      spawnSync('umount', [small])
     }
   })
 

@@ -23,6 +23,6 @@ describe('A variable of the environment that Waggle does not read', () => {
 
   it('is reported only where it is no secret and no variable of another program', () => {
     const read = Object.fromEntries(settings.map(({ variable }) => [variable, 'x']))
-    assert.deepEqual(unknownVariables({ ...read, WAGGLE_SECRET_token: 'x', WAGGLE_DEBUG: '1', PATH: '/bin', KAFKA_HOME: '/opt/kafka' }), [])
+    assert.deepEqual(unknownVariables({ ...read, WAGGLE_SECRET_token: 'x', PATH: '/bin', KAFKA_HOME: '/opt/kafka' }), [])
   })
 })

@@ -58,6 +58,17 @@ describe('A new project', () => {
     }
   })
 
+  it('is named after its folder, unless npm takes no such name', () => {
+    for (const [folder, expected] of [
+      ['Bears & Teddies', 'bears-teddies'],
+      ['waggle-streams', 'my-swarm'],
+      ['日本', 'my-swarm'],
+    ] as const) {
+      writeProject({ directory: join(directory, folder), template: 'hello', waggle })
+      assert.equal((JSON.parse(readFileSync(join(directory, folder, 'package.json'), 'utf8')) as { readonly name: string }).name, expected)
+    }
+  })
+
   it('is not written into a folder that is not empty', () => {
     writeFileSync(join(directory, 'mine.txt'), 'mine')
     assert.throws(
