@@ -211,6 +211,12 @@ export const errorCodes = {
     meaning: 'The deadline of a request passed before there was an answer.',
     next: 'Send the request again with a longer `X-Timeout-Seconds`.',
   },
+  WAGGLE_DEAD_LETTER_EMPTY: {
+    status: 409,
+    exit: 1,
+    meaning: 'A dead letter says no input that could be sent again.',
+    next: 'Send its request again by hand, or discard the letter.',
+  },
   WAGGLE_DESERIALIZATION_FAILED: {
     status: 500,
     exit: 1,
@@ -460,6 +466,12 @@ export const errorCodes = {
     meaning: 'A bee returned a value that JSON cannot hold.',
     next: 'Return a JSON value, bytes, `{ contentType, bytes }` or `{ tensors }`.',
   },
+  WAGGLE_NOT_LOCAL: {
+    status: 403,
+    exit: 3,
+    meaning: 'A request for operators came through a proxy, or under a name that is not of this machine’s own.',
+    next: 'Ask from the machine that Waggle runs on, at http://127.0.0.1:PORT.',
+  },
   WAGGLE_NOT_LOOPBACK: {
     status: 500,
     exit: 1,
@@ -580,7 +592,7 @@ export const errorCodes = {
     next: 'Send fewer, or raise `WAGGLE_RATE_LIMIT_PER_SECOND`.',
   },
   WAGGLE_RECORDS_GONE: {
-    status: 500,
+    status: 410,
     exit: 1,
     meaning: 'Records were deleted before they were read.',
     next: 'Read from the start that is there, and keep records for longer.',
@@ -785,6 +797,7 @@ export const errorCodes = {
     next: 'Return a value, or `null` for none; a function with braces needs a `return`.',
   },
   WAGGLE_UNKNOWN_BEE_TYPE: { status: 500, exit: 1, meaning: 'There is no bee type of this name.', next: 'Correct the name, or register the type.' },
+  WAGGLE_UNKNOWN_DEAD_LETTER: { status: 404, exit: 1, meaning: 'There is no dead letter with this id.', next: 'See `waggle dead-letters list`.' },
   WAGGLE_UNKNOWN_GATEWAY: { status: 404, exit: 1, meaning: 'There is no gateway of this name.', next: 'Use one that the message names.' },
   WAGGLE_UNKNOWN_HOST: {
     status: 421,
@@ -854,7 +867,8 @@ const titles: { readonly [status: number]: string | undefined } = {
   403: 'Not allowed',
   404: 'Not found',
   408: 'The request took too long to arrive',
-  409: 'This cannot be done now',
+  409: 'This cannot be done',
+  410: 'Gone',
   413: 'The body is too large',
   414: 'The URL is too long',
   415: 'The content type is not accepted',

@@ -5,6 +5,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
@@ -18,6 +19,8 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
+import { LogManagement } from '../inspection/log-management.ts'
+import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
@@ -188,8 +191,16 @@ export class Beekeeper {
     await requests.start()
     const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms, log })
     this.#closeLater('requests', () => requests.close())
+    const identity = new RequestIdentity(systemClock, random, new Uint8Array(0))
+    const management = await LogManagement.open({
+      log,
+      clock: systemClock,
+      newId: () => identity.fresh(),
+      schemaRegistryUrl: settings.schema_registry_url,
+    })
     this.#gateway = await openHttpGateway({
       requests,
+      management,
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),
@@ -208,6 +219,10 @@ export class Beekeeper {
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
+    if (settings.log !== 'embedded') return
+    const address = { url: gateway.url, instance: management.instance }
+    writeAddress(settings.data_dir, address)
+    this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
   }
 
   #notReady(): string | null {

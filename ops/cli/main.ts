@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { settings } from '../config/settings.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
@@ -77,24 +77,63 @@ program
     finish(await (await import('./reset.ts')).reset(file ?? null, options)),
   )
 
-const topics = program.command('topics').description('looks at the topics of the log')
+const onProcess = () => new Option('--url <url>', 'where a process runs; default: that which has the data directory open')
+const count = (text: string) => {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is a whole number above 0.')
+}
+
+const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
 topics
   .command('list')
   .description('names them, with their partitions and how many records they hold')
   .addOption(onLog())
+  .addOption(onProcess())
   .addOption(json())
-  .action(async (options: import('./topics.ts').TopicsOptions) => finish(await (await import('./topics.ts')).listTopics(options)))
+  .action(async (options: import('./topics.ts').LogOptions) => finish(await (await import('./topics.ts')).listTopics(options)))
 topics
   .command('tail')
   .argument('<topic>', 'name of the topic')
-  .description('prints its records as they come, until Ctrl-C')
+  .description('prints its records as they come, decoded, until Ctrl-C')
   .option('--from-beginning', 'those that are there too', false)
-  .option('--max <count>', 'ends after so many', (text) => Number.parseInt(text, 10))
+  .option('--max <count>', 'ends after so many', count)
   .addOption(onLog())
+  .addOption(onProcess())
   .addOption(json())
-  .action(async (topic: string, { max, ...options }: import('./topics.ts').TopicsOptions & { fromBeginning: boolean; max?: number }) =>
+  .action(async (topic: string, { max, ...options }: import('./topics.ts').LogOptions & { fromBeginning: boolean; max?: number }) =>
     finish(await (await import('./topics.ts')).tailTopic(topic, { ...options, max: max ?? null })),
   )
+
+const deadLetters = program.command('dead-letters').description('looks at inputs that failed, and sends them again')
+deadLetters
+  .command('list')
+  .description('shows bee, cause and content of each, the newest first')
+  .option('--swarm <name>', 'of one swarm')
+  .option('--max <count>', 'so many at most', count, 100)
+  .option('--after <id>', 'those behind this one')
+  .addOption(onLog())
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./topics.ts').LogOptions & { swarm?: string; max: number; after?: string }) =>
+    finish(await (await import('./dead-letters.ts')).listDeadLetters(options)),
+  )
+for (const [verb, description] of [
+  ['show', 'shows one with all of its content'],
+  ['retry', 'sends its input again, and takes it out of the list'],
+  ['discard', 'takes it out of the list'],
+] as const) {
+  deadLetters
+    .command(verb)
+    .argument('<id>', 'as the list names it')
+    .description(description)
+    .addOption(onLog())
+    .addOption(onProcess())
+    .addOption(json())
+    .action(async (id: string, options: import('./topics.ts').LogOptions) => {
+      const { showDeadLetter, retryDeadLetter, discardDeadLetter } = await import('./dead-letters.ts')
+      finish(await { show: showDeadLetter, retry: retryDeadLetter, discard: discardDeadLetter }[verb](id, options))
+    })
+}
 
 for (const verb of ['request', 'submit'] as const) {
   program

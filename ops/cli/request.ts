@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { problemOf } from '../inspection/http-problem.ts'
 import { contentTypeOfFile } from './content-types.ts'
 import { exitStatus } from './exit-status.ts'
 
@@ -75,21 +76,4 @@ async function send(url: string, init: RequestInit): Promise<Response> {
       cause: thrown,
     })
   }
-}
-
-function problemOf(response: Response, bytes: Buffer): WaggleError {
-  let problem: { readonly title?: string; readonly detail?: string; readonly request_id?: string; readonly bee?: string } = {}
-  try {
-    problem = JSON.parse(bytes.toString()) as typeof problem
-  } catch {
-    // The body is no problem of Waggle's, so the status is all that can be reported.
-  }
-  const at = problem.bee === undefined ? '' : ` at ${problem.bee}`
-  return new WaggleError(response.status >= 500 ? 'WAGGLE_SERVER_ERROR' : 'WAGGLE_REQUEST_REFUSED', {
-    message: `${response.status} ${problem.title ?? response.statusText}${at}: ${problem.detail ?? bytes.toString().slice(0, 200)}`.replace(
-      /[.:\s]+$/,
-      '',
-    ),
-    next: `The request id is ${problem.request_id ?? response.headers.get('x-request-id') ?? 'unknown'}.`,
-  })
 }

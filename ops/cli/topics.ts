@@ -1,106 +1,75 @@
-import { Handed, type Log, type LogRecord, type Reader } from '../../processor/ports.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
-import { openLog } from '../beekeeper/open-log.ts'
+import type { Management, ShownRecord, TopicRow } from '../../topology/swarm/management.ts'
+import { managementLimits } from '../../topology/swarm/management.ts'
 import { loadConfig } from '../config/config.ts'
+import { withManagement } from '../inspection/open-management.ts'
 import { exitStatus } from './exit-status.ts'
 
-export interface TopicsOptions {
+/** Options of the commands that look into a log. */
+export interface LogOptions {
   readonly log?: string
+  /** Where a process runs. Default: that which has the data directory open. */
+  readonly url?: string
   readonly json: boolean
 }
 
 /** `waggle topics list`: prints the topics of the log. */
-export async function listTopics(options: TopicsOptions): Promise<number> {
-  return withLog(options, async (log) => {
-    const infos = []
-    for (const name of (await log.topics()).toSorted()) infos.push(await log.topic(name))
-    const topics = infos.flatMap((info) => (info === null ? [] : [info]))
-    const records = (offsets: readonly { readonly start: number; readonly end: number }[]) =>
-      offsets.reduce((sum, { start, end }) => sum + end - start, 0)
-    if (options.json) {
-      const rows = topics.map(({ name, partitions, cleanup, retentionMs, offsets }) => ({
-        name,
-        partitions,
-        cleanup,
-        retention_ms: retentionMs,
-        offsets,
-      }))
-      process.stdout.write(`${JSON.stringify(rows)}\n`)
-      return exitStatus.done
-    }
-    const width = Math.max(5, ...topics.map(({ name }) => name.length))
-    const line = (name: string, partitions: string, cleanup: string, count: string) =>
-      process.stdout.write(`${name.padEnd(width)}  ${partitions.padStart(10)}  ${cleanup.padEnd(14)}  ${count.padStart(10)}\n`)
-    line('topic', 'partitions', 'cleanup', 'records')
-    for (const { name, partitions, cleanup, offsets } of topics) line(name, String(partitions), cleanup, String(records(offsets)))
+export async function listTopics(options: LogOptions): Promise<number> {
+  return onLog(options, async (management) => {
+    const topics = await management.topics()
+    process.stdout.write(options.json ? `${JSON.stringify(topics)}\n` : tableOf(topics))
     return exitStatus.done
   })
 }
 
-/** `waggle topics tail TOPIC`: prints records as they are committed, until a signal or `max` records. */
+/** `waggle topics tail TOPIC`: prints records, decoded, as they are committed, until a signal or `max` records. */
 export async function tailTopic(
-  name: string,
-  options: TopicsOptions & { readonly fromBeginning: boolean; readonly max: number | null },
+  topic: string,
+  options: LogOptions & { readonly fromBeginning: boolean; readonly max: number | null },
 ): Promise<number> {
-  return withLog(options, async (log) => {
-    const info = await log.topic(name)
-    if (info === null) {
-      throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${name} does not exist`, next: 'See `waggle topics list`.' })
+  return onLog(options, async (management) => {
+    let isStopped = false
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        isStopped = true
+        void management.close()
+      })
     }
-    const from = options.fromBeginning ? null : -1
-    const readers = info.offsets.map(({ start }, partition) => log.read({ topic: name, partition, from: from ?? start }))
     let left = options.max ?? Number.POSITIVE_INFINITY
-    const stop = () => void Promise.all(readers.map((reader) => reader.close()))
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-    const follow = async (reader: Reader, partition: number) => {
-      for await (const { records } of reader) {
-        for (const record of records) {
-          if (left-- <= 0) return
-          process.stdout.write(`${options.json ? jsonOf(name, partition, record) : textOf(partition, record)}\n`)
-          if (left === 0) stop()
-        }
-      }
+    let from = options.fromBeginning ? 'start' : 'end'
+    while (left > 0 && !isStopped) {
+      const page = await management
+        .records(topic, { from, max: Math.min(left, managementLimits.records), waitMs: managementLimits.waitMs })
+        .catch((thrown: unknown) => {
+          // The signal ended the call.
+          if (isStopped) return null
+          throw thrown
+        })
+      if (page === null) break
+      for (const record of page.records) process.stdout.write(`${options.json ? JSON.stringify(record) : lineOf(record)}\n`)
+      left -= page.records.length
+      from = page.next
     }
-    await Promise.all(readers.map(follow))
     return exitStatus.done
   })
 }
 
-async function withLog(options: TopicsOptions, work: (log: Log) => Promise<number>): Promise<number> {
+/** Runs a command on the log of a running process, or on the log itself where none runs. */
+export function onLog(options: LogOptions, work: (management: Management) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
-  const log = await openLog(loadConfig({ directories: [process.cwd()], env }).settings)
-  try {
-    return await work(log)
-  } finally {
-    await log.close()
-  }
+  return withManagement(loadConfig({ directories: [process.cwd()], env }).settings, options.url ?? null, work)
 }
 
-function jsonOf(topic: string, partition: number, { offset, timestamp, key, value, headers }: LogRecord): string {
-  const named = Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : shown(header.value)]))
-  return JSON.stringify({ topic, partition, offset, timestamp, key: key === null ? null : shown(key), headers: named, value: textOfValue(value) })
+function tableOf(topics: readonly TopicRow[]): string {
+  const width = Math.max(5, ...topics.map(({ name }) => name.length))
+  const line = (name: string, partitions: string, cleanup: string, count: string) =>
+    `${name.padEnd(width)}  ${partitions.padStart(10)}  ${cleanup.padEnd(14)}  ${count.padStart(10)}\n`
+  const rows = topics.map(({ name, partitions, cleanup, offsets }) => {
+    const records = offsets.reduce((sum, { start, end }) => sum + end - start, 0)
+    return line(name, String(partitions), cleanup, String(records))
+  })
+  return `${line('topic', 'partitions', 'cleanup', 'records')}${rows.join('')}`
 }
 
-function textOf(partition: number, { offset, timestamp, key, value }: LogRecord): string {
-  const shownValue = textOfValue(value)
-  const place = `${partition}/${offset}`.padEnd(10)
-  return `${place} ${new Date(timestamp).toISOString()}  ${key === null ? '-' : shown(key)}  ${shownValue === null ? '-' : shownValue}`
+function lineOf({ partition, offset, timestamp, key, value }: ShownRecord): string {
+  return `${`${partition}/${offset}`.padEnd(10)} ${new Date(timestamp).toISOString()}  ${key ?? '-'}  ${value ?? '-'}`
 }
-
-function textOfValue(value: LogRecord['value']): string | null {
-  return value === null ? null : shown(value instanceof Handed ? value.bytes : value)
-}
-
-/** The text of the bytes, or their number where they are no text. */
-function shown(bytes: Uint8Array): string {
-  try {
-    const text = utf8.decode(bytes)
-    return isControl.test(text) ? `<${bytes.length} bytes>` : text
-  } catch {
-    return `<${bytes.length} bytes>`
-  }
-}
-
-/** Control characters that a text does not have; white space is allowed. */
-const isControl = /[^\P{Cc}\s]/u
-const utf8 = new TextDecoder('utf-8', { fatal: true })

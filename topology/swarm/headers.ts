@@ -44,6 +44,8 @@ export const deadLetterDetailHeader = 'waggle-dead-letter-detail'
 export const deadLetterTopicHeader = 'waggle-dead-letter-topic'
 export const deadLetterPartitionHeader = 'waggle-dead-letter-partition'
 export const deadLetterOffsetHeader = 'waggle-dead-letter-offset'
+/** Marks a record that says what became of a dead letter: `retried` or `discarded`. */
+export const deadLetterSettledHeader = 'waggle-dead-letter-settled'
 
 /** The deadline in epoch ms; null where the record has none, or none that is a number. */
 export function deadlineOf(headers: readonly Header[]): number | null {

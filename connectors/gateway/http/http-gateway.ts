@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import type { Management } from '../../../topology/swarm/management.ts'
 import type { Requests } from '../../../topology/swarm/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
@@ -16,11 +17,14 @@ import { Bodies } from './bodies.ts'
 import { boundConnections } from './connections.ts'
 import { healthRoutes } from './health-routes.ts'
 import { KnownMethods } from './known-methods.ts'
+import { managementRoutes } from './management-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
+  /** Topics and dead letters, for the routes of operators; absent: there are no such routes. */
+  readonly management?: Management
   readonly clock: Clock
   readonly random: Random
   /** The secret from which request ids are derived. */
@@ -178,6 +182,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     requestRoutes(scope, { requests: options.requests, bodies, identity, clock: options.clock, requestTimeoutMs: options.requestTimeoutMs })
     healthRoutes(scope, options)
   })
+  const { management } = options
+  if (management !== undefined) await app.register(async (scope) => managementRoutes(scope, management))
   await app.ready()
   return app
 }

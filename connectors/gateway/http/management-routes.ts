@@ -1,0 +1,112 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import { type Management, managementLimits } from '../../../topology/swarm/management.ts'
+import { ProblemError } from './problem.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The permission that a token needs for this route. */
+    readonly scope?: 'read' | 'topics:read' | 'dead-letters:read' | 'dead-letters:write'
+  }
+}
+
+/**
+ * The routes of operators: topics, records and dead letters. They are in a scope of their own, so that one hook of this scope can ask for a token: each route says in
+ * its `config.scope` what the token must allow. Until there are tokens, the hook lets callers of this machine pass, and nobody who comes through a proxy.
+ */
+export function managementRoutes(app: FastifyInstance, management: Management): void {
+  app.addHook('onRequest', async ({ headers }) => {
+    if (!isLocal(headers)) {
+      throw new ProblemError(
+        'WAGGLE_NOT_LOCAL',
+        'Topics and dead letters are shown to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy',
+      )
+    }
+  })
+  // A call that waits for records would hold up the end of the process.
+  app.addHook('preClose', () => management.close())
+
+  app.get('/v1/process', { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process' } }, (_, reply) =>
+    sendJson(reply, { instance: management.instance }),
+  )
+
+  app.get('/v1/topics', { config: { scope: 'topics:read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
+    sendJson(reply, await management.topics()),
+  )
+
+  app.get<{ Params: { topic: string }; Querystring: Query }>(
+    '/v1/topics/:topic/records',
+    { config: { scope: 'topics:read' }, schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', querystring: pageQuery } },
+    async ({ params, query }, reply) => {
+      const max = numberOf(query, 'max', { usual: 100, most: managementLimits.records })
+      const waitMs = 1000 * numberOf(query, 'wait_seconds', { usual: 0, most: managementLimits.waitMs / 1000 })
+      return sendJson(reply, await management.records(params.topic, { from: query.from ?? 'end', max, waitMs }))
+    },
+  )
+
+  app.get<{ Querystring: Query }>(
+    '/v1/dead-letters',
+    { config: { scope: 'dead-letters:read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
+    async ({ query }, reply) => {
+      const max = numberOf(query, 'max', { usual: 100, most: managementLimits.deadLetters })
+      return sendJson(reply, await management.deadLetters({ swarm: query.swarm ?? null, max, after: query.after ?? null }))
+    },
+  )
+
+  app.get<{ Params: { id: string } }>(
+    '/v1/dead-letters/:id',
+    { config: { scope: 'dead-letters:read' }, schema: { ...tags, summary: 'One dead letter with its content' } },
+    async ({ params }, reply) => sendJson(reply, await management.deadLetter(params.id)),
+  )
+
+  app.post<{ Params: { id: string } }>(
+    '/v1/dead-letters/:id/retry',
+    { config: { scope: 'dead-letters:write' }, schema: { ...tags, summary: 'Sends the input of a dead letter again' } },
+    async ({ params }, reply) => sendJson(reply.code(202), await management.retry(params.id)),
+  )
+
+  app.delete<{ Params: { id: string } }>(
+    '/v1/dead-letters/:id',
+    { config: { scope: 'dead-letters:write' }, schema: { ...tags, summary: 'Takes a dead letter out of the list' } },
+    async ({ params }, reply) => {
+      await management.discard(params.id)
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** False for a request that a proxy has passed on, as far as its headers say so. */
+function isLocal(headers: IncomingHttpHeaders): boolean {
+  const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
+  return !isForwarded && /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
+}
+
+interface Query {
+  readonly [name: string]: string | undefined
+}
+
+/** A whole number of the query, from 0 on. */
+function numberOf(query: Query, name: string, { usual, most }: { readonly usual: number; readonly most: number }): number {
+  const text = query[name]
+  if (text === undefined) return usual
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (number <= most) return number
+  throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a whole number of at most ${most}, not ${text.slice(0, 100)}`)
+}
+
+function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
+  return reply.header('content-type', 'application/json').header('cache-control', 'no-store').send(JSON.stringify(value))
+}
+
+const tags = { tags: ['management'] }
+const pageQuery = Type.Object({
+  from: Type.Optional(Type.String({ description: 'start, end, or next of the page before. Default: end.' })),
+  max: Type.Optional(Type.String({ description: `At most so many records: ${managementLimits.records} or fewer.` })),
+  wait_seconds: Type.Optional(Type.String({ description: 'How long to wait for a first record, where there is none: at most 30.' })),
+})
+const lettersQuery = Type.Object({
+  swarm: Type.Optional(Type.String()),
+  max: Type.Optional(Type.String({ description: `At most so many: ${managementLimits.deadLetters} or fewer.` })),
+  after: Type.Optional(Type.String({ description: 'next of the page before.' })),
+})

@@ -1,0 +1,65 @@
+import { type DeadLetter, managementLimits } from '../../topology/swarm/management.ts'
+import { exitStatus } from './exit-status.ts'
+import { type LogOptions, onLog } from './topics.ts'
+
+/** `waggle dead-letters list`: prints the inputs that failed, the newest first. */
+export async function listDeadLetters(
+  options: LogOptions & { readonly swarm?: string; readonly max: number; readonly after?: string },
+): Promise<number> {
+  return onLog(options, async (management) => {
+    const page = await management.deadLetters({
+      swarm: options.swarm ?? null,
+      max: Math.min(options.max, managementLimits.deadLetters),
+      after: options.after ?? null,
+    })
+    if (options.json) process.stdout.write(`${JSON.stringify(page)}\n`)
+    else {
+      process.stdout.write(page.dead_letters.map((letter) => `${textOf(letter)}\n`).join('\n'))
+      if (page.dead_letters.length === 0) process.stdout.write('There are no dead letters.\n')
+      if (page.next !== null) process.stdout.write(`\nThere are more: --after ${page.next}\n`)
+    }
+    return exitStatus.done
+  })
+}
+
+/** `waggle dead-letters show ID`: prints one, with all of its content. */
+export async function showDeadLetter(id: string, options: LogOptions): Promise<number> {
+  return onLog(options, async (management) => {
+    const letter = await management.deadLetter(id)
+    process.stdout.write(`${options.json ? JSON.stringify(letter) : textOf(letter)}\n`)
+    return exitStatus.done
+  })
+}
+
+/** `waggle dead-letters retry ID`: sends its input again. */
+export async function retryDeadLetter(id: string, options: LogOptions): Promise<number> {
+  return onLog(options, async (management) => {
+    const retried = await management.retry(id)
+    const { request_id, topic, partition, offset } = retried
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify(retried)}\n`
+        : `Sent again as request ${request_id}, at offset ${offset} of ${topic}, partition ${partition}.\n`,
+    )
+    return exitStatus.done
+  })
+}
+
+/** `waggle dead-letters discard ID`: takes it out of the list. */
+export async function discardDeadLetter(id: string, options: LogOptions): Promise<number> {
+  return onLog(options, async (management) => {
+    await management.discard(id)
+    process.stdout.write(options.json ? `${JSON.stringify({ discarded: id })}\n` : `Discarded ${id}.\n`)
+    return exitStatus.done
+  })
+}
+
+function textOf({ id, bee, code, cause, request_id, topic, partition, offset, timestamp, content_type, content }: DeadLetter): string {
+  return [
+    `${id}  ${new Date(timestamp).toISOString()}  ${bee}  ${code}`,
+    `  cause    ${cause.replaceAll('\n', '\n           ')}`,
+    `  request  ${request_id ?? '-'}`,
+    `  input    offset ${offset} of ${topic}, partition ${partition}`,
+    `  content  ${content_type === null ? '' : `${content_type}  `}${content ?? '-'}`,
+  ].join('\n')
+}

@@ -1,0 +1,71 @@
+import type { Clock, Log } from '../../processor/ports.ts'
+import type {
+  DeadLetter,
+  DeadLetterOptions,
+  DeadLetterPage,
+  Management,
+  PageOptions,
+  RecordPage,
+  Retried,
+  TopicRow,
+} from '../../topology/swarm/management.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { ShownValues } from './shown-value.ts'
+import { TopicPages } from './topic-pages.ts'
+
+export interface LogManagementOptions {
+  readonly log: Log
+  readonly clock: Clock
+  /** A new request id, which names this run of the process too. */
+  readonly newId: () => string
+  /** Null: values in Avro are shown as the number of their bytes. */
+  readonly schemaRegistryUrl: string | null
+}
+
+/** Topics and dead letters of a log that this process has open. */
+export class LogManagement implements Management {
+  readonly instance: string
+  readonly #pages: TopicPages
+  readonly #letters: DeadLetters
+
+  private constructor(options: LogManagementOptions, values: ShownValues) {
+    this.instance = options.newId()
+    this.#pages = new TopicPages({ ...options, values })
+    this.#letters = new DeadLetters({ ...options, values })
+  }
+
+  static async open(options: LogManagementOptions): Promise<LogManagement> {
+    const { schemaRegistryUrl: url } = options
+    const avro = url === null ? null : (await import('../../connectors/schema-registry/schema-registry.ts')).schemaRegistry({ url }).avro<unknown>()
+    return new LogManagement(options, new ShownValues(avro))
+  }
+
+  topics(): Promise<readonly TopicRow[]> {
+    return this.#pages.topics()
+  }
+
+  records(topic: string, options: PageOptions): Promise<RecordPage> {
+    return this.#pages.page(topic, options)
+  }
+
+  deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage> {
+    return this.#letters.list(options)
+  }
+
+  deadLetter(id: string): Promise<DeadLetter> {
+    return this.#letters.show(id)
+  }
+
+  retry(id: string): Promise<Retried> {
+    return this.#letters.retry(id)
+  }
+
+  discard(id: string): Promise<void> {
+    return this.#letters.discard(id)
+  }
+
+  async close(): Promise<void> {
+    this.#pages.close()
+    await this.#letters.close()
+  }
+}

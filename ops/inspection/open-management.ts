@@ -1,0 +1,42 @@
+import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
+import type { Management } from '../../topology/swarm/management.ts'
+import { openLog } from '../beekeeper/open-log.ts'
+import type { Settings } from '../config/settings.ts'
+import { LogManagement } from './log-management.ts'
+import { readAddress } from './process-address.ts'
+import { RemoteManagement } from './remote-management.ts'
+
+/**
+ * Gives `work` the topics and dead letters of a running process: at `url`, or that which has the data directory open. Where none runs, and on a cluster, the log is opened
+ * here. Throws WAGGLE_UNREACHABLE where nothing answers at `url`.
+ */
+export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
+  const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)
+  if (remote !== null) return closing(remote, work)
+  const log = await openLog(settings)
+  try {
+    const identity = new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(0))
+    const { schema_registry_url: schemaRegistryUrl } = settings
+    return await closing(await LogManagement.open({ log, clock: systemClock, newId: () => identity.fresh(), schemaRegistryUrl }), work)
+  } finally {
+    await log.close()
+  }
+}
+
+async function closing<T>(management: Management, work: (management: Management) => Promise<T>): Promise<T> {
+  try {
+    return await work(management)
+  } finally {
+    await management.close()
+  }
+}
+
+/** The process that has the data directory open; null where none does. A process that was killed leaves its address, where another one may listen by now. */
+async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
+  const address = log === 'embedded' ? readAddress(data_dir) : null
+  if (address === null) return null
+  const remote = await RemoteManagement.open(address.url).catch(() => null)
+  return remote?.instance === address.instance ? remote : null
+}

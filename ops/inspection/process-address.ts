@@ -1,0 +1,36 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The address of the process that has a data directory open, in the file `process.json` in it. */
+export interface ProcessAddress {
+  readonly url: string
+  /** The id of that run: another process may have the address by now. */
+  readonly instance: string
+}
+
+export function writeAddress(dataDirectory: string, address: ProcessAddress): void {
+  const path = pathIn(dataDirectory)
+  writeFileSync(`${path}.new`, `${JSON.stringify(address)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/** Deletes the file if it is still that of this run. */
+export function removeAddress(dataDirectory: string, { instance }: ProcessAddress): void {
+  if (readAddress(dataDirectory)?.instance === instance) rmSync(pathIn(dataDirectory), { force: true })
+}
+
+/** Null where no process has left its address. A process that was killed leaves it too: ask it for its instance. */
+export function readAddress(dataDirectory: string): ProcessAddress | null {
+  try {
+    const found: unknown = JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8'))
+    if (typeof found !== 'object' || found === null || !('url' in found) || !('instance' in found)) return null
+    const { url, instance } = found
+    return typeof url === 'string' && typeof instance === 'string' && URL.canParse(url) ? { url, instance } : null
+  } catch {
+    return null
+  }
+}
+
+function pathIn(dataDirectory: string): string {
+  return join(dataDirectory, 'process.json')
+}

@@ -1,0 +1,104 @@
+import { pictureFormat } from '../../connectors/pictures/picture-format.ts'
+import { Handed, type LogRecord } from '../../processor/ports.ts'
+import { type Header, headerText } from '../../topology/record.ts'
+import type { Serde } from '../../topology/serde.ts'
+import { contentTypeHeader, errorHeader } from '../../topology/swarm/headers.ts'
+import type { Payload, Tensor } from '../../topology/swarm/payload.ts'
+import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/payload-serde.ts'
+
+/** Shows the values of records to people: text as it is, tensors and pictures as a summary, Avro as JSON. */
+export class ShownValues {
+  /** Null: no schema registry is set. */
+  readonly #avro: Serde<unknown> | null
+
+  constructor(avro: Serde<unknown> | null) {
+    this.#avro = avro
+  }
+
+  /** The value as text, cut after `maxCharacters`; null for a tombstone. It never throws: bytes that cannot be decoded are counted. */
+  async text(topic: string, { value, headers }: Pick<LogRecord, 'value' | 'headers'>, maxCharacters: number): Promise<string | null> {
+    if (value === null) return null
+    const bytes = value instanceof Handed ? value.bytes : value
+    return cut(await this.#decoded(topic, bytes, headers).catch(() => textOrCount(bytes)), maxCharacters)
+  }
+
+  async #decoded(topic: string, bytes: Uint8Array, headers: readonly Header[]): Promise<string> {
+    const contentType = headerText(headers, contentTypeHeader)
+    const mediaType = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+    if (mediaType === tensorsType || mediaType === joinedType) {
+      return JSON.stringify(await jsonOf(payloadOfBytes(bytes, mediaType)))
+    }
+    // Only a header, or the first byte of the wire format where there is none, says that bytes are Avro.
+    if (mediaType.endsWith('+avro') || (contentType === null && bytes[0] === 0)) {
+      const avro = await this.#avroText(topic, bytes)
+      if (avro !== null) return avro
+    }
+    return headerText(headers, errorHeader) === null ? shownBytes(bytes, contentType) : textOrCount(bytes)
+  }
+
+  async #avroText(topic: string, bytes: Uint8Array): Promise<string | null> {
+    if (this.#avro === null) return null
+    await this.#avro.prepare?.(topic, bytes)
+    const value = this.#avro.deserialize(topic, bytes)
+    return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
+  }
+}
+
+/** The text of the bytes, or their number where they are no text. */
+export function textOrCount(bytes: Uint8Array): string {
+  try {
+    const text = utf8.decode(bytes)
+    return isControl.test(text) ? `<${bytes.length} bytes>` : text
+  } catch {
+    return `<${bytes.length} bytes>`
+  }
+}
+
+async function shownBytes(bytes: Uint8Array, contentType: string | null): Promise<string> {
+  const format = pictureFormat(bytes)
+  if (format === null) return textOrCount(bytes)
+  return `<picture: ${contentType ?? `image/${format}`}${await sizeOf(bytes)}, ${bytes.length} bytes>`
+}
+
+/** Reads the header of a picture alone. Empty where it cannot be read. */
+async function sizeOf(bytes: Uint8Array): Promise<string> {
+  try {
+    const { default: sharp } = await import('sharp')
+    const { width, height } = await sharp(bytes).metadata()
+    return `, ${width} × ${height}`
+  } catch {
+    return ''
+  }
+}
+
+async function jsonOf(payload: Payload): Promise<unknown> {
+  switch (payload.kind) {
+    case 'json':
+      return payload.json
+    case 'error':
+      return { error: payload.error }
+    case 'bytes':
+      return shownBytes(payload.bytes, payload.contentType)
+    case 'tensors':
+      return { tensors: Object.fromEntries(Object.entries(payload.tensors).map(([name, tensor]) => [name, summaryOf(tensor)])) }
+    case 'joined':
+      return Object.fromEntries(await Promise.all([...payload.parts].map(async ([bee, part]) => [bee, await jsonOf(part)] as const)))
+  }
+}
+
+/** Type, shape and the first values of a tensor. */
+function summaryOf({ datatype, shape, data }: Tensor): object {
+  const first = Array.from(data.subarray(0, maxShownValues) as Iterable<number | bigint>, (value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
+  return { datatype, shape, data: data.length > maxShownValues ? [...first, `… ${data.length - maxShownValues} more`] : first }
+}
+
+function cut(text: string, maxCharacters: number): string {
+  return (text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters)} … (${text.length} characters)`).toWellFormed()
+}
+
+const maxShownValues = 16
+/** Control characters that a text does not have; white space is allowed. */
+const isControl = /[^\P{Cc}\s]/u
+const utf8 = new TextDecoder('utf-8', { fatal: true })

@@ -1,0 +1,166 @@
+import type { Clock, Log, LogRecord, Reader, RecordRun } from '../../processor/ports.ts'
+import { idSecretTopic } from '../../topology/naming.ts'
+import type { PageOptions, RecordPage, ShownRecord, TopicRow } from '../../topology/swarm/management.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { type ShownValues, textOrCount } from './shown-value.ts'
+
+/** The records of topics, a bounded page a call. */
+export class TopicPages {
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #values: ShownValues
+  /** Ends of the calls that wait for a record. */
+  readonly #waits = new Set<() => void>()
+  #isClosed = false
+
+  constructor({ log, clock, values }: { readonly log: Log; readonly clock: Clock; readonly values: ShownValues }) {
+    this.#log = log
+    this.#clock = clock
+    this.#values = values
+  }
+
+  async topics(): Promise<readonly TopicRow[]> {
+    const rows: TopicRow[] = []
+    for (const name of (await this.#log.topics()).toSorted()) {
+      const info = await this.#log.topic(name)
+      if (info === null) continue
+      const { partitions, cleanup, retentionMs, offsets } = info
+      rows.push({ name, partitions, cleanup, retention_ms: retentionMs, offsets: offsets.map(({ start, end }) => ({ start, end })) })
+    }
+    return rows
+  }
+
+  async page(topic: string, { from, max, waitMs }: PageOptions): Promise<RecordPage> {
+    const info = await this.#log.topic(topic)
+    if (info === null) throw missing(topic)
+    const next = positionsOf(from, info.offsets)
+    const ends = info.offsets.map(({ end }) => end)
+    const page = new Page(max)
+    const ready = ends.flatMap((end, partition) => ((next[partition] ?? 0) < end ? [partition] : []))
+    const quota = Math.ceil(max / Math.max(1, ready.length))
+    for (const partition of ready) {
+      const reader = this.#log.read({ topic, partition, from: next[partition] ?? 0, to: ends[partition] ?? 0 })
+      let left = quota
+      await eachRun(reader, async ({ records }) => {
+        for (const record of records) {
+          if (left-- <= 0 || page.isFull) return 'stop'
+          page.add(await this.#shown(topic, partition, record))
+          next[partition] = record.offset + 1
+        }
+        return 'go on'
+      })
+      // Markers of transactions, and records that compaction has taken away, have offsets too.
+      if (left > 0 && !page.isFull) next[partition] = Math.max(next[partition] ?? 0, ends[partition] ?? 0)
+    }
+    if (ready.length === 0 && waitMs > 0) {
+      const run = await this.#firstRun(topic, next, waitMs)
+      for (const record of run?.records ?? []) {
+        if (run === null || page.isFull) break
+        page.add(await this.#shown(topic, run.partition, record))
+        next[run.partition] = record.offset + 1
+      }
+    }
+    return { records: page.records, next: next.map((offset, partition) => `${partition}:${offset}`).join(',') }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const end of this.#waits) end()
+  }
+
+  /** The first run of records that comes in any partition; null after `waitMs`. */
+  async #firstRun(topic: string, from: readonly number[], waitMs: number): Promise<RecordRun | null> {
+    if (this.#isClosed) return null
+    if (this.#waits.size >= maxWaits) {
+      throw new WaggleError('WAGGLE_OVERLOADED', { message: `${maxWaits} calls wait for records`, next: 'Ask again in a moment.' })
+    }
+    const readers = from.map((offset, partition) => this.#log.read({ topic, partition, from: offset }))
+    let end = () => {}
+    const ended = new Promise<null>((resolve) => {
+      end = () => resolve(null)
+    })
+    this.#waits.add(end)
+    const cancel = this.#clock.after(waitMs, end)
+    try {
+      const come = readers.map(async (reader) => {
+        for await (const run of reader) if (run.records.length > 0) return run
+        return ended
+      })
+      return await Promise.race([ended, ...come])
+    } finally {
+      cancel()
+      this.#waits.delete(end)
+      end()
+      await Promise.all(readers.map((reader) => reader.close()))
+    }
+  }
+
+  async #shown(topic: string, partition: number, record: LogRecord): Promise<ShownRecord> {
+    const { offset, timestamp, key, headers } = record
+    return {
+      topic,
+      partition,
+      offset,
+      timestamp,
+      key: key === null ? null : textOrCount(key),
+      headers: Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : textOrCount(header.value)])),
+      // The secret would let its readers compute the ids of other callers.
+      value: topic === idSecretTopic ? '<hidden>' : await this.#values.text(topic, record, maxValueCharacters),
+    }
+  }
+}
+
+/** Gives the runs of a reader to `take` until it says stop, and closes the reader. */
+export async function eachRun(reader: Reader, take: (run: RecordRun) => Promise<'go on' | 'stop'>): Promise<void> {
+  try {
+    for await (const run of reader) if ((await take(run)) === 'stop') return
+  } finally {
+    await reader.close()
+  }
+}
+
+function missing(topic: string): WaggleError {
+  return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'See `waggle topics list`.' })
+}
+
+/** Records of one page, bounded in number and in characters. */
+class Page {
+  readonly records: ShownRecord[] = []
+  readonly #max: number
+  #characters = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get isFull(): boolean {
+    return this.records.length >= this.#max || this.#characters >= maxPageCharacters
+  }
+
+  add(record: ShownRecord): void {
+    this.records.push(record)
+    this.#characters += (record.value?.length ?? 0) + (record.key?.length ?? 0)
+  }
+}
+
+/** The offset to read from in each partition. Partitions that a cursor does not name are read from their start: they are new. */
+function positionsOf(from: string, offsets: readonly { readonly start: number; readonly end: number }[]): number[] {
+  if (from === 'start') return offsets.map(({ start }) => start)
+  if (from === 'end') return offsets.map(({ end }) => end)
+  const named = new Map<number, number>()
+  for (const part of from.split(',')) {
+    const [, partition, offset] = /^(\d{1,9}):(\d{1,15})$/.exec(part) ?? []
+    if (partition === undefined || offset === undefined) {
+      throw new WaggleError('WAGGLE_BAD_REQUEST', {
+        message: `${JSON.stringify(from.slice(0, 100))} is no place in a topic`,
+        next: 'Give start, end, or what the page before said in next.',
+      })
+    }
+    named.set(Number(partition), Number(offset))
+  }
+  return offsets.map(({ start }, partition) => Math.max(start, named.get(partition) ?? start))
+}
+
+const maxWaits = 32
+const maxValueCharacters = 64 * 1024
+const maxPageCharacters = 4 * 1024 * 1024

@@ -1,0 +1,98 @@
+/** The log as an operator sees it: its topics, its records and the dead letters of its swarms. Every answer is bounded. */
+export interface Management {
+  /** Names one run of a process, so that a client can tell it from another one at the same address. */
+  readonly instance: string
+  topics(): Promise<readonly TopicRow[]>
+  /** Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for a cursor that is none. */
+  records(topic: string, options: PageOptions): Promise<RecordPage>
+  /** The newest first. Those that were retried or discarded are left out. */
+  deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage>
+  /** Throws WAGGLE_UNKNOWN_DEAD_LETTER. */
+  deadLetter(id: string): Promise<DeadLetter>
+  /**
+   * Sends the input of a dead letter again to the topic that it was read from. An input of a gateway is a new request with an id of its own. Throws
+   * WAGGLE_RECORDS_GONE where the log has the input no longer.
+   */
+  retry(id: string): Promise<Retried>
+  discard(id: string): Promise<void>
+  /** Ends the calls that wait for records. */
+  close(): Promise<void>
+}
+
+export interface TopicRow {
+  readonly name: string
+  readonly partitions: number
+  readonly cleanup: string
+  readonly retention_ms: number | null
+  /** The first offset that is kept and the next one, for each partition. */
+  readonly offsets: readonly { readonly start: number; readonly end: number }[]
+}
+
+export interface PageOptions {
+  /** `start`, `end`, or the cursor of the page before. */
+  readonly from: string
+  readonly max: number
+  /** How long to wait for a first record where there is none. */
+  readonly waitMs: number
+}
+
+export interface RecordPage {
+  readonly records: readonly ShownRecord[]
+  /** The cursor of the page after this one: `partition:offset`, with commas between them. */
+  readonly next: string
+}
+
+/** A record for people. Bytes that are text are shown as it; a value is decoded, as far as its headers or its bytes say how. */
+export interface ShownRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: string | null
+  readonly headers: { readonly [name: string]: string | null }
+  readonly value: string | null
+}
+
+export interface DeadLetterOptions {
+  /** Null: of all swarms. */
+  readonly swarm: string | null
+  readonly max: number
+  /** The id of the last letter of the page before; null: the newest letters. */
+  readonly after: string | null
+}
+
+export interface DeadLetterPage {
+  readonly dead_letters: readonly DeadLetter[]
+  /** The id to give as `after` for the next page; null: there are no more. */
+  readonly next: string | null
+}
+
+export interface DeadLetter {
+  /** `swarm:partition:offset`, of the letter itself. */
+  readonly id: string
+  readonly swarm: string
+  readonly bee: string
+  readonly code: string
+  /** The message of the error, and its next step. */
+  readonly cause: string
+  readonly request_id: string | null
+  /** The place of the input that failed. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Epoch milliseconds of the request. */
+  readonly timestamp: number
+  readonly content_type: string | null
+  /** The input of the bee, decoded. A list shows its beginning. */
+  readonly content: string | null
+}
+
+export interface Retried {
+  readonly request_id: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Bounds of one answer. */
+export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000 } as const
