@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { fileError, makeDirectory } from './file-error.ts'
@@ -56,11 +56,6 @@ export function writeLogMade(directory: string): void {
   } finally {
     closeSync(descriptor)
   }
-}
-
-/** Called before the log is deleted on purpose, so that its absence is no damage. */
-export function forgetLog(directory: string): void {
-  rmSync(join(directory, logMade), { force: true })
 }
 
 const otherDirectory = 'WAGGLE_DATA_DIR sets the data directory.'

@@ -65,11 +65,12 @@ const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').ch
 program
   .command('reset')
   .argument('[file]', 'swarm file')
-  .description('deletes a swarm’s topics, positions and stores, so that it begins anew; rows in ClickHouse stay')
+  .description('deletes the topics, positions and stores of a swarm or a DSL program, so that it begins anew; rows in ClickHouse stay')
   .option('--force', 'do it', false)
   .option('--dry-run', 'only list what would be deleted', false)
+  .option('--application <id>', 'in place of a file: the id of a DSL program; its input and output topics stay, and are read again')
   .option('--reader <group>', 'on the embedded log, in place of a file: only the positions of this reader, which keeps records from being deleted')
-  .option('--gateways', 'the topics of its gateways too; else they are read again from their beginning', false)
+  .option('--gateways', 'on Kafka: the topics of its gateways too; else they are read again from their beginning', false)
   .addOption(onLog())
   .addOption(json())
   .action(async (file: string | undefined, options: import('./reset.ts').ResetOptions) =>

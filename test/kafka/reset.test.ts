@@ -8,6 +8,7 @@ import { SwarmProcesses } from '../support/swarm-processes.ts'
 interface Parts {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
+  readonly stores: readonly string[]
   readonly directories: readonly string[]
   readonly kept: readonly string[]
   readonly deleted: boolean

@@ -98,7 +98,16 @@ export class CommitMark {
 
   /** Called before a segment file that no record names is deleted. */
   forgetSegment(segment: number): void {
-    const name = nameOf(kinds.segment, segment, 0)
+    this.#forget(kinds.segment, segment, 0)
+  }
+
+  /** Called when a partition is no longer part of the database. */
+  forgetEnd(topic: number, partition: number): void {
+    this.#forget(kinds.end, topic, partition)
+  }
+
+  #forget(kind: number, a: number, b: number): void {
+    const name = nameOf(kind, a, b)
     const slot = this.#slots.get(name)
     if (slot === undefined) return
     this.#slots.delete(name)

@@ -20,12 +20,15 @@ import { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
 import { HeldTails } from './held-tails.ts'
+import { positionsIn } from './keys.ts'
 import { type Borrower, LentDisk } from './lent-disk.ts'
 import { type OpenedDirectory, openLogDirectory } from './log-directory.ts'
 import type { ReadPartition } from './partition.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { Positions } from './positions.ts'
+import { removeParts } from './removal.ts'
 import { Retention } from './retention.ts'
+import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
 import { StoreNumbers } from './store-numbers.ts'
 import { StoredState } from './stored-state.ts'
@@ -52,6 +55,14 @@ export interface EmbeddedLogOptions {
   readonly onNotice?: (notice: string) => void
 }
 
+/** Names of what `EmbeddedLog.remove` deletes. */
+export interface RemovedParts {
+  readonly topics: readonly string[]
+  readonly groups: readonly string[]
+  /** Ids of applications, whose stores go. */
+  readonly applications: readonly string[]
+}
+
 /**
  * The log of one process: topics, positions and state in one database. A commit of all of them is one atomic write and one sync, which all waiting
  * commits share (group commit). Readers in this process get records before the commit.
@@ -73,6 +84,8 @@ export class EmbeddedLog implements Log {
   readonly #segments: Segments
   readonly #mark: CommitMark
   readonly #topics: Topics
+  readonly #storeNumbers: StoreNumbers
+  readonly #uses: SegmentUses
   readonly #positions: Positions
   readonly #cycle: CommitCycle
   readonly #retention: Retention
@@ -84,6 +97,8 @@ export class EmbeddedLog implements Log {
     const disk = new LentDisk(rocks)
     const topics = new Topics({ directory, disk, mark })
     const storeNumbers = new StoreNumbers(rocks)
+    this.#storeNumbers = storeNumbers
+    this.#uses = uses
     const tails = new HeldTails(options.maxTailBytes ?? 32 * 1024 * 1024)
     const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeNumbers })
     this.#clock = clock
@@ -182,6 +197,29 @@ export class EmbeddedLog implements Log {
   /** Sets the position of a group that does not run. */
   rewind(group: string, position: TopicPartition & { readonly offset: number }): Promise<void> {
     return this.#positions.move(group, position)
+  }
+
+  /** Groups with a position, and applications with a store. */
+  parts(): { readonly groups: readonly string[]; readonly applications: readonly string[] } {
+    const groups = new Set(Array.from(positionsIn(this.#disk.rocks), ({ group }) => group))
+    return { groups: [...groups], applications: this.#storeNumbers.applications() }
+  }
+
+  /** Groups with a position in a topic. */
+  readersOf(topic: string): readonly string[] {
+    return [...new Set(Array.from(positionsIn(this.#disk.rocks), (one) => (one.topic === topic ? one.group : null)))].filter(
+      (group) => group !== null,
+    )
+  }
+
+  /** Deletes topics, positions and stores, and leaves all else as it is. Nothing may run. A second call finishes one that a crash cut off. */
+  async remove({ topics: names, groups, applications }: RemovedParts): Promise<void> {
+    await this.#cycle.settled()
+    const topics = this.#topics.named(names)
+    const { rocks } = this.#disk
+    await removeParts({ topics, groups, applications }, { rocks, uses: this.#uses, mark: this.#mark, storeNumbers: this.#storeNumbers })
+    this.#topics.forget(names)
+    this.#mark.write(rocks.sequence)
   }
 
   /** Deletes the positions of a group that does not run, so that its unread records may be deleted. */

@@ -1,3 +1,5 @@
+import type { Rocks } from '../../rocksdb/rocks.ts'
+
 /**
  * Keys of the one database, by their first byte:
  *
@@ -8,10 +10,11 @@
  *     N task 0x00 store                         → number of the store, u32
  *     G segment u32 │ topic u32 │ partition u32 → last offset that names the segment: f64
  *     S store u32 │ key                         → value
+ *     D 'T' or 'S' │ number u32                 → the topic or store was removed, and may have rows left
  *
  * Numbers are big-endian, so that keys sort as their numbers do. Offsets are non-negative doubles, whose bytes sort in the same way.
  */
-export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, segmentUse: 0x47, state: 0x53 } as const
+export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, segmentUse: 0x47, state: 0x53, removed: 0x44 } as const
 
 export function topicKey(name: string): Buffer {
   return named(prefix.topic, name)
@@ -45,6 +48,28 @@ export function positionKey(group: string, topic: string, partition: number): Bu
 /** The range of all positions of a group: `from` inclusive, `to` exclusive. */
 export function positionsOf(group: string): readonly [from: Buffer, to: Buffer] {
   return [named(prefix.position, `${group}\0`), named(prefix.position, `${group}\x01`)]
+}
+
+/** All positions, with the names in their keys. */
+export function* positionsIn(rocks: Rocks): IterableIterator<{
+  readonly key: Uint8Array
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly value: Uint8Array
+}> {
+  for (const [key, value] of rocks.range(Uint8Array.of(prefix.position), Uint8Array.of(prefix.position + 1))) {
+    const [group = '', topic = '', partition = ''] = Buffer.from(key.subarray(1)).toString().split('\0')
+    yield { key, group, topic, partition: Number(partition), value }
+  }
+}
+
+export function removedKey(kind: 'topic' | 'store', number: number): Buffer {
+  const key = Buffer.allocUnsafe(6)
+  key[0] = prefix.removed
+  key[1] = kind === 'topic' ? prefix.topic : prefix.state
+  key.writeUInt32BE(number, 2)
+  return key
 }
 
 export function storeNumberKey(task: string, store: string): Buffer {

@@ -9,6 +9,7 @@ import { CommitMark, type Manifest, type Marked } from './commit-mark.ts'
 import { writeError } from './commit-write.ts'
 import { endsKey, prefix, topicKey } from './keys.ts'
 import { decodeRun } from './record-run.ts'
+import { finishRemoval } from './removal.ts'
 import { SegmentUses } from './segment-uses.ts'
 import { Segments } from './segments.ts'
 import { endsBytes, endsOf } from './values.ts'
@@ -102,6 +103,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     rmSync(place, { recursive: true, force: true })
     disk = await Rocks.open(place)
   }
+  await finishRemoval(disk)
   const uses = new SegmentUses()
   if (found.length > 0) {
     const kept = keepDamaged(directory, before)

@@ -1,6 +1,6 @@
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import type { Group } from './group-consumer.ts'
-import { prefix } from './keys.ts'
+import { positionsIn } from './keys.ts'
 import type { Partition } from './partition.ts'
 
 /** The offset up to which a group has committed, in one partition. */
@@ -19,8 +19,7 @@ export class Readers {
 
   constructor(disk: Rocks, groups: ReadonlyMap<string, Group>) {
     this.#groups = groups
-    for (const [key, value] of disk.range(Uint8Array.of(prefix.position), Uint8Array.of(prefix.position + 1))) {
-      const [group = '', topic = '', partition = ''] = Buffer.from(key.subarray(1)).toString().split('\0')
+    for (const { group, topic, partition, value } of positionsIn(disk)) {
       const place = `${topic}\0${partition}`
       const position = { group, offset: new DataView(value.buffer, value.byteOffset).getFloat64(0) }
       const there = this.#stored.get(place)

@@ -37,6 +37,24 @@ export class StoreNumbers {
     return number
   }
 
+  /** Names of applications that have stores. */
+  applications(): readonly string[] {
+    return [...new Set([...this.#numbers.keys()].map(applicationOf))]
+  }
+
+  /** Forgets the stores of these applications. Gives their numbers. */
+  remove(applications: readonly string[], changes: RocksChange[]): readonly number[] {
+    const removed: number[] = []
+    for (const [name, number] of this.#numbers) {
+      if (!applications.includes(applicationOf(name))) continue
+      const [task = '', store = ''] = name.split('\0')
+      this.#numbers.delete(name)
+      changes.push([storeNumberKey(task, store), null])
+      removed.push(number)
+    }
+    return removed
+  }
+
   saved(): void {
     this.#unsaved = []
   }
@@ -45,4 +63,10 @@ export class StoreNumbers {
     for (const name of this.#unsaved) this.#numbers.delete(name)
     this.#unsaved = []
   }
+}
+
+/** The state of a task is named after its application: `<application>/<partition>`. */
+function applicationOf(name: string): string {
+  const [task = ''] = name.split('\0')
+  return task.slice(0, task.lastIndexOf('/'))
 }

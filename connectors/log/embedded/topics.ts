@@ -79,6 +79,16 @@ export class Topics {
     return true
   }
 
+  named(names: readonly string[]): readonly Topic[] {
+    return names.flatMap((name) => this.#topics.get(name) ?? [])
+  }
+
+  /** Called when the database has them no more. */
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#topics.delete(name)
+    writeTopics(this.#options.directory, storedTopics(this.#options.disk.rocks))
+  }
+
   describe(name: string): TopicInfo | null {
     const topic = this.#topics.get(name)
     return topic === undefined ? null : { ...topic.spec, offsets: topic.partitions.map(({ start, durableEnd }) => ({ start, end: durableEnd })) }

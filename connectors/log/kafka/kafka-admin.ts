@@ -23,11 +23,9 @@ export class KafkaAdmin {
     })
   }
 
-  /** Filters these topics and groups for those that exist. */
-  async existing({ topics, groups }: ApplicationParts): Promise<ApplicationParts> {
-    const there = new Set(await this.#admin.listTopics())
-    const known = await this.#admin.listGroups({})
-    return { topics: topics.filter((topic) => there.has(topic)), groups: groups.filter((group) => known.has(group)) }
+  /** All topics and groups of the cluster. */
+  async all(): Promise<ApplicationParts> {
+    return { topics: await this.#admin.listTopics(), groups: [...(await this.#admin.listGroups({})).keys()] }
   }
 
   /** Deletes topics and groups. Throws WAGGLE_GROUP_IN_USE, and deletes nothing, where a process of the application still runs. */

@@ -1,0 +1,114 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
+import { hadLog } from '../../connectors/system/data-format.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
+import { kafkaOptions, openLog } from '../beekeeper/open-log.ts'
+import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
+import type { Settings } from '../config/settings.ts'
+import { inferredParts } from './inferred-parts.ts'
+
+/** Everything that a swarm or an application has left on a log. */
+export interface Leftovers {
+  readonly topics: readonly string[]
+  readonly groups: readonly string[]
+  /** Applications whose stores lie in the log. */
+  readonly stores: readonly string[]
+  readonly directories: readonly string[]
+  /** Topics that are kept and read again from their beginning. */
+  readonly kept: readonly string[]
+  /** Groups that may be another application's, and are left alone. */
+  readonly unsure: readonly string[]
+  /** Safe to call again after a crash in the middle. */
+  delete(): Promise<void>
+  close(): Promise<void>
+}
+
+/** An application by its id. `parts` are null where no plan names them: they are then found by their names. */
+export interface ResetApplication {
+  readonly applicationId: string
+  readonly parts: SwarmParts | null
+}
+
+/** The leftovers in a data directory. Topics, positions and stores of others in the same log are not among them. */
+export async function leftoversOnDisk(settings: Settings, { applicationId, parts }: ResetApplication): Promise<Leftovers> {
+  const log = await openIfThere(settings)
+  if (log === null) return none
+  const there = { ...log.parts(), topics: await log.topics() }
+  const { groups, topics, unsure } = parts === null ? inferredParts(applicationId, there) : { ...parts, unsure: [] }
+  // Another application may read the same entrance.
+  const isOwn = (topic: string) => log.readersOf(topic).every((group) => groups.includes(group))
+  const wanted = new Set([...topics, ...(parts?.entrances ?? []).filter(isOwn)])
+  const found = {
+    topics: there.topics.filter((topic) => wanted.has(topic)),
+    groups: groups.filter((group) => there.groups.includes(group)),
+    stores: there.applications.filter((id) => id === applicationId),
+  }
+  return {
+    ...found,
+    directories: [],
+    kept: [],
+    unsure,
+    delete: () => log.remove({ topics: found.topics, groups: found.groups, applications: found.stores }),
+    close: () => log.close(),
+  }
+}
+
+/** The positions of one group in a data directory. */
+export async function positionsOnDisk(settings: Settings, group: string): Promise<Leftovers> {
+  const log = await openIfThere(settings)
+  if (log === null) return none
+  return { ...none, groups: log.hasPositions(group) ? [group] : [], delete: () => log.forgetPositions(group), close: () => log.close() }
+}
+
+export async function leftoversOnCluster(settings: Settings, { applicationId, parts }: ResetApplication, gateways: boolean): Promise<Leftovers> {
+  // Opening the log fails with a clear error if the cluster cannot be reached.
+  await (await openLog(settings)).close()
+  const admin = new KafkaAdmin(kafkaOptions(settings))
+  const all = await admin.all()
+  const { groups, topics, unsure } = parts === null ? inferredParts(applicationId, { ...all, applications: [] }) : { ...parts, unsure: [] }
+  const entrances = (parts?.entrances ?? []).filter((topic) => all.topics.includes(topic))
+  const found = {
+    topics: [...topics.filter((topic) => all.topics.includes(topic)), ...(gateways ? entrances : [])],
+    groups: groups.filter((group) => all.groups.includes(group)),
+  }
+  const directories = [join(settings.data_dir, 'state', applicationId)].filter((path) => existsSync(path))
+  return {
+    ...found,
+    stores: [],
+    kept: gateways ? [] : entrances,
+    directories,
+    unsure,
+    async delete() {
+      for (const directory of directories) await expectNobodyIn(directory)
+      await admin.delete(found)
+      for (const directory of directories) rmSync(directory, { recursive: true })
+    },
+    close: () => admin.close(),
+  }
+}
+
+async function openIfThere({ data_dir }: Settings) {
+  const directory = join(data_dir, 'log')
+  const wasMade = hadLog(data_dir)
+  return wasMade || existsSync(directory) ? openEmbeddedLog({ directory, clock: systemClock, wasMade }) : null
+}
+
+/** Throws WAGGLE_DATA_DIR_IN_USE where a process has the directory open. */
+async function expectNobodyIn(directory: string): Promise<void> {
+  const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
+  await (await openStateDirectory({ directory, random: new SystemRandom() })).close()
+}
+
+const none: Leftovers = {
+  topics: [],
+  groups: [],
+  stores: [],
+  directories: [],
+  kept: [],
+  unsure: [],
+  delete: async () => {},
+  close: async () => {},
+}
