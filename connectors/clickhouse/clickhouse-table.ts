@@ -76,15 +76,36 @@ export class ClickHouseTable implements PredictionTable {
     await this.#refuseOther()
     await client.command({
       query: `CREATE TABLE IF NOT EXISTS ${this.#place(this.#rows)} (${columns.map(([column, type]) => `\`${column}\` ${type}`).join(', ')})
-        ENGINE = ReplacingMergeTree ORDER BY (swarm, bee, request_id)
+        ENGINE = ReplacingMergeTree ORDER BY (${identity})
         SETTINGS ${tableSettings}`,
     })
     await client.command({ query: `CREATE VIEW IF NOT EXISTS ${this.#place(name)} AS SELECT * FROM ${this.#place(this.#rows)} FINAL` })
     this.#isOpen = true
   }
 
-  /** Throws WAGGLE_TABLE_MISMATCH where a table of this name has other columns. */
+  /** Throws WAGGLE_TABLE_MISMATCH where a table of this name has other columns, or would count a repeated row twice. */
   async #refuseOther(): Promise<void> {
+    await this.#refuseColumns()
+    await this.#refuseKinds()
+  }
+
+  async #refuseKinds(): Promise<void> {
+    const { client, name, database } = this.#options
+    const found = await client.query({
+      query: `SELECT name, engine, sorting_key, as_select FROM system.tables WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND name IN ('${this.#rows}', '${name}')`,
+      format: 'JSONEachRow',
+    })
+    for (const table of await found.json<TableKind>()) {
+      const wrong = table.name === name ? wrongView(table, this.#rows) : wrongRows(table)
+      if (wrong === null) continue
+      throw new WaggleError('WAGGLE_TABLE_MISMATCH', {
+        message: `${wrong}: a repeated row would count twice`,
+        next: `Give spec.table another name, or rename ${table.name}: Waggle then makes its own.`,
+      })
+    }
+  }
+
+  async #refuseColumns(): Promise<void> {
     const { client, name, database } = this.#options
     // Names are letters, digits and "_", so no query parameters are needed. chDB binds the parameters of one query at a time, and another query may
     // be slow.
@@ -150,6 +171,27 @@ const columns: readonly (readonly [name: keyof PredictionRow, type: string])[] =
   ['partition', 'Int32'],
   ['offset', 'Int64'],
 ]
+
+interface TableKind {
+  readonly name: string
+  readonly engine: string
+  readonly sorting_key: string
+  readonly as_select: string
+}
+
+function wrongView({ name, engine, as_select }: TableKind, rows: string): string | null {
+  if (engine !== 'View') return `${name} is a table (${engine}), where a view of ${rows} with FINAL is needed`
+  const isOfRows = new RegExp(`\\bFROM\\s+\\S*\\b${rows}\\b\\W*\\s+FINAL\\b`).test(as_select)
+  return isOfRows ? null : `The view ${name} is not one of ${rows} with FINAL`
+}
+
+/** Replicated and shared kinds of the engine do as well. */
+function wrongRows({ name, engine, sorting_key }: TableKind): string | null {
+  if (!engine.endsWith('ReplacingMergeTree')) return `The table ${name} is a ${engine}, where a ReplacingMergeTree is needed`
+  return sorting_key === identity ? null : `The table ${name} is ordered by (${sorting_key}), where (${identity}) is needed`
+}
+
+const identity = 'swarm, bee, request_id'
 
 /** Errors of the server's state, not of the query: overloaded, restarting, out of memory, read only. */
 const temporaryCodes: ReadonlySet<number> = new Set([

@@ -107,6 +107,32 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('lab.predictions'), 1)
   })
 
+  it('refuses what would count a repeated row twice: a plain table, a view without FINAL, rows that do not replace each other', async () => {
+    const columns = `swarm String, bee String, request_id String, model String, label String, score Float64, scores Map(String, Float64), payload String,
+      latency_ms Float64, batch_size UInt32, predicted_at DateTime64(3), topic String, partition Int32, offset Int64`
+    const refused = async (table: string) => {
+      const error: unknown = await database.openTable({ table, log: () => {} }).catch((thrown: unknown) => thrown)
+      assert.ok(error instanceof WaggleError && error.code === 'WAGGLE_TABLE_MISMATCH', String(error))
+      assert.match(error.next, /spec\.table/)
+      return error.message
+    }
+    await written(`CREATE TABLE plain (${columns}) ENGINE = MergeTree ORDER BY swarm`)
+    assert.match(await refused('plain'), /plain is a table \(MergeTree\).*repeated row/)
+    await written(`CREATE TABLE doubled_rows (${columns}) ENGINE = MergeTree ORDER BY (swarm, bee, request_id)`)
+    assert.match(await refused('doubled'), /doubled_rows.*MergeTree/)
+    await written(`CREATE TABLE unsorted_rows (${columns}) ENGINE = ReplacingMergeTree ORDER BY (swarm, bee)`)
+    assert.match(await refused('unsorted'), /unsorted_rows.*swarm, bee/)
+    await written(`CREATE TABLE loose_rows (${columns}) ENGINE = ReplacingMergeTree ORDER BY (swarm, bee, request_id)`)
+    await written('CREATE VIEW loose AS SELECT * FROM loose_rows')
+    assert.match(await refused('loose'), /loose.*FINAL/)
+    await written('CREATE VIEW loose_again AS SELECT * FROM loose_rows FINAL')
+    assert.match(await refused('loose_again'), /loose_again.*loose_again_rows/)
+    const mended = await database.openTable({ table: 'mended', log: () => {} })
+    await mended.insert([row(1)], signal)
+    await (await database.openTable({ table: 'mended', log: () => {} })).insert([row(1)], signal)
+    assert.equal(await count('mended'), 1)
+  })
+
   it('refuses a table with unfit columns, and names the column', async () => {
     await written('CREATE TABLE theirs (swarm String, bee Int32) ENGINE = ReplacingMergeTree ORDER BY swarm')
     await assert.rejects(database.openTable({ table: 'theirs', log: () => {} }), (error: unknown) => {
