@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { spawnEnding } from './ending-child.ts'
 
 /** CPU and memory of a program and all its children so far. */
 export interface Usage {
@@ -31,13 +32,15 @@ export class MeasuredProgram {
 
   /** Starts a TypeScript file and waits for `{"event":"ready","gateway":…}` on its standard output. */
   static async start(argv: readonly string[], env: { readonly [name: string]: string }): Promise<MeasuredProgram> {
-    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    const child = spawnEnding(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     const said: string[] = []
-    createInterface(child.stderr).on('line', (line) => {
+    const { stdout, stderr } = child
+    if (stdout === null || stderr === null) throw new Error(`${argv.join(' ')} has no pipes`)
+    createInterface(stderr).on('line', (line) => {
       said.push(line)
       if (said.length > 50) said.shift()
     })
-    for await (const line of createInterface(child.stdout)) {
+    for await (const line of createInterface(stdout)) {
       const event = JSON.parse(line) as ReadyEvent & { readonly event: string }
       if (event.event === 'ready') return new MeasuredProgram(child, event, said)
     }

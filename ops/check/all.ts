@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { runTests } from './test-run.ts'
 
 /** `npm test`: runs every check, cheapest first, and prints one line each. A failed check does not stop the later ones. */
 const root = resolve(import.meta.dirname, '..', '..')
@@ -26,7 +27,7 @@ interface Check {
 }
 
 const failed = checks.filter((check) => !passes(check)).map(({ name }) => name)
-if (!testsPass(process.argv.slice(2))) failed.push('tests')
+if (!(await testsPass(process.argv.slice(2)))) failed.push('tests')
 process.stdout.write(failed.length === 0 ? 'All checks passed.\n' : `Failed: ${failed.join(', ')}\n`)
 process.exitCode = failed.length === 0 ? 0 : 1
 
@@ -40,7 +41,7 @@ function passes({ name, argv }: Check): boolean {
 }
 
 /** Runs the tests. Patterns, if there are any, replace the list of all tests. */
-function testsPass(patterns: readonly string[]): boolean {
+async function testsPass(patterns: readonly string[]): Promise<boolean> {
   const chosen = patterns.length > 0 ? patterns : ['test/**/*.test.ts']
   const argv = [
     '--import',
@@ -51,7 +52,5 @@ function testsPass(patterns: readonly string[]): boolean {
     '--test-reporter=spec',
     ...chosen,
   ]
-  const { status, error } = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', timeout: longestRunMs })
-  if (error !== undefined) process.stdout.write(`The tests were stopped: ${error.message}\n`)
-  return status === 0
+  return (await runTests(argv, { longestMs: longestRunMs })) === 0
 }

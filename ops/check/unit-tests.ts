@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
 import own from '../../package.json' with { type: 'json' }
 import { importsOf, targetOf } from './import-direction.ts'
+import { runTests } from './test-run.ts'
 
 /**
  * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if anything that it
@@ -62,6 +62,6 @@ if (import.meta.main) {
     const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
     // Each test file is a process, which would otherwise spend most of its time on compiling the same modules.
     const env = { NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
-    process.exitCode = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit', env }).status ?? 1
+    process.exitCode = await runTests(argv, { env })
   }
 }

@@ -20,7 +20,8 @@ export class ResolveMap {
   /** A file of this machine: mapped, or relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
   async path(uri: string, swarmDirectory: string): Promise<string> {
     const entry = this.#find(uri)
-    if (entry !== undefined && typeof entry[1] === 'string') return this.#existing(uri, join(this.#directory, entry[1], uri.slice(entry[0].length)))
+    if (entry !== undefined && typeof entry[1] === 'string')
+      return this.#existing(uri, join(resolve(this.#directory, entry[1]), uri.slice(entry[0].length)))
     if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) return this.#existing(uri, resolve(swarmDirectory, uri))
     const scheme = uri.slice(0, uri.lastIndexOf('/') + 1)
     throw new WaggleError('WAGGLE_NOT_RESOLVED', {

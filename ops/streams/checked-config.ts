@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -12,7 +13,7 @@ export function checkConfig(config: StreamsConfig): void {
     throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
   }
   for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes', 'repartitionPurgeIntervalMs'] as const) {
-    if (config[name] !== undefined && !(config[name] >= 0)) throw invalid(`${name} is ${config[name]}`, 'Give a number of at least 0.')
+    if (config[name] !== undefined) checkAmount(name, config[name])
   }
   for (const [name, count] of Object.entries(config.capabilities ?? {})) {
     if (!(Number.isSafeInteger(count) && count >= 0)) throw invalid(`capabilities.${name} is ${count}`, 'Give how many there are.')
@@ -43,6 +44,11 @@ export function checkConfig(config: StreamsConfig): void {
   for (const name of handlers) {
     if (config[name] !== undefined && typeof config[name] !== 'function') throw invalid(`${name} is no function`, 'Give a function, or leave it out.')
   }
+}
+
+/** Throws WAGGLE_INVALID_CONFIG for a value that is no number of at least 0, such as NaN, which a timer would take for 0. */
+export function checkAmount(name: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value >= 0)) throw invalid(`${name} is ${inspect(value)}`, 'Give a number of at least 0.')
 }
 
 function checkKafka(log: Exclude<StreamsConfig['log'], 'embedded'>): void {

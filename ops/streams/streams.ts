@@ -15,7 +15,7 @@ import type { StandbyUpdateListener, StateRestoreListener } from '../../topology
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { applicationOptions, spreadOf } from './application-options.ts'
-import { checkConfig } from './checked-config.ts'
+import { checkAmount, checkConfig } from './checked-config.ts'
 import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
@@ -107,7 +107,7 @@ export class Streams implements AsyncDisposable {
   }
 
   async #prepared(): Promise<Application> {
-    const { module, deadLetterTopic } = this.#config
+    const { module } = this.#config
     const program = module === undefined ? null : await loadStreamsModule(urlOf(module))
     const config = program === null ? this.#config : withModule(this.#config, this.#topology, program)
     const { log, states, embedded, close } = await this.#openLog()
@@ -117,7 +117,6 @@ export class Streams implements AsyncDisposable {
     this.#client = client
     const topics = await log.topics()
     const options = applicationOptions(config, this.#topology, topics)
-    if (deadLetterTopic !== undefined) await client.known(deadLetterTopic)
     const { applicationId } = config
     const { topology } = options
     this.#queries = new StoreQueries({
@@ -155,7 +154,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Processes the records in hand, commits and closes. Past `timeoutMs` uncommitted work is dropped, to be done again after the next start, and
+   * Processes the records in hand, commits and closes. Past `timeoutMs` (default: 30,000) uncommitted work is dropped, to be done again after the next start, and
    * WAGGLE_CLOSE_TIMEOUT is thrown.
    *
    * @example
@@ -165,12 +164,13 @@ export class Streams implements AsyncDisposable {
    *
    * @remarks `await using streams = new Streams(…)` closes it at the end of the block.
    */
-  async close(options: { timeoutMs: number }): Promise<void> {
+  async close({ timeoutMs = usualCloseMs }: { timeoutMs?: number } = {}): Promise<void> {
+    checkAmount('timeoutMs', timeoutMs)
     this.#isStarted = true
     // A start that is under way sees the new state and closes what it has opened.
     if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
-      await this.#application?.close({ ...options, waitsForCalls: true })
+      await this.#application?.close({ timeoutMs, waitsForCalls: true })
     } finally {
       await this.#release()
     }
@@ -190,7 +190,7 @@ export class Streams implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close({ timeoutMs: 30_000 })
+    return this.close()
   }
 
   /**
@@ -414,6 +414,7 @@ interface OpenLog {
 }
 
 const sayAgainMs = 60_000
+const usualCloseMs = 30_000
 
 function refuseGeneratedNames(topology: Topology): void {
   const made = [...topology.stores.keys(), ...topology.internalTopics.keys()].filter((name) => /-\d{10}(-|$)/.test(name))

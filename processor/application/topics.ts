@@ -41,9 +41,9 @@ export class ApplicationTopics {
     const { applicationId, topology, subtopologies, log, topics, deadLetterTopic } = this.#options
     const partitionsOf = (topic: string) => this.partitionsOf(topic)
     await log.createTopics(topics)
-    if (deadLetterTopic !== null) await this.#know(deadLetterTopic)
     const named = subtopologies.flatMap(({ sources, sinks }) => [...sources, ...sinks])
-    for (const topic of named) if (!topology.internalTopics.has(topic)) await this.#know(topic)
+    const foreign = named.filter((topic) => !topology.internalTopics.has(topic))
+    await this.#knowAll(deadLetterTopic === null ? foreign : [deadLetterTopic, ...foreign])
     const choosesTopics = subtopologies.some(({ nodes }) => nodes.some((node) => node.kind === 'sink' && typeof node.topic !== 'string'))
     if (choosesTopics) await this.knowAll()
     const own = internalTopics(topology, subtopologies, partitionsOf)
@@ -57,7 +57,7 @@ export class ApplicationTopics {
   async knowAll(): Promise<void> {
     const { log, namedTopics } = this.#options
     // Topics that records name come and go, so their partition counts are not kept.
-    for (const topic of await log.topics()) if (!namedTopics?.allows(topic)) await this.#know(topic)
+    await this.#knowAll((await log.topics()).filter((topic) => !namedTopics?.allows(topic)))
   }
 
   /** Looks up all topics again after one was missing. Calls at the same time share one look-up. */
@@ -72,23 +72,34 @@ export class ApplicationTopics {
   partitionsOf(topic: string): number {
     const { namedTopics } = this.#options
     const partitions = this.#partitions.get(topic) ?? (namedTopics?.allows(topic) ? namedTopics.partitionsOf(topic) : null)
-    if (partitions === null) throw missing(topic)
+    if (partitions === null) throw missing([topic])
     return partitions
   }
 
-  async #know(topic: string): Promise<void> {
-    if (this.#partitions.has(topic)) return
+  /** Throws WAGGLE_MISSING_TOPIC with all that are missing. */
+  async #knowAll(topics: Iterable<string>): Promise<void> {
+    const lacking: string[] = []
+    for (const topic of new Set(topics)) if (!(await this.#knows(topic))) lacking.push(topic)
+    if (lacking.length > 0) throw missing(lacking)
+  }
+
+  async #knows(topic: string): Promise<boolean> {
+    if (this.#partitions.has(topic)) return true
     const { log, missingTopicPartitions } = this.#options
     let info = await log.topic(topic)
     if (info === null && missingTopicPartitions !== undefined) {
       await log.createTopics([{ name: topic, partitions: missingTopicPartitions, cleanup: 'delete', retentionMs: null }])
       info = await log.topic(topic)
     }
-    if (info === null) throw missing(topic)
-    this.#partitions.set(topic, info.partitions)
+    if (info !== null) this.#partitions.set(topic, info.partitions)
+    return info !== null
   }
 }
 
-function missing(topic: string): WaggleError {
-  return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
+function missing(topics: readonly string[]): WaggleError {
+  const [message, next] =
+    topics.length === 1
+      ? [`The topic ${topics[0]} does not exist`, 'Create it, or correct its name.']
+      : [`The topics ${topics.join(', ')} do not exist`, 'Create them, or correct their names.']
+  return new WaggleError('WAGGLE_MISSING_TOPIC', { message, next })
 }

@@ -110,7 +110,7 @@ export class StreamThread {
         const task = this.#threadTasks.taskOf(group, input)
         return task === undefined ? null : (this.#threadTasks.stateOf(task)?.offset(input) ?? null)
       },
-      onProblem: options.onFailure,
+      onProblem: (problem) => this.#meet(problem),
       onReceived: options.onSettling,
     })
     this.#commits = new ThreadCommits({
@@ -273,6 +273,15 @@ export class StreamThread {
       }
     }
     return this.#options.decide(failure) === 'goOn'
+  }
+
+  /** Takes a reason of the group why tasks run nowhere. Where another topology has the application's id, `decide` says whether to wait for its end. */
+  #meet(problem: WaggleError): void {
+    this.#options.onFailure(problem)
+    if (problem.code !== 'WAGGLE_TOPOLOGY_DIFFERS' || this.#stopping || this.#options.decide(problem) === 'goOn') return
+    this.#stopping = true
+    this.#wake()
+    this.#options.onStopped()
   }
 
   async #turn(): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -60,13 +60,26 @@ const photos = readdirSync(join(swarm, 'photos'))
   .filter((name) => name.endsWith('.jpg'))
   .map((name) => readFileSync(join(swarm, 'photos', name)))
 
-function start(directory: string): Promise<MeasuredProgram> {
-  return MeasuredProgram.start([resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts'), 'run', join(swarm, 'swarm.yaml'), '--json'], {
-    WAGGLE_DATA_DIR: directory,
+async function start(directory: string): Promise<MeasuredProgram> {
+  const file = patientSwarm(directory)
+  return MeasuredProgram.start([resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts'), 'run', file, '--json'], {
+    WAGGLE_DATA_DIR: join(directory, 'data'),
     WAGGLE_HTTP_PORT: '0',
     WAGGLE_CLICKHOUSE_PORT: '0',
   })
 }
+
+/** A copy of the swarm whose joins and calls wait for an hour: on a busy machine their 30 s pass, which is right, and no broken promise. */
+function patientSwarm(directory: string): string {
+  const absolute = (name: string) => readFileSync(join(swarm, name), 'utf8').replaceAll(/(?<=[\s,[])\.\//g, `${swarm}/`)
+  const takesTime = /^( +)type: (?:module|tf-serving|tensor-rt|container|weighted-average-ensemble|save-to-database)$/gm
+  const file = join(directory, 'swarm.yaml')
+  writeFileSync(file, absolute('swarm.yaml').replaceAll(takesTime, `$&\n$1timeout_seconds: ${patienceSeconds}`))
+  writeFileSync(join(directory, 'waggle.yaml'), absolute('waggle.yaml'))
+  return file
+}
+
+const patienceSeconds = 3600
 
 /** Sends one request after the other, each under its own key until it is accepted. */
 class Client {
@@ -112,7 +125,7 @@ class Client {
     const response = await fetch(`${gateway}/v1/gateways/teddybear-detector-gateway/${this.#verb}`, {
       method: 'POST',
       body: Uint8Array.from(photo),
-      headers: { 'content-type': 'image/jpeg', 'idempotency-key': `${this.#number}-${this.#sent}`, 'x-timeout-seconds': '300' },
+      headers: { 'content-type': 'image/jpeg', 'idempotency-key': `${this.#number}-${this.#sent}`, 'x-timeout-seconds': String(patienceSeconds) },
     })
     const text = await response.text()
     const id = response.headers.get('x-request-id') ?? ''
@@ -131,7 +144,8 @@ class Client {
 }
 
 async function settledAnswer(gateway: string, id: string): Promise<string | null> {
-  for (let attempt = 0; attempt < 600; attempt++) {
+  // The test's own limit ends a wait that is in vain.
+  for (;;) {
     const response = await fetch(`${gateway}/v1/requests/${id}`)
     const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown; readonly problem?: unknown }
     if (entry.state === 'answered') return canonical(entry.answer)
@@ -139,13 +153,12 @@ async function settledAnswer(gateway: string, id: string): Promise<string | null
     if (response.status === 404) return null
     await pause(100)
   }
-  return null
 }
 
-/** Checks that each id has exactly three rows in the view that users query. Rows may take a while to arrive. */
+/** Waits until each id has its rows in the view that users query, and checks that these are exactly three. */
 async function countRows(clickhouse: string, ids: ReadonlySet<string>, broken: string[]): Promise<number> {
   let counts = new Map<string, number>()
-  for (let attempt = 0; attempt < 300; attempt++) {
+  for (;;) {
     const sql = 'SELECT request_id, count() AS rows, uniqExact(bee) AS bees FROM inferences GROUP BY request_id FORMAT JSONEachRow'
     const text = await (await fetch(`${clickhouse}/?query=${encodeURIComponent(sql)}`)).text()
     const found = text

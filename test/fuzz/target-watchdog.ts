@@ -1,8 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { forkEnding } from '../../ops/bench/ending-child.ts'
 import { AttemptFile } from './attempt-file.ts'
 import type { TargetFiles } from './target-files.ts'
 import type { TargetOrder, TargetReport } from './target-program.ts'
@@ -95,7 +96,7 @@ class TargetProcess {
 
   /** Throws where the target itself cannot be loaded, which is no finding. */
   static async start({ module, corpus }: TargetFiles, path: string, bounds: AttemptBounds): Promise<TargetProcess> {
-    const child = fork(new URL('./target-program.ts', import.meta.url), [module, corpus, path, String(bounds.attemptBytes)], {
+    const child = forkEnding(new URL('./target-program.ts', import.meta.url), [module, corpus, path, String(bounds.attemptBytes)], {
       serialization: 'advanced',
       execArgv: [`--max-old-space-size=${Math.ceil(bounds.heapBytes / 1024 / 1024)}`],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

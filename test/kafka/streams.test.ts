@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { after, afterEach, beforeEach, it } from 'node:test'
 import {
   Consumed,
@@ -164,23 +163,24 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
       .filter(() => false, Named.as('none'))
       .to('counted', written)
     const other = program(builder.build())
-    const warned = once(process, 'warning')
-    await other.start()
-    const [warning] = await warned
-    assert.equal(warning.name, 'WAGGLE_TOPOLOGY_DIFFERS')
-    assert.match(warning.message, /it reads lines, words-words-repartition and keeps counts; this one reads lines\./)
+    await assert.rejects(other.start(), {
+      code: 'WAGGLE_TOPOLOGY_DIFFERS',
+      message: /it reads lines, words-words-repartition and keeps counts; this one reads lines\./,
+    })
+    assert.equal(other.state, 'ERROR')
     assert.equal(other.failure?.code, 'WAGGLE_TOPOLOGY_DIFFERS')
+    const waiting = program(builder.build(), { uncaughtExceptionHandler: () => 'REPLACE_THREAD' })
+    await waiting.start()
+    assert.deepEqual([waiting.state, waiting.failure?.code], ['RUNNING', 'WAGGLE_TOPOLOGY_DIFFERS'])
     await counting.send('lines', { key: null, value: 'teddy bear' }, written)
     await counted(counting, { teddy: 1, bear: 1 })
   })
 
-  it('a program names a missing topic, and does not create it', async () => {
+  it('a program names all missing topics at once, and does not create them', async () => {
+    const streams = program(wordCount(), { deadLetterTopic: 'dead' })
+    await assert.rejects(streams.start(), { code: 'WAGGLE_MISSING_TOPIC', message: /topics dead, lines, counted do not exist/ })
     await log.createTopics([topic('lines')])
-    const streams = program(wordCount())
-    await assert.rejects(
-      streams.start(),
-      (error) => error instanceof WaggleError && error.code === 'WAGGLE_MISSING_TOPIC' && /counted/.test(error.message),
-    )
+    await assert.rejects(program(wordCount()).start(), { code: 'WAGGLE_MISSING_TOPIC', message: /topic counted does not exist/ })
     assert.equal(await log.topic('counted'), null)
     const other = program(wordCount(), { applicationId: 'other', deadLetterTopic: 'dead' })
     await assert.rejects(other.start(), { code: 'WAGGLE_MISSING_TOPIC' })

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { spawnEnding } from '../../ops/bench/ending-child.ts'
 
 /** A real, empty schema registry with Confluent's API, or the reason why it is not available. */
 export type SchemaRegistryServer = { readonly url: string; stop(): Promise<void> } | { readonly missing: string }
@@ -25,7 +26,7 @@ async function start(): Promise<SchemaRegistryServer> {
   if ('missing' in program) return program
   const port = await freePort()
   const { directory } = program
-  const child = spawn(
+  const child = spawnEnding(
     'java',
     ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${port}`, '-jar', join(directory, runner)],
     { cwd: directory, stdio: 'ignore' },

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { spawnEnding } from '../../ops/bench/ending-child.ts'
 
 interface Said {
   readonly state: string
@@ -31,7 +32,7 @@ export class CountingChild {
 
   constructor(options: CountingOptions) {
     const program = join(import.meta.dirname, 'counting-process.ts')
-    this.#child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child = spawnEnding(process.execPath, [program, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()))
     if (this.#child.stdout === null) return
     createInterface(this.#child.stdout).on('line', (line) => {

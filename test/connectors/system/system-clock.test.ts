@@ -21,6 +21,17 @@ function machine() {
 }
 
 describe('The system clock', () => {
+  it('takes a time in the past, or none at all, as due at once, without a warning of Node', async (t) => {
+    const { clock } = machine()
+    const warned = t.mock.fn()
+    process.on('warning', warned)
+    for (const delayMs of [-5, Number.NaN, Number.NEGATIVE_INFINITY]) await new Promise<void>((resolve) => void clock.after(delayMs, resolve))
+    clock.after(Number.POSITIVE_INFINITY, assert.fail)()
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', warned)
+    assert.equal(warned.mock.callCount(), 0)
+  })
+
   it('gives the machine’s time, as long as nobody sets the machine’s clock', () => {
     const { clock, pass } = machine()
     assert.equal(clock.now(), startMs)

@@ -131,6 +131,10 @@ describe('Settings', () => {
 
   it('map the paths and images of a swarm by the longest prefix, relative to the settings file', async () => {
     const { resolve } = load(map)
+    const elsewhere = join(directory, 'elsewhere')
+    mkdirSync(elsewhere)
+    writeFileSync(join(elsewhere, 'b.onnx'), '')
+    assert.equal(await load(`resolve:\n  "s3://": ${elsewhere}/\n`).resolve.path('s3://b.onnx', '/swarm'), join(elsewhere, 'b.onnx'))
     assert.match(await resolve.path('s3://bucket/a.onnx', '/swarm'), /\/models\/a\.onnx$/)
     await assert.rejects(resolve.path('s3://bucket/other/a.onnx', '/swarm'), /There is no file .*nowhere.*for s3:\/\/bucket\/other\/a\.onnx/)
     const [program, file, flag] = resolve.command('image:latest') ?? []

@@ -217,6 +217,26 @@ describe('Closing', () => {
     assert.equal(await first(again), 'a!')
   })
 
+  it('a close without a time limit, also from plain JavaScript, gives up after the usual one; a limit that is no time is refused', async (t) => {
+    const streams = new Streams(upper(), config())
+    await streams.start()
+    for (const timeoutMs of [Number.NaN, -1, '5' as unknown as number, null as unknown as number]) {
+      await assert.rejects(streams.close({ timeoutMs }), { code: 'WAGGLE_INVALID_CONFIG', message: /timeoutMs is (NaN|-1|'5'|null)/ })
+    }
+    assert.equal(streams.state, 'RUNNING')
+    const warned = t.mock.fn()
+    process.on('warning', warned)
+    await streams.close()
+    assert.equal(streams.state, 'NOT_RUNNING')
+    // Node warns in a later turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', warned)
+    assert.equal(warned.mock.callCount(), 0)
+    const forever = new Streams(upper(), config())
+    await forever.start()
+    await forever.close({ timeoutMs: Number.POSITIVE_INFINITY })
+  })
+
   it('a close gives up at its time limit, and uncommitted work is done again at the next start', async () => {
     const settings = config()
     const { topology, begun } = calling()

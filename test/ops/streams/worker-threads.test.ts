@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +19,7 @@ import {
 } from 'waggle-streams'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import { shareEmbeddedLog } from '../../../ops/streams/shared-log.ts'
 import { topology as prices } from './worker-programs/prices.ts'
 import { type Order, topology as visits } from './worker-programs/visits.ts'
@@ -322,7 +322,7 @@ describe('A process with workers', () => {
   it('may be killed in the middle of its work, and counts each visit once after a restart', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const script = new URL('./worker-programs/exits-in-the-middle.ts', import.meta.url)
-    const child = spawn(process.execPath, [script.pathname, stateDir], { stdio: 'inherit' })
+    const child = spawnEnding(process.execPath, [script.pathname, stateDir], { stdio: 'inherit' })
     const [code, signal] = await once(child, 'exit')
     assert.deepEqual([code, signal], [0, null])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))

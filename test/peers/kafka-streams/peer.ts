@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createInterface, type Interface } from 'node:readline'
+import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import type { Example, Outputs } from './program.ts'
 
 export interface PeerAnswer {
@@ -16,7 +17,7 @@ export class Peer {
   readonly #waiting: ((line: string) => void)[] = []
 
   constructor({ libs, classes }: { readonly libs: string; readonly classes: string }) {
-    this.#java = spawn('java', ['-XX:+UseSerialGC', '-Xmx512m', '-cp', `${classes}:${libs}/*`, 'Peer'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    this.#java = spawnEnding('java', ['-XX:+UseSerialGC', '-Xmx512m', '-cp', `${classes}:${libs}/*`, 'Peer'], { stdio: ['pipe', 'pipe', 'ignore'] })
     this.#gone = new Promise((resolve) => this.#java.once('exit', () => resolve()))
     this.#lines = createInterface(this.#java.stdout as NodeJS.ReadableStream)
     this.#lines.on('line', (line) => this.#waiting.shift()?.(line))

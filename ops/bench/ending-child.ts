@@ -1,0 +1,30 @@
+import { type ChildProcess, type ForkOptions, fork, type SpawnOptions, spawn } from 'node:child_process'
+import { Guardian } from '../../connectors/containers/guardian.ts'
+
+/** One shell for all children of this process: it kills their groups when this process is gone, whatever ended it. */
+const guardian = new Guardian({ finishMs: 0, termMs: 0 })
+
+/**
+ * Starts a program in a process group of its own that ends with this process, also where this one gets SIGKILL or Ctrl-C.
+ *
+ * @example
+ * ```ts
+ * const child = spawnEnding(process.execPath, ['server.ts'], { stdio: 'ignore' })
+ * ```
+ */
+export function spawnEnding(program: string, argv: readonly string[], options: SpawnOptions): ChildProcess {
+  return guarded(spawn(program, argv, { ...options, detached: true }))
+}
+
+/** Like `spawnEnding`, for a module with a channel for messages. */
+export function forkEnding(module: string | URL, argv: readonly string[], options: ForkOptions): ChildProcess {
+  return guarded(fork(module, argv, { ...options, detached: true }))
+}
+
+function guarded(child: ChildProcess): ChildProcess {
+  const { pid } = child
+  if (pid === undefined) return child
+  guardian.watch(pid)
+  child.once('exit', () => guardian.forget(pid))
+  return child
+}
