@@ -1,4 +1,4 @@
-import { Consumed, Materialized, Produced, Serdes, SessionWindows, Streams, StreamsBuilder, TimeWindows } from 'waggle-streams'
+import { Consumed, Materialized, Produced, Serdes, SessionWindows, Stores, Streams, StreamsBuilder, TimeWindows } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 
 interface Order {
@@ -53,5 +53,10 @@ function counting() {
   lines.groupByKey().count(Materialized.as('word-counts')).toStream().to('counts', written)
   lines.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(60_000)).count(Materialized.as('clicks-a-minute'))
   lines.groupByKey().windowedBy(SessionWindows.ofInactivityGapWithNoGrace(60_000)).count(Materialized.as('clicks-a-session'))
+  builder.table(
+    'prices-in',
+    Consumed.with(text, Serdes.double()),
+    Materialized.as(Stores.persistentVersionedKeyValueStore('prices', { historyRetentionMs: 60_000 })),
+  )
   return builder.build()
 }

@@ -1,6 +1,15 @@
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serializer } from '../../topology/serde.ts'
-import type { KeptStore, KeyValueStore, SessionStore, StateStore, ValueAndTimestamp, WindowStore } from '../../topology/state-store.ts'
+import type {
+  KeptStore,
+  KeyValueStore,
+  SessionStore,
+  StateStore,
+  ValueAndTimestamp,
+  VersionedKeyValueStore,
+  VersionedRecord,
+  WindowStore,
+} from '../../topology/state-store.ts'
 import { partitionForKey } from '../partitioner.ts'
 
 /**
@@ -105,6 +114,20 @@ export class KeyValueView<K, V> extends StoreView<AnyKeyValueStore, K, V> implem
       (key) => key,
       reverse,
     )
+  }
+}
+
+export class VersionedView<K, V> extends StoreView<VersionedKeyValueStore<unknown, unknown>, K, V> implements VersionedKeyValueStore<K, V> {
+  get(key: K, asOf?: number): VersionedRecord<V> | null {
+    return this.storeOf(key).get(key, asOf) as VersionedRecord<V> | null
+  }
+
+  put(key: K, value: V | null, timestamp: number): void {
+    this.storeOf(key).put(key, value, timestamp)
+  }
+
+  delete(key: K, timestamp: number): VersionedRecord<V> | null {
+    return this.storeOf(key).delete(key, timestamp) as VersionedRecord<V> | null
   }
 }
 

@@ -1,1 +1,3 @@
-export { type TestDriverConfig, type TestInputTopic, type TestOutputTopic, TopologyTestDriver } from './topology-test-driver.ts'
+export type { InputTimes, ListTimes, PipedRecord, TestInputTopic } from './test-input-topic.ts'
+export type { TestOutputTopic } from './test-output-topic.ts'
+export { type TestDriverConfig, TopologyTestDriver } from './topology-test-driver.ts'

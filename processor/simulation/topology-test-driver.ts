@@ -3,11 +3,19 @@ import { decorated } from '../../topology/decorated.ts'
 import type { AsyncNode, Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import { ownMember } from '../../topology/own-member.ts'
-import { type Header, noHeaders, type Record } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import { openSerdes } from '../../topology/serde-uses.ts'
-import type { KeyValueStore, SessionStore, StateStore, StoreKind, StoreSpec, WindowStore } from '../../topology/state-store.ts'
+import type {
+  KeyValueStore,
+  SessionStore,
+  StateStore,
+  StoreKind,
+  StoreSpec,
+  VersionedKeyValueStore,
+  WindowStore,
+} from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
+import type { Subtopology } from '../../topology/subtopology.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { internalTopics, refuseUnevenSources } from '../application/topic-plan.ts'
 import { Batchers } from '../async/batchers.ts'
@@ -27,14 +35,18 @@ import { type FailurePolicy, failurePolicy, StandingFailure } from '../task/fail
 import type { SourceRuntime } from '../task/node-runtime.ts'
 import { openTask } from '../task/open-task.ts'
 import { QueueHeap } from '../task/queue-heap.ts'
+import type { RecordQueue } from '../task/record-queue.ts'
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
+import { InputIdling } from './input-idling.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
-import { KeyValueView, SessionView, WindowView } from './store-views.ts'
+import { KeyValueView, SessionView, VersionedView, WindowView } from './store-views.ts'
+import { type InputTimes, TestInputTopic } from './test-input-topic.ts'
+import { type Produced, TestOutputTopic } from './test-output-topic.ts'
 
 export interface TestDriverConfig extends Partial<StreamsConfig> {
   /** Epoch ms of the wall clock at first. */
@@ -65,9 +77,14 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #outputs = new Map<string, Produced>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
+  /** The queues of all tasks together, as in Kafka Streams' driver; with `maxTaskIdleMs` above 0 each task has its own. */
   #waiting = new QueueHeap()
+  #waitingOf = new Map<Task, QueueHeap>()
+  readonly #idling: InputIdling
+  readonly #maxTaskIdleMs: number
   #workers: OpenWorkers | null = null
   readonly #batchers: Batchers
+  #globals = new GlobalStores()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
   #readers = new Map<string, Task[]>()
   /** Partition counts of the topics that the topology creates for itself. */
@@ -90,12 +107,14 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#partitions = partitions ?? {}
     for (const [topic, count] of Object.entries(this.#partitions)) refuseCount(topic, count)
     this.#clock = new SimulatedClock(startTimeMs ?? 0)
+    this.#maxTaskIdleMs = config.maxTaskIdleMs ?? 0
+    this.#idling = new InputIdling(this.#maxTaskIdleMs, () => this.#clock.now())
     this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, flights: null })
     this.#open()
   }
 
   /**
-   * Gives a topic to pipe records into, with its serdes.
+   * Gives a topic to pipe records into, with its serdes. Records without a timestamp have the wall clock's, or times of the topic's own.
    *
    * @example
    * ```ts
@@ -103,11 +122,18 @@ export class TopologyTestDriver implements AsyncDisposable {
    * await input.pipeInput('1', 'to be or not to be')
    * ```
    *
-   * @remarks A topic that a source's pattern matches is read from then on.
+   * @remarks A topic that a source's pattern matches is read from then on. With `{ startTimestamp: 0, autoAdvanceMs: 10 }` each record is 10 ms after
+   * the one before.
    */
-  createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestInputTopic<K, V> {
+  createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>, times: InputTimes = {}): TestInputTopic<K, V> {
     this.#discover(name)
-    return new TestInputTopic(this.#clock, (record) => this.#pipe({ ...record, topic: name }), name, key, value)
+    return new TestInputTopic(
+      () => this.#clock.now(),
+      (record) => this.#pipe({ ...record, topic: name }),
+      name,
+      { key, value },
+      times,
+    )
   }
 
   /** Begins to read a topic that a source's pattern may match. */
@@ -117,7 +143,25 @@ export class TopologyTestDriver implements AsyncDisposable {
     const topology = this.#unresolved.withTopics([...this.#topics])
     if (topology === this.#topology) return
     this.#topology = topology
-    this.#open()
+    const before = this.#ownPartitions
+    const subtopologies = this.#plan()
+    // More partitions of the program's own topics mean more tasks of others that read them.
+    if (before.size > 0 && [...this.#ownPartitions].some(([own, count]) => before.get(own) !== count)) this.#open()
+    else for (const subtopology of subtopologies) if (subtopology.sources.includes(topic)) this.#readIn(subtopology, topic)
+  }
+
+  /** Adds a topic to the tasks of a sub-topology: their processors and stores stay. A partition that has no task gets one. */
+  #readIn(subtopology: Subtopology, topic: string): void {
+    const source = subtopology.nodes.find((node) => node.kind === 'source' && node.topics.includes(topic))
+    for (let partition = 0; partition < this.#partitionsOf(topic); partition++) {
+      const task = this.#tasks.find(({ id }) => id === `${subtopology.id}_${partition}`)
+      const input = { topic, partition, position: null }
+      if (task === undefined) this.#openTask(subtopology, partition, [input])
+      else if (source?.kind === 'source') {
+        task.read(source, input)
+        this.#readers.set(placeName(input), [...(this.#readers.get(placeName(input)) ?? []), task])
+      }
+    }
   }
 
   /**
@@ -135,10 +179,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     return new TestOutputTopic(this.#outputOf(name), name, key, value)
   }
 
-  /** Topics that the program has written to, without input topics. */
+  /** Topics that the program has written to, also those that it reads itself. */
   get producedTopicNames(): readonly string[] {
-    const own = new Set(this.#topology.subtopologies().flatMap(({ sources }) => sources))
-    return [...this.#outputs.keys()].filter((topic) => !own.has(topic) || this.#topology.internalTopics.has(topic)).sort()
+    return [...this.#outputs].flatMap(([topic, { records }]) => (records.length > 0 ? [topic] : [])).sort()
   }
 
   /**
@@ -205,6 +248,39 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
+   * Gives a versioned store, over all partitions. WAGGLE_STORE_UNKNOWN where there is none of that name and kind.
+   *
+   * @example
+   * ```ts
+   * const prices = driver.getVersionedKeyValueStore<string, number>('prices')
+   * console.log(prices.get('honey', 1_000)?.value)
+   * ```
+   */
+  getVersionedKeyValueStore<K, V>(name: string): VersionedKeyValueStore<K, V> {
+    const [spec, stores] = this.#storesOf(name, 'versioned')
+    return spec.kind === 'custom' ? (stores[0] as VersionedKeyValueStore<K, V>) : new VersionedView<K, V>(spec, stores as never)
+  }
+
+  /**
+   * Gives all stores by name, each as the method for its kind does. A store of your own is that of the first partition.
+   *
+   * @example
+   * ```ts
+   * console.log([...driver.getAllStateStores().keys()])
+   * ```
+   */
+  getAllStateStores(): ReadonlyMap<string, StateStore> {
+    const views = {
+      keyValue: (name: string) => this.getKeyValueStore(name),
+      window: (name: string) => this.getWindowStore(name),
+      session: (name: string) => this.getSessionStore(name),
+      versioned: (name: string) => this.getVersionedKeyValueStore(name),
+      custom: (name: string) => this.getKeyValueStore(name),
+    }
+    return new Map([...this.#topology.stores.values()].map(({ name, kind }) => [name, views[kind](name)]))
+  }
+
+  /**
    * Kills the tasks where they stand and starts them from what is committed. Beyond Kafka's driver.
    *
    * @example
@@ -243,46 +319,57 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#tasks = []
     this.#globalTasks = []
     this.#waiting = new QueueHeap()
+    this.#waitingOf = new Map()
     this.#preparing = []
     this.#stores = []
     this.#readers = new Map()
-    const globals = new GlobalStores()
-    const subtopologies = this.#topology.subtopologies()
-    const own = internalTopics(this.#topology, subtopologies, (topic) => ownMember(this.#partitions, topic) ?? 1)
-    this.#ownPartitions = new Map(own.map(({ name, partitions }) => [name, partitions]))
-    refuseUnevenSources(subtopologies, (topic) => this.#partitionsOf(topic))
+    this.#globals = new GlobalStores()
+    const subtopologies = this.#plan()
     for (const subtopology of [...subtopologies.filter(({ isGlobal }) => isGlobal), ...subtopologies.filter(({ isGlobal }) => !isGlobal)]) {
       const count = Math.max(...subtopology.sources.map((topic) => this.#partitionsOf(topic)))
       const groups = Array.from({ length: count }, (_, partition) =>
         subtopology.sources.filter((topic) => partition < this.#partitionsOf(topic)).map((topic) => ({ topic, partition })),
       )
-      for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) {
-        const id = `${subtopology.id}_${partition}`
-        const inputs = read.map((input) => ({ ...input, position: this.#positions.get(readerOf(id, input)) ?? null }))
-        const { task, stateName, stores } = openTask(
-          {
-            id,
-            applicationId: this.#applicationId,
-            topology: this.#topology,
-            subtopology,
-            partition,
-            inputs,
-            bytesOf: (name, store) => this.#disk.store(name, store),
-            globals,
-            maxCachedEntries,
-            keepsLog: true,
-            waiting: subtopology.isGlobal ? new QueueHeap() : this.#waiting,
-          },
-          this.#surroundings,
-        )
-        for (const { store } of stores.values()) this.#stores.push({ task: stateName, store })
-        this.#tasks.push(task)
-        if (subtopology.isGlobal) this.#globalTasks.push(task)
-        for (const input of inputs) {
-          this.#readers.set(placeName(input), [...(this.#readers.get(placeName(input)) ?? []), task])
-          this.#redeliver(task, input)
-        }
-      }
+      for (const [partition, read] of (subtopology.isGlobal ? [groups.flat()] : groups).entries()) this.#openTask(subtopology, partition, read)
+    }
+  }
+
+  /** The sub-topologies, with the number of partitions of each topic of the program's own. */
+  #plan(): readonly Subtopology[] {
+    const subtopologies = this.#topology.subtopologies()
+    const own = internalTopics(this.#topology, subtopologies, (topic) => ownMember(this.#partitions, topic) ?? 1)
+    this.#ownPartitions = new Map(own.map(({ name, partitions }) => [name, partitions]))
+    refuseUnevenSources(subtopologies, (topic) => this.#partitionsOf(topic))
+    return subtopologies
+  }
+
+  #openTask(subtopology: Subtopology, partition: number, read: readonly TopicPartition[]): void {
+    const id = `${subtopology.id}_${partition}`
+    const inputs = read.map((input) => ({ ...input, position: this.#positions.get(readerOf(id, input)) ?? null }))
+    const waiting = subtopology.isGlobal || this.#maxTaskIdleMs > 0 ? new QueueHeap() : this.#waiting
+    const { task, stateName, stores } = openTask(
+      {
+        id,
+        applicationId: this.#applicationId,
+        topology: this.#topology,
+        subtopology,
+        partition,
+        inputs,
+        bytesOf: (name, store) => this.#disk.store(name, store),
+        globals: this.#globals,
+        maxCachedEntries,
+        keepsLog: true,
+        waiting,
+      },
+      this.#surroundings,
+    )
+    for (const { store } of stores.values()) this.#stores.push({ task: stateName, store })
+    this.#tasks.push(task)
+    if (subtopology.isGlobal) this.#globalTasks.push(task)
+    else this.#waitingOf.set(task, waiting)
+    for (const input of inputs) {
+      this.#readers.set(placeName(input), [...(this.#readers.get(placeName(input)) ?? []), task])
+      this.#redeliver(task, input)
     }
   }
 
@@ -313,10 +400,20 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   async #pipe(record: Omit<ProducerRecord, 'partition'>): Promise<void> {
     await this.#opened()
+    this.#refuseUnread(record.topic)
     const partitions = this.#partitionsOf(record.topic)
     const piped = { ...record, partition: record.key === null ? 0 : partitionForKey(record.key, partitions) }
     this.#handOut(piped, this.#append(piped))
     await this.#settle()
+  }
+
+  #refuseUnread(topic: string): void {
+    if (this.#readers.has(placeName({ topic, partition: 0 }))) return
+    const read = this.#topology.subtopologies().flatMap(({ sources }) => sources)
+    throw new WaggleError('WAGGLE_MISSING_TOPIC', {
+      message: `The program does not read the topic ${topic}`,
+      next: `Pipe records into one that it reads: ${[...new Set(read)].sort().join(', ')}.`,
+    })
   }
 
   /**
@@ -379,14 +476,26 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /** Processes the oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. */
+  /**
+   * Processes the oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. Tasks that wait for an input are left
+   * alone.
+   */
   #processAll(): void {
     for (;;) {
-      const queue = this.#waiting.first
+      const queue = this.#maxTaskIdleMs > 0 ? this.#oldestReady() : this.#waiting.first
       if (queue === undefined) return
       this.#unwrapped(() => this.#tasks.some((task) => task.processFirst(queue)))
       this.#commit()
     }
+  }
+
+  #oldestReady(): RecordQueue | undefined {
+    const ready = [...this.#waitingOf].flatMap(([task, { first }]) => (this.#idling.mayProcess(task) && first !== undefined ? [first] : []))
+    const timeOf = ({ head }: RecordQueue) => head?.record.timestamp ?? 0
+    return ready.reduce<RecordQueue | undefined>(
+      (oldest, queue) => (oldest === undefined || timeOf(queue) < timeOf(oldest) ? queue : oldest),
+      undefined,
+    )
   }
 
   #commit(): void {
@@ -470,135 +579,6 @@ interface Preparing extends TopicPartition {
   readonly source: SourceRuntime
   readonly record: LogRecord
   readonly promise: Promise<unknown>
-}
-
-export class TestInputTopic<K, V> {
-  readonly #clock: SimulatedClock
-  readonly #pipe: (record: Omit<ProducerRecord, 'topic' | 'partition'>) => Promise<void>
-  readonly #name: string
-  readonly #key: Serde<K>
-  readonly #value: Serde<V>
-
-  constructor(
-    clock: SimulatedClock,
-    pipe: (record: Omit<ProducerRecord, 'topic' | 'partition'>) => Promise<void>,
-    name: string,
-    key: Serde<K>,
-    value: Serde<V>,
-  ) {
-    this.#clock = clock
-    this.#pipe = pipe
-    this.#name = name
-    this.#key = key
-    this.#value = value
-  }
-
-  /**
-   * Writes a record, and settles when everything that follows from it is done. Without a timestamp it is the driver's wall clock.
-   *
-   * @example
-   * ```ts
-   * const input = driver.createInputTopic('lines', text, text)
-   * await input.pipeInput('1', 'to be', 1_000)
-   * await input.pipeInput({ key: '2', value: 'or not to be', timestamp: 2_000, headers: [] })
-   * ```
-   *
-   * @remarks Await each call: records that are piped together are processed together.
-   */
-  pipeInput(key: K | null, value: V | null, timestamp?: number): Promise<void>
-  pipeInput(record: { key: K | null; value: V | null; timestamp?: number; headers?: readonly Header[] }): Promise<void>
-  async pipeInput(...input: readonly unknown[]): Promise<void> {
-    const [key, value, timestamp] = input
-    const record = (input.length === 1 ? key : { key, value, timestamp }) as {
-      key: K | null
-      value: V | null
-      timestamp?: number
-      headers?: readonly Header[]
-    }
-    const headers = record.headers ?? noHeaders
-    await this.#key.open?.({ topic: this.#name, part: 'key' })
-    await this.#value.open?.({ topic: this.#name, part: 'value' })
-    await this.#pipe({
-      key: record.key === null ? null : this.#key.serialize(this.#name, record.key, headers),
-      value: record.value === null ? null : this.#value.serialize(this.#name, record.value, headers),
-      timestamp: record.timestamp ?? this.#clock.now(),
-      headers,
-    })
-  }
-}
-
-/**
- * Records that a program has sent to a topic, and the index of the next one to read, which all readers of the topic share, as in Kafka Streams'
- * driver.
- */
-interface Produced {
-  readonly records: LogRecord[]
-  next: number
-}
-
-export class TestOutputTopic<K, V> {
-  readonly #produced: Produced
-  readonly #name: string
-  readonly #key: Serde<K>
-  readonly #value: Serde<V>
-
-  constructor(produced: Produced, name: string, key: Serde<K>, value: Serde<V>) {
-    this.#produced = produced
-    this.#name = name
-    this.#key = key
-    this.#value = value
-  }
-
-  /**
-   * Gives the next record, with its key, value, timestamp and headers. WAGGLE_NO_RECORD where `isEmpty`.
-   *
-   * @example
-   * ```ts
-   * const output = driver.createOutputTopic('counts', text, Serdes.long())
-   * if (!output.isEmpty()) console.log(output.readRecord().value)
-   * ```
-   */
-  readRecord(): Record<K | null, V | null> {
-    const record = this.#produced.records[this.#produced.next]
-    if (record === undefined) throw new WaggleError('WAGGLE_NO_RECORD', { message: `${this.#name} has no record left`, next: 'Ask isEmpty first.' })
-    this.#produced.next++
-    const { key, timestamp, headers } = record
-    const value = record.value as Uint8Array | null
-    return {
-      key: key === null ? null : this.#key.deserialize(this.#name, key, headers),
-      value: value === null ? null : this.#value.deserialize(this.#name, value, headers),
-      timestamp,
-      headers,
-    }
-  }
-
-  /**
-   * Gives all records that were not read yet, in order.
-   *
-   * @example
-   * ```ts
-   * const output = driver.createOutputTopic('counts', text, Serdes.long())
-   * const counts = output.readRecordsToList().map(({ key, value }) => `${key}=${value}`)
-   * console.log(counts)
-   * ```
-   */
-  readRecordsToList(): Record<K | null, V | null>[] {
-    const list: Record<K | null, V | null>[] = []
-    while (!this.isEmpty()) list.push(this.readRecord())
-    return list
-  }
-
-  /**
-   * Whether all records were read.
-   *
-   * @example
-   * ```ts
-   * console.log(driver.createOutputTopic('counts', text, Serdes.long()).isEmpty())
-   * ```
-   */
-  isEmpty(): boolean {
-    return this.#produced.next >= this.#produced.records.length
-  }
 }
 
 function refuseCount(topic: string, count: number): void {

@@ -30,6 +30,8 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   readonly #segmentMs: number
   readonly #streamTime: KeptNumber
   #dropped = 0
+  /** Rows from this time on are not dropped, however old they get. */
+  #heldFrom = Number.POSITIVE_INFINITY
 
   constructor(builder: KeptStore, rows: Rows<V>, { topic, memory }: StoreOptions) {
     this.name = builder.name
@@ -50,6 +52,11 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   /** The earliest time that can still be read. */
   protected get oldest(): number {
     return this.#streamTime.value - this.#retentionMs + 1
+  }
+
+  /** Keeps rows from this time on, even if they are too old to be read. */
+  holdFrom(time: number): void {
+    this.#heldFrom = time
   }
 
   /** The segments that rows from `from` to `to` may lie in, oldest first or, `reverse`, newest first. */
@@ -87,7 +94,8 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     if (timestamp > this.#streamTime.value) this.#streamTime.value = timestamp
     const live = this.#live
     if (this.segmentOf(timestamp) < live) return false
-    if (live > this.#dropped) this.#drop(live)
+    const kept = Math.min(live, this.segmentOf(this.#heldFrom))
+    if (kept > this.#dropped) this.#drop(kept)
     return true
   }
 
@@ -137,7 +145,7 @@ function scanOf(segment: number, keys: KeyRange, to: number): Scan {
   return [low, high]
 }
 
-function inSegment(segment: number, ...parts: readonly Uint8Array[]): Buffer {
+export function inSegment(segment: number, ...parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([longBytes(segment), ...parts])
 }
 

@@ -1,7 +1,7 @@
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { KeptStore, WindowStore } from '../../topology/state-store.ts'
-import { readLong, writeLong } from './long.ts'
-import { allKeys, isWithin, type KeyRange, type Rows, SegmentedStore, type Span } from './segmented-store.ts'
+import { longBytes, readLong, writeLong } from './long.ts'
+import { allKeys, inSegment, isWithin, type KeyRange, type Rows, SegmentedStore, type Span } from './segmented-store.ts'
 import { idOf, idOfLong, longIn } from './store-entry.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions } from './write-back-store.ts'
@@ -90,14 +90,24 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     }
   }
 
+  /** Windows that start between the two, with those that are held (`holdFrom`) though they are too old. Time-ordered stores only. */
+  *fetchHeld(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
+    const [low, high] = [inSegment(this.segmentOf(from), longBytes(from)), inSegment(this.segmentOf(to), longBytes(to + 1))]
+    for (const [row, value] of this.rows.between(low, high, false)) yield [this.#windowIn(row), value]
+  }
+
   *#windows(keys: KeyRange, from: number, to: number, reverse: boolean): IterableIterator<KeyValue<Windowed<K>, V>> {
     const actualFrom = Math.max(0, from, this.oldest)
     if (to < actualFrom) return
     for (const [row, value] of this.#rowsOf(keys, { from: actualFrom, to, reverse })) {
-      const start = this.#startIn(row)
-      const key = this.keys.deserialize(this.topic, this.#keyIn(row))
-      yield [{ key, window: { start, end: Math.min(start + this.#windowSizeMs, Number.MAX_SAFE_INTEGER) } }, value]
+      yield [this.#windowIn(row), value]
     }
+  }
+
+  #windowIn(row: Uint8Array): Windowed<K> {
+    const start = this.#startIn(row)
+    const key = this.keys.deserialize(this.topic, this.#keyIn(row))
+    return { key, window: { start, end: Math.min(start + this.#windowSizeMs, Number.MAX_SAFE_INTEGER) } }
   }
 
   *#rowsOf(keys: KeyRange, span: Span): IterableIterator<KeyValue<Uint8Array, V>> {

@@ -20,12 +20,14 @@ import { TaskNodes } from './task-nodes.ts'
 import { TaskPositions } from './task-positions.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
 
+/** A partition that a task reads, with its position in the last commit. */
+type TaskInput = TopicPartition & { readonly position: Position | null }
+
 export interface TaskOptions {
   readonly id: string
   readonly subtopology: Subtopology
   readonly partition: number
-  /** The partitions that the task reads, each with its position in the last commit. */
-  readonly inputs: readonly (TopicPartition & { readonly position: Position | null })[]
+  readonly inputs: readonly TaskInput[]
   /** Stores of the sub-topology, opened for this task. */
   readonly stores: ReadonlyMap<string, TaskStore>
   readonly usersOf: (store: string) => ReadonlySet<string>
@@ -59,14 +61,14 @@ export class Task implements TaskState {
   readonly failures: TaskFailures
   readonly meters: TaskMeters
   readonly memory: TaskMemory
-  readonly inputs: readonly TopicPartition[]
+  readonly #inputs: TopicPartition[]
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
   readonly #queues: RecordQueue[] = []
   readonly #waiting: QueueHeap
   /** Queues whose first record is not decoded yet. */
   readonly #fresh: RecordQueue[] = []
-  readonly #sources: readonly SourceRuntime[]
+  readonly #sources: SourceRuntime[]
   readonly #place: RecordPlace
   readonly #nodes: TaskNodes
   readonly #async: readonly AsyncRuntime[]
@@ -82,7 +84,7 @@ export class Task implements TaskState {
     this.applicationId = surroundings.applicationId
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock, () => this.#watcher?.scheduled(this))
-    this.inputs = options.inputs
+    this.#inputs = [...options.inputs]
     this.memory = options.memory
     this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null, lastTurn: 0 })
     this.meters.buffered = () => this.bufferedRecords
@@ -107,6 +109,10 @@ export class Task implements TaskState {
     this.#sources = this.#queues.flatMap(({ source }) => this.#nodes.source(source.name) ?? [])
     this.#positions.keepNumbers()
     refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
+  }
+
+  get inputs(): readonly TopicPartition[] {
+    return this.#inputs
   }
 
   get metadata(): RecordMetadata | null {
@@ -395,17 +401,28 @@ export class Task implements TaskState {
     return false
   }
 
+  /** Reads one more partition, by the node of that name: a test driver finds topics of a pattern while its tasks run. */
+  read(source: SourceNode, input: TaskInput): void {
+    this.#openQueue(source, input)
+    const runtime = this.#nodes.source(source.name)
+    if (runtime !== null) this.#sources.push(runtime)
+    this.#inputs.push(input)
+  }
+
   /** Opens the queues of the inputs, each at its position in the last commit. */
   #open(): void {
     const { subtopology, inputs } = this.#options
     for (const input of inputs) {
       const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
-      if (source === undefined) continue
-      const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
-      const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
-      this.#queues.push(queue)
-      this.streamTime = Math.max(this.streamTime, this.#positions.open(queue, input.position))
+      if (source !== undefined) this.#openQueue(source, input)
     }
+  }
+
+  #openQueue(source: SourceNode, input: TaskInput): void {
+    const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
+    const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
+    this.#queues.push(queue)
+    this.streamTime = Math.max(this.streamTime, this.#positions.open(queue, input.position))
   }
 
   #queueOf(topic: string, partition: number): RecordQueue | undefined {

@@ -154,7 +154,7 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
         ? { op: 'sliding-aggregate', store, windows, ...aggregation, emitOnClose: false, oldValues }
         : { op: 'window-aggregate', store, windows, ...aggregation, emitOnClose: false, oldValues }
     const key = timeWindowedSerde(serdeOr(kept.key, 'key', store), windowSizeMs) as AnySerde
-    const rows = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: false })
+    const rows = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: false, isSliding: windows.kind === 'sliding' })
     return this.#table(initializer, kept, named, rows, make, { key, of: 'window', graceMs: windows.graceMs })
   }
 

@@ -70,11 +70,17 @@ export class Materialization implements Serdes {
     return this.#builder('keyValue', null, {})
   }
 
-  windowStore(options: { readonly windowSizeMs: number; readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
-    return this.#builder('window', this.#retention(options.retentionMs, 'its windows and their grace'), {
+  windowStore(options: {
+    readonly windowSizeMs: number
+    readonly retentionMs: number
+    readonly timeOrdered: boolean
+    readonly isSliding: boolean
+  }): KeptStore {
+    const store = this.#builder('window', this.#retention(options.retentionMs, 'its windows and their grace'), {
       windowSizeMs: options.windowSizeMs,
       timeOrdered: options.timeOrdered,
     })
+    return options.timeOrdered && options.isSliding ? { ...store, cached: false } : store
   }
 
   sessionStore(options: { readonly retentionMs: number; readonly timeOrdered: boolean }): KeptStore {
@@ -108,8 +114,8 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
-      // A cache would save nothing where each window has one result, when it closes.
-      cached: kind !== 'versioned' && more.timeOrdered !== true && (this.options.caching ?? true),
+      // As in Kafka Streams. Results that leave once, when their window closes, are not held back; but a cache has windows that their store has dropped.
+      cached: kind !== 'versioned' && !(kind === 'session' && more.timeOrdered === true) && (this.options.caching ?? true),
       ...more,
     }
   }

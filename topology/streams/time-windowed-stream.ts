@@ -130,7 +130,7 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
     const windowSizeMs = windows.kind === 'sliding' ? windows.timeDifferenceMs : windows.sizeMs
     const retentionMs = windows.kind === 'unlimited' ? Number.MAX_SAFE_INTEGER : windowSizeMs * (windows.kind === 'sliding' ? 2 : 1) + windows.graceMs
     const name = this.#stream.parts.graph.nameOr(named?.name, prefix)
-    const store = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: emitOnClose })
+    const store = kept.windowStore({ windowSizeMs, retentionMs, timeOrdered: emitOnClose, isSliding: windows.kind === 'sliding' })
     return this.#stream.table(name, operator, store, kept, {
       key: timeWindowedSerde(serdeOr(kept.key, 'key', kept.store), windowSizeMs) as AnySerde,
       value: kept.value,

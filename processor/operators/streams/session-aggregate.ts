@@ -55,24 +55,26 @@ export class SessionAggregateProcessor extends StoredProcessor {
       if (window.start !== timestamp || window.end !== timestamp) {
         for (const [session, sessionAggregate] of found) {
           sessions.put(session, null)
-          this.#update(session, sessionAggregate, null)
+          this.#update(record, session, sessionAggregate, null)
         }
       }
       const newValue = add(key, value, aggregate)
       const session = { key, window }
       const same = found.find(([other]) => other.window.start === window.start && other.window.end === window.end)
       sessions.put(session, newValue)
-      this.#update(session, same?.[1] ?? null, newValue)
+      this.#update(record, session, same?.[1] ?? null, newValue)
     }
     this.#turns?.record(record)
   }
 
-  #update(session: Windowed<unknown>, before: unknown, newValue: unknown): void {
+  #update(record: Record<unknown, unknown>, session: Windowed<unknown>, before: unknown, newValue: unknown): void {
     const { emitOnClose, oldValues } = this.#operator
     if (emitOnClose) return
     const { end } = session.window
     const change = { newValue, oldValue: oldValues.sent && newValue === null ? before : null }
-    this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers: noHeaders, before })
+    // As in Kafka Streams: headers go on where a cache holds the update back, and are dropped where it goes on at once.
+    const headers = this.#updates?.areHeldBack ? record.headers : noHeaders
+    this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers, before })
   }
 
   #emitClosed(headers: readonly Header[]): void {

@@ -28,6 +28,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
     this.#windows = this.store<Windows>(store)
     this.#streamTime = this.context.kept('time', 'forgettable')
     this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
+    this.#holdUnemitted()
     if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
@@ -59,6 +60,15 @@ export class WindowAggregateProcessor extends StoredProcessor {
   #emitClosed(headers: readonly Header[]): void {
     const closeTime = this.#streamTime.value - this.#operator.windows.graceMs
     if (this.#windows !== null) this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
+    this.#holdUnemitted()
+  }
+
+  /** Keeps the rows of windows that have not been emitted, where a cache would still have them. */
+  #holdUnemitted(): void {
+    const { windows, emitOnClose } = this.#operator
+    if (!emitOnClose || !this.#emission?.isCached) return
+    const { lastClose } = this.#emission
+    this.#windows?.holdFrom(lastClose === -1 ? 0 : lastClose - windows.sizeMs)
   }
 
   #closing(lastClose: number, closeTime: number): { readonly from: number; readonly to: number } | null {

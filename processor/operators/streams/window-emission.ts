@@ -25,6 +25,15 @@ export class WindowEmission {
     this.#meters = context.meters.finalEmit
   }
 
+  /** A cache has windows that have closed, though their store has dropped them meanwhile. */
+  get isCached(): boolean {
+    return this.#updates.areHeldBack
+  }
+
+  get lastClose(): number {
+    return this.#lastClose.value
+  }
+
   /** Takes an update of a window. `before` is null for a new window, whose old aggregate is the initial one. */
   update(record: Record<unknown, unknown>, window: Window, before: unknown, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
     if (this.#onClose) return
@@ -45,7 +54,7 @@ export class WindowEmission {
     const { records, latencyMs } = this.#meters
     const begin = this.#context.currentSystemTime
     let emitted = 0
-    for (const [key, row] of windows.fetchAll(starts.from, starts.to)) {
+    for (const [key, row] of this.isCached ? windows.fetchHeld(starts.from, starts.to) : windows.fetchAll(starts.from, starts.to)) {
       emitted++
       this.#context.forward({ key, value: { newValue: row.value, oldValue: null }, timestamp: row.timestamp, headers })
     }

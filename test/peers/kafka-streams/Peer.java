@@ -1,6 +1,5 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -8,26 +7,23 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HexFormat;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
-import java.util.TreeSet;
+import java.util.Set;
 import java.util.function.Function;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
-import org.apache.kafka.streams.TopologyTestDriver;
 import org.apache.kafka.streams.kstream.*;
 import org.apache.kafka.streams.processor.TimestampExtractor;
 import org.apache.kafka.streams.state.KeyValueBytesStoreSupplier;
 import org.apache.kafka.streams.state.Stores;
-import org.apache.kafka.streams.test.TestRecord;
 
 /** Runs cases, one a line of JSON, through Kafka Streams' own test driver; answers each with one line of what came out. */
 public final class Peer {
@@ -41,46 +37,48 @@ public final class Peer {
             try {
                 run(JSON.readTree(line), answer);
             } catch (final Throwable thrown) {
-                answer = JSON.createObjectNode().put("error", thrown.toString());
+                answer = JSON.createObjectNode().put("error", told(thrown));
             }
             System.out.println(JSON.writeValueAsString(answer));
         }
     }
 
+    private static String told(final Throwable thrown) {
+        return thrown.getCause() == null ? thrown.toString() : thrown + " because of " + told(thrown.getCause());
+    }
+
     private static void run(final JsonNode example, final ObjectNode answer) throws Exception {
-        final StreamsBuilder builder = new StreamsBuilder();
-        final List<Object> made = new ArrayList<>();
-        for (final JsonNode step : example.get("steps")) made.add(make(builder, made, step));
-        final Properties optimizing = new Properties();
-        optimizing.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, example.get("optimization").asText());
-        final Topology topology = builder.build(optimizing);
-        answer.put("description", topology.describe().toString());
+        final String optimization = example.get("optimization").asText();
+        answer.put("description", topology(example).describe().toString());
         final Properties config = new Properties();
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, "app");
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "nowhere:1");
         config.put(StreamsConfig.STATE_DIR_CONFIG, System.getProperty("java.io.tmpdir") + "/waggle-peer-" + ProcessHandle.current().pid());
-        config.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, example.get("optimization").asText());
+        config.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, optimization);
         config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, example.get("cached").asBoolean() ? 10_000_000 : 0);
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         if (example.get("shifts").asBoolean()) config.put(StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, Shifting.class);
         config.put(StreamsConfig.InternalConfig.EMIT_INTERVAL_MS_KSTREAMS_OUTER_JOIN_SPURIOUS_RESULTS_FIX, 0L);
         config.put(StreamsConfig.InternalConfig.EMIT_INTERVAL_MS_KSTREAMS_WINDOWED_AGGREGATION, 0L);
-        try (TopologyTestDriver driver = new TopologyTestDriver(topology, config, Instant.ofEpochMilli(0))) {
-            final StringSerializer serializer = new StringSerializer();
+        final Set<String> globals = new HashSet<>();
+        for (final JsonNode step : example.get("steps")) if (step.get("op").asText().equals("globalTable")) globals.add(step.get("topic").asText());
+        try (Drivers drivers = new Drivers(example.get("partitions").asInt(), () -> topology(example), config, answer.putObject("outputs"))) {
             for (final JsonNode record : example.get("records")) {
-                driver.createInputTopic(record.get("topic").asText(), serializer, serializer)
-                    .pipeInput(text(record.get("key")), text(record.get("value")), record.get("timestamp").asLong());
-            }
-            final ObjectNode outputs = answer.putObject("outputs");
-            for (final String topic : new TreeSet<>(driver.producedTopicNames())) {
-                final ArrayNode list = outputs.putArray(topic);
-                for (final TestRecord<byte[], byte[]> record :
-                    driver.createOutputTopic(topic, new ByteArrayDeserializer(), new ByteArrayDeserializer()).readRecordsToList()) {
-                    list.addArray().add(hex(record.key())).add(hex(record.value())).add(record.timestamp());
-                }
+                if (record.get("clockMs").asLong() > 0) drivers.advance(record.get("clockMs").asLong());
+                drivers.pipe(record, globals.contains(record.get("topic").asText()));
+                if (record.get("crash").asBoolean() && example.get("restarts").asBoolean()) drivers.restart();
             }
         }
+    }
+
+    private static Topology topology(final JsonNode example) {
+        final StreamsBuilder builder = new StreamsBuilder();
+        final List<Object> made = new ArrayList<>();
+        for (final JsonNode step : example.get("steps")) made.add(make(builder, made, step));
+        final Properties optimizing = new Properties();
+        optimizing.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, example.get("optimization").asText());
+        return builder.build(optimizing);
     }
 
     /** A record's time is taken from its value too. */
@@ -101,6 +99,26 @@ public final class Peer {
         final KTable<String, String> table = of instanceof KTable ? (KTable<String, String>) of : null;
         switch (step.get("op").asText()) {
             case "stream": return builder.stream(step.get("topic").asText(), Consumed.with(STRING, STRING));
+            case "streams": {
+                final List<String> topics = new ArrayList<>();
+                for (final JsonNode topic : step.get("topics")) topics.add(topic.asText());
+                return builder.stream(topics, Consumed.with(STRING, STRING));
+            }
+            case "split": return stream.split().branch((k, v) -> even(v)).defaultBranch();
+            case "branch": {
+                final String end = step.get("isDefault").asBoolean() ? "0" : "1";
+                return ((Map<String, KStream<String, String>>) of).entrySet().stream().filter(branch -> branch.getKey().endsWith(end)).findFirst().get().getValue();
+            }
+            case "process": {
+                final String how = step.get("how").asText();
+                final String store = "seen-" + made.size();
+                return stream.process(() -> new Processing.Keyed(how, store), Named.as("process-" + made.size()), addStore(builder, how, store));
+            }
+            case "processValues": {
+                final String how = step.get("how").asText();
+                final String store = "seen-" + made.size();
+                return stream.processValues(() -> new Processing.Values(how, store), Named.as("process-" + made.size()), addStore(builder, how, store));
+            }
             case "table": return builder.table(step.get("topic").asText(), Consumed.with(STRING, STRING));
             case "versionedTable": {
                 final String topic = step.get("topic").asText();
@@ -120,7 +138,7 @@ public final class Peer {
             case "toTable": return stream.toTable();
             case "toStream": return toStream(of);
             case "aggregate": return aggregate(stream, step);
-            case "cogroup": return cogroup(stream, (KStream<String, String>) other, step.get("windows"));
+            case "cogroup": return cogroup(stream, (KStream<String, String>) other, step.get("windows"), "co-" + made.size());
             case "tableAggregate": return tableAggregate(table, step);
             case "tableJoin": return tableJoin(table, (KTable<String, String>) other, step.get("kind").asText());
             case "streamTableJoin": {
@@ -147,6 +165,12 @@ public final class Peer {
             case "to": stream.to(step.get("topic").asText(), Produced.with(STRING, STRING)); return null;
             default: throw new IllegalArgumentException(step.toString());
         }
+    }
+
+    private static String[] addStore(final StreamsBuilder builder, final String how, final String store) {
+        if (!how.equals("count")) return new String[0];
+        builder.addStateStore(Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(store), STRING, STRING));
+        return new String[] {store};
     }
 
     /** Keys of windows become text, so that every stream has text for its keys. */
@@ -198,8 +222,7 @@ public final class Peer {
         }
     }
 
-    private static Object cogroup(final KStream<String, String> left, final KStream<String, String> right, final JsonNode windows) {
-        final String name = "co-" + (windows.isNull() ? "0" : windows.get("size").asText());
+    private static Object cogroup(final KStream<String, String> left, final KStream<String, String> right, final JsonNode windows, final String name) {
         final CogroupedKStream<String, String> cogrouped = left.groupByKey(Grouped.with(name + "-left", STRING, STRING))
             .<String>cogroup((k, v, a) -> concat(a, v))
             .cogroup(right.groupByKey(Grouped.with(name + "-right", STRING, STRING)), (k, v, a) -> concat(a, mark(v)));
@@ -252,15 +275,14 @@ public final class Peer {
         return table.suppress(Suppressed.untilTimeLimit(Duration.ofMillis(step.get("limit").asLong()), (Suppressed.BufferConfig) full));
     }
 
-    private static String show(final Object value) { return value == null ? "null" : value.toString(); }
-    private static String cut(final String text) { return text.length() <= 12 ? text : text.substring(text.length() - 12); }
+    static String show(final Object value) { return value == null ? "null" : value.toString(); }
+    static String cut(final String text) { return text.length() <= 12 ? text : text.substring(text.length() - 12); }
     private static boolean even(final String value) { final String text = show(value); return !text.isEmpty() && text.charAt(text.length() - 1) % 2 == 0; }
-    private static String mark(final String value) { return cut(show(value) + "'"); }
-    private static String first(final String value) { final String text = show(value); return text.isEmpty() ? "" : text.substring(0, 1); }
+    static String mark(final String value) { return cut(show(value) + "'"); }
+    static String first(final String value) { final String text = show(value); return text.isEmpty() ? "" : text.substring(0, 1); }
     /** None for what begins with a 3. */
     private static String foreignKey(final String value) { return first(value).equals("3") ? null : first(value); }
     private static String concat(final String aggregate, final String value) { return cut(show(aggregate) + show(value)); }
     private static String join(final Object left, final Object right) { return cut(show(left) + "|" + show(right)); }
-    private static String text(final JsonNode node) { return node.isNull() ? null : node.asText(); }
-    private static String hex(final byte[] bytes) { return bytes == null ? null : HexFormat.of().formatHex(bytes); }
+    static String text(final JsonNode node) { return node.isNull() ? null : node.asText(); }
 }

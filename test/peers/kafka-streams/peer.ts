@@ -1,13 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { createInterface, type Interface } from 'node:readline'
 import { spawnEnding } from '../../../ops/bench/ending-child.ts'
-import type { Example, Outputs } from './program.ts'
-
-export interface PeerAnswer {
-  readonly outputs: Outputs
-  /** The text of `Topology.describe()`. */
-  readonly description: string
-}
+import { partitionOf, type Ran } from './run.ts'
+import type { Example } from './steps.ts'
 
 /** Kafka Streams in a Java process of its own. */
 export class Peer {
@@ -23,13 +18,14 @@ export class Peer {
     this.#lines.on('line', (line) => this.#waiting.shift()?.(line))
   }
 
-  async run(example: Example): Promise<PeerAnswer> {
+  async run(example: Example): Promise<Ran> {
+    const records = example.records.map((record) => ({ ...record, partition: partitionOf(record.key, example.partitions) }))
     const line = await new Promise<string>((resolve, reject) => {
       this.#waiting.push(resolve)
       void this.#gone.then(() => reject(new Error('Java has ended')))
-      this.#java.stdin?.write(`${JSON.stringify(example)}\n`)
+      this.#java.stdin?.write(`${JSON.stringify({ ...example, records })}\n`)
     })
-    const answer = JSON.parse(line) as PeerAnswer & { readonly error?: string }
+    const answer = JSON.parse(line) as Ran & { readonly error?: string }
     if (answer.error !== undefined) throw new Error(`Kafka Streams: ${answer.error}`)
     return answer
   }

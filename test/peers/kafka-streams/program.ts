@@ -1,142 +1,49 @@
-import { TopologyTestDriver } from '../../../processor/simulation/topology-test-driver.ts'
-import { Consumed, type TimestampExtractor } from '../../../topology/consumed.ts'
-import type { Topology } from '../../../topology/graph.ts'
+import { Consumed } from '../../../topology/consumed.ts'
+import type { ProcessOptions, Topology } from '../../../topology/graph.ts'
 import { Produced } from '../../../topology/produced.ts'
 import type { Windowed } from '../../../topology/record.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import type { GlobalKTable } from '../../../topology/streams/global-table.ts'
 import type { KStream } from '../../../topology/streams/kstream.ts'
 import type { KTable } from '../../../topology/streams/ktable.ts'
-import { Grouped, Joined, Materialized, Repartitioned, StreamJoined } from '../../../topology/streams/options.ts'
+import { Grouped, Joined, Materialized, Named, Repartitioned, StreamJoined } from '../../../topology/streams/options.ts'
 import { Stores } from '../../../topology/streams/stores.ts'
 import { StreamsBuilder } from '../../../topology/streams/streams-builder.ts'
 import { BufferConfig, Suppressed } from '../../../topology/streams/suppressed.ts'
 import { EmitStrategy, JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../../../topology/streams/windows.ts'
-
-/** A step of a program over streams and tables of text, as data: the same program is built here and in Java. `of` and `other` are earlier steps. */
-export type Step =
-  | { readonly op: 'stream' | 'table' | 'globalTable'; readonly topic: string }
-  | {
-      readonly op: 'filter' | 'filterNot' | 'mapValues' | 'flatMapValues' | 'flatMap' | 'selectKey' | 'map' | 'repartition' | 'toTable' | 'toStream'
-      readonly of: number
-    }
-  | { readonly op: 'versionedTable'; readonly topic: string; readonly history: number }
-  | { readonly op: 'merge'; readonly of: number; readonly other: number }
-  | {
-      readonly op: 'aggregate'
-      readonly of: number
-      readonly by: 'key' | 'value'
-      readonly fn: Fn
-      readonly windows: Windows | null
-      readonly onClose: boolean
-    }
-  | { readonly op: 'cogroup'; readonly of: number; readonly other: number; readonly windows: Windows | null }
-  | { readonly op: 'tableAggregate'; readonly of: number; readonly fn: Fn }
-  | { readonly op: 'tableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' | 'outer' }
-  | {
-      readonly op: 'streamTableJoin'
-      readonly of: number
-      readonly other: number
-      readonly kind: 'inner' | 'left'
-      readonly grace: number | null
-    }
-  | { readonly op: 'globalJoin' | 'foreignKeyJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
-  | {
-      readonly op: 'streamJoin'
-      readonly of: number
-      readonly other: number
-      readonly kind: 'inner' | 'left' | 'outer'
-      readonly before: number
-      readonly after: number
-      readonly grace: number
-    }
-  | {
-      readonly op: 'suppress'
-      readonly of: number
-      readonly limit: number | null
-      /** Null: the bound is in bytes. */
-      readonly maxRecords: number | null
-      readonly maxBytes?: number
-      readonly shutDown?: boolean
-    }
-  | { readonly op: 'to'; readonly of: number; readonly topic: string }
-
-export type Fn = 'count' | 'reduce' | 'aggregate'
-
-export interface Windows {
-  readonly kind: 'time' | 'sliding' | 'session' | 'unlimited'
-  /** The size, the time difference or the gap. */
-  readonly size: number
-  readonly advance: number
-  readonly grace: number
-}
-
-export interface InputRecord {
-  readonly topic: string
-  readonly key: string | null
-  readonly value: string | null
-  readonly timestamp: number
-  /** Waggle's tasks are killed after this step and start again; Kafka Streams' go on. */
-  readonly crash: boolean
-}
-
-export interface Example {
-  readonly optimization: 'none' | 'all'
-  /** Updates of tables wait for a commit. */
-  readonly cached: boolean
-  /** A record's time also depends on its value. */
-  readonly shifts: boolean
-  readonly steps: readonly Step[]
-  readonly records: readonly InputRecord[]
-}
-
-/** The records of each topic: key and value in hex, and the timestamp. */
-export type Outputs = { readonly [topic: string]: readonly (readonly [key: string | null, value: string | null, timestamp: number])[] }
-
-export async function run({
-  optimization,
-  cached,
-  shifts,
-  steps,
-  records,
-}: Example): Promise<{ readonly outputs: Outputs; readonly topology: Topology }> {
-  const topology = topologyOf(steps, optimization)
-  const driver = new TopologyTestDriver(topology, {
-    applicationId: 'app',
-    defaultKeySerde: text,
-    defaultValueSerde: text,
-    cacheMaxBytes: cached ? 10_000_000 : 0,
-    ...(shifts ? { timestampExtractor: shifted } : {}),
-  })
-  const inputs = new Map<string, ReturnType<typeof driver.createInputTopic<string, string>>>()
-  for (const { topic, key, value, timestamp, crash } of records) {
-    const input = inputs.get(topic) ?? driver.createInputTopic(topic, text, text)
-    inputs.set(topic, input)
-    await input.pipeInput({ key, value, timestamp })
-    if (crash) await driver.crash()
-  }
-  const outputs: { [topic: string]: Outputs[string] } = {}
-  for (const topic of driver.producedTopicNames) {
-    const list = driver.createOutputTopic(topic, bytes, bytes).readRecordsToList()
-    outputs[topic] = list.map(({ key, value, timestamp }) => [hex(key), hex(value), timestamp])
-  }
-  await driver.close()
-  return { outputs, topology }
-}
+import { processing, processingValues, processName, storeOf } from './processors.ts'
+import type { Example, Fn, Step, Windows } from './steps.ts'
+import { concat, cut, empty, even, first, foreignKey, join, mark, show } from './text.ts'
 
 type Text = KStream<string | null, string | null>
 type TextTable = KTable<string, string>
 
-function topologyOf(steps: readonly Step[], optimization: 'none' | 'all'): Topology {
+/** Builds an example's program with Waggle's DSL. */
+export function topologyOf({ steps, optimization }: Pick<Example, 'steps' | 'optimization'>): Topology {
   const builder = new StreamsBuilder()
   const made: unknown[] = []
   const streamAt = (at: number) => made[at] as Text
   const tableAt = (at: number) => made[at] as TextTable
   const isTable = (at: number) => 'toStream' in (made[at] as object)
-  const make = (step: Step): unknown => {
+  const make = (step: Step, at: number): unknown => {
     switch (step.op) {
       case 'stream':
         return builder.stream(step.topic, Consumed.with(text, text))
+      case 'streams':
+        return builder.stream(step.topics, Consumed.with(text, text))
+      case 'split': {
+        const branches = streamAt(step.of)
+          .split()
+          .branch((_, value) => even(value))
+          .defaultBranch()
+        return [...branches.values()]
+      }
+      case 'branch':
+        return (made[step.of] as Text[])[step.isDefault ? 1 : 0]
+      case 'process':
+        return streamAt(step.of).process(processing(step.how, at), optionsOf(step.how, at))
+      case 'processValues':
+        return streamAt(step.of).processValues(processingValues(step.how, at), optionsOf(step.how, at))
       case 'table':
         return builder.table(step.topic, Consumed.with(text, text))
       case 'versionedTable': {
@@ -170,7 +77,7 @@ function topologyOf(steps: readonly Step[], optimization: 'none' | 'all'): Topol
       case 'aggregate':
         return aggregate(streamAt(step.of), step)
       case 'cogroup':
-        return cogroup(streamAt(step.of), streamAt(step.other), step.windows)
+        return cogroup(streamAt(step.of), streamAt(step.other), step.windows, at)
       case 'tableAggregate':
         return tableAggregate(tableAt(step.of), step.fn)
       case 'tableJoin': {
@@ -211,8 +118,13 @@ function topologyOf(steps: readonly Step[], optimization: 'none' | 'all'): Topol
         return streamAt(step.of).to(step.topic, Produced.with(text, text))
     }
   }
-  for (const step of steps) made.push(make(step))
+  for (const [at, step] of steps.entries()) made.push(make(step, at))
   return builder.build({ optimization })
+}
+
+function optionsOf(how: string, at: number): ProcessOptions {
+  const named = Named.as(processName(at))
+  return how === 'count' ? { named, stores: [storeOf(at)] } : { named }
 }
 
 function aggregate(stream: Text, { by, fn, windows, onClose }: Extract<Step, { op: 'aggregate' }>): unknown {
@@ -241,11 +153,11 @@ function aggregate(stream: Text, { by, fn, windows, onClose }: Extract<Step, { o
   return windowed.aggregate(empty, (_, value, sum) => concat(sum, value), Materialized.with(text, text))
 }
 
-function cogroup(left: Text, right: Text, windows: Windows | null): unknown {
+function cogroup(left: Text, right: Text, windows: Windows | null, at: number): unknown {
   const cogrouped = left
-    .groupByKey(Grouped.with(text, text, { name: `co-${windows?.size ?? 0}-left` }))
+    .groupByKey(Grouped.with(text, text, { name: `co-${at}-left` }))
     .cogroup((_, value, sum: string) => concat(sum, value))
-    .cogroup(right.groupByKey(Grouped.with(text, text, { name: `co-${windows?.size ?? 0}-right` })), (_, value, sum) => concat(sum, mark(value)))
+    .cogroup(right.groupByKey(Grouped.with(text, text, { name: `co-${at}-right` })), (_, value, sum) => concat(sum, mark(value)))
   const kept = Materialized.with(text, text)
   if (windows === null) return cogrouped.aggregate(empty, kept)
   if (windows.kind === 'session') {
@@ -273,21 +185,6 @@ function tableAggregate(table: TextTable, fn: Fn): TextTable {
 }
 
 const text = Serdes.string()
-const bytes = Serdes.bytes()
-const empty = () => ''
-const show = (value: unknown): string => (value === null ? 'null' : String(value))
-const cut = (value: string): string => value.slice(-12)
-const even = (value: string | null): boolean => show(value).charCodeAt(show(value).length - 1) % 2 === 0
-const mark = (value: string | null): string => cut(`${show(value)}'`)
-const first = (value: string | null): string => show(value).slice(0, 1)
-/** Null for values that begin with a 3. */
-const foreignKey = (value: string): string | null => (first(value) === '3' ? null : first(value))
-const concat = (sum: string | null, value: string | null): string => cut(show(sum) + show(value))
-const join = (left: string | null, right: string | null): string => cut(`${show(left)}|${show(right)}`)
-const shifted: TimestampExtractor = ({ value, timestamp }, partitionTime) =>
-  typeof value !== 'string' ? timestamp : value === '5y' ? partitionTime : timestamp - 7 + 5 * value.length
-const hex = (data: Uint8Array | null): string | null => (data === null ? null : Buffer.from(data).toString('hex'))
-
 function textKey(key: unknown): string | null {
   if (key === null || typeof key === 'string') return key
   const { key: inner, window } = key as Windowed<string>

@@ -66,3 +66,65 @@ describe('An output topic of the test driver', () => {
     assert.throws(() => output.readRecord(), { code: 'WAGGLE_INVALID_VALUE', message: /out/ })
   })
 })
+
+describe('Shorter ways to read an output topic', () => {
+  const copied = async (...records: readonly (readonly [string | null, string | null])[]) => {
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).to('out', written)
+    const driver = new TopologyTestDriver(builder.build())
+    await driver.createInputTopic('in', text, text).pipeKeyValueList(records)
+    return driver.createOutputTopic('out', text, text)
+  }
+
+  it('give a value or a pair at a time, and say how many records are left', async () => {
+    const out = await copied(['a', '1'], ['b', null], ['c', '3'], ['d', '4'])
+    assert.equal(out.readValue(), '1')
+    assert.deepEqual(out.readKeyValue(), ['b', null])
+    assert.equal(out.queueSize, 2)
+    assert.deepEqual(out.readKeyValuesToList(), [
+      ['c', '3'],
+      ['d', '4'],
+    ])
+    assert.equal(out.queueSize, 0)
+    assert.throws(() => out.readValue(), { code: 'WAGGLE_NO_RECORD' })
+    assert.throws(() => out.readKeyValue(), { code: 'WAGGLE_NO_RECORD' })
+    assert.deepEqual((await copied(['a', '1'], [null, '2'])).readValuesToList(), ['1', '2'])
+  })
+
+  it('give the newest value of each key, deletions too, in the order of the keys’ first records', async () => {
+    const out = await copied(['b', '1'], ['a', '2'], ['b', '3'], ['a', null])
+    assert.deepEqual(
+      [...out.readKeyValuesToMap()],
+      [
+        ['b', '3'],
+        ['a', null],
+      ],
+    )
+    assert.deepEqual(out.readKeyValuesToMap(), new Map())
+  })
+
+  it('refuse a map of records without a key', async () => {
+    const out = await copied([null, '1'])
+    assert.throws(() => out.readKeyValuesToMap(), { code: 'WAGGLE_NULL_KEY', message: /out/ })
+  })
+})
+
+describe('The topics that a program has written to', () => {
+  it('have those that it reads itself, and not those that a test piped into or asked about', async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', read)
+      .repartition(Repartitioned.with(text, text, { name: 'r' }))
+      .to('middle', written)
+    builder.stream('middle', read).to('out', written)
+    await using driver = new TopologyTestDriver(builder.build(), { applicationId: 'app' })
+    const out = driver.createOutputTopic('out', text, text)
+    driver.createOutputTopic('nobody’s', text, text)
+    assert.deepEqual(driver.producedTopicNames, [])
+    await driver.createInputTopic('in', text, text).pipeInput('k', 'v')
+    await driver.createInputTopic('middle', text, text).pipeInput('k', 'w')
+    assert.deepEqual(driver.producedTopicNames, ['app-r-repartition', 'middle', 'out'])
+    assert.deepEqual(out.readValuesToList(), ['v', 'w'])
+    assert.deepEqual(driver.createOutputTopic('middle', text, text).readValuesToList(), ['v'])
+  })
+})

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   EmitStrategy,
@@ -10,7 +11,7 @@ import {
   TimeWindows,
 } from 'waggle-streams'
 import { holds, type Scenario } from '../../support/scenario.ts'
-import { read, tableToOut, text, toOut } from '../../support/text-program.ts'
+import { type Row, read, TextProgram, tableToOut, text, toOut } from '../../support/text-program.ts'
 
 const join = (left: string | null, right: string | null) => `${left}+${right}`
 const foreign = (value: string) => (value === 'none' ? null : value)
@@ -232,4 +233,52 @@ describe('Windows that close, and joins, as in Kafka Streams 4.3.1', () => {
     it(`${name}: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario))
     it(`${name}, killed after each record: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario, { killed: true }))
   }
+})
+
+describe('A window that closes on a far jump of time', () => {
+  const closing = (windows: TimeWindows | SlidingWindows, cacheMaxBytes: number) =>
+    new TextProgram((builder) => tableToOut(builder.stream('in', read).groupByKey().windowedBy(windows).emitStrategy(onClose).count()), {
+      cacheMaxBytes,
+      defaultKeySerde: text,
+      defaultValueSerde: text,
+    })
+  const rows: readonly Row[] = [
+    ['in', 'a', 'x', 5],
+    ['in', 'b', 'x', 500_000],
+  ]
+
+  it('comes out where there is a cache, also after a crash', async () => {
+    await using program = closing(TimeWindows.ofSizeAndGrace(10, 5), 1_000)
+    assert.deepEqual(await program.after(...rows), ['a[0,10]:1@5'])
+    await program.driver.crash()
+    assert.deepEqual(await program.after(['in', 'c', 'x', 900_000]), ['b[500000,500010]:1@500000'])
+    assert.deepEqual(await program.after(['in', 'c', 'x', 900_001]), [])
+  })
+
+  it('is gone without a cache, and where windows slide', async () => {
+    await using uncached = closing(TimeWindows.ofSizeAndGrace(10, 5), 0)
+    assert.deepEqual(await uncached.after(...rows), [])
+    await using sliding = closing(SlidingWindows.ofTimeDifferenceAndGrace(10, 5), 1_000)
+    assert.deepEqual(await sliding.after(...rows), [])
+  })
+})
+
+describe('A session’s update', () => {
+  const headersOf = async (cacheMaxBytes: number) => {
+    await using program = new TextProgram(
+      (builder) => tableToOut(builder.stream('in', read).groupByKey().windowedBy(SessionWindows.ofInactivityGapAndGrace(10, 5)).count()),
+      { cacheMaxBytes, defaultKeySerde: text, defaultValueSerde: text },
+    )
+    const headers = [{ key: 'h', value: Buffer.from('x') }]
+    await program.driver.createInputTopic('in', text, text).pipeInput({ key: 'k', value: 'v', timestamp: 1, headers })
+    return program.driver
+      .createOutputTopic('out', text, text)
+      .readRecord()
+      .headers.map(({ key }) => key)
+  }
+
+  it('has its record’s headers where a cache holds it back, and none where it goes on at once', async () => {
+    assert.deepEqual(await headersOf(1_000), ['h'])
+    assert.deepEqual(await headersOf(0), [])
+  })
 })

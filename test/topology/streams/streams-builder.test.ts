@@ -117,7 +117,8 @@ describe('A source with a pattern', () => {
     const topology = builder.build()
     assert.match(topology.describe().toString(), /Source: KSTREAM-SOURCE-0000000000 \(topics: in-\\d\)/)
     await using driver = new TopologyTestDriver(topology)
-    for (const topic of ['in-1', 'in-2', 'in-33']) await driver.createInputTopic(topic, text, text).pipeInput('k', topic)
+    for (const topic of ['in-1', 'in-2']) await driver.createInputTopic(topic, text, text).pipeInput('k', topic)
+    await assert.rejects(driver.createInputTopic('in-33', text, text).pipeInput('k', 'v'), { code: 'WAGGLE_MISSING_TOPIC' })
     assert.deepEqual(
       driver
         .createOutputTopic('out', text, text)

@@ -1,0 +1,34 @@
+import { placeName } from '../ports.ts'
+import type { Task } from '../task/task.ts'
+
+/** How long tasks wait for their empty inputs, by a clock that is moved by hand (KIP-695). */
+export class InputIdling {
+  readonly #maxTaskIdleMs: number
+  readonly #now: () => number
+  /** By empty input: the time at which it is no longer waited for. */
+  readonly #deadlines = new Map<string, number>()
+
+  constructor(maxTaskIdleMs: number, now: () => number) {
+    this.#maxTaskIdleMs = maxTaskIdleMs
+    this.#now = now
+  }
+
+  /** True where each input of the task has a record, or has been waited for long enough. */
+  mayProcess(task: Task): boolean {
+    if (this.#maxTaskIdleMs <= 0) return true
+    const full = new Set(task.fullInputs.map(placeName))
+    let isReady = true
+    for (const input of task.inputs) if (!this.#isKnown(`${task.id} ${placeName(input)}`, full.has(placeName(input)))) isReady = false
+    return isReady
+  }
+
+  #isKnown(input: string, isFull: boolean): boolean {
+    if (isFull) {
+      this.#deadlines.delete(input)
+      return true
+    }
+    const deadline = this.#deadlines.get(input) ?? this.#now() + this.#maxTaskIdleMs
+    this.#deadlines.set(input, deadline)
+    return this.#now() >= deadline
+  }
+}

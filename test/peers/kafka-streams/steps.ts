@@ -1,0 +1,94 @@
+/** A step of a program over streams and tables of text, as data: the same program is built here and in Java. `of` and `other` are earlier steps. */
+export type Step =
+  | { readonly op: 'stream' | 'table' | 'globalTable'; readonly topic: string }
+  | { readonly op: 'streams'; readonly topics: readonly string[] }
+  | {
+      readonly op: 'filter' | 'filterNot' | 'mapValues' | 'flatMapValues' | 'flatMap' | 'selectKey' | 'map' | 'repartition' | 'toTable' | 'toStream'
+      readonly of: number
+    }
+  | { readonly op: 'versionedTable'; readonly topic: string; readonly history: number }
+  | { readonly op: 'merge'; readonly of: number; readonly other: number }
+  /** Splits a stream in two; each `branch` of it is one of these. */
+  | { readonly op: 'split'; readonly of: number }
+  | { readonly op: 'branch'; readonly of: number; readonly isDefault: boolean }
+  | { readonly op: 'process'; readonly of: number; readonly how: 'rekey' | 'count' | 'streamTime' | 'clock' }
+  | { readonly op: 'processValues'; readonly of: number; readonly how: 'mark' | 'count' }
+  | {
+      readonly op: 'aggregate'
+      readonly of: number
+      readonly by: 'key' | 'value'
+      readonly fn: Fn
+      readonly windows: Windows | null
+      readonly onClose: boolean
+    }
+  | { readonly op: 'cogroup'; readonly of: number; readonly other: number; readonly windows: Windows | null }
+  | { readonly op: 'tableAggregate'; readonly of: number; readonly fn: Fn }
+  | { readonly op: 'tableJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' | 'outer' }
+  | {
+      readonly op: 'streamTableJoin'
+      readonly of: number
+      readonly other: number
+      readonly kind: 'inner' | 'left'
+      readonly grace: number | null
+    }
+  | { readonly op: 'globalJoin' | 'foreignKeyJoin'; readonly of: number; readonly other: number; readonly kind: 'inner' | 'left' }
+  | {
+      readonly op: 'streamJoin'
+      readonly of: number
+      readonly other: number
+      readonly kind: 'inner' | 'left' | 'outer'
+      readonly before: number
+      readonly after: number
+      readonly grace: number
+    }
+  | {
+      readonly op: 'suppress'
+      readonly of: number
+      readonly limit: number | null
+      /** Null: the bound is in bytes. */
+      readonly maxRecords: number | null
+      readonly maxBytes?: number
+      readonly shutDown?: boolean
+    }
+  | { readonly op: 'to'; readonly of: number; readonly topic: string }
+
+export type Fn = 'count' | 'reduce' | 'aggregate'
+
+export interface Windows {
+  readonly kind: 'time' | 'sliding' | 'session' | 'unlimited'
+  /** The size, the time difference or the gap. */
+  readonly size: number
+  readonly advance: number
+  readonly grace: number
+}
+
+export interface InputRecord {
+  readonly topic: string
+  readonly key: string | null
+  readonly value: string | null
+  readonly timestamp: number
+  readonly headers: readonly (readonly [key: string, value: string])[]
+  /** The wall clock moves on by so much before the record, in ms. */
+  readonly clockMs: number
+  /** The tasks are killed after this record and start again: Waggle's, and Kafka Streams' where `Example.restarts` says so. */
+  readonly crash: boolean
+}
+
+export interface Example {
+  readonly optimization: 'none' | 'all'
+  /** Updates of tables wait for a commit. */
+  readonly cached: boolean
+  /** A record's time also depends on its value. */
+  readonly shifts: boolean
+  /** Partitions of the input topics. Kafka Streams has a test driver for each, since its driver has one partition. */
+  readonly partitions: number
+  /** Kafka Streams' tasks are killed too, and get their rows back. Else they go on, since a restart of Waggle changes nothing. */
+  readonly restarts: boolean
+  readonly steps: readonly Step[]
+  readonly records: readonly InputRecord[]
+}
+
+/** The records of each topic: key and value in hex, the timestamp, and the headers. */
+export type Outputs = {
+  readonly [topic: string]: readonly (readonly [key: string | null, value: string | null, timestamp: number, headers: readonly string[]])[]
+}
