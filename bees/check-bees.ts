@@ -45,6 +45,6 @@ async function mistakeOf(check: Promise<void>): Promise<WaggleError | null> {
 
 /** The setting of the spec that names the file or program at fault; none where the spec as a whole does not fit. */
 function keyAtFault({ code }: WaggleError, { spec }: SwarmBee): readonly string[] {
-  const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command']
+  const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
   return keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { PredictionRow } from '../../topology/swarm/ports/database.ts'
+import { tableNameOf } from '../../topology/swarm/table-name.ts'
 import { type BeeRequest, defineBee } from '../define-bee.ts'
 
 export default defineBee({
@@ -16,6 +17,9 @@ export default defineBee({
   examples: [{ table: 'inferences' }],
   // ClickHouse inserts a thousand rows at the cost of one, and each insert makes a part that it has to merge later.
   batch: () => ({ size: 1000, timeoutMs: 500, release: 'full' }),
+  async check({ spec }) {
+    tableNameOf(spec.table)
+  },
   async create({ spec, swarm, ports, log }) {
     const table = await ports.database.openTable({ table: spec.table, log })
     return {

@@ -33,6 +33,11 @@ export default defineBee({
   ),
   examples: [{ weights: { 'inference-tensorflow': 0.4, 'inference-pytorch': 0.4, 'inference-svm': 0.2 } }],
   output: predictionType,
+  async check({ spec: { weights = {} } }) {
+    const named = Object.values(weights)
+    if (named.length === 0 || named.some((weight) => weight > 0)) return
+    throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
+  },
   create: ({ spec }) => ({
     process: (input: unknown): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
   }),

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
+import { tableNameOf } from '../../topology/swarm/table-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ClickHouseTable } from './clickhouse-table.ts'
 
@@ -44,7 +45,7 @@ export class ClickHouseDatabase implements Database {
   }
 
   async openTable({ table, log }: TableOptions): Promise<PredictionTable> {
-    const [database, name] = namesOf(table)
+    const [database, name] = tableNameOf(table)
     const opened = new ClickHouseTable({ client: this.#client, database, name, log, clock: this.#options.clock, random: this.#options.random })
     await opened.tryToOpen()
     return opened
@@ -74,7 +75,7 @@ export class ClickHouseDatabase implements Database {
 
   /** The folder of a table's rows on the server's disk, and their size; null where there is no such table. */
   async #folderAndSize(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
-    const [database, name] = namesOf(table)
+    const [database, name] = tableNameOf(table)
     const [found] = await this.#ask<{ path: string; bytes: string }>(
       table,
       `SELECT data_paths[1] AS path, toString(total_bytes) AS bytes FROM system.tables
@@ -124,19 +125,8 @@ export class ClickHouseDatabase implements Database {
 }
 
 function rowsOf(table: string): string {
-  const [database, name] = namesOf(table)
+  const [database, name] = tableNameOf(table)
   return database === null ? `\`${name}_rows\`` : `\`${database}\`.\`${name}_rows\``
-}
-
-function namesOf(table: string): readonly [database: string | null, name: string] {
-  const match = /^(?:([A-Za-z_][A-Za-z0-9_]*)\.)?([A-Za-z_][A-Za-z0-9_]*)$/.exec(table)
-  if (match?.[2] === undefined) {
-    throw new WaggleError('WAGGLE_TABLE_NAME', {
-      message: `"${table}" is no name of a table`,
-      next: 'Use letters, digits and "_", with a database before a "." where it is not the default one.',
-    })
-  }
-  return [match[1] ?? null, match[2]]
 }
 
 const connections = 8

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Guardian } from '../../connectors/containers/guardian.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
@@ -13,6 +14,8 @@ import type { ModuleVerdict } from './module-check.ts'
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
+  /** Ends a module that loads where this process is killed meanwhile. */
+  readonly #guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
   constructor({ clock = systemClock, loadMs = 30_000 }: { readonly clock?: Clock; readonly loadMs?: number } = {}) {
     this.#clock = clock
@@ -25,6 +28,7 @@ export class LocalPrograms implements Programs {
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     })
+    if (child.pid !== undefined) this.#guardian.watch(child.pid)
     let [said, isLate] = ['', false]
     const cancel = this.#clock.after(this.#loadMs, () => {
       isLate = true
@@ -37,6 +41,7 @@ export class LocalPrograms implements Programs {
     child.on('exit', () => killGroup(child.pid))
     const code = await new Promise<number | null>((settle, fail) => child.on('error', fail).on('close', settle))
     cancel()
+    if (child.pid !== undefined) this.#guardian.forget(child.pid)
     const verdict = verdictOf(said)
     if (verdict?.error === null) return
     const why = isLate

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -138,6 +138,23 @@ export default () => 1`,
     assert.match(said, /swarm\.yaml:4:\d+: warning: work-0 names the image far\/away, and this machine has no command for it/)
     assert.match(said, /swarm\.yaml:5:\d+: warning: s3:\/\/far\/away\.onnx is not on this machine/)
     assert.match(said, /swarm\.yaml:6:\d+: warning: there is no secret key/)
+  })
+
+  it('ends a module that goes on loading after validate itself was killed', { timeout: 120_000 }, async () => {
+    const mark = join(directory, 'endless-mark')
+    writeFileSync(
+      join(directory, 'marked.ts'),
+      `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(mark)}, String(process.pid))\nfor (;;) {}`,
+    )
+    const file = join(directory, 'killed.yaml')
+    writeFileSync(
+      file,
+      `name: one\nbees:\n  - {name: g, type: gateway-input, spec: {name: g}}\n  - {name: m, type: module, input: {name: g}, spec: {file: ./marked.ts}}\n`,
+    )
+    const validating = spawn(process.execPath, [main, 'validate', file], { stdio: 'ignore' })
+    while (!existsSync(mark) || readFileSync(mark, 'utf8') === '') await new Promise(setImmediate)
+    validating.kill('SIGKILL')
+    while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
   })
 
   it('does not wait for ever for a module that goes on loading', async () => {

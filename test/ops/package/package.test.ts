@@ -98,6 +98,7 @@ describe('The package', () => {
     write('model/small.onnx', smallModel({ features: 4, labels: 2 }))
     write('model/swarm.yaml', modelSwarm)
     const files = ['hello', 'teddy', 'model'].map((folder) => join(folder, 'swarm.yaml'))
+    assert.equal(done('npx', ['waggle', 'validate', ...files], place).match(/no mistakes/g)?.length, 3)
     const running = spawn('npx', ['waggle', 'run', ...files, '--json'], {
       cwd: place,
       detached: true,

@@ -106,6 +106,21 @@ describe('Set-up', () => {
     assert.equal(called.length, 1)
   })
 
+  it('installs a Node that has import.meta.main on every platform', () => {
+    for (const [platform, arch] of [
+      ['linux', 'x64'],
+      ['linux', 'arm64'],
+      ['darwin', 'x64'],
+      ['darwin', 'arm64'],
+      ['win32', 'x64'],
+    ] as const) {
+      // This npm installs nothing, so the call fails after it.
+      assert.throws(() => bringNode(root, { ...machine('v20.20.2', platform), arch }, npm, quiet))
+      const [, major = 0, minor = 0] = (/@(\d+)\.(\d+)\.\d+$/.exec(called.at(-1)?.at(-1) ?? '') ?? []).map(Number)
+      assert.ok(major > 24 || (major === 24 && minor >= 2), `${platform}-${arch}: ${major}.${minor}`)
+    }
+  })
+
   it('prints the next step where there is no Node for the machine, or npm installed none', () => {
     assert.throws(
       () => bringNode(root, machine('v20.0.0', 'sunos'), npm, quiet),

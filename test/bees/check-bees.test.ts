@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { checkBees } from '../../bees/check-bees.ts'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { checkSwarm } from '../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The findings of the check as lines, for a swarm of these bees behind the gateway `g`. No model and no image is on this machine. */
+async function found(bees: string): Promise<{ readonly mistakes: readonly string[]; readonly warnings: readonly string[]; readonly loaded: number }> {
+  const registry = new BeeRegistry()
+  const yaml = `name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n${bees}`
+  let loaded = 0
+  const line = ({ place, message }: WaggleError) => `${place} ${message}`
+  const elsewhere = async () => {
+    throw new WaggleError('WAGGLE_NOT_RESOLVED', { message: 'it is elsewhere', next: 'Say where.' })
+  }
+  try {
+    const warnings = await checkBees(checkSwarm(SwarmDocument.parse(yaml, 's.yaml'), registry), {
+      registry,
+      ports: {
+        models: { open: elsewhere },
+        programs: {
+          checkModule: async ({ path }) => {
+            loaded++
+            if (path.includes('wrong')) throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `${path} is wrong`, next: 'Correct it.' })
+          },
+          checkCommand: async () => {},
+        },
+      },
+      resolve: async (uri) => uri,
+      resolveCommand: () => null,
+    })
+    return { mistakes: [], warnings: warnings.map(line), loaded }
+  } catch (thrown) {
+    const { cause } = thrown as WaggleError
+    if (!(cause instanceof AggregateError)) throw thrown
+    return { mistakes: cause.errors.map(line), warnings: [], loaded }
+  }
+}
+
+describe('The check of bees', () => {
+  it('refuses a name that no table can have, at the setting', async () => {
+    for (const table of ['my-table', '1st', 'a.b.c', 'a b', "t'; DROP TABLE x"]) {
+      const { mistakes } = await found(`- { name: save, type: save-to-database, input: { name: g }, spec: { table: "${table}" } }\n`)
+      assert.deepEqual(mistakes, [`s.yaml:4:76 "${table}" is no name of a table`])
+    }
+    assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
+  })
+
+  it('refuses weights that are all 0: every request would fail', async () => {
+    const ensemble = (weights: string) => `- { name: a, type: module, input: { name: g }, spec: { file: ./a.ts } }
+- { name: b, type: module, input: { name: g }, spec: { file: ./b.ts } }
+- { name: e, type: weighted-average-ensemble, input: { join: [a, b] }, spec: { weights: ${weights} } }
+`
+    assert.deepEqual((await found(ensemble('{ a: 0, b: 0 }'))).mistakes, ['s.yaml:6:89 Every weight is 0, so no prediction counts'])
+    assert.deepEqual((await found(ensemble('{ a: 0 }'))).mistakes.length, 1)
+    for (const weights of ['{}', '{ a: 0, b: 1 }']) assert.deepEqual((await found(ensemble(weights))).mistakes, [])
+  })
+
+  it('loads a module once that several bees name, and reports it for each', async () => {
+    const bee = (name: string, file: string) => `- { name: ${name}, type: module, input: { name: g }, spec: { file: ./${file}.ts } }\n`
+    const { mistakes, loaded } = await found(bee('a', 'wrong') + bee('b', 'wrong') + bee('c', 'right') + bee('d', 'right'))
+    assert.deepEqual(mistakes, ['s.yaml:4:62 ./wrong.ts is wrong', 's.yaml:5:62 ./wrong.ts is wrong'])
+    assert.equal(loaded, 2)
+  })
+
+  it('warns of a model and an image that are elsewhere, each with its place', async () => {
+    const { warnings } = await found(`- { name: m, type: tensor-rt, input: { name: g }, spec: { model: "s3://m.onnx" } }
+- { name: c, type: container, input: { name: g }, spec: { image: far/away } }
+`)
+    assert.deepEqual(warnings, ['s.yaml:4:66 it is elsewhere', 's.yaml:5:66 c names the image far/away, and this machine has no command for it'])
+  })
+})
