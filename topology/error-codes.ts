@@ -577,7 +577,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A process that was asked for a store’s rows failed.',
-    next: 'See the log of the process that was asked.',
+    next: 'See the message: it is the error of the process that was asked.',
   },
   WAGGLE_QUERY_NOT_SUPPORTED: {
     status: 500,

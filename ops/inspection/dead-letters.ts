@@ -42,16 +42,16 @@ export class DeadLetters {
     this.#newId = newId
   }
 
-  /** Looks at the last `maxScanned` records of each partition. */
+  /** Looks at the last `maxScanned` records of each swarm. */
   async list({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
-    const found: { readonly place: LetterPlace; readonly record: LogRecord }[] = []
+    const found: OpenLetter[] = []
     for (const name of swarm === null ? await this.#swarms() : [swarm]) found.push(...(await this.#openLetters(name)))
-    found.sort((a, b) => b.record.timestamp - a.record.timestamp || idOf(b.place).localeCompare(idOf(a.place)))
-    const begin = after === null ? 0 : found.findIndex(({ place }) => idOf(place) === after) + 1
+    found.sort((a, b) => b.timestamp - a.timestamp || idOf(b).localeCompare(idOf(a)))
+    const begin = after === null ? 0 : found.findIndex((place) => idOf(place) === after) + 1
     if (after !== null && begin === 0) throw unknown(after)
     const page = found.slice(begin, begin + max)
     const letters: DeadLetter[] = []
-    for (const { place, record } of page) letters.push(await this.#letter(place, record, listedCharacters))
+    for (const place of page) letters.push(await this.#letter(place, await this.#read(place), listedCharacters))
     return { dead_letters: letters, next: begin + max < found.length ? (letters.at(-1)?.id ?? null) : null }
   }
 
@@ -100,19 +100,20 @@ export class DeadLetters {
     return (await this.#log.topics()).flatMap((topic) => /^waggle\.([^.]+)\.dead-letters$/.exec(topic)?.[1] ?? []).toSorted()
   }
 
-  /** The letters of a swarm that were neither retried nor discarded, without their values' being decoded. */
-  async #openLetters(swarm: string): Promise<readonly { readonly place: LetterPlace; readonly record: LogRecord }[]> {
+  /** The places of a swarm's letters that were neither retried nor discarded. Their values are not kept: they may be large. */
+  async #openLetters(swarm: string): Promise<readonly OpenLetter[]> {
     const topic = deadLetterTopic(swarm)
     const info = await this.#log.topic(topic)
-    const letters = new Map<string, { readonly place: LetterPlace; readonly record: LogRecord }>()
-    for (const [partition, { start, end }] of (info?.offsets ?? []).entries()) {
-      const from = Math.max(start, end - maxScanned)
+    const letters = new Map<string, OpenLetter>()
+    const offsets = info?.offsets ?? []
+    for (const [partition, { start, end }] of offsets.entries()) {
+      const from = Math.max(start, end - Math.ceil(maxScanned / offsets.length))
       if (from >= end) continue
       await eachRun(this.#log.read({ topic, partition, from, to: end }), async ({ records }) => {
         for (const record of records) {
           const settled = settledOffset(record)
-          const place = { swarm, partition, offset: settled ?? record.offset }
-          if (settled === null) letters.set(idOf(place), { place, record })
+          const place = { swarm, partition, offset: settled ?? record.offset, timestamp: record.timestamp }
+          if (settled === null) letters.set(idOf(place), place)
           else letters.delete(idOf(place))
         }
         return 'go on'
@@ -174,6 +175,10 @@ interface LetterPlace {
   readonly swarm: string
   readonly partition: number
   readonly offset: number
+}
+
+interface OpenLetter extends LetterPlace {
+  readonly timestamp: number
 }
 
 function idOf({ swarm, partition, offset }: LetterPlace): string {

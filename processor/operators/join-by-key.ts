@@ -56,7 +56,7 @@ export class JoinByKeyProcessor<V, R> implements Processor<string, V, string, R>
   #send(key: string, entry: JoinEntry<V>): void {
     if (this.#bound === null) return
     const { context, entries, dues } = this.#bound
-    const { inputs, duplicateRetentionMs, combine } = this.#operator
+    const { inputs, duplicateRetentionMs, combine, onMissing } = this.#operator
     if (duplicateRetentionMs === null) entries.delete(key)
     else {
       const due = context.currentSystemTime + duplicateRetentionMs
@@ -64,6 +64,7 @@ export class JoinByKeyProcessor<V, R> implements Processor<string, V, string, R>
       dues.add(key, due)
     }
     const missing = inputs.flatMap(({ name }) => (entry.parts.has(name) ? [] : [name]))
+    if (missing.length > 0) onMissing?.(key, missing, context.taskId)
     context.forward({ key, value: combine(entry.parts, missing), timestamp: entry.timestamp, headers: entry.headers })
   }
 

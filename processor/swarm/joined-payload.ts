@@ -1,6 +1,7 @@
-import { errorPayload } from '../../topology/swarm/bee-error.ts'
+import { beeError } from '../../topology/swarm/bee-error.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The input of a bee that joins, or an error where the join cannot give one. */
 export function joinedPayload(
@@ -10,11 +11,18 @@ export function joinedPayload(
   missing: readonly string[],
 ): Payload {
   if (missing.length > 0 && bee.onTimeout === 'fail') {
-    return errorPayload({ code: 'WAGGLE_JOIN_TIMEOUT', detail: `${bee.name} waited in vain for ${missing.join(', ')}`, bee: bee.name })
+    return beeError(joinTimeout(bee, missing), bee.name)
   }
   const ordered = new Map(inputs.flatMap(({ name }) => (parts.has(name) ? [[name, parts.get(name) as Payload] as const] : [])))
   const errors = [...ordered.values()].filter((part) => part.kind === 'error')
   const [first] = errors
   if (first !== undefined && (bee.onError === 'fail' || errors.length === ordered.size)) return first
   return { kind: 'joined', parts: ordered }
+}
+
+export function joinTimeout(bee: SwarmBee, missing: readonly string[]): WaggleError {
+  return new WaggleError('WAGGLE_JOIN_TIMEOUT', {
+    message: `${bee.name} waited in vain for ${missing.join(', ')}`,
+    next: 'Raise its timeout_seconds, find out what the others wait for, or set on_timeout: partial.',
+  })
 }

@@ -3,7 +3,7 @@ import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
-import { errorPayload } from '../../topology/swarm/bee-error.ts'
+import { deadlinePassed, errorPayload } from '../../topology/swarm/bee-error.ts'
 import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
@@ -11,6 +11,7 @@ import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/repl
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
+import { failedAt } from './failed-at.ts'
 import { expectReachable } from './reply-to.ts'
 
 export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload | Reply> {
@@ -120,15 +121,17 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
       if (expired) entries.delete(id)
       return
     }
-    this.#settle(id, this.#deadlineError(context.currentSystemTime - entry.acceptedAt), [], context.currentSystemTime)
+    const { bee, onFailure } = this.#operator
+    const detail = this.#deadlineDetail(context.currentSystemTime - entry.acceptedAt)
+    onFailure?.(deadlinePassed(detail), failedAt({ key: id, value: null, timestamp: entry.acceptedAt, headers: [] }, bee, context.taskId, null))
+    this.#settle(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
   }
 
-  /** The error of a request past its deadline. It names the wait: a wait that cannot be true shows that the clocks of two machines differ. */
-  #deadlineError(afterMs: number): Payload {
-    const { bee, waitsFor } = this.#operator
+  /** It names the wait: a wait that cannot be true shows that the clocks of two machines differ. */
+  #deadlineDetail(afterMs: number): string {
+    const { waitsFor } = this.#operator
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
-    const detail = `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`
-    return errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee })
+    return `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`
   }
 }
 

@@ -20,7 +20,8 @@ import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/subtopology-plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { beeStep } from './bee-step.ts'
-import { joinedPayload } from './joined-payload.ts'
+import { failedAt } from './failed-at.ts'
+import { joinedPayload, joinTimeout } from './joined-payload.ts'
 import { outputTopicRecord } from './output-topic-record.ts'
 import { valueStep } from './value-step.ts'
 
@@ -151,6 +152,8 @@ class SubtopologyBuilder {
             duplicateRetentionMs: this.#settings.duplicateRetentionMs,
             deadlineOf,
             combine: (parts: ReadonlyMap<string, Payload>, missing) => joinedPayload(bee, step.inputs, parts, missing),
+            onMissing: (key: string, missing: readonly string[], taskId: string) =>
+              this.#failing.onFailure(joinTimeout(bee, missing), failedAt({ key, value: null, timestamp: -1, headers: [] }, bee.name, taskId, null)),
           },
           parents,
           { stores },
@@ -173,6 +176,7 @@ class SubtopologyBuilder {
             outcomeChildren: children,
             replyChild,
             replyTopics: this.#settings.replyTopics,
+            onFailure: this.#failing.onFailure,
           },
           parents,
           { stores },

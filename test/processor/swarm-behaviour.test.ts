@@ -163,11 +163,15 @@ describe('A swarm', () => {
   })
 
   it('ends a join at its deadline without a further record, and names the missing inputs', async () => {
-    const { ask, end } = await scene(with20Seconds('timeout_seconds: 2'), (world) => ({ ...predictionsOf(world), c: () => new Promise(() => {}) }))
+    const { ask, swarm, end } = await scene(with20Seconds('timeout_seconds: 2'), (world) => ({
+      ...predictionsOf(world),
+      c: () => new Promise(() => {}),
+    }))
     const { answer } = await ask('waiting')
     assert.ok(answer.kind === 'error')
     assert.equal(answer.error.status, 504)
     assert.match(answer.error.detail, /\bc\b/)
+    assert.match(swarm.failedRecords.join('\n'), /^WAGGLE_JOIN_TIMEOUT \S+ waiting \d_\d -$/)
     await end()
   })
 
@@ -184,7 +188,7 @@ describe('A swarm', () => {
 
   it('answers 504 when the request’s deadline passes, and gives the request to no further model', async () => {
     const seen: string[] = []
-    const { ask, end } = await scene(threeModels, (world) => ({
+    const { ask, swarm, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
       prepare: (input) => new Promise((resolve) => void world.clock.after(500, () => resolve(input))),
       a: (_, { id }) => seen.push(id),
@@ -193,6 +197,7 @@ describe('A swarm', () => {
     assert.ok(answer.kind === 'error')
     assert.equal(answer.error.status, 504)
     await end()
+    assert.match(swarm.failedRecords[0] ?? '', /^WAGGLE_DEADLINE \S+ late \d_\d -$/)
     assert.deepEqual(seen, [])
   })
 

@@ -10,6 +10,7 @@ import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
@@ -30,6 +31,8 @@ export interface FunctionSwarm {
   /** The requests of other processes: each waits for its own answers, through a topic. */
   readonly others: readonly Requests[]
   readonly failures: readonly Error[]
+  /** The failures of records: `code node request-id task topic offset`. */
+  readonly failedRecords: readonly string[]
   close(): Promise<void>
 }
 
@@ -101,6 +104,9 @@ export async function startSwarm(
     log: () => {},
   })
   const failures: Error[] = []
+  const failedRecords: string[] = []
+  const recordFailed: FailureListener = ({ code }, { key, node, taskId, topic, offset }) =>
+    failedRecords.push(`${code} ${node} ${key} ${taskId} ${topic === '' ? '-' : `${topic} ${offset}`}`)
   const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, answerPartitions ?? 0]])
   const replyTopics = new KnownReplyTopics({ log, clock, allowed: options.replyTopics ?? null, own })
   const application = new Application({
@@ -110,6 +116,7 @@ export async function startSwarm(
       duplicateRetentionMs: log.traits.repeatsRecords ? 3_600_000 : null,
       predictions: null,
       replyTopics,
+      onFailure: recordFailed,
     }),
     log,
     clock,
@@ -117,7 +124,7 @@ export async function startSwarm(
     missingTopicPartitions: partitions,
     ...(options.states === undefined ? {} : { states: options.states }),
     namedTopics: replyTopics.named,
-    failures: swarmFailures(plan.swarm),
+    failures: swarmFailures(plan.swarm, recordFailed),
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })
@@ -145,6 +152,7 @@ export async function startSwarm(
     requests,
     others,
     failures,
+    failedRecords,
     async close() {
       await application.close({ timeoutMs: 10_000 })
       for (const one of [requests, ...others]) await one.close()

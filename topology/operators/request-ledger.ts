@@ -1,3 +1,4 @@
+import type { FailureListener } from '../failed-record.ts'
 import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
 /**
@@ -21,4 +22,6 @@ export interface RequestLedger {
   readonly replyChild: string
   /** The topics that may get answers. A topic is checked here, because every writer of the accepted topic can name one. */
   readonly replyTopics: ReplyTopics
+  /** Hears of each request whose deadline has passed. */
+  readonly onFailure?: FailureListener
 }

@@ -7,6 +7,7 @@ import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-ser
 import type { Accepted, FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { Bodies } from './bodies.ts'
+import { callerText } from './caller-text.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
 
@@ -138,8 +139,15 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
 }
 
 function bytesOf(answer: Payload): Buffer {
-  const bytes = payloadSerde.serialize('', answer)
+  const bytes = payloadSerde.serialize('', forCaller(answer))
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** An answer of several parts may have errors among them, whose texts are not yet for callers. */
+function forCaller(answer: Payload): Payload {
+  if (answer.kind === 'error') return { kind: 'error', error: { ...answer.error, detail: callerText(answer.error.detail) } }
+  if (answer.kind !== 'joined') return answer
+  return { kind: 'joined', parts: new Map([...answer.parts].map(([bee, part]) => [bee, forCaller(part)])) }
 }
 
 function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {

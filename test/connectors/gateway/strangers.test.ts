@@ -288,8 +288,8 @@ describe('The HTTP gateway towards strangers', () => {
       { what: 'a length and chunks', bytes: `${head({ 'content-length': 3, 'transfer-encoding': 'chunked' })}0\r\n\r\n`, status: 400 },
       { what: 'a length that is none', bytes: `${head({ 'content-length': '-1' })}`, status: 400 },
       { what: 'chunks that are none', bytes: `${head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' })}zz\r\nabc\r\n`, status: 400 },
-      { what: 'a method that is not there', bytes: head({}, 'DELETE'), status: 404 },
-      { what: 'a tunnel', bytes: head({}, 'PROPFIND', '/healthz'), status: 404 },
+      { what: 'a method that is not there', bytes: head({}, 'DELETE'), status: 405 },
+      { what: 'a tunnel', bytes: head({}, 'PROPFIND', '/healthz'), status: 405 },
     ]) {
       const responses = await talk(gateway.url, bytes)
       problemIn(responses[0], status, what)
