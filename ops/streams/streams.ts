@@ -14,6 +14,8 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StandbyUpdateListener, StateRestoreListener } from '../../topology/state-listeners.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { engineFamilies } from '../telemetry/engine-families.ts'
+import { exposition } from '../telemetry/exposition.ts'
 import { applicationOptions, spreadOf } from './application-options.ts'
 import { checkAmount, checkConfig } from './checked-config.ts'
 import { openOnKafka } from './kafka-cluster.ts'
@@ -67,6 +69,23 @@ export class Streams implements AsyncDisposable {
     return this.#application === null
       ? []
       : metricsOf({ applicationId: this.#config.applicationId, processId: this.#processId }, this.#application, systemClock.now())
+  }
+
+  /**
+   * The metrics in the text format of Prometheus, with the lag of each partition that this process reads. Names are those that the JMX exporter makes of
+   * Kafka's; times are seconds. It asks nobody, so it answers while the log is away, and is empty before the start.
+   *
+   * @example
+   * ```ts
+   * createServer((_, response) => {
+   *   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(streams.prometheus())
+   * }).listen(9464, '127.0.0.1')
+   * ```
+   *
+   * @remarks Kafka Streams has no such method: Java has JMX for it.
+   */
+  prometheus(): string {
+    return exposition(engineFamilies(this.metrics))
   }
 
   /** The last failure, which is also the reason of the state ERROR; null where nothing failed. Node's `warning` event reports failures, too. */

@@ -19,6 +19,7 @@ import {
   type Topology,
 } from 'waggle-streams'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { lintExposition, parseExposition } from '../../support/exposition-parser.ts'
 
 const text = Serdes.string()
 const read = Consumed.with(text, text)
@@ -291,3 +292,37 @@ const kafkaNames = {
   ],
   'stream-topic-metrics': ['bytes-consumed-total', 'bytes-produced-total', 'records-consumed-total', 'records-produced-total'],
 }
+
+describe('The Prometheus text of a program', () => {
+  it('is empty before the start, and then has what Prometheus takes, with the lag of each partition and the dropped work', async () => {
+    const begun = Promise.withResolvers<void>()
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', read)
+      .mapAsync(
+        async (value) => {
+          begun.resolve()
+          await new Promise(() => {})
+          return value
+        },
+        { name: 'stuck', concurrency: 1, timeoutMs: 60_000 },
+      )
+      .to('out', written)
+    const stateDir = mkdtempSync(join(tmpdir(), 'waggle-prometheus-'))
+    directories.push(stateDir)
+    const streams = new Streams(builder.build(), { applicationId: 'told', log: 'embedded', stateDir, commitIntervalMs: 5 })
+    assert.equal(streams.prometheus(), '')
+    await streams.start()
+    for (const value of ['a', 'b', 'c']) await streams.send('in', { key: null, value }, written)
+    await begun.promise
+    const families = parseExposition(streams.prometheus())
+    assert.deepEqual(lintExposition(families), [])
+    assert.ok(families.has('kafka_streams_stream_metrics_client_state'))
+    const lag = families.get('kafka_consumer_consumer_fetch_manager_metrics_records_lag')?.samples ?? []
+    assert.deepEqual(
+      lag.map(({ labels }) => [labels.get('topic'), labels.get('partition')]),
+      [['in', '0']],
+    )
+    await assert.rejects(streams.close({ timeoutMs: 10 }), { code: 'WAGGLE_CLOSE_TIMEOUT' })
+  })
+})
