@@ -13,6 +13,7 @@ export type { Metric } from '../processor/metrics/meters.ts'
 export type { FailedRecord, Handler } from '../topology/failed-record.ts'
 export {
   KeyQuery,
+  type LagInfo,
   MultiVersionedKeyQuery,
   Query,
   RangeQuery,

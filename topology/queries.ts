@@ -20,6 +20,24 @@ export type QueryRequest =
   | { readonly kind: 'version'; readonly key: unknown; readonly asOf: number | null }
   | { readonly kind: 'versions'; readonly key: unknown; readonly from: number; readonly to: number; readonly oldestFirst: boolean }
 
+/** A question to the partitions of one store. */
+export interface StoreQuestion {
+  readonly store: string
+  readonly request: QueryRequest
+  /** Null: all partitions. */
+  readonly partitions: readonly number[] | null
+  /** True where copies that may be behind their changelogs may answer too (KIP-535). */
+  readonly allowsStale: boolean
+}
+
+/** The distance of this process's rows of one store and partition from the end of their changelog (KIP-535). */
+export interface LagInfo {
+  /** The next changelog offset that the rows lack. */
+  readonly currentOffsetPosition: bigint
+  readonly endOffsetPosition: bigint
+  readonly offsetLag: number
+}
+
 /** The order of an answer's rows: by keys, or by timestamps. `ANY` leaves it to the store. */
 export type ResultOrder = 'ANY' | 'ASCENDING' | 'DESCENDING'
 

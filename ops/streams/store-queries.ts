@@ -4,7 +4,7 @@ import type { Application } from '../../processor/application/application.ts'
 import { QueryWire, type WireRequest, type WireRow } from '../../processor/application/query-wire.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
-import type { QueryRequest } from '../../topology/queries.ts'
+import type { StoreQuestion } from '../../topology/queries.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {
@@ -21,6 +21,7 @@ interface Question {
   readonly store: string
   readonly partition: number
   readonly request: WireRequest
+  readonly allowsStale: boolean
 }
 
 /** Queries over all processes of an application. A partition that is not here is asked for at the host that the group names (KIP-535). */
@@ -38,25 +39,34 @@ export class StoreQueries {
     return this.#server.address
   }
 
-  async query(store: string, request: QueryRequest, wanted: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
+  async query(asked: StoreQuestion): Promise<ReadonlyMap<number, unknown>> {
     const { stores } = this.#application
-    if (this.#server === null || !stores.has(store)) return stores.query(store, request, wanted)
-    const partitions = wanted ?? Array.from({ length: stores.partitionsOf(store) }, (_, partition) => partition)
-    const answers = new Map(await stores.queryKnown(store, request, partitions))
+    const { store } = asked
+    if (this.#server === null || !stores.has(store)) return stores.query(asked)
+    const partitions = asked.partitions ?? Array.from({ length: stores.partitionsOf(store) }, (_, partition) => partition)
+    const answers = new Map(await stores.queryKnown({ ...asked, partitions }))
     const there = partitions.filter((partition) => !answers.has(partition))
-    const wire = this.#wire(store)
-    await Promise.all(
-      there.map(async (partition) => {
-        const active = await stores.hostOf(store, partition)
-        if (active === null || active === this.#server?.address) throw onItsWay(store, partition)
-        const question: Question = { store, partition, request: wire.writeRequest(request) }
-        answers.set(
-          partition,
-          await wire.readAnswer(request.kind, (await askHost(active, question, { secret: this.#options.secret })) as AsyncIterable<WireRow>),
-        )
-      }),
-    )
+    await Promise.all(there.map(async (partition) => answers.set(partition, await this.#askOthers(asked, partition))))
     return answers
+  }
+
+  /** The answer of the process that runs the partition's task, or, where stale answers are allowed and that process gives none, of one with a copy. */
+  async #askOthers({ store, request, allowsStale }: StoreQuestion, partition: number): Promise<unknown> {
+    const { active, standbys } = await this.#application.stores.hostsKnown(store, partition)
+    const wire = this.#wire(store)
+    const question: Question = { store, partition, request: wire.writeRequest(request), allowsStale }
+    const asked = [active, ...(allowsStale ? standbys : [])]
+    const hosts = asked.filter((host): host is string => host !== null && host !== this.#server?.address)
+    let missed: unknown = onItsWay(store, partition)
+    for (const host of hosts) {
+      try {
+        return await wire.readAnswer(request.kind, (await askHost(host, question, { secret: this.#options.secret })) as AsyncIterable<WireRow>)
+      } catch (thrown) {
+        if (!(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_STORE_MIGRATED') throw thrown
+        missed = thrown
+      }
+    }
+    throw missed
   }
 
   async close(): Promise<void> {
@@ -65,10 +75,10 @@ export class StoreQueries {
   }
 
   readonly #answer: AnswerQuery = async (asked) => {
-    const { store, partition, request } = asked as Question
+    const { store, partition, request, allowsStale } = asked as Question
     const { stores } = this.#application
     const wire = this.#wire(store)
-    const answers = await stores.query(store, wire.readRequest(request), [partition])
+    const answers = await stores.query({ store, request: wire.readRequest(request), partitions: [partition], allowsStale })
     return wire.writeAnswer(request.kind, answers.get(partition))
   }
 

@@ -50,11 +50,12 @@ class StreamWorker {
         await this.#close()
       }
     },
-    host: ({ store, partition }) => this.#application?.stores.hostsOf(store, partition).active ?? null,
-    query: ({ store, request, partitions }) => {
-      const wire = this.#wireOf(store)
-      const asked = wire.readRequest(request)
-      const answers = [...this.#running.stores.queryHere(store, asked, partitions)]
+    hosts: ({ store, partition }) => this.#application?.stores.hostsOf(store, partition) ?? { active: null, standbys: [] },
+    lags: () => this.#application?.stores.lagsHere() ?? [],
+    query: (question) => {
+      const wire = this.#wireOf(question.store)
+      const asked = wire.readRequest(question.request)
+      const answers = [...this.#running.stores.queryHere({ ...question, request: asked })]
       return Promise.all(
         answers.map(async ([partition, answer]) => {
           const number = this.#answered++

@@ -9,7 +9,7 @@ import { isOfAnother } from '../../processor/task/failures.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
-import type { Query } from '../../topology/queries.ts'
+import type { LagInfo, Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StandbyUpdateListener, StateRestoreListener } from '../../topology/state-listeners.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
@@ -319,12 +319,33 @@ export class Streams implements AsyncDisposable {
    * console.log(clicksOfAnna)
    * ```
    *
-   * @remarks The answer has the state of the last commit or newer. WAGGLE_STORE_MIGRATED means: try again, the task is moving.
+   * @remarks The answer has the state of the last commit or newer. WAGGLE_STORE_MIGRATED means: try again, the task is moving. With
+   * `enableStaleStores` copies may answer too (KIP-535): this process's standbys and states that are being restored, then the process that runs the
+   * task, then the standbys of other processes. `allLocalStorePartitionLags` says how far they are behind.
    */
-  async query<R>(request: { store: string; query: Query<R>; partitions?: readonly number[] }): Promise<ReadonlyMap<number, R>> {
-    const { store, query, partitions } = request
-    const answers = await (this.#queries ?? this.#running.stores).query(store, query.request, partitions ?? null)
-    return answers as ReadonlyMap<number, R>
+  async query<R>(request: {
+    store: string
+    query: Query<R>
+    partitions?: readonly number[]
+    enableStaleStores?: boolean
+  }): Promise<ReadonlyMap<number, R>> {
+    const { store, query, partitions = null, enableStaleStores = false } = request
+    const question = { store, request: query.request, partitions, allowsStale: enableStaleStores }
+    return (await (this.#queries ?? this.#running.stores).query(question)) as ReadonlyMap<number, R>
+  }
+
+  /**
+   * Gives the lag of each partition of each store that this process has, as task or as standby, by the changelogs' present ends (KIP-535). Lags are
+   * in records. A task that runs has none, and neither has the embedded log.
+   *
+   * @example
+   * ```ts
+   * for (const [store, partitions] of await streams.allLocalStorePartitionLags())
+   *   for (const [partition, { offsetLag }] of partitions) console.log(`${store}-${partition} is ${offsetLag} records behind`)
+   * ```
+   */
+  async allLocalStorePartitionLags(): Promise<ReadonlyMap<string, ReadonlyMap<number, LagInfo>>> {
+    return this.#running.stores.lags()
   }
 
   /**

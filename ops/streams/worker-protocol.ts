@@ -2,7 +2,10 @@ import type { MessagePort } from 'node:worker_threads'
 import type { WireError } from '../../connectors/system/wire-error.ts'
 import type { CloseOptions } from '../../processor/application/options.ts'
 import type { WireRequest, WireRow } from '../../processor/application/query-wire.ts'
+import type { TaskHost } from '../../processor/assignment/task-hosts.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
+import type { StoreLag } from '../../processor/state/task-states.ts'
+import type { StoreQuestion } from '../../topology/queries.ts'
 import type { StreamsConfig, StreamsHandlers } from '../../topology/streams-config.ts'
 
 /** The start data of a worker. */
@@ -30,9 +33,10 @@ export interface WorkerCalls {
   resume(argument: null): void
   /** Stops the worker. Null: its thread is removed, and records in hand are not waited for. */
   stop(close: CloseOptions | null): void
-  /** The host of a store's partition, as the worker's group knew it last; null where it is unknown. */
-  host(argument: { readonly store: string; readonly partition: number }): string | null
-  query(argument: { readonly store: string; readonly request: WireRequest; readonly partitions: readonly number[] | null }): readonly NumberedAnswer[]
+  /** The hosts of a store's partition, as the worker's group knew them last. */
+  hosts(argument: { readonly store: string; readonly partition: number }): TaskHost
+  query(question: Omit<StoreQuestion, 'request'> & { readonly request: WireRequest }): readonly NumberedAnswer[]
+  lags(argument: null): readonly StoreLag[]
   /** The next rows of an answer. */
   rows(answer: number): SomeRows
   leaveRows(answer: number): void

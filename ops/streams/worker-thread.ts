@@ -4,12 +4,14 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import { unpackError } from '../../connectors/system/wire-error.ts'
 import type { CloseOptions } from '../../processor/application/options.ts'
 import { QueryWire, type WireRow } from '../../processor/application/query-wire.ts'
+import type { TaskHost } from '../../processor/assignment/task-hosts.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
+import type { StoreLag } from '../../processor/state/task-states.ts'
 import type { ThreadState } from '../../processor/thread/stream-thread.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from '../../processor/thread/thread-elsewhere.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
-import type { QueryRequest } from '../../topology/queries.ts'
+import type { StoreQuestion } from '../../topology/queries.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { RunningWorker } from './running-worker.ts'
 import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
@@ -104,14 +106,14 @@ export class WorkerThread implements ThreadElsewhere {
     this.#state = 'DEAD'
   }
 
-  async query(name: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
+  async query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>> {
     const { topology, settings } = this.#options
+    const { store: name, request } = question
     const store = topology.stores.get(name)
     const worker = this.#worker
     if (worker === null || store === undefined || store.kind === 'custom') return new Map()
     const wire = new QueryWire(store, changelogTopic(settings.applicationId, name))
-    const asked = { store: name, request: wire.writeRequest(request), partitions }
-    const answers = await worker.peer.call('query', asked).catch((error: WaggleError) => {
+    const answers = await worker.peer.call('query', { ...question, request: wire.writeRequest(request) }).catch((error: WaggleError) => {
       // The worker's partitions are moving to other workers.
       if (error.code === 'WAGGLE_WORKER_DIED' || error.code === 'WAGGLE_NOT_RUNNING') return []
       throw error
@@ -120,8 +122,12 @@ export class WorkerThread implements ThreadElsewhere {
     return new Map(await Promise.all(read))
   }
 
-  async hostOf(store: string, partition: number): Promise<string | null> {
-    return (await this.#worker?.peer.call('host', { store, partition }).catch(() => null)) ?? null
+  async hostsOf(store: string, partition: number): Promise<TaskHost> {
+    return (await this.#worker?.peer.call('hosts', { store, partition }).catch(() => null)) ?? { active: null, standbys: [] }
+  }
+
+  async lags(): Promise<readonly StoreLag[]> {
+    return (await this.#worker?.peer.call('lags', null).catch(() => null)) ?? []
   }
 
   async #startWorker(): Promise<RunningWorker> {

@@ -1,13 +1,17 @@
 import type { Topology } from '../../topology/graph.ts'
 import { changelogTopic } from '../../topology/naming.ts'
-import type { QueryRequest } from '../../topology/queries.ts'
+import type { LagInfo, StoreQuestion } from '../../topology/queries.ts'
+import type { KeptStore, StateStore } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskHost } from '../assignment/task-hosts.ts'
 import { partitionForKey } from '../partitioner.ts'
 import type { Log } from '../ports.ts'
-import type { TaskStates } from '../state/task-states.ts'
+import { TaskMemory } from '../state/task-memory.ts'
+import type { StoreLag, TaskStates } from '../state/task-states.ts'
+import { openStore } from '../state/task-store.ts'
 import type { StreamThread } from '../thread/stream-thread.ts'
+import { statefulTasks } from '../thread/thread-assignor.ts'
 import type { ThreadElsewhere } from '../thread/thread-elsewhere.ts'
 import { answerQuery } from './store-query.ts'
 
@@ -33,8 +37,9 @@ export class ApplicationStores {
   }
 
   /** Answers for each partition of the store that is here. A global store is partition 0. */
-  async query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const answers = await this.queryKnown(store, request, partitions)
+  async query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>> {
+    const { store, partitions } = question
+    const answers = await this.queryKnown(question)
     const missing = partitions?.filter((partition) => !answers.has(partition)) ?? []
     if (missing.length === 0 && (answers.size > 0 || partitions?.length === 0)) return answers
     throw new WaggleError('WAGGLE_STORE_MIGRATED', {
@@ -44,14 +49,20 @@ export class ApplicationStores {
   }
 
   /** Answers for the partitions that this process has at this moment. */
-  async queryKnown(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>> {
-    const here = this.queryHere(store, request, partitions)
-    const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.query(store, request, partitions)))
-    return new Map([here, ...elsewhere].flatMap((answered) => [...answered]))
+  async queryKnown(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>> {
+    const answeredBy = async (asked: StoreQuestion) => {
+      const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.query(asked)))
+      return new Map([this.queryHere(asked), ...elsewhere].flatMap((answered) => [...answered]))
+    }
+    // A task that runs in another thread of this process answers before a copy.
+    const answers = await answeredBy({ ...question, allowsStale: false })
+    if (!question.allowsStale) return answers
+    const missing = this.#wanted(question).filter((partition) => !answers.has(partition))
+    return missing.length === 0 ? answers : new Map([...answers, ...(await answeredBy({ ...question, partitions: missing }))])
   }
 
-  /** Answers for the tasks of this JavaScript thread alone. */
-  queryHere(store: string, request: QueryRequest, partitions: readonly number[] | null): ReadonlyMap<number, unknown> {
+  /** Answers for the tasks of this JavaScript thread alone, and for its copies where the question allows them. */
+  queryHere({ store, request, partitions, allowsStale }: StoreQuestion): ReadonlyMap<number, unknown> {
     const { topology, threads } = this.#options
     const builder = topology.stores.get(store)
     if (builder === undefined || builder.kind === 'custom' || (generatedName.test(store) && !topology.globalStores.has(store))) {
@@ -69,7 +80,54 @@ export class ApplicationStores {
       if (own === null || (partitions !== null && !partitions.includes(task.partition))) continue
       answers.set(task.partition, answerQuery(request, own, builder))
     }
+    if (!allowsStale) return answers
+    for (const partition of this.#wanted({ store, partitions })) {
+      const copy = answers.has(partition) ? null : this.#copy(builder, partition)
+      if (copy !== null) answers.set(partition, answerQuery(request, copy, builder))
+    }
     return answers
+  }
+
+  /** Lags of this JavaScript thread's tasks and copies. A task that runs is not behind. */
+  async lagsHere(): Promise<readonly StoreLag[]> {
+    const { states, threads, subtopologies, partitionsOf } = this.#options
+    const running = threads.here.flatMap(({ tasks }) => tasks.map(({ id }) => id))
+    const tasks = statefulTasks(subtopologies, partitionsOf)
+    if (states !== null) return states.storeLags(tasks, running)
+    return tasks
+      .filter(({ id }) => running.some((one) => one === id))
+      .flatMap(({ subtopology, partition }) =>
+        subtopology.stores.flatMap((store) => (store.kind === 'custom' ? [] : { store: store.name, partition, current: 0, end: 0 })),
+      )
+  }
+
+  /** Lags of this process, by store and partition (KIP-535). */
+  async lags(): Promise<ReadonlyMap<string, ReadonlyMap<number, LagInfo>>> {
+    const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.lags()))
+    const lags = new Map<string, Map<number, LagInfo>>()
+    for (const { store, partition, current, end } of [await this.lagsHere(), ...elsewhere].flat()) {
+      const ofStore = lags.get(store) ?? new Map<number, LagInfo>()
+      lags.set(store, ofStore)
+      const offsetLag = Math.max(0, end - current)
+      const other = ofStore.get(partition)
+      if (other !== undefined && other.offsetLag <= offsetLag) continue
+      ofStore.set(partition, { currentOffsetPosition: BigInt(current), endOffsetPosition: BigInt(end), offsetLag })
+    }
+    return lags
+  }
+
+  #wanted({ store, partitions }: Pick<StoreQuestion, 'store' | 'partitions'>): readonly number[] {
+    return partitions ?? [...Array(this.partitionsOf(store)).keys()]
+  }
+
+  /** A copy of the store's partition, as far as its changelog has been read; null where this process has none. */
+  #copy(builder: KeptStore, partition: number): StateStore | null {
+    const { applicationId, states } = this.#options
+    const keeper = this.#keeperOf(builder.name)
+    const state = keeper === undefined || keeper.isGlobal ? null : (states?.copyOf(`${keeper.id}_${partition}`) ?? null)
+    if (state === null) return null
+    const memory = new TaskMemory([...state.kept])
+    return openStore(builder, state.store(builder.name), { topic: changelogTopic(applicationId, builder.name), maxEntries: 0, memory }).store
   }
 
   /** The value of a key of a key-value store in the last commit; null where there is none. */
@@ -112,12 +170,13 @@ export class ApplicationStores {
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
-  /** The process that runs this partition of a store, as far as this process and its threads elsewhere know. */
-  async hostOf(store: string, partition: number): Promise<string | null> {
-    const { active } = this.hostsOf(store, partition)
-    if (active !== null) return active
-    const told = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.hostOf(store, partition)))
-    return told.find((host) => host !== null) ?? null
+  /** Hosts of a partition of a store, as far as this process and its threads elsewhere know. */
+  async hostsKnown(store: string, partition: number): Promise<TaskHost> {
+    const here = this.hostsOf(store, partition)
+    if (here.active !== null) return here
+    const told = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.hostsOf(store, partition)))
+    const known = [here, ...told]
+    return { active: known.find(({ active }) => active !== null)?.active ?? null, standbys: [...new Set(known.flatMap(({ standbys }) => standbys))] }
   }
 
   #keeperOf(store: string): Subtopology | undefined {

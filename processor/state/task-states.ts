@@ -50,8 +50,17 @@ interface Wanted {
   readonly keeper: CopyKeeper
 }
 
+/** The distance of one store's rows from the end of its changelog, as offsets. */
+export interface StoreLag {
+  readonly store: string
+  readonly partition: number
+  readonly current: number
+  readonly end: number
+}
+
 interface Copied {
   readonly copies: readonly ChangelogCopy[]
+  readonly state: LoggedState
   close(reason: 'PROMOTED' | 'MIGRATED'): void
 }
 
@@ -182,6 +191,26 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
+  /** The state of a task that this process has: its own, or a copy that may be behind its changelogs; null where it has none. */
+  copyOf(id: TaskId): LoggedState | null {
+    return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
+  }
+
+  /** Lags of the stores of these tasks that have a state here, by the changelogs' present ends. The tasks that run have none. */
+  async storeLags(tasks: readonly StatefulTask[], running: readonly string[]): Promise<readonly StoreLag[]> {
+    const here = tasks.flatMap((task) => {
+      const state = this.copyOf(task.id)
+      return state === null
+        ? []
+        : this.#changelogsOf(task).map(({ store, place }) => ({ store: store.name, place, state, isRunning: running.includes(task.id) }))
+    })
+    const ends = await this.#ends.now(here.map(({ place }) => place))
+    return here.map(({ store, place, state, isRunning }, at) => {
+      const { start, end } = ends[at] ?? noChangelog
+      return { store, partition: place.partition, current: isRunning ? end : (state.offset(place) ?? start), end }
+    })
+  }
+
   /** Closes the state of a task that no longer runs here. Its files stay on the disk. */
   close(opened: OpenedState): void {
     opened.restoration.close()
@@ -268,7 +297,7 @@ export class TaskStates {
       reason = why
       standby.close()
     }
-    return { copies: standby.copies, close }
+    return { copies: standby.copies, state: new LoggedState(disk, []), close }
   }
 
   #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number, copy: ChangelogCopy) => void): ChangelogCopy {

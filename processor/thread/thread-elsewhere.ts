@@ -1,6 +1,8 @@
-import type { QueryRequest } from '../../topology/queries.ts'
+import type { StoreQuestion } from '../../topology/queries.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { TaskHost } from '../assignment/task-hosts.ts'
 import type { Metric } from '../metrics/meters.ts'
+import type { StoreLag } from '../state/task-states.ts'
 import type { ThreadState } from './stream-thread.ts'
 
 /** A stream thread in another JavaScript thread. It shares the application's tasks with the other threads through the log. */
@@ -15,10 +17,11 @@ export interface ThreadElsewhere {
   start(): Promise<void>
   /** Commits finished work. With `close` it finishes the records in hand first, like `Application.close`. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
-  /** The process that has this partition of a store, by the last assignment; null where it is unknown. */
-  hostOf(store: string, partition: number): Promise<string | null>
+  /** Processes that have this partition of a store, by the last assignment. */
+  hostsOf(store: string, partition: number): Promise<TaskHost>
   /** Answers for the partitions that the thread has now. */
-  query(store: string, request: QueryRequest, partitions: readonly number[] | null): Promise<ReadonlyMap<number, unknown>>
+  query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>>
+  lags(): Promise<readonly StoreLag[]>
 }
 
 /** The callbacks of such a thread, the same as those of a thread in this JavaScript thread. */

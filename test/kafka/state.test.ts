@@ -296,7 +296,12 @@ function counts({ application }: KafkaApplication): ReadonlyMap<string, number> 
   const found = new Map<string, number>()
   for (let at = 0; at < 50; at++) {
     const key = `key-${at}`
-    for (const [, count] of application.stores.queryHere('counts', KeyQuery.withKey<string, number>(key).request, null)) {
+    for (const [, count] of application.stores.queryHere({
+      store: 'counts',
+      request: KeyQuery.withKey(key).request,
+      partitions: null,
+      allowsStale: false,
+    })) {
       if (typeof count === 'number') found.set(key, count)
     }
   }

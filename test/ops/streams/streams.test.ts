@@ -81,6 +81,12 @@ describe('A program on the embedded log', () => {
     )
     const answer = await first.query({ store: 'counts', query: KeyQuery.withKey<string, number>('teddy') })
     assert.deepEqual([...answer], [[0, 2]])
+    assert.deepEqual(
+      [...(await first.query({ store: 'counts', query: KeyQuery.withKey<string, number>('teddy'), enableStaleStores: true }))],
+      [[0, 2]],
+    )
+    const lags = await first.allLocalStorePartitionLags()
+    assert.deepEqual([...(lags.get('counts') ?? [])], [[0, { currentOffsetPosition: 0n, endOffsetPosition: 0n, offsetLag: 0 }]])
     await first.close({ timeoutMs: 10_000 })
     assert.deepEqual(states, ['REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING'])
 

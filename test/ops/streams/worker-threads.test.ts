@@ -14,6 +14,7 @@ import {
   StreamsBuilder,
   type StreamsConfig,
   type StreamsState,
+  TimestampedKeyQuery,
   WaggleError,
   WindowKeyQuery,
 } from 'waggle-streams'
@@ -200,6 +201,12 @@ describe('Stores of workers', () => {
     assert.deepEqual([...byKey.keys()].sort(), [0, 1, 2, 3])
     assert.deepEqual(
       [...byKey.values()].filter((value) => value !== null),
+      [100],
+    )
+    assert.deepEqual([...((await streams.allLocalStorePartitionLags()).get('counts')?.keys() ?? [])].sort(), [0, 1, 2, 3])
+    const timed = await streams.query({ store: 'counts', query: TimestampedKeyQuery.withKey<string, number>('page-7'), enableStaleStores: true })
+    assert.deepEqual(
+      [...timed.values()].map((row) => row?.value).filter((value) => value !== undefined),
       [100],
     )
     const ranges = await streams.query({ store: 'counts', query: RangeQuery.withRange<string, number>('page-1', 'page-19') })

@@ -40,6 +40,8 @@ it('A copy of a task that was told to leave while it ran reports its lag like an
   for (const value of ['second', 'third']) await send(world, log, changelog, 1, value)
   await world.clock.advance(2000)
   assert.deepEqual([...states.lags([task])], [['0_0', 2]])
+  assert.deepEqual(await states.storeLags([task], []), [{ store: 'counts', partition: 0, current: 1, end: 3 }])
+  assert.deepEqual(await states.storeLags([task], ['0_0']), [{ store: 'counts', partition: 0, current: 3, end: 3 }])
   await states.stop()
 })
 
