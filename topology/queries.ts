@@ -124,7 +124,7 @@ export abstract class VersionedKeyQuery extends Query<unknown> {
    * ```
    */
   static withKey<K, V>(key: K, { asOf }: { asOf?: number } = {}): Query<VersionedRecord<V> | null> {
-    return asked({ kind: 'version', key, asOf: asOf ?? null })
+    return asked({ kind: 'version', key, asOf: asOf === undefined ? null : sendable(asOf) })
   }
 }
 
@@ -153,8 +153,8 @@ export abstract class MultiVersionedKeyQuery extends Query<unknown> {
     return asked({
       kind: 'versions',
       key,
-      from: fromTime ?? 0,
-      to: toTime ?? Number.MAX_SAFE_INTEGER,
+      from: sendable(fromTime ?? 0),
+      to: sendable(toTime ?? Number.POSITIVE_INFINITY),
       oldestFirst: resultOrder === 'ASCENDING',
     })
   }
@@ -172,7 +172,7 @@ export abstract class WindowKeyQuery extends Query<unknown> {
    * ```
    */
   static withKeyAndWindowStartRange<K, V>(key: K, from: number, to: number): Query<readonly KeyValue<number, V>[]> {
-    return asked({ kind: 'windows-of-key', key, from, to })
+    return asked({ kind: 'windows-of-key', key, from: sendable(from), to: sendable(to) })
   }
 }
 
@@ -189,7 +189,7 @@ export abstract class WindowRangeQuery extends Query<unknown> {
    * ```
    */
   static withWindowStartRange<K, V>(from: number, to: number): Query<AsyncIterable<KeyValue<Windowed<K>, V>>> {
-    return asked({ kind: 'windows', from, to })
+    return asked({ kind: 'windows', from: sendable(from), to: sendable(to) })
   }
 
   /**
@@ -205,6 +205,11 @@ export abstract class WindowRangeQuery extends Query<unknown> {
   static withKey<K, V>(key: K): Query<AsyncIterable<KeyValue<Windowed<K>, V>>> {
     return asked({ kind: 'sessions-of-key', key })
   }
+}
+
+/** The time as a number that JSON has, for a question to another process. No row is from before 0. */
+function sendable(time: number): number {
+  return Math.max(-1, Math.min(time, Number.MAX_SAFE_INTEGER))
 }
 
 function asked<R>(request: QueryRequest): Query<R> {

@@ -11,7 +11,8 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
   }
 
   fetchSession(key: K, start: number, end: number): V | null {
-    return end < this.oldest ? null : this.rows.get(this.#rowKey(this.bytesOf(key), start, end))
+    if (!Number.isSafeInteger(start) || !this.isReadable(end)) return null
+    return this.rows.get(this.#rowKey(this.bytesOf(key), start, end))
   }
 
   fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
@@ -40,7 +41,7 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
 
   /** All sessions whose end lies between `from` and `to`, in the order of their ends. For time-ordered stores only. */
   *sessionsEnding(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
-    for (const [row, value] of this.#rowsOf(allKeys, { from, to, reverse: false }))
+    for (const [row, value] of this.#rowsOf(allKeys, { from: Math.max(0, from), to, reverse: false }))
       yield [{ key: this.keys.deserialize(this.topic, this.#keyIn(row)), window: this.#windowIn(row) }, value]
   }
 
@@ -56,18 +57,19 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
   }
 
   *#ofKey(key: K, earliestEnd: number, latestStart: number, reverse: boolean): IterableIterator<KeyValue<Windowed<K>, V>> {
-    const from = Math.max(0, earliestEnd, this.oldest)
-    const range = { from, to: Number.MAX_SAFE_INTEGER, tailLength: 16, reverse }
+    const span = this.span(earliestEnd, Number.MAX_SAFE_INTEGER, reverse)
+    if (span === null) return
     const bytes = this.bytesOf(key)
     if (this.timeOrdered) {
-      for (const [row, value] of this.#rowsOf({ from: bytes, to: bytes }, range)) {
+      for (const [row, value] of this.#rowsOf({ from: bytes, to: bytes }, span)) {
         const window = this.#windowIn(row)
         if (window.start <= latestStart) yield [{ key, window }, value]
       }
       return
     }
     const id = idOf(bytes)
-    for (const segment of this.segments(from, Number.MAX_SAFE_INTEGER, reverse)) {
+    const range = { ...span, tailLength: 16 }
+    for (const segment of this.segments(span.from, span.to, reverse)) {
       const prefix = idOfLong(segment) + id
       for (const row of this.rows.ofPrefix(prefix, range)) {
         const window = { end: longIn(row.id, prefix.length), start: longIn(row.id, prefix.length + 8) }
@@ -82,7 +84,8 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
     latestStart: number,
     reverse: boolean,
   ): IterableIterator<KeyValue<Windowed<K>, V>> {
-    const span = { from: Math.max(0, earliestEnd, this.oldest), to: Number.MAX_SAFE_INTEGER, reverse }
+    const span = this.span(earliestEnd, Number.MAX_SAFE_INTEGER, reverse)
+    if (span === null) return
     for (const [row, value] of this.#rowsOf(this.keyRange(from, to), span)) {
       const window = this.#windowIn(row)
       if (window.start <= latestStart) yield [{ key: this.keys.deserialize(this.topic, this.#keyIn(row)), window }, value]

@@ -59,6 +59,17 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     this.#heldFrom = time
   }
 
+  /** The whole times between the two that can still be read; null where there is none. */
+  protected span(from: number, to: number, reverse: boolean): Span | null {
+    const span = { from: Math.max(0, Math.ceil(from), this.oldest), to: Math.min(Math.floor(to), Number.MAX_SAFE_INTEGER), reverse }
+    return span.from <= span.to ? span : null
+  }
+
+  /** True for a time that a row can have and that can still be read. */
+  protected isReadable(time: number): boolean {
+    return Number.isSafeInteger(time) && time >= this.oldest
+  }
+
   /** The segments that rows from `from` to `to` may lie in, oldest first or, `reverse`, newest first. */
   protected segments(from: number, to: number, reverse = false): number[] {
     const last = Math.min(this.segmentOf(to), this.segmentOf(this.#streamTime.value))

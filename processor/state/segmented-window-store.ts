@@ -42,7 +42,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   fetch(...asked: PointAsked<K> | WindowsAsked<K>): V | null | Iterable<KeyValue<number | Windowed<K>, V>> {
     if (asked.length !== 2) return this.#fetched(asked, false)
     const [key, start] = asked
-    return start < this.oldest ? null : this.rows.get(this.#rowKey(this.bytesOf(key), start, this.#sequence.value))
+    return this.isReadable(start) ? this.rows.get(this.#rowKey(this.bytesOf(key), start, this.#sequence.value)) : null
   }
 
   backwardFetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
@@ -75,16 +75,16 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
 
   /** A key's windows whose start lies between `from` and `to`, oldest first or, with `reverse`, newest first. */
   *fetchOrdered(key: K, from: number, to: number, reverse: boolean): IterableIterator<KeyValue<number, V>> {
-    const actualFrom = Math.max(from, this.oldest)
-    if (to < actualFrom) return
+    const span = this.span(from, to, reverse)
+    if (span === null) return
     const bytes = this.bytesOf(key)
-    const range = { from: Math.max(0, actualFrom), to, tailLength: 12, reverse }
     if (this.timeOrdered) {
-      for (const [row, value] of this.#rowsOf({ from: bytes, to: bytes }, range)) yield [this.#startIn(row), value]
+      for (const [row, value] of this.#rowsOf({ from: bytes, to: bytes }, span)) yield [this.#startIn(row), value]
       return
     }
     const id = idOf(bytes)
-    for (const segment of this.segments(actualFrom, to, reverse)) {
+    const range = { ...span, tailLength: 12 }
+    for (const segment of this.segments(span.from, span.to, reverse)) {
       const prefix = idOfLong(segment) + id
       for (const row of this.rows.ofPrefix(prefix, range)) if (row.value !== null) yield [longIn(row.id, prefix.length), row.value]
     }
@@ -97,11 +97,9 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   }
 
   *#windows(keys: KeyRange, from: number, to: number, reverse: boolean): IterableIterator<KeyValue<Windowed<K>, V>> {
-    const actualFrom = Math.max(0, from, this.oldest)
-    if (to < actualFrom) return
-    for (const [row, value] of this.#rowsOf(keys, { from: actualFrom, to, reverse })) {
-      yield [this.#windowIn(row), value]
-    }
+    const span = this.span(from, to, reverse)
+    if (span === null) return
+    for (const [row, value] of this.#rowsOf(keys, span)) yield [this.#windowIn(row), value]
   }
 
   #windowIn(row: Uint8Array): Windowed<K> {

@@ -61,7 +61,8 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
     if (asOf === undefined || (latest !== null && latest.timestamp <= asOf)) return found(latest)
-    if (asOf < this.#streamTime.value - this.#retentionMs) return null
+    // No version is from before 0, where the bytes of a time sort otherwise.
+    if (asOf < Math.max(0, this.#streamTime.value - this.#retentionMs)) return null
     for (let segment = this.#segmentOf(asOf); segment <= this.#segmentOf(this.#streamTime.value); segment++) {
       const version = this.#lastBefore(segment, bytes, asOf)
       if (version !== null && version.validTo !== null && version.validTo > asOf) return found(version)
@@ -76,13 +77,13 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const newest = latest === null || latest.timestamp > to ? null : found<V>(latest)
     if (newest !== null && !oldestFirst) yield newest
     // As in `get`, except that a time before the history finds nothing, even for the latest version.
-    if (to >= this.#streamTime.value - this.#retentionMs) {
+    if (to >= Math.max(0, this.#streamTime.value - this.#retentionMs)) {
       const segments: number[] = []
       for (let segment = Math.max(this.#live, this.#segmentOf(from)); segment <= this.#segmentOf(this.#streamTime.value); segment++)
         segments.push(segment)
       for (const segment of oldestFirst ? segments : segments.reverse()) {
         const low = earlierPrefix(segment, bytes)
-        const high = Buffer.concat([low, longBytes(to + 1)])
+        const high = Buffer.concat([low, longBytes(Math.min(Math.floor(to), Number.MAX_SAFE_INTEGER) + 1)])
         for (const [, version] of this.#rows.between(low, high, !oldestFirst)) {
           const earlier = version.validTo !== null && version.validTo > from ? found<V>(version) : null
           if (earlier !== null) yield earlier

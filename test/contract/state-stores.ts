@@ -55,9 +55,17 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
 
 const key = fc.constantFrom('a', 'a\0', 'a\0\0\0\0\0\0\0\0', 'aa', 'ab', 'b', 'é')
 const time = fc.integer({ min: 0, max: 20 }).map((steps) => steps * 15_000)
+/** Times that users may ask for, also those that no row has. */
+const asked = fc.oneof(
+  { weight: 4, arbitrary: time },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(-15_000, -1, 14_999.5, 15_000.5, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
+  },
+)
 const read = {
   keys: fc.tuple(fc.option(key), fc.option(key)),
-  times: fc.tuple(time, fc.oneof(time, fc.constant(Number.MAX_SAFE_INTEGER))),
+  times: fc.tuple(asked, asked),
   backward: fc.boolean(),
 }
 const write = { key, at: time, length: fc.constantFrom(0, 15_000, 90_000), value: fc.option(fc.string({ maxLength: 2 }), { freq: 4 }) }

@@ -120,6 +120,9 @@ describe('A window store', () => {
     assert.deepEqual(await answered(builder, fill, WindowRangeQuery.withWindowStartRange(0, 0)), [
       [{ key: 'k', window: { start: 0, end: 10 } }, 'v0'],
     ])
+    const always = WindowKeyQuery.withKeyAndWindowStartRange('k', Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+    assert.equal(((await answered(builder, fill, always)) as unknown[]).length, 3)
+    assert.equal(((await answered(builder, fill, WindowRangeQuery.withWindowStartRange(0, Number.POSITIVE_INFINITY))) as unknown[]).length, 3)
     await assert.rejects(answered(builder, fill, WindowRangeQuery.withKey('k')), { code: 'WAGGLE_QUERY_NOT_SUPPORTED' })
   })
 })
@@ -163,6 +166,8 @@ describe('A versioned store', () => {
     assert.deepEqual(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: 19 })), v10)
     assert.equal(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: 20 })), null)
     assert.equal(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: 9 })), null)
+    assert.equal(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: -1000 })), null)
+    assert.deepEqual(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: Number.POSITIVE_INFINITY })), v40)
     assert.equal(await answered(builder, fill, VersionedKeyQuery.withKey('nobody')), null)
   })
 
