@@ -14,7 +14,7 @@ const hasPython = spawnSync('python3', ['--version']).status === 0
 const skip = hasPython || process.env.CI === 'true' ? false : 'There is no python3 here'
 
 describe('The example of bees/PROTOCOL.md', () => {
-  it('counts words, refuses what does not fit, and dies of nothing', { skip }, async () => {
+  it('counts words, refuses unfit inputs, and survives all of them', { skip }, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-protocol-'))
     const file = join(directory, 'bee.py')
     writeFileSync(file, /```python\n([\s\S]*?)```/.exec(page)?.[1] ?? '')

@@ -85,7 +85,7 @@ describe('A record that cannot be processed', () => {
     assert.match(rolledBack[0]?.message ?? '', /times-ten failed in processing: not seven \(task 0_0, topic in, partition 0, offset 1\)$/)
   })
 
-  it('says its place in the message of its error at each step', async () => {
+  it('has its place in the error’s message at each step', async () => {
     const said: string[] = []
     const ask = (error: WaggleError) => {
       said.push(error.message)

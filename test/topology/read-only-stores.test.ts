@@ -49,7 +49,7 @@ function shop(): Topology {
 }
 
 describe('A read-only store (KIP-813)', () => {
-  it('has what its processor makes of its topic, and is read by others', async () => {
+  it('has the rows that its processor makes of its topic, and other processors can read them', async () => {
     await using driver = new TopologyTestDriver(shop())
     const input = driver.createInputTopic('prices-in', text, text)
     await input.pipeInput('bread', '3', 7)
@@ -66,7 +66,7 @@ describe('A read-only store (KIP-813)', () => {
     assert.equal(driver.getKeyValueStore<string, string>('prices').get('bread'), '3')
   })
 
-  it('has its topic for a changelog, and writes none', () => {
+  it('uses its topic as the changelog, and writes none', () => {
     const topology = shop()
     assert.match(topology.describe().toString(), /Processor: keeper \(stores: \[prices\]\)/)
     const [subtopology] = topology.subtopologies()
@@ -100,7 +100,7 @@ describe('A read-only store (KIP-813)', () => {
     await second.close()
   })
 
-  it('that its maker made is refused', () => {
+  it('is refused where a custom builder makes it', () => {
     const own: StoreBuilder<{ name: string; persistent: boolean }> = { name: 'own', build: () => ({ name: 'own', persistent: false }) }
     assert.throws(() => new Topology().addReadOnlyStateStore(own, 'source', read, 'in', 'keeper', () => ({ process() {} })), {
       code: 'WAGGLE_INVALID_TOPOLOGY',

@@ -107,7 +107,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('lab.predictions'), 1)
   })
 
-  it('refuses what would count a repeated row twice: a plain table, a view without FINAL, rows that do not replace each other', async () => {
+  it('refuses tables that would count a repeated row twice: a plain table, a view without FINAL, rows that do not replace each other', async () => {
     const columns = `swarm String, bee String, request_id String, model String, label String, score Float64, scores Map(String, Float64), payload String,
       latency_ms Float64, batch_size UInt32, predicted_at DateTime64(3), topic String, partition Int32, offset Int64`
     const refused = async (table: string) => {

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { callerText } from '../../../connectors/gateway/http/caller-text.ts'
 
 describe('A text for a caller', () => {
-  it('has the name of a file in the place of its path', () => {
+  it('shows the name of a file instead of its path', () => {
     const texts = [
       ["ENOENT: no such file or directory, open '/home/user/app/models/a.onnx'", "ENOENT: no such file or directory, open '…/a.onnx'"],
       ['The model /usr/share/m/x.onnx failed: no', 'The model …/x.onnx failed: no'],
@@ -18,7 +18,7 @@ describe('A text for a caller', () => {
     for (const [text, expected] of texts) assert.equal(callerText(text), expected)
   })
 
-  it('has no path of a file that is there, relative to the directory of the process', () => {
+  it('shows no relative path of an existing file', () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-caller-'))
     try {
       writeFileSync(join(directory, 'mark'), '')
@@ -30,7 +30,7 @@ describe('A text for a caller', () => {
     }
   })
 
-  it('has no frame of a stack, be it of JavaScript, Python or Java', () => {
+  it('shows no stack frame of JavaScript, Python or Java', () => {
     assert.equal(
       callerText('boom\n    at f (/tmp/x/y.ts:3:4)\n    at async Promise.all (index 0)\n    at new Promise (<anonymous>)\nlast'),
       'boom\nlast',
@@ -44,7 +44,7 @@ describe('A text for a caller', () => {
       assert.equal(callerText(text), text)
   })
 
-  it('is made in time that grows with its length', () => {
+  it('is made in time proportional to its length', () => {
     for (const text of [`/tmp${'/a'.repeat(100_000)}`, '/'.repeat(200_000), 'at '.repeat(60_000), 'a/'.repeat(100_000), '.'.repeat(200_000)]) {
       const started = performance.now()
       callerText(text)

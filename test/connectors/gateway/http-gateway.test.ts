@@ -197,7 +197,7 @@ describe('The HTTP gateway', () => {
     }
   })
 
-  it('answers 405 with Allow where a path is there and the method is not, and 404 where nothing is there', async () => {
+  it('answers 405 with Allow to a known path with another method, and 404 to an unknown path', async () => {
     for (const { method, path, allow } of [
       { method: 'GET', path: '/v1/gateways/door/request', allow: 'POST' },
       { method: 'PUT', path: '/v1/gateways/door/submit?x=1', allow: 'POST' },

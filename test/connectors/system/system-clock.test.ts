@@ -21,7 +21,7 @@ function machine() {
 }
 
 describe('The system clock', () => {
-  it('takes a time in the past, or none at all, as due at once, without a warning of Node', async (t) => {
+  it('fires a timer with a negative or missing delay at once, without a warning of Node', async (t) => {
     const { clock } = machine()
     const warned = t.mock.fn()
     process.on('warning', warned)

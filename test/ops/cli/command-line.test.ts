@@ -196,7 +196,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
       assert.ok(out.includes(variable), variable)
   })
 
-  it('looks at the embedded log, whether a process runs on it or not, and resets it when nobody does', async () => {
+  it('lists the topics of an embedded log, in use or not, and resets one that is not in use', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fifth') }
     const once = await MeasuredProgram.start([main, 'run', file, '--json'], env)
     const { status: asked } = await waggle(['request', 'door', '--data', '[0,0,9,9]', '--url', once.ready.gateway])

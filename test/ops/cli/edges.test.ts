@@ -82,7 +82,7 @@ describe('The command line at its edges', () => {
     }
   })
 
-  it('leaves nothing in a folder where a project does not fit', async (test) => {
+  it('leaves no file in a folder where a project does not fit', async (test) => {
     const small = join(directory, 'small')
     mkdirSync(small)
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20k', 'tmpfs', small]).status !== 0) {
@@ -126,7 +126,7 @@ describe('The command line at its edges', () => {
     }
   })
 
-  it('prints a line for each gateway that a shell runs as it is, and that is answered', async () => {
+  it('prints a line for each gateway that a shell runs unchanged and the gateway answers', async () => {
     const folder = join(directory, 'asked swarms')
     mkdirSync(folder)
     writeFileSync(join(folder, 'small.onnx'), smallModel({ features: 4, labels: 2 }))

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { exampleRequest } from '../../../ops/cli/example-request.ts'
 
-describe('The printed line that asks a gateway', () => {
+describe('The printed example request', () => {
   let swarm: string
   beforeEach(() => {
     swarm = join(mkdtempSync(join(tmpdir(), 'waggle-example-')), "it's a swarm")
@@ -31,7 +31,7 @@ describe('The printed line that asks a gateway', () => {
 
   const url = 'http://127.0.0.1:8080/v1/gateways/door/request'
 
-  it('sends a short JSON example in the line itself, that of the gateway before others', () => {
+  it('contains a short JSON example, preferably that of the gateway', () => {
     put('examples/a.json', '{"name": "somebody"}\n')
     put('examples/door.json', '{"name": "it\'s me"}\n')
     put('examples/z.json', '{"name": "nobody"}\n')
@@ -39,7 +39,7 @@ describe('The printed line that asks a gateway', () => {
     assert.deepEqual([lines.length, words(lines[0])], [1, ['curl', '-sS', '--json', '{"name": "it\'s me"}', url]])
   })
 
-  it('sends a photo as its type, from a folder with any name', () => {
+  it('sends a photo with its content type, from a folder with any name', () => {
     put('photos/teddy.webp', 'RIFF')
     put('photos/notes.md', 'no input')
     assert.deepEqual(words(linesOf()[0]), [
@@ -53,7 +53,7 @@ describe('The printed line that asks a gateway', () => {
     ])
   })
 
-  it('sends what a bee takes, before a photo', () => {
+  it('prefers an input that a bee accepts to a photo', () => {
     put('photos/teddy.webp', 'RIFF')
     assert.deepEqual(words(linesOf({ input: [[0, 0]] })[0]), ['curl', '-sS', '--json', '[[0,0]]', url])
   })
@@ -64,7 +64,7 @@ describe('The printed line that asks a gateway', () => {
     assert.deepEqual(JSON.parse(readFileSync(body.slice(1), 'utf8')), input)
   })
 
-  it('sends {} where nothing says what is taken, and says where an example is put', () => {
+  it('sends {} without an example, and names the folder for examples', () => {
     const [line, hint] = linesOf()
     assert.deepEqual(words(line), ['curl', '-sS', '--json', '{}', url])
     assert.ok(hint?.includes(join(swarm, 'examples')))

@@ -10,12 +10,12 @@ describe('The parts of an application, by their names', () => {
     assert.deepEqual(inferredParts('shop', { ...nobody, topics }).topics, ['shop-counts-changelog', 'shop-by-user-repartition'])
   })
 
-  it('are its own group and those of sub-topologies with names that the DSL makes', () => {
+  it('include its own group and those of sub-topologies with generated names', () => {
     const groups = ['shop', 'shop-KSTREAM-SOURCE-0000000000', 'shop-KTABLE-SOURCE-0000000012', 'bookshop']
     assert.deepEqual(inferredParts('shop', { ...nobody, groups }), { topics: [], groups: groups.slice(0, 3), unsure: [] })
   })
 
-  it('leave out an application whose id begins with this one’s', () => {
+  it('exclude those of an application whose id begins with the same text', () => {
     const topics = ['shop-counts-changelog', 'shop-eu-counts-changelog']
     const byGroup = inferredParts('shop', { ...nobody, topics, groups: ['shop', 'shop-eu'] })
     assert.deepEqual(byGroup, { topics: ['shop-counts-changelog'], groups: ['shop'], unsure: ['shop-eu'] })

@@ -45,7 +45,7 @@ describe('waggle reset on the embedded log', () => {
     })
   }
 
-  it('takes one swarm away, and leaves the other its answers', async () => {
+  it('removes one swarm, and keeps the answers of the other', async () => {
     let program = await MeasuredProgram.start([main, 'run', ...files, '--json'], env)
     const ask = async (gateway: string, key: string) => {
       const init = { method: 'POST', body: '1', headers: { 'content-type': 'application/json', 'idempotency-key': key } }
@@ -71,7 +71,7 @@ describe('waggle reset on the embedded log', () => {
     assert.equal(await program.stop(), 0)
   })
 
-  it('takes a DSL program’s stores and positions, so that it counts its input again from the beginning', async () => {
+  it('removes a DSL program’s stores and positions, so that it counts its input again from the beginning', async () => {
     const counted = async (applicationId: string, send: readonly string[], wanted: number) => {
       const builder = new StreamsBuilder()
       const counts = builder

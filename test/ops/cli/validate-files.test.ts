@@ -59,7 +59,7 @@ describe('waggle validate', () => {
     assert.equal((await validate('type: container, spec: {image: x, env: {GOOD_NAME: "1"}}')).status, 0)
   })
 
-  it('refuses a module that cannot be loaded, with its file and line, and one without the export that is named', async () => {
+  it('refuses a module that cannot be loaded, with its file and line, and one without the named export', async () => {
     writeFileSync(
       join(directory, 'right.ts'),
       `import { Refused } from 'waggle-streams'\nexport default () => new Refused('no')\nexport const list = { process: 3 }`,
@@ -89,7 +89,7 @@ describe('waggle validate', () => {
     assert.doesNotMatch(said, /node:internal/)
   })
 
-  it('loads a module in a process of its own, and leaves nothing of it behind', { timeout: 120_000 }, async () => {
+  it('loads a module in a process of its own, which ends afterwards', { timeout: 120_000 }, async () => {
     const mark = join(directory, 'mark')
     writeFileSync(
       join(directory, 'busy.ts'),
@@ -108,7 +108,7 @@ export default () => 1`,
     while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
   })
 
-  it('refuses a command whose program or script is not there, or may not be executed', async () => {
+  it('refuses a command whose program or script is missing or not executable', async () => {
     writeFileSync(join(directory, 'plain.sh'), '#!/bin/sh\n', { mode: 0o644 })
     const commands = [
       ['[no-such-program]', /there is no program no-such-program in the folders of PATH/],
@@ -128,7 +128,7 @@ export default () => 1`,
     }
   })
 
-  it('warns of an image, a model and a secret that this machine does not have, with their places', async () => {
+  it('warns of a missing image, model and secret, with their places', async () => {
     const { status, said } = await validate(
       'type: container, spec: {image: far/away}',
       'type: tensor-rt, spec: {model: "s3://far/away.onnx"}',
@@ -157,7 +157,7 @@ export default () => 1`,
     while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
   })
 
-  it('does not wait for ever for a module that goes on loading', async () => {
+  it('gives up on a module that never finishes loading', async () => {
     const path = join(directory, 'endless.ts')
     writeFileSync(path, 'for (;;) {}')
     await assert.rejects(new LocalPrograms({ loadMs: 300 }).checkModule({ path, export: 'default' }), ({ code, message }: WaggleError) => {

@@ -43,7 +43,7 @@ describe('docker-compose.yml', () => {
     for (const [name, { restart }] of services) assert.equal(restart, 'unless-stopped', name)
   })
 
-  it('keeps what a service must not forget: schema ids in Kafka, everything else in a volume', () => {
+  it('keeps all persistent data: schema ids in Kafka, everything else in a volume', () => {
     const { environment = {}, depends_on = {} } = compose.services['schema-registry'] ?? {}
     assert.equal(environment.APICURIO_STORAGE_KIND, 'kafkasql')
     assert.equal(environment.APICURIO_KAFKASQL_BOOTSTRAP_SERVERS, compose.services.waggle?.environment?.KAFKA_BROKERS)
@@ -54,7 +54,7 @@ describe('docker-compose.yml', () => {
     for (const name of ['kafka', 'clickhouse', 'objects', 'waggle', 'prometheus', 'grafana']) assert.ok(kept.has(name), name)
   })
 
-  it('asks for health by a program that the image has, within the time that it starts in', () => {
+  it('checks health by a program of the image, within its start time', () => {
     // Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, Node.
     const programs: { readonly [service: string]: string } = {
       kafka: '/opt/kafka/bin/kafka-broker-api-versions.sh',

@@ -45,7 +45,7 @@ describe('A new project', () => {
     }
   })
 
-  it('has scripts that run its program and its tests by the Node that Waggle brings, whatever the machine’s is', () => {
+  it('has scripts that run its program and its tests on Waggle’s own Node, whatever the machine’s version', () => {
     for (const template of ['hello', 'teddy', 'streams'] as const) {
       const project = join(directory, template)
       writeProject({ directory: project, template, waggle })
@@ -58,7 +58,7 @@ describe('A new project', () => {
     }
   })
 
-  it('is named after its folder, unless npm takes no such name', () => {
+  it('is named after its folder, unless npm refuses the name', () => {
     for (const [folder, expected] of [
       ['Bears & Teddies', 'bears-teddies'],
       ['waggle-streams', 'my-swarm'],

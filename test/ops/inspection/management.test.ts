@@ -35,7 +35,7 @@ interface Letter {
   readonly request_id: string
 }
 
-describe('The log of a swarm, looked into from outside', () => {
+describe('The inspection of a swarm’s log', () => {
   mkdirSync(join(root, '.waggle'), { recursive: true })
   const directory = mkdtempSync(join(root, '.waggle', 'inspection-'))
   const env = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '2' }
@@ -100,7 +100,7 @@ describe('The log of a swarm, looked into from outside', () => {
     return assert.fail(`${id} has no answer`)
   }
 
-  it('shows its topics and records, decoded, while a process runs, and its data directory has the address of the process', async () => {
+  it('shows topics and decoded records of a running process, whose address is in the data directory', async () => {
     const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } })
       .png()
       .toBuffer()
@@ -122,7 +122,7 @@ describe('The log of a swarm, looked into from outside', () => {
     assert.equal((await waggle('topics', 'tail', 'nowhere')).status, 1)
   })
 
-  it('follows a topic: records come as they are written', async () => {
+  it('follows a topic as its records are written', async () => {
     const child = spawn(process.execPath, [main, 'topics', 'tail', 'waggle.shop.answer', '--max', '1', '--url', gateway()], {
       env: { ...process.env, ...env },
     })
@@ -139,7 +139,7 @@ describe('The log of a swarm, looked into from outside', () => {
     assert.match(out, /^\d\/\d+ +\S+Z +\S+ +\{"given":true\}\n$/)
   })
 
-  it('shows bee, cause and content of what failed, and a mended bee answers it when it is sent again', async () => {
+  it('shows bee, cause and content of a failed record, and a corrected bee answers it when it is sent again', async () => {
     for (const text of ['one', 'two', 'three']) assert.equal((await post(JSON.stringify({ text }), 'application/json')).status, 502)
     const { out } = await waggle('dead-letters', 'list')
     for (const text of ['one', 'two', 'three']) {
@@ -158,7 +158,7 @@ describe('The log of a swarm, looked into from outside', () => {
     assert.equal((await letters()).length, 2)
   })
 
-  it('is read page by page, within bounds', async () => {
+  it('returns records page by page, within bounds', async () => {
     const page = async (query: string) => {
       const answer = await fetch(`${gateway()}${query}`)
       return { status: answer.status, body: (await answer.json()) as { records: unknown[]; next: string; dead_letters: Letter[]; code: string } }
@@ -187,7 +187,7 @@ describe('The log of a swarm, looked into from outside', () => {
       assert.equal((await page(`/v1/dead-letters/${id}`)).status, 404, id)
   })
 
-  it('is shown to no page of another site, and to nobody who comes through a proxy', async () => {
+  it('refuses pages of other sites, and callers behind a proxy', async () => {
     for (const path of ['/v1/topics', '/v1/topics/waggle.gateway.door/records?from=start', '/v1/dead-letters', '/v1/process']) {
       for (const headers of [
         { origin: 'https://evil.example' },
@@ -205,7 +205,7 @@ describe('The log of a swarm, looked into from outside', () => {
     assert.equal((await letters()).length, 2)
   })
 
-  it('is looked into where no process runs, and what is sent again then is answered at the next start', async () => {
+  it('works without a process, and a record that is sent again then is answered at the next start', async () => {
     const waiting = fetch(`${gateway()}/v1/topics/waggle.shop.dead-letters/records?from=end&wait_seconds=30`)
     const [first, second] = await letters()
     await stopped()
@@ -226,7 +226,7 @@ describe('The log of a swarm, looked into from outside', () => {
     assert.deepEqual(await answerTo((JSON.parse(retried.out) as Letter).request_id), { price: 3 })
   })
 
-  it('ends with status 3 where nothing runs at the address that is named, and with 2 for a count that is none', async () => {
+  it('exits with 3 where nothing runs at the given address, and with 2 for an invalid count', async () => {
     const away = await waggle('dead-letters', 'list', '--url', 'http://127.0.0.1:9')
     assert.equal(away.status, 3)
     assert.match(away.err, /cannot be reached .*--url/)

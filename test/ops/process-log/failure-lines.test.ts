@@ -26,7 +26,7 @@ function scene() {
 }
 
 describe('A failure in the log of the process', () => {
-  it('of a record has swarm, bee, request, code, task, topic, partition, offset, next step, and the stacks of its causes', () => {
+  it('has a record’s swarm, bee, request, code, task, topic, partition, offset, next step, and the stacks of its causes', () => {
     const { lines, failures } = scene()
     failures.recordFailed('teddy', broken, record)
     const [{ stack = '', ...line } = {} as never] = lines
@@ -46,7 +46,7 @@ describe('A failure in the log of the process', () => {
     assert.match(stack, /no bear[\s\S]*Caused by: TypeError: no nose\n\s+at /)
   })
 
-  it('is at debug for a refusal and at warn for a deadline', () => {
+  it('has the level debug for a refusal and warn for a deadline', () => {
     const { lines, failures } = scene()
     failures.recordFailed('teddy', new Refused('no'), record)
     failures.recordFailed('teddy', new WaggleError('WAGGLE_DEADLINE', { message: 'late', next: 'Wait.' }), record)
@@ -56,7 +56,7 @@ describe('A failure in the log of the process', () => {
     )
   })
 
-  it('is one of at most ten of its kind in ten seconds; a line then says how many were left out, and others are not held back', async () => {
+  it('is written at most ten times in ten seconds for its kind; a line then gives the number of omitted ones', async () => {
     const { lines, clock, failures } = scene()
     for (let at = 0; at < 25; at++) failures.recordFailed('teddy', broken, record)
     failures.recordFailed('teddy', broken, { ...record, node: 'resnet' })
@@ -77,7 +77,7 @@ describe('A failure in the log of the process', () => {
     assert.equal(lines.length, 14)
   })
 
-  it('is counted also where the process ends before ten seconds have passed', () => {
+  it('is counted even if the process ends within the ten seconds', () => {
     const { lines, failures } = scene()
     for (let at = 0; at < 11; at++) failures.failed(broken, { module: 'gateway', request_id: `id-${at}` })
     failures.close()

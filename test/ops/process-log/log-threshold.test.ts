@@ -5,14 +5,14 @@ import { LogThreshold, logLevelPattern } from '../../../ops/process-log/log-thre
 const shown = (setting: string, module: string, swarm?: string) =>
   (['debug', 'info', 'warn', 'error'] as const).filter((level) => LogThreshold.parse(setting).shows(level, module, swarm)).join(' ')
 
-it('A level shows lines of this level and above, of every module', () => {
+it('A log level shows lines of this level and above, of every module', () => {
   assert.equal(shown('debug', 'gateway'), 'debug info warn error')
   assert.equal(shown('info', 'gateway'), 'info warn error')
   assert.equal(shown('warn', 'gateway'), 'warn error')
   assert.equal(shown('error', ''), 'error')
 })
 
-it('A module’s level counts for that module, a swarm’s for the modules of the swarm that have none, and the rest have info', () => {
+it('A module has its own log level, else that of its swarm, else info', () => {
   assert.equal(shown('gateway=debug', 'gateway'), 'debug info warn error')
   assert.equal(shown('gateway=debug', 'clickhouse'), 'info warn error')
   assert.equal(shown('error, teddy=warn, svm = debug', 'svm', 'teddy'), 'debug info warn error')
@@ -20,7 +20,7 @@ it('A module’s level counts for that module, a swarm’s for the modules of th
   assert.equal(shown('error, teddy=warn, svm = debug', 'gateway'), 'error')
 })
 
-it('A setting that is no list of levels is refused', () => {
+it('A log setting that is no list of levels is refused', () => {
   const pattern = new RegExp(logLevelPattern, 'u')
   for (const right of ['info', 'gateway=debug', 'warn, my-bee=debug,other=error']) assert.match(right, pattern)
   for (const wrong of ['', 'loud', 'gateway', 'gateway=', '=debug', 'info,', 'info warn', 'a=b=info']) assert.doesNotMatch(wrong, pattern)

@@ -26,11 +26,11 @@ describe('The launcher', () => {
     return spawnSync(process.execPath, [join(root, 'ops', 'setup', file), ...argv], { cwd, encoding: 'utf8', env: { ...own, ...env } })
   }
 
-  it('runs a file of the repository, wherever it is called', () => {
+  it('runs a file of the repository from any folder', () => {
     assert.equal(run('launch.mjs', ['examples/counts.ts'], { cwd: join(root, 'elsewhere') }).stdout, 'counted\n')
   })
 
-  it('names the files that there are where the named one is not there, in one line', () => {
+  it('names the existing files in one line where the given one is missing', () => {
     for (const argv of [['examples/count.ts'], ['counts.ts'], ['exmples/counts.ts'], []]) {
       const { status, stderr } = run('launch.mjs', argv)
       assert.equal(status, 3)
@@ -38,12 +38,12 @@ describe('The launcher', () => {
     }
   })
 
-  it('runs `waggle` where it is called, with its arguments', () => {
+  it('runs `waggle` in the caller’s folder, with its arguments', () => {
     const { stdout } = run('waggle.mjs', ['run', 'swarm.yaml'], { cwd: join(root, 'elsewhere') })
     assert.deepEqual(JSON.parse(stdout), [join(root, 'elsewhere'), 'run', 'swarm.yaml'])
   })
 
-  it('runs `waggle-node` as the Node that it is, with its arguments and its exit status', () => {
+  it('runs `waggle-node` as Node, with its arguments and its exit status', () => {
     const file = join(root, 'elsewhere', 'sum.test.ts')
     writeFileSync(file, `import { it } from 'node:test'\nit('adds', () => { if (1 + 1 !== (3 satisfies number)) throw new Error('no') })`)
     const { status, stdout } = run('node.mjs', ['--test', file])

@@ -217,7 +217,7 @@ describe('Closing', () => {
     assert.equal(await first(again), 'a!')
   })
 
-  it('a close without a time limit, also from plain JavaScript, gives up after the usual one; a limit that is no time is refused', async (t) => {
+  it('a close without a time limit gives up after the default one, and an invalid limit is refused', async (t) => {
     const streams = new Streams(upper(), config())
     await streams.start()
     for (const timeoutMs of [Number.NaN, -1, '5' as unknown as number, null as unknown as number]) {

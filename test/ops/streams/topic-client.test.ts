@@ -29,7 +29,7 @@ it('Records of a topic come from each partition in order, also while other parti
   assert.equal(seen.at(-1), '1:last')
 })
 
-it('A record is written and read with the application’s serdes where none are given, and refused where there are none', async () => {
+it('A record without serdes is written and read with the application’s defaults, and refused where there are none', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 1, cleanup: 'delete', retentionMs: null }])

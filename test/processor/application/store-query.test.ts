@@ -93,7 +93,7 @@ describe('A key-value store', () => {
     assert.deepEqual(await answered(timed, fillTimed, RangeQuery.withRange('b', null, { resultOrder: 'ASCENDING' })), [b, c])
   })
 
-  it('answers with timestamps where its rows have them, and says so where they have none', async () => {
+  it('answers with timestamps where its rows have them, and refuses to where they have none', async () => {
     assert.deepEqual(await answered(timed, fillTimed, TimestampedKeyQuery.withKey('c')), { value: 'C', timestamp: 2 })
     assert.equal(await answered(timed, fillTimed, TimestampedKeyQuery.withKey('x')), null)
     assert.deepEqual(await answered(timed, fillTimed, TimestampedRangeQuery.withRange(null, 'b', { resultOrder: 'DESCENDING' })), [
@@ -160,7 +160,7 @@ describe('A versioned store', () => {
     { value: 'v40', timestamp: 40, validTo: null },
   ]
 
-  it('answers with its latest version, or with the one of a time (KIP-960)', async () => {
+  it('answers with its latest version, or with the version of a time (KIP-960)', async () => {
     assert.equal(await answered(builder, fill, KeyQuery.withKey('k')), 'v40')
     assert.deepEqual(await answered(builder, fill, VersionedKeyQuery.withKey('k')), v40)
     assert.deepEqual(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: 19 })), v10)
@@ -180,7 +180,7 @@ describe('A versioned store', () => {
     assert.deepEqual(await answered(builder, fill, MultiVersionedKeyQuery.withKey('nobody')), [])
   })
 
-  it('does not answer with a range', async () => {
+  it('refuses a query for a range', async () => {
     await assert.rejects(answered(builder, fill, RangeQuery.withRange(null, null)), {
       code: 'WAGGLE_QUERY_NOT_SUPPORTED',
       next: 'Ask it with KeyQuery, VersionedKeyQuery or MultiVersionedKeyQuery.',

@@ -33,7 +33,7 @@ function timesIn(driver: TopologyTestDriver): number[] {
 }
 
 describe('An input topic of the test driver', () => {
-  it('has the wall clock’s time until its own time is moved on', async () => {
+  it('uses the wall clock’s time until its own time is advanced', async () => {
     await using driver = copying()
     const input = driver.createInputTopic('in', text, text)
     await input.pipeInput('k', 'v')
@@ -68,7 +68,7 @@ describe('An input topic of the test driver', () => {
     assert.deepEqual(timesIn(driver), [50, 60])
   })
 
-  it('gives a list times of its own, which override those of its records and leave the topic’s time alone', async () => {
+  it('gives a list times of its own, which override those of its records and do not change the topic’s time', async () => {
     await using driver = copying()
     const input = driver.createInputTopic('in', text, text, { startTimestamp: 100, autoAdvanceMs: 10 })
     await input.pipeRecordList(
@@ -94,7 +94,7 @@ describe('An input topic of the test driver', () => {
     await assert.rejects(input.pipeValueList(['a'], { startTimestamp: 5, advanceMs: -1 }), refused)
   })
 
-  it('that the program does not read is refused, even if the program writes it', async () => {
+  it('is refused where the program does not read it, even if the program writes it', async () => {
     await using driver = copying()
     for (const topic of ['unknown', 'out']) {
       await assert.rejects(driver.createInputTopic(topic, text, text).pipeInput('k', 'v'), {
@@ -105,7 +105,7 @@ describe('An input topic of the test driver', () => {
     }
   })
 
-  it('may be a topic that the program makes for itself, or one of a global table', async () => {
+  it('may be an internal topic of the program, or that of a global table', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -131,7 +131,7 @@ describe('A new topic of a pattern', () => {
     }
   }
 
-  it('goes to the processors that there are, with what they remember, and is read after a crash too', async () => {
+  it('goes to the existing processors with their state, and is read after a crash too', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream(/a.*/, read)
@@ -188,7 +188,7 @@ describe('maxTaskIdleMs in the test driver', () => {
     assert.deepEqual(seen, [[], [], ['a'], [], ['b'], [], [], ['c'], ['d', 'e'], ['f']])
   })
 
-  it('of 0, the default, waits for nothing', async () => {
+  it('waits for no input with 0, the default', async () => {
     const { a, values } = merging(0)
     await a.pipeInput('A', 'a')
     assert.deepEqual(values(), ['a'])
@@ -196,7 +196,7 @@ describe('maxTaskIdleMs in the test driver', () => {
 })
 
 describe('The stores of the test driver', () => {
-  it('can be had by name: a versioned one with its history, and all of them together', async () => {
+  it('are returned by name, a versioned one with its history, and all together', async () => {
     const builder = new StreamsBuilder()
     const supplier = Stores.persistentVersionedKeyValueStore('prices', { historyRetentionMs: 100 })
     builder.table('in', read, Materialized.as(supplier, { keySerde: text, valueSerde: text }))

@@ -76,7 +76,7 @@ describe('Shorter ways to read an output topic', () => {
     return driver.createOutputTopic('out', text, text)
   }
 
-  it('give a value or a pair at a time, and say how many records are left', async () => {
+  it('return a value or a pair at a time, and the number of remaining records', async () => {
     const out = await copied(['a', '1'], ['b', null], ['c', '3'], ['d', '4'])
     assert.equal(out.readValue(), '1')
     assert.deepEqual(out.readKeyValue(), ['b', null])
@@ -91,7 +91,7 @@ describe('Shorter ways to read an output topic', () => {
     assert.deepEqual((await copied(['a', '1'], [null, '2'])).readValuesToList(), ['1', '2'])
   })
 
-  it('give the newest value of each key, deletions too, in the order of the keys’ first records', async () => {
+  it('return the newest value of each key, deletions included, in the order of the keys’ first records', async () => {
     const out = await copied(['b', '1'], ['a', '2'], ['b', '3'], ['a', null])
     assert.deepEqual(
       [...out.readKeyValuesToMap()],
@@ -110,7 +110,7 @@ describe('Shorter ways to read an output topic', () => {
 })
 
 describe('The topics that a program has written to', () => {
-  it('have those that it reads itself, and not those that a test piped into or asked about', async () => {
+  it('include those that it reads itself, and none that a test piped into or asked about', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)

@@ -6,7 +6,7 @@ import { DueTasks } from '../../../processor/thread/due-tasks.ts'
 
 const tasks = Array.from({ length: 12 }, (_, id) => ({ id: String(id) }) as Task)
 
-it('Tasks come in the order of their times, however these were set, moved and removed', () => {
+it('Due tasks come in the order of their times, after any changes of these times', () => {
   const step = fc.record({ task: fc.nat(tasks.length - 1), at: fc.oneof(fc.nat(30), fc.constant(Number.POSITIVE_INFINITY)), isTaken: fc.boolean() })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

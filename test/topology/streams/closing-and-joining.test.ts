@@ -247,7 +247,7 @@ describe('A window that closes on a far jump of time', () => {
     ['in', 'b', 'x', 500_000],
   ]
 
-  it('comes out where there is a cache, also after a crash', async () => {
+  it('is emitted with a cache, also after a crash', async () => {
     await using program = closing(TimeWindows.ofSizeAndGrace(10, 5), 1_000)
     assert.deepEqual(await program.after(...rows), ['a[0,10]:1@5'])
     await program.driver.crash()
@@ -255,7 +255,7 @@ describe('A window that closes on a far jump of time', () => {
     assert.deepEqual(await program.after(['in', 'c', 'x', 900_001]), [])
   })
 
-  it('is gone without a cache, and where windows slide', async () => {
+  it('is lost without a cache, and for sliding windows', async () => {
     await using uncached = closing(TimeWindows.ofSizeAndGrace(10, 5), 0)
     assert.deepEqual(await uncached.after(...rows), [])
     await using sliding = closing(SlidingWindows.ofTimeDifferenceAndGrace(10, 5), 1_000)
@@ -277,7 +277,7 @@ describe('A session’s update', () => {
       .headers.map(({ key }) => key)
   }
 
-  it('has its record’s headers where a cache holds it back, and none where it goes on at once', async () => {
+  it('has its record’s headers where a cache holds it back, and none where it is forwarded at once', async () => {
     assert.deepEqual(await headersOf(1_000), ['h'])
     assert.deepEqual(await headersOf(0), [])
   })

@@ -39,13 +39,13 @@ async function outputs(program: (builder: StreamsBuilder) => void, lines: readon
 const texts = (builder: StreamsBuilder): KStream<string, string> =>
   builder.stream('in', Consumed.as<string, string>('texts').skipNullKeys().skipNullValues())
 
-describe('Without serdes the application’s defaults are used', () => {
-  it('by a stream and a sink that have no options', async () => {
+describe('The application’s default serdes', () => {
+  it('are used by a stream and a sink without options', async () => {
     const program = (builder: StreamsBuilder) => builder.stream<string, string>('in').to('out')
     assert.equal(await outputs(program, ['a=1']), 'a=1')
   })
 
-  it('by a table and a global table that have no options', async () => {
+  it('are used by a table and a global table without options', async () => {
     const program = (builder: StreamsBuilder) => {
       const others = builder.globalTable<string, string>('others')
       builder
@@ -61,7 +61,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(await outputs(program, ['a=1'], ['others', 'in']), 'a=1+1')
   })
 
-  it('by a source and a sink of a Topology', async () => {
+  it('are used by a source and a sink of a Topology', async () => {
     const topology = new Topology()
       .addSource('source', 'in', Consumed.as<string, string>('unused'))
       .addSink('sink', 'out', ['source'], Produced.as<string, string>('unused'))
@@ -70,7 +70,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, '1')
   })
 
-  it('by a grouping that has a name alone, whose topic has that name', async () => {
+  it('are used by a grouping with only a name, whose topic has that name', async () => {
     const builder = new StreamsBuilder()
     texts(builder)
       .groupBy((_, value) => value, Grouped.as('by-value'))
@@ -85,7 +85,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, '1')
   })
 
-  it('by a repartition that has a name and a number of partitions', async () => {
+  it('are used by a repartition with a name and a number of partitions', async () => {
     const builder = new StreamsBuilder()
     texts(builder)
       .repartition(Repartitioned.as('spread', { numberOfPartitions: 3 }))
@@ -96,7 +96,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, '1')
   })
 
-  it('by a join with a table', async () => {
+  it('are used by a join with a table', async () => {
     const program = (builder: StreamsBuilder) =>
       texts(builder)
         .selectKey((key) => key)
@@ -105,7 +105,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(await outputs(program, ['a=1'], ['table', 'in']), 'a=1+1')
   })
 
-  it('by a join of streams, whose stores have the given name', async () => {
+  it('are used by a join of streams, whose stores have the given name', async () => {
     const builder = new StreamsBuilder()
     const windows = JoinWindows.ofTimeDifferenceWithNoGrace(10)
     texts(builder)
@@ -118,7 +118,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, '1+1')
   })
 
-  it('by a foreign-key join that has a name alone, whose topics have that name', async () => {
+  it('are used by a foreign-key join with only a name, whose topics have that name', async () => {
     const builder = new StreamsBuilder()
     const [left, right] = [builder.table<string, string>('in'), builder.table<string, string>('other')]
     left
@@ -139,7 +139,7 @@ describe('Without serdes the application’s defaults are used', () => {
     assert.equal(driver.createOutputTopic('out', text, text).readRecord().value, 'x+X')
   })
 
-  it('by a store whose serdes are null', async () => {
+  it('are used by a store whose serdes are null', async () => {
     const program = (builder: StreamsBuilder) =>
       texts(builder)
         .groupByKey()
@@ -178,7 +178,7 @@ describe('A serde that is given beside a name', () => {
 })
 
 describe('A missing serde', () => {
-  it('is told when the application starts, with the node that lacks it', () => {
+  it('fails the start, with the node that lacks it', () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.as<string, string>('lines')).to('out', Produced.as('sink'))
     assert.throws(() => new TopologyTestDriver(builder.build()), { code: 'WAGGLE_SERDE_MISSING', message: /^lines has no serde for its keys$/ })
@@ -186,7 +186,7 @@ describe('A missing serde', () => {
 })
 
 describe('A name', () => {
-  it('that cannot be one is refused where it is given', () => {
+  it('is refused by the call that gives it where it is invalid', () => {
     const refused = { code: 'WAGGLE_INVALID_TOPOLOGY' }
     for (const as of [
       () => Grouped.as('a b'),

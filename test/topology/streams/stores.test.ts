@@ -379,7 +379,7 @@ describe('Ranges of keys', () => {
   const shownRows = (pairs: Iterable<readonly [Windowed<string>, unknown]>) =>
     [...pairs].map(([{ key, window }]) => `${key.replace('\0', '0')}@${window.start}`).join(' ')
 
-  it('of a window store come as from RocksDB in Kafka Streams 4.3.1', () => {
+  it('a range of a window store equals that of RocksDB in Kafka Streams 4.3.1', () => {
     const supplier = Stores.persistentWindowStore('st', { retentionMs: 200_000, windowSizeMs: 10 })
     return inProcessor(Stores.windowStoreBuilder(supplier, text, text), [
       0,
@@ -398,7 +398,7 @@ describe('Ranges of keys', () => {
     ])
   })
 
-  it('of a session store come as from RocksDB in Kafka Streams 4.3.1', () =>
+  it('a range of a session store equals that of RocksDB in Kafka Streams 4.3.1', () =>
     inProcessor(Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 200_000 }), text, text), [
       0,
       (store) => {

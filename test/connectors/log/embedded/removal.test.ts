@@ -7,7 +7,7 @@ import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/em
 import { loadRocksLevel } from '../../../../connectors/rocksdb/rocks-binding.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
-describe('What is removed from an embedded log', () => {
+describe('A removal from an embedded log', () => {
   const clock = new SimulatedClock()
   let directory: string
   let log: EmbeddedLog
@@ -56,7 +56,7 @@ describe('What is removed from an embedded log', () => {
     assert.deepEqual(await records('yours', 3), [10, 100_000, 10])
   }
 
-  it('are a topic, its positions and a store, and nothing of others, also after a restart', async () => {
+  it('deletes a topic, its positions and a store, and nothing else, also after a restart', async () => {
     await log.remove(removed)
     await expectOnlyYours()
     await log.close()
@@ -65,7 +65,7 @@ describe('What is removed from an embedded log', () => {
     assert.deepEqual(notices, [])
   })
 
-  it('leaves nothing that a new topic and a new store of its names would find', async () => {
+  it('leaves no data for a new topic and a new store of the same names', async () => {
     await log.remove(removed)
     await log.close()
     await open()
@@ -77,14 +77,14 @@ describe('What is removed from an embedded log', () => {
     assert.deepEqual(await records('mine', 1), [1])
   })
 
-  it('takes along the positions of others in a topic that goes', async () => {
+  it('deletes the positions of all groups in a deleted topic', async () => {
     const other = await log.taskProducer({ group: 'other' })
     await other.commit({ positions: [{ topic: 'mine', partition: 0, offset: 3, metadata: '' }], state: [] })
     await log.remove(removed)
     assert.equal(log.position('other', 'mine', 0), null)
   })
 
-  it('is finished by the next start where a crash came before the rows were deleted', async (t) => {
+  it('is finished by the next start after a crash', async (t) => {
     const { prototype } = await loadRocksLevel()
     t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('it crashed')))
     await assert.rejects(log.remove(removed), /it crashed/)
@@ -97,7 +97,7 @@ describe('What is removed from an embedded log', () => {
     assert.equal(stored('new'), 'new')
   })
 
-  it('frees the file of its large value where nobody else names it', async () => {
+  it('frees the file of a large value that no other record names', async () => {
     await log.close()
     await open()
     await make('last')
@@ -107,7 +107,7 @@ describe('What is removed from an embedded log', () => {
     assert.equal(readdirSync(join(directory, 'segments')).length, 1)
   })
 
-  it('is nothing where there is nothing of it', async () => {
+  it('does nothing where there is nothing to remove', async () => {
     await log.remove({ topics: ['nowhere'], groups: ['nobody'], applications: ['none'] })
     assert.deepEqual(await log.topics(), ['mine', 'yours'])
   })
