@@ -48,13 +48,18 @@ describe('A model in its own thread', () => {
     const features = 20_000
     const model = await open(file('wide.onnx', smallModel({ features, labels: 2 })))
     const row = (heavy: number): ModelRow => ({
-      kind: 'values',
-      values: Float32Array.from({ length: features }, (_, at) => (Math.floor((at * 2) / features) === heavy ? 0.001 : 0)),
+      kind: 'tensors',
+      tensors: [
+        { shape: [features], data: Float32Array.from({ length: features }, (_, at) => (Math.floor((at * 2) / features) === heavy ? 0.001 : 0)) },
+      ],
     })
     const calls = Array.from({ length: 40 }, (_, at) => (at * 7) % 2)
     const results = await Promise.all(calls.map((heavy) => model.run([row(heavy), row(1 - heavy)], signal)))
     results.forEach((rows, at) => {
-      const best = rows.map(({ outputs }) => (outputs.probabilities ?? []).indexOf(Math.max(...(outputs.probabilities ?? []))))
+      const best = rows.map(({ outputs }) => {
+        const values = (outputs.probabilities?.values ?? []).map(Number)
+        return values.indexOf(Math.max(...values))
+      })
       assert.deepEqual(best, [calls[at], 1 - (calls[at] ?? 0)], `call ${at}`)
     })
     await model.close()
@@ -69,7 +74,7 @@ describe('A model in its own thread', () => {
       assert.deepEqual(model.signature.inputs[0]?.shape, shape)
       const white: ModelRow = { kind: 'picture', height: 256, width: 300, pixels: new Uint8Array(256 * 300 * 3).fill(255) }
       const [result] = await model.run([white], signal)
-      const [bear = 0, other = 0] = result?.outputs.probabilities ?? []
+      const [bear = 0, other = 0] = (result?.outputs.probabilities?.values ?? []).map(Number)
       assert.ok(Math.abs(bear + other - 1) < 1e-3)
       await model.close()
     }
@@ -109,8 +114,8 @@ describe('A model in its own thread', () => {
 
   it('fails the call whose row is too short, and answers the next', async () => {
     const model = await open(file('rows.onnx', smallModel({ features: 8, labels: 2 })))
-    const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
-    const short: ModelRow = { kind: 'values', values: new Float32Array(1) }
+    const good: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
+    const short: ModelRow = { kind: 'tensors', tensors: [{ shape: [1], data: new Float32Array(1) }] }
     const [first, failed, last] = await Promise.allSettled([model.run([good], signal), model.run([short], signal), model.run([good], signal)])
     assert.equal(failed.status, 'rejected')
     assert.equal(failed.reason.code, 'WAGGLE_MODEL_FAILED')
@@ -127,7 +132,7 @@ describe('A model in its own thread', () => {
     const bytes = smallModel({ features: 8, labels: 2 })
     const path = file('dies.onnx', bytes)
     const model = await open(path, { lines })
-    const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
+    const good: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
     const wanted = await model.run([good], signal)
 
     // The thread is ended with this call in flight.
