@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { env, InferenceSession, Tensor } from 'onnxruntime-node'
@@ -7,14 +7,14 @@ import { ownMember } from '../../topology/own-member.ts'
 import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
-import { readOnnxFile } from './onnx-file.ts'
+import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 
 /**
  * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE for a model whose inputs or outputs cannot be
  * given as tensors.
  */
 export async function openOnnx(path: string, gpu: number, output: string | undefined): Promise<{ runtime: ModelRuntime; warning: string | null }> {
-  const { rewritten, classes, strangeOutputs, shapeless } = readOnnxFile(await readFile(path))
+  const { rewritten, classes, strangeOutputs, shapeless } = await readEnds(path)
   const { session, device, warning } = await createSession(path, rewritten, gpu)
   const inputs = session.inputMetadata.map((input) => {
     if (shapeless.has(input.name)) throw withoutShape(path, input.name)
@@ -48,6 +48,14 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
   }
   return { runtime, warning }
 }
+
+/** How the file ends. A larger file is a neural network, which has no `ZipMap`; reading it would take its size in memory once more. */
+async function readEnds(path: string): Promise<OnnxFile> {
+  const { size } = await stat(path)
+  return size > maxReadBytes ? { rewritten: null, classes: null, strangeOutputs: [], shapeless: new Set() } : readOnnxFile(await readFile(path))
+}
+
+const maxReadBytes = 512 * 1024 * 1024
 
 function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
   const type = ortTypes[datatype]
