@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
+import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
 import { assertClose, type ExportedModel, exportedModels, exportsDirectory } from '../support/exported-models.ts'
 
 const served = (
@@ -64,7 +65,7 @@ describe('Exported models behind a gateway', () => {
 
   async function ask(
     gateway: string,
-    body: string,
+    body: string | Uint8Array<ArrayBuffer>,
     contentType = 'application/json',
   ): Promise<{ readonly status: number; readonly json: { readonly [key: string]: unknown } }> {
     const response = await fetch(`${program.ready.gateway}/v1/gateways/${gateway}/request`, {
@@ -85,6 +86,20 @@ describe('Exported models behind a gateway', () => {
         assertClose(json, { ...sent[at]?.answer, model: 'model' }, model.model)
       })
     }
+  })
+
+  it('take tensors by name', async () => {
+    const { requests = [] } = exportedModels.find(({ model }) => model === 'torch-sentence.onnx') ?? {}
+    const tensors = {
+      weight: { datatype: 'FP32' as const, shape: [1, 1], data: Float32Array.of(0.5) },
+      ids: { datatype: 'INT64' as const, shape: [5], data: BigInt64Array.of(3n, 1n, 4n, 1n, 5n) },
+    }
+    const { status, json } = await ask('torch-sentence-onnx', new Uint8Array(encodeTensors(tensors)), 'application/vnd.waggle.tensors')
+    assert.equal(status, 200, JSON.stringify(json))
+    assertClose(json, { ...requests[0]?.answer, model: 'model' }, 'tensors')
+    const wrong = await ask('torch-sentence-onnx', new Uint8Array(encodeTensors({ ids: tensors.ids })), 'application/vnd.waggle.tensors')
+    assert.equal(wrong.status, 422)
+    assert.match(String(wrong.json.detail), /weight \(FP32 \[1\]\) is missing: ids came/)
   })
 
   it('refuse a body that does not fit with 400 or 422, and the detail names the input', async () => {

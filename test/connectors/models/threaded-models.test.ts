@@ -8,6 +8,7 @@ import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { ModelRow, OpenModel, PictureFit } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { exportsDirectory } from '../../support/exported-models.ts'
 
 const teddy = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'teddy-bear-detector', 'models')
 
@@ -78,6 +79,22 @@ describe('A model in its own thread', () => {
       assert.ok(Math.abs(bear + other - 1) < 1e-3)
       await model.close()
     }
+  })
+
+  it('fits a picture to an input of eight bits, and no value wraps around', async () => {
+    const model = await open(join(exportsDirectory, 'graph-picture.onnx'))
+    // White lines beside black ones: the filter overshoots at their edges.
+    const lines = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (Math.floor(at / (16 * 3)) % 16 < 8 ? 255 : 0))
+    const [same, fitted] = await model.run(
+      [
+        { kind: 'picture', height: 2, width: 2, pixels: Uint8Array.from([255, 0, 10, 255, 0, 20, 255, 0, 30, 255, 0, 40]) },
+        { kind: 'picture', height: 16, width: 16, pixels: lines },
+      ],
+      signal,
+    )
+    assert.deepEqual(same?.outputs.sums?.values, [1020, 0, 100])
+    for (const sum of fitted?.outputs.sums?.values ?? []) assert.ok(Math.abs(Number(sum) - 510) <= 4, String(sum))
+    await model.close()
   })
 
   it('runs on the CPU with a warning where a wanted GPU is missing, and refuses to start where a required one is', async () => {

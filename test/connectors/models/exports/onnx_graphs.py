@@ -4,7 +4,7 @@ from onnx import TensorProto as T
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from cases import HERE, Cases
+from cases import HERE, Cases, scored
 
 cases = Cases("onnx_graphs", ["onnx", "numpy"])
 
@@ -30,6 +30,17 @@ cases.add("graph-flat.onnx", [({"x": row}, {"flat": flat(x=np.array([row], np.fl
 dot = save("graph-one-channel.onnx", [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)], {"x": (T.FLOAT, ["N", 1, 2, 2])}, {"y": (T.FLOAT, ["N", 1])}, [helper.make_tensor("axes", T.INT64, [2], [2, 3])])
 picture = [[[0.5, 0.25], [1.0, 2.0]]]
 cases.add("graph-one-channel.onnx", [(picture, {"label": "y", "scores": {"y": float(dot(x=np.array([picture], np.float32))[0][0, 0])}})])
+
+# Pictures of eight bits: the sum of each colour.
+colours = save(
+    "graph-picture.onnx",
+    [helper.make_node("Cast", ["x"], ["f"], to=T.FLOAT), helper.make_node("ReduceSum", ["f", "axes"], ["sums"], keepdims=0)],
+    {"x": (T.UINT8, ["N", 2, 2, 3])},
+    {"sums": (T.FLOAT, ["N", 3])},
+    [helper.make_tensor("axes", T.INT64, [2], [1, 2])],
+)
+pixels = [[[255, 0, 10], [255, 0, 20]], [[255, 0, 30], [255, 0, 40]]]
+cases.add("graph-picture.onnx", [(pixels, scored(["0", "1", "2"], colours(x=np.array([pixels], np.uint8))[0][0]))])
 
 # A hundred classes: with names they are scores, without them a list.
 hundred = save("graph-hundred.onnx", [helper.make_node("Mul", ["x", "steps"], ["logits"])], {"x": (T.FLOAT, ["N", 1])}, {"logits": (T.FLOAT, ["N", 100])}, [helper.make_tensor("steps", T.FLOAT, [100], [float(at) for at in range(100)])])
