@@ -10,9 +10,13 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export function fileError(thrown: unknown, next = ''): WaggleError | null {
   if (thrown instanceof WaggleError || !(thrown instanceof Error)) return null
   const { code, path, dest, syscall } = thrown as NodeJS.ErrnoException & { readonly dest?: string }
-  const words = code === undefined || syscall === undefined || notOfFiles.has(syscall) ? undefined : ownMember(causes, code)
+  const words =
+    code === undefined || syscall === undefined || notOfFiles.has(syscall)
+      ? undefined
+      : (ownMember(causes, `${code} ${syscall}`) ?? ownMember(causes, code))
   if (words === undefined) return null
-  const place = dest ?? path ?? (code === 'ENOSPC' || code === 'EDQUOT' ? 'A file' : 'A path')
+  // A move has two paths: the source may be missing, and the target may be closed.
+  const place = (code === 'ENOENT' ? path : (dest ?? path)) ?? (code === 'ENOSPC' || code === 'EDQUOT' ? 'A file' : 'A path')
   return new WaggleError(words.isFull === true ? 'WAGGLE_DISK_FULL' : 'WAGGLE_FILE_UNUSABLE', {
     message: `${place} ${words.is} (${code})`,
     next: [words.next, next].filter((sentence) => sentence !== '').join(' '),
@@ -51,16 +55,19 @@ interface Cause {
   readonly isFull?: true
 }
 
+/** By the code, or by the code and the system call where that says more. */
 const causes: { readonly [code: string]: Cause | undefined } = {
   EACCES: { is: 'may not be used by this user', next: 'Give this user the right to read and write it, or name another place.' },
   EPERM: { is: 'may not be changed by this user', next: 'Give this user the right to read and write it, or name another place.' },
   EROFS: { is: 'lies on a file system that is read-only', next: 'Name a place that can be written.' },
   ENOSPC: { is: 'does not fit on its disk, which is full', next: 'Make room, or name a place on another disk.', isFull: true },
   EDQUOT: { is: 'does not fit into the quota of this user', next: 'Make room, or name a place on another disk.', isFull: true },
-  EEXIST: { is: 'is a file, and a directory is needed', next: 'Name another place, or move the file away.' },
+  'EEXIST mkdir': { is: 'is a file, and a directory is needed', next: 'Name another place, or move the file away.' },
+  EEXIST: { is: 'is there already', next: 'Look at what it is, and move it away.' },
   ENOTDIR: { is: 'leads through a file, and a directory is needed', next: 'Name another place, or move the file away.' },
   EISDIR: { is: 'is a directory, and a file is needed', next: 'Name a file.' },
-  ENOENT: { is: 'is not there and cannot be made', next: 'Name a place that exists.' },
+  'ENOENT mkdir': { is: 'is not there and cannot be made', next: 'Name a place that exists.' },
+  ENOENT: { is: 'is not there', next: 'Name a file or directory that exists.' },
   ELOOP: { is: 'leads in a circle of links', next: 'Name a place without it.' },
   ENAMETOOLONG: { is: 'has a name that is too long', next: 'Name a shorter path.' },
   ENOTEMPTY: { is: 'is not empty', next: 'Look at what is in it.' },

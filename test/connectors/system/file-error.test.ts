@@ -18,6 +18,8 @@ describe('A file system error', () => {
     { code: 'EMFILE', expected: /as many files open as it may/ },
     { code: 'EIO', expected: /the disk fails/ },
     { code: 'ENOSPC', expected: /is full/ },
+    { code: 'ENOENT', expected: /is not there \(/ },
+    { code: 'EEXIST', expected: /is there already/ },
     { code: 'EDQUOT', expected: /quota/ },
   ]) {
     it(`${code} names the path, the cause and the next step`, () => {
