@@ -217,6 +217,12 @@ export const errorCodes = {
     meaning: 'A dead letter says no input that could be sent again.',
     next: 'Send its request again by hand, or discard the letter.',
   },
+  WAGGLE_DEAD_LETTER_SETTLED: {
+    status: 409,
+    exit: 1,
+    meaning: 'A dead letter was retried or discarded before.',
+    next: 'See `waggle dead-letters list` for those that are open.',
+  },
   WAGGLE_DESERIALIZATION_FAILED: {
     status: 500,
     exit: 1,

@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { mistakeAt } from '../../topology/swarm/document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
+import { isLogLevels } from '../process-log/log-threshold.ts'
 import type { Settings } from './settings.ts'
 
 /**
@@ -11,6 +12,12 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
   const mistakes: WaggleError[] = []
   const add = (key: keyof Settings, message: string, next: string) => mistakes.push(mistakeAt(settingPlace(key), message, next))
   checkReplyTopics(settings, add)
+  if (!isLogLevels(settings.log_level))
+    add(
+      'log_level',
+      `${JSON.stringify(settings.log_level)} is no level of a log`,
+      'Write debug, info, warn or error; or module=level, several with commas.',
+    )
   checkHosts(settings, add)
   if (settings.log !== 'kafka') return mistakes
   checkBrokers(settings, add)

@@ -1,6 +1,5 @@
 import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan.ts'
-import { logLevelPattern } from '../process-log/log-threshold.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
 /** All settings: each by its key in waggle.yaml or by its environment variable, which wins. */
@@ -100,7 +99,7 @@ export const settings: readonly Setting[] = [
   {
     key: 'log_level',
     variable: 'WAGGLE_LOG_LEVEL',
-    schema: Type.String({ pattern: logLevelPattern }),
+    schema: Type.String(),
     default: 'info',
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
   },

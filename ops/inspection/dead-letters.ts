@@ -29,6 +29,8 @@ export class DeadLetters {
   readonly #values: ShownValues
   readonly #newId: () => string
   #producer: Promise<Producer> | null = null
+  /** Letters that a call of this process is retrying or discarding. */
+  readonly #settling = new Set<string>()
 
   constructor({
     log,
@@ -60,8 +62,46 @@ export class DeadLetters {
     return this.#letter(place, await this.#read(place), shownCharacters)
   }
 
-  async retry(id: string): Promise<Retried> {
-    const place = placeOf(id)
+  retry(id: string): Promise<Retried> {
+    return this.#once(id, (place) => this.#sendAgain(id, place))
+  }
+
+  discard(id: string): Promise<void> {
+    return this.#once(id, (place) => this.#settle(place, 'discarded'))
+  }
+
+  async close(): Promise<void> {
+    await (await this.#producer)?.close()
+  }
+
+  /** Runs `settle` for a letter that nobody has settled. Throws WAGGLE_DEAD_LETTER_SETTLED for any other. */
+  async #once<T>(id: string, settle: (place: LetterPlace) => Promise<T>): Promise<T> {
+    if (this.#settling.has(id)) throw settledBefore(id)
+    this.#settling.add(id)
+    try {
+      const place = placeOf(id)
+      await this.#read(place)
+      if (await this.#isSettled(place)) throw settledBefore(id)
+      return await settle(place)
+    } finally {
+      this.#settling.delete(id)
+    }
+  }
+
+  /** Looks at the records behind the letter, where a note of its settlement would be. */
+  async #isSettled({ swarm, partition, offset }: LetterPlace): Promise<boolean> {
+    const topic = deadLetterTopic(swarm)
+    const end = (await this.#log.topic(topic))?.offsets[partition]?.end ?? 0
+    let isSettled = false
+    if (offset + 1 >= end) return false
+    await eachRun(this.#log.read({ topic, partition, from: offset + 1, to: end }), async ({ records }) => {
+      isSettled = records.some((record) => settledOffset(record) === offset)
+      return isSettled ? 'stop' : 'go on'
+    })
+    return isSettled
+  }
+
+  async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
     const { topic, partition, offset } = letter
     // Headers say where to write, and whoever may write to the topic of dead letters writes headers.
@@ -84,16 +124,6 @@ export class DeadLetters {
     const { offset: sentTo } = await (await this.#producer).send(sent)
     await this.#settle(place, 'retried')
     return { request_id: Buffer.from(key).toString(), topic, partition: sent.partition, offset: sentTo }
-  }
-
-  async discard(id: string): Promise<void> {
-    const place = placeOf(id)
-    await this.#read(place)
-    await this.#settle(place, 'discarded')
-  }
-
-  async close(): Promise<void> {
-    await (await this.#producer)?.close()
   }
 
   async #swarms(): Promise<readonly string[]> {
@@ -207,6 +237,13 @@ function unknown(id: string): WaggleError {
   return new WaggleError('WAGGLE_UNKNOWN_DEAD_LETTER', {
     message: `There is no dead letter ${id.slice(0, 300)}`,
     next: 'See `waggle dead-letters list`.',
+  })
+}
+
+function settledBefore(id: string): WaggleError {
+  return new WaggleError('WAGGLE_DEAD_LETTER_SETTLED', {
+    message: `The dead letter ${id} was retried or discarded before`,
+    next: 'See `waggle dead-letters list` for those that are open.',
   })
 }
 

@@ -13,7 +13,7 @@ export class LogThreshold {
     this.#ofModule = ofModule
   }
 
-  /** Takes a text that `logLevelPattern` matches. Without a level of its own, all modules have `info`. */
+  /** Takes a text that `isLogLevels` is true for. Without a level of its own, all modules have `info`. */
   static parse(text: string): LogThreshold {
     let usual = rankOf('info')
     const ofModule = new Map<string, number>()
@@ -32,7 +32,10 @@ export class LogThreshold {
   }
 }
 
-export const logLevelPattern = '^\\s*([^=,]+=\\s*)?(debug|info|warn|error)\\s*(,\\s*([^=,]+=\\s*)?(debug|info|warn|error)\\s*)*$'
+/** Whether a text is a list of levels that `LogThreshold.parse` takes. */
+export function isLogLevels(text: string): boolean {
+  return text.split(',').every((part) => /^\s*(?:[^=]*[^=\s]\s*=\s*)?(?:debug|info|warn|error)\s*$/.test(part))
+}
 
 const ranks: ReadonlyMap<string, number> = new Map(logLevels.map((level, rank) => [level, rank]))
 

@@ -11,7 +11,7 @@ export interface Management {
   deadLetter(id: string): Promise<DeadLetter>
   /**
    * Sends the input of a dead letter again to the topic that it was read from. An input of a gateway is a new request with an id of its own. Throws
-   * WAGGLE_RECORDS_GONE where the log has the input no longer.
+   * WAGGLE_RECORDS_GONE where the log has the input no longer, and WAGGLE_DEAD_LETTER_SETTLED for a letter that was retried or discarded before.
    */
   retry(id: string): Promise<Retried>
   discard(id: string): Promise<void>

@@ -79,7 +79,7 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
 /** False for a request that a proxy has passed on, as far as its headers say so. */
 function isLocal(headers: IncomingHttpHeaders): boolean {
   const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
-  return !isForwarded && /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
+  return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
 }
 
 interface Query {

@@ -156,6 +156,8 @@ describe('The inspection of a swarm’s log', () => {
     assert.equal(retried.status, 0, retried.err)
     assert.deepEqual(await answerTo((JSON.parse(retried.out) as Letter).request_id), { price: 5 })
     assert.equal((await letters()).length, 2)
+    const again = await waggle('dead-letters', 'retry', newest?.id ?? '')
+    assert.deepEqual([again.status, /retried or discarded before/.test(again.err)], [1, true], again.err)
   })
 
   it('returns records page by page, within bounds', async () => {

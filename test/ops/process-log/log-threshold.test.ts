@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { LogThreshold, logLevelPattern } from '../../../ops/process-log/log-threshold.ts'
+import { isLogLevels, LogThreshold } from '../../../ops/process-log/log-threshold.ts'
 
 const shown = (setting: string, module: string, swarm?: string) =>
   (['debug', 'info', 'warn', 'error'] as const).filter((level) => LogThreshold.parse(setting).shows(level, module, swarm)).join(' ')
@@ -21,7 +21,6 @@ it('A module has its own log level, else that of its swarm, else info', () => {
 })
 
 it('A log setting that is no list of levels is refused', () => {
-  const pattern = new RegExp(logLevelPattern, 'u')
-  for (const right of ['info', 'gateway=debug', 'warn, my-bee=debug,other=error']) assert.match(right, pattern)
-  for (const wrong of ['', 'loud', 'gateway', 'gateway=', '=debug', 'info,', 'info warn', 'a=b=info']) assert.doesNotMatch(wrong, pattern)
+  for (const right of ['info', 'gateway=debug', 'warn, my-bee=debug,other=error']) assert.ok(isLogLevels(right), right)
+  for (const wrong of ['', 'loud', 'gateway', 'gateway=', '=debug', 'info,', 'info warn', 'a=b=info']) assert.ok(!isLogLevels(wrong), wrong)
 })
