@@ -148,6 +148,8 @@ export interface ChangelogRecord {
 /** The stores of tasks as of the last commit. */
 export interface StateDisk {
   open(task: string, store: string): StoreBytes
+  /** Changes rows outside of any task's commit, while no task that has them runs. Absent where an older program never left any. */
+  readonly migrate?: (changes: readonly StoreChange[]) => Promise<void>
 }
 
 /** The directory of a process's copies of changelogs, on a log that keeps no state. */

@@ -714,6 +714,12 @@ export const errorCodes = {
     meaning: 'The process is stopping.',
     next: 'Send the request again in a moment; what was accepted goes on after the restart.',
   },
+  WAGGLE_STORE_DIFFERS: {
+    status: 500,
+    exit: 1,
+    meaning: 'A store of the embedded log has rows of another kind of store.',
+    next: 'Give the store another name, or reset the application.',
+  },
   WAGGLE_STORE_EXISTS: { status: 500, exit: 1, meaning: 'Two state stores have one name.', next: 'Give one of the two another name.' },
   WAGGLE_STORE_MIGRATED: {
     status: 503,

@@ -8,6 +8,7 @@ import { TaskStates } from '../state/task-states.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { type SpreadOptions, statefulTasks } from '../thread/thread-assignor.ts'
 import type { ApplicationOptions, CloseOptions } from './options.ts'
+import { prepareStoreFormats } from './store-formats.ts'
 import { ApplicationStores } from './stores.ts'
 import { ApplicationThreads } from './threads.ts'
 import { ApplicationTopics } from './topics.ts'
@@ -94,6 +95,7 @@ export class Application {
     this.#enter('REBALANCING')
     try {
       await this.#topics.prepare()
+      if (this.#options.isElsewhere === undefined) await this.#prepareStores()
       await openSerdes(this.#options.topology, this.#options.applicationId)
       const { threadElsewhere } = this.#options
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
@@ -121,6 +123,11 @@ export class Application {
     }
     this.#hasStarted = true
     this.#enter('RUNNING')
+  }
+
+  #prepareStores(): Promise<void> {
+    const { applicationId, log } = this.#options
+    return prepareStoreFormats({ applicationId, log, subtopologies: this.#subtopologies, partitionsOf: (topic) => this.#topics.partitionsOf(topic) })
   }
 
   /** The nodes of sub-topologies that may run in this process. No workers are opened for other nodes (a model that needs a GPU). */

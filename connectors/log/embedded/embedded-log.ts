@@ -110,7 +110,12 @@ export class EmbeddedLog implements Log {
     this.#positions = new Positions(disk)
     this.#cycle = cycle
     this.#read = (partition, offset, end, limit) => partition.read(offset, end, limit, disk.rocks, segments)
-    this.state = new StoredState({ mayClear: true, disk: () => disk.rocks, numberOf: (task, store) => storeNumbers.find(task, store) })
+    this.state = new StoredState({
+      migrate: (state) => cycle.commit('', [], { positions: [], state }),
+      mayClear: true,
+      disk: () => disk.rocks,
+      numberOf: (task, store) => storeNumbers.find(task, store),
+    })
     this.#retention = new Retention({
       directory,
       clock,

@@ -9,14 +9,18 @@ interface StoredStateOptions {
   numberOf(task: string, store: string): number | null
   /** False in a thread that may only read. */
   readonly mayClear: boolean
+  /** Absent for a thread that may only read. */
+  readonly migrate?: NonNullable<StateDisk['migrate']>
 }
 
 /** The state as of the last commit. */
 export class StoredState implements StateDisk {
+  readonly migrate?: NonNullable<StateDisk['migrate']>
   readonly #options: StoredStateOptions
 
   constructor(options: StoredStateOptions) {
     this.#options = options
+    if (options.migrate !== undefined) this.migrate = options.migrate
   }
 
   open(task: string, store: string): StoreBytes {
