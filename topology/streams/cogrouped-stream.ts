@@ -129,14 +129,9 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
 
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows | SessionWindows): never {
     if (windows instanceof SessionWindows) {
-      return {
-        aggregate: (initializer: () => A, merger: Merger<K, A>, materialized?: unknown, named?: Named) =>
-          this.#sessions(windows, initializer, merger, materialized, named),
-      } as never
+      return new SessionWindowedCogroupedStream<K, A>((...parts) => this.#sessions(windows, ...parts)) as never
     }
-    return {
-      aggregate: (initializer: () => A, materialized?: unknown, named?: Named) => this.#windows(windows, initializer, materialized, named),
-    } as never
+    return new TimeWindowedCogroupedStream<K, A>((...parts) => this.#windows(windows, ...parts)) as never
   }
 
   #windows(
@@ -225,5 +220,33 @@ export class CogroupedStream<K, A> implements CogroupedKStream<K, A> {
       ...(graceMs === undefined ? {} : { graceMs }),
     }
     return new Table<K2, A>(parts)
+  }
+}
+
+type TimeAggregate<K, A> = (initializer: () => A, materialized: unknown, named: Named | undefined) => KTable<Windowed<K>, A>
+
+export class TimeWindowedCogroupedStream<K, A> implements TimeWindowedCogroupedKStream<K, A> {
+  readonly #aggregate: TimeAggregate<K, A>
+
+  constructor(aggregate: TimeAggregate<K, A>) {
+    this.#aggregate = aggregate
+  }
+
+  aggregate(initializer: () => A, materialized?: unknown, named?: Named): KTable<Windowed<K>, A> {
+    return this.#aggregate(initializer, materialized, named)
+  }
+}
+
+type SessionAggregate<K, A> = (initializer: () => A, merger: Merger<K, A>, materialized: unknown, named: Named | undefined) => KTable<Windowed<K>, A>
+
+export class SessionWindowedCogroupedStream<K, A> implements SessionWindowedCogroupedKStream<K, A> {
+  readonly #aggregate: SessionAggregate<K, A>
+
+  constructor(aggregate: SessionAggregate<K, A>) {
+    this.#aggregate = aggregate
+  }
+
+  aggregate(initializer: () => A, merger: Merger<K, A>, materialized?: unknown, named?: Named): KTable<Windowed<K>, A> {
+    return this.#aggregate(initializer, merger, materialized, named)
   }
 }

@@ -2,6 +2,7 @@ import { Consumed } from '../consumed.ts'
 import type { Topology } from '../graph.ts'
 import type { ProcessorSupplier } from '../processor-api.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
+import { guardArguments } from './checked-arguments.ts'
 import { GlobalKTable, nameGlobal } from './global-table.ts'
 import { addStreamSource, type KStream, Stream } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
@@ -149,3 +150,5 @@ export class StreamsBuilder {
 function orDefaults(consumed: Consumed<never, never> | Consumed<unknown, unknown> | undefined): Consumed<unknown, unknown> {
   return consumed ?? Consumed.with(null, null)
 }
+
+guardArguments(StreamsBuilder.prototype)
