@@ -4,17 +4,17 @@ import type { Bee } from '../define-bee.ts'
 
 export interface BeeModule {
   readonly path: string
-  /** The name of the export: `default`, or one of the author's. */
+  /** The name of the export: `default`, or a name that the author chose. */
   readonly export: string
 }
 
-/** Loads a module and takes its bee. Throws WAGGLE_INVALID_MODULE where it cannot be loaded or exports none by that name. */
+/** Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE where the module cannot be loaded or has no such export. */
 export async function loadBee({ path, export: name }: BeeModule): Promise<Bee<unknown, unknown>> {
   const module = await load(path)
   const found = Object.hasOwn(module, name) ? module[name] : undefined
   if (typeof found === 'function') return { process: found as (input: unknown) => unknown }
   if (isBee(found)) return found
-  // Node adds these two to a CommonJS module.
+  // Node adds these two names to a CommonJS module.
   const added = 'module.exports' in module ? ['module.exports', 'default'] : []
   const exports = Object.keys(module)
     .filter((key) => !added.includes(key))
@@ -43,7 +43,7 @@ async function load(path: string): Promise<{ readonly [name: string]: unknown }>
   }
 }
 
-/** The first file and line that the error's stack names, in brackets: those of a syntax error, or of the statement that threw. Node's own files do not count. */
+/** The first place in the error's stack, in brackets: that of a syntax error, or of the statement that threw. Node's own files are skipped. */
 function placeIn(thrown: unknown): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
   const [, file, line] = /(?:file:\/\/|^|\()(\/[^\n():]+):(\d+)/m.exec(stack.replace(saidBy(thrown), '')) ?? []

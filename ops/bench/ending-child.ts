@@ -1,11 +1,11 @@
 import { type ChildProcess, type ForkOptions, fork, type SpawnOptions, spawn } from 'node:child_process'
 import { Guardian } from '../../connectors/containers/guardian.ts'
 
-/** One shell for all children of this process: it kills their groups when this process is gone, whatever ended it. */
+/** One shell for all children of this process. It kills their process groups when this process has ended for any reason. */
 const guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
 /**
- * Starts a program in a process group of its own that ends with this process, also where this one gets SIGKILL or Ctrl-C.
+ * Starts a program in a process group of its own that ends with this process, also on SIGKILL and Ctrl-C.
  *
  * @example
  * ```ts

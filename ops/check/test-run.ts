@@ -7,13 +7,13 @@ const root = resolve(import.meta.dirname, '..', '..')
 
 export interface TestRunOptions {
   readonly env?: { readonly [name: string]: string | undefined }
-  /** A run that takes longer is ended. Default: no limit. */
+  /** The longest time of a run. Default: no limit. */
   readonly longestMs?: number
 }
 
 /**
- * Runs Node's test runner in a process group of its own. Its status; 1 where it was ended. Nothing of it is left when this process ends, or `npm test`, which
- * started this process, also by SIGKILL.
+ * Runs Node's test runner in a process group of its own, and returns its status, or 1 where it was interrupted. All of its processes end when this
+ * process ends, or `npm test`, which started this process, also by SIGKILL.
  */
 export function runTests(argv: readonly string[], { env = process.env, longestMs = Number.POSITIVE_INFINITY }: TestRunOptions = {}): Promise<number> {
   const child = spawnEnding(process.execPath, argv, { cwd: root, stdio: 'inherit', env })
@@ -38,7 +38,7 @@ function failed(why: string): number {
   return 1
 }
 
-/** The launcher and npm. A shell above them may end before its job does. */
+/** The launcher and npm among the parents. A shell above them may end before its job does. */
 function nodeAncestors(): readonly number[] {
   const found: number[] = []
   try {

@@ -2,7 +2,7 @@ import { type DeadLetter, managementLimits } from '../../topology/swarm/manageme
 import { exitStatus } from './exit-status.ts'
 import { type LogOptions, onLog } from './topics.ts'
 
-/** `waggle dead-letters list`: prints the inputs that failed, the newest first. */
+/** `waggle dead-letters list`: prints the failed inputs, the newest first. */
 export async function listDeadLetters(
   options: LogOptions & { readonly swarm?: string; readonly max: number; readonly after?: string },
 ): Promise<number> {
@@ -22,7 +22,7 @@ export async function listDeadLetters(
   })
 }
 
-/** `waggle dead-letters show ID`: prints one, with all of its content. */
+/** `waggle dead-letters show ID`: prints one dead letter with its whole content. */
 export async function showDeadLetter(id: string, options: LogOptions): Promise<number> {
   return onLog(options, async (management) => {
     const letter = await management.deadLetter(id)
@@ -31,7 +31,7 @@ export async function showDeadLetter(id: string, options: LogOptions): Promise<n
   })
 }
 
-/** `waggle dead-letters retry ID`: sends its input again. */
+/** `waggle dead-letters retry ID`: sends the input of a dead letter again. */
 export async function retryDeadLetter(id: string, options: LogOptions): Promise<number> {
   return onLog(options, async (management) => {
     const retried = await management.retry(id)
@@ -45,7 +45,7 @@ export async function retryDeadLetter(id: string, options: LogOptions): Promise<
   })
 }
 
-/** `waggle dead-letters discard ID`: takes it out of the list. */
+/** `waggle dead-letters discard ID`: removes a dead letter from the list. */
 export async function discardDeadLetter(id: string, options: LogOptions): Promise<number> {
   return onLog(options, async (management) => {
     await management.discard(id)

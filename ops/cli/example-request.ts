@@ -3,13 +3,13 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { contentTypeOfFile } from './content-types.ts'
 import { shellWord } from './shell-word.ts'
 
-/** A gateway as the line shows it. */
+/** A gateway for which a line is printed. */
 export interface AskedGateway {
   readonly name: string
   readonly url: string
-  /** False: no bee answers, so nobody can wait for an answer. */
+  /** False where no bee answers, so that a caller cannot wait for an answer. */
   readonly answers: boolean
-  /** An input, as JSON, that the bees behind the gateway take; null where they do not say. */
+  /** An input, as JSON, that the bees behind the gateway accept; null where they name none. */
   readonly input: unknown
 }
 
@@ -21,8 +21,9 @@ export interface ExampleFolders {
 }
 
 /**
- * Lines that send an input that the gateway's bees take, by the best source that there is: a file of `examples/` beside the swarm file (the one with the
- * gateway's name first), what the bees say themselves, a file of `photos/`. Without any the input is `{}`, and a line says where to put an example.
+ * Lines that send an input that the gateway's bees accept. The input comes from the best source: a file of `examples/` beside the swarm file (the one
+ * with the gateway's name first), the bees' own examples, or a file of `photos/`. Without any of these it is `{}`, and a line names the folder for
+ * examples.
  */
 export function exampleRequest({ name, url, answers, input }: AskedGateway, folders: ExampleFolders): readonly string[] {
   const example = fileOf(join(folders.swarm, 'examples'), name)
@@ -32,7 +33,7 @@ export function exampleRequest({ name, url, answers, input }: AskedGateway, fold
   return known === null && input === null ? [line, `(A file in ${join(folders.swarm, 'examples')} takes the place of {}.)`] : [line]
 }
 
-/** A swarm runs without the line as well, so a file that cannot be read or written does not end it. */
+/** A file that cannot be read or written gives no line, and does not stop the swarm. */
 function bodyOf(file: string | null, input: unknown, written: string): string {
   try {
     if (file !== null) return bodyOfFile(file)

@@ -15,8 +15,8 @@ export interface InferredParts {
 }
 
 /**
- * Finds an application's internal topics and groups by their names, as Kafka's `kafka-streams-application-reset` does. Where the id of another application
- * begins with this one's and a hyphen, its parts are left out.
+ * Finds an application's internal topics and groups by their names, as Kafka's `kafka-streams-application-reset` does. Parts of an application whose
+ * id begins with this one's and a hyphen are left out.
  */
 export function inferredParts(applicationId: string, { topics, groups, applications }: LogNames): InferredParts {
   const prefix = `${applicationId}-`
@@ -32,5 +32,5 @@ export function inferredParts(applicationId: string, { topics, groups, applicati
   }
 }
 
-/** A name that the DSL makes for a source. A sub-topology that shares a topic with another has a group that is named after its first node. */
+/** A generated name of a source. A sub-topology that shares a topic with another one has a group that is named after its first node. */
 const generatedNode = /^K(STREAM|TABLE)-[A-Z-]+-\d{10}$/

@@ -10,7 +10,7 @@ import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
 import type { Settings } from '../config/settings.ts'
 import { inferredParts } from './inferred-parts.ts'
 
-/** Everything that a swarm or an application has left on a log. */
+/** The remains of a swarm or an application on a log. */
 export interface Leftovers {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
@@ -19,20 +19,20 @@ export interface Leftovers {
   readonly directories: readonly string[]
   /** Topics that are kept and read again from their beginning. */
   readonly kept: readonly string[]
-  /** Groups that may be another application's, and are left alone. */
+  /** Groups that may belong to another application, and are kept. */
   readonly unsure: readonly string[]
-  /** Safe to call again after a crash in the middle. */
+  /** Deletes the remains. It may be called again after a crash in the middle. */
   delete(): Promise<void>
   close(): Promise<void>
 }
 
-/** An application by its id. `parts` are null where no plan names them: they are then found by their names. */
+/** An application by its id. `parts` is null where no plan names them, so that they are found by their names. */
 export interface ResetApplication {
   readonly applicationId: string
   readonly parts: SwarmParts | null
 }
 
-/** The leftovers in a data directory. Topics, positions and stores of others in the same log are not among them. */
+/** The remains in a data directory, without topics, positions and stores of others in the same log. */
 export async function leftoversOnDisk(settings: Settings, { applicationId, parts }: ResetApplication): Promise<Leftovers> {
   const log = await openIfThere(settings)
   if (log === null) return none

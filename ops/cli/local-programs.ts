@@ -10,7 +10,7 @@ import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModuleVerdict } from './module-check.ts'
 
-/** Programs and modules of this machine. A module that has not loaded within `loadMs` counts as one that never does. */
+/** Programs and modules of this machine. A module that has not loaded within `loadMs` counts as one that never loads. */
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
@@ -57,7 +57,7 @@ export class LocalPrograms implements Programs {
   }
 }
 
-/** Exit statuses of Node that have a meaning of their own. */
+/** Exit statuses of Node with a meaning of their own. */
 const untold: ReadonlyMap<number, string> = new Map([[13, 'waits while it loads for something that never comes']])
 
 function verdictOf(text: string): ModuleVerdict | null {

@@ -3,10 +3,10 @@ import { loadBee } from '../../bees/module/load-bee.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { serveOwnPackage } from './own-package.ts'
 
-/** The process's word to the one that started it: JSON on descriptor 3. */
+/** The message of this process to its parent: JSON on descriptor 3. */
 export type ModuleVerdict = { readonly error: null } | { readonly error: { readonly message: string; readonly next: string } }
 
-/** A process that loads one module, says whether it has the bee that is named, and ends whatever the module has begun. */
+/** A process that loads one module, reports whether it has the named bee, and then ends with everything that the module has started. */
 async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   try {
     await loadBee({ path, export: name })

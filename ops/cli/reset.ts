@@ -12,11 +12,11 @@ import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, t
 export interface ResetOptions {
   readonly force: boolean
   readonly dryRun: boolean
-  /** On Kafka: also deletes the gateways' topics. */
+  /** On Kafka: the gateways' topics are deleted too. */
   readonly gateways: boolean
-  /** In place of a file: the id of a DSL program. */
+  /** The id of a DSL program, in place of a file. */
   readonly application?: string
-  /** On the embedded log, in place of a file: gives up the records that this group has not read. */
+  /** The group whose unread records are given up on the embedded log, in place of a file. */
   readonly reader?: string
   readonly log?: string
   readonly json: boolean

@@ -55,7 +55,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
     swarms: beekeeper.swarms.map((running, at) => ({
       name: running.plan.swarm,
       gateways: running.plan.gateways.map(({ gateway }) => gateway),
-      // Lines for people only: JSON is for programs, which know what they send.
+      // The lines are for people: with --json a program reads the output, which knows its own inputs.
       asks: json
         ? []
         : running.plan.gateways.map(({ gateway }) =>

@@ -20,8 +20,8 @@ import { type ShownValues, textOrCount } from './shown-value.ts'
 import { eachRun } from './topic-pages.ts'
 
 /**
- * The dead letters of the swarms on a log. A letter stays where it is; that it was retried or discarded is one more record in its partition, with the header
- * `waggle-dead-letter-settled` and the letter's offset as its value.
+ * The dead letters of the swarms on a log. A letter stays in its place. A retry or a discard adds a record to its partition, with the header
+ * `waggle-dead-letter-settled` and the letter's offset as the value.
  */
 export class DeadLetters {
   readonly #log: Log
@@ -104,7 +104,7 @@ export class DeadLetters {
   async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
     const { topic, partition, offset } = letter
-    // Headers say where to write, and whoever may write to the topic of dead letters writes headers.
+    // The headers name the topic for the retry, and every writer of the topic of dead letters can write headers.
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
     const input = await this.#recordAt(topic, partition, offset)
     if (input === null) throw inputGone(id, topic)

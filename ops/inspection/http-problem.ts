@@ -1,6 +1,6 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The error of an answer that is none of success: WAGGLE_SERVER_ERROR from 500 on, else WAGGLE_REQUEST_REFUSED. */
+/** The error of an unsuccessful answer: WAGGLE_SERVER_ERROR from 500 on, else WAGGLE_REQUEST_REFUSED. */
 export function problemOf(response: Response, bytes: Buffer): WaggleError {
   let problem: { readonly title?: string; readonly detail?: string; readonly request_id?: string; readonly bee?: string } = {}
   try {

@@ -16,9 +16,9 @@ import { TopicPages } from './topic-pages.ts'
 export interface LogManagementOptions {
   readonly log: Log
   readonly clock: Clock
-  /** A new request id, which names this run of the process too. */
+  /** Makes a new request id. One of them also names this run of the process. */
   readonly newId: () => string
-  /** Null: values in Avro are shown as the number of their bytes. */
+  /** The registry's URL; null: values in Avro are shown as their number of bytes. */
   readonly schemaRegistryUrl: string | null
 }
 

@@ -9,8 +9,8 @@ import { readAddress } from './process-address.ts'
 import { RemoteManagement } from './remote-management.ts'
 
 /**
- * Gives `work` the topics and dead letters of a running process: at `url`, or that which has the data directory open. Where none runs, and on a cluster, the log is opened
- * here. Throws WAGGLE_UNREACHABLE where nothing answers at `url`.
+ * Calls `work` with the topics and dead letters of a running process: the one at `url`, or the one that has the data directory open. Where none runs,
+ * and on a cluster, the log is opened here. Throws WAGGLE_UNREACHABLE where nothing answers at `url`.
  */
 export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)

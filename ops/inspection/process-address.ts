@@ -4,7 +4,7 @@ import { join } from 'node:path'
 /** The address of the process that has a data directory open, in the file `process.json` in it. */
 export interface ProcessAddress {
   readonly url: string
-  /** The id of that run: another process may have the address by now. */
+  /** The id of the run: another process may have the address by now. */
   readonly instance: string
 }
 
@@ -14,12 +14,12 @@ export function writeAddress(dataDirectory: string, address: ProcessAddress): vo
   renameSync(`${path}.new`, path)
 }
 
-/** Deletes the file if it is still that of this run. */
+/** Deletes the file if it still belongs to this run. */
 export function removeAddress(dataDirectory: string, { instance }: ProcessAddress): void {
   if (readAddress(dataDirectory)?.instance === instance) rmSync(pathIn(dataDirectory), { force: true })
 }
 
-/** Null where no process has left its address. A process that was killed leaves it too: ask it for its instance. */
+/** The address; null where no process has left one. A killed process leaves its address too, so ask the process for its instance. */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {
     const found: unknown = JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8'))

@@ -8,14 +8,14 @@ import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/pa
 
 /** Shows the values of records to people: text as it is, tensors and pictures as a summary, Avro as JSON. */
 export class ShownValues {
-  /** Null: no schema registry is set. */
+  /** The serde of Avro; null where no schema registry is set. */
   readonly #avro: Serde<unknown> | null
 
   constructor(avro: Serde<unknown> | null) {
     this.#avro = avro
   }
 
-  /** The value as text, cut after `maxCharacters`; null for a tombstone. It never throws: bytes that cannot be decoded are counted. */
+  /** The value as text, cut after `maxCharacters`; null for a tombstone. It never throws: for bytes that cannot be decoded it gives their number. */
   async text(topic: string, { value, headers }: Pick<LogRecord, 'value' | 'headers'>, maxCharacters: number): Promise<string | null> {
     if (value === null) return null
     const bytes = value instanceof Handed ? value.bytes : value
@@ -28,7 +28,7 @@ export class ShownValues {
     if (mediaType === tensorsType || mediaType === joinedType) {
       return JSON.stringify(await jsonOf(payloadOfBytes(bytes, mediaType)))
     }
-    // Only a header, or the first byte of the wire format where there is none, says that bytes are Avro.
+    // The header tells whether bytes are Avro or, without a header, the first byte of the wire format.
     if (mediaType.endsWith('+avro') || (contentType === null && bytes[0] === 0)) {
       const avro = await this.#avroText(topic, bytes)
       if (avro !== null) return avro
@@ -60,7 +60,7 @@ async function shownBytes(bytes: Uint8Array, contentType: string | null): Promis
   return `<picture: ${contentType ?? `image/${format}`}${await sizeOf(bytes)}, ${bytes.length} bytes>`
 }
 
-/** Reads the header of a picture alone. Empty where it cannot be read. */
+/** The size in the header of a picture. Empty where it cannot be read. */
 async function sizeOf(bytes: Uint8Array): Promise<string> {
   try {
     const { default: sharp } = await import('sharp')

@@ -9,7 +9,7 @@ export class TopicPages {
   readonly #log: Log
   readonly #clock: Clock
   readonly #values: ShownValues
-  /** Ends of the calls that wait for a record. */
+  /** Functions that end the calls which wait for a record. */
   readonly #waits = new Set<() => void>()
   #isClosed = false
 
@@ -49,7 +49,7 @@ export class TopicPages {
         }
         return 'go on'
       })
-      // Markers of transactions, and records that compaction has taken away, have offsets too.
+      // Transaction markers and compacted records have offsets too.
       if (left > 0 && !page.isFull) next[partition] = Math.max(next[partition] ?? 0, ends[partition] ?? 0)
     }
     if (ready.length === 0 && waitMs > 0) {
@@ -68,7 +68,7 @@ export class TopicPages {
     for (const end of this.#waits) end()
   }
 
-  /** The first run of records that comes in any partition; null after `waitMs`. */
+  /** The first run of records in any partition; null after `waitMs`. */
   async #firstRun(topic: string, from: readonly number[], waitMs: number): Promise<RecordRun | null> {
     if (this.#isClosed) return null
     if (this.#waits.size >= maxWaits) {
@@ -104,7 +104,7 @@ export class TopicPages {
       timestamp,
       key: key === null ? null : textOrCount(key),
       headers: Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : textOrCount(header.value)])),
-      // The secret would let its readers compute the ids of other callers.
+      // With the secret a reader could compute the ids of other callers.
       value: topic === idSecretTopic ? '<hidden>' : await this.#values.text(topic, record, maxValueCharacters),
     }
   }

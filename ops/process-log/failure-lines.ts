@@ -5,13 +5,13 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 
 /**
- * Writes each failure as one line of the process's log. Of failures with one code in one module, `maxLines` have a line within `windowMs`; one more line tells how
- * many were left out.
+ * Writes each failure as one line of the process's log. Failures of one code in one module have at most `maxLines` lines within `windowMs`. One more
+ * line gives the number of omitted ones.
  */
 export class FailureLines {
   readonly #say: LogLine
   readonly #clock: Clock
-  /** By module and code. There are as many as a swarm has bees and the table has codes. */
+  /** Windows by module and code. Their number is bounded by a swarm's bees and the table's codes. */
   readonly #windows = new Map<string, Window>()
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
@@ -24,7 +24,7 @@ export class FailureLines {
     this.#line(error, module, fields)
   }
 
-  /** A record on which a step of a swarm failed. Its key is the id of its request. */
+  /** Writes a record at which a step of a swarm failed. Its key is the id of its request. */
   recordFailed(swarm: string, error: WaggleError, { key, taskId, topic, partition, offset, node }: FailedRecord): void {
     const requestId = typeof key === 'string' ? key : key instanceof Uint8Array ? Buffer.from(key).toString() : undefined
     this.#line(error, node, {
@@ -35,7 +35,7 @@ export class FailureLines {
     })
   }
 
-  /** Says what was left out so far. */
+  /** Writes the numbers of omitted failures. */
   close(): void {
     for (const [key, window] of this.#windows) this.#end(key, window)
   }
@@ -76,7 +76,7 @@ function levelOf({ code }: WaggleError): LogLevel {
   return status === httpStatus('WAGGLE_REFUSED') ? 'debug' : status === httpStatus('WAGGLE_DEADLINE') ? 'warn' : 'error'
 }
 
-/** The stacks of an error and its causes. Nothing here throws, whatever a bee has thrown. */
+/** The stacks of an error and its causes. It never throws, whatever a bee has thrown. */
 function stackOf(error: unknown): string {
   const stacks: string[] = []
   try {

@@ -1,9 +1,9 @@
-/** How important a line of the process's log is, from the least on. */
+/** The levels of the process's log, the least important first. */
 export type LogLevel = (typeof logLevels)[number]
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 
-/** The place and the cause of a failure, beside its message. Fields that are not known are left out. */
+/** The place and the cause of a failure, beside its message. Unknown fields are left out. */
 export interface LogFields {
   readonly swarm?: string
   readonly request_id?: string
@@ -11,11 +11,11 @@ export interface LogFields {
   readonly task?: string
   readonly topic?: string
   readonly partition?: number
-  /** A decimal number: it may pass 2^53. */
+  /** A decimal number as text, because it may exceed 2^53. */
   readonly offset?: string
   /** The step to take, as a sentence. */
   readonly next?: string
-  /** Failures like this one that have no line of their own, since the last line. */
+  /** The number of failures of this kind without a line, since the last line. */
   readonly left_out?: number
   /** Shown at `debug`. */
   readonly stack?: string

@@ -25,7 +25,7 @@ export class LogThreshold {
     return new LogThreshold(usual, ofModule)
   }
 
-  /** A module's own level counts before that of its swarm. */
+  /** A module's own level overrides that of its swarm. */
   shows(level: LogLevel, module: string, swarm?: string): boolean {
     const least = this.#ofModule.get(module) ?? (swarm === undefined ? undefined : this.#ofModule.get(swarm)) ?? this.#usual
     return rankOf(level) >= least

@@ -17,7 +17,7 @@ export type WireRow = readonly (string | number | null)[]
 
 type Pairs<K> = AsyncIterable<readonly [K, unknown]>
 
-/** True for an answer of one value or of rows of one key, which are all sent at once. */
+/** True for an answer with one value or the rows of one key. It is sent at once. */
 export function isShort(kind: QueryRequest['kind']): boolean {
   return kind === 'key' || kind === 'timestamped-key' || kind === 'windows-of-key' || kind === 'version' || kind === 'versions'
 }
@@ -133,7 +133,7 @@ export class QueryWire {
     return this.#isTimestamped && row !== null ? (row as { readonly value: unknown }).value : row
   }
 
-  /** The value as the store keeps it, with its timestamp if it has one. */
+  /** The value in the form of the store, with its timestamp if it has one. */
   #writeRow(row: unknown): string | null {
     return row === null ? null : base64(this.#value.serialize(this.#topic, row))
   }

@@ -12,7 +12,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { nextTurn } from '../next-turn.ts'
 import { SegmentedVersionedStore } from '../state/versioned-store.ts'
 
-/** Answers a query from the present content of one task's store. Rows of one key are all read at once, because the store goes on changing. */
+/** Answers a query from the present content of one task's store. Rows of one key are read at once, because the store changes meanwhile. */
 export function answerQuery(request: QueryRequest, store: StateStore, spec: KeptStore): unknown {
   const plain = spec.timestamped ? (row: unknown) => (row === null ? null : (row as ValueAndTimestamp<unknown>).value) : whole
   switch (spec.kind) {

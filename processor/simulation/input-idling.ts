@@ -1,11 +1,11 @@
 import { placeName } from '../ports.ts'
 import type { Task } from '../task/task.ts'
 
-/** How long tasks wait for their empty inputs, by a clock that is moved by hand (KIP-695). */
+/** The waits of tasks for empty inputs, by a clock that a test moves (KIP-695). */
 export class InputIdling {
   readonly #maxTaskIdleMs: number
   readonly #now: () => number
-  /** By empty input: the time at which it is no longer waited for. */
+  /** The time at which the wait for an empty input ends, by input. */
   readonly #deadlines = new Map<string, number>()
 
   constructor(maxTaskIdleMs: number, now: () => number) {
@@ -13,7 +13,7 @@ export class InputIdling {
     this.#now = now
   }
 
-  /** True where each input of the task has a record, or has been waited for long enough. */
+  /** True where each input of the task has a record, or its wait has ended. */
   mayProcess(task: Task): boolean {
     if (this.#maxTaskIdleMs <= 0) return true
     const full = new Set(task.fullInputs.map(placeName))

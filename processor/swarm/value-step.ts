@@ -18,7 +18,10 @@ export interface ValueStepOptions {
   readonly onFailure: FailureListener
 }
 
-/** A bee that computes at once, as a node of the stream thread. An error passes it by; a failure is a dead letter, and goes on as an error. */
+/**
+ * A bee that computes at once, as a node of the stream thread. Error records pass without a call. A failure becomes a dead letter and an error
+ * record.
+ */
 export function valueStep({ bee, host, children, deadLetters, onFailure }: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {

@@ -2,17 +2,17 @@ import type { Task, TaskWatcher } from '../task/task.ts'
 import { DueTasks } from './due-tasks.ts'
 
 /**
- * The tasks of one thread that have something to do, and those that have something to commit. Events fill both lists: records that came, outcomes of
- * asynchronous nodes, schedules that are due. A turn and a commit cost what is in these lists, and never what the thread has been assigned.
+ * The tasks of one thread that have work, and those that have something to commit. Events fill both lists: new records, outcomes of asynchronous
+ * nodes, and due schedules. So the cost of a turn and of a commit depends on these lists, and not on all assigned tasks.
  */
 export class ActiveTasks implements TaskWatcher {
-  /** In the order of their turns. */
+  /** Tasks with work, in the order of their turns. */
   readonly #ready = new Set<Task>()
   /** Tasks that have had a pass since the last commit was closed. */
   readonly #touched = new Set<Task>()
   readonly #due = new DueTasks()
 
-  /** Takes up a task that was opened. Its first pass and its first commit hold what its nodes did when they were made. */
+  /** Adds an opened task. Its first pass and its first commit include the work of its nodes' `init`. */
   open(task: Task): void {
     this.#ready.add(task)
     this.#touched.add(task)
@@ -34,19 +34,18 @@ export class ActiveTasks implements TaskWatcher {
     this.#due.set(task, task.punctuations.nextWallClock)
   }
 
-  /** Tasks that have something to do. */
+  /** Tasks with work. */
   get ready(): Iterable<Task> {
     return this.#ready
   }
 
-  /** Epoch ms of the earliest schedule of a task that waits for it; infinite where none waits. */
+  /** Epoch ms of the earliest schedule of a task without other work; infinite where none waits. */
   get nextDue(): number {
     return this.#due.next
   }
 
   /**
-   * Calls `pass` once for each task that has something to do, until it returns false. A task that still has something to do afterwards goes to the end:
-   * none is always the last to get its turn.
+   * Calls `pass` once for each task with work, until it returns false. A task that still has work goes to the end, so that each task gets its turn.
    */
   each(now: number, pass: (task: Task) => boolean): void {
     for (let task = this.#due.take(now); task !== null; task = this.#due.take(now)) this.#ready.add(task)
@@ -61,12 +60,12 @@ export class ActiveTasks implements TaskWatcher {
     }
   }
 
-  /** Tasks that may have something that no commit holds. */
+  /** Tasks that may have uncommitted work. */
   get touched(): Iterable<Task> {
     return this.#touched
   }
 
-  /** The touched tasks. They are not touched any more. */
+  /** Returns the touched tasks and clears their list. */
   takeTouched(): readonly Task[] {
     const touched = [...this.#touched]
     this.#touched.clear()

@@ -8,7 +8,7 @@ import { SimulatedWorld } from '../support/simulated-world.ts'
 
 const text = Serdes.string()
 
-/** Calls take from 0 to 200 ms; beside them each record is copied, and counted by its key. */
+/** A program whose calls take from 0 to 200 ms. Beside them each record is copied, and counted by its key. */
 function program(world: SimulatedWorld, ordered: 'partition' | 'key'): Topology {
   const builder = new StreamsBuilder()
   const input = builder.stream('in', Consumed.with(text, text).skipNullKeys().skipNullValues())

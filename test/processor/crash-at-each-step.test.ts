@@ -10,7 +10,7 @@ const ids = Array.from({ length: 8 }, (_, at) => `request-${at}`)
 describe('A crash at each step of each commit', () => {
   for (const step of commitSteps) {
     it(`a crash at ${step} leaves every accepted request with one answer and three rows`, async () => {
-      // A quiet run says how many commits there are to crash in.
+      // A run without a crash tells the number of commits.
       const commits = await crashOnce(null, 1)
       assert.ok(commits >= 3, `only ${commits} commits`)
       for (let commit = 0; commit < commits; commit++) await crashOnce({ commit, step }, 1 + commit)
@@ -32,7 +32,7 @@ describe('A crash at each step of each commit', () => {
   })
 })
 
-/** Returns how many commits there were. */
+/** Runs with one crash. Returns the number of commits. */
 async function crashOnce(crash: CrashPoint | null, seed: number): Promise<number> {
   const world = new SimulatedWorld({ seed })
   const rows: Rows = new Map()
@@ -44,7 +44,7 @@ async function crashOnce(crash: CrashPoint | null, seed: number): Promise<number
   return log.commits
 }
 
-/** Sends `wanted` and lets the world go until all are answered or the log crashed. */
+/** Sends `wanted` and runs until all are answered or the log has crashed. */
 async function live(
   world: SimulatedWorld,
   log: SimulatedLog,
@@ -69,7 +69,7 @@ async function live(
   if (!log.hasCrashed) await closed(world, log, swarm)
 }
 
-/** A last process that does not crash: everything that was accepted comes to its end. */
+/** Runs a last process that does not crash, until every accepted request has its outcome. */
 async function finish(world: SimulatedWorld, rows: Rows, accepted: ReadonlySet<string>, answers: ReadonlyMap<string, string>): Promise<void> {
   const log = world.boot()
   const swarm = await startSwarm(world, log, threeModels, predictionsOf(world), rows)
@@ -98,7 +98,7 @@ function hasRows(rows: Rows, id: string): boolean {
   return ['a', 'b', 'c'].every((bee) => rows.has(`${bee}/${id}`))
 }
 
-/** A crash may come in the last commit, too. */
+/** Closes the application. The crash may come in its last commit. */
 async function closed(world: SimulatedWorld, log: SimulatedLog, swarm: FunctionSwarm): Promise<void> {
   let isClosed = false
   const closing = swarm.close().then(() => {

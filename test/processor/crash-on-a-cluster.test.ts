@@ -17,7 +17,7 @@ describe('A swarm whose state is in changelogs', () => {
       it(`${processing}, a crash at ${step} leaves every accepted request with one stored answer and its three rows`, async () => {
         const commits = await crashOnce(traits, null, 1)
         assert.ok(commits >= 3, `only ${commits} commits`)
-        // Which partitions are early is chance: what matters are changelogs that are there without what they are about.
+        // Chance decides which partitions are written first. The dangerous case is a changelog that is ahead of the records that it describes.
         const tries = step === 'torn' ? 6 : 1
         for (let commit = 0; commit < commits; commit++)
           for (let seed = 1; seed <= tries; seed++) await crashOnce(traits, { commit, step }, seed + commit)
@@ -26,7 +26,7 @@ describe('A swarm whose state is in changelogs', () => {
   }
 })
 
-/** Returns how many commits there were. */
+/** Runs with one crash. Returns the number of commits. */
 async function crashOnce(traits: LogTraits, crash: CrashPoint | null, seed: number): Promise<number> {
   const cluster = new Cluster(traits, seed)
   const log = cluster.world.boot(crash)
@@ -40,7 +40,7 @@ async function crashOnce(traits: LogTraits, crash: CrashPoint | null, seed: numb
 const longestMs = new SimulatedWorld().clock.now() + 60_000
 const ids = Array.from({ length: 6 }, (_, at) => `request-${at}`)
 
-/** Brokers and a machine's disk: both outlive what runs on them. */
+/** Brokers and a machine's disk, which both survive the processes. */
 class Cluster {
   readonly world: SimulatedWorld
   readonly #files = new SimulatedStateFiles('p')
@@ -52,7 +52,7 @@ class Cluster {
     this.world = new SimulatedWorld({ seed, traits, keepsState: false })
   }
 
-  /** Null where it crashed on its way. */
+  /** The started application; null where it crashed during the start. */
   async start(log: SimulatedLog): Promise<FunctionSwarm | null> {
     let swarm: FunctionSwarm | null = null
     const options = { answerPartitions: 4, commitIntervalMs: 20, states: new SimulatedStateDirectory(this.#files) }
@@ -75,7 +75,7 @@ class Cluster {
     await this.world.clock.until(() => log.hasCrashed || ids.every((id) => this.#answersOf(id).length > 0))
   }
 
-  /** A last process that does not crash: everything that was accepted comes to its end. */
+  /** Runs a last process that does not crash, until every accepted request has its outcome. */
   async finish(): Promise<void> {
     const log = this.world.boot()
     const swarm = await this.start(log)
@@ -90,7 +90,7 @@ class Cluster {
     await this.close(swarm, log)
   }
 
-  /** An answer that was torn from its commit may be there before the ledger knows it again. */
+  /** An answer that a torn commit has written may exist before the ledger has it again. */
   async #settled(swarm: FunctionSwarm, id: string): Promise<string> {
     for (;;) {
       let found: FoundRequest | null | undefined
@@ -120,7 +120,7 @@ class Cluster {
     this.#answers.set(id, answer)
   }
 
-  /** As the respond bee's topic has them: a repeat says the same. */
+  /** The answers on the respond bee's topic. A repeat has the same content. */
   #answersOf(id: string): readonly string[] {
     const partitions = this.world.disk.topics.get('waggle.three.answer')?.partitions ?? []
     const records = partitions.flatMap(({ records }) => records.filter(({ key }) => Buffer.from(key ?? []).toString() === id))

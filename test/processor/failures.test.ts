@@ -21,7 +21,7 @@ function readNumber(_: string, bytes: Uint8Array): number {
   return number
 }
 
-/** Written only below 100. */
+/** A serde that only writes numbers below 100. */
 const small = {
   ...numbers,
   serialize(topic: string, value: number) {
@@ -30,7 +30,7 @@ const small = {
   },
 }
 
-/** `in` → times ten, 7 throws → `out`. What `inputs` leave in `out` and in `letters`, and whom the handlers were asked about. */
+/** Runs `inputs` through `in` → times ten, where 7 throws → `out`. Returns the records of `out` and `letters`, and the calls of the handlers. */
 async function run(inputs: readonly string[], failures: FailurePolicy, results: Serde<number> = small) {
   const world = new SimulatedWorld()
   const log = world.boot()

@@ -15,7 +15,7 @@ const note = (value: unknown): Hostile => ({ ...withHeaders(accepted), value: Bu
 const fine = { gateway: 'door', accepted_at: 0, deadline: null, body_hash: '', reply_to: null }
 const megabyte = 'x'.repeat(1024 * 1024)
 
-/** Anybody who may write to a topic writes these. */
+/** Records that any writer of a topic can write. */
 const hostile: { readonly [name: string]: Hostile } = {
   'a tombstone': { value: null },
   'a record without key': { key: null },
@@ -74,7 +74,7 @@ const likeKafka: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn
 interface Ran {
   readonly states: readonly string[]
   readonly slowestMs: number
-  /** Topics of the swarm, and which of them it reads. */
+  /** The topics of the swarm, and those that it reads. */
   readonly topics: readonly string[]
   readonly failures: readonly string[]
   readonly putAside: number
@@ -82,7 +82,7 @@ interface Ran {
   readonly strangers: number
 }
 
-/** Six requests, before, beside and after a record in each partition of a topic. */
+/** Sends six requests before, beside and after a record in each partition of a topic. */
 async function run(traits: LogTraits, topic: string | null, record: Hostile): Promise<Ran> {
   const world = new SimulatedWorld({ traits })
   const rows: Rows = new Map()

@@ -30,7 +30,7 @@ interface Attack {
   readonly request: HostileBody
   readonly at: 'nowhere' | 'prepare' | 'constructor' | 'b' | 'joined'
   readonly output: () => unknown
-  /** The bees change what they are given, as they do for any other request. */
+  /** True where the bees change their input, as they do for any other request. */
   readonly mutates: boolean
 }
 
@@ -47,7 +47,7 @@ const crash: fc.Arbitrary<CrashPoint | null> = fc.option(fc.record({ commit: fc.
 
 const neighbours = ['before', 'after']
 
-/** `WAGGLE_HOSTILE_SECONDS=60 node --test` goes on for so long, and says how many histories that were. */
+/** `WAGGLE_HOSTILE_SECONDS=60 node --test` runs for this long, and prints the number of histories. */
 const seconds = Number(process.env.WAGGLE_HOSTILE_SECONDS ?? '0')
 const extent = seconds > 0 ? { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1000, seed: Date.now() } : { numRuns: 60 }
 
@@ -71,7 +71,7 @@ describe('A hostile value', () => {
   })
 })
 
-/** A neighbour's answer, and how long after the start of the last life it was there, in simulated time. */
+/** A neighbour's answer, and the time from the start of the last life until it, in simulated time. */
 type Outcomes = ReadonlyMap<string, { readonly answer: unknown; readonly afterMs: number }>
 
 async function holds(attacks: readonly Attack[], point: CrashPoint | null, seed: number): Promise<Outcomes> {
@@ -217,13 +217,13 @@ function functions(attacks: readonly Attack[]): Functions {
   }
 }
 
-/** Whether both that are joined gave what they give to a neighbour. */
+/** True where both joined bees gave the result that they give to a neighbour. */
 function sawBoth(input: unknown): boolean {
   const joined = new Map(Object.entries(JSON.parse(JSON.stringify(input)) as { readonly [bee: string]: { readonly label?: unknown } }))
   return joined.get('constructor')?.label === 'constructor' && joined.get('b')?.label === 'constructor'
 }
 
-/** Whether the input is as it was sent. */
+/** True where the input is unchanged. */
 function sees(input: unknown): boolean {
   return typeof input === 'object' && input !== null && 'a' in input && input.a === 1
 }

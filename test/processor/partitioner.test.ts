@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { murmur2, partitionForKey } from '../../processor/partitioner.ts'
 
 describe('The default partitioner', () => {
-  // From Kafka's own UtilsTest.testMurmur2.
+  // The values come from Kafka's own UtilsTest.testMurmur2.
   const known: readonly (readonly [key: string, hash: number])[] = [
     ['21', -973932308],
     ['foobar', -790332482],

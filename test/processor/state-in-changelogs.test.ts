@@ -28,7 +28,7 @@ function count(): Topology {
   return decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
 }
 
-/** A machine with a cluster beside it: both outlive what runs here. */
+/** A machine with a cluster, which both survive the processes. */
 class Life {
   readonly world: SimulatedWorld
   files = new SimulatedStateFiles('p')
@@ -50,7 +50,7 @@ class Life {
     await this.world.clock.until(() => isSent || log.hasCrashed)
   }
 
-  /** Works on `values` a few at a time, a commit each, until it is done or crashes. */
+  /** Processes `values` a few at a time, with a commit each, until it is done or crashes. */
   async work(log: SimulatedLog, values: readonly string[]): Promise<void> {
     await this.start(log)
     for (let at = 0; at < values.length && !log.hasCrashed; at += 3) {
@@ -67,7 +67,7 @@ class Life {
     return counts
   }
 
-  /** Starts an application, which may crash on its way. */
+  /** Starts an application, which may crash during the start. */
   async start(log: SimulatedLog, more: Partial<ApplicationOptions> = {}): Promise<Application> {
     const states = new SimulatedStateDirectory(this.files)
     const application = new Application({
@@ -98,7 +98,7 @@ class Life {
     return (this.world.disk.topics.get('out')?.partitions ?? []).reduce((all, { records }) => all + records.length, 0)
   }
 
-  /** The last count of each key that is committed. */
+  /** The last committed count of each key. */
   outcome(): ReadonlyMap<string, number> {
     const last = new Map<string, number>()
     for (const { records } of this.world.disk.topics.get('out')?.partitions ?? [])
@@ -304,7 +304,7 @@ describe('State that is restored from changelogs', () => {
       topic: 'app-counts-changelog',
       partition: Number(id?.split('_')[1]),
     })
-    // A copy first, as of any task that moves; then the rest of it, of which there was none.
+    // The copy comes first, as for any task that moves. Then the rest is restored, which here is empty.
     const [{ storeOffset = 0n } = {}] = of(active, 'suspended') as { storeOffset?: bigint }[]
     assert.ok(storeOffset > 0n)
     assert.deepEqual(of(active, 'suspended'), [{ ...changelog(active), storeOffset, currentEndOffset: storeOffset, reason: 'PROMOTED' }])

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 
 /**
- * A text as a caller may read it: without lines of a stack, and with the name of a file in the place of its path on this machine. Messages of bees, libraries and
- * the operating system hold both.
+ * Makes a text fit for a caller: without stack lines, and with names of files instead of paths of this machine. Messages of bees, libraries and the
+ * operating system contain both.
  */
 export function callerText(text: string): string {
   const lines = text.split('\n').filter((line) => !stackLine.test(line))
@@ -13,11 +13,11 @@ export function callerText(text: string): string {
     .replaceAll(relativePath, (path) => (++checks <= maxChecks && existsSync(path) ? `…/${lastName(path)}` : path))
 }
 
-/** Words with slashes between them. One is a path where such a file is there. */
+/** Words with slashes between them. They are a path where such a file exists. */
 const relativePath = /(?<![\w.:/…@-])[\w.@-]+(?:\/[\w.@-]+)+/g
 const maxChecks = 20
 
-/** A frame as V8, Python or Java writes it, or the line that introduces such frames. */
+/** A stack frame of V8, Python or Java, or the line that introduces such frames. */
 const stackLine = /^\s*(at (async )?[^\s(].*(:\d+|\)|<anonymous>)|File ".*", line \d+.*|Traceback \(most recent call last\):|Caused by: .*)\s*$/
 
 function lastName(path: string): string {

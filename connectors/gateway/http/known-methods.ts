@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 
-/** The methods of each path that `app` answers. It must be made before the routes are. */
+/** The methods of each path that `app` answers. It must be created before the routes. */
 export class KnownMethods {
   readonly #routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = []
 
@@ -11,7 +11,7 @@ export class KnownMethods {
     })
   }
 
-  /** For the header `Allow`: the methods of a path, in alphabetical order; empty where nothing is there. */
+  /** The methods of a path, in alphabetical order, for the header `Allow`; empty for an unknown path. */
   of(url: string): readonly string[] {
     const [path = ''] = url.split('?', 1)
     return [...new Set(this.#routes.flatMap((route) => (route.path.test(path) ? route.methods : [])))].sort()

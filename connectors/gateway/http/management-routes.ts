@@ -12,8 +12,8 @@ declare module 'fastify' {
 }
 
 /**
- * The routes of operators: topics, records and dead letters. They are in a scope of their own, so that one hook of this scope can ask for a token: each route says in
- * its `config.scope` what the token must allow. Until there are tokens, the hook lets callers of this machine pass, and nobody who comes through a proxy.
+ * The routes of operators: topics, records and dead letters. They have a scope of their own, whose one hook can ask for a token: each route names the
+ * needed permission in its `config.scope`. Until there are tokens, the hook lets callers of this machine pass, and refuses callers behind a proxy.
  */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
   app.addHook('onRequest', async ({ headers }) => {
@@ -24,7 +24,7 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
       )
     }
   })
-  // A call that waits for records would hold up the end of the process.
+  // A call that waits for records would delay the end of the process.
   app.addHook('preClose', () => management.close())
 
   app.get('/v1/process', { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process' } }, (_, reply) =>

@@ -5,12 +5,12 @@ import type { SegmentUses } from './segment-uses.ts'
 import type { StoreNumbers } from './store-numbers.ts'
 import type { Topic } from './topics.ts'
 
-/** A part of a log that goes, with what belongs to it. */
+/** A part of a log to remove, with everything that belongs to it. */
 export interface LogParts {
   readonly topics: readonly Topic[]
-  /** Groups whose positions go. Positions of any group in these topics go too: the next topic of the name begins at 0. */
+  /** Groups whose positions are removed. Positions of any group in these topics are removed too, because a new topic of the same name begins at 0. */
   readonly groups: readonly string[]
-  /** Applications whose stores go. */
+  /** Applications whose stores are removed. */
   readonly applications: readonly string[]
 }
 
@@ -22,8 +22,8 @@ interface RemovalPlace {
 }
 
 /**
- * Removes topics, positions and stores. One write takes away all that names them, and notes the numbers whose rows are left; then the rows go. After a crash
- * in between, `finishRemoval` deletes the rows before anything can get such a number again. No commit may be under way.
+ * Removes topics, positions and stores. One write deletes all names, and notes the numbers whose rows remain. Then the rows are deleted. After a
+ * crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number. No commit may be under way.
  */
 export async function removeParts({ topics, groups, applications }: LogParts, { rocks, uses, mark, storeNumbers }: RemovalPlace): Promise<void> {
   const changes: RocksChange[] = []
@@ -44,7 +44,7 @@ export async function removeParts({ topics, groups, applications }: LogParts, { 
   await finishRemoval(rocks)
 }
 
-/** Deletes the rows of topics and stores that were removed. */
+/** Deletes the rows of removed topics and stores. */
 export async function finishRemoval(rocks: Rocks): Promise<void> {
   const left = [...rocks.range(Uint8Array.of(prefix.removed), Uint8Array.of(prefix.removed + 1), { values: false })].map(([key]) => Buffer.from(key))
   if (left.length === 0) return
@@ -53,7 +53,7 @@ export async function finishRemoval(rocks: Rocks): Promise<void> {
     if (key[1] === prefix.topic) rocks.clear(runKey(number, 0, 0), runKey(number + 1, 0, 0))
     else rocks.clear(stateKey(number, nothing), stateKey(number + 1, nothing))
   }
-  // Synced before the notes go, so that no crash leaves rows without a note.
+  // The rows are synced before the notes are deleted, so that no crash leaves rows without a note.
   await rocks.sync()
   rocks.write(left.map((key) => [key, null]))
   await rocks.sync()

@@ -94,7 +94,7 @@ describe('An assignment of tasks', () => {
         const moves = new Map<string, number>()
         const left = [...lags]
         const lagOf = () => left.pop() ?? 0
-        // Each round either has a copy stay behind, as often as there are lags to take, or has one come to its place.
+        // Each round either delays a copy, while there are lags left, or lets one catch up.
         const rounds = lags.length + group.tasks.length * (1 + group.settings.standbyReplicas) + 1
         for (let round = 0; round < rounds && !placement.isSettled; round++) {
           processes = caughtUp(processes, placement, lagOf)
@@ -294,7 +294,7 @@ describe('An assignment of tasks', () => {
   })
 })
 
-/** How much moves is a figure, not a promise (a rare group moves three times what it needs): taken of the same groups each time. */
+/** The number of moves is measured on fixed groups, because it is a figure and no promise: a rare group moves three times as much as it needs. */
 const measured = { numRuns: 300, seed: 1 }
 
 /** No capabilities, one thread each, nothing assigned yet. */
@@ -310,7 +310,7 @@ function assign({ tasks, processes, settings }: Group): TaskPlacement {
   return assignTasks(tasks, processes, settings)
 }
 
-/** Goes on until nothing waits and nothing changes any more; a few rounds a task are enough. */
+/** Runs rounds until nothing waits and nothing changes. A few rounds a task are enough. */
 function settle(group: Group): { readonly processes: readonly GroupProcess[]; readonly placement: TaskPlacement } {
   let { processes } = group
   let last = ''
@@ -328,7 +328,7 @@ function idsOf(tasks: readonly GroupTask[]) {
   return new Set(tasks.map(({ id }) => id))
 }
 
-/** By process, in any order: what each runs and keeps, now or by the plan. */
+/** The tasks that each process runs and keeps, now or by the plan, in a fixed order. */
 function placesIn({ shares }: TaskPlacement, partOf: (share: TaskShare) => TaskShare['plan']) {
   const names = (tasks: readonly GroupTask[]) => tasks.map(({ id }) => id).sort()
   return new Map([...shares].map(([id, share]) => [id, [names(partOf(share).active), names(partOf(share).standbys)]]))

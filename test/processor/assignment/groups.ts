@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { AssignmentSettings, GroupProcess, TaskPlacement } from '../../../processor/assignment/assign-tasks.ts'
 import { type GroupTask, taskId } from '../../../processor/assignment/group-task.ts'
 
-/** Groups as a leader may find them: any owner, any copies, any plan of before. */
+/** Groups in any state that a leader may find: any owners, any copies, any earlier plan. */
 
 export interface SubtopologyShape {
   readonly partitions: number
@@ -58,7 +58,7 @@ export function shapes({ gpus }: { readonly gpus: boolean }): fc.Arbitrary<reado
   return fc.array(fc.record(shape), { minLength: 1, maxLength: 5 })
 }
 
-/** In any state. Alike: of processes with a thread each and no GPU, where nothing needs one. */
+/** A group in any state. With `alike`, its processes have one thread each and no GPU, and no task needs one. */
 export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): fc.Arbitrary<Group> {
   const machine = alike
     ? fc.constant({ threads: 1, gpus: 0 })
@@ -107,7 +107,7 @@ export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): 
     })
 }
 
-/** As the processes are some time after an assignment: each has what it was told to, and its copies have caught up, or are as far behind as `lagOf` says. */
+/** The processes some time after an assignment: each has its assigned tasks, and its copies have caught up, or are as far behind as `lagOf` says. */
 export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacement, lagOf = () => 0): readonly GroupProcess[] {
   return before.map((one) => {
     const share = shares.get(one.id) ?? { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }

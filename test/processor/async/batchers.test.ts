@@ -31,7 +31,7 @@ describe('A bee behind a batch', () => {
     const model = (_: unknown, { source }: BeeRequest) => seen.push({ partition: source.partition, atMs: world.clock.elapsedMs() })
     const swarm = await startSwarm(world, world.boot(), batchOfFour, { model }, new Map(), { partitions: 4 })
     for (const id of idsByPartition(4)) void swarm.requests.submit(newRequest(id))
-    // Far less than the batch may wait for: only a full batch is sent so early.
+    // The time is far below the batch's limit, so only a full batch is sent.
     await world.clock.advance(5000)
     assert.deepEqual(seen.map(({ partition }) => partition).sort(), [0, 1, 2, 3])
     assert.equal(new Set(seen.map(({ atMs }) => atMs)).size, 1)
@@ -60,7 +60,7 @@ bees:
       const swarm = await startSwarm(world, world.boot(), yaml, { model: () => 'seen' }, new Map(), { partitions: 4 })
       const ids = idsByPartition(4)
       for (const id of ids.slice(0, 3)) void swarm.requests.submit(newRequest(id))
-      // The first two fill a batch of the small one, and the third waits no longer than the large one lets it.
+      // The first two rows fill the smaller batch, and the third row waits no longer than its own limit.
       await world.clock.advance(5000)
       assert.deepEqual([...batchSizes(world, 'waggle.rows.model')].sort(), ['1', '2', '2'])
       let isClosed = false
@@ -93,7 +93,7 @@ function batchSizes(world: SimulatedWorld, topic: string): readonly (string | nu
   return records.map(({ headers }) => headerText(headers, batchSizeHeader))
 }
 
-/** The partitions of what is in flight, a call each, when every partition has ten records and no call ends. */
+/** The partitions of the calls in flight, when every partition has ten records and no call ends. */
 async function inFlight(options: { threads: number; partitions: number; concurrency: number; batch?: number }): Promise<readonly string[]> {
   const { threads, partitions, concurrency, batch } = options
   const world = new SimulatedWorld()

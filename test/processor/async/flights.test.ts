@@ -7,12 +7,12 @@ import type { AsyncStep, AsyncWorker } from '../../../topology/async-step.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 
 interface Scene {
-  /** The rows of each call in flight at once, as seen at each call's begin. */
+  /** The rows in flight at the start of each call. */
   readonly seen: readonly (readonly string[])[]
   readonly outcomes: ReadonlyMap<string, string>
 }
 
-/** Two steps of one process, each given all records; `suspects` were in flight at a death. */
+/** Runs two steps of one process on all records. `suspects` were in flight at a death. */
 async function scene(records: readonly string[], suspects: { readonly [record: string]: number }): Promise<Scene> {
   const clock = new SimulatedClock()
   const left = new Map(Object.entries(suspects))

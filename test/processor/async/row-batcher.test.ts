@@ -23,7 +23,7 @@ interface Run {
   readonly arrivedAt: readonly number[]
 }
 
-/** Records of several rows each come over time; a call takes `callMs` and gives each row back marked. */
+/** Feeds records of several rows over time. A call takes `callMs` and returns each row with a mark. */
 async function run(
   arrivals: readonly Arrival[],
   batch: BatchPolicy,

@@ -66,7 +66,7 @@ describe('An asynchronous step that stands still beside a working one', () => {
 const maxInFlight = 4 * batchSize
 const maxBuffered = 1000
 
-/** A sink that never answers before it is told to, and then always does. */
+/** A sink that does not answer before it is told to, and answers every call afterwards. */
 class Sink {
   readonly rows: string[] = []
   sent = 0

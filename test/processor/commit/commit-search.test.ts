@@ -7,7 +7,7 @@ import { RecordRefused, WaggleError } from '../../../topology/waggle-error.ts'
 const refusal = new RecordRefused('WAGGLE_RECORD_TOO_LARGE', { message: 'too large', next: 'send less' })
 const place = (offset: number) => ({ taskId: '0_0', topic: 'in', partition: 0, offset })
 
-/** Commits records from 0 on until `count` are taken; the log refuses each commit that holds `poison`. How many were refused. */
+/** Commits records from 0 on until `count` are committed. The log refuses each commit that holds `poison`. Returns the number of refusals. */
 function committed(count: number, poison: number, refused: RefusedInputs): number {
   const search = new CommitSearch(refused)
   let refusals = 0

@@ -59,7 +59,7 @@ describe('A commit that is refused for one record', () => {
       await scene.send(numbers)
       assert.deepEqual(scene.values('letters'), ['200'])
       assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '200')))
-      // Where the store tries the first value of a type at once, the node is asked about it that puts it.
+      // The store tries the first value of a type at once, so the handler is asked with the node that puts it.
       assert.match(scene.asked[0]?.node ?? '', /^(source|keeper)$/)
     }
   })
@@ -164,7 +164,7 @@ function slow(): Topology {
   return new Topology().addSource('source', 'in', read).addAsync('slow', step, ['source']).addSink('sink', 'out', ['slow'], written)
 }
 
-/** Keeps each value in a store that cannot write 200, and sends it on. */
+/** A program that stores each value in a store that cannot write 200, and forwards it. */
 function stored(): Topology {
   const picky: Serde<string> = {
     serialize(topic, value) {

@@ -21,7 +21,7 @@ function topology() {
   return decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
 }
 
-/** Counts a word a second for `seconds`; where the repartition topic then begins and ends, and whatever was said. */
+/** Counts a word a second for `seconds`. Returns the start and the end of the repartition topic, and all notices. */
 async function purged(
   seconds: number,
   meddle: (log: Log) => Log = (log) => log,

@@ -93,7 +93,10 @@ describe('The commits of a thread', () => {
   })
 })
 
-/** A record `one` sets two stores; `two` sets the first one, and removes from the second. Each ten seconds, a tick is noted. */
+/**
+ * A program that sets two stores at a record `one`, and at `two` sets the first store and deletes from the second. Every ten seconds it stores a
+ * tick.
+ */
 function steps(): Topology {
   const processor = (): Processor<string, string, string, string> => {
     let bound: { context: ProcessorContext<string, string>; first: KeyValueStore<string, string>; second: KeyValueStore<string, string> } | null =
@@ -128,7 +131,7 @@ function twoReaders(): Topology {
   return topology
 }
 
-/** An application on a log whose commits can be looked at and held, and whose consumers can be told things. */
+/** An application on a log whose commits can be inspected and delayed, and whose listeners can be called. */
 class Scene {
   readonly world: SimulatedWorld
   readonly failures: string[] = []
@@ -188,7 +191,7 @@ class Scene {
     this.#told.set(group, what)
   }
 
-  /** Records that are written and in no commit yet. */
+  /** Records that are written and in no commit. */
   get waiting(): readonly string[] {
     return [...this.#appended.values()].flat().map(shown)
   }

@@ -11,7 +11,7 @@ describe('A sensor', () => {
     time.now = 32_000
     sensor.record(1)
     assert.deepEqual([sensor.average(32_000), sensor.most(32_000)], [13 / 3, 8])
-    // The first window's last record is a minute ago.
+    // The last record of the first window is a minute old.
     assert.deepEqual([sensor.average(61_000), sensor.most(61_000)], [1, 1])
     assert.deepEqual([sensor.count, sensor.sum], [3, 13])
   })

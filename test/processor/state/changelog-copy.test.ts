@@ -78,11 +78,11 @@ class Windows {
     }
     this.#end += minutes.length
     await this.#world.clock.until(() => (this.#world.disk.topics.get(place.topic)?.partitions[0]?.records.length ?? 0) === this.#end)
-    // A follower has its turns.
+    // The follower gets some turns.
     await this.#world.clock.advance(100)
   }
 
-  /** Written and restored: what the copy has then. */
+  /** Writes windows and restores them. Returns the copy's windows. */
   async bring(...minutes: readonly number[]): Promise<readonly number[]> {
     await this.write(...minutes)
     let isThere = false

@@ -31,7 +31,7 @@ it('A copy of a task that was told to leave while it ran reports its lag like an
   const opened = states.open(task, [])
   await world.clock.until(() => opened.restoration.isDone)
   isHeld = true
-  // In this order in a rebalance: what is to be kept is heard of first, then what goes.
+  // A rebalance has this order: first the tasks to keep are set, then the leaving tasks are closed.
   states.keep({ committed: async () => null }, [task], [])
   assert.deepEqual(states.standbys, [])
   states.close(opened)
@@ -45,7 +45,7 @@ it('A copy of a task that was told to leave while it ran reports its lag like an
   await states.stop()
 })
 
-/** A log of which nothing more can be read while it is held, though it says where its topics end. */
+/** A log that can be held: it gives no more records then, but still tells the ends of its topics. */
 function heldReading(log: Log, isHeld: () => boolean): Log {
   return changed(log, {
     read: (options) => {

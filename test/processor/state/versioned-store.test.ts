@@ -38,7 +38,7 @@ it('A versioned store gives the value that was valid at a time, within its histo
         } else if (one.op === 'put') {
           const versions = model.get(one.key) ?? new Map<number, string | null>()
           model.set(one.key, versions)
-          // Where Kafka Streams, and so Waggle, may forget the delete.
+          // Kafka Streams, and so Waggle, may forget this deletion.
           if (one.value === null && typeof versions.get(one.time) === 'string') continue
           store().put(one.key, one.value, one.time)
           if (one.time < streamTime - historyMs) continue

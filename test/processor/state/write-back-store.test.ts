@@ -18,7 +18,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('committed' as const) }) },
 )
 
-/** A Buffer's slices share its memory, an Uint8Array's do not. */
+/** A Buffer's slices share its memory, and those of an Uint8Array do not. */
 const asBuffer = { serialize: (_: string, prefix: string) => Buffer.from(prefix) }
 
 it('A store gives the value that was put last, in order, wherever it lies: in memory, in pending commits, on the disk, evicted or not', () => {

@@ -33,7 +33,7 @@ class Scene {
     return scene
   }
 
-  /** As any producer does: a payload and headers. */
+  /** Sends a record as any producer does: a payload and headers. */
   async send(headers: { readonly [key: string]: string | Uint8Array }, value: unknown = 'you'): Promise<void> {
     const producer = await this.log.producer()
     const given: Header[] = [textHeader('content-type', 'application/json')]

@@ -5,7 +5,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 
 const text = Serdes.string()
 
-/** The updates of `in` wait for `limitMs`; `seen` is where those were read that have gone on. */
+/** A program that holds the updates of `in` for `limitMs`. `seen` has the places of forwarded updates. */
 function waiting(buffer: BufferConfig, limitMs: number) {
   const seen: (RecordMetadata | null)[] = []
   const builder = new StreamsBuilder()
