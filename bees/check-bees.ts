@@ -1,50 +1,91 @@
-import type { CheckedSwarm, SwarmBee } from '../topology/swarm/checked-swarm.ts'
-import { enoughMistakes, invalidSwarm } from '../topology/swarm/document.ts'
+import { type CheckedSwarm, feederOf, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
-import type { BeeCheckContext } from './define-bee.ts'
+import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
 import type { BeeRegistry } from './registry.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {
   readonly registry: BeeRegistry
+  /** Files that are missing on this machine are no mistake, but a warning: a plan does not need them. */
+  readonly mayBeMissing?: true
+}
+
+export interface CheckedBees {
+  /** Findings about the bees, by name. */
+  readonly found: ReadonlyMap<string, BeeFindings>
+  /** Names that are not on this machine. They may be on the one that runs the bee. */
+  readonly warnings: readonly WaggleError[]
 }
 
 /**
- * Checks that each spec fits the model, module, program or file that it names. Throws WAGGLE_INVALID_SWARM with every mistake and its place in the swarm file.
- * Gives warnings about what is not on this machine: it may be on the one that runs the bee.
+ * Checks that each spec fits the model, module, program or file that it names, and that these fit each other. Throws WAGGLE_INVALID_SWARM with every mistake
+ * and its place in the swarm file.
  */
-export async function checkBees(swarm: CheckedSwarm, { registry, ...context }: BeeCheckOptions): Promise<readonly WaggleError[]> {
+export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, ...context }: BeeCheckOptions): Promise<CheckedBees> {
   const mistakes: WaggleError[] = []
   const warnings: WaggleError[] = []
-  /** Bees of one type and one spec are checked once: a check may open a model, which starts a thread. */
-  const found = new Map<string, WaggleError | null>()
-  for (const [at, bee] of swarm.bees.entries()) {
+  const found = new Map<string, BeeFindings>()
+  /** Bees of one type, one spec and the same inputs are checked once: a check may open a model, which starts a thread. */
+  const known = new Map<string, BeeFindings | WaggleError>()
+  const missing = new Set(['WAGGLE_NOT_RESOLVED', ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : [])])
+  const inOrder = [...swarm.bees.entries()].toSorted(([, a], [, b]) => Number(a.type.role === 'value') - Number(b.type.role === 'value'))
+  for (const [at, bee] of inOrder) {
     const check = registry.find(bee.type.type)?.definition.check
-    const key = `${bee.type.type} ${JSON.stringify(bee.spec)}`
+    const key = `${bee.type.type} ${JSON.stringify(bee.spec)} ${bee.type.role === 'value' ? bee.name : ''}`
     // A spec with a placeholder (`{{`) is not checked: its secret is not set here.
     if (check === undefined || key.includes('{{') || mistakes.length >= enoughMistakes) continue
-    const known = found.get(key)
-    const mistake = known === undefined ? await mistakeOf(check({ ...context, bee: bee.name, spec: bee.spec as never })) : known
-    found.set(key, mistake)
-    if (mistake === null) continue
-    const list = mistake.code === 'WAGGLE_NOT_RESOLVED' ? warnings : mistakes
-    list.push(mistake.at(swarm.document.place(['bees', at, 'spec', ...keyAtFault(mistake, bee)])))
+    const inputs = findingsOf(swarm, bee, found)
+    const outcome = known.get(key) ?? (await outcomeOf(check({ ...context, bee: bee.name, spec: bee.spec as never, inputs })))
+    known.set(key, outcome)
+    if (!(outcome instanceof WaggleError)) found.set(bee.name, outcome)
+    else {
+      const list = missing.has(outcome.code) ? warnings : mistakes
+      list.push(outcome.at(swarm.document.place(['bees', at, ...keyAtFault(outcome, bee)])))
+    }
   }
+  addMisfits(swarm, found, mistakes)
   if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
-  return warnings
+  return { found, warnings }
 }
 
-async function mistakeOf(check: Promise<void>): Promise<WaggleError | null> {
+async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFindings | WaggleError> {
   try {
-    await check
-    return null
+    return (await check) ?? {}
   } catch (thrown) {
     if (thrown instanceof WaggleError) return thrown
     throw thrown
   }
 }
 
-/** The setting of the spec that names the file or program at fault; none where the spec as a whole does not fit. */
-function keyAtFault({ code }: WaggleError, { spec }: SwarmBee): readonly string[] {
+/** The setting that names the file or program at fault, else the spec; the input of an ensemble whose models do not fit each other. */
+function keyAtFault({ code }: WaggleError, { spec, type }: SwarmBee): readonly string[] {
+  if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
-  return keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)
+  return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
+}
+
+/** Compares the output types of bees with what their readers were found to take. */
+function addMisfits(swarm: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>, mistakes: WaggleError[]): void {
+  for (const [at, bee] of swarm.bees.entries()) {
+    if (bee.input === null || bee.input.kind === 'join') continue
+    for (const [item, name] of bee.input.bees.entries()) {
+      const feeder = feederOf(swarm, name)
+      const wrong = feeder?.type.output == null ? null : (found.get(bee.name)?.misfit?.(feeder.type.output) ?? null)
+      if (wrong === null || mistakes.length >= enoughMistakes) continue
+      const place = swarm.document.place(bee.input.kind === 'name' ? ['bees', at, 'input', 'name'] : ['bees', at, 'input', 'stack', item])
+      mistakes.push(
+        mistakeAt(place, `${feeder?.name} ${wrong} by ${bee.name}`, `Put a bee between them that makes of the one what ${bee.name} takes.`),
+      )
+    }
+  }
+}
+
+/** Findings about the bees that a bee reads, with batches looked through. */
+function findingsOf(swarm: CheckedSwarm, bee: SwarmBee, found: ReadonlyMap<string, BeeFindings>): ReadonlyMap<string, BeeFindings> {
+  const inputs = new Map<string, BeeFindings>()
+  for (const name of bee.input?.bees ?? []) {
+    const findings = found.get(feederOf(swarm, name)?.name ?? '')
+    if (findings !== undefined) inputs.set(name, findings)
+  }
+  return inputs
 }

@@ -33,6 +33,20 @@ export interface BeeContext<Spec> {
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve' | 'resolveCommand'> & {
   readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs }
+  /** Findings about the bees that this one reads, by name. A bee of role `value` is checked after all others. */
+  readonly inputs: ReadonlyMap<string, BeeFindings>
+}
+
+/** Findings of a check in the files that a spec names. `validate` and `plan` show it, and compare bees with their neighbours by it. */
+export interface BeeFindings {
+  /** The bee in a sentence without a subject: `takes … ; gives …`. */
+  readonly summary?: string
+  /** The same for programs. */
+  readonly signature?: { readonly [key: string]: unknown }
+  /** Labels of the scores that the bee gives; null where it gives none. Missing: not known. */
+  readonly labels?: readonly string[] | null
+  /** The reason why an output of this type cannot be the bee's input, as the end of a sentence; null where it fits, or where the type does not tell. */
+  misfit?(given: PayloadType): string | null
 }
 
 /** The request that an input belongs to. */
@@ -105,7 +119,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   input?: PayloadType
   output?: PayloadType
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
-  check?(context: BeeCheckContext<Static<S>>): Promise<void>
+  check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
   /** The bee never changes its input, so it needs no copy of its own. */
   keepsInput?: true
   /** Missing for `gateway` and `batch`, which the planner itself implements. */

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
+import { enumerated } from '../../topology/swarm/enumerated.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { defineBee, ErrorInput } from '../define-bee.ts'
+import { type BeeFindings, defineBee, ErrorInput } from '../define-bee.ts'
 import { predictionType } from '../model-prediction.ts'
 
 interface Prediction {
@@ -33,10 +34,12 @@ export default defineBee({
   ),
   examples: [{ weights: { 'inference-tensorflow': 0.4, 'inference-pytorch': 0.4, 'inference-svm': 0.2 } }],
   output: predictionType,
-  async check({ spec: { weights = {} } }) {
+  async check({ spec: { weights = {} }, inputs }) {
     const named = Object.values(weights)
-    if (named.length === 0 || named.some((weight) => weight > 0)) return
-    throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
+    if (named.length > 0 && named.every((weight) => weight === 0))
+      throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
+    refuseUnlike(inputs)
+    return undefined
   },
   create: ({ spec }) => ({
     process: (input: unknown): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
@@ -69,6 +72,26 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
     scores: Object.fromEntries(scores),
     models: Object.fromEntries(bees.map(({ bee, scores: own, weight }) => [bee, { scores: own, weight: weight / total }])),
   }
+}
+
+/** Throws WAGGLE_MODEL_SHAPE for a model that gives no scores, and for two models without a label in common: their average would mean nothing. */
+function refuseUnlike(inputs: ReadonlyMap<string, BeeFindings>): void {
+  const known = [...inputs].flatMap(([bee, { labels }]) => (labels === undefined ? [] : [{ bee, labels }]))
+  const silent = known.find(({ labels }) => labels === null)
+  if (silent !== undefined) {
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${silent.bee} gives no scores, and an ensemble averages scores`,
+      next: 'Set output in its spec to the output with the scores, and labels to their names; or leave it out of the ensemble.',
+    })
+  }
+  const [first, ...others] = known.filter(({ labels }) => labels !== null && labels.length > 0)
+  const stranger = others.find(({ labels }) => !labels?.some((label) => first?.labels?.includes(label)))
+  if (first === undefined || stranger === undefined) return
+  const shown = ({ bee, labels }: typeof first) => `${bee} scores ${enumerated(labels ?? [], labels?.length ?? 0)}`
+  throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+    message: `${shown(first)}, and ${shown(stranger)}: they have no label in common`,
+    next: 'Set labels in the spec of each model to the same names.',
+  })
 }
 
 function notFinite(): WaggleError {

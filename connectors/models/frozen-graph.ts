@@ -33,7 +33,7 @@ export interface GraphArtifacts {
 
 export interface FrozenGraph {
   readonly artifacts: GraphArtifacts
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[]
+  readonly inputs: readonly { readonly name: string; readonly datatype: 'FP32' | 'INT32' | 'BOOL'; readonly shape: readonly number[] }[]
   /** Names of the nodes that no other node reads. An `Identity` that freezing added is replaced by its source. */
   readonly outputs: readonly string[]
 }
@@ -58,7 +58,9 @@ export function readFrozenGraph(path: string): FrozenGraph {
       weightSpecs: weights.map(({ spec }) => spec),
       weightData: joined(weights.map(({ bytes }) => bytes)),
     },
-    inputs: nodes.filter(({ op }) => op === 'Placeholder').map(({ name, attr }) => ({ name, shape: sizesOf(attr.shape?.shape) })),
+    inputs: nodes
+      .filter(({ op }) => op === 'Placeholder')
+      .map(({ name, attr }) => ({ name, datatype: datatypeOf(path, name, attr.dtype?.type ?? 1), shape: sizesOf(attr.shape?.shape) })),
     outputs: nodes.filter(({ name, op }) => !read.has(name) && op !== 'Const' && op !== 'NoOp').map(outputName),
   }
 }
@@ -121,6 +123,21 @@ function nodesOf(path: string): readonly RawNode[] {
 function outputName({ name, op, input }: RawNode): string {
   const source = input[0]?.replace(/:\d+$/, '')
   return op === 'Identity' && /^Identity(_\d+)?$/.test(name) && source !== undefined ? source : name
+}
+
+function datatypeOf(path: string, name: string, type: number): FrozenGraph['inputs'][number]['datatype'] {
+  switch (type) {
+    case 1:
+      return 'FP32'
+    // tfjs has integers of 32 bits only.
+    case 3:
+    case 9:
+      return 'INT32'
+    case 10:
+      return 'BOOL'
+    default:
+      throw invalid(path, `its input ${name} has the data type number ${type}, where float32, int32, int64 and bool are supported`)
+  }
 }
 
 function weightOf(path: string, name: string, tensor: RawTensor): { spec: GraphArtifacts['weightSpecs'][number]; bytes: Uint8Array } {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../topology/error-codes.ts'
 import type { ModelOptions, ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
+import type { RunTensor } from './model-runtime.ts'
 
 /** The `workerData` of a model's thread. */
 export interface ModelThreadData {
@@ -7,6 +8,7 @@ export interface ModelThreadData {
   readonly runtime: ModelOptions['runtime']
   readonly gpu: number
   readonly fit: PictureFit
+  readonly output: string | undefined
 }
 
 export interface RunMessage {
@@ -18,10 +20,24 @@ export interface RunMessage {
 /** One row in the shared buffer. `position` is in bytes. */
 export type PackedRow =
   | { readonly kind: 'picture'; readonly position: number; readonly height: number; readonly width: number }
-  | { readonly kind: 'values'; readonly position: number }
+  | { readonly kind: 'tensors'; readonly tensors: readonly PackedTensor[] }
+
+/** Strings travel in the message: shared memory holds numbers only. */
+export type PackedTensor =
+  | { readonly shape: readonly number[]; readonly position: number }
+  | { readonly shape: readonly number[]; readonly strings: readonly string[] }
+
+/** The outputs of one run. */
+export interface RunResult {
+  /** Rows of the call that the run had, in order. */
+  readonly rows: readonly number[]
+  /** Rows in the tensors: more than those of the call where a fixed batch was filled up. */
+  readonly count: number
+  readonly outputs: { readonly [name: string]: RunTensor }
+}
 
 export type ThreadMessage =
-  | { readonly kind: 'ready'; readonly signature: ModelSignature; readonly rowSize: number; readonly device: string; readonly warning: string | null }
+  | { readonly kind: 'ready'; readonly signature: ModelSignature; readonly device: string; readonly warning: string | null }
   | { readonly kind: 'broken'; readonly code: ErrorCode; readonly message: string; readonly next: string }
-  | { readonly kind: 'result'; readonly call: number; readonly outputs: { readonly [name: string]: Float32Array } }
+  | { readonly kind: 'result'; readonly call: number; readonly runs: readonly RunResult[] }
   | { readonly kind: 'failed'; readonly call: number; readonly message: string }

@@ -1,51 +1,112 @@
 import { existsSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { ownMember } from '../../topology/own-member.ts'
-import type { Datatype } from '../../topology/swarm/payload.ts'
-import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
+import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type ModelRuntime, maxOutputValues } from './model-runtime.ts'
+import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
+import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 
-export async function openOnnx(path: string, gpu: number): Promise<{ runtime: ModelRuntime; warning: string | null }> {
-  const { session, device, warning } = await createSession(path, gpu)
-  const inputs = session.inputMetadata.map(signatureOf)
-  const outputs = session.outputMetadata.map(signatureOf).filter(({ shape }) => valuesOf(shape) <= maxOutputValues)
-  const name = inputs[0]?.name
-  if (name === undefined || outputs.length === 0) {
+/**
+ * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE for a model whose inputs or outputs cannot be
+ * given as tensors.
+ */
+export async function openOnnx(path: string, gpu: number, output: string | undefined): Promise<{ runtime: ModelRuntime; warning: string | null }> {
+  const { rewritten, classes, strangeOutputs, shapeless } = await readEnds(path)
+  const { session, device, warning } = await createSession(path, rewritten, gpu)
+  const inputs = session.inputMetadata.map((input) => {
+    if (shapeless.has(input.name)) throw withoutShape(path, input.name)
+    return signatureOf(path, input)
+  })
+  const outputs = outputsToGive(
+    session.outputMetadata
+      .filter(({ isTensor }) => isTensor)
+      .map((one) => signatureOf(path, one))
+      .map((one) => (shapeless.has(one.name) ? { ...one, shape: [-1, -1], dimensions: ['', ''] } : one)),
+    output,
+  )
+  if (outputs.length === 0 && strangeOutputs.length > 0) throw strange(path, strangeOutputs)
+  if (inputs.length === 0 || outputs.length === 0) {
     throw new WaggleError('WAGGLE_MODEL_SHAPE', {
-      message: `${path} has no input, or no output of at most ${maxOutputValues} values a row`,
+      message: `${path} has no input, or no output of at most ${maxScores} values a row`,
       next: 'Use a model that gives a small output.',
     })
   }
-  const fetches = outputs.map((output) => output.name)
+  const fetches = outputs.map(({ name }) => name)
+  const datatypeOf = new Map(outputs.map(({ name, datatype }) => [name, datatype]))
   const runtime: ModelRuntime = {
-    signature: { inputs, outputs },
+    inputs,
+    outputs,
+    classes,
     device,
-    async run(input, shape) {
-      const results = await session.run({ [name]: new Tensor('float32', input, shape) }, fetches)
-      return Object.fromEntries(fetches.map((output) => [output, Float32Array.from(results[output]?.data as Float32Array)]))
+    async run(given) {
+      const results = await session.run(Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, tensorOf(tensor)])), fetches)
+      return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, runTensor(datatypeOf.get(name) ?? 'FP32', tensor)]))
     },
   }
   return { runtime, warning }
 }
 
+/** How the file ends. A larger file is a neural network, which has no `ZipMap`; reading it would take its size in memory once more. */
+async function readEnds(path: string): Promise<OnnxFile> {
+  const { size } = await stat(path)
+  return size > maxReadBytes ? { rewritten: null, classes: null, strangeOutputs: [], shapeless: new Set() } : readOnnxFile(await readFile(path))
+}
+
+const maxReadBytes = 512 * 1024 * 1024
+
+function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
+  const type = ortTypes[datatype]
+  if (type !== 'float16') return new Tensor(type as 'string', data as string[], shape)
+  // The library makes a Float16Array of the bits, which its native part then takes for empty; bits as integers it reads.
+  const bits = new Uint16Array(Float16Array.from(data as Float32Array).buffer)
+  return Object.defineProperty(new Tensor(type, bits, shape), 'data', { value: bits })
+}
+
+/** A copy: the library frees its memory when the tensor is collected. */
+function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
+  if (datatype === 'BYTES') return { datatype, shape: dims, data: Array.from(data as string[]) }
+  if (datatype === 'FP16') return { datatype, shape: dims, data: Float32Array.from(data as Iterable<number>) }
+  return { datatype, shape: dims, data: (data as Float32Array).slice() }
+}
+
+function withoutShape(path: string, input: string): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_SHAPE', {
+    message: `${path} has the input ${input} without a shape`,
+    next: 'Export it with a shape, whose free dimensions may be unnamed.',
+  })
+}
+
+function strange(path: string, outputs: readonly string[]): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_SHAPE', {
+    message: `${path} gives ${outputs.join(', ')} as sequences or maps, which onnxruntime-node cannot read`,
+    next: 'Export the model with outputs that are tensors.',
+  })
+}
+
 /** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
-async function createSession(path: string, gpu: number): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
+async function createSession(
+  path: string,
+  rewritten: Uint8Array | null,
+  gpu: number,
+): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
   // At `warning` onnxruntime says on machines without a GPU that it found none.
   env.logLevel = gpu > 0 ? 'warning' : 'error'
+  const open = (given: InferenceSession.SessionOptions) =>
+    rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
   const options = { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 3 as const }
   let warning = gpu > 0 ? 'the providers of onnxruntime-gpu are not beside onnxruntime-node’s addon' : null
   for (const provider of gpu > 0 && hasProviders() ? ['tensorrt', 'cuda'] : []) {
     try {
-      const session = await InferenceSession.create(path, { ...options, executionProviders: [provider, 'cpu'] })
+      const session = await open({ ...options, executionProviders: [provider, 'cpu'] })
       return { session, device: `onnxruntime ${provider}`, warning: null }
     } catch (thrown) {
       warning = thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)
     }
   }
-  return { session: await InferenceSession.create(path, { ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
+  return { session: await open({ ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
 }
 
 /** True where the providers' library exists. Asking onnxruntime for a missing provider would print to the terminal from native code. */
@@ -56,25 +117,39 @@ function hasProviders(): boolean {
   return existsSync(join(dirname(main), '..', 'bin', 'napi-v6', platform, arch, library))
 }
 
-function signatureOf(value: InferenceSession.ValueMetadata): TensorSignature {
-  if (!value.isTensor) return { name: value.name, datatype: 'FP32', shape: [] }
+function signatureOf(path: string, value: InferenceSession.ValueMetadata): TensorSignature {
+  const datatype = value.isTensor ? ownMember(datatypes, value.type) : undefined
+  if (!value.isTensor || datatype === undefined) {
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${path} has ${value.name} as ${value.isTensor ? value.type : 'a sequence or a map'}, which is not supported`,
+      next: `Export it as a tensor of ${Object.keys(datatypes).join(', ')}.`,
+    })
+  }
   return {
     name: value.name,
-    datatype: ownMember(datatypes, value.type) ?? 'FP32',
+    datatype,
     shape: value.shape.map((size) => (typeof size === 'number' && size >= 0 ? size : -1)),
+    dimensions: value.shape.map((size) => (typeof size === 'string' ? size : '')),
   }
 }
 
-const datatypes: { readonly [type: string]: Datatype } = {
-  float32: 'FP32',
-  float64: 'FP64',
-  uint8: 'UINT8',
-  int8: 'INT8',
-  int32: 'INT32',
-  int64: 'INT64',
-  bool: 'BOOL',
-}
+/** The names that onnxruntime-node has for types. */
+const ortTypes = {
+  BOOL: 'bool',
+  UINT8: 'uint8',
+  UINT16: 'uint16',
+  UINT32: 'uint32',
+  UINT64: 'uint64',
+  INT8: 'int8',
+  INT16: 'int16',
+  INT32: 'int32',
+  INT64: 'int64',
+  FP16: 'float16',
+  FP32: 'float32',
+  FP64: 'float64',
+  BYTES: 'string',
+} as const satisfies { readonly [datatype in ModelDatatype]: string }
 
-function valuesOf(shape: readonly number[]): number {
-  return shape.slice(1).reduce((product, size) => product * Math.max(1, size), 1)
+const datatypes = Object.fromEntries(Object.entries(ortTypes).map(([datatype, type]) => [type, datatype])) as {
+  readonly [type: string]: ModelDatatype
 }

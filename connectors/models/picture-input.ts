@@ -1,32 +1,35 @@
-import type { ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
+import type { ModelDatatype, PictureFit } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ResampleTarget } from './picture-resampler.ts'
+import type { RowInput } from './row-layout.ts'
 
-export interface ModelInput extends ResampleTarget {
+export interface PictureInput extends ResampleTarget {
   /** Shape of one row. */
   readonly shape: readonly number[]
-  readonly rowSize: number
 }
 
-/** How a picture becomes a row: by the bee's spec where it says so, else by the model's signature ([N, H, W, 3] or [N, 3, H, W]). */
-export function inputOf(path: string, { inputs }: ModelSignature, told: PictureFit): ModelInput {
-  const signed = inputs[0]?.shape ?? []
-  const layout = told.layout ?? (signed.length === 4 && signed[1] === 3 && signed[3] !== 3 ? 'NCHW' : 'NHWC')
-  const [signedHeight, signedWidth] = layout === 'NCHW' ? [signed[2], signed[3]] : [signed[1], signed[2]]
-  const isPicture = signed.length === 4
-  const height = told.resize?.[0] ?? size(signedHeight)
-  const width = told.resize?.[1] ?? size(signedWidth)
-  const shape = isPicture ? (layout === 'NCHW' ? [3, height, width] : [height, width, 3]) : signed.slice(1)
-  const fits = shape.every((wanted, at) => wanted > 0 && (signed[at + 1] === -1 || signed[at + 1] === wanted))
-  if (!fits || signed.length < 2) {
+/**
+ * How a picture becomes a row: by the bee's spec where it says so, else by the only input's shape ([height, width, 3] or [3, height, width]). Null for a model
+ * that takes no pictures: one with several inputs, with integers of more than eight bits, or with other than three channels.
+ */
+export function pictureInputOf(path: string, inputs: readonly RowInput[], told: PictureFit): PictureInput | null {
+  const [input, other] = inputs
+  if (input === undefined || other !== undefined || input.shape.length !== 3 || !pictureTypes.has(input.datatype)) return null
+  const [first, , third] = input.shape
+  const layout = told.layout ?? (first === 3 && third !== 3 ? 'NCHW' : 'NHWC')
+  const channels = layout === 'NCHW' ? first : third
+  if (told.layout === undefined && told.resize === undefined && channels !== 3) return null
+  const [signedHeight = -1, signedWidth = -1] = layout === 'NCHW' ? input.shape.slice(1) : input.shape
+  const height = told.resize?.[0] ?? signedHeight
+  const width = told.resize?.[1] ?? signedWidth
+  const shape = layout === 'NCHW' ? [3, height, width] : [height, width, 3]
+  if (!shape.every((wanted, at) => wanted > 0 && (input.shape[at] === -1 || input.shape[at] === wanted))) {
     throw new WaggleError('WAGGLE_MODEL_SHAPE', {
-      message: `${path} takes [${signed.join(', ')}], which [N, ${shape.join(', ')}] does not fit`,
+      message: `${path} takes [${['N', ...input.shape].join(', ')}], which [N, ${shape.join(', ')}] does not fit`,
       next: 'Correct resize and layout in the bee’s spec, or use a model whose input is [N, height, width, 3] or [N, 3, height, width].',
     })
   }
-  return { shape, rowSize: shape.reduce((product, one) => product * one, 1), height, width, layout, fit: told.fit ?? 'fill', scale: told.scale ?? 1 }
+  return { shape, height, width, layout, fit: told.fit ?? 'fill', scale: told.scale ?? 1 }
 }
 
-function size(signed: number | undefined): number {
-  return signed === undefined ? 1 : signed
-}
+const pictureTypes: ReadonlySet<ModelDatatype> = new Set(['FP32', 'FP16', 'FP64', 'UINT8'])

@@ -3,7 +3,9 @@ import { Worker } from 'node:worker_threads'
 import { moduleFile } from '../../topology/module-file.ts'
 import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { ModelThreadData, PackedRow, RunMessage, ThreadMessage } from './model-messages.ts'
+import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
+import { bytesOfRows, packRows } from './packed-rows.ts'
+import { resultsOf } from './run-results.ts'
 
 export interface ThreadedModelsOptions {
   /** A bee that asks for a GPU fails to start without one, instead of running on the CPU. */
@@ -47,18 +49,14 @@ export class ThreadedModels implements Models {
 
 class ThreadedModel implements OpenModel {
   readonly #options: ModelOptions
-  readonly #calls = new Map<
-    number,
-    { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; rows: number; buffer: SharedArrayBuffer }
-  >()
+  readonly #calls = new Map<number, { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; buffer: SharedArrayBuffer }>()
   /** Buffers that no call uses now. Two are enough: one is filled while the model reads the other. */
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
   #starting: Promise<string | null> | null = null
   #nextCall = 0
   #closed = false
-  signature: ModelSignature = { inputs: [], outputs: [] }
-  rowSize = 0
+  signature: ModelSignature = { inputs: [], outputs: [], rows: [], outputRows: [], rowsPerRun: null, takesPictures: false, classes: null }
   device = ''
 
   constructor(options: ModelOptions) {
@@ -74,15 +72,14 @@ class ThreadedModel implements OpenModel {
   }
 
   async #startThread(): Promise<string | null> {
-    const { path, runtime, gpu, fit } = this.#options
-    const workerData: ModelThreadData = { path, runtime, gpu, fit }
+    const { path, runtime, gpu, fit, output } = this.#options
+    const workerData: ModelThreadData = { path, runtime, gpu, fit, output }
     const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), { workerData, stdout: false, stderr: false })
     this.#worker = worker
     return new Promise((resolve, reject) => {
       worker.on('message', (message: ThreadMessage) => {
         if (message.kind === 'ready') {
           this.signature = message.signature
-          this.rowSize = message.rowSize
           this.device = message.device
           resolve(message.warning)
         } else if (message.kind === 'broken') {
@@ -114,10 +111,10 @@ class ThreadedModel implements OpenModel {
     const worker = this.#worker
     if (worker === null) throw this.#failed('its thread died')
     signal.throwIfAborted()
-    const buffer = this.#take(rows.reduce((sum, row) => sum + align(row.kind === 'values' ? row.values.byteLength : row.pixels.length), 0))
-    const message: RunMessage = { call: this.#nextCall++, buffer, rows: pack(rows, buffer) }
+    const buffer = this.#take(bytesOfRows(rows))
+    const message: RunMessage = { call: this.#nextCall++, buffer, rows: packRows(rows, buffer) }
     return new Promise((resolve, reject) => {
-      this.#calls.set(message.call, { resolve, reject, rows: rows.length, buffer })
+      this.#calls.set(message.call, { resolve, reject, buffer })
       worker.postMessage(message)
     })
   }
@@ -133,7 +130,7 @@ class ThreadedModel implements OpenModel {
     this.#calls.delete(message.call)
     if (this.#free.length < 2) this.#free.push(call.buffer)
     if (message.kind === 'failed') call.reject(this.#failed(message.message))
-    else call.resolve(Array.from({ length: call.rows }, (_, row) => ({ outputs: rowOf(message.outputs, row, call.rows) })))
+    else call.resolve(resultsOf(message.runs))
   }
 
   /**
@@ -164,32 +161,4 @@ class ThreadedModel implements OpenModel {
       next: 'Send what the model takes; where its thread died, it is started again.',
     })
   }
-}
-
-function pack(rows: readonly ModelRow[], buffer: SharedArrayBuffer): readonly PackedRow[] {
-  let at = 0
-  return rows.map((row): PackedRow => {
-    const position = at
-    if (row.kind === 'values') {
-      new Float32Array(buffer, position, row.values.length).set(row.values)
-      at += align(row.values.byteLength)
-      return { kind: 'values', position }
-    }
-    new Uint8Array(buffer, position, row.pixels.length).set(row.pixels)
-    at += align(row.pixels.length)
-    return { kind: 'picture', position, height: row.height, width: row.width }
-  })
-}
-
-function rowOf(outputs: { readonly [name: string]: Float32Array }, row: number, rows: number): { readonly [name: string]: readonly number[] } {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, values]) => {
-      const width = values.length / rows
-      return [name, Array.from(values.subarray(row * width, (row + 1) * width))]
-    }),
-  )
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / 16) * 16
 }

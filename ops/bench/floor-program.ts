@@ -41,7 +41,12 @@ type Scores = { readonly [label: string]: number }
 
 async function decoderOf({ bees }: CheckedSwarm, map: ResolveMap): Promise<(body: Buffer) => Promise<ModelRow> | ModelRow> {
   const module = bees.find(({ type }) => type.type === 'module')
-  if (module === undefined) return (body) => ({ kind: 'values', values: Float32Array.from(JSON.parse(body.toString()) as number[]) })
+  if (module === undefined) {
+    return (body) => {
+      const data = Float32Array.from(JSON.parse(body.toString()) as number[])
+      return { kind: 'tensors', tensors: [{ shape: [data.length], data }] }
+    }
+  }
   const path = await map.path(String(module.spec.file), dirname(file))
   const { default: process } = (await import(pathToFileURL(path).href)) as { default: (body: Buffer) => Promise<Decoded> }
   return async (body) => {
@@ -77,8 +82,8 @@ async function batchedModel(
     name,
     predict: inBatches(async (rows) =>
       (await model.run(rows, neverAborted)).map(({ outputs }) => {
-        const values = outputs.probabilities ?? Object.values(outputs)[0] ?? []
-        return Object.fromEntries(labels.map((label, at) => [label, values[at] ?? 0]))
+        const { values = [] } = outputs.probabilities ?? Object.values(outputs)[0] ?? {}
+        return Object.fromEntries(labels.map((label, at) => [label, Number(values[at] ?? 0)]))
       }),
     ),
   }
@@ -92,7 +97,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
       tensors:
         row.kind === 'picture'
           ? { image: { datatype: 'UINT8' as const, shape: [row.height, row.width, 3], data: row.pixels } }
-          : { input: { datatype: 'FP32' as const, shape: [row.values.length], data: row.values } },
+          : Object.fromEntries(row.tensors.map(({ shape, data }) => ['input', { datatype: 'FP32' as const, shape, data: data as Float32Array }])),
     },
     deadline: null,
     signal: neverAborted,

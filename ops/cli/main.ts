@@ -44,7 +44,7 @@ program
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .addOption(json())
   .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; json: boolean }) =>
-    finish((await import('./plan.ts')).plan(file, { format: options.json ? 'json' : options.format })),
+    finish(await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : options.format })),
   )
 
 program

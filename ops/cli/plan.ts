@@ -1,16 +1,26 @@
 import { dirname } from 'node:path'
-import { BeeRegistry } from '../../bees/registry.ts'
 import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
+import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { loadConfig } from '../config/config.ts'
 import { planSettingsOf } from '../config/settings.ts'
-import { readSwarm } from '../config/swarm-file.ts'
+import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
 import { exitStatus } from './exit-status.ts'
 
-/** `waggle plan FILE`: prints the plan of a swarm under this machine's settings. */
-export function plan(file: string, { format }: { readonly format: PlanFormat }): number {
+/** `waggle plan FILE`: prints the plan of a swarm under this machine's settings, and what its models take and give, where their files are here. */
+export async function plan(file: string, { format }: { readonly format: PlanFormat }): Promise<number> {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
-  const planned = planSwarm(readSwarm(file, new BeeRegistry()), planSettingsOf(settings))
-  process.stdout.write(`${describePlan(planned, format)}\n`)
+  const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen })
+  const planned = describePlan(planSwarm(swarm, planSettingsOf(settings)), format)
+  process.stdout.write(`${format === 'json' ? withModels(planned, found) : planned}\n`)
+  const lines = foundLines(found)
+  if (format === 'text' && lines !== '') process.stdout.write(`\nModels\n${lines}`)
   return exitStatus.done
 }
+
+function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]): string {
+  return JSON.stringify({ ...(JSON.parse(planned) as object), ...signaturesOf(found) }, null, 2)
+}
+
+/** A plan looks into no module or program: that would run code of the swarm. */
+const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {} }

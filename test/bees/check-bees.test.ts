@@ -16,7 +16,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
     throw new WaggleError('WAGGLE_NOT_RESOLVED', { message: 'it is elsewhere', next: 'Say where.' })
   }
   try {
-    const warnings = await checkBees(checkSwarm(SwarmDocument.parse(yaml, 's.yaml'), registry), {
+    const { warnings } = await checkBees(checkSwarm(SwarmDocument.parse(yaml, 's.yaml'), registry), {
       registry,
       ports: {
         models: { open: elsewhere },

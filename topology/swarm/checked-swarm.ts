@@ -34,3 +34,13 @@ export function topicOf({ type, spec }: SwarmBee): string | null {
 export function gatewayOf(bee: SwarmBee): string {
   return typeof bee.spec.name === 'string' ? bee.spec.name : bee.name
 }
+
+/** The bee behind a name, with batches looked through: a batch passes its input on. */
+export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undefined {
+  let bee = bees.find((one) => one.name === name)
+  while (bee?.type.role === 'batch') {
+    const [source] = bee.input?.bees ?? []
+    bee = bees.find((one) => one.name === source)
+  }
+  return bee
+}

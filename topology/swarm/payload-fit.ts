@@ -4,7 +4,7 @@ import type { PayloadType } from './bee-type.ts'
 export function misfit(given: PayloadType, taken: PayloadType): string | null {
   const [from, to] = [tensorsOf(given), tensorsOf(taken)]
   if (from === null && to === null) return typeMisfit(typeNameOf(given), typeNameOf(taken))
-  if (from === null) return typeNameOf(given) === 'object' ? 'gives a JSON object, where tensors are taken' : null
+  if (from === null) return typeNameOf(given) === 'object' && !maySupply(given) ? 'gives a JSON object, where tensors are taken' : null
   if (to === null) return typeNameOf(taken) === null ? null : `gives tensors, where JSON (${typeNameOf(taken)}) is taken`
   for (const [name, wanted] of Object.entries(to)) {
     const tensor = from[name]
@@ -16,6 +16,13 @@ export function misfit(given: PayloadType, taken: PayloadType): string | null {
     if (!fits) return `gives ${name} of shape [${tensor.shape.join(', ')}], where [${wanted.shape.join(', ')}] is taken`
   }
   return null
+}
+
+/** True for an object that may hold a tensor in each of its members: a model of several inputs takes values by name. */
+function maySupply(given: PayloadType): boolean {
+  const { properties } = given as { readonly properties?: { readonly [name: string]: { readonly type?: unknown } } }
+  const members = Object.values(properties ?? {})
+  return members.length > 0 && members.every(({ type }) => type !== 'object')
 }
 
 interface TensorType {

@@ -112,7 +112,8 @@ const arrays = {
   FP64: Float64Array,
 } as const
 
-function bytesOf(datatype: Datatype): number {
+/** Size of one value in bytes. */
+export function bytesOf(datatype: Datatype): number {
   return arrays[datatype].BYTES_PER_ELEMENT
 }
 

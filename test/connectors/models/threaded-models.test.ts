@@ -8,6 +8,7 @@ import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { ModelRow, OpenModel, PictureFit } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { exportsDirectory } from '../../support/exported-models.ts'
 
 const teddy = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'teddy-bear-detector', 'models')
 
@@ -48,13 +49,18 @@ describe('A model in its own thread', () => {
     const features = 20_000
     const model = await open(file('wide.onnx', smallModel({ features, labels: 2 })))
     const row = (heavy: number): ModelRow => ({
-      kind: 'values',
-      values: Float32Array.from({ length: features }, (_, at) => (Math.floor((at * 2) / features) === heavy ? 0.001 : 0)),
+      kind: 'tensors',
+      tensors: [
+        { shape: [features], data: Float32Array.from({ length: features }, (_, at) => (Math.floor((at * 2) / features) === heavy ? 0.001 : 0)) },
+      ],
     })
     const calls = Array.from({ length: 40 }, (_, at) => (at * 7) % 2)
     const results = await Promise.all(calls.map((heavy) => model.run([row(heavy), row(1 - heavy)], signal)))
     results.forEach((rows, at) => {
-      const best = rows.map(({ outputs }) => (outputs.probabilities ?? []).indexOf(Math.max(...(outputs.probabilities ?? []))))
+      const best = rows.map(({ outputs }) => {
+        const values = (outputs.probabilities?.values ?? []).map(Number)
+        return values.indexOf(Math.max(...values))
+      })
       assert.deepEqual(best, [calls[at], 1 - (calls[at] ?? 0)], `call ${at}`)
     })
     await model.close()
@@ -69,10 +75,26 @@ describe('A model in its own thread', () => {
       assert.deepEqual(model.signature.inputs[0]?.shape, shape)
       const white: ModelRow = { kind: 'picture', height: 256, width: 300, pixels: new Uint8Array(256 * 300 * 3).fill(255) }
       const [result] = await model.run([white], signal)
-      const [bear = 0, other = 0] = result?.outputs.probabilities ?? []
+      const [bear = 0, other = 0] = (result?.outputs.probabilities?.values ?? []).map(Number)
       assert.ok(Math.abs(bear + other - 1) < 1e-3)
       await model.close()
     }
+  })
+
+  it('fits a picture to an input of eight bits, and no value wraps around', async () => {
+    const model = await open(join(exportsDirectory, 'graph-picture.onnx'))
+    // White lines beside black ones: the filter overshoots at their edges.
+    const lines = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (Math.floor(at / (16 * 3)) % 16 < 8 ? 255 : 0))
+    const [same, fitted] = await model.run(
+      [
+        { kind: 'picture', height: 2, width: 2, pixels: Uint8Array.from([255, 0, 10, 255, 0, 20, 255, 0, 30, 255, 0, 40]) },
+        { kind: 'picture', height: 16, width: 16, pixels: lines },
+      ],
+      signal,
+    )
+    assert.deepEqual(same?.outputs.sums?.values, [1020, 0, 100])
+    for (const sum of fitted?.outputs.sums?.values ?? []) assert.ok(Math.abs(Number(sum) - 510) <= 4, String(sum))
+    await model.close()
   })
 
   it('runs on the CPU with a warning where a wanted GPU is missing, and refuses to start where a required one is', async () => {
@@ -109,8 +131,8 @@ describe('A model in its own thread', () => {
 
   it('fails the call whose row is too short, and answers the next', async () => {
     const model = await open(file('rows.onnx', smallModel({ features: 8, labels: 2 })))
-    const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
-    const short: ModelRow = { kind: 'values', values: new Float32Array(1) }
+    const good: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
+    const short: ModelRow = { kind: 'tensors', tensors: [{ shape: [1], data: new Float32Array(1) }] }
     const [first, failed, last] = await Promise.allSettled([model.run([good], signal), model.run([short], signal), model.run([good], signal)])
     assert.equal(failed.status, 'rejected')
     assert.equal(failed.reason.code, 'WAGGLE_MODEL_FAILED')
@@ -127,7 +149,7 @@ describe('A model in its own thread', () => {
     const bytes = smallModel({ features: 8, labels: 2 })
     const path = file('dies.onnx', bytes)
     const model = await open(path, { lines })
-    const good: ModelRow = { kind: 'values', values: new Float32Array(8).fill(0.1) }
+    const good: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
     const wanted = await model.run([good], signal)
 
     // The thread is ended with this call in flight.

@@ -1,4 +1,4 @@
-import type { Datatype } from '../payload.ts'
+import type { Datatype, TensorData } from '../payload.ts'
 
 /** Runs model files: each in a thread of its own, tensors in shared memory. */
 export interface Models {
@@ -12,6 +12,8 @@ export interface ModelOptions {
   /** GPUs that the model asks for. Without a GPU the model runs on the CPU, with a warning, unless `requireGpu` is set. */
   readonly gpu: number
   readonly fit: PictureFit
+  /** The output that the caller needs, however many values it has. Others are left out above `maxOutputValues`. */
+  readonly output?: string
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -26,32 +28,59 @@ export interface PictureFit {
   readonly scale?: number
 }
 
+/** Names of the Open Inference Protocol v2. BYTES are strings. */
+export type ModelDatatype = Datatype | 'FP16' | 'BYTES'
+
 export interface TensorSignature {
   readonly name: string
-  readonly datatype: Datatype
-  /** Sizes of the dimensions; -1 is a free one. The first is the batch. */
+  readonly datatype: ModelDatatype
+  /** Sizes of the dimensions; -1 is a free one. */
   readonly shape: readonly number[]
+  /** Names of the dimensions, in the places of `shape`; '' for one without. Free dimensions of one name have one size. */
+  readonly dimensions: readonly string[]
 }
 
 export interface ModelSignature {
+  /** Inputs as the file has them, mostly with the batch as their first dimension. */
   readonly inputs: readonly TensorSignature[]
+  /** Outputs as the file has them, without those that are too large for a prediction. */
   readonly outputs: readonly TensorSignature[]
+  /** One row of each input, in the order of `inputs`: the shapes without the batch. */
+  readonly rows: readonly TensorSignature[]
+  /** One row of each output, in the order of `outputs`. */
+  readonly outputRows: readonly TensorSignature[]
+  /** Rows that one run takes; null for any number. */
+  readonly rowsPerRun: number | null
+  /** True if a picture may stand for the only input. */
+  readonly takesPictures: boolean
+  /** Names of the classes, in the order of the scores, where the file has them. */
+  readonly classes: readonly string[] | null
 }
 
-/** One row: a picture to be fitted, or the values of the input tensor. */
+/** One row: a picture to be fitted, or a tensor for each input, in the order of `ModelSignature.rows`. */
 export type ModelRow =
   | { readonly kind: 'picture'; readonly height: number; readonly width: number; readonly pixels: Uint8Array }
-  | { readonly kind: 'values'; readonly values: Float32Array }
+  | { readonly kind: 'tensors'; readonly tensors: readonly RowTensor[] }
 
-/** Outputs of one row by name, without those of more than 64 values. */
+/** `data` is the array of the input's datatype: a Float32Array for FP16, a list for BYTES. */
+export interface RowTensor {
+  readonly shape: readonly number[]
+  readonly data: TensorData | readonly string[]
+}
+
+/** Outputs of one row by name. */
 export interface ModelResult {
-  readonly outputs: { readonly [name: string]: readonly number[] }
+  readonly outputs: { readonly [name: string]: ModelOutput }
+}
+
+/** Values in row-major order, ready for JSON: a 64-bit integer outside ±(2^53 - 1) is a string of its digits. */
+export interface ModelOutput {
+  readonly shape: readonly number[]
+  readonly values: readonly (number | string | boolean)[]
 }
 
 export interface OpenModel {
   readonly signature: ModelSignature
-  /** Number of values in one row of the input. */
-  readonly rowSize: number
   /** Device and library that run the model, for logs. */
   readonly device: string
   run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]>

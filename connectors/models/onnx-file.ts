@@ -1,0 +1,81 @@
+import protobuf from 'protobufjs'
+import { classLabels, onnxClasses } from './onnx-classes.ts'
+import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts'
+
+/** A model file as onnxruntime-node can run it. */
+export interface OnnxFile {
+  /** The file with its `ZipMap` replaced; null where the file can be run as it is. */
+  readonly rewritten: Uint8Array | null
+  /** Names of the classes, in the order of the scores, where the file has them. */
+  readonly classes: readonly string[] | null
+  /** Outputs that are no tensors, for which there is no way around. */
+  readonly strangeOutputs: readonly string[]
+  /** Inputs and outputs that are tensors of an unknown shape. */
+  readonly shapeless: ReadonlySet<string>
+}
+
+/**
+ * Reads how an ONNX model ends. scikit-learn's classifiers give their probabilities through a `ZipMap`, as a sequence of maps, which onnxruntime-node cannot
+ * read. A `ZipMap` only names the columns of a matrix. So it becomes an `Identity`, its output the matrix, and its names are the classes.
+ */
+export function readOnnxFile(bytes: Uint8Array): OnnxFile {
+  const { graph, opset_import: opsets } = decodedModel(bytes)
+  if (graph == null) return { rewritten: null, classes: null, strangeOutputs: [], shapeless: new Set() }
+  const maps = graph.node.filter(({ op_type }) => op_type === 'ZipMap')
+  const mapped = new Map(maps.map((map) => [map.output[0] ?? '', classLabels(map)?.length ?? 0]))
+  const strangeOutputs = graph.output.filter(({ name, type }) => type?.tensor_type == null && !mapped.has(name)).map(({ name }) => name)
+  const classes = onnxClasses(graph)
+  const tensors = [...graph.input, ...graph.output].filter(({ type }) => type?.tensor_type != null && type.tensor_type.shape == null)
+  const shapeless = new Set(tensors.map(({ name }) => name))
+  const hasOpset = opsets.some(({ domain }) => domain === '' || domain === 'ai.onnx')
+  return { rewritten: mapped.size === 0 ? null : withoutMaps(bytes, mapped, hasOpset), classes, strangeOutputs, shapeless }
+}
+
+function withoutMaps(model: Uint8Array, mapped: ReadonlyMap<string, number>, hasOpset: boolean): Uint8Array {
+  const parts = [...fieldsOf(model)].map(({ number, raw, body }) =>
+    number === graphField && body !== null ? field(graphField, graphWithoutMaps(body, mapped)) : raw,
+  )
+  if (!hasOpset) parts.push(field(opsetField, encoded('OperatorSet', { version: 13 })))
+  return Buffer.concat(parts)
+}
+
+function graphWithoutMaps(graph: Uint8Array, mapped: ReadonlyMap<string, number>): Uint8Array {
+  return Buffer.concat(
+    [...fieldsOf(graph)].map(({ number, raw, body }) => {
+      if (number === nodeField && body !== null) {
+        const { input, output, name, op_type } = decodedNode(body)
+        return op_type === 'ZipMap' ? field(nodeField, encoded('Node', { input, output, name, op_type: 'Identity' })) : raw
+      }
+      if (number === outputField && body !== null) {
+        const name = decodedName(body)
+        const type = { tensor_type: { elem_type: float32, shape: { dim: [{}, { dim_value: mapped.get(name) ?? 0 }] } } }
+        return mapped.has(name) ? field(outputField, encoded('ValueInfo', { name, type })) : raw
+      }
+      return raw
+    }),
+  )
+}
+
+/** Fields of a message as they lie in the file. `body`: the content of a field of bytes, a string or a message. */
+function* fieldsOf(message: Uint8Array): Generator<{ readonly number: number; readonly raw: Uint8Array; readonly body: Uint8Array | null }> {
+  const reader = protobuf.Reader.create(message)
+  while (reader.pos < reader.len) {
+    const start = reader.pos
+    const tag = reader.uint32()
+    let body: Uint8Array | null = null
+    if ((tag & 7) === lengthDelimited) body = reader.bytes()
+    else reader.skipType(tag & 7)
+    yield { number: tag >>> 3, raw: message.subarray(start, reader.pos), body }
+  }
+}
+
+function field(number: number, body: Uint8Array): Uint8Array {
+  return protobuf.Writer.create()
+    .uint32((number << 3) | lengthDelimited)
+    .bytes(body)
+    .finish()
+}
+
+const [graphField, opsetField, nodeField, outputField] = [7, 8, 1, 12]
+const lengthDelimited = 2
+const float32 = 1

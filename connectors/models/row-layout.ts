@@ -1,0 +1,46 @@
+import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
+
+/** How rows become the tensors of a run. */
+export interface RowLayout {
+  readonly inputs: readonly RowInput[]
+  /** One row of each output. */
+  readonly outputs: readonly TensorSignature[]
+  /** Rows that one run takes; null for any number. */
+  readonly rowsPerRun: number | null
+}
+
+/** One row of an input. `isBatched`: the model's own shape has the batch before it. */
+export interface RowInput extends TensorSignature {
+  readonly isBatched: boolean
+}
+
+/**
+ * Reads the batch off a model's shapes. Where all inputs and outputs begin with a free dimension, that is the batch. Where all begin with the same
+ * size, a run takes that many rows. Any other model (an output for the whole batch, an input that is no part of it) runs one row at a time.
+ */
+export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonly TensorSignature[]): RowLayout {
+  const firsts = [...inputs, ...outputs].map(({ shape }) => shape[0])
+  const first = firsts[0]
+  const isSame = first !== undefined && firsts.every((size) => size === first)
+  const isBatch = isSame && (first === -1 || (first > 1 && inputs.every(({ shape }) => shape.length > 1)))
+  if (isBatch) return { inputs: inputs.map(batched), outputs: outputs.map(withoutBatch), rowsPerRun: first === -1 ? null : first }
+  const hasNoBatch = outputs.every(({ shape }) => (shape[0] ?? 0) > 1)
+  return {
+    inputs: inputs.map((input) => (beginsWithBatch(input, hasNoBatch) ? batched(input) : { ...input, isBatched: false })),
+    outputs: outputs.map((output) => (Math.abs(output.shape[0] ?? 0) === 1 ? withoutBatch(output) : output)),
+    rowsPerRun: 1,
+  }
+}
+
+/** A vector of free length, in a model that runs one row at a time, is one row. */
+function beginsWithBatch({ shape }: TensorSignature, hasNoBatch: boolean): boolean {
+  return shape[0] === 1 || (shape[0] === -1 && shape.length > 1 && !hasNoBatch)
+}
+
+function batched(input: TensorSignature): RowInput {
+  return { ...withoutBatch(input), isBatched: true }
+}
+
+function withoutBatch(tensor: TensorSignature): TensorSignature {
+  return { ...tensor, shape: tensor.shape.slice(1), dimensions: tensor.dimensions.slice(1) }
+}

@@ -1,0 +1,57 @@
+import { dirname } from 'node:path'
+import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/check-bees.ts'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
+import type { Programs } from '../../topology/swarm/ports/programs.ts'
+import { Redaction } from '../../topology/swarm/redaction.ts'
+import { withSecrets } from '../../topology/swarm/secrets.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { loadConfig } from '../config/config.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
+import { readSwarm } from '../config/swarm-file.ts'
+
+/** Reads a swarm file, and checks it with the models, modules and programs that it names. No secret is in what it gives or throws. */
+export async function checkedSwarm(
+  file: string,
+  { programs, ...options }: Pick<BeeCheckOptions, 'mayBeMissing'> & { readonly programs: Programs },
+): Promise<CheckedBees & { readonly swarm: CheckedSwarm }> {
+  const registry = new BeeRegistry()
+  const swarm = readSwarm(file, registry)
+  const directory = dirname(file)
+  const config = loadConfig({ directories: [directory, process.cwd()], env: process.env })
+  const redaction = new Redaction(hiddenValues(config))
+  const missing: WaggleError[] = []
+  const bees = swarm.bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], config.secrets, missing) }))
+  try {
+    const { found, warnings } = await checkBees(
+      { ...swarm, bees },
+      {
+        registry,
+        ports: { models: new ThreadedModels({ requireGpu: false }), programs },
+        resolve: (uri) => config.resolve.path(uri, directory),
+        resolveCommand: (image) => config.resolve.command(image),
+        ...options,
+      },
+    )
+    return { swarm, found, warnings: [...missing, ...warnings].map((warning) => redacted(warning, redaction)) }
+  } catch (thrown) {
+    throw redaction.error(thrown)
+  }
+}
+
+/** A line for each bee of which something was found, such as a model's inputs and outputs. */
+export function foundLines(found: CheckedBees['found']): string {
+  return [...found].map(([bee, { summary }]) => (summary === undefined ? '' : `  ${bee} ${summary}\n`)).join('')
+}
+
+/** `{ models: { bee: signature } }` for the models of a swarm; empty where it has none. */
+export function signaturesOf(found: CheckedBees['found']): { readonly models?: { readonly [bee: string]: object } } {
+  const known = [...found].flatMap(([bee, { signature }]) => (signature === undefined ? [] : [[bee, signature] as const]))
+  return known.length === 0 ? {} : { models: Object.fromEntries(known) }
+}
+
+function redacted(warning: WaggleError, redaction: Redaction): WaggleError {
+  const error = redaction.error(warning)
+  return error instanceof WaggleError ? error : warning
+}
