@@ -29,6 +29,15 @@ function lastName(path: string): string {
   )
 }
 
+/** An error must reach its caller even where the root cannot be listed. */
+function rootFolders(): readonly string[] {
+  try {
+    return readdirSync('/')
+  } catch {
+    return ['app', 'data', 'etc', 'home', 'mnt', 'opt', 'private', 'root', 'srv', 'tmp', 'usr', 'Users', 'var', 'workspace']
+  }
+}
+
 let pattern: RegExp | null = null
 
 /**
@@ -37,7 +46,7 @@ let pattern: RegExp | null = null
  */
 function pathPattern(): RegExp {
   if (pattern !== null) return pattern
-  const roots = readdirSync('/').map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+  const roots = rootFolders().map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
   const name = `[^\\s'"\`<>|:;,()/\\\\]*`
   pattern = new RegExp(
     `(?:file:\\/\\/\\/|(?<![\\w.:/…-])\\/)(?:${roots.join('|')})(?=$|[\\s'"\`<>|:;,()/])(?:\\/${name})*|\\b[A-Za-z]:\\\\${name}(?:\\\\${name})*`,
