@@ -294,7 +294,12 @@ export const errorCodes = {
     meaning: 'A setting or an option has a value that cannot be.',
     next: 'Correct it; `waggle run --help` lists every setting.',
   },
-  WAGGLE_INVALID_INTERVAL: { status: 500, exit: 1, meaning: 'A punctuation has an interval below 1 ms.', next: 'Give an interval of at least 1 ms.' },
+  WAGGLE_INVALID_INTERVAL: {
+    status: 500,
+    exit: 1,
+    meaning: 'A punctuation has an interval below 1 ms, or a start before 0.',
+    next: 'Give an interval of at least 1 ms, and a start in epoch ms.',
+  },
   WAGGLE_INVALID_MODULE: {
     status: 502,
     exit: 1,

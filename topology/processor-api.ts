@@ -16,7 +16,18 @@ export interface ProcessorContext<in K, in V> {
   readonly recordMetadata: RecordMetadata | null
   /** Throws WAGGLE_STORE_NOT_CONNECTED if the node did not name the store. */
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S
-  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable
+  /**
+   * Calls the punctuator every `intervalMs`, by stream time or by the clock. With `startTime` (epoch ms) the calls are at that time and whole intervals
+   * after it, where a time that is past already is left out (KIP-1146). WAGGLE_INVALID_INTERVAL where one of them cannot be.
+   *
+   * @example
+   * ```ts
+   * declare const context: ProcessorContext<string, number>
+   * const midnight = new Date().setHours(24, 0, 0, 0)
+   * context.schedule(86_400_000, 'WALL_CLOCK_TIME', (timestamp) => console.log(new Date(timestamp)), { startTime: midnight })
+   * ```
+   */
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator, options?: { startTime?: number }): Cancellable
   /** Requests a commit soon. Answers wait for a commit. */
   commit(): void
   forward(record: NewRecord<K, V>, child?: string): void

@@ -90,9 +90,10 @@ export class NodeContext implements OperatorContext {
     return found as S
   }
 
-  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator, { startTime }: { startTime?: number } = {}): Cancellable {
     const { memory } = this.#task
-    return this.#task.punctuations.schedule(intervalMs, type, (timestamp) => {
+    const start = startTime === undefined ? null : { startTime, streamTime: this.#task.streamTime }
+    return this.#task.punctuations.schedule({ intervalMs, type, start }, (timestamp) => {
       const before = memory.now
       // Rows that the punctuation writes have its time in the changelog.
       memory.now = timestamp

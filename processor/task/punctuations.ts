@@ -18,14 +18,14 @@ export class Punctuations {
     this.#onNext = onNext
   }
 
-  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
+  schedule({ intervalMs, type, start }: ScheduleOptions, punctuator: Punctuator): Cancellable {
     if (!(intervalMs >= 1)) {
       throw new WaggleError('WAGGLE_INVALID_INTERVAL', {
         message: `A punctuation every ${intervalMs} ms cannot be`,
         next: 'Give an interval of at least 1 ms.',
       })
     }
-    const schedule: Schedule = { intervalMs, punctuator, next: type === 'STREAM_TIME' ? 0 : this.#clock.now() + intervalMs, cancelled: false }
+    const schedule: Schedule = { intervalMs, punctuator, next: this.#firstTime({ intervalMs, type, start }), cancelled: false }
     if (type === 'STREAM_TIME') this.#streamTime.push(schedule)
     else this.#wallClock.push(schedule)
     this.#refresh()
@@ -37,6 +37,20 @@ export class Punctuations {
         this.#refresh()
       },
     }
+  }
+
+  #firstTime({ intervalMs, type, start }: ScheduleOptions): number {
+    const now = this.#clock.now()
+    if (start === null) return type === 'STREAM_TIME' ? 0 : now + intervalMs
+    const { startTime, streamTime } = start
+    if (!(startTime >= 0)) {
+      throw new WaggleError('WAGGLE_INVALID_INTERVAL', {
+        message: `Punctuations cannot start at the time ${startTime}`,
+        next: 'Give a startTime in epoch ms, of at least 0.',
+      })
+    }
+    const time = type === 'STREAM_TIME' ? streamTime : now
+    return startTime < time ? nextOnGrid(startTime, intervalMs, time) : startTime
   }
 
   /** Fires due wall-clock schedules. True where one fired. */
@@ -63,6 +77,13 @@ export class Punctuations {
   }
 }
 
+interface ScheduleOptions {
+  readonly intervalMs: number
+  readonly type: PunctuationType
+  /** The time of the first punctuation, with the present stream time; null for the usual start. */
+  readonly start: { readonly startTime: number; readonly streamTime: number } | null
+}
+
 interface Schedule {
   readonly intervalMs: number
   readonly punctuator: Punctuator
@@ -74,10 +95,14 @@ interface Schedule {
 function fire(schedules: readonly Schedule[], time: number): void {
   for (const schedule of [...schedules].sort((a, b) => a.next - b.next)) {
     if (schedule.cancelled || schedule.next > time) continue
-    const due = schedule.next + schedule.intervalMs
-    schedule.next = time >= due ? schedule.next + (Math.floor((time - schedule.next) / schedule.intervalMs) + 1) * schedule.intervalMs : due
+    schedule.next = nextOnGrid(schedule.next, schedule.intervalMs, time)
     schedule.punctuator(time)
   }
+}
+
+/** The first time after `time` that is whole intervals after `start`. */
+function nextOnGrid(start: number, intervalMs: number, time: number): number {
+  return start + (Math.floor((time - start) / intervalMs) + 1) * intervalMs
 }
 
 function earliest(schedules: readonly Schedule[]): number {

@@ -58,8 +58,8 @@ class FixedKeyContext<K, V> implements FixedKeyProcessorContext<V> {
     return this.#context.getStateStore(store)
   }
 
-  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable {
-    return this.#context.schedule(intervalMs, type, punctuator)
+  schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator, options?: { startTime?: number }): Cancellable {
+    return this.#context.schedule(intervalMs, type, punctuator, options)
   }
 
   commit(): void {
