@@ -57,9 +57,9 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
   }
 }
 
-/** The setting that names the file or program at fault, else the spec; for a bee that only computes from its inputs, these. */
+/** The setting that names the file or program at fault, else the spec; the input of an ensemble whose models do not fit each other. */
 function keyAtFault({ code }: WaggleError, { spec, type }: SwarmBee): readonly string[] {
-  if (type.role === 'value' && code !== 'WAGGLE_NO_PREDICTION') return ['input']
+  if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

@@ -88,6 +88,7 @@ function byName<T>(values: { readonly [name: string]: T }, signature: ModelSigna
 
 /** Free dimensions of one name have one size: `input_ids` and `attention_mask` are as long as each other. */
 function refuseUnequal(tensors: readonly RowTensor[], { rows }: ModelSignature): void {
+  if (rows.every(({ shape }) => !shape.includes(-1))) return
   const sizes = new Map<string, { readonly size: number; readonly row: TensorSignature }>()
   rows.forEach((row, at) => {
     row.dimensions.forEach((dimension, axis) => {

@@ -36,11 +36,20 @@ function gather(json: unknown, shape: readonly number[], place: string, values: 
   if (size === undefined) values.push(json)
   else if (!Array.isArray(json)) refuse(`${kindOf(json)} came at ${place}, where a list of ${size} is needed`)
   else if (json.length !== size) refuse(`a ragged list came: ${place} has ${json.length} values, and its neighbours have ${size}`)
-  else for (const [at, item] of json.entries()) gather(item, rest, `${place}[${at}]`, values, refuse)
+  else if (rest.length === 0) for (const value of json) values.push(value)
+  else
+    json.forEach((item, at) => {
+      gather(item, rest, `${place}[${at}]`, values, refuse)
+    })
 }
 
 function arrayOf(datatype: ModelDatatype, values: readonly unknown[], refuse: (why: string, at: number) => never): TensorData | readonly string[] {
-  const numbers = (limit: number) => values.map((value, at) => numberOf(value, limit) ?? refuse(notNumber(value, datatype), at))
+  const numbers = (limit: number): readonly number[] => {
+    values.forEach((value, at) => {
+      if (!isNumber(value, limit)) refuse(notNumber(value, datatype), at)
+    })
+    return values as readonly number[]
+  }
   const integers = ([least, most]: readonly [number, number]) =>
     values.map((value, at) => (isInteger(value) && value >= least && value <= most ? value : refuse(notInteger(value, datatype), at)))
   const large = ([least, most]: readonly [bigint, bigint]) =>
@@ -54,11 +63,11 @@ function arrayOf(datatype: ModelDatatype, values: readonly unknown[], refuse: (w
     case 'BOOL':
       return Uint8Array.from(values, (value, at) => (typeof value === 'boolean' ? Number(value) : refuse(kindOf(value), at)))
     case 'FP16':
-      return Float32Array.from(numbers(65_519.99))
+      return new Float32Array(numbers(65_519.99))
     case 'FP32':
-      return Float32Array.from(numbers(3.402_823_567_797_336e38))
+      return new Float32Array(numbers(3.402_823_567_797_336e38))
     case 'FP64':
-      return Float64Array.from(numbers(Number.MAX_VALUE))
+      return new Float64Array(numbers(Number.MAX_VALUE))
     case 'INT8':
       return Int8Array.from(integers([-128, 127]))
     case 'INT16':
@@ -78,9 +87,9 @@ function arrayOf(datatype: ModelDatatype, values: readonly unknown[], refuse: (w
   }
 }
 
-/** Null for anything but a number within the limit. A larger one would become infinite. */
-function numberOf(value: unknown, limit: number): number | null {
-  return typeof value === 'number' && Math.abs(value) <= limit ? value : null
+/** A number beyond the limit would become infinite. */
+function isNumber(value: unknown, limit: number): value is number {
+  return typeof value === 'number' && Math.abs(value) <= limit
 }
 
 /** The library cuts a string at U+0000, and replaces half a surrogate pair. */

@@ -73,11 +73,12 @@ export function predictionOf({ outputs }: ModelResult, reading: ModelReading, mo
   if (!isAsTold && !reading.hasNames) return predictionOf({ outputs }, { ...reading, scores: [] }, model)
   if (!isAsTold)
     throw misfit(`${model} gave ${values.length} scores, and ${reading.labels.length} have names`, 'Name as many labels as there are scores.')
-  const used = new Set([...reading.scores, ...(reading.label === null ? [] : [reading.label])])
-  const hasLabel = used.size > 0
-  const others = Object.entries(outputs).flatMap(([name, output]) =>
-    used.has(name) || name === 'model' || (hasLabel && (name === 'label' || name === 'scores')) ? [] : [[name, nested(output)] as const],
-  )
+  const hasLabel = reading.scores.length > 0 || reading.label !== null
+  const others: (readonly [string, unknown])[] = []
+  for (const [name, output] of Object.entries(outputs)) {
+    const isUsed = name === reading.label || reading.scores.includes(name) || name === 'model'
+    if (!isUsed && !(hasLabel && (name === 'label' || name === 'scores'))) others.push([name, nested(output)])
+  }
   return { ...(hasLabel ? labelAndScores(outputs, values, reading) : {}), model, ...Object.fromEntries(others) }
 }
 

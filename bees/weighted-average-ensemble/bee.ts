@@ -36,9 +36,8 @@ export default defineBee({
   output: predictionType,
   async check({ spec: { weights = {} }, inputs }) {
     const named = Object.values(weights)
-    if (named.length > 0 && !named.some((weight) => weight > 0)) {
+    if (named.length > 0 && named.every((weight) => weight === 0))
       throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
-    }
     refuseUnlike(inputs)
     return undefined
   },
@@ -75,12 +74,12 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   }
 }
 
-/** Throws WAGGLE_NO_PREDICTION for a model that gives no scores, and for two models without a label in common: their average would mean nothing. */
+/** Throws WAGGLE_MODEL_SHAPE for a model that gives no scores, and for two models without a label in common: their average would mean nothing. */
 function refuseUnlike(inputs: ReadonlyMap<string, BeeFindings>): void {
   const known = [...inputs].flatMap(([bee, { labels }]) => (labels === undefined ? [] : [{ bee, labels }]))
   const silent = known.find(({ labels }) => labels === null)
   if (silent !== undefined) {
-    throw new WaggleError('WAGGLE_NO_PREDICTION', {
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
       message: `${silent.bee} gives no scores, and an ensemble averages scores`,
       next: 'Set output in its spec to the output with the scores, and labels to their names; or leave it out of the ensemble.',
     })
@@ -89,7 +88,7 @@ function refuseUnlike(inputs: ReadonlyMap<string, BeeFindings>): void {
   const stranger = others.find(({ labels }) => !labels?.some((label) => first?.labels?.includes(label)))
   if (first === undefined || stranger === undefined) return
   const shown = ({ bee, labels }: typeof first) => `${bee} scores ${enumerated(labels ?? [], labels?.length ?? 0)}`
-  throw new WaggleError('WAGGLE_NO_PREDICTION', {
+  throw new WaggleError('WAGGLE_MODEL_SHAPE', {
     message: `${shown(first)}, and ${shown(stranger)}: they have no label in common`,
     next: 'Set labels in the spec of each model to the same names.',
   })

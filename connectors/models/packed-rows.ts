@@ -12,10 +12,11 @@ export function bytesOfRows(rows: readonly ModelRow[]): number {
 
 /** Copies pictures and numbers into the buffer. */
 export function packRows(rows: readonly ModelRow[], buffer: SharedArrayBuffer): readonly PackedRow[] {
+  const target = new Uint8Array(buffer)
   let end = 0
   const place = (bytes: Uint8Array): number => {
     const position = end
-    new Uint8Array(buffer, position, bytes.length).set(bytes)
+    target.set(bytes, position)
     end += align(bytes.length)
     return position
   }

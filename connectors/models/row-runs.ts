@@ -100,10 +100,19 @@ function copyRows(tensors: readonly PackedTensor[], buffer: SharedArrayBuffer, d
 function groupsOf(rows: readonly PackedRow[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>()
   rows.forEach((row, at) => {
-    const key = row.kind === 'picture' ? '' : row.tensors.map(({ shape }) => shape.join()).join('|')
+    const key = row.kind === 'picture' ? '' : keyOf(row.tensors)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [at])
     else group.push(at)
   })
   return [...groups.values()]
+}
+
+function keyOf(tensors: readonly PackedTensor[]): string {
+  let key = ''
+  for (const { shape } of tensors) {
+    for (const size of shape) key += `${size},`
+    key += '|'
+  }
+  return key
 }
