@@ -110,6 +110,9 @@ function groupsOf(rows: readonly PackedRow[]): readonly (readonly number[])[] {
 
 function keyOf(tensors: readonly PackedTensor[]): string {
   let key = ''
-  for (const { shape } of tensors) for (const size of shape) key += `${size},`
+  for (const { shape } of tensors) {
+    for (const size of shape) key += `${size},`
+    key += '|'
+  }
   return key
 }
