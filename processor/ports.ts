@@ -398,7 +398,7 @@ export interface LogStorage {
 
 export interface Log {
   readonly traits: LogTraits
-  /** State in the log's own commits; null where state is restored from changelogs. */
+  /** The stores that the log keeps itself and commits with the records; null where stores are restored from changelogs. */
   readonly state: StateDisk | null
   /** Creates missing topics. Throws WAGGLE_TOPIC_MISMATCH for an existing topic with another number of partitions. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>

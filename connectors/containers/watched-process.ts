@@ -179,7 +179,8 @@ export class WatchedProcess implements OpenProcess {
   }
 
   /**
-   * True while calls of an earlier death are open or waiting. No other call is sent then, because the next death would not tell which one caused it.
+   * True while the calls that were open when the process last died are tried again. No other call is sent meanwhile: the next death is the fault of one of
+   * them.
    */
   #isTrial(): boolean {
     if (!this.#trials.isEmpty) return true

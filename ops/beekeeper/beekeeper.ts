@@ -25,13 +25,13 @@ import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { ClusterRequests } from './cluster-requests.ts'
+import { EmbeddedRequests } from './embedded-requests.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { ownTopics, RunningSwarm } from './running-swarm.ts'
-import { SwarmRequests } from './swarm-requests.ts'
 import { watchClock } from './watch-clock.ts'
 
 /** A swarm and the settings beside its file. */
@@ -185,7 +185,7 @@ export class Beekeeper {
     }
     const requests =
       settings.log === 'embedded'
-        ? new SwarmRequests({ ...common, outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes) })
+        ? new EmbeddedRequests({ ...common, outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes) })
         : new ClusterRequests({ ...common, random, onError })
     for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
     await requests.start()

@@ -16,14 +16,14 @@ import type { RequestState } from '../../topology/swarm/reply.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
-import { destinationOf, type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-routes.ts'
+import { destinationOf, type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
-  readonly routes: readonly GatewayRoute[]
+  readonly routes: readonly GatewayTarget[]
   /** Requests whose callers wait for an outcome. A gateway refuses requests beyond it. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
@@ -36,7 +36,7 @@ export interface ClusterRequestsOptions {
  */
 export class ClusterRequests implements Requests {
   readonly #options: ClusterRequestsOptions
-  readonly #routes: GatewayRoutes
+  readonly #routes: GatewayTargets
   readonly #pending: PendingRequests
   readonly #questions = new Map<string, Question>()
   /** The partition that this process reads, by answers topic. */
@@ -50,7 +50,7 @@ export class ClusterRequests implements Requests {
 
   constructor(options: ClusterRequestsOptions) {
     this.#options = options
-    this.#routes = new GatewayRoutes(options.routes)
+    this.#routes = new GatewayTargets(options.routes)
     this.#pending = new PendingRequests(options.clock)
     this.#name = Buffer.from(options.random.bytes(8)).toString('hex')
     this.#partitions = new Map(
@@ -117,12 +117,12 @@ export class ClusterRequests implements Requests {
     return found.find((one) => one !== null) ?? null
   }
 
-  async #send(route: GatewayRoute, request: NewRequest, headers: readonly Header[]): Promise<void> {
+  async #send(route: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {
     await this.#toSend.send(gatewayRecord(route, request, { now: this.#options.clock.now(), headers }))
   }
 
   /** The ledger's entry for a request; null where it has none. Throws WAGGLE_NO_OUTCOME where no ledger answers in time. */
-  async #ask(route: GatewayRoute, id: string): Promise<Durable<FoundRequest> | null> {
+  async #ask(route: GatewayTarget, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`
     const headers = [textHeader(requestIdHeader, id), textHeader(asksHeader, '1'), textHeader(correlationHeader, question), ...this.#replyTo(route)]
@@ -139,7 +139,7 @@ export class ClusterRequests implements Requests {
     }
   }
 
-  #replyTo({ answers }: GatewayRoute): readonly Header[] {
+  #replyTo({ answers }: GatewayTarget): readonly Header[] {
     const partition = answers === null ? undefined : this.#partitions.get(answers.topic)
     if (answers === null || partition === undefined) return []
     return [textHeader(replyTopicHeader, answers.topic), textHeader(replyPartitionHeader, String(partition))]

@@ -28,11 +28,11 @@ import { hiddenValues } from '../config/hidden-values.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
-import type { GatewayRoute } from './gateway-routes.ts'
+import type { OutcomeTopic } from './embedded-requests.ts'
+import type { GatewayTarget } from './gateway-targets.ts'
 import { KnownReplyTopics } from './known-reply-topics.ts'
 import { restoreProgress } from './restore-progress.ts'
 import { swarmFailures } from './swarm-failures.ts'
-import type { OutcomeTopic } from './swarm-requests.ts'
 
 export interface RunningSwarmOptions {
   readonly swarm: CheckedSwarm
@@ -173,7 +173,7 @@ export class RunningSwarm {
     return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
   }
 
-  get routes(): readonly GatewayRoute[] {
+  get routes(): readonly GatewayTarget[] {
     const { answersTopic, acceptedTopic, gateways } = this.plan
     const answers = answersTopic === null ? null : { topic: answersTopic, partitions: this.#partitions(answersTopic) }
     return gateways.map(({ gateway, topic }) => ({

@@ -15,7 +15,7 @@ export interface LogFields {
   readonly offset?: string
   /** The step to take, as a sentence. */
   readonly next?: string
-  /** The number of failures of this kind without a line, since the last line. */
+  /** Only in a summary: the number of failures of this swarm, module and code that got no line. */
   readonly left_out?: number
   /** Shown at `debug`. */
   readonly stack?: string

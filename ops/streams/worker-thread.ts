@@ -139,7 +139,7 @@ export class WorkerThread implements ThreadElsewhere {
     try {
       if (this.#isStopping) throw this.#stopped()
       await worker.peer.call('start', { isPaused: this.#isPaused })
-      // An earlier message may have come before the worker could listen.
+      // Says it again: a pause or resume during the start may have reached the worker before it listened.
       worker.peer.tell(this.#isPaused ? 'pause' : 'resume', null)
       return worker
     } catch (error) {

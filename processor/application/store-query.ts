@@ -9,7 +9,7 @@ import type {
   WindowStore,
 } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { nextTurn } from '../next-turn.ts'
+import { eventLoopTurn } from '../event-loop-turn.ts'
 import { SegmentedVersionedStore } from '../state/versioned-store.ts'
 
 /** Answers a query from the present content of one task's store. Rows of one key are read at once, because the store changes meanwhile. */
@@ -81,7 +81,7 @@ async function* eachOf<K>(rows: Iterable<readonly [K, unknown]>, value: RowValue
   let given = 0
   for (const [key, row] of rows) {
     yield [key, value(row)]
-    if (++given % rowsATurn === 0) await nextTurn()
+    if (++given % rowsATurn === 0) await eventLoopTurn()
   }
 }
 

@@ -170,7 +170,7 @@ export class ThreadCommits {
     return this.#spentMs
   }
 
-  /** Drops all uncommitted work, because other processes do it. Call `abort` next. */
+  /** Drops all uncommitted work, because another process may have its tasks now and does the work again. Call `abort` next. */
   async drop(): Promise<void> {
     this.#isDropped = true
     await this.#producer?.abort()

@@ -1,4 +1,4 @@
-import { nextTurn } from '../next-turn.ts'
+import { eventLoopTurn } from '../event-loop-turn.ts'
 import type { Log, Reader, TaskDisk } from '../ports.ts'
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-on-disk.ts'
@@ -119,7 +119,7 @@ export class ChangelogCopy {
       if (until.to === undefined || this.#rows?.isFull) this.#write()
       this.#onRecords(records.length, this)
       // Existing records arrive without a wait, so the loop yields after each batch.
-      await nextTurn()
+      await eventLoopTurn()
     }
   }
 

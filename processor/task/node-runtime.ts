@@ -204,7 +204,7 @@ export class SinkRuntime implements NodeRuntime {
 
   process(record: Record<unknown, unknown>): void {
     const standIn = this.#produce(record)
-    // Where even the stand-in cannot be written, no record is written.
+    // A stand-in replaces a record that cannot be written. A stand-in that cannot be written either is dropped.
     if (standIn !== null) this.#produce(standIn)
     this.#ended.record(record)
   }

@@ -42,7 +42,7 @@ export interface TaskOptions {
   readonly waiting?: QueueHeap
 }
 
-/** Told by tasks of what they have to do. */
+/** A task calls its watcher when it gets something to do. */
 export interface TaskWatcher {
   /** The task got records, or an outcome of an asynchronous node. */
   activated(task: Task): void

@@ -2,9 +2,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { Batchers } from '../async/batchers.ts'
 import type { Flights } from '../async/flights.ts'
 import { ThreadCommits } from '../commit/thread-commits.ts'
+import { eventLoopTurn } from '../event-loop-turn.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
-import { nextTurn } from '../next-turn.ts'
 import type { Clock, Consumer, Log, TopicPartition } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
@@ -133,7 +133,7 @@ export class StreamThread {
     this.#inputs = new InputFlow({
       ...options,
       taskCount: () => this.#threadTasks.tasks.length,
-      ready: () => this.#threadTasks.active.ready,
+      ready: () => this.#threadTasks.ready.all,
       consumerOf: (task) => this.#consumerOf(task),
       isOpen: (task) => !this.#stopping && this.#threadTasks.has(task),
       onUnavailable: options.onFailure,
@@ -323,7 +323,7 @@ export class StreamThread {
     let more = false
     let processed = 0
     let at = begin
-    this.#threadTasks.active.each(now, (task) => {
+    this.#threadTasks.ready.each(now, (task) => {
       passed.push(task)
       const drained = task.drain(this.#commits.room)
       if (drained > 0) more = true
@@ -362,7 +362,7 @@ export class StreamThread {
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
-    if (maxWaitMs === 0) await nextTurn()
+    if (maxWaitMs === 0) await eventLoopTurn()
     const maxRecords = this.#inputs.pollLimit(recordsAPoll)
     const start = this.#clock.elapsedMs()
     const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
@@ -389,7 +389,7 @@ export class StreamThread {
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
-    return Math.min(wait, Math.max(1, this.#threadTasks.active.nextDue - this.#clock.now()))
+    return Math.min(wait, Math.max(1, this.#threadTasks.ready.nextDue - this.#clock.now()))
   }
 
   // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ import type { OpenedState, TaskStates } from '../state/task-states.ts'
 import { openTask } from '../task/open-task.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
-import { ActiveTasks } from './active-tasks.ts'
+import { ReadyTasks } from './ready-tasks.ts'
 import { startOffset } from './start-offset.ts'
 import type { ThreadProgram } from './thread-program.ts'
 
@@ -32,7 +32,7 @@ export class ThreadTasks implements CommittingTasks {
   readonly #opened = new Map<Task, OpenedState>()
   /** Tasks that wait for their state, by id. */
   readonly #openings = new Map<string, Opening>()
-  readonly active = new ActiveTasks()
+  readonly ready = new ReadyTasks()
   #tasks: readonly Task[] = []
 
   constructor(program: ThreadProgram, log: Log, parts: ThreadTasksParts) {
@@ -58,12 +58,12 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   get hasUncommitted(): boolean {
-    for (const task of this.active.touched) if (task.hasUncommitted) return true
+    for (const task of this.ready.touched) if (task.hasUncommitted) return true
     return false
   }
 
   takeTouched(): readonly Task[] {
-    return this.active.takeTouched()
+    return this.ready.takeTouched()
   }
 
   has(task: Task): boolean {
@@ -232,7 +232,7 @@ export class ThreadTasks implements CommittingTasks {
       this.#surroundings,
     )
     this.#tasks = [...this.#tasks, task]
-    this.active.open(task)
+    this.ready.open(task)
     this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
     if (logged !== null) this.#logged.set(task, logged)
@@ -247,7 +247,7 @@ export class ThreadTasks implements CommittingTasks {
 
   #drop(task: Task): void {
     task.close()
-    this.active.close(task)
+    this.ready.close(task)
     this.#meters.taskClosed.record(1)
     this.#tasks = this.#tasks.filter((other) => other !== task)
     const group = this.groupOf(task)

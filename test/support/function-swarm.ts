@@ -3,10 +3,10 @@ import { type BeePorts, type BeeRequest, defineBee } from '../../bees/define-bee
 import { SwarmHost } from '../../bees/host.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { ClusterRequests } from '../../ops/beekeeper/cluster-requests.ts'
+import { EmbeddedRequests } from '../../ops/beekeeper/embedded-requests.ts'
 import { KnownReplyTopics } from '../../ops/beekeeper/known-reply-topics.ts'
 import { ownTopics } from '../../ops/beekeeper/running-swarm.ts'
 import { swarmFailures } from '../../ops/beekeeper/swarm-failures.ts'
-import { SwarmRequests } from '../../ops/beekeeper/swarm-requests.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
@@ -142,7 +142,7 @@ export async function startSwarm(
   const common = { log, clock, routes, maxPending: 10_000 }
   const outcomes = plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }]
   const cluster = () => new ClusterRequests({ ...common, random, onError: (error) => failures.push(error as Error) })
-  const requests = answers === null ? new SwarmRequests({ ...common, outcomes }) : cluster()
+  const requests = answers === null ? new EmbeddedRequests({ ...common, outcomes }) : cluster()
   const others = Array.from({ length: options.otherGateways ?? 0 }, cluster)
   await log.createTopics(ownTopics(plan))
   for (const one of [requests, ...others]) await one.start()

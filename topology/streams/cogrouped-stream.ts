@@ -34,7 +34,7 @@ export interface CogroupedKStream<K, A> {
    */
   cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
   /**
-   * Makes one value a key from the records of all its streams. The table is kept in one store with a changelog.
+   * Aggregates the records of all its streams into one value per key. The table is kept in one store with a changelog.
    *
    * @example
    * ```ts

@@ -178,7 +178,7 @@ export class SlidingWindows extends Typed<'sliding'> {
   }
 }
 
-/** Windows over records of a key with less than the gap between them (KIP-94). */
+/** Session windows: records of a key that are at most the gap apart share a window (KIP-94). */
 export class SessionWindows extends Typed<'session'> {
   readonly kind = 'session'
   readonly gapMs: number
@@ -191,8 +191,8 @@ export class SessionWindows extends Typed<'session'> {
   }
 
   /**
-   * Sessions: records of a key belong together while less than the gap, in milliseconds, lies between them (KIP-94). Late records are taken
-   * until the grace is over.
+   * Sessions: records of a key share a window while they are at most the gap apart, in milliseconds (KIP-94). Late records are taken until the grace
+   * is over.
    *
    * @example
    * ```ts

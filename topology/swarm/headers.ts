@@ -13,7 +13,7 @@ export const deadlineHeader = 'waggle-deadline'
 export const gatewayHeader = 'waggle-gateway'
 /** SHA-256 of the request's body: two bodies under one id are told apart by it. */
 export const bodyHashHeader = 'waggle-body-hash'
-/** Marks a note to the ledger, on its way beside the request. */
+/** Marks a record of the accepted topic that tells the ledger of a request, or asks for its state. A record without it is an outcome. */
 export const acceptedHeader = 'waggle-accepted'
 /** Header of a record that only asks for the state of the request with its id. */
 export const asksHeader = 'waggle-asks'

@@ -1,8 +1,7 @@
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../naming.ts'
 import type { TopicSpec } from '../topic.ts'
 import { type CheckedSwarm, gatewayOf, type SwarmBee, topicOf } from './checked-swarm.ts'
-import type { Cut } from './cut.ts'
-import { type Chain, Fusion } from './fusion.ts'
+import { type Chain, type Cut, Cuts } from './cuts.ts'
 import { SubtopologyDraft } from './subtopology-draft.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'
 
@@ -54,13 +53,13 @@ class Planner {
   readonly #applicationId: string
   readonly #accepted: string
   readonly #topics = new Map<string, { writers: Set<string>; readers: Set<string> }>()
-  readonly #fusion: Fusion
+  readonly #cuts: Cuts
 
   constructor(swarm: CheckedSwarm, settings: PlanSettings) {
     this.#swarm = swarm
     this.#settings = settings
     this.#byName = new Map(swarm.bees.map((bee) => [bee.name, bee]))
-    this.#fusion = new Fusion(swarm.bees)
+    this.#cuts = new Cuts(swarm.bees)
     this.#applicationId = applicationIdOf(swarm.name)
     this.#accepted = repartitionTopic(this.#applicationId, 'accepted')
   }
@@ -102,7 +101,7 @@ class Planner {
   /** The sub-topologies whose first bee this is. None where the bee is fused with its feeder, or is a batch. */
   #startingAt(bee: SwarmBee): SubtopologyPlan[] {
     if (bee.type.role === 'batch') return []
-    const cut = this.#fusion.cutBefore(bee)
+    const cut = this.#cuts.cutBefore(bee)
     if (cut === null) return []
     const draft = new SubtopologyDraft()
     if (bee.input?.kind === 'join' && (bee.type.role === 'call' || bee.type.role === 'sink')) {
@@ -169,11 +168,11 @@ class Planner {
   /** Adds the steps of the bees that are fused behind `from`, then the sink. */
   #follow(draft: SubtopologyDraft, from: SwarmBee, chain: Chain): void {
     let bee = from
-    let next = this.#fusion.fusedAfter(bee, chain)
+    let next = this.#cuts.fusedAfter(bee, chain)
     while (next !== null) {
       this.#step(draft, next, [])
       bee = next
-      next = this.#fusion.fusedAfter(bee, chain)
+      next = this.#cuts.fusedAfter(bee, chain)
     }
     if (givesNothingOn.has(bee.type.role)) return
     if (chain.isGateway) draft.add(`${from.name}.deduplicate`, { kind: 'deduplicate', store: `${from.name}-seen` })
@@ -185,7 +184,7 @@ class Planner {
     const topics = new Set<string>()
     const batches: string[] = []
     for (const name of bee.input?.bees ?? []) {
-      const { source, batch } = this.#fusion.behindBatch(name)
+      const { source, batch } = this.#cuts.behindBatch(name)
       topics.add(beeTopic(this.#swarm.name, source?.name ?? name))
       if (batch !== null) batches.push(batch.name)
     }

@@ -1,4 +1,4 @@
-import type { Cut } from './cut.ts'
+import type { Cut } from './cuts.ts'
 import type { Step, SubtopologyPlan } from './subtopology-plan.ts'
 
 /** A sub-topology under construction: each step goes behind the last one. */

@@ -1,4 +1,4 @@
-import type { Cut } from './cut.ts'
+import type { Cut } from './cuts.ts'
 
 export interface SubtopologyPlan {
   readonly id: number

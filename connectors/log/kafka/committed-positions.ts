@@ -20,7 +20,7 @@ export class CommittedPositions {
     return committedOffsets(this.#cluster, this.#group, places)
   }
 
-  /** While `act` runs, `of` answers from these positions. */
+  /** Runs `act`. Meanwhile `of` answers from these positions, and asks the cluster only for others. */
   async knowing(positions: ReadonlyMap<string, Position | null>, act: () => Promise<void>): Promise<void> {
     this.#known = positions
     try {

@@ -82,7 +82,7 @@ describe('A repartition topic', () => {
     assert.deepEqual([start, tries, notices], [0, 1, [said]])
   })
 
-  it('loses processed records when no more come, and after a failed deletion', async () => {
+  it('has its processed records deleted although no more come, by a second try after a failed one', async () => {
     let tries = 0
     const failingOnce = (log: Log) => {
       const deleteBefore = log.deleteBefore?.bind(log)

@@ -28,7 +28,7 @@ describe('One bee’s output as another’s input', () => {
     assert.match(misfit(Type.String(), Type.Object({})) ?? '', /type string, where object/)
   })
 
-  it('is a mistake of the file with its place where it does not fit, also through a batch', () => {
+  it('is refused with file, line and column where it does not fit, also through a batch', () => {
     const yaml = `name: chain
 bees:
   - { name: input, type: gateway-input, spec: { name: door } }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { featureCount } from './features.ts'
 
-/** A linear SVM with Platt's scaling: weights, bias and the two of the sigmoid, float32 little-endian, in svm.f32. */
+/** A linear SVM with Platt's scaling. svm.f32 holds little-endian float32: the weights, the bias, and the sigmoid's slope and offset. */
 export function loadSvm(directory: string): (features: Float32Array) => { readonly bear: number; readonly teddy: number } {
   const bytes = readFileSync(join(directory, 'svm.f32'))
   const values = Array.from({ length: featureCount + 3 }, (_, at) => bytes.readFloatLE(at * 4))

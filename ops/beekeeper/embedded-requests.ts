@@ -4,7 +4,7 @@ import { type Durable, readBack, whenWritten } from '../../topology/swarm/durabl
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
 import { FollowedPartition } from './followed-partition.ts'
-import { type GatewayRoute, GatewayRoutes, gatewayRecord } from './gateway-routes.ts'
+import { type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
 import { UnreadRequests } from './unread-requests.ts'
 
@@ -19,7 +19,7 @@ export interface OutcomeTopic {
 export interface SwarmRequestsOptions {
   readonly log: Log
   readonly clock: Clock
-  readonly routes: readonly GatewayRoute[]
+  readonly routes: readonly GatewayTarget[]
   readonly outcomes: readonly OutcomeTopic[]
   /** Requests whose callers wait for an outcome. A gateway refuses requests beyond it. */
   readonly maxPending: number
@@ -29,9 +29,9 @@ export interface SwarmRequestsOptions {
  * Requests on the embedded log, where one process runs everything. Appends a request to its gateway's topic, and gives its outcome when the commit that
  * holds the outcome is durable. The ledger decides which outcome a request has; its store is in this process.
  */
-export class SwarmRequests implements Requests {
+export class EmbeddedRequests implements Requests {
   readonly #options: SwarmRequestsOptions
-  readonly #routes: GatewayRoutes
+  readonly #routes: GatewayTargets
   readonly #pending: PendingRequests
   readonly #unread: UnreadRequests
   #producer: Producer | null = null
@@ -41,7 +41,7 @@ export class SwarmRequests implements Requests {
 
   constructor(options: SwarmRequestsOptions) {
     this.#options = options
-    this.#routes = new GatewayRoutes(options.routes)
+    this.#routes = new GatewayTargets(options.routes)
     this.#pending = new PendingRequests(options.clock)
     this.#unread = new UnreadRequests(options.log, options.clock)
   }
@@ -128,7 +128,7 @@ export class SwarmRequests implements Requests {
   }
 
   /** The entry that this process remembers or that the ledger has written, durable or not; null for a new request. */
-  #known(route: GatewayRoute, id: string): RequestEntry | null {
+  #known(route: GatewayTarget, id: string): RequestEntry | null {
     return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
   }
 
@@ -137,7 +137,7 @@ export class SwarmRequests implements Requests {
     return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
   }
 
-  async #send(route: GatewayRoute, request: NewRequest, durable: boolean): Promise<void> {
+  async #send(route: GatewayTarget, request: NewRequest, durable: boolean): Promise<void> {
     if (this.#producer === null) throw stopping()
     await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
   }

@@ -1,7 +1,32 @@
 import { gatewayTopic } from '../naming.ts'
 import { gatewayOf, type SwarmBee, topicOf } from './checked-swarm.ts'
-import type { Cut } from './cut.ts'
 import { enumerated } from './enumerated.ts'
+
+/** The start of a sub-topology, and the reason for it. */
+export interface Cut {
+  readonly kind: CutKind
+  /** Half a sentence for people: "at a join: …". */
+  readonly reason: string
+}
+
+export type CutKind = (typeof cutKinds)[number]
+
+/** The kinds of reasons that the planner has, each with its own words. */
+export const cutKinds = [
+  'gateway',
+  'join',
+  'stack',
+  'fan-out',
+  'batch',
+  'gpu',
+  'sink',
+  'call-behind-state',
+  'call-behind-join',
+  'output-behind-gateway',
+  'ledger-behind-gpu',
+  'ledger-behind-gateway',
+  'ledger-alone',
+] as const
 
 /** The nodes before a bee in its own sub-topology. */
 export interface Chain {
@@ -12,7 +37,7 @@ export interface Chain {
 }
 
 /** Decides which bees share a sub-topology, and gives the reason of each cut. */
-export class Fusion {
+export class Cuts {
   readonly #byName: ReadonlyMap<string, SwarmBee>
   /** The bees that read each bee, in the file's order. */
   readonly #namedBy: ReadonlyMap<string, readonly SwarmBee[]>
@@ -38,7 +63,7 @@ export class Fusion {
     return this.#reasonToCut(bee, reader, chain) === null ? reader.bee : null
   }
 
-  /** Looks through a batch: its `source` is the bee in front of it. Any other bee is its own source. */
+  /** Gives the bee that makes the records: for a batch the bee in front of it, for any other bee itself. `batch` is the batch; null for any other bee. */
   behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {
     const bee = this.#byName.get(name) ?? null
     if (bee?.type.role !== 'batch') return { source: bee, batch: null }

@@ -7,7 +7,7 @@ import type { NewRequest } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The topics and the application behind one gateway. */
-export interface GatewayRoute {
+export interface GatewayTarget {
   readonly gateway: string
   readonly topic: string
   readonly partitions: number
@@ -22,10 +22,10 @@ export interface GatewayRoute {
 }
 
 /** The gateways of this process by name. */
-export class GatewayRoutes {
-  readonly #routes: ReadonlyMap<string, GatewayRoute>
+export class GatewayTargets {
+  readonly #routes: ReadonlyMap<string, GatewayTarget>
 
-  constructor(routes: readonly GatewayRoute[]) {
+  constructor(routes: readonly GatewayTarget[]) {
     this.#routes = new Map(routes.map((route) => [route.gateway, route]))
   }
 
@@ -33,11 +33,11 @@ export class GatewayRoutes {
     return [...this.#routes.keys()]
   }
 
-  get all(): readonly GatewayRoute[] {
+  get all(): readonly GatewayTarget[] {
     return [...this.#routes.values()]
   }
 
-  of(gateway: string): GatewayRoute {
+  of(gateway: string): GatewayTarget {
     const route = this.#routes.get(gateway)
     if (route === undefined)
       throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
@@ -61,7 +61,7 @@ export class GatewayRoutes {
 
 /** The record of a request on its gateway's topic. */
 export function gatewayRecord(
-  route: GatewayRoute,
+  route: GatewayTarget,
   request: NewRequest,
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
@@ -73,7 +73,7 @@ export function gatewayRecord(
 }
 
 /** All records of one request have one key and one partition, so they arrive in order. */
-export function destinationOf({ topic, partitions }: GatewayRoute, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
+export function destinationOf({ topic, partitions }: GatewayTarget, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
   const key = Buffer.from(id)
   return { topic, partition: partitionForKey(key, partitions), key }
 }

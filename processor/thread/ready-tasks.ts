@@ -5,7 +5,7 @@ import { DueTasks } from './due-tasks.ts'
  * The tasks of one thread that have work, and those that have something to commit. Events fill both lists: new records, outcomes of asynchronous
  * nodes, and due schedules. So the cost of a turn and of a commit depends on these lists, and not on all assigned tasks.
  */
-export class ActiveTasks implements TaskWatcher {
+export class ReadyTasks implements TaskWatcher {
   /** Tasks with work, in the order of their turns. */
   readonly #ready = new Set<Task>()
   /** Tasks that have had a pass since the last commit was closed. */
@@ -35,7 +35,7 @@ export class ActiveTasks implements TaskWatcher {
   }
 
   /** Tasks with work. */
-  get ready(): Iterable<Task> {
+  get all(): Iterable<Task> {
     return this.#ready
   }
 

@@ -1,5 +1,5 @@
 /** Settles after timers, sockets and other work of the process have had a turn. */
-export function nextTurn(): Promise<void> {
+export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
   })
