@@ -77,7 +77,6 @@ export class Streams implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const { createServer } = await import('node:http')
    * createServer((_, response) => {
    *   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(streams.prometheus())
    * }).listen(9464, '127.0.0.1')
