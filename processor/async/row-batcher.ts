@@ -194,6 +194,8 @@ export class RowBatcher<K, V, R, W> {
         settle(late)
         abort.abort(late)
       })
+      // After `close` nobody waits for the limit, and its timer would keep the process alive.
+      abort.signal.addEventListener('abort', limit, { once: true })
       const settle = (results: readonly (W | WaggleError)[] | WaggleError) => {
         limit()
         this.#aborts.delete(abort)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { RowBatcher } from '../../../processor/async/row-batcher.ts'
+import type { Clock } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import type { AsyncStep, AsyncWorker, BatchPolicy, Outcome } from '../../../topology/async-step.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -163,5 +164,52 @@ describe('A batcher', () => {
     )
     assert.equal(outcomes.get(0)?.kind, 'error')
     assert.equal(outcomes.get(1)?.kind, 'result')
+  })
+
+  it('leaves no timer behind when it is closed with a call in flight, so that its process can end', async () => {
+    const clock = new SimulatedClock()
+    const timers = new Set<object>()
+    const counted: Clock = {
+      now: () => clock.now(),
+      elapsedMs: () => clock.elapsedMs(),
+      after(ms, callback) {
+        const timer = {}
+        timers.add(timer)
+        const cancel = clock.after(ms, callback)
+        return () => {
+          timers.delete(timer)
+          cancel()
+        }
+      },
+    }
+    const begun = Promise.withResolvers<AbortSignal | undefined>()
+    const worker: AsyncWorker<string, string, string, string> = {
+      split: (value) => [value],
+      combine: ([result]) => result ?? '',
+      call(_, [call]) {
+        begun.resolve(call?.signal)
+        return new Promise(() => {})
+      },
+    }
+    const step: AsyncStep<string, string, string, string> = {
+      open: async () => worker,
+      batch: { size: 1, timeoutMs: 0, release: 'full' },
+      concurrency: 1,
+      counts: 'task',
+      maxInFlight: 10,
+      ordered: 'partition',
+      timeoutMs: 60_000,
+      retries: 0,
+      nameOf: null,
+      admit: () => 'call',
+      forward() {},
+    }
+    const batcher = new RowBatcher(step, worker, counted, null, { isFull: false })
+    const record = { key: 'a', value: 'a', timestamp: 0, headers: [] }
+    batcher.add({ record, metadata: { topic: 't', partition: 0, offset: 0n }, settled: () => assert.fail('it settled') })
+    const signal = await begun.promise
+    assert.equal(timers.size, 1)
+    batcher.close()
+    assert.deepEqual([timers.size, signal?.aborted], [0, true])
   })
 })
