@@ -7,7 +7,7 @@ import { runTests } from './test-run.ts'
 /**
  * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if anything that it
  * imports, at any depth, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So no list has to be kept. Parts of
- * file names narrow the choice.
+ * file names narrow the choice. Properties get a fifth of their runs.
  *
  *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */
@@ -61,7 +61,7 @@ if (import.meta.main) {
     const watch = given.includes('--watch') ? ['--watch'] : []
     const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
     // Each test file is a process, which would otherwise spend most of its time on compiling the same modules.
-    const env = { NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
+    const env = { QUICK_TESTS: 'true', NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
     process.exitCode = await runTests(argv, { env })
   }
 }

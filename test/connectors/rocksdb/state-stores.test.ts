@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { openStateDirectory } from '../../../connectors/rocksdb/state-directory.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { stateStoresContract } from '../../contract/state-stores.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 
 stateStoresContract(
   'RocksDB',
@@ -18,5 +19,5 @@ stateStoresContract(
       },
     }
   },
-  { numRuns: 30 },
+  { numRuns: propertyRuns(30) },
 )

@@ -1,12 +1,15 @@
 import type { StateDirectory, StoreBytes, TaskDisk } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
 import { stateStoresContract } from '../../contract/state-stores.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 
 const simulated = () => new SimulatedStateDirectory(new SimulatedStateFiles('process'))
 
-stateStoresContract('a simulated disk', async () => ({ directory: simulated(), close: async () => {} }), { numRuns: 100 })
+stateStoresContract('a simulated disk', async () => ({ directory: simulated(), close: async () => {} }), { numRuns: propertyRuns(100) })
 
-stateStoresContract('a disk that deletes rows one by one', async () => ({ directory: oneByOne(simulated()), close: async () => {} }), { numRuns: 30 })
+stateStoresContract('a disk that deletes rows one by one', async () => ({ directory: oneByOne(simulated()), close: async () => {} }), {
+  numRuns: propertyRuns(30),
+})
 
 /** The directory without `clearBefore`. */
 function oneByOne(directory: StateDirectory): StateDirectory {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type AsyncOptions, Consumed, Grouped, type KStream, Materialized, Produced, Serdes, StreamsBuilder, type Topology } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
+import { propertyRuns } from '../../support/property-runs.ts'
 
 const text = Serdes.string()
 const written = Produced.with(text, text)
@@ -193,7 +194,7 @@ describe('Results that are ordered by key', () => {
           assert.equal(driver.createOutputTopic('copied', text, text).readRecordsToList().length, sent.length)
           await driver.close()
         }),
-        { numRuns: 150, seed: 1 },
+        { numRuns: propertyRuns(150), seed: 1 },
       )
     })
   }

@@ -7,6 +7,7 @@ import { checkTogether } from '../../../topology/swarm/check-together.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import { planSwarm } from '../../../topology/swarm/plan.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 
 const registry = new BeeRegistry()
 const gateway = 'name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n'
@@ -133,7 +134,7 @@ describe('A hostile swarm file', () => {
           }),
         )
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(300) },
     )
   })
 })

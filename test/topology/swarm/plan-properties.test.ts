@@ -12,6 +12,7 @@ import type { Payload } from '../../../topology/swarm/payload.ts'
 import { planSwarm, type SwarmPlan } from '../../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../../topology/swarm/reply-topics.ts'
 import type { SubtopologyPlan } from '../../../topology/swarm/subtopology-plan.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { randomSwarm } from '../../support/random-swarm.ts'
 
 const registry = new BeeRegistry()
@@ -33,7 +34,7 @@ function topologyOf(plan: SwarmPlan): Topology {
 function holds(property: (plan: SwarmPlan, reordered: string) => void): void {
   fc.assert(
     fc.property(randomSwarm, ([yaml, reordered]) => property(planOf(yaml), reordered)),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   )
 }
 
