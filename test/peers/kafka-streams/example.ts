@@ -44,7 +44,7 @@ export const examples: fc.Arbitrary<Example> = fc
 
 /** Leaves out of an example the parts that Kafka Streams' test driver has otherwise than its threads do. */
 function comparable(example: Example): Example {
-  const topology = topologyOrNull(example.steps)
+  const topology = topologyOrNull(example)
   const { steps, topics } = ticking(example.steps, topology)
   // Buffered records name their partition, and each of Kafka Streams' drivers has partition 0.
   const isSplit = topology?.internalTopics.size === 0 && !steps.some(buffers)
@@ -82,9 +82,9 @@ function ticking(steps: readonly Step[], topology: Topology | null): { readonly 
 }
 
 /** Null where the program is refused. */
-function topologyOrNull(steps: readonly Step[]): Topology | null {
+function topologyOrNull(example: Example): Topology | null {
   try {
-    return topologyOf({ steps, optimization: 'none' })
+    return topologyOf(example)
   } catch (error) {
     if (error instanceof WaggleError) return null
     throw error
