@@ -13,7 +13,7 @@ export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 
 export interface CheckedBees {
   /** Findings about the bees, by name. */
   readonly found: ReadonlyMap<string, BeeFindings>
-  /** Names that are not on this machine. They may be on the one that runs the bee. */
+  /** Names that are missing on this machine. The machine that runs the bee may have them. */
   readonly warnings: readonly WaggleError[]
 }
 

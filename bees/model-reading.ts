@@ -69,7 +69,7 @@ export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes }: M
 export function predictionOf({ outputs }: ModelResult, reading: ModelReading, model: string): ModelPrediction {
   const values = reading.scores.flatMap((name) => own(outputs, name)?.values ?? [])
   const isAsTold = reading.scores.length === 0 || values.length === reading.labels.length
-  // A file may tell too little of its shapes. What has no names of its own is then given as it is.
+  // A file may tell too little about its shapes. A value without names of its own is then given unchanged.
   if (!isAsTold && !reading.hasNames) return predictionOf({ outputs }, { ...reading, scores: [] }, model)
   if (!isAsTold)
     throw misfit(`${model} gave ${values.length} scores, and ${reading.labels.length} have names`, 'Name as many labels as there are scores.')

@@ -7,7 +7,7 @@ export interface FailedRecord extends Record<unknown, unknown>, RecordMetadata {
   readonly taskId: string
 }
 
-/** Hears of a record that failed. Nothing is decided by it. */
+/** Called with a record that failed. It decides nothing. */
 export type FailureListener = (error: WaggleError, record: FailedRecord) => void
 
 /** Decides about a record that failed: `resume` drops it (and writes a dead letter where the application has a topic for them), `fail` rolls back. */

@@ -43,7 +43,7 @@ function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }
 
-/** Nodes that leave a label as it is. */
+/** Nodes that do not change a label. */
 const passing: ReadonlySet<string> = new Set(['Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'])
 const maxPassed = 16
 const [int32Type, int64Type, stringType] = [6, 7, 8]

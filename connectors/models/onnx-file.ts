@@ -4,7 +4,7 @@ import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts
 
 /** A model file as onnxruntime-node can run it. */
 export interface OnnxFile {
-  /** The file with its `ZipMap` replaced; null where the file can be run as it is. */
+  /** The file with its `ZipMap` replaced; null where the file needs no change. */
   readonly rewritten: Uint8Array | null
   /** Names of the classes, in the order of the scores, where the file has them. */
   readonly classes: readonly string[] | null

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { Consumed, Materialized, Produced, Serdes, SessionWindows, Stores, Streams, StreamsBuilder, TimeWindows } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 
@@ -22,7 +21,6 @@ export function vocabulary() {
   const customerSerde = Serdes.json<Customer>()
   const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
   return {
-    createServer,
     builder,
     text,
     orderSerde,

@@ -111,9 +111,7 @@ export function writeExamples(methods: readonly Method[], folder: string): reado
 }
 
 const vocabularyNames =
-  'createServer builder text orderSerde customerSerde orders payments lines clicks customers countriesByCustomer countryNames countries streams driver'.split(
-    ' ',
-  )
+  'builder text orderSerde customerSerde orders payments lines clicks customers countriesByCustomer countryNames countries streams driver'.split(' ')
 
 /** Makes a folder inside the package, so that modules in it can import the package by its name. */
 export function exampleFolder(): string {

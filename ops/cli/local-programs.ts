@@ -78,7 +78,7 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Looks for a program as the system does: a name in each folder of PATH, a path as it is. */
+/** Finds a program as the system does: a name in each folder of PATH, and a path directly. */
 function programMistake(program: string, path: string): string | null {
   if (program.includes('/')) return existsSync(program) ? notExecutable(program) : `there is no program ${resolve(program)}`
   const found = path

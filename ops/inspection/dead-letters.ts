@@ -74,7 +74,7 @@ export class DeadLetters {
     await (await this.#producer)?.close()
   }
 
-  /** Runs `settle` for a letter that nobody has settled. Throws WAGGLE_DEAD_LETTER_SETTLED for any other. */
+  /** Runs `settle` for an unsettled letter. Throws WAGGLE_DEAD_LETTER_SETTLED for any other. */
   async #once<T>(id: string, settle: (place: LetterPlace) => Promise<T>): Promise<T> {
     if (this.#settling.has(id)) throw settledBefore(id)
     this.#settling.add(id)

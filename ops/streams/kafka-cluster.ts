@@ -55,7 +55,7 @@ export async function openOnKafka(
   }
 }
 
-/** The interval between commits in ms. Defaults are Kafka Streams': transactions are short, since nobody reads their records before they end. */
+/** The interval between commits in ms. Defaults are Kafka Streams'. Transactions are short, because readers get their records only at the end. */
 export function commitIntervalOn({ processing, commitIntervalMs }: Pick<StreamsConfig, 'processing' | 'commitIntervalMs'>): number {
   return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)
 }

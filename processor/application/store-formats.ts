@@ -11,7 +11,7 @@ export interface StoreFormatsOptions {
   readonly partitionsOf: (topic: string) => number
 }
 
-/** The layout of a store's rows. Rows of one layout, read as another, are wrong or missing, and nobody would notice. */
+/** The layout of a store's rows. Rows that are read in another layout are wrong or missing, without an error. */
 interface Format {
   readonly kind: KeptStore['kind']
   readonly timestamped: boolean

@@ -34,7 +34,7 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** The topics that a record may name for its answer. */
   readonly replyTopics: ReplyTopics
-  /** Hears of each record on which a bee fails, refusals and deadlines too. */
+  /** Called with each record at which a bee fails, also for refusals and deadlines. */
   readonly onFailure?: FailureListener
 }
 

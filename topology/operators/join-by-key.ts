@@ -21,7 +21,7 @@ export interface JoinByKey<V = unknown, R = unknown> {
   readonly deadlineOf: (headers: readonly Header[]) => number | null
   /** Makes the value that is forwarded. `missing` is empty unless the deadline has passed. */
   combine(parts: ReadonlyMap<string, V>, missing: readonly string[]): R
-  /** Hears of each key whose deadline has passed. */
+  /** Called with each key whose deadline has passed. */
   readonly onMissing?: (key: string, missing: readonly string[], taskId: string) => void
 }
 

@@ -22,6 +22,6 @@ export interface RequestLedger {
   readonly replyChild: string
   /** The topics that may get answers. A topic is checked here, because every writer of the accepted topic can name one. */
   readonly replyTopics: ReplyTopics
-  /** Hears of each request whose deadline has passed. */
+  /** Called with each request whose deadline has passed. */
   readonly onFailure?: FailureListener
 }

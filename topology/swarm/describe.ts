@@ -51,7 +51,7 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
   return lines.join('\n')
 }
 
-/** The sub-topology of a swarm that answers nobody holds no bee, and the ledger alone. */
+/** The sub-topology of a swarm without a respond bee. It has the ledger and no bee. */
 function shownBees(bees: readonly string[]): readonly string[] {
   return bees.length === 0 ? ['ledger'] : bees
 }

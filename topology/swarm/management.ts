@@ -5,7 +5,7 @@ export interface Management {
   topics(): Promise<readonly TopicRow[]>
   /** Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for a cursor that is none. */
   records(topic: string, options: PageOptions): Promise<RecordPage>
-  /** The newest first. Those that were retried or discarded are left out. */
+  /** The dead letters, newest first, without those that were retried or discarded. */
   deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage>
   /** Throws WAGGLE_UNKNOWN_DEAD_LETTER. */
   deadLetter(id: string): Promise<DeadLetter>

@@ -217,7 +217,9 @@ export class EmbeddedLog implements Log {
     )
   }
 
-  /** Deletes topics, positions and stores, and leaves all else as it is. Nothing may run. A second call finishes one that a crash cut off. */
+  /**
+   * Deletes topics, positions and stores, and nothing else. No swarm or program may run. A second call finishes a removal that a crash interrupted.
+   */
   async remove({ topics: names, groups, applications }: RemovedParts): Promise<void> {
     await this.#cycle.settled()
     const topics = this.#topics.named(names)

@@ -56,7 +56,7 @@ interface Owned {
   isListed: boolean
 }
 
-/** A member of a group. A poll costs what the partitions with records cost: those that are quiet are not looked at. */
+/** A member of a group. The cost of a poll depends on the partitions with records, and not on the quiet ones. */
 export class GroupConsumer implements Consumer, Watcher {
   readonly #topics: Topics
   readonly #positions: Positions

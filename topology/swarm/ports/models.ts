@@ -43,7 +43,7 @@ export interface TensorSignature {
 export interface ModelSignature {
   /** Inputs as the file has them, mostly with the batch as their first dimension. */
   readonly inputs: readonly TensorSignature[]
-  /** Outputs as the file has them, without those that are too large for a prediction. */
+  /** The outputs of the file, without those that are too large for a prediction. */
   readonly outputs: readonly TensorSignature[]
   /** One row of each input, in the order of `inputs`: the shapes without the batch. */
   readonly rows: readonly TensorSignature[]
