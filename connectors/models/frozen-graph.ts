@@ -42,6 +42,12 @@ export interface FrozenGraph {
 export function readFrozenGraph(path: string): FrozenGraph {
   const nodes = nodesOf(path)
   if (nodes.length === 0 || nodes.some(({ op }) => op === '')) throw invalid(path, 'it holds no graph')
+  if (nodes.some(({ op }) => /^VarHandleOp$|^VariableV?2?$/.test(op))) {
+    throw new WaggleError('WAGGLE_MODEL_INVALID', {
+      message: `${path} has variables, whose values lie in files beside it`,
+      next: 'Export the model as ONNX for tensor-rt, or freeze its variables into constants (docs/models.md).',
+    })
+  }
   const read = new Set(nodes.flatMap(({ input }) => input.map((name) => name.replace(/^\^/, '').replace(/:\d+$/, ''))))
   const weights: { spec: GraphArtifacts['weightSpecs'][number]; bytes: Uint8Array }[] = []
   const node = nodes.map(({ name, op, input, attr }) => {

@@ -76,7 +76,7 @@ describe('Exported models behind a gateway', () => {
     return { status: response.status, json: (await response.json()) as { readonly [key: string]: unknown } }
   }
 
-  it('answer as Python does, many requests at a time', async () => {
+  it('exported models answer as Python does, many requests at a time', async () => {
     for (const model of served) {
       assert.ok(model !== undefined)
       const sent = Array.from({ length: 12 }, (_, at) => model.requests[at % model.requests.length])
@@ -88,7 +88,7 @@ describe('Exported models behind a gateway', () => {
     }
   })
 
-  it('take tensors by name', async () => {
+  it('a model of two inputs takes tensors by name', async () => {
     const { requests = [] } = exportedModels.find(({ model }) => model === 'torch-sentence.onnx') ?? {}
     const tensors = {
       weight: { datatype: 'FP32' as const, shape: [1, 1], data: Float32Array.of(0.5) },
@@ -102,7 +102,7 @@ describe('Exported models behind a gateway', () => {
     assert.match(String(wrong.json.detail), /weight \(FP32 \[1\]\) is missing: ids came/)
   })
 
-  it('refuse a body that does not fit with 400 or 422, and the detail names the input', async () => {
+  it('a body that does not fit is refused with 400 or 422, and the detail names the input', async () => {
     const people = { age: 1, fare: 2, sex: 'male', alone: true }
     const cases: readonly (readonly [string, string, number, RegExp])[] = [
       ['sklearn-pipeline-zipmap-onnx', JSON.stringify({ ...people, age: 1.5 }), 422, /age takes integers \(INT64\) of shape \[1\]; 1\.5/],
@@ -130,7 +130,7 @@ describe('Exported models behind a gateway', () => {
     assert.equal((await ask('sklearn-regressor-fp64-onnx', 'abc', 'application/vnd.waggle.tensors')).status, 400)
   })
 
-  it('are averaged by an ensemble, and saved with label, score and scores', async () => {
+  it('two classifiers are averaged by an ensemble, and saved with label, score and scores', async () => {
     const python = exportedModels.find(({ model }) => model === 'sklearn-names-zipmap.onnx')?.requests ?? []
     for (const { body, answer } of python) {
       const { json } = await ask('iris', JSON.stringify(body))

@@ -16,13 +16,13 @@ function rows(inputs: readonly (readonly number[])[], outputs: readonly (readonl
 }
 
 describe('One row of a model', () => {
-  it('is without the first dimension, where this is free or fixed in all inputs and outputs', () => {
+  it('the first dimension is the batch where it is free, or of one size, in all inputs and outputs', () => {
     assert.deepEqual(rows([[-1, 4], [-1]], [[-1, 3], [-1]]), [[[4], []], [[3], []], null])
     assert.deepEqual(rows([[8, 4]], [[8, 3], [8]]), [[[4]], [[3], []], 8])
     assert.deepEqual(rows([[1, 3, 224, 224]], [[1, 1000]]), [[[3, 224, 224]], [[1000]], 1])
   })
 
-  it('is by itself in a run, where an input or an output has no dimension for a batch', () => {
+  it('a run has one row where an input or an output has no dimension for a batch', () => {
     assert.deepEqual(rows([[-1, 4], []], [[-1, 3]]), [[[4], []], [[3]], 1])
     assert.deepEqual(rows([[-1, 4]], [[]]), [[[4]], [[]], 1])
     assert.deepEqual(
@@ -47,7 +47,7 @@ describe('One row of a model', () => {
     )
   })
 
-  it('is the whole input, where no output has a dimension for a batch, and where a vector of any length is all there is', () => {
+  it('the whole input is a row where no output has a dimension for a batch, and for a vector of any length', () => {
     assert.deepEqual(rows([[3, 224, 224]], [[1000]]), [[[3, 224, 224]], [[1000]], 1])
     assert.deepEqual(rows([[-1, 4]], [[3]]), [[[-1, 4]], [[3]], 1])
     assert.deepEqual(rows([[-1]], [[1, 3]]), [[[-1]], [[3]], 1])

@@ -124,6 +124,12 @@ describe('A model in its own thread', () => {
     }
   })
 
+  it('says how to export a TensorFlow graph that has variables', async () => {
+    // A GraphDef with one node of the operator VarHandleOp.
+    const graph = Buffer.concat([Buffer.from([0x0a, 16, 0x0a, 1]), Buffer.from('v'), Buffer.from([0x12, 11]), Buffer.from('VarHandleOp')])
+    await rejectsWith(open(file('variables.pb', graph)), 'WAGGLE_MODEL_INVALID', /has variables, whose values lie in files beside it/)
+  })
+
   it('names the shape that does not fit', async () => {
     const fit = { resize: [200, 200] } as const
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
