@@ -1,3 +1,4 @@
+import { createServer } from 'node:http'
 import { Consumed, Materialized, Produced, Serdes, SessionWindows, Stores, Streams, StreamsBuilder, TimeWindows } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 
@@ -21,6 +22,7 @@ export function vocabulary() {
   const customerSerde = Serdes.json<Customer>()
   const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
   return {
+    createServer,
     builder,
     text,
     orderSerde,

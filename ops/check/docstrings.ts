@@ -111,7 +111,9 @@ export function writeExamples(methods: readonly Method[], folder: string): reado
 }
 
 const vocabularyNames =
-  'builder text orderSerde customerSerde orders payments lines clicks customers countriesByCustomer countryNames countries streams driver'.split(' ')
+  'createServer builder text orderSerde customerSerde orders payments lines clicks customers countriesByCustomer countryNames countries streams driver'.split(
+    ' ',
+  )
 
 /** Makes a folder inside the package, so that modules in it can import the package by its name. */
 export function exampleFolder(): string {
