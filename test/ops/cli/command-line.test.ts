@@ -93,7 +93,7 @@ bees:
   it('prints a gateway’s refusal in one line, with status 1, and an unreachable gateway with status 3', async () => {
     const refused = await waggle(['request', 'door', '--data', '[1]', '--url', program.ready.gateway])
     assert.equal(refused.status, 1)
-    assert.match(refused.err, /^waggle: 422 .* at model: .*4 numbers.*The request id is .*\n$/)
+    assert.match(refused.err, /^waggle: 422 .* at model: .*of shape \[4\].*The request id is .*\n$/)
     const unknown = await waggle(['request', 'window', '--data', '1', '--url', program.ready.gateway])
     assert.match(unknown.err, /404.*There is no gateway window; there is door/)
     const away = await waggle(['request', 'door', '--data', '1', '--url', 'http://127.0.0.1:1999'])
