@@ -1,5 +1,5 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
-import type { Clock, Log, LogRecord, Producer } from '../../processor/ports.ts'
+import { type Clock, DamagedValue, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
 import { deadLetterTopic, idSecretTopic } from '../../topology/naming.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import {
@@ -108,6 +108,7 @@ export class DeadLetters {
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
     const input = await this.#recordAt(topic, partition, offset)
     if (input === null) throw inputGone(id, topic)
+    if (input.value instanceof DamagedValue) throw input.value.error
     const own = topic.startsWith(`waggle.${place.swarm}.`) || topic.startsWith(`waggle.${place.swarm}-`)
     const key = own ? input.key : Buffer.from(this.#newId())
     if (key === null) throw withoutInput(id)

@@ -302,6 +302,7 @@ export class Task implements TaskState {
   }
 
   close(): void {
+    this.#watcher = null
     for (const cache of this.#caches.values()) cache.discard()
     this.#nodes.close()
   }

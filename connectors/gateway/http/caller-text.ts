@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 
 /**
  * Makes a text fit for a caller: without stack lines, and with names of files instead of paths of this machine. Messages of bees, libraries and the
@@ -6,16 +6,24 @@ import { existsSync, readdirSync } from 'node:fs'
  */
 export function callerText(text: string): string {
   const lines = text.split('\n').filter((line) => !stackLine.test(line))
-  let checks = 0
   return lines
     .join('\n')
     .replaceAll(pathPattern(), (path) => `…/${lastName(path)}`)
-    .replaceAll(relativePath, (path) => (++checks <= maxChecks && existsSync(path) ? `…/${lastName(path)}` : path))
+    .replaceAll(relativePath, (words) => (isPath(words) ? `…/${lastName(words)}` : words))
 }
 
-/** Words with slashes between them. They are a path where such a file exists. */
+/** Words with slashes between them. */
 const relativePath = /(?<![\w.:/…@-])[\w.@-]+(?:\/[\w.@-]+)+/g
-const maxChecks = 20
+
+/**
+ * True for words that look like a path: they begin at a folder above, or their last word has a file's ending. The file system is not asked, because an answer
+ * that depends on it would tell a caller which files exist.
+ */
+function isPath(words: string): boolean {
+  return /^\.\.?\//.test(words) || words.includes('/../') || (/\.[A-Za-z0-9]{1,5}$/.test(words) && !mediaType.test(words))
+}
+
+const mediaType = /^(application|audio|font|image|message|multipart|text|video)\/[^/]+$/
 
 /** A stack frame of V8, Python or Java, or the line that introduces such frames. */
 const stackLine = /^\s*(at (async )?[^\s(].*(:\d+|\)|<anonymous>)|File ".*", line \d+.*|Traceback \(most recent call last\):|Caused by: .*)\s*$/

@@ -220,7 +220,7 @@ export class CommitCycle {
 
   /** Writes a large payload to a segment before its commit, so that the commit only waits for the write-ahead log. */
   #putAhead({ record }: Appended): void {
-    if (record.ref !== null && !this.#segments.isLost(record.ref)) return
+    if (record.ref !== null && this.#segments.has(record.ref)) return
     record.ref = null
     const { value } = record
     if (value === null || valueBytes(value) <= inlineBytes) return

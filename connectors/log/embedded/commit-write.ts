@@ -68,7 +68,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
       named = ref.segment
       uses.add(named, partition, records.at(-1)?.offset ?? offset, changes)
     }
-    changes.push(partition.endsAt(partition.next))
+    changes.push(partition.ends())
   }
   try {
     const appended = await segments.sync()

@@ -43,7 +43,7 @@ export class Compaction {
     this.#last.set(partition, { end: partition.durableEnd, kept })
     partition.bytes = bytes
     this.#uses.replace(partition, lasts, changes)
-    changes.push(partition.endsAt(partition.durableEnd))
+    changes.push(partition.ends())
   }
 }
 

@@ -191,6 +191,9 @@ export class GroupConsumer implements Consumer, Watcher {
       this.#hasLost = false
       const lost = this.#release([...this.#owned.keys()])
       if (lost.length > 0) await listener.lost(lost)
+      // Another member may have asked for some of them while this one still owned them.
+      this.#group.changed()
+      this.#mustReassign = false
       this.#refuseClosed()
     }
     const wanted = new Set(this.#topics.partitionsOf(topics).filter((partition) => this.#group.memberFor(partition) === this))

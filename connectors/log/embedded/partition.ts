@@ -55,9 +55,12 @@ export class Partition {
     this.bytes = ends.bytes
   }
 
-  /** The database's entry for this partition. `end` is the offset after the last stored record. */
-  endsAt(end: number): RocksChange {
-    return [endsKey(this.topicNumber, this.number), endsBytes({ start: this.start, end, bytes: this.bytes })]
+  /**
+   * The database's entry for this partition. Its end is the offset of the next record, and not `durableEnd`: records behind an open commit may be durable
+   * already, and after a restart no record may get their offsets.
+   */
+  ends(): RocksChange {
+    return [endsKey(this.topicNumber, this.number), endsBytes({ start: this.start, end: this.next, bytes: this.bytes })]
   }
 
   get tailBytes(): number {
@@ -134,7 +137,10 @@ export class Partition {
       record.dropped = true
       return false
     })
+    const before = this.durableEnd
     this.settle()
+    // The records behind the removed ones are readable now, and no commit tells of it.
+    if (this.durableEnd > before) this.notify()
   }
 
   /** Up to `limit` records from `offset` (inclusive) to `end` (exclusive). Empty where there is none. */

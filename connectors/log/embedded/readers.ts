@@ -15,6 +15,8 @@ export interface ReaderPosition {
  */
 export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()
+  /** The groups with a stored position in a topic. */
+  readonly #byTopic = new Map<string, Set<string>>()
   readonly #groups: ReadonlyMap<string, Group>
 
   constructor(disk: Rocks, groups: ReadonlyMap<string, Group>) {
@@ -22,16 +24,23 @@ export class Readers {
     for (const { group, topic, partition, value } of positionsIn(disk)) {
       const place = `${topic}\0${partition}`
       const position = { group, offset: new DataView(value.buffer, value.byteOffset).getFloat64(0) }
+      const groupsOfTopic = this.#byTopic.get(topic) ?? new Set()
+      this.#byTopic.set(topic, groupsOfTopic.add(group))
       const there = this.#stored.get(place)
       if (there === undefined) this.#stored.set(place, [position])
       else there.push(position)
     }
   }
 
-  /** The positions of groups that read this partition. A running group that does not read the topic any more is left out. */
+  /**
+   * The positions of groups that read this partition. A group with a position in another partition of the topic reads this one from its start. A running
+   * group that does not read the topic any more is left out.
+   */
   of(partition: Partition): readonly ReaderPosition[] {
     const { topic, number, start } = partition
-    const stored = this.#stored.get(`${topic}\0${number}`) ?? []
+    const here = this.#stored.get(`${topic}\0${number}`) ?? []
+    const elsewhere = [...(this.#byTopic.get(topic) ?? [])].filter((name) => !here.some(({ group }) => group === name))
+    const stored = [...here, ...elsewhere.map((group) => ({ group, offset: start }))]
     const positions = stored.filter(({ group }) => {
       const members = this.#groups.get(group)?.members ?? []
       return members.length === 0 || members.some((member) => member.reads(topic))

@@ -148,7 +148,7 @@ export class Retention {
       partition.start = last.offset + 1
       partition.bytes -= bytesOfRun(first, run)
     }
-    if (partition.start > start) changes.push(partition.endsAt(durableEnd))
+    if (partition.start > start) changes.push(partition.ends())
   }
 
   /** Takes the segments that were unused for two rounds. No commit under way can name them. */

@@ -62,8 +62,9 @@ export class Segments {
   }
 
   /** True where the write of this payload failed, so that it must be appended again. Another commit's `sync` may have reported the failure. */
-  isLost(ref: SegmentRef): boolean {
-    return this.#lost.has(ref)
+  /** False where the write of the payload failed, or where its file is about to be deleted. */
+  has(ref: SegmentRef): boolean {
+    return !this.#lost.has(ref) && !this.#retired.has(ref.segment)
   }
 
   /**

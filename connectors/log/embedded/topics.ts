@@ -138,7 +138,7 @@ export class Topics {
     }
     if (moved.size === 0) return
     // A crash may leave runs before the start. No reader reads them, and the next call deletes them.
-    rocks.write([...moved].map((partition) => partition.endsAt(partition.durableEnd)))
+    rocks.write([...moved].map((partition) => partition.ends()))
     for (const { topicNumber, number, start } of moved) rocks.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, start))
   }
 

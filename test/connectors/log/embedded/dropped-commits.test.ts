@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -55,6 +55,85 @@ describe('A commit that the embedded log drops', () => {
     await Promise.all([first, aborted, late])
     assert.deepEqual(await valuesIn(log), ['first'])
     assert.equal(log.position('other', 'out', 0), null)
+  })
+
+  it('lets a waiting reader have the durable records behind its own', async () => {
+    const task = await log.taskProducer({ group: 'one' })
+    const plain = await log.producer()
+    task.append(record(Buffer.from('open')))
+    const reader = log.read({ topic: 'out', partition: 0, from: 0 })
+    const first = reader[Symbol.asyncIterator]().next()
+    const listener = { assigned: async () => {}, revoked: async () => {}, lost: async () => {} }
+    const member = await log.subscribe({ group: 'g', topics: ['out'], offsetReset: 'earliest', isolation: 'committed', listener })
+    await plain.send(record(Buffer.from('durable')))
+    assert.deepEqual(await member.poll({ maxRecords: 10, maxWaitMs: 0 }), [])
+    await task.abort()
+    assert.equal(String((await first).value?.records[0]?.value), 'durable')
+    const [run] = await member.poll({ maxRecords: 10, maxWaitMs: 0 })
+    assert.equal(String(run?.records[0]?.value), 'durable')
+    await reader.close()
+    await member.close()
+  })
+})
+
+describe('A durable record behind an open commit', () => {
+  it('is there after a deletion of older records and a crash', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
+    const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: new SimulatedClock() })
+    await log.createTopics([{ name: 'out', partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const plain = await log.producer()
+    await plain.send(record(Buffer.from('old')))
+    await plain.send(record(Buffer.from('first')))
+    const task = await log.taskProducer({ group: 'one' })
+    task.append(record(Buffer.from('open')))
+    await plain.send(record(Buffer.from('behind')))
+    await log.deleteBefore([{ topic: 'out', partition: 0, offset: 1 }])
+    // A copy of the files is what a process finds that starts after a SIGKILL.
+    cpSync(join(directory, 'log'), join(directory, 'after'), { recursive: true })
+    const after = await openEmbeddedLog({ directory: join(directory, 'after'), clock: new SimulatedClock() })
+    assert.deepEqual((await after.topic('out'))?.offsets, [{ start: 1, end: 4 }])
+    assert.deepEqual(await valuesIn(after), ['first', 'behind'])
+    await after.close()
+    await log.close()
+    rmSync(directory, { recursive: true })
+  })
+})
+
+describe('A member of a group that loses its partitions', () => {
+  it('leaves to a member that came before its next poll the part of that member', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-lost-'))
+    const log = await openEmbeddedLog({ directory, clock: new SimulatedClock() })
+    await log.createTopics([{ name: 'out', partitions: 4, cleanup: 'delete', retentionMs: null }])
+    const owned = { x: new Set<number>(), y: new Set<number>() }
+    const member = (name: 'x' | 'y') =>
+      log.subscribe({
+        group: 'g',
+        topics: ['out'],
+        offsetReset: 'earliest',
+        isolation: 'handed',
+        listener: {
+          assigned: async (places) => {
+            for (const { partition } of places) owned[name].add(partition)
+          },
+          revoked: async (places) => {
+            for (const { partition } of places) owned[name].delete(partition)
+          },
+          lost: async () => owned[name].clear(),
+        },
+      })
+    const poll = { maxRecords: 10, maxWaitMs: 0 }
+    const x = await member('x')
+    await x.poll(poll)
+    assert.equal(owned.x.size, 4)
+    const y = await member('y')
+    const task = await log.taskProducer({ group: 'g' })
+    await task.abort()
+    await y.poll(poll)
+    await x.poll(poll)
+    await y.poll(poll)
+    assert.deepEqual([owned.x.size, owned.y.size], [2, 2])
+    await log.close()
+    rmSync(directory, { recursive: true })
   })
 })
 
