@@ -2,6 +2,7 @@ import { createColors } from 'picocolors'
 import type { Clock } from '../../processor/ports.ts'
 import type { LogFields, LogLevel } from '../process-log/log-line.ts'
 import type { LogThreshold } from '../process-log/log-threshold.ts'
+import { terminalText } from './terminal-text.ts'
 
 /** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
 export class Console {
@@ -133,8 +134,9 @@ function placeOf(message: string, { code, request_id, task, topic, partition, of
 
 /** A message of several lines as one: each failure is one line of the log. */
 function oneLine(text: string): string {
-  return text
+  const line = text
     .trim()
     .replace(/\.$/, '')
     .replaceAll(/\s*[\r\n]+\s*/g, ' ⏎ ')
+  return terminalText(line)
 }

@@ -1,5 +1,6 @@
 import { type DeadLetter, managementLimits } from '../../topology/swarm/management.ts'
 import { exitStatus } from './exit-status.ts'
+import { terminalText } from './terminal-text.ts'
 import { type LogOptions, onLog } from './topics.ts'
 
 /** `waggle dead-letters list`: prints the failed inputs, the newest first. */
@@ -55,11 +56,12 @@ export async function discardDeadLetter(id: string, options: LogOptions): Promis
 }
 
 function textOf({ id, bee, code, cause, request_id, topic, partition, offset, timestamp, content_type, content }: DeadLetter): string {
-  return [
+  const lines = [
     `${id}  ${new Date(timestamp).toISOString()}  ${bee}  ${code}`,
     `  cause    ${cause.replaceAll('\n', '\n           ')}`,
     `  request  ${request_id ?? '-'}`,
     `  input    offset ${offset} of ${topic}, partition ${partition}`,
     `  content  ${content_type === null ? '' : `${content_type}  `}${content ?? '-'}`,
-  ].join('\n')
+  ]
+  return terminalText(lines.join('\n'))
 }

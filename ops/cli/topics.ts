@@ -3,6 +3,7 @@ import { managementLimits } from '../../topology/swarm/management.ts'
 import { loadConfig } from '../config/config.ts'
 import { withManagement } from '../inspection/open-management.ts'
 import { exitStatus } from './exit-status.ts'
+import { terminalText } from './terminal-text.ts'
 
 /** Options of the commands that look into a log. */
 export interface LogOptions {
@@ -45,7 +46,7 @@ export async function tailTopic(
           throw thrown
         })
       if (page === null) break
-      for (const record of page.records) process.stdout.write(`${options.json ? JSON.stringify(record) : lineOf(record)}\n`)
+      for (const record of page.records) process.stdout.write(`${options.json ? JSON.stringify(record) : terminalText(lineOf(record))}\n`)
       left -= page.records.length
       from = page.next
     }
