@@ -58,7 +58,8 @@ export class Retention {
   }
 
   start(): void {
-    this.#measure()
+    // No swarm has subscribed yet. A topic that nobody has committed a position of would look as if it had no reader.
+    this.#measure({ mayExpire: false })
     this.#expireLater()
   }
 
@@ -182,7 +183,7 @@ export class Retention {
     for (const group of held.keys()) this.#named.add(group)
   }
 
-  #measure(): void {
+  #measure({ mayExpire }: { readonly mayExpire: boolean }): void {
     const { directory, clock, onNotice, mark } = this.#options
     const disk = this.#options.disk()
     if (disk !== null) {
@@ -208,10 +209,10 @@ export class Retention {
         behind,
         refusal: bytes >= this.#maxBytes && stuck !== undefined ? `${says}; ${who}` : null,
       }
-      if (bytes >= this.#maxBytes * shortAt) void this.#expire(true).catch(() => {})
-      else if (this.#exceedsLimit()) void this.#expire(false).catch(() => {})
+      if (mayExpire && bytes >= this.#maxBytes * shortAt) void this.#expire(true).catch(() => {})
+      else if (mayExpire && this.#exceedsLimit()) void this.#expire(false).catch(() => {})
     }
-    if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure())
+    if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure({ mayExpire: true }))
   }
 
   /** True where a topic has more bytes than its retention allows. */

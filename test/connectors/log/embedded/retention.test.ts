@@ -161,6 +161,19 @@ describe('An unread record of the embedded log', () => {
     await consumer.close()
   })
 
+  it('is kept on a full disk until the groups of a process that starts have subscribed', async () => {
+    await send()
+    await log.close()
+    await open(1)
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(await start(), 0)
+    const listener = { assigned: () => {}, revoked: () => {}, lost: () => {} }
+    const consumer = await log.subscribe({ group: 'new', topics: ['rows'], offsetReset: 'earliest', isolation: 'handed', listener })
+    await pass(long)
+    assert.equal(await start(), 0)
+    await consumer.close()
+  })
+
   it('is deleted once it has been read', async () => {
     await send()
     await send()
