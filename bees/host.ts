@@ -135,8 +135,9 @@ function safely(make: () => Payload | WaggleError): Payload | WaggleError {
   }
 }
 
-/** Headers and source are made on demand, because most bees do not read them. */
-function beeRequest({ key: id, headers, metadata, signal, attempt, timestamp }: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
+/** Headers, signal and source are made on demand, because most bees do not read them. */
+function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
+  const { key: id, headers, metadata, attempt, timestamp } = call
   const number = (key: string) => {
     const text = headerText(headers, key)
     const value = text === null ? Number.NaN : Number(text)
@@ -149,7 +150,9 @@ function beeRequest({ key: id, headers, metadata, signal, attempt, timestamp }: 
     },
     contentType: contentTypeOf(input),
     deadline: deadlineOf(headers),
-    signal,
+    get signal() {
+      return call.signal
+    },
     attempt,
     get source() {
       return {

@@ -47,6 +47,11 @@ export class Fifo<T> {
     this.#first = 0
   }
 
+  some(test: (item: T) => boolean): boolean {
+    for (let at = this.#first; at < this.#items.length; at++) if (test(this.#items[at] as T)) return true
+    return false
+  }
+
   /** Iterates the oldest item first. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (let at = this.#first; at < this.#items.length; at++) yield this.#items[at] as T

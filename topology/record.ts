@@ -35,20 +35,21 @@ export interface Windowed<K> {
 
 export type KeyValue<K, V> = readonly [key: K, value: V]
 
-const utf8 = new TextEncoder()
-const text = new TextDecoder()
-
 export const noHeaders: readonly Header[] = Object.freeze([])
 
 /** The text of the last header with that key, as Kafka's `lastHeader`; null where there is none. */
 export function headerText(headers: readonly Header[], key: string): string | null {
   for (let at = headers.length - 1; at >= 0; at--) {
     const header = headers[at]
-    if (header !== undefined && header.key === key) return header.value === null ? null : text.decode(header.value)
+    if (header !== undefined && header.key === key) return header.value === null ? null : textOf(header.value)
   }
   return null
 }
 
 export function textHeader(key: string, value: string): Header {
-  return { key, value: utf8.encode(value) }
+  return { key, value: Buffer.from(value) }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString()
 }

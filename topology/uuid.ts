@@ -1,7 +1,13 @@
 /** The first 16 bytes as a UUID of this version (RFC 9562): the bits of version and variant are set, all others stay. */
 export function uuidOf(bytes: Uint8Array, version: 7 | 8): string {
-  const own = Buffer.from(bytes.subarray(0, 16))
-  own.writeUInt8((own.readUInt8(6) & 0x0f) | (version << 4), 6)
-  own.writeUInt8((own.readUInt8(8) & 0x3f) | 0x80, 8)
-  return own.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  let text = ''
+  for (let at = 0; at < 16; at++) {
+    const byte = bytes[at] ?? 0
+    const own = at === 6 ? (byte & 0x0f) | (version << 4) : at === 8 ? (byte & 0x3f) | 0x80 : byte
+    text += at === 4 || at === 6 || at === 8 || at === 10 ? `-${hex[own]}` : hex[own]
+  }
+  return text
 }
+
+/** Each byte as two hexadecimal digits. */
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

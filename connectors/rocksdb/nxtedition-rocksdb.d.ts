@@ -6,6 +6,8 @@ declare module '@nxtedition/rocksdb' {
     readonly handle: bigint
     /** Sequence number of the last write. */
     readonly sequence: number
+    /** Reads a property by its name in RocksDB's `db.h`. */
+    getProperty(name: string): string
     batch(): {
       _put(key: Uint8Array, value: Uint8Array, options: object): void
       _del(key: Uint8Array, options: object): void

@@ -45,7 +45,7 @@ export class Rocks {
     } catch (thrown) {
       throw openError(directory, thrown, use)
     }
-    return new Rocks(directory, db, new WalSync(directory), use)
+    return new Rocks(directory, db, new WalSync(directory, () => db.getProperty('rocksdb.current-super-version-number')), use)
   }
 
   /**

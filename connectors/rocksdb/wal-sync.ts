@@ -4,26 +4,38 @@ import { join } from 'node:path'
 /**
  * Makes RocksDB's write-ahead log durable. RocksDB hands each write to the operating system before it returns (`manual_wal_flush` is off), so its log
  * files are complete, and a sync through any descriptor syncs a file. When the memtable is full, the next log file begins. Each sync covers all files
- * since the last one that was synced, and the directory when a file is new.
+ * since the last one that was synced, and the directory when a file is new. A new log file comes with a new version of the database, so the directory
+ * is read only where the version has changed.
  */
 export class WalSync {
   readonly #directory: string
+  readonly #version: () => string
+  /** The version at which the directory was read last. */
+  #readAt = ''
   #current: { readonly name: string; readonly handle: FileHandle } | null = null
 
-  constructor(directory: string) {
+  /** `version` changes whenever the database begins a log file (RocksDB's property `current-super-version-number`). */
+  constructor(directory: string, version: () => string) {
     this.#directory = directory
+    this.#version = version
   }
 
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
+    const version = this.#version()
+    if (this.#current !== null && version === this.#readAt) return this.#current.handle.datasync()
+    return this.#syncAll(version)
+  }
+
+  async #syncAll(version: string): Promise<void> {
     const logs = (await readdir(this.#directory)).filter((name) => name.endsWith('.log')).sort()
     const newest = logs.at(-1)
     if (newest === undefined) return
     const before = this.#current
+    await before?.handle.datasync()
     if (before?.name === newest) {
-      await before.handle.datasync()
+      this.#readAt = version
       return
     }
-    await before?.handle.datasync()
     for (const name of logs) {
       if (before !== null && name <= before.name) continue
       const handle = await openIfThere(join(this.#directory, name))
@@ -38,6 +50,7 @@ export class WalSync {
     } finally {
       await directory.close()
     }
+    this.#readAt = version
   }
 
   async close(): Promise<void> {

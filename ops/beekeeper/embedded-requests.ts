@@ -80,7 +80,7 @@ export class EmbeddedRequests implements Requests {
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
     const accepted = { id: request.id }
-    const known = this.#known(route, request.id)
+    const known = this.#known(route, request)
     if (known === null)
       return whenWritten(
         accepted,
@@ -93,7 +93,7 @@ export class EmbeddedRequests implements Requests {
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
     const route = this.#routes.of(request.gateway)
-    const known = this.#known(route, id)
+    const known = this.#known(route, request)
     if (known === null) {
       void this.#pending.remember(request, () => this.#send(route, request, false))
       return this.#pending.ownOutcomeOf(request)
@@ -128,7 +128,9 @@ export class EmbeddedRequests implements Requests {
   }
 
   /** The entry that this process remembers or that the ledger has written, durable or not; null for a new request. */
-  #known(route: GatewayTarget, id: string): RequestEntry | null {
+  #known(route: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
+    // Without a hash the id was made for this request, so no ledger has it.
+    if (bodyHash === '') return null
     return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
   }
 

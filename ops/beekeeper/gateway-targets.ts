@@ -23,14 +23,12 @@ export interface GatewayTarget {
 
 /** The gateways of this process by name. */
 export class GatewayTargets {
+  readonly names: readonly string[]
   readonly #routes: ReadonlyMap<string, GatewayTarget>
 
   constructor(routes: readonly GatewayTarget[]) {
     this.#routes = new Map(routes.map((route) => [route.gateway, route]))
-  }
-
-  get names(): readonly string[] {
-    return [...this.#routes.keys()]
+    this.names = [...this.#routes.keys()]
   }
 
   get all(): readonly GatewayTarget[] {

@@ -164,8 +164,8 @@ export class ApplicationThreads {
   /** The longest time for which a thread's work has waited for a commit, or for a reset, in ms. */
   get unsettledMs(): number {
     let longest = 0
-    for (const { unsettledMs } of this.here) longest = Math.max(longest, unsettledMs)
-    return longest
+    for (const thread of this.#threads) if (thread instanceof StreamThread) longest = Math.max(longest, thread.unsettledMs)
+    return Math.max(longest, this.#global?.unsettledMs ?? 0)
   }
 
   /** Failures since the start that ended a thread or rolled it back. */

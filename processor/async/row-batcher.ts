@@ -1,8 +1,9 @@
 import type { AsyncCall, AsyncStep, AsyncWorker, Outcome } from '../../topology/async-step.ts'
 import { Fifo } from '../../topology/fifo.ts'
-import type { Record, RecordMetadata } from '../../topology/record.ts'
+import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
+import { CallLimit } from './call-limit.ts'
 import type { Flights } from './flights.ts'
 
 /** One record on its way through an asynchronous node; settles exactly once. */
@@ -32,7 +33,7 @@ export class RowBatcher<K, V, R, W> {
   #closed = false
   #cancelTimer: (() => void) | null = null
   #timerDue = Number.POSITIVE_INFINITY
-  readonly #aborts = new Set<AbortController>()
+  readonly #open = new Set<CallLimit>()
 
   constructor(
     step: AsyncStep<K, V, R, W>,
@@ -78,8 +79,8 @@ export class RowBatcher<K, V, R, W> {
     this.#closed = true
     this.#cancelTimer?.()
     this.#waiting.clear()
-    for (const abort of this.#aborts)
-      abort.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
+    for (const limit of this.#open)
+      limit.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
   /** Runs in the next turn of the event loop, so that all records of this turn are considered together. */
@@ -183,26 +184,16 @@ export class RowBatcher<K, V, R, W> {
 
   /** The call's results, or the error that all of its rows have. Never rejects. */
   #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
-    const abort = new AbortController()
-    this.#aborts.add(abort)
     return new Promise((resolve) => {
-      const limit = this.#clock.after(this.#step.timeoutMs, () => {
-        const late = new WaggleError('WAGGLE_TIMEOUT', {
-          message: `No result within ${this.#step.timeoutMs} ms`,
-          next: 'Raise timeout_seconds, or find out what the step waits for.',
-        })
-        settle(late)
-        abort.abort(late)
-      })
-      // After `close` nobody waits for the limit, and its timer would keep the process alive.
-      abort.signal.addEventListener('abort', limit, { once: true })
+      const limit = new CallLimit(this.#clock, this.#step.timeoutMs, (late) => settle(late))
+      this.#open.add(limit)
       const settle = (results: readonly (W | WaggleError)[] | WaggleError) => {
-        limit()
-        this.#aborts.delete(abort)
+        limit.end()
+        this.#open.delete(limit)
         resolve(results)
       }
       const values = batch.map((row) => row.value)
-      const calls = batch.map((row) => callOf(row, abort.signal))
+      const calls = batch.map((row) => new RowCall(row, limit))
       started(() => this.#worker.call(values, calls)).then(
         (results) => settle(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
         (thrown: unknown) => settle(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the step: the cause has its stack.' })),
@@ -284,9 +275,29 @@ export class Entry<K, V, R, W> {
   }
 }
 
-function callOf<K, V, R, W>(row: Row<K, V, R, W>, signal: AbortSignal): AsyncCall<K> {
-  const { record, metadata } = row.entry.ticket
-  return { key: record.key, value: record.value, timestamp: record.timestamp, headers: record.headers, attempt: row.attempt, metadata, signal }
+class RowCall<K, V, R, W> implements AsyncCall<K> {
+  readonly key: K
+  readonly value: V
+  readonly timestamp: number
+  readonly headers: readonly Header[]
+  readonly attempt: number
+  readonly metadata: RecordMetadata
+  readonly #limit: CallLimit
+
+  constructor({ entry, attempt }: Row<K, V, R, W>, limit: CallLimit) {
+    const { record, metadata } = entry.ticket
+    this.key = record.key
+    this.value = record.value
+    this.timestamp = record.timestamp
+    this.headers = record.headers
+    this.attempt = attempt
+    this.metadata = metadata
+    this.#limit = limit
+  }
+
+  get signal(): AbortSignal {
+    return this.#limit.signal
+  }
 }
 
 function started<T>(call: () => Promise<T>): Promise<T> {

@@ -31,8 +31,7 @@ export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (r
  */
 export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE_INFINITY): string {
   for (const left of leavings) {
-    const kept = note.kept.filter(([, , worth]) => !left.includes(worth))
-    const text = written({ ...note, kept })
+    const text = written(left.length === 0 ? note : { ...note, kept: note.kept.filter(([, , worth]) => !left.includes(worth)) })
     if (text.length <= maxBytes) return text
   }
   // One record can have more entries than there are places. An entry that is not noted as done is done again.

@@ -367,9 +367,9 @@ export class StreamThread {
     const start = this.#clock.elapsedMs()
     const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
     this.#polled(polled, this.#clock.elapsedMs() - start)
-    for (const { group, result } of polled) {
-      if (result.status === 'rejected') throw result.reason
-      for (const run of result.value) {
+    for (const { group, runs, failure } of polled) {
+      if (failure !== null) throw failure.error
+      for (const run of runs) {
         const task = this.#threadTasks.taskOf(group, run)
         if (task !== undefined) this.#inputs.give(task, run)
       }
@@ -378,7 +378,7 @@ export class StreamThread {
 
   #polled(polled: readonly PolledGroup[], ms: number): void {
     let records = 0
-    for (const { result } of polled) if (result.status === 'fulfilled') for (const run of result.value) records += run.records.length
+    for (const { runs } of polled) for (const run of runs) records += run.records.length
     this.meters.poll.record(ms)
     if (records > 0) this.meters.pollRecords.record(records)
   }

@@ -36,7 +36,8 @@ interface GroupOfThread {
 /** The records of one group's poll, or its error. */
 export interface PolledGroup {
   readonly group: string
-  readonly result: PromiseSettledResult<readonly RecordRun[]>
+  readonly runs: readonly RecordRun[]
+  readonly failure: { readonly error: unknown } | null
 }
 
 /** The groups of which a thread is a member, with one consumer each. Global stores are read without a group where every process keeps its own. */
@@ -85,13 +86,9 @@ export class ThreadGroups {
   /** Polls all groups side by side. The first poll to end, with records or an error, ends the waiting of the others. */
   async poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly PolledGroup[]> {
     const consumers = this.#consumers
-    const polls = consumers.map(({ consumer }) => consumer.poll(options))
+    const polls = consumers.map((one) => polled(one, options))
     if (consumers.length > 1 && options.maxWaitMs > 0) endTogether(consumers, polls)
-    const results = await Promise.allSettled(polls)
-    return consumers.flatMap(({ group }, index) => {
-      const result = results[index]
-      return result === undefined ? [] : [{ group, result }]
-    })
+    return Promise.all(polls)
   }
 
   wakeup(): void {
@@ -152,6 +149,14 @@ export class ThreadGroups {
   }
 }
 
+async function polled({ group, consumer }: GroupOfThread, options: Parameters<Consumer['poll']>[0]): Promise<PolledGroup> {
+  try {
+    return { group, runs: await consumer.poll(options), failure: null }
+  } catch (error) {
+    return { group, runs: [], failure: { error } }
+  }
+}
+
 function endTogether(consumers: readonly { readonly consumer: Consumer }[], polls: readonly Promise<unknown>[]): void {
   const waiting = new Set(consumers)
   polls.forEach((poll, index) => {
@@ -161,6 +166,6 @@ function endTogether(consumers: readonly { readonly consumer: Consumer }[], poll
       for (const { consumer } of waiting) consumer.wakeup()
       waiting.clear()
     }
-    poll.then(ended, ended)
+    void poll.then(ended)
   })
 }

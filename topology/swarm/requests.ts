@@ -29,7 +29,7 @@ export interface NewRequest {
   readonly contentType: string
   /** Epoch milliseconds; null: none. The first request under an id sets the deadline of its outcome. A later request only sets its own wait. */
   readonly deadline: number | null
-  /** Hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). */
+  /** Hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). Empty: the id was made for this request, and no other one has it. */
   readonly bodyHash: string
   readonly traceparent: string | null
 }

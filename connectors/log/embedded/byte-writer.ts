@@ -1,7 +1,9 @@
-/** Writes values into a buffer that grows. */
+/** Writes values into a buffer that grows. Parts of it are taken one after the other, so that many small parts share one buffer. */
 export class ByteWriter {
-  #bytes = Buffer.allocUnsafe(4096)
+  #bytes = Buffer.allocUnsafe(firstBytes)
   #length = 0
+  /** The end of the part that was taken last. */
+  #taken = 0
 
   get length(): number {
     return this.#length
@@ -38,12 +40,25 @@ export class ByteWriter {
   }
 
   text(value: string): void {
-    this.bytes(Buffer.from(value))
+    // A UTF-16 unit takes at most three bytes in UTF-8.
+    this.#room(4 + 3 * value.length)
+    const length = this.#bytes.write(value, this.#length + 4)
+    this.#bytes.writeInt32LE(length, this.#length)
+    this.#length += 4 + length
   }
 
-  /** The bytes written so far. The writer must not be used after this call. */
-  done(): Buffer {
-    return this.#bytes.subarray(0, this.#length)
+  /** The bytes written since the last call. They stay valid until `reuse`. */
+  take(): Buffer {
+    const part = this.#bytes.subarray(this.#taken, this.#length)
+    this.#taken = this.#length
+    return part
+  }
+
+  /** Begins anew in the same memory. Parts that were taken before become invalid. A large buffer is given up. */
+  reuse(): void {
+    if (this.#bytes.length > maxReusedBytes) this.#bytes = Buffer.allocUnsafe(firstBytes)
+    this.#length = 0
+    this.#taken = 0
   }
 
   #room(more: number): void {
@@ -53,6 +68,9 @@ export class ByteWriter {
     this.#bytes = larger
   }
 }
+
+const firstBytes = 4096
+const maxReusedBytes = 1024 * 1024
 
 export class ByteReader {
   readonly #bytes: Buffer

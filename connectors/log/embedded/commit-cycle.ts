@@ -1,5 +1,6 @@
 import { type Clock, type CommitPoint, Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { ByteWriter } from './byte-writer.ts'
 import { closedLog } from './closed-log.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { type Appended, type CommitSet, writeCommit } from './commit-write.ts'
@@ -39,6 +40,7 @@ export class CommitCycle {
   readonly #options: CommitCycleOptions
   readonly #topics: Topics
   readonly #segments: Segments
+  readonly #writer = new ByteWriter()
   /** Commits for the next cycle. */
   #waiting: CommitSet[] = []
   /** Records of plain producers for the next cycle. */
@@ -145,7 +147,7 @@ export class CommitCycle {
     try {
       await disk.repair()
       for (const { appended } of sets) for (const one of appended) this.#putAhead(one)
-      await writeCommit(sets, { rocks: disk.rocks, segments, uses, mark, storeNumbers })
+      await writeCommit(sets, { rocks: disk.rocks, segments, uses, mark, storeNumbers, writer: this.#writer })
       storeNumbers.saved()
     } catch (error) {
       this.#fail(sets, error)

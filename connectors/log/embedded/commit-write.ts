@@ -1,6 +1,7 @@
 import { type CommitPoint, Handed } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import type { ByteWriter } from './byte-writer.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { positionKey, runKey, stateKey } from './keys.ts'
 import type { Partition, TailRecord } from './partition.ts'
@@ -30,34 +31,31 @@ export interface CommitDisk {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly storeNumbers: StoreNumbers
+  /** The memory that runs are encoded into. Its contents are needed until the database has the commit. */
+  readonly writer: ByteWriter
 }
 
 /** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
-export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers }: CommitDisk): Promise<void> {
+export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers, writer }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
-  const counted = new Map<Partition, number>()
-  const byPartition = new Map<Partition, TailRecord[]>()
-  for (const { appended, group, point } of sets) {
-    for (const one of appended) {
-      const records = byPartition.get(one.partition)
-      if (records === undefined) byPartition.set(one.partition, [one.record])
-      else records.push(one.record)
-    }
-    for (const position of point?.positions ?? []) {
+  const shares = sharesOf(sets)
+  for (const { group, point } of sets) {
+    if (point === null) continue
+    for (const position of point.positions) {
       changes.push([positionKey(position.group ?? group, position.topic, position.partition), positionBytes(position.offset, position.metadata)])
     }
-    for (const { task, store, entries } of point?.state ?? []) {
+    for (const { task, store, entries } of point.state) {
       const number = storeNumbers.take(task, store, changes)
       for (const [key, value] of entries) changes.push([stateKey(number, key), value])
     }
   }
-  for (const [partition, records] of byPartition) {
-    records.sort((a, b) => a.offset - b.offset)
-    const { topicNumber, number } = partition
-    counted.set(partition, partition.bytes)
-    for (const run of runsOf(records)) {
-      const bytes = encodeRun(run)
-      changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), bytes])
+  writer.reuse()
+  for (const { partition, records } of shares) {
+    for (let from = 0; from < records.length; ) {
+      const run = runFrom(records, from)
+      from += run.length
+      const bytes = encodeRun(run, writer)
+      changes.push([runKey(partition.topicNumber, partition.number, run[0]?.offset ?? 0), bytes])
       // A failed write subtracts these bytes again.
       partition.bytes += bytes.length
     }
@@ -76,32 +74,49 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
     const { sequence } = rocks
     await rocks.sync()
     // The mark is written after the sync, because it must not be ahead of the durable commits.
-    for (const [partition, records] of byPartition) mark.end(partition.topicNumber, partition.number, (records.at(-1)?.offset ?? -1) + 1)
+    for (const { partition, records } of shares) mark.end(partition.topicNumber, partition.number, (records.at(-1)?.offset ?? -1) + 1)
     for (const [segment, bytes] of appended) mark.segment(segment, bytes)
     mark.write(sequence)
   } catch (thrown) {
-    for (const [partition, bytes] of counted) partition.bytes = bytes
+    for (const { partition, bytesBefore } of shares) partition.bytes = bytesBefore
     throw writeError(rocks.directory, thrown)
   }
 }
 
-/** Splits records into runs. A reader decodes whole runs, so they are kept small. */
-function runsOf(records: readonly TailRecord[]): readonly (readonly StoredRecord[])[] {
-  const runs: StoredRecord[][] = []
-  let bytes = 0
-  for (const record of records) {
-    const last = runs.at(-1)
-    const one = stored(record)
-    const size = 64 + (one.value instanceof Uint8Array ? one.value.length : 0)
-    if (last === undefined || last.length === maxRunRecords || bytes + size > maxRunBytes) {
-      runs.push([one])
-      bytes = size
-    } else {
-      last.push(one)
-      bytes += size
+/** The records that a commit writes to one partition, in the order of their offsets. */
+interface PartitionShare {
+  readonly partition: Partition
+  readonly records: TailRecord[]
+  readonly bytesBefore: number
+}
+
+function sharesOf(sets: readonly CommitSet[]): readonly PartitionShare[] {
+  const shares = new Map<Partition, PartitionShare>()
+  for (const { appended } of sets) {
+    for (const { partition, record } of appended) {
+      const there = shares.get(partition)
+      if (there === undefined) shares.set(partition, { partition, records: [record], bytesBefore: partition.bytes })
+      else there.records.push(record)
     }
   }
-  return runs
+  const found = [...shares.values()]
+  for (const { records } of found) if (records.length > 1) records.sort((a, b) => a.offset - b.offset)
+  return found
+}
+
+/** The records of the run that begins at this index. A reader decodes whole runs, so they are kept small. */
+function runFrom(records: readonly TailRecord[], from: number): readonly StoredRecord[] {
+  const run: StoredRecord[] = []
+  let bytes = 0
+  for (let at = from; at < records.length && run.length < maxRunRecords; at++) {
+    const record = records[at]
+    if (record === undefined) break
+    const one = stored(record)
+    bytes += 64 + (one.value instanceof Uint8Array ? one.value.length : 0)
+    if (bytes > maxRunBytes && run.length > 0) break
+    run.push(one)
+  }
+  return run
 }
 
 const maxRunRecords = 256

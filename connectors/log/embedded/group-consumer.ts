@@ -93,14 +93,12 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
-    await this.#settleAssignment()
-    await this.#findPositions()
+    if (this.#mustSettle) await this.#settle()
     let runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
     await this.#wait.for(maxWaitMs)
     this.#wait.takeWakeup()
-    await this.#settleAssignment()
-    await this.#findPositions()
+    if (this.#mustSettle) await this.#settle()
     runs = this.#collect(maxRecords)
     return runs
   }
@@ -182,6 +180,16 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#wait.end()
   }
 
+  /** False for nearly all polls, which await nothing before they collect. */
+  get #mustSettle(): boolean {
+    return this.#closed || this.#mustReassign || this.#ready.some(isBehindStart)
+  }
+
+  async #settle(): Promise<void> {
+    await this.#settleAssignment()
+    await this.#findPositions()
+  }
+
   async #settleAssignment(): Promise<void> {
     this.#refuseClosed()
     if (!this.#mustReassign) return
@@ -220,10 +228,10 @@ export class GroupConsumer implements Consumer, Watcher {
   /** Asks for a new position where retention has deleted the record at the old one. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
-    if (outOfRange === undefined || this.#ready.isEmpty) return
+    if (outOfRange === undefined) return
     for (const owned of [...this.#ready]) {
+      if (!isBehindStart(owned)) continue
       const { partition, position } = owned
-      if (position >= partition.start) continue
       const found = await outOfRange(topicPartitionOf(partition), position)
       if (owned.position === position) owned.position = found
     }
@@ -282,6 +290,11 @@ export class GroupConsumer implements Consumer, Watcher {
     const found = this.#topics.findPartition(topic, partition)
     return found === null ? undefined : this.#owned.get(found)
   }
+}
+
+/** True where retention has deleted the record at the position. */
+function isBehindStart({ partition, position }: Owned): boolean {
+  return position < partition.start
 }
 
 function topicPartitionOf(partition: Partition): TopicPartition {

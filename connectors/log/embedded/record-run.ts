@@ -17,8 +17,7 @@ export interface StoredRecord {
  * A run: consecutive records of one partition, stored under the offset of the first.
  * `count u32`, then each `offset - first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
  */
-export function encodeRun(records: readonly StoredRecord[]): Buffer {
-  const writer = new ByteWriter()
+export function encodeRun(records: readonly StoredRecord[], writer = new ByteWriter()): Buffer {
   const first = records[0]?.offset ?? 0
   writer.u32(records.length)
   for (const { offset, timestamp, key, value, headers } of records) {
@@ -41,7 +40,7 @@ export function encodeRun(records: readonly StoredRecord[]): Buffer {
       writer.bytes(header.value)
     }
   }
-  return writer.done()
+  return writer.take()
 }
 
 export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Uint8Array | Handed): LogRecord[] {

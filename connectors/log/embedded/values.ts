@@ -10,7 +10,7 @@ export interface PartitionEnds {
 }
 
 export function endsBytes({ start, end, bytes: size }: PartitionEnds): Buffer {
-  const bytes = Buffer.alloc(24)
+  const bytes = Buffer.allocUnsafe(24)
   bytes.writeDoubleBE(start)
   bytes.writeDoubleBE(end, 8)
   bytes.writeDoubleBE(size, 16)

@@ -113,7 +113,7 @@ function readRecord(reader: ByteReader): Omit<LogRecord, 'offset'> {
 /** A copy in its own memory, which can be moved to another thread. */
 function ownBytes(writer: ByteWriter): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(writer.length)
-  bytes.set(writer.done())
+  bytes.set(writer.take())
   return bytes
 }
 
