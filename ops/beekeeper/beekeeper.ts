@@ -58,6 +58,9 @@ export class Beekeeper {
   readonly #failures: FailureLines
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
+  #stopWaiting = () => {}
+  /** The end of the time for a stop, on the clock that never jumps. */
+  #stopsBy = Number.POSITIVE_INFINITY
   #clickhouseUrl: string | null = null
   /** Null where the database does not lie in the data directory. */
   #repairs: Repairs | null = null
@@ -93,6 +96,7 @@ export class Beekeeper {
   }
 
   async close(): Promise<void> {
+    this.#stopsBy = systemClock.elapsedMs() + this.#options.settings.shutdown_seconds * 1000
     const failures: unknown[] = []
     for (const { close } of this.#closers.splice(0).reverse()) {
       try {
@@ -153,13 +157,14 @@ export class Beekeeper {
     await this.#openGateway(log, random)
     await Promise.all(
       this.#swarms.map(async ({ application }) => {
-        this.#closeLater('swarm', () => application.close({ timeoutMs: settings.shutdown_seconds * 1000 }))
+        this.#closeLater('swarm', () => application.close({ timeoutMs: Math.max(shortestStopMs, this.#leftToStopMs) }))
         await application.start()
       }),
     )
     // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
     const gateway = this.#gateway
-    if (gateway !== null) this.#closeLater('gateway', () => gateway.close())
+    if (gateway === null) return
+    this.#closeLater('gateway', () => gateway.close({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() }))
   }
 
   async #openStates(swarm: string, random: SystemRandom): Promise<StateDirectory> {
@@ -191,6 +196,7 @@ export class Beekeeper {
     await requests.start()
     const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms, log })
     this.#closeLater('requests', () => requests.close())
+    this.#stopWaiting = () => requests.stopWaiting()
     const identity = new RequestIdentity(systemClock, random, new Uint8Array(0))
     const management = await LogManagement.open({
       log,
@@ -223,6 +229,11 @@ export class Beekeeper {
     const address = { url: gateway.url, instance: management.instance }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
+  }
+
+  /** All parts that stop share `shutdown_seconds`. */
+  get #leftToStopMs(): number {
+    return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
   }
 
   #notReady(): string | null {
@@ -270,6 +281,9 @@ export class Beekeeper {
     this.#closers.push({ what, close })
   }
 }
+
+/** A last commit takes a moment, also where requests under way have taken all the time for a stop. */
+const shortestStopMs = 1000
 
 /** Host names by which callers reach this process, besides those of loopback. */
 function furtherNames({ hosts }: Settings): readonly string[] {

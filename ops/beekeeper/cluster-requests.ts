@@ -75,6 +75,11 @@ export class ClusterRequests implements Requests {
     this.#closed = true
     await Promise.all(this.#answers.map((followed) => followed.close()))
     await this.#producer?.close()
+    this.stopWaiting()
+  }
+
+  /** Fails all callers that wait for an outcome or for a request's state with WAGGLE_STOPPING. */
+  stopWaiting(): void {
     this.#pending.failAll(stopping())
     for (const question of this.#questions.values()) question.fail(stopping())
   }

@@ -68,6 +68,11 @@ export class EmbeddedRequests implements Requests {
   async close(): Promise<void> {
     await Promise.all(this.#outcomes.map((followed) => followed.close()))
     await this.#producer?.close()
+    this.stopWaiting()
+  }
+
+  /** Fails all callers that wait for an outcome with WAGGLE_STOPPING. */
+  stopWaiting(): void {
     this.#pending.failAll(stopping())
   }
 

@@ -109,14 +109,19 @@ export class RequestsThroughKills implements Ordeal {
     }
   }
 
+  /** Number of requests that are accepted so far. */
+  get accepted(): number {
+    return this.#sum(({ accepted }) => accepted.size)
+  }
+
   get status(): string {
     const standing = this.progress.standing
-    return `requests: ${this.#sum(({ accepted }) => accepted.size)} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
+    return `requests: ${this.accepted} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
   }
 
   /** Lets the clients go on until this many requests are accepted, however slow the machine is. False where they stand still. */
   untilAccepted(count: number): Promise<boolean> {
-    return waitFor(() => this.#sum(({ accepted }) => accepted.size) >= count, patienceMs)
+    return waitFor(() => this.accepted >= count, patienceMs)
   }
 
   get lastWords(): string {

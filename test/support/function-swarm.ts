@@ -50,6 +50,9 @@ export interface FunctionSwarmOptions {
   readonly database?: Database
   /** The state directory, on a log that keeps no state. */
   readonly states?: StateDirectory
+  /** The values of `WAGGLE_ANSWERS_RETENTION_SECONDS` and `WAGGLE_DUPLICATE_RETENTION_SECONDS`, in ms. */
+  readonly answersRetentionMs?: number
+  readonly duplicateRetentionMs?: number
 }
 
 /** Starts a swarm of plain functions on any log. `call`: a bee that returns its function's result; `rows`: a sink that writes to `rows`. */
@@ -112,8 +115,8 @@ export async function startSwarm(
   const application = new Application({
     applicationId: plan.applicationId,
     topology: swarmTopology(plan, host, {
-      answersRetentionMs: 86_400_000,
-      duplicateRetentionMs: log.traits.repeatsRecords ? 3_600_000 : null,
+      answersRetentionMs: options.answersRetentionMs ?? 86_400_000,
+      duplicateRetentionMs: log.traits.repeatsRecords ? (options.duplicateRetentionMs ?? 3_600_000) : null,
       predictions: null,
       replyTopics,
       onFailure: recordFailed,

@@ -80,8 +80,14 @@ export interface HttpGateway {
   readonly url: string
   /** Bytes of bodies whose requests have no answer yet. */
   readonly heldBytes: number
-  /** Takes no new request. Settles once the open requests are answered. */
-  close(): Promise<void>
+  /** Takes no new request. Settles once the open requests are answered; with `within`, soon after that time at the latest. */
+  close(within?: CloseWithin): Promise<void>
+}
+
+export interface CloseWithin {
+  readonly timeoutMs: number
+  /** Called at the timeout. It fails the requests that wait for an outcome. Connections without a whole request are cut a moment later. */
+  readonly onTimeout: () => void
 }
 
 /** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE or WAGGLE_LISTEN where it cannot listen. */
@@ -108,12 +114,28 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
     get heldBytes() {
       return bodies.heldBytes
     },
-    close: () => {
-      closed ??= app.close().then(() => {})
+    close: (within) => {
+      closed ??= closeWithin(app, options.clock, within)
       return closed
     },
   }
 }
+
+async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWithin | undefined): Promise<void> {
+  const closed = app.close()
+  const cancels =
+    within === undefined
+      ? []
+      : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, () => app.server.closeAllConnections())]
+  try {
+    await closed
+  } finally {
+    for (const cancel of cancels) cancel()
+  }
+}
+
+/** Time for the answers to requests that a stop has failed. */
+const lastAnswersMs = 1000
 
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise<FastifyInstance> {

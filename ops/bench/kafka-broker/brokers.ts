@@ -26,6 +26,9 @@ export interface KafkaNode {
   /** Stops the broker as an operator does: leaders move first. */
   stop(): Promise<void>
   start(): Promise<void>
+  /** Stops the broker in place: connections stay open and nobody answers, as where a network is cut. */
+  freeze(): void
+  thaw(): void
 }
 
 export interface ClusterWish {
@@ -139,6 +142,14 @@ class OwnNode implements KafkaNode {
 
   stop(): Promise<void> {
     return this.#end('SIGTERM')
+  }
+
+  freeze(): void {
+    process.kill(this.#pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    process.kill(this.#pid, 'SIGCONT')
   }
 
   async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {

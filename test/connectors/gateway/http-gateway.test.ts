@@ -339,4 +339,19 @@ describe('The HTTP gateway', () => {
     await closed
     await assert.rejects(fetch(`${closing.url}/healthz`))
   })
+
+  it('fails the requests that still wait when the time for its close is over, and cuts a body that has not come', async () => {
+    const closing = await openHttpGateway(optionsFor(swarm.requests))
+    const waiting = fetch(`${closing.url}${entrance}`, { method: 'POST', body: '{"hold":true}', headers: { 'content-type': 'application/json' } })
+    const { port } = new URL(closing.url)
+    const slow = connect(Number(port), '127.0.0.1')
+    const cut = new Promise((resolve) => slow.once('close', resolve))
+    slow.write(`POST ${entrance} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`)
+    while (held.length === 0) await new Promise(setImmediate)
+    const startedMs = systemClock.elapsedMs()
+    await closing.close({ timeoutMs: 50, onTimeout: () => held.splice(0).forEach((release) => void release()) })
+    assert.equal((await waiting).status, 200)
+    await cut
+    assert.ok(systemClock.elapsedMs() - startedMs < 10_000)
+  })
 })

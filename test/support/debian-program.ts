@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** A program and the variables that it runs with, or the reason why it is not available. */
+export type DebianProgram = { readonly program: string; readonly env: { readonly [variable: string]: string } } | { readonly missing: string }
+
+/**
+ * The program `name`: this machine's own, else that of the Debian package of the same name. The package and the libraries that this machine lacks are
+ * unpacked once into a cache of the user, so nothing is installed and no service starts.
+ */
+export function programOfDebian(name: string): DebianProgram {
+  const own = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
+  if (own.status === 0) return { program: own.stdout.trim(), env: {} }
+  for (const tool of ['apt-get', 'dpkg-deb'])
+    if (spawnSync(tool, ['--version']).status !== 0) return { missing: `${name} is not on this machine, and neither is ${tool}` }
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
+  const directory = join(cache, `debian-${name}`)
+  const failure = existsSync(directory) ? null : unpack(name, { cache, directory })
+  if (failure !== null) return { missing: `${name} is not on this machine, and Debian’s package of it cannot be had: ${failure}` }
+  const program = ['usr/bin', 'usr/sbin'].map((folder) => join(directory, folder, name)).find((path) => existsSync(path))
+  if (program === undefined) return { missing: `Debian’s package ${name} has no program of that name` }
+  const libraries = ['usr/lib', 'lib'].flatMap((folder) => [join(directory, folder), ...subfolders(join(directory, folder))])
+  return { program, env: { LD_LIBRARY_PATH: libraries.join(':') } }
+}
+
+/** Unpacks a package and its missing libraries into `directory`. Returns the reason where it cannot. */
+function unpack(name: string, { cache, directory }: { readonly cache: string; readonly directory: string }): string | null {
+  mkdirSync(cache, { recursive: true })
+  const fetched = mkdtempSync(join(cache, 'fetch-'))
+  try {
+    const packages = packagesFor(name) ?? (spawnSync('apt-get', ['update']).status === 0 ? packagesFor(name) : null)
+    if (packages === null) return 'no package has this name, or the lists of packages cannot be fetched'
+    const downloaded = spawnSync('apt-get', ['download', ...packages], { cwd: fetched, encoding: 'utf8' })
+    if (downloaded.status !== 0) return downloaded.stderr.slice(-500)
+    const unpacked = join(fetched, 'unpacked')
+    for (const file of readdirSync(fetched).filter((one) => one.endsWith('.deb'))) {
+      const { status, stderr } = spawnSync('dpkg-deb', ['-x', file, unpacked], { cwd: fetched, encoding: 'utf8' })
+      if (status !== 0) return stderr.slice(-500)
+    }
+    // Another process may have been first.
+    if (!existsSync(directory)) renameSync(unpacked, directory)
+    return null
+  } finally {
+    rmSync(fetched, { recursive: true, force: true })
+  }
+}
+
+/** The package and those that it needs and that are not installed; null where there is no such package. */
+function packagesFor(name: string): readonly string[] | null {
+  const { status, stdout } = spawnSync('apt-get', ['install', '--yes', '--no-install-recommends', '--print-uris', name], { encoding: 'utf8' })
+  const packages = [...stdout.matchAll(/^'[^']+' ([^ _]+)_/gm)].map(([, one = '']) => one)
+  return status === 0 && packages.length > 0 ? packages : null
+}
+
+function subfolders(folder: string): readonly string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name))
+}
