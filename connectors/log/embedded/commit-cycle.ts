@@ -1,8 +1,10 @@
 import { type Clock, type CommitPoint, Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Rocks } from '../../rocksdb/rocks.ts'
+import type { Change } from './change.ts'
 import { closedLog } from './closed-log.ts'
 import type { CommitMark } from './commit-mark.ts'
-import { type Appended, type CommitSet, writeCommit } from './commit-write.ts'
+import { type Appended, type CommitSet, writeCommit, writeError } from './commit-write.ts'
 import type { HeldTails } from './held-tails.ts'
 import type { LentDisk } from './lent-disk.ts'
 import type { Partition, TailRecord } from './partition.ts'
@@ -95,7 +97,31 @@ export class CommitCycle {
     const { broken } = this.#options.disk
     if (broken !== null) throw broken
     if (this.#running === null && this.#sent.length === 0 && this.#waiting.length === 0) return
-    await this.commit('', [], null)
+    await this.sync()
+  }
+
+  /** Settles when everything that is written so far is durable. */
+  sync(): Promise<void> {
+    return this.#isClosed ? Promise.reject(closedLog()) : this.commit('', [], null)
+  }
+
+  /**
+   * Makes a change while no commit is under way. Throws the cause where the database cannot be written. A failed write applies nothing, and the next
+   * cycle repairs the database.
+   */
+  async change(plan: (rocks: Rocks) => Change): Promise<void> {
+    await this.settled()
+    const rocks = this.#options.disk.forWriting()
+    const { rows, apply } = plan(rocks)
+    if (rows.length > 0) {
+      try {
+        rocks.write(rows)
+      } catch (error) {
+        this.#break(error)
+        throw writeError(rocks.directory, error)
+      }
+    }
+    apply()
   }
 
   /** Settles when no cycle runs. The next cycle begins after that. */
@@ -185,9 +211,8 @@ export class CommitCycle {
   }
 
   #fail(sets: readonly CommitSet[], error: unknown): void {
-    const { disk, storeNumbers, clock } = this.#options
-    disk.break(error)
-    storeNumbers.dropUnsaved()
+    this.#break(error)
+    this.#options.storeNumbers.dropUnsaved()
     const failed = new Set<TailRecord>()
     const touched = new Set<Partition>()
     for (const { appended } of sets) {
@@ -199,6 +224,11 @@ export class CommitCycle {
     }
     for (const partition of touched) partition.remove((record) => failed.has(record))
     for (const set of sets) set.reject(error)
+  }
+
+  #break(error: unknown): void {
+    const { disk, clock } = this.#options
+    disk.break(error)
     this.#cancelRepair()
     // The repair must not wait for the next write, because readers have no database until then.
     if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())

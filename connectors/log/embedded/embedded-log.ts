@@ -126,8 +126,8 @@ export class EmbeddedLog implements Log {
       mark,
       groups: this.#groups,
       topics: () => topics.all(),
-      disk: () => disk.writable,
-      settled: () => cycle.settled(),
+      disk,
+      cycle,
     })
     this.#retention.start()
   }
@@ -161,7 +161,7 @@ export class EmbeddedLog implements Log {
    */
   async deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle.settled()
-    if (this.#disk.writable !== null) this.#topics.deleteBefore(ends)
+    if (this.#disk.writable !== null) await this.#cycle.change((rocks) => this.#topics.deletionBefore(ends, rocks))
   }
 
   // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,12 +221,20 @@ export class EmbeddedLog implements Log {
    * Deletes topics, positions and stores, and nothing else. No swarm or program may run. A second call finishes a removal that a crash interrupted.
    */
   async remove({ topics: names, groups, applications }: RemovedParts): Promise<void> {
-    await this.#cycle.settled()
     const topics = this.#topics.named(names)
-    const { rocks } = this.#disk
-    await removeParts({ topics, groups, applications }, { rocks, uses: this.#uses, mark: this.#mark, storeNumbers: this.#storeNumbers })
-    this.#topics.forget(names)
-    this.#mark.write(rocks.sequence)
+    await removeParts(
+      { topics, groups, applications },
+      {
+        cycle: this.#cycle,
+        disk: this.#disk,
+        uses: this.#uses,
+        mark: this.#mark,
+        storeNumbers: this.#storeNumbers,
+        onRemoved: () => this.#topics.forget(names),
+      },
+    )
+    this.#topics.save()
+    this.#mark.write(this.#disk.rocks.sequence)
   }
 
   /** Deletes the positions of a group that does not run, so that its unread records may be deleted. */

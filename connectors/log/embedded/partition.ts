@@ -56,11 +56,11 @@ export class Partition {
   }
 
   /**
-   * The database's entry for this partition. Its end is the offset of the next record, and not `durableEnd`: records behind an open commit may be durable
+   * The database's entry for this partition, also with another start or size. Its end is the offset of the next record, and not `durableEnd`: records behind an open commit may be durable
    * already, and after a restart no record may get their offsets.
    */
-  ends(): RocksChange {
-    return [endsKey(this.topicNumber, this.number), endsBytes({ start: this.start, end: this.next, bytes: this.bytes })]
+  ends({ start = this.start, bytes = this.bytes }: Partial<Pick<PartitionEnds, 'start' | 'bytes'>> = {}): RocksChange {
+    return [endsKey(this.topicNumber, this.number), endsBytes({ start, end: this.next, bytes })]
   }
 
   get tailBytes(): number {
