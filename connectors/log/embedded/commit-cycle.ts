@@ -22,6 +22,8 @@ export interface CommitCycleOptions {
   readonly topics: Topics
   readonly tails: HeldTails
   readonly storeNumbers: StoreNumbers
+  /** Called when records are dropped that tasks may have read already. */
+  readonly onReadDropped: () => void
 }
 
 /** A record of a plain producer. It is a commit of its own. */
@@ -222,8 +224,10 @@ export class CommitCycle {
       }
       this.forget(appended)
     }
+    const isRead = [...touched].some((partition) => partition.isRead((record) => failed.has(record)))
     for (const partition of touched) partition.remove((record) => failed.has(record))
     for (const set of sets) set.reject(error)
+    if (isRead) this.#options.onReadDropped()
   }
 
   #break(error: unknown): void {
@@ -258,7 +262,7 @@ export class CommitCycle {
   }
 }
 
-function commitDropped(): WaggleError {
+export function commitDropped(): WaggleError {
   return new WaggleError('WAGGLE_COMMIT_DROPPED', {
     message: 'Another application of this process went back to its last commit',
     next: 'Nothing: the records are done again.',

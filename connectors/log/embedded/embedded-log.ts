@@ -100,7 +100,8 @@ export class EmbeddedLog implements Log {
     this.#storeNumbers = storeNumbers
     this.#uses = uses
     const tails = new HeldTails(options.maxTailBytes ?? 32 * 1024 * 1024)
-    const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeNumbers })
+    const onReadDropped = () => void this.#abortAll()
+    const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeNumbers, onReadDropped })
     this.#clock = clock
     this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
     this.#disk = disk
@@ -244,10 +245,11 @@ export class EmbeddedLog implements Log {
 
   // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+  async taskProducer({ group, consumers = () => [] }: Parameters<Log['taskProducer']>[0]): Promise<TaskProducer> {
     const producer = new EmbeddedTaskProducer({
       group,
       cycle: this.#cycle,
+      isOutdated: () => consumers().some((consumer) => consumer instanceof GroupConsumer && consumer.hasLost),
       onAbort: () => this.#abortAll(),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })
@@ -267,7 +269,7 @@ export class EmbeddedLog implements Log {
     return this.#cycle.durable()
   }
 
-  /** Aborts all open commits and restarts all handed consumers, because others may have read the records that one producer drops. */
+  /** Aborts all open commits and restarts all handed consumers, because others may have read records that are dropped. */
   async #abortAll(): Promise<void> {
     this.#cycle.dropCommits()
     await this.#cycle.settled()

@@ -129,6 +129,13 @@ export class Partition {
     return Math.min(offset, offsetOfRunKey(key))
   }
 
+  /** True where a reader has got one of these records. */
+  isRead(some: (record: TailRecord) => boolean): boolean {
+    let read = 0
+    for (const watcher of this.watchers) read = Math.max(read, watcher.positionOf(this))
+    return this.#tail.some((record) => record.offset < read && some(record))
+  }
+
   /** Removes the records that their producers have dropped. Their offsets stay unused. */
   remove(dropped: (record: TailRecord) => boolean): void {
     this.#tail = this.#tail.filter((record) => {
