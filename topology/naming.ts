@@ -2,6 +2,8 @@
 export const gatewayTopic = (gateway: string): string => `waggle.gateway.${gateway}`
 export const beeTopic = (swarm: string, bee: string): string => `waggle.${swarm}.${bee}`
 export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-letters`
+/** The swarm whose dead letters are in this topic; null for any other topic. */
+export const swarmOfDeadLetters = (topic: string): string | null => /^waggle\.([^.]+)\.dead-letters$/.exec(topic)?.[1] ?? null
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
 /** The topic of the secret from which request ids are derived. Keep its readers few: the secret lets them compute the ids of other callers. */
 export const idSecretTopic = 'waggle.id-secret'

@@ -1,6 +1,6 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, DamagedValue, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
-import { deadLetterTopic, idSecretTopic } from '../../topology/naming.ts'
+import { deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/naming.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import {
   contentTypeHeader,
@@ -128,7 +128,7 @@ export class DeadLetters {
   }
 
   async #swarms(): Promise<readonly string[]> {
-    return (await this.#log.topics()).flatMap((topic) => /^waggle\.([^.]+)\.dead-letters$/.exec(topic)?.[1] ?? []).toSorted()
+    return (await this.#log.topics()).flatMap((topic) => swarmOfDeadLetters(topic) ?? []).toSorted()
   }
 
   /** The places of a swarm's letters that were neither retried nor discarded. Their values are not kept: they may be large. */

@@ -1,9 +1,11 @@
 import { type Clock, type CommitPoint, Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Rocks } from '../../rocksdb/rocks.ts'
 import { ByteWriter } from './byte-writer.ts'
+import type { Change } from './change.ts'
 import { closedLog } from './closed-log.ts'
 import type { CommitMark } from './commit-mark.ts'
-import { type Appended, type CommitSet, writeCommit } from './commit-write.ts'
+import { type Appended, type CommitSet, writeCommit, writeError } from './commit-write.ts'
 import type { HeldTails } from './held-tails.ts'
 import type { LentDisk } from './lent-disk.ts'
 import type { Partition, TailRecord } from './partition.ts'
@@ -21,6 +23,8 @@ export interface CommitCycleOptions {
   readonly topics: Topics
   readonly tails: HeldTails
   readonly storeNumbers: StoreNumbers
+  /** Called when records are dropped that tasks may have read already. */
+  readonly onReadDropped: () => void
 }
 
 /** A record of a plain producer. It is a commit of its own. */
@@ -97,7 +101,31 @@ export class CommitCycle {
     const { broken } = this.#options.disk
     if (broken !== null) throw broken
     if (this.#running === null && this.#sent.length === 0 && this.#waiting.length === 0) return
-    await this.commit('', [], null)
+    await this.sync()
+  }
+
+  /** Settles when everything that is written so far is durable. */
+  sync(): Promise<void> {
+    return this.#isClosed ? Promise.reject(closedLog()) : this.commit('', [], null)
+  }
+
+  /**
+   * Makes a change while no commit is under way. Throws the cause where the database cannot be written. A failed write applies nothing, and the next
+   * cycle repairs the database.
+   */
+  async change(plan: (rocks: Rocks) => Change): Promise<void> {
+    await this.settled()
+    const rocks = this.#options.disk.forWriting()
+    const { rows, apply } = plan(rocks)
+    if (rows.length > 0) {
+      try {
+        rocks.write(rows)
+      } catch (error) {
+        this.#break(error)
+        throw writeError(rocks.directory, error)
+      }
+    }
+    apply()
   }
 
   /** Settles when no cycle runs. The next cycle begins after that. */
@@ -187,9 +215,8 @@ export class CommitCycle {
   }
 
   #fail(sets: readonly CommitSet[], error: unknown): void {
-    const { disk, storeNumbers, clock } = this.#options
-    disk.break(error)
-    storeNumbers.dropUnsaved()
+    this.#break(error)
+    this.#options.storeNumbers.dropUnsaved()
     const failed = new Set<TailRecord>()
     const touched = new Set<Partition>()
     for (const { appended } of sets) {
@@ -199,8 +226,15 @@ export class CommitCycle {
       }
       this.forget(appended)
     }
+    const isRead = [...touched].some((partition) => partition.isRead((record) => failed.has(record)))
     for (const partition of touched) partition.remove((record) => failed.has(record))
     for (const set of sets) set.reject(error)
+    if (isRead) this.#options.onReadDropped()
+  }
+
+  #break(error: unknown): void {
+    const { disk, clock } = this.#options
+    disk.break(error)
     this.#cancelRepair()
     // The repair must not wait for the next write, because readers have no database until then.
     if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())
@@ -230,7 +264,7 @@ export class CommitCycle {
   }
 }
 
-function commitDropped(): WaggleError {
+export function commitDropped(): WaggleError {
   return new WaggleError('WAGGLE_COMMIT_DROPPED', {
     message: 'Another application of this process went back to its last commit',
     next: 'Nothing: the records are done again.',

@@ -1,5 +1,6 @@
 import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
+import { closedLog } from './closed-log.ts'
 
 /** The last durable commit, as the mark outside the database records it. */
 export interface Marked {
@@ -121,14 +122,24 @@ export class CommitMark {
     this.flush()
   }
 
-  flush({ sync = false } = {}): void {
+  flush(): void {
     if (this.#descriptor === null || this.#dirtyTo === 0) return
     try {
-      writeSync(this.#descriptor, this.#bytes, this.#dirtyFrom, this.#dirtyTo - this.#dirtyFrom, this.#dirtyFrom)
-      if (sync) fdatasyncSync(this.#descriptor)
+      this.#writeDirty(this.#descriptor)
     } catch {
-      return
+      // The next flush writes the same slots again.
     }
+  }
+
+  /** Makes everything that was set so far durable. Throws where that fails, and after `close`. */
+  sync(): void {
+    if (this.#descriptor === null) throw closedLog()
+    if (this.#dirtyTo > 0) this.#writeDirty(this.#descriptor)
+    fdatasyncSync(this.#descriptor)
+  }
+
+  #writeDirty(descriptor: number): void {
+    writeSync(descriptor, this.#bytes, this.#dirtyFrom, this.#dirtyTo - this.#dirtyFrom, this.#dirtyFrom)
     this.#clean()
   }
 

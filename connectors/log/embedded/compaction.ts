@@ -1,57 +1,129 @@
-import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
-import { offsetOfRunKey, runKey } from './keys.ts'
+import type { RocksChange } from '../../rocksdb/rocks.ts'
+import type { CommitCycle } from './commit-cycle.ts'
+import { runKey } from './keys.ts'
+import type { LentDisk } from './lent-disk.ts'
 import type { Partition } from './partition.ts'
-import { bytesOfRun, encodeRun, type StoredRecord, storedRecords } from './record-run.ts'
+import { encodeRun } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
+import { nextTurn, payloadBytes, runsATurn, storedRuns } from './stored-runs.ts'
+
+export interface CompactionOptions {
+  readonly uses: SegmentUses
+  readonly disk: Pick<LentDisk, 'forWriting'>
+  readonly cycle: Pick<CommitCycle, 'change'>
+  /** The most bytes of keys in memory. Default: 32 MiB. */
+  readonly maxKeyBytes?: number
+}
 
 /**
- * Deletes records of compacted topics for which a newer record of the same key exists. Offsets stay, as on Kafka. A partition is compacted when its
- * new records outnumber those that the last compaction left.
+ * Deletes records of compacted topics for which a newer record of the same key exists. Offsets stay, as on Kafka. As Kafka's log cleaner does, it
+ * gathers the newest offset of each key in a part of the new records, as many as memory allows, and then deletes all older records of these keys. It
+ * works a few runs a turn of the event loop, and each deletion is a write of its own, so it may stop after any of them.
  */
 export class Compaction {
-  readonly #uses: SegmentUses
+  readonly #options: CompactionOptions
+  readonly #maxKeyBytes: number
+  /** For each partition: the end of the records that were compacted, and the number of those that were left. */
   readonly #last = new WeakMap<Partition, { readonly end: number; readonly kept: number }>()
 
-  constructor(uses: SegmentUses) {
-    this.#uses = uses
+  constructor(options: CompactionOptions) {
+    this.#options = options
+    this.#maxKeyBytes = options.maxKeyBytes ?? 32 * 1024 * 1024
   }
 
   /**
-   * Adds the writes of a compaction to the changes. Records from `floor` on stay, because some reader has not read them. No commit may be under way.
+   * Compacts a partition for as long as its new records outnumber those that the last compaction left. Records from `floor` on stay, because some
+   * reader has not read them.
    */
-  compact(partition: Partition, { disk, floor, changes }: { readonly disk: Rocks; readonly floor: number; readonly changes: RocksChange[] }): void {
-    const last = this.#last.get(partition) ?? { end: partition.start, kept: 0 }
-    if (partition.durableEnd - last.end <= last.kept) return
-    const newest = new Map<string, number>()
-    for (const { records } of runsOf(partition, disk)) {
-      for (const { key, offset } of records) if (key !== null) newest.set(Buffer.from(key).toString('latin1'), offset)
+  async compact(partition: Partition, floor: number): Promise<void> {
+    const end = Math.min(partition.durableEnd, floor)
+    for (;;) {
+      const last = this.#last.get(partition) ?? { end: partition.start, kept: 0 }
+      if (end - last.end <= last.kept) return
+      const newest = await this.#newest(partition, last.end, end)
+      const kept = await this.#deleteOlder(partition, newest)
+      this.#last.set(partition, { end: newest.end, kept })
     }
+  }
+
+  /** The newest offset of each key from `from` on, up to `to` or until the keys take too much memory. */
+  async #newest(partition: Partition, from: number, to: number): Promise<NewestOffsets> {
+    const offsets = new Map<string, number>()
+    let bytes = 0
+    let next = partition.firstOfRun(from, this.#options.disk.forWriting())
+    while (next < to && bytes < this.#maxKeyBytes) {
+      let runs = 0
+      for (const { records, end } of storedRuns(partition, next, to, this.#options.disk.forWriting())) {
+        for (const { key, offset } of records) {
+          if (key === null || offset >= to) continue
+          const name = nameOf(key)
+          if (!offsets.has(name)) bytes += key.length + entryBytes
+          offsets.set(name, offset)
+        }
+        next = Math.min(end, to)
+        if (++runs === runsATurn || bytes >= this.#maxKeyBytes) break
+      }
+      if (runs < runsATurn && bytes < this.#maxKeyBytes) next = to
+      await nextTurn()
+    }
+    return { offsets, end: next }
+  }
+
+  /** Deletes the records that `newest` has a newer one for. Returns the number of those that stay before its end. */
+  async #deleteOlder(partition: Partition, newest: NewestOffsets): Promise<number> {
+    const { uses, cycle } = this.#options
     const lasts = new Map<number, number>()
     let kept = 0
-    let bytes = 0
-    for (const { at, run, records } of runsOf(partition, disk)) {
-      const stay = records.filter(({ key, offset }) => offset >= floor || key === null || newest.get(Buffer.from(key).toString('latin1')) === offset)
-      const [first] = stay
-      kept += stay.length
-      for (const { value, offset } of stay) if (value !== null && !(value instanceof Uint8Array)) lasts.set(value.segment, offset)
-      const left = stay.length === records.length || first === undefined ? run : encodeRun(stay)
-      if (first !== undefined) bytes += bytesOfRun(first.offset, left)
-      if (left === run && first !== undefined) continue
-      changes.push([at, null])
-      if (first !== undefined) changes.push([runKey(partition.topicNumber, partition.number, first.offset), left])
+    let next = partition.start
+    while (next < newest.end) {
+      await cycle.change((rocks) => {
+        const rows: RocksChange[] = []
+        let freed = 0
+        let runs = 0
+        let to = newest.end
+        for (const { key: at, records, end, size } of storedRuns(partition, next, newest.end, rocks)) {
+          const stay = records.filter(({ key, offset }) => key === null || (newest.offsets.get(nameOf(key)) ?? offset) <= offset)
+          for (const { value, offset } of stay) {
+            if (offset < newest.end) kept++
+            if (value !== null && !(value instanceof Uint8Array)) lasts.set(value.segment, offset)
+          }
+          const [first] = stay
+          if (stay.length < records.length) {
+            const left = first === undefined ? null : encodeRun(stay)
+            rows.push([at, null])
+            if (first !== undefined) rows.push([runKey(partition.topicNumber, partition.number, first.offset), left])
+            freed += size - (left === null ? 0 : left.length + payloadBytes(stay))
+          }
+          if (++runs < runsATurn) continue
+          to = Math.min(end, newest.end)
+          break
+        }
+        const bytes = partition.bytes - freed
+        if (rows.length > 0) rows.push(partition.ends({ bytes }))
+        return {
+          rows,
+          apply() {
+            partition.bytes = bytes
+            next = to
+          },
+        }
+      })
+      await nextTurn()
     }
-    this.#last.set(partition, { end: partition.durableEnd, kept })
-    partition.bytes = bytes
-    this.#uses.replace(partition, lasts, changes)
-    changes.push(partition.ends())
+    await cycle.change(() => uses.replace(partition, lasts, newest.end))
+    return kept
   }
 }
 
-function* runsOf(
-  { topicNumber, number, start, durableEnd }: Partition,
-  disk: Rocks,
-): IterableIterator<{ readonly at: Uint8Array; readonly run: Uint8Array; readonly records: readonly StoredRecord[] }> {
-  for (const [at, run] of disk.range(runKey(topicNumber, number, start), runKey(topicNumber, number, durableEnd))) {
-    yield { at, run, records: storedRecords(offsetOfRunKey(at), run) }
-  }
+interface NewestOffsets {
+  readonly offsets: ReadonlyMap<string, number>
+  /** All records before this offset were looked at. */
+  readonly end: number
 }
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+}
+
+/** The memory of a map's entry, about. */
+const entryBytes = 64

@@ -100,7 +100,8 @@ export class EmbeddedLog implements Log {
     this.#storeNumbers = storeNumbers
     this.#uses = uses
     const tails = new HeldTails(options.maxTailBytes ?? 32 * 1024 * 1024)
-    const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeNumbers })
+    const onReadDropped = () => void this.#abortAll()
+    const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeNumbers, onReadDropped })
     this.#clock = clock
     this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
     this.#disk = disk
@@ -126,8 +127,8 @@ export class EmbeddedLog implements Log {
       mark,
       groups: this.#groups,
       topics: () => topics.all(),
-      disk: () => disk.writable,
-      settled: () => cycle.settled(),
+      disk,
+      cycle,
     })
     this.#retention.start()
   }
@@ -161,7 +162,7 @@ export class EmbeddedLog implements Log {
    */
   async deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle.settled()
-    if (this.#disk.writable !== null) this.#topics.deleteBefore(ends)
+    if (this.#disk.writable !== null) await this.#cycle.change((rocks) => this.#topics.deletionBefore(ends, rocks))
   }
 
   // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,12 +222,20 @@ export class EmbeddedLog implements Log {
    * Deletes topics, positions and stores, and nothing else. No swarm or program may run. A second call finishes a removal that a crash interrupted.
    */
   async remove({ topics: names, groups, applications }: RemovedParts): Promise<void> {
-    await this.#cycle.settled()
     const topics = this.#topics.named(names)
-    const { rocks } = this.#disk
-    await removeParts({ topics, groups, applications }, { rocks, uses: this.#uses, mark: this.#mark, storeNumbers: this.#storeNumbers })
-    this.#topics.forget(names)
-    this.#mark.write(rocks.sequence)
+    await removeParts(
+      { topics, groups, applications },
+      {
+        cycle: this.#cycle,
+        disk: this.#disk,
+        uses: this.#uses,
+        mark: this.#mark,
+        storeNumbers: this.#storeNumbers,
+        onRemoved: () => this.#topics.forget(names),
+      },
+    )
+    this.#topics.save()
+    this.#mark.write(this.#disk.rocks.sequence)
   }
 
   /** Deletes the positions of a group that does not run, so that its unread records may be deleted. */
@@ -236,10 +245,11 @@ export class EmbeddedLog implements Log {
 
   // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async taskProducer({ group }: { readonly group: string }): Promise<TaskProducer> {
+  async taskProducer({ group, consumers = () => [] }: Parameters<Log['taskProducer']>[0]): Promise<TaskProducer> {
     const producer = new EmbeddedTaskProducer({
       group,
       cycle: this.#cycle,
+      isOutdated: () => consumers().some((consumer) => consumer instanceof GroupConsumer && consumer.hasLost),
       onAbort: () => this.#abortAll(),
       onClosed: (closed) => void this.#taskProducers.delete(closed),
     })
@@ -259,7 +269,7 @@ export class EmbeddedLog implements Log {
     return this.#cycle.durable()
   }
 
-  /** Aborts all open commits and restarts all handed consumers, because others may have read the records that one producer drops. */
+  /** Aborts all open commits and restarts all handed consumers, because others may have read records that are dropped. */
   async #abortAll(): Promise<void> {
     this.#cycle.dropCommits()
     await this.#cycle.settled()

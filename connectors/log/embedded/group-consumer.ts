@@ -88,6 +88,11 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.has(partition)
   }
 
+  /** True where this member has yet to give up its partitions. Until then the work of its tasks is built on dropped records. */
+  get hasLost(): boolean {
+    return this.#hasLost
+  }
+
   get isHanded(): boolean {
     return this.#subscription.isolation === 'handed'
   }
@@ -196,9 +201,9 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#mustReassign = false
     const { listener, topics } = this.#subscription
     if (this.#hasLost) {
-      this.#hasLost = false
       const lost = this.#release([...this.#owned.keys()])
       if (lost.length > 0) await listener.lost(lost)
+      this.#hasLost = false
       // Another member may have asked for some of them while this one still owned them.
       this.#group.changed()
       this.#mustReassign = false

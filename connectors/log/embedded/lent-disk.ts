@@ -39,6 +39,12 @@ export class LentDisk {
     return this.#isClosing || this.#broken !== null ? null : this.#rocks
   }
 
+  /** The database for writing. Throws the cause while it is broken, and WAGGLE_CLOSED while the log closes. */
+  forWriting(): Rocks {
+    if (this.writable === null) throw this.#broken ?? closedLog()
+    return this.writable
+  }
+
   /** The database for another thread to open with `openLentState`; waits for a repair. Throws WAGGLE_CLOSED. */
   async lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
     while (this.#broken !== null && !this.#isClosing) await this.#untilRepaired.promise

@@ -56,11 +56,11 @@ export class Partition {
   }
 
   /**
-   * The database's entry for this partition. Its end is the offset of the next record, and not `durableEnd`: records behind an open commit may be durable
+   * The database's entry for this partition, also with another start or size. Its end is the offset of the next record, and not `durableEnd`: records behind an open commit may be durable
    * already, and after a restart no record may get their offsets.
    */
-  ends(): RocksChange {
-    return [endsKey(this.topicNumber, this.number), endsBytes({ start: this.start, end: this.next, bytes: this.bytes })]
+  ends({ start = this.start, bytes = this.bytes }: Partial<Pick<PartitionEnds, 'start' | 'bytes'>> = {}): RocksChange {
+    return [endsKey(this.topicNumber, this.number), endsBytes({ start, end: this.next, bytes })]
   }
 
   get tailBytes(): number {
@@ -127,6 +127,13 @@ export class Partition {
   firstOfRun(offset: number, disk: Rocks): number {
     const key = this.#runAt(offset, disk)
     return Math.min(offset, offsetOfRunKey(key))
+  }
+
+  /** True where a reader has got one of these records. */
+  isRead(some: (record: TailRecord) => boolean): boolean {
+    let read = 0
+    for (const watcher of this.watchers) read = Math.max(read, watcher.positionOf(this))
+    return this.#tail.some((record) => record.offset < read && some(record))
   }
 
   /** Removes the records that their producers have dropped. Their offsets stay unused. */

@@ -52,16 +52,6 @@ export function storedRecords(first: number, bytes: Uint8Array): readonly Stored
   return decode<SegmentRef>(first, bytes, (ref) => ref)
 }
 
-/** Bytes of a run, with the large values that it names. */
-export function bytesOfRun(first: number, bytes: Uint8Array): number {
-  let size = bytes.length
-  decode(first, bytes, ({ length }) => {
-    size += length
-    return null
-  })
-  return size
-}
-
 function decode<Large>(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Large) {
   const reader = new ByteReader(bytes)
   return Array.from({ length: reader.u32() }, () => {

@@ -1,6 +1,9 @@
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { type Change, together } from './change.ts'
+import type { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { endsKey, positionsIn, prefix, removedKey, runKey, stateKey, topicKey } from './keys.ts'
+import type { LentDisk } from './lent-disk.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { StoreNumbers } from './store-numbers.ts'
 import type { Topic } from './topics.ts'
@@ -15,33 +18,54 @@ export interface LogParts {
 }
 
 interface RemovalPlace {
-  readonly rocks: Rocks
+  readonly cycle: CommitCycle
+  /** The open database. */
+  readonly disk: LentDisk
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly storeNumbers: StoreNumbers
+  /** Called when the database has the names no more. */
+  readonly onRemoved: () => void
 }
 
 /**
  * Removes topics, positions and stores. One write deletes all names, and notes the numbers whose rows remain. Then the rows are deleted. After a
- * crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number. No commit may be under way.
+ * crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number.
  */
-export async function removeParts({ topics, groups, applications }: LogParts, { rocks, uses, mark, storeNumbers }: RemovalPlace): Promise<void> {
-  const changes: RocksChange[] = []
+export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, storeNumbers, onRemoved }: RemovalPlace): Promise<void> {
+  await cycle.change((rocks) => {
+    const { rows, apply } = removalOf(parts, { rocks, uses, storeNumbers })
+    return {
+      rows,
+      apply() {
+        apply()
+        onRemoved()
+      },
+    }
+  })
+  await cycle.sync()
+  for (const { number, partitions } of parts.topics) for (const partition of partitions) mark.forgetEnd(number, partition.number)
+  await finishRemoval(disk.rocks)
+}
+
+function removalOf(
+  { topics, groups, applications }: LogParts,
+  { rocks, uses, storeNumbers }: Pick<RemovalPlace, 'uses' | 'storeNumbers'> & { readonly rocks: Rocks },
+): Change {
+  const rows: RocksChange[] = []
+  const changes: Change[] = []
   const names = new Set(topics.map(({ spec }) => spec.name))
   for (const { spec, number, partitions } of topics) {
-    changes.push([topicKey(spec.name), null], [removedKey('topic', number), present])
+    rows.push([topicKey(spec.name), null], [removedKey('topic', number), present])
     for (const partition of partitions) {
-      changes.push([endsKey(number, partition.number), null])
-      uses.replace(partition, new Map(), changes)
+      rows.push([endsKey(number, partition.number), null])
+      changes.push(uses.replace(partition, new Map(), Number.POSITIVE_INFINITY))
     }
   }
-  for (const { key, group, topic } of positionsIn(rocks)) if (groups.includes(group) || names.has(topic)) changes.push([key, null])
-  for (const store of storeNumbers.remove(applications, changes)) changes.push([removedKey('store', store), present])
-  if (changes.length === 0) return
-  rocks.write(changes)
-  await rocks.sync()
-  for (const { number, partitions } of topics) for (const partition of partitions) mark.forgetEnd(number, partition.number)
-  await finishRemoval(rocks)
+  for (const { key, group, topic } of positionsIn(rocks)) if (groups.includes(group) || names.has(topic)) rows.push([key, null])
+  const { numbers, change } = storeNumbers.removal(applications)
+  for (const store of numbers) rows.push([removedKey('store', store), present])
+  return together([{ rows, apply() {} }, ...changes, change])
 }
 
 /** Deletes the rows of removed topics and stores. */

@@ -1,18 +1,20 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock, LogStorage, TopicSpec } from '../../../processor/ports.ts'
-import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import type { Clock, LogStorage } from '../../../processor/ports.ts'
+import { swarmOfDeadLetters } from '../../../topology/naming.ts'
+import type { Rocks } from '../../rocksdb/rocks.ts'
+import type { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Compaction } from './compaction.ts'
+import { Expiry, partitionBytes } from './expiry.ts'
 import type { Group } from './group-consumer.ts'
-import { offsetOfRunKey, runKey } from './keys.ts'
+import type { LentDisk } from './lent-disk.ts'
 import { manifestOf } from './log-directory.ts'
-import type { Partition } from './partition.ts'
 import { Readers } from './readers.ts'
-import { bytesOfRun, storedRecords } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
 import type { Topic } from './topics.ts'
+import { UnusedSegments } from './unused-segments.ts'
 
 export interface RetentionOptions {
   readonly directory: string
@@ -25,10 +27,8 @@ export interface RetentionOptions {
   readonly mark: CommitMark
   readonly groups: ReadonlyMap<string, Group>
   readonly topics: () => Iterable<Topic>
-  /** The database; null while it is closed or cannot be written. */
-  readonly disk: () => Rocks | null
-  /** Settles when no commit is under way. The next commit begins after that. */
-  readonly settled: () => Promise<void>
+  readonly disk: LentDisk
+  readonly cycle: CommitCycle
 }
 
 /**
@@ -39,13 +39,16 @@ export interface RetentionOptions {
 export class Retention {
   readonly #options: RetentionOptions
   readonly #maxBytes: number
+  readonly #expiry: Expiry
   readonly #compaction: Compaction
+  readonly #unused: UnusedSegments
   #storage: LogStorage
   #hasWarned = false
   /** Groups that a notice has already named for holding records back. */
   readonly #named = new Set<string>()
-  /** Segments that were unused in the last round. Commits that were under way then have finished. */
-  #unused: ReadonlySet<number> = new Set()
+  #isCompacting = false
+  /** The failure that a notice has reported; null after a round without one. */
+  #failure: string | null = null
   #isClosed = false
   #cancelExpiry = () => {}
   #cancelMeasure = () => {}
@@ -53,7 +56,9 @@ export class Retention {
   constructor(options: RetentionOptions) {
     this.#options = options
     this.#maxBytes = options.maxBytes ?? Math.floor(diskOf(options.directory).size * shareOfDisk)
-    this.#compaction = new Compaction(options.uses)
+    this.#expiry = new Expiry(options)
+    this.#compaction = new Compaction(options)
+    this.#unused = new UnusedSegments(options)
     this.#storage = { bytes: 0, maxBytes: this.#maxBytes, behind: [], refusal: null }
   }
 
@@ -76,100 +81,62 @@ export class Retention {
 
   #expireLater(): void {
     this.#cancelExpiry = this.#options.clock.after(expiryMs, () => {
-      // After a failure, for example on a full disk, the next round tries again.
-      void this.#expire(false)
-        .catch(() => {})
-        .then(() => {
-          if (!this.#isClosed) this.#expireLater()
-        })
+      void this.#round(false).then(() => {
+        if (!this.#isClosed) this.#expireLater()
+      })
     })
   }
 
-  /** Deletes whole runs whose newest record may go, then the segments that no record names any more. */
-  async #expire(isShort: boolean): Promise<void> {
-    const { settled, clock, topics, groups } = this.#options
-    // The deletion writes the ends of partitions, as a commit does, so the two must not overlap.
-    await settled()
-    const disk = this.#options.disk()
-    if (disk === null || this.#isClosed) return
-    const changes: RocksChange[] = []
-    const held = new Map<string, string>()
-    const readers = new Readers(disk, groups)
-    for (const { spec, partitions } of topics()) {
-      const maxBytes = partitionBytes(spec)
-      if (spec.retentionMs !== null || maxBytes !== null) {
-        const before = isShort ? Number.POSITIVE_INFINITY : clock.now() - (spec.retentionMs ?? Number.POSITIVE_INFINITY)
-        for (const partition of partitions) this.#expirePartition(partition, { before, maxBytes, readers, disk, changes, held })
-      }
-      if (spec.cleanup === 'delete') continue
-      for (const partition of partitions) this.#compaction.compact(partition, { disk, floor: readers.floor(partition), changes })
+  /** One round of deletions. After a failure, for example on a full disk, the next round tries again. */
+  async #round(isShort: boolean): Promise<void> {
+    try {
+      await this.#expire(isShort)
+      await this.#compact()
+      await this.#unused.delete()
+      this.#failure = null
+    } catch (error) {
+      if (this.#isClosed) return
+      const failure = error instanceof Error ? error.message : String(error)
+      if (failure !== this.#failure) this.#options.onNotice(`Old records of the log cannot be deleted at the moment: ${failure}`)
+      this.#failure = failure
     }
-    const unused = this.#takeUnused(changes)
-    if (changes.length > 0) disk.write(changes)
-    for (const segment of unused) this.#options.segments.delete(segment)
+  }
+
+  async #expire(isShort: boolean): Promise<void> {
+    const { disk, clock, topics, groups, onNotice } = this.#options
+    const held = new Map<string, string>()
+    const readers = new Readers(disk.forWriting(), groups)
+    for (const { spec, partitions } of [...topics()]) {
+      const maxBytes = partitionBytes(spec)
+      if (spec.retentionMs === null && maxBytes === null) continue
+      const swarm = isShort ? swarmOfDeadLetters(spec.name) : null
+      const before = isShort ? Number.POSITIVE_INFINITY : clock.now() - (spec.retentionMs ?? Number.POSITIVE_INFINITY)
+      for (const partition of partitions) {
+        const { offsets, heldBy } = await this.#expiry.expire(partition, { before, maxBytes, readers })
+        for (const { group, offset } of heldBy)
+          held.set(group, `${partition.durableEnd - offset} records of ${partition.topic}, partition ${partition.number}`)
+        if (swarm !== null && offsets > 0)
+          onNotice(
+            `The log is nearly full, so ${offsets} dead letters of ${swarm} were deleted before their retention (partition ${partition.number}, offsets before ${partition.start}). Give the log more room: WAGGLE_LOG_MAX_BYTES.`,
+          )
+      }
+    }
     if (!isShort) this.#nameHeld(held)
   }
 
-  #expirePartition(
-    partition: Partition,
-    {
-      before,
-      maxBytes,
-      readers,
-      disk,
-      changes,
-      held,
-    }: {
-      readonly before: number
-      /** The limit in bytes; null where there is none. */
-      readonly maxBytes: number | null
-      readonly readers: Readers
-      readonly disk: Rocks
-      readonly changes: RocksChange[]
-      readonly held: Map<string, string>
-    },
-  ): void {
-    const { topicNumber, number, durableEnd, start } = partition
-    let floor: number | null = null
-    let left = maxExpiredRuns
-    if (maxBytes !== null && Number.isNaN(partition.bytes)) partition.bytes = storedBytes(partition, disk)
-    for (const [key, run] of disk.range(runKey(topicNumber, number, 0), runKey(topicNumber, number, durableEnd))) {
-      const first = offsetOfRunKey(key)
-      const last = storedRecords(first, run).at(-1)
-      const isOver = maxBytes !== null && partition.bytes > maxBytes
-      if (last === undefined || (last.timestamp >= before && !isOver) || left-- === 0) break
-      // The floor is computed only where a record is past its retention.
-      floor ??= readers.floor(partition)
-      if (last.offset >= floor) {
-        for (const { group, offset } of readers.of(partition))
-          if (offset <= last.offset) held.set(group, `${durableEnd - offset} records of ${partition.topic}, partition ${number}`)
-        break
+  async #compact(): Promise<void> {
+    const { disk, topics, groups } = this.#options
+    if (this.#isCompacting) return
+    this.#isCompacting = true
+    try {
+      const readers = new Readers(disk.forWriting(), groups)
+      for (const { spec, partitions } of [...topics()]) {
+        if (spec.cleanup === 'delete') continue
+        for (const partition of partitions) await this.#compaction.compact(partition, readers.floor(partition))
       }
-      changes.push([key, null])
-      partition.start = last.offset + 1
-      partition.bytes -= bytesOfRun(first, run)
+    } finally {
+      this.#isCompacting = false
     }
-    if (partition.start > start) changes.push(partition.ends())
-  }
-
-  /** Takes the segments that were unused for two rounds. No commit under way can name them. */
-  #takeUnused(changes: RocksChange[]): readonly number[] {
-    const { uses, segments, mark, topics } = this.#options
-    const starts = new Map<string, number>()
-    for (const { partitions } of topics()) for (const { topicNumber, number, start } of partitions) starts.set(`${topicNumber} ${number}`, start)
-    const found = uses
-      .unused((topic, partition) => starts.get(`${topic} ${partition}`) ?? 0)
-      .filter((segment) => segment !== segments.current.segment)
-    const unused = found.filter((segment) => this.#unused.has(segment))
-    this.#unused = new Set(found)
-    for (const segment of found) segments.retire(segment)
-    for (const segment of unused) {
-      changes.push(...uses.forget(segment))
-      mark.forgetSegment(segment)
-    }
-    // The mark is synced, so that it cannot name a deleted file after a power failure.
-    if (unused.length > 0) mark.flush({ sync: true })
-    return unused
   }
 
   #nameHeld(held: ReadonlyMap<string, string>): void {
@@ -185,7 +152,7 @@ export class Retention {
 
   #measure({ mayExpire }: { readonly mayExpire: boolean }): void {
     const { directory, clock, onNotice, mark } = this.#options
-    const disk = this.#options.disk()
+    const disk = this.#options.disk.writable
     if (disk !== null) {
       const manifest = manifestOf(join(directory, 'db'))
       if (manifest !== null) mark.manifest(manifest)
@@ -209,8 +176,8 @@ export class Retention {
         behind,
         refusal: bytes >= this.#maxBytes && stuck !== undefined ? `${says}; ${who}` : null,
       }
-      if (mayExpire && bytes >= this.#maxBytes * shortAt) void this.#expire(true).catch(() => {})
-      else if (mayExpire && this.#exceedsLimit()) void this.#expire(false).catch(() => {})
+      if (mayExpire && bytes >= this.#maxBytes * shortAt) void this.#round(true)
+      else if (mayExpire && this.#exceedsLimit()) void this.#round(false)
     }
     if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure({ mayExpire: true }))
   }
@@ -244,18 +211,6 @@ export class Retention {
   }
 }
 
-/** A partition's share of its topic's bytes; null where there is no limit. */
-function partitionBytes({ retentionBytes = null, partitions }: TopicSpec): number | null {
-  return retentionBytes === null ? null : retentionBytes / partitions
-}
-
-function storedBytes({ topicNumber, number, start, durableEnd }: Partition, disk: Rocks): number {
-  let bytes = 0
-  for (const [key, run] of disk.range(runKey(topicNumber, number, start), runKey(topicNumber, number, durableEnd)))
-    bytes += bytesOfRun(offsetOfRunKey(key), run)
-  return bytes
-}
-
 function releaseOf(group: string): string {
   return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
 }
@@ -287,7 +242,6 @@ function shown(bytes: number): string {
 /** The intervals between two searches for old records and between two measurements of the disk. */
 const expiryMs = 60_000
 const measureMs = 5_000
-const maxExpiredRuns = 10_000
 /** A reader that has not read a record after this time is behind, not just busy. */
 const stuckMs = 30_000
 const shareOfDisk = 0.8

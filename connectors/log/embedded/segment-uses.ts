@@ -1,4 +1,5 @@
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import type { Change } from './change.ts'
 import { prefix, segmentUseKey } from './keys.ts'
 import type { Partition } from './partition.ts'
 import { decodeRun } from './record-run.ts'
@@ -45,23 +46,39 @@ export class SegmentUses {
     return unused
   }
 
-  /** Replaces the uses of a partition after a compaction. `lasts` has the last offset for each segment that is still named. */
-  replace({ topicNumber, number }: Partition, lasts: ReadonlyMap<number, number>, changes: RocksChange[]): void {
+  /**
+   * Replaces the uses of a partition by records before `end`. `lasts` has the last of these records for each segment that one of them names. A use by a
+   * record from `end` on stays.
+   */
+  replace({ topicNumber, number }: Partition, lasts: ReadonlyMap<number, number>, end: number): Change {
     const name = `${topicNumber} ${number}`
+    const rows: RocksChange[] = []
+    const changes: (() => void)[] = []
     for (const [segment, uses] of this.#segments) {
       const last = lasts.get(segment)
       const use = uses.get(name)
-      if (use === undefined || use.last === last) continue
-      if (last === undefined) uses.delete(name)
-      else use.last = last
-      changes.push(last === undefined ? [segmentUseKey(segment, topicNumber, number), null] : useChange(segment, topicNumber, number, last))
+      if (use === undefined || use.last === last || use.last >= end) continue
+      rows.push(last === undefined ? [segmentUseKey(segment, topicNumber, number), null] : useChange(segment, topicNumber, number, last))
+      changes.push(() => {
+        if (last === undefined) uses.delete(name)
+        else use.last = last
+      })
+    }
+    return {
+      rows,
+      apply() {
+        for (const change of changes) change()
+      },
     }
   }
 
-  forget(segment: number): readonly RocksChange[] {
+  /** Forgets a segment that no kept record names. */
+  forget(segment: number): Change {
     const uses = [...(this.#segments.get(segment)?.values() ?? [])]
-    this.#segments.delete(segment)
-    return uses.map(({ topic, partition }) => [segmentUseKey(segment, topic, partition), null])
+    return {
+      rows: uses.map(({ topic, partition }) => [segmentUseKey(segment, topic, partition), null]),
+      apply: () => void this.#segments.delete(segment),
+    }
   }
 
   /** Finds uses by reading all records: for a directory of an older version, or for a file without any stored use. */

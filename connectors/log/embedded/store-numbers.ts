@@ -1,4 +1,5 @@
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import type { Change } from './change.ts'
 import { prefix, storeNumberKey } from './keys.ts'
 
 /**
@@ -42,17 +43,21 @@ export class StoreNumbers {
     return [...new Set([...this.#numbers.keys()].map(applicationOf))]
   }
 
-  /** Forgets the stores of these applications. Gives their numbers. */
-  remove(applications: readonly string[], changes: RocksChange[]): readonly number[] {
-    const removed: number[] = []
-    for (const [name, number] of this.#numbers) {
-      if (!applications.includes(applicationOf(name))) continue
-      const [task = '', store = ''] = name.split('\0')
-      this.#numbers.delete(name)
-      changes.push([storeNumberKey(task, store), null])
-      removed.push(number)
+  /** The removal of the stores of these applications, with their numbers. */
+  removal(applications: readonly string[]): { readonly numbers: readonly number[]; readonly change: Change } {
+    const removed = [...this.#numbers].filter(([name]) => applications.includes(applicationOf(name)))
+    return {
+      numbers: removed.map(([, number]) => number),
+      change: {
+        rows: removed.map(([name]) => {
+          const [task = '', store = ''] = name.split('\0')
+          return [storeNumberKey(task, store), null]
+        }),
+        apply: () => {
+          for (const [name] of removed) this.#numbers.delete(name)
+        },
+      },
     }
-    return removed
   }
 
   saved(): void {

@@ -1,10 +1,12 @@
 import type { CommitPoint, CommitReceipt, ProducerRecord, TaskProducer } from '../../../processor/ports.ts'
-import type { CommitCycle } from './commit-cycle.ts'
+import { type CommitCycle, commitDropped } from './commit-cycle.ts'
 import type { Appended } from './commit-write.ts'
 
 export interface TaskProducerOptions {
   readonly group: string
   readonly cycle: CommitCycle
+  /** True where records were dropped that this producer's tasks may have used, and the tasks still run. */
+  readonly isOutdated: () => boolean
   readonly onAbort: () => Promise<void>
   readonly onClosed: (producer: EmbeddedTaskProducer) => void
 }
@@ -25,6 +27,10 @@ export class EmbeddedTaskProducer implements TaskProducer {
   }
 
   async commit(point: CommitPoint): Promise<CommitReceipt> {
+    if (this.#options.isOutdated()) {
+      this.#cycle.forget(this.takeOpen())
+      throw commitDropped()
+    }
     await this.#cycle.commit(this.#options.group, this.takeOpen(), point)
     return { ends: [] }
   }

@@ -1,6 +1,7 @@
 import type { TopicInfo, TopicPartition, TopicSpec } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import type { RocksChange } from '../../rocksdb/rocks.ts'
+import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import type { Change } from './change.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { endsKey, runKey, topicKey } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
@@ -86,6 +87,10 @@ export class Topics {
   /** Called when the database has them no more. */
   forget(names: readonly string[]): void {
     for (const name of names) this.#topics.delete(name)
+  }
+
+  /** Writes the names of the topics beside the database. */
+  save(): void {
     writeTopics(this.#options.directory, storedTopics(this.#options.disk.rocks))
   }
 
@@ -120,26 +125,27 @@ export class Topics {
     return found
   }
 
-  /**
-   * Deletes whole runs of records before these offsets, read or unread. No commit may be under way. Large payloads stay while a kept record names
-   * their segment.
-   */
-  deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): void {
-    const { rocks } = this.#options.disk
-    const moved = new Set<Partition>()
+  /** The deletion of whole runs of records before these offsets, read or unread. Large payloads stay while a kept record names their segment. */
+  deletionBefore(ends: readonly (TopicPartition & { readonly offset: number })[], rocks: Rocks): Change {
+    const moved = new Map<Partition, { readonly start: number; readonly bytes: number }>()
     for (const { topic, partition: number, offset } of ends) {
       const partition = this.partition(topic, number)
       const start = offset >= partition.durableEnd ? partition.durableEnd : partition.firstOfRun(offset, rocks)
-      if (start <= partition.start) continue
-      partition.start = start
       // The bytes are counted again when a limit needs them: reading the deleted records would cost more than the deletion.
-      partition.bytes = start === partition.durableEnd ? 0 : Number.NaN
-      moved.add(partition)
+      const bytes = start === partition.durableEnd ? 0 : Number.NaN
+      if (start > (moved.get(partition)?.start ?? partition.start)) moved.set(partition, { start, bytes })
     }
-    if (moved.size === 0) return
-    // A crash may leave runs before the start. No reader reads them, and the next call deletes them.
-    rocks.write([...moved].map((partition) => partition.ends()))
-    for (const { topicNumber, number, start } of moved) rocks.clear(runKey(topicNumber, number, 0), runKey(topicNumber, number, start))
+    return {
+      rows: Array.from(moved, ([partition, to]) => partition.ends(to)),
+      // A crash may leave runs before the start. No reader reads them, and the next deletion takes them along.
+      apply() {
+        for (const [partition, { start, bytes }] of moved) {
+          partition.start = start
+          partition.bytes = bytes
+          rocks.clear(runKey(partition.topicNumber, partition.number, 0), runKey(partition.topicNumber, partition.number, start))
+        }
+      },
+    }
   }
 
   #topic(spec: TopicSpec, number: number): Topic {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
-import { Handed, type ProducerRecord } from '../../../../processor/ports.ts'
+import { Rocks } from '../../../../connectors/rocksdb/rocks.ts'
+import { type CommitPoint, type Consumer, Handed, type ProducerRecord, type TopicPartition } from '../../../../processor/ports.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
 const nothing = { positions: [], state: [] } as const
@@ -73,6 +74,71 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(String(run?.records[0]?.value), 'durable')
     await reader.close()
     await member.close()
+  })
+})
+
+describe('The work of a task on records that the embedded log drops', () => {
+  let directory: string
+  let log: EmbeddedLog
+  let consumer: Consumer
+  const lost: TopicPartition[] = []
+  const poll = { maxRecords: 10, maxWaitMs: 0 }
+  const done: CommitPoint = { positions: [{ topic: 'in', partition: 0, offset: 1, metadata: '' }], state: [] }
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-read-dropped-'))
+    log = await openEmbeddedLog({ directory, clock: new SimulatedClock() })
+    await log.createTopics(['in', 'out'].map((name) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })))
+    lost.length = 0
+    consumer = await log.subscribe({
+      group: 'app',
+      topics: ['in'],
+      offsetReset: 'earliest',
+      isolation: 'handed',
+      listener: { assigned: () => {}, revoked: () => {}, lost: (partitions) => void lost.push(...partitions) },
+    })
+    await consumer.poll(poll)
+  })
+  afterEach(async () => {
+    await log.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  const input = (value: string) => ({ ...record(Buffer.from(value)), topic: 'in' })
+  const polled = async () => (await consumer.poll(poll)).flatMap(({ records }) => records.map(({ value }) => String(value)))
+
+  it('is not committed where a plain producer could not write its record', async (t) => {
+    const task = await log.taskProducer({ group: 'app', consumers: () => [consumer] })
+    const write = t.mock.method(Rocks.prototype, 'write', () => {
+      throw new Error('IO error: No space left on device')
+    })
+    const sent = assert.rejects((await log.producer()).send(input('refused')), { code: 'WAGGLE_DISK_FULL' })
+    assert.deepEqual(await polled(), ['refused'])
+    task.append(record(Buffer.from('made of it')))
+    await sent
+    write.mock.restore()
+    await assert.rejects(task.commit(done), { code: 'WAGGLE_COMMIT_DROPPED' })
+    assert.deepEqual([log.position('app', 'in', 0), await valuesIn(log)], [null, []])
+    await task.abort()
+    assert.deepEqual(await polled(), [])
+    assert.deepEqual(lost, [{ topic: 'in', partition: 0 }])
+    await (await log.producer()).send(input('kept'))
+    assert.deepEqual(await polled(), ['kept'])
+    task.append(record(Buffer.from('made of the other')))
+    await task.commit(done)
+    assert.deepEqual(await valuesIn(log), ['made of the other'])
+  })
+
+  it('is not committed after another task went back, before its own task is gone', async () => {
+    const [task, other] = [await log.taskProducer({ group: 'app', consumers: () => [consumer] }), await log.taskProducer({ group: 'other' })]
+    other.append(input('built on'))
+    assert.deepEqual(await polled(), ['built on'])
+    task.append(record(Buffer.from('made of it')))
+    await other.abort()
+    await assert.rejects(task.commit(done), { code: 'WAGGLE_COMMIT_DROPPED' })
+    assert.equal(log.position('app', 'in', 0), null)
+    assert.deepEqual(await polled(), [])
+    await task.commit({ positions: [], state: [] })
   })
 })
 

@@ -1,0 +1,18 @@
+import type { RocksChange } from '../../rocksdb/rocks.ts'
+
+/** Rows that are written outside of a commit, with the same change in memory. */
+export interface Change {
+  readonly rows: readonly RocksChange[]
+  /** Called once the rows are written, so that memory is never ahead of the database. */
+  apply(): void
+}
+
+/** One change that makes all of these. */
+export function together(changes: readonly Change[]): Change {
+  return {
+    rows: changes.flatMap(({ rows }) => rows),
+    apply() {
+      for (const change of changes) change.apply()
+    },
+  }
+}
