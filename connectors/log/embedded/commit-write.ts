@@ -15,7 +15,7 @@ export interface Appended {
   readonly record: TailRecord
 }
 
-/** Records, positions and state that become durable together: a task producer's commit, or records that are commits of their own. */
+/** Records, positions and state of one task commit, or records that commit by themselves. */
 export interface CommitSet {
   readonly appended: readonly Appended[]
   readonly group: string
@@ -32,7 +32,7 @@ export interface CommitDisk {
   readonly storeNumbers: StoreNumbers
 }
 
-/** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
+/** Writes all sets atomically, and settles when they are durable. Large values must be in segments already. */
 export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
   const counted = new Map<Partition, number>()
@@ -58,7 +58,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
     for (const run of runsOf(records)) {
       const bytes = encodeRun(run)
       changes.push([runKey(topicNumber, number, run[0]?.offset ?? 0), bytes])
-      // A failed write subtracts these bytes again.
+      // If the write fails, these bytes are subtracted again.
       partition.bytes += bytes.length
     }
     let named = 0
@@ -75,7 +75,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
     rocks.write(changes)
     const { sequence } = rocks
     await rocks.sync()
-    // The mark is written after the sync, because it must not be ahead of the durable commits.
+    // The mark is written after the sync: it must not be ahead of the durable commits.
     for (const [partition, records] of byPartition) mark.end(partition.topicNumber, partition.number, (records.at(-1)?.offset ?? -1) + 1)
     for (const [segment, bytes] of appended) mark.segment(segment, bytes)
     mark.write(sequence)
@@ -85,7 +85,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
   }
 }
 
-/** Splits records into runs. A reader decodes whole runs, so they are kept small. */
+/** Splits records into runs. A reader decodes whole runs, so runs are small. */
 function runsOf(records: readonly TailRecord[]): readonly (readonly StoredRecord[])[] {
   const runs: StoredRecord[][] = []
   let bytes = 0

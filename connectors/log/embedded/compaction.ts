@@ -5,8 +5,8 @@ import { bytesOfRun, encodeRun, type StoredRecord, storedRecords } from './recor
 import type { SegmentUses } from './segment-uses.ts'
 
 /**
- * Deletes records of compacted topics for which a newer record of the same key exists. Offsets stay, as on Kafka. A partition is compacted when its
- * new records outnumber those that the last compaction left.
+ * Deletes a record of a compacted topic when a newer record has the same key. Offsets do not change, as on Kafka. A partition is compacted when it
+ * has more new records than the last compaction left in it.
  */
 export class Compaction {
   readonly #uses: SegmentUses
@@ -17,7 +17,7 @@ export class Compaction {
   }
 
   /**
-   * Adds the writes of a compaction to the changes. Records from `floor` on stay, because some reader has not read them. No commit may be under way.
+   * Adds the deletions of one compaction to `changes`. Records from `floor` on stay, because some reader has not read them. No commit may be running.
    */
   compact(partition: Partition, { disk, floor, changes }: { readonly disk: Rocks; readonly floor: number; readonly changes: RocksChange[] }): void {
     const last = this.#last.get(partition) ?? { end: partition.start, kept: 0 }

@@ -17,7 +17,7 @@ import type { Topic } from './topics.ts'
 export interface RetentionOptions {
   readonly directory: string
   readonly clock: Clock
-  /** Bytes of all files of the log; null: four fifths of the disk. */
+  /** The most bytes of all files of the log; null: four fifths of the disk. */
   readonly maxBytes: number | null
   readonly onNotice: (notice: string) => void
   readonly segments: Segments
@@ -27,14 +27,14 @@ export interface RetentionOptions {
   readonly topics: () => Iterable<Topic>
   /** The database; null while it is closed or cannot be written. */
   readonly disk: () => Rocks | null
-  /** Settles when no commit is under way. The next commit begins after that. */
+  /** Settles when no commit is running, before the next one starts. */
   readonly settled: () => Promise<void>
 }
 
 /**
- * Deletes old records. A record goes when it is past its topic's retention, in time or in bytes, *and* every reader has read it. In a compacted topic
- * it goes when a newer record of its key exists. Near the bound of the disk, every record that all readers have read goes, however young. Unread
- * records always stay: at the bound gateways refuse requests until the readers have caught up.
+ * Deletes old records. A record is deleted when every reader has read it *and* it is past its topic's retention, in time or in bytes. A compacted
+ * topic keeps the newest record of each key instead. When the disk is nearly full, all records that every reader has read are deleted, however young.
+ * Unread records always stay: at the bound gateways refuse requests until the readers have caught up.
  */
 export class Retention {
   readonly #options: RetentionOptions
@@ -42,9 +42,9 @@ export class Retention {
   readonly #compaction: Compaction
   #storage: LogStorage
   #hasWarned = false
-  /** Groups that a notice has already named for holding records back. */
+  /** Groups that a notice has already named. */
   readonly #named = new Set<string>()
-  /** Segments that were unused in the last round. Commits that were under way then have finished. */
+  /** Segments that no record named in the last round. Commits that ran at that time have ended. */
   #unused: ReadonlySet<number> = new Set()
   #isClosed = false
   #cancelExpiry = () => {}
@@ -58,7 +58,7 @@ export class Retention {
   }
 
   start(): void {
-    // No swarm has subscribed yet. A topic that nobody has committed a position of would look as if it had no reader.
+    // Nothing is deleted yet. Before swarms subscribe, a topic without positions looks as if it had no reader.
     this.#measure({ mayExpire: false })
     this.#expireLater()
   }
@@ -69,14 +69,13 @@ export class Retention {
     this.#cancelMeasure()
   }
 
-  /** The last measurement. */
   get storage(): LogStorage {
     return this.#storage
   }
 
   #expireLater(): void {
     this.#cancelExpiry = this.#options.clock.after(expiryMs, () => {
-      // After a failure, for example on a full disk, the next round tries again.
+      // If this round fails, for example on a full disk, the next one tries again.
       void this.#expire(false)
         .catch(() => {})
         .then(() => {
@@ -85,10 +84,10 @@ export class Retention {
     })
   }
 
-  /** Deletes whole runs whose newest record may go, then the segments that no record names any more. */
+  /** Deletes whole runs whose newest record may go, then segments that no record names. */
   async #expire(isShort: boolean): Promise<void> {
     const { settled, clock, topics, groups } = this.#options
-    // The deletion writes the ends of partitions, as a commit does, so the two must not overlap.
+    // The deletion and a commit write the same entries of partitions, so they must not overlap.
     await settled()
     const disk = this.#options.disk()
     if (disk === null || this.#isClosed) return
@@ -121,7 +120,7 @@ export class Retention {
       held,
     }: {
       readonly before: number
-      /** The limit in bytes; null where there is none. */
+      /** The limit in bytes; null without one. */
       readonly maxBytes: number | null
       readonly readers: Readers
       readonly disk: Rocks
@@ -138,7 +137,7 @@ export class Retention {
       const last = storedRecords(first, run).at(-1)
       const isOver = maxBytes !== null && partition.bytes > maxBytes
       if (last === undefined || (last.timestamp >= before && !isOver) || left-- === 0) break
-      // The floor is computed only where a record is past its retention.
+      // The floor is costly, so it is computed only if a record is past its retention.
       floor ??= readers.floor(partition)
       if (last.offset >= floor) {
         for (const { group, offset } of readers.of(partition))
@@ -152,7 +151,7 @@ export class Retention {
     if (partition.start > start) changes.push(partition.ends())
   }
 
-  /** Takes the segments that were unused for two rounds. No commit under way can name them. */
+  /** Takes the segments that were unused in two rounds. No running commit can name them. */
   #takeUnused(changes: RocksChange[]): readonly number[] {
     const { uses, segments, mark, topics } = this.#options
     const starts = new Map<string, number>()
@@ -167,7 +166,7 @@ export class Retention {
       changes.push(...uses.forget(segment))
       mark.forgetSegment(segment)
     }
-    // The mark is synced, so that it cannot name a deleted file after a power failure.
+    // The mark is synced. After a power failure it must not name a deleted file.
     if (unused.length > 0) mark.flush({ sync: true })
     return unused
   }
@@ -192,7 +191,7 @@ export class Retention {
       mark.flush()
       const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
       const behind = this.#behind(disk)
-      // The notice names a reader that has stood still for long. Another reader with more unread records may be reading them at this moment.
+      // The notice names a reader that has stopped. A reader with more unread records may just be slow.
       const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
       const furthest = stuck ?? behind[0]
       const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
@@ -215,7 +214,7 @@ export class Retention {
     if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure({ mayExpire: true }))
   }
 
-  /** True where a topic has more bytes than its retention allows. */
+  /** True if a topic has more bytes than its retention allows. */
   #exceedsLimit(): boolean {
     for (const { spec, partitions } of this.#options.topics()) {
       const maxBytes = partitionBytes(spec)
@@ -224,7 +223,7 @@ export class Retention {
     return false
   }
 
-  /** Readers that are behind, the one with the most unread records first. */
+  /** Readers that are behind, with the most unread records first. */
   #behind(disk: Rocks): LogStorage['behind'] {
     const readers = new Readers(disk, this.#options.groups)
     const now = this.#options.clock.now()
@@ -244,7 +243,7 @@ export class Retention {
   }
 }
 
-/** A partition's share of its topic's bytes; null where there is no limit. */
+/** A partition's share of its topic's limit in bytes; null without a limit. */
 function partitionBytes({ retentionBytes = null, partitions }: TopicSpec): number | null {
   return retentionBytes === null ? null : retentionBytes / partitions
 }
@@ -260,7 +259,7 @@ function releaseOf(group: string): string {
   return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
 }
 
-/** Files of RocksDB may vanish while they are counted. */
+/** The size of a directory's files. RocksDB may delete a file during the count. */
 function bytesOf(directory: string): number {
   let bytes = 0
   for (const name of namesIn(directory)) bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
@@ -284,11 +283,11 @@ function shown(bytes: number): string {
   return bytes >= 10 * 1024 ** 3 ? `${Math.round(bytes / 1024 ** 3)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`
 }
 
-/** The intervals between two searches for old records and between two measurements of the disk. */
+/** The intervals between two searches for old records, and between two measurements of the disk. */
 const expiryMs = 60_000
 const measureMs = 5_000
 const maxExpiredRuns = 10_000
-/** A reader that has not read a record after this time is behind, not just busy. */
+/** A reader is behind if a record has waited this long for it. */
 const stuckMs = 30_000
 const shareOfDisk = 0.8
 const warnAt = 0.7
