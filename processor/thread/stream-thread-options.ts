@@ -20,7 +20,7 @@ export interface StreamThreadOptions {
   /** True: a commit begins as soon as the thread is idle, one at a time. For logs whose readers see only committed records. */
   readonly commitsWhenIdle: boolean
   readonly emitIntervalMs: number
-  /** States of tasks on a log that keeps none; null on a log that keeps state. */
+  /** States of tasks; null on a log that keeps state itself. */
   readonly states: TaskStates | null
   /** Settings for the distribution of tasks, on a log whose groups have members in other processes. */
   readonly spread: SpreadOptions | null

@@ -25,7 +25,7 @@ import { ThreadTasks } from './thread-tasks.ts'
  *      ▲                                                                                              │
  *      └──── wait: for records, an outcome, a schedule, the commit interval ◄─────────────────────────┘
  *
- * Whatever fails (a node, a commit) rolls all its tasks back to the last commit, and the loop goes on from there.
+ * A failure of a node or a commit rolls all tasks back to the last commit. Then the loop goes on.
  */
 export class StreamThread {
   readonly #options: StreamThreadOptions
@@ -41,7 +41,6 @@ export class StreamThread {
   readonly #rollback: Rollback
   readonly #refused = new RefusedInputs()
   #failure: unknown = null
-  /** The failure of a commit that the log refused. */
   #refusedCommit: unknown = null
   #woken = false
   #stopping = false
@@ -116,7 +115,7 @@ export class StreamThread {
     return this.#options.name
   }
 
-  /** The number of unprocessed records in each input, as far as known, under the name of Kafka's consumer metric `records-lag`. */
+  /** The number of unprocessed records in each input, if known, as Kafka's consumer metric `records-lag`. */
   get lags(): readonly Metric[] {
     return this.tasks.flatMap((task) =>
       task.inputs.flatMap((input): Metric[] => {
@@ -129,7 +128,7 @@ export class StreamThread {
     )
   }
 
-  /** Records that were deleted before this thread read them, by partition. */
+  /** The number of records that were deleted before this thread read them, by partition. */
   get lostRecords(): readonly Metric[] {
     return this.#skipped.metrics
   }
@@ -164,29 +163,28 @@ export class StreamThread {
     this.#loop = this.#run()
   }
 
-  /** True when the thread knows its tasks and has the state of all of them. */
+  /** True if the thread knows its tasks and has the state of all of them. */
   get isSettled(): boolean {
     const running = new Set(this.tasks.map(({ id }) => id))
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
-  /** Time for which work has waited without a successful commit, or for a reset, in ms; 0 where nothing waits. */
+  /** Time for which work has waited without a successful commit or a reset, in ms; 0 if nothing waits. */
   get unsettledMs(): number {
     return this.#commits.unsettledMs
   }
 
-  /** True when all records that the inputs held at the start are processed. For the thread of global stores, where they are read without a group. */
+  /** True when all records that the inputs held at the start are processed. Only for a thread that reads global stores without a group. */
   get isCaughtUp(): boolean {
     return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
   }
 
-  /** The assignors of this thread's groups, one for each group. */
   get assignors(): readonly ThreadAssignor[] {
     return this.#groups.assignors
   }
 
   /**
-   * Commits finished work and closes the tasks. Calls in flight are left, and their records are read again. A thread that is still starting closes
+   * Commits finished work and closes the tasks. Calls in flight are dropped, and their records are read again. A thread that is still starting closes
    * its resources too.
    */
   stop(): Promise<void> {
@@ -228,7 +226,7 @@ export class StreamThread {
     }
   }
 
-  /** True where the loop goes on. A production handler may retry a commit that the log refused; `decide` answers for all other failures. */
+  /** True if the loop goes on. A production handler may retry a commit that the log refused; `decide` answers for all other failures. */
   #goesOn(error: unknown): boolean {
     const failure = failureOf(error)
     if (error instanceof StandingFailure && error.retries) return true
@@ -243,7 +241,7 @@ export class StreamThread {
     return this.#options.decide(failure) === 'goOn'
   }
 
-  /** Takes a reason of the group why tasks run nowhere. Where another topology has the application's id, `decide` says whether to wait for its end. */
+  /** Takes the reason why tasks of the group run nowhere. If another topology has the application's id, `decide` says whether to wait for its end. */
   #meet(problem: WaggleError): void {
     this.#options.onFailure(problem)
     if (problem.code !== 'WAGGLE_TOPOLOGY_DIFFERS' || this.#stopping || this.#options.decide(problem) === 'goOn') return
@@ -271,7 +269,7 @@ export class StreamThread {
     })
   }
 
-  /** Opens tasks whose state is restored, and tells the group of copies that have caught up. */
+  /** Opens tasks whose state is restored, and tells the group which copies have caught up. */
   #takeState(): void {
     if (this.#options.states === null) return
     const wasRestoring = this.#threadTasks.isRestoring
@@ -280,7 +278,7 @@ export class StreamThread {
     this.#groups.rejoinWhereReady()
   }
 
-  /** One pass over the tasks with work, without yielding. True where more work may be ready. */
+  /** One pass over the tasks with work, without yielding. True if there may be more work. */
   #work(): boolean {
     const now = this.#clock.now()
     this.meters.time.now = now
@@ -353,7 +351,7 @@ export class StreamThread {
 
   #idleMs(): number {
     let wait = this.#commits.dueInMs ?? maxIdleMs
-    // The idle wait is bounded, so that the loop notices copies that have caught up.
+    // The idle wait is limited, so that the loop notices copies that have caught up.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
@@ -379,7 +377,7 @@ export class StreamThread {
       lost: async (partitions: readonly TopicPartition[]) => {
         this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
-        // A log that hands on drops the uncommitted writes of these tasks itself.
+        // A log that hands values on drops the uncommitted writes of these tasks itself.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
         this.#failure ??= lostError(group)
         await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
