@@ -1,4 +1,4 @@
-/** A priority queue that gives its least item first. Both operations walk one branch of the tree. */
+/** A priority queue that gives its least item first. Adding and taking cost O(log n). */
 export class Heap<T> {
   readonly #items: T[] = []
   readonly #compare: (a: T, b: T) => number

@@ -1,12 +1,12 @@
 /**
- * The partition that Kafka's Java client gives a key, bit for bit: `toPositive(murmur2(key)) % partitions`
+ * The partition that Kafka's Java client chooses for a key, bit for bit: `toPositive(murmur2(key)) % partitions`
  * (org.apache.kafka.clients.producer.internals.BuiltInPartitioner).
  */
 export function partitionForKey(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions
 }
 
-/** 32-bit MurmurHash2 with the seed that Kafka uses, as a signed integer. */
+/** 32-bit MurmurHash2 with Kafka's seed, as a signed integer. */
 export function murmur2(data: Uint8Array): number {
   const length = data.length
   const whole = length - (length % 4)
@@ -30,7 +30,7 @@ const seed = 0x9747b28c
 const m = 0x5bd1e995
 const r = 24
 
-/** The index is within bounds by the callers' loops, and a typed array has no holes. */
+/** The index is always within bounds, and a typed array has no holes. */
 function byte(data: Uint8Array, at: number): number {
   return data[at] ?? 0
 }

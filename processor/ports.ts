@@ -1,6 +1,6 @@
 /**
- * Ports: the engine reaches time, randomness, disks and sockets only through these interfaces, so one seed gives one history. Kafka, the embedded
- * log and the simulated log implement `Log`.
+ * Ports: the engine reaches time, randomness, disks and sockets only through these interfaces, so one seed gives one history. Kafka, the embedded log
+ * and the simulated log implement `Log`.
  */
 import type { Header } from '../topology/record.ts'
 import type { Serializer } from '../topology/serde.ts'
@@ -37,9 +37,8 @@ export function placeName({ topic, partition }: TopicPartition): string {
 }
 
 /**
- * A value that is handed on in memory, with its bytes. The constructor serialises it once, so a value that its serde cannot write fails in the node
- * that sends it, with its record, and not in a commit of many records. A reader takes `value` only if it would decode the bytes with the same serde
- * that encoded them.
+ * A value that is handed to its reader in memory, with its bytes. The constructor serialises it once. A value that its serde cannot write therefore
+ * fails in the node that sends it, and not in a commit of many records. A reader takes `value` only if it has the same serde.
  */
 export class Handed {
   readonly value: unknown
@@ -63,14 +62,14 @@ export class DamagedValue extends Handed {
   }
 }
 
-/** Bytes of a record's value; 0 without one. */
+/** The size of a record's value in bytes; 0 without a value. */
 export function valueBytes(value: Uint8Array | Handed | null): number {
   return value === null ? 0 : value instanceof Handed ? value.bytes.length : value.length
 }
 
 /**
- * The approximate memory of a record: its objects, and its payload twice, because most payloads are held as a value and as bytes. A bound that counts
- * payloads alone would let small records take thirty times as much.
+ * The approximate memory of a record: its objects, and its payload twice, because most payloads are held as a value and as bytes. If only payloads
+ * counted, small records could take thirty times the limit.
  */
 export function recordMemory({ key, value, headers }: Pick<LogRecord, 'key' | 'value' | 'headers'>): number {
   let bytes = objectBytes + (key === null ? 0 : key.length) + 2 * valueBytes(value)
@@ -78,11 +77,14 @@ export function recordMemory({ key, value, headers }: Pick<LogRecord, 'key' | 'v
   return bytes
 }
 
-/** The memory of one record's objects, with its share of the 64 KiB blocks that small buffers are cut from: one live buffer keeps a whole block. */
+/**
+ * The memory of one record's objects. It includes a share of the 64 KiB blocks that small buffers are cut from, because one live buffer keeps a whole
+ * block.
+ */
 export const objectBytes = 3072
 const headerBytes = 192
 
-/** A record in the log. Offsets only grow within a partition; there may be gaps (aborted commits). */
+/** A record in the log. Offsets grow within a partition, with gaps from aborted commits. */
 export interface LogRecord {
   readonly offset: number
   readonly timestamp: number
@@ -96,8 +98,8 @@ export interface RecordRun extends TopicPartition {
 }
 
 /**
- * A gap of deleted records: the reader goes on at `to` instead of `from`. A `to` before `from` means that the topic was created anew or truncated, so
- * that the number of lost records is unknown. Offsets of markers and of aborted records count as well.
+ * A gap of deleted records: the reader continues at `to` instead of `from`. If `to` is before `from`, the topic was created again or truncated, and
+ * the number of lost records is unknown. Offsets of markers and of aborted records count as well.
  */
 export interface Gap extends TopicPartition {
   readonly from: number
@@ -116,13 +118,13 @@ export interface ProducerRecord extends TopicPartition {
 /** The bytes of one store as of the last commit, ordered by the bytes of the keys. All reads are synchronous. */
 export interface StoreBytes {
   get(key: Uint8Array): Uint8Array | null
-  /** Returns one result for each key, in order. A run of keys costs a single call into the database. */
+  /** Returns one result for each key, in order, with a single call into the database. */
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
-  /** `from` is inclusive, `to` is exclusive, null is open. The iterator closes itself at its end, and when the loop is left. */
+  /** `from` is inclusive, `to` is exclusive, null means no bound. The iterator closes itself at its end, and when the loop is left. */
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
   /**
-   * Deletes all rows before this key at the cost of one deletion. These rows have expired, so no read needs them. The deletion is in no commit, and a
-   * crash may undo it. Absent where rows can only be deleted one by one, in commits.
+   * Deletes all rows before this key at the cost of one deletion. These rows have expired, so nothing reads them. The deletion is in no commit, and a
+   * crash may undo it. Undefined where rows can only be deleted one by one, in commits.
    */
   clearBefore?(key: Uint8Array): void
 }
@@ -132,11 +134,11 @@ export interface StoreChange {
   readonly task: string
   readonly store: string
   readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, ...more: readonly unknown[]]>
-  /** The changes in the form of the store's changelog, made on request. Null where the store has no changelog of its own. */
+  /** Makes the changes as records of the store's changelog; null if the store has no changelog of its own. */
   readonly logged: (() => readonly ChangelogRecord[]) | null
 }
 
-/** A change of a store in its changelog, in Kafka Streams' bytes: either program can restore the other's state. */
+/** A change of a store in its changelog, in Kafka Streams' bytes. Waggle and Kafka Streams can restore each other's state. */
 export interface ChangelogRecord {
   readonly key: Uint8Array
   /** Null deletes the key. */
@@ -148,40 +150,39 @@ export interface ChangelogRecord {
 /** The stores of tasks as of the last commit. */
 export interface StateDisk {
   open(task: string, store: string): StoreBytes
-  /** Changes rows outside of any task's commit, while no task that has them runs. Absent where an older program never left any. */
+  /** Changes rows outside of any task's commit. No task that has these rows may be running. Undefined if no older program left rows to change. */
   readonly migrate?: (changes: readonly StoreChange[]) => Promise<void>
 }
 
 /** The directory of a process's copies of changelogs, on a log that keeps no state. */
 export interface StateDirectory {
-  /** The id of the process, which stays the same as long as the process has this directory. */
+  /** The id of the process. It stays the same while the process has this directory. */
   readonly processId: string
-  /** Opens a task's disk. Handles that were opened before write nothing from then on. */
+  /** Opens a task's disk. Handles from earlier calls for this task write nothing any more. */
   open(task: string): TaskDisk
-  /** Copies in this directory by task: for each changelog, the next offset that the copy lacks. */
+  /** The copies in this directory by task: for each changelog, the next offset that the copy lacks. */
   copies(): ReadonlyMap<string, readonly ChangelogOffset[]>
-  /** Deletes the copy of a task. */
   forget(task: string): void
   close(): Promise<void>
 }
 
 export type ChangelogOffset = TopicPartition & {
   readonly offset: number
-  /** The id of the topic that the offset belongs to (`TopicInfo.id`). Where it is absent, the stored id stays. */
+  /** The id of the topic that the offset belongs to (`TopicInfo.id`). If undefined, the stored id stays. */
   readonly topicId?: string
 }
 
 /** The stores of one task on this machine. */
 export interface TaskDisk {
   store(name: string): StoreBytes
-  /** The next changelog offset that the store lacks; null where none is stored. */
+  /** The next changelog offset that the store lacks; null if none is stored. */
   offset(changelog: TopicPartition): number | null
-  /** The id of the topic that this offset belongs to; null where none is stored. */
+  /** The id of the topic that this offset belongs to; null if none is stored. */
   topicId(changelog: TopicPartition): string | null
   /**
-   * Writes rows and the changelog offsets that they bring the stores to, all or nothing. The write survives a crash of the process at once. After a
-   * crash of the machine the disk may be in an earlier state, since the changelog has the rest. The bytes of an entry may be valid only until the
-   * next entry is taken.
+   * Writes rows, and the changelog offsets that the stores have then reached, all or nothing. The write survives a crash of the process. After a
+   * crash of the machine the disk may have an earlier state, and the changelog has the rest. An entry's bytes are valid only until the next entry is
+   * taken.
    */
   write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
   /** Empties the store, and forgets the offsets of these changelogs. */
@@ -198,25 +199,25 @@ export interface Position {
 }
 
 export interface AssignmentListener {
-  /** Awaited within `poll`, before any record of these partitions is given out. */
+  /** Awaited within `poll`, before any record of these partitions is returned. */
   assigned(partitions: readonly TopicPartition[]): Promise<void> | void
   /** Awaited within `poll`. The member still owns the partitions, so it can make a last commit. */
   revoked(partitions: readonly TopicPartition[]): Promise<void> | void
-  /** The member no longer owns the partitions, so it must commit nothing of them. */
+  /** The member no longer owns the partitions, so it must not commit their positions. */
   lost(partitions: readonly TopicPartition[]): Promise<void> | void
 }
 
 /**
- * Assigns partitions at the leader of a group. It is client-side, as in Kafka Streams: JoinGroup's metadata and SyncGroup's assignment carry its
- * messages.
+ * Assigns partitions at the leader of a group. As in Kafka Streams, its messages travel in the metadata of JoinGroup and in the assignment of
+ * SyncGroup.
  */
 export interface GroupAssignor {
   readonly name: string
-  /** This member's message to the leader. It is called before each join. */
+  /** This member's message to the leader. Called before each join. */
   memberData(): Uint8Array
-  /** Assigns at the leader: each member gets its partitions and a message. */
+  /** Assigns partitions as the leader: each member gets its partitions and a message. */
   assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment>
-  /** Takes the leader's message to this member, before `assigned` and `revoked` are called. */
+  /** Receives the leader's message to this member, before `assigned` and `revoked` are called. */
   received(data: Uint8Array): void
 }
 
@@ -237,38 +238,38 @@ export interface Subscription {
   readonly group: string
   readonly topics: readonly string[]
   readonly listener: AssignmentListener
-  /** The start of a partition without a committed position. */
+  /** Where to start a partition without a committed position. */
   readonly offsetReset: 'earliest' | 'latest'
   /**
-   * Chooses the offset where a partition goes on whose position is gone, because retention deleted it or the topic was created anew. A rejection
-   * makes `poll` reject. Without this function `offsetReset` decides. It is not called for a start without a position.
+   * Chooses the next offset if the position is gone, because retention deleted it or the topic was created again. A rejection makes `poll` reject.
+   * Without this function `offsetReset` decides. Not called for a start without a position.
    */
   readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
-  /** Called for offsets without readable records. They are skipped. */
+  /** Called for unreadable offsets. They are skipped. */
   readonly onUnreadable?: (gap: Gap, cause: Error) => void
-  /** `handed` includes records that this process has appended and not committed yet, where the log supports it. */
+  /** `handed`: includes records that this process has appended and not committed yet, if the log supports it. */
   readonly isolation: 'committed' | 'handed'
-  /** Assigns partitions, where the log has groups over processes. Without an assignor the log spreads partitions itself. */
+  /** Assigns partitions, on a log whose groups span processes. Without an assignor the log spreads partitions itself. */
   readonly assignor?: GroupAssignor
-  /** Static membership: a member that comes back under the same name within the session gets its partitions back without a rebalance. */
+  /** Static membership: a member that returns under the same name within the session gets its partitions back without a rebalance. */
   readonly instanceId?: string
 }
 
 /** A member of a group. One loop uses it; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
-   * Returns at most one run for each partition, from the consumer's position, which then moves behind the run. Resolves as soon as there is a record,
-   * after `maxWaitMs`, or on `wakeup`. Paused partitions give no records.
+   * Returns at most one run for each partition, starting at the consumer's position, and moves the position behind it. Resolves when there is a
+   * record, after `maxWaitMs`, or on `wakeup`. Paused partitions give no records.
    */
   poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]>
   wakeup(): void
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
-  /** True where this partition is known to have a record that `poll` has not returned. Pausing the partition makes no difference. */
+  /** True if this partition is known to have a record that `poll` has not returned, whether it is paused or not. */
   hasMore(partition: TopicPartition): boolean
-  /** The end of the readable records, as far as it is known without a request; null where it is unknown. */
+  /** The end of the readable records, if it is known without a request; else null. */
   endOf(partition: TopicPartition): number | null
-  /** The group's committed position; null where there is none. */
+  /** The group's committed position; null without one. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void
   /** Asks for a rebalance, so that the group's assignor runs again. Does nothing where the log has no groups to balance. */
@@ -277,11 +278,11 @@ export interface Consumer {
 }
 
 /**
- * Reads without a group and commits nothing: tail, trace, restore, a gateway's answers. It ends at `to`, or when it is closed. Where the log is
- * closed earlier, it fails.
+ * Reads without a group and commits nothing: for tail, trace, restore, and a gateway's answers. It ends at `to`, or when it is closed. If the log
+ * closes before, it fails.
  */
 export interface Reader extends AsyncIterable<RecordRun> {
-  /** Settles when the reader's start is decided. With `from: -1`, it reads records that are appended after that. */
+  /** Settles when the reader's start is known. With `from: -1`, it reads records that are appended after that. */
   readonly ready: Promise<void>
   close(): Promise<void>
 }
@@ -294,13 +295,13 @@ export interface ReadOptions {
   /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
   /**
-   * Makes the reader fail with WAGGLE_RECORDS_GONE where records were deleted before it read them, or where the topic has another id than this one
-   * (null: any id). Without it, the reader goes on with the kept records.
+   * Makes the reader fail with WAGGLE_RECORDS_GONE if records were deleted before it read them, or if the topic has another id (null: any id).
+   * Without this option, the reader continues with the remaining records.
    */
   readonly whole?: { readonly topicId: string | null }
   /**
-   * Called for records from `from` on that were deleted before they were read, or that cannot be read (`cause`), where the reader goes on without
-   * them. With `from: 0` no gap is reported before the first record. A log in another JavaScript thread reports none.
+   * Called when the reader continues without some records, because they were deleted or cannot be read (`cause`). With `from: 0` no gap is reported
+   * before the first record. A log in another JavaScript thread reports no gaps.
    */
   readonly onGap?: (gap: Gap, cause?: Error) => void
 }
@@ -308,7 +309,7 @@ export interface ReadOptions {
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface CommitPoint {
-  /** `group` is set where it differs from the producer's own: one commit may hold positions of several groups. */
+  /** `group` is set if it differs from the producer's own, because one commit may hold positions of several groups. */
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]
   /** Changes of stores. Empty unless the log keeps state (`Log.state`). They are read before `commit` returns its promise. */
   readonly state: readonly StoreChange[]
@@ -320,28 +321,28 @@ export interface CommitReceipt {
 }
 
 /**
- * Writes for the tasks of one stream thread. Appended records belong to the open commit. `commit` closes it and opens the next, so appending goes
- * on while a commit is on its way. With `traits.atomicCommit` a commit takes effect whole or not at all; else records are written first and
+ * Writes for the tasks of one stream thread. Appended records belong to the open commit. `commit` closes it and opens the next, so appending goes on
+ * while a commit is on its way. With `traits.atomicCommit`, a commit takes effect as a whole or not at all. Without it, records are written first and
  * positions after them (at least once).
  */
 export interface TaskProducer {
   append(record: ProducerRecord): void
-  /** Closes the open commit. Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED where another process owns these tasks now. */
+  /** Closes the open commit. Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED if another process owns these tasks now. */
   commit(point: CommitPoint): Promise<CommitReceipt>
   /**
-   * Drops everything that no successful commit holds. Where the log hands values on before their commit, other tasks may have used the dropped ones.
-   * Then the open commits of all task producers of this process are dropped together. Every consumer with `handed` isolation loses its partitions
-   * (`lost`), and gets them again at the last commit.
+   * Drops everything that is not in a successful commit. On a log that hands values on, other tasks may have used the dropped values. Then the open
+   * commits of all task producers of this process are dropped together. Every consumer with `handed` isolation loses its partitions (`lost`), and
+   * gets them again at the last commit.
    */
   abort(): Promise<void>
   close(): Promise<void>
 }
 
-/** Writes for a caller that is no task, such as a gateway. Each record is a commit of its own. */
+/** Writes for a caller that is not a task, such as a gateway. Each record is a commit of its own. */
 export interface Producer {
   /**
-   * Sends a record, which readers of this process may get at once. The promise settles with its offset when it is durable. With `durable: false` the
-   * record starts no sync, and becomes durable with the next commit.
+   * Sends a record, which readers of this process may get at once. The promise settles with its offset when the record is durable. With `durable:
+   * false` the record starts no sync, and becomes durable with the next commit.
    */
   send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
   close(): Promise<void>
@@ -349,9 +350,11 @@ export interface Producer {
 
 // ── Deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Remembers the records in flight over a death of the process. */
+/** Remembers the records in flight beyond a death of the process. */
 export interface FlightRecorder {
-  /** Records that were in flight at a death and have not finished a call since, each with the number of deaths at which it was alone in flight. */
+  /**
+   * Records that were in flight at a death and have not finished a call since. The number counts the deaths at which the record was alone in flight.
+   */
   readonly suspects: ReadonlyMap<string, number>
   /** Writes the records down before it returns. The returned function must be called when the call has ended. */
   begin(records: readonly string[]): () => void
@@ -360,45 +363,43 @@ export interface FlightRecorder {
 // ── The log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface LogTraits {
-  /** True where the records, the positions and (on a log that keeps state) the state of a commit take effect together. */
+  /** True if the records, the positions and (on a log that keeps state) the state of a commit take effect together. */
   readonly atomicCommit: boolean
-  /** True where the same input may come twice: steps that must happen once have to remember their inputs. */
+  /** True if the same input may come twice. Then steps that must happen once have to remember their inputs. */
   readonly repeatsRecords: boolean
-  /** True where values are handed on in memory before their commit, to `handed` consumers of this process. */
+  /** True if values are handed to `handed` consumers of this process in memory, before their commit. */
   readonly handsOn: boolean
-  /** The greatest length of a position's metadata, in characters. Absent: no bound. */
+  /** The greatest length of a position's metadata, in characters; undefined: no limit. */
   readonly maxNoteBytes?: number
 }
 
 export interface TopicInfo extends TopicSpec {
-  /** The id of the topic. A topic that is deleted and created again under the same name has another id (KIP-516). Absent where the log has no ids. */
+  /** The id of the topic. A deleted topic that is created again has another id (KIP-516). Undefined on a log without topic ids. */
   readonly id?: string
-  /** For each partition: the first kept offset, and the least offset that the next durable record can have. */
+  /** The first kept offset of each partition, and the least offset that the next durable record can have. */
   readonly offsets: readonly PartitionOffsets[]
 }
 
 export interface PartitionOffsets {
   readonly start: number
   readonly end: number
-  /**
-   * The end of all written records, where uncommitted ones lie past `end`. A reader at this offset has read every record that may be committed now.
-   */
+  /** The end of all written records, if uncommitted ones follow `end`. A reader at this offset has read every record that may be committed now. */
   readonly written?: number
 }
 
-/** The disk use of a log that lies on a disk of this process. */
+/** The disk use of a log on a disk of this process. */
 export interface LogStorage {
   readonly bytes: number
   readonly maxBytes: number
-  /** Readers that have not read all of a partition, the furthest behind first. Ages are in milliseconds. */
+  /** Readers that have not read everything in a partition, the furthest behind first. Ages are in milliseconds. */
   readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
-  /** The reason why the log accepts no more records, with the reader that is behind; null where there is room. */
+  /** The reason why the log accepts no more records, with the reader that is behind; null while there is room. */
   readonly refusal: string | null
 }
 
 export interface Log {
   readonly traits: LogTraits
-  /** The stores that the log keeps itself and commits with the records; null where stores are restored from changelogs. */
+  /** The stores that the log keeps itself and commits with the records; null if stores are restored from changelogs. */
   readonly state: StateDisk | null
   /** Creates missing topics. Throws WAGGLE_TOPIC_MISMATCH for an existing topic with another number of partitions. */
   createTopics(topics: readonly TopicSpec[]): Promise<void>
@@ -406,25 +407,25 @@ export interface Log {
   topics(): Promise<readonly string[]>
   subscribe(subscription: Subscription): Promise<Consumer>
   /**
-   * `consumers` are those of the tasks that the producer writes for; without them, all consumers of the log. Where one of them may have lost its
-   * tasks to another process, late writes do not count.
+   * `consumers`: those of the tasks that the producer writes for. Default: all consumers of the log. If one of them may have lost its tasks to
+   * another process, the producer holds its writes back.
    */
   taskProducer(options: { readonly group: string; readonly consumers?: () => readonly Consumer[] }): Promise<TaskProducer>
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
-   * Deletes records before these offsets, which no reader needs: at once or later, in the log's own units. A log without this method keeps them until
-   * their retention has passed.
+   * Deletes records before these offsets, which no reader needs, at once or later. A log without this method keeps them until their retention is
+   * over.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /**
-   * Settles when everything that was readable before the call is durable, state included. Rejects where a write fails. A log without this method
-   * makes records readable only once they are durable.
+   * Settles when everything that was readable before the call is durable, with state. Rejects if a write fails. A log without this method makes
+   * records readable only when they are durable.
    */
   durable?(): Promise<void>
-  /** Bytes that wait to be written, and their bound. A gateway refuses requests at the bound. */
+  /** Bytes that wait to be written, and their limit. At the limit gateways refuse requests. */
   readonly load: { readonly pendingBytes: number; readonly maxPendingBytes: number }
-  /** The disk use, as measured some seconds ago; absent where another program stores the records. */
+  /** The disk use, as measured some seconds ago; undefined if another program stores the records. */
   readonly storage?: LogStorage
   close(): Promise<void>
 }

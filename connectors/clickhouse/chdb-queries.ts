@@ -6,7 +6,7 @@ export interface Query {
   readonly format: string
   readonly database: string
   readonly parameters: { readonly [name: string]: string }
-  /** Settings of a call: every URL parameter that does not belong to the interface. */
+  /** The settings of one call: all URL parameters except those of the HTTP interface itself. */
   readonly settings: { readonly [name: string]: string }
 }
 
@@ -17,7 +17,7 @@ export interface QueryResult {
   readonly bytesRead: number
 }
 
-/** The connection for writes, which only Waggle uses. Queries run one after the other: the connection can run only one at a time. */
+/** The connection that only Waggle writes through. It runs one query at a time. */
 export class ChdbQueries {
   readonly #session: Session
   #last: Promise<unknown> = Promise.resolve()
@@ -64,7 +64,7 @@ function quotedName(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
 }
 
-/** Files with the memory bounds and the user's grants. */
+/** Files with limits of memory, and with the rights of the user. */
 const engineArguments = [`--config-file=${pathOf('config.xml')}`, `--users_config=${pathOf('users.xml')}`]
 
 function pathOf(file: string): string {

@@ -8,9 +8,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { ClickHouseTable } from './clickhouse-table.ts'
 
 export interface ClickHouseDatabaseOptions {
-  /** The URL for `@clickhouse/client`, with user and password where the server wants them. */
+  /** The URL for `@clickhouse/client`, with user and password if the server needs them. */
   readonly url: string
-  /** The Unix socket for connections; null where they go to `url`. */
+  /** The Unix socket to connect to; null: connect to `url`. */
   readonly socketPath: string | null
   readonly clock: Clock
   readonly random: Random
@@ -20,7 +20,7 @@ export interface RowsOfPartition {
   readonly swarm: string
   readonly topic: string
   readonly partition: number
-  /** The first offset that the log still has. */
+  /** The first offset that is still in the log. */
   readonly start: number
 }
 
@@ -39,7 +39,7 @@ export class ClickHouseDatabase implements Database {
         ? {}
         : { http_agent: new Agent({ keepAlive: true, maxSockets: connections, socketPath: options.socketPath } as AgentOptions) }),
       application: 'waggle',
-      // The client would log every try. The table reports an outage once.
+      // The client would log every attempt. The table reports an outage once.
       log: { level: ClickHouseLogLevel.OFF },
     })
   }
@@ -51,7 +51,7 @@ export class ClickHouseDatabase implements Database {
     return opened
   }
 
-  /** The offset after the last saved record of a swarm, by `topic partition`; empty where the table does not exist. */
+  /** The offset after the last saved record of a swarm, by `topic partition`; empty if the table does not exist. */
   async savedUpTo(table: string, swarm: string): Promise<ReadonlyMap<string, number>> {
     const rows = await this.#ask<{ topic: string; partition: number; next: string }>(
       table,
@@ -61,7 +61,7 @@ export class ClickHouseDatabase implements Database {
     return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
   }
 
-  /** The first offset from `start` on without a row, and the number of offsets before `start` without one. */
+  /** The first offset from `start` on that has no row, and the number of offsets before `start` without one. */
   async missingIn(table: string, { swarm, topic, partition, start }: RowsOfPartition): Promise<{ readonly from: number; readonly before: number }> {
     const [found] = await this.#ask<{ unbroken: string; before: string }>(
       table,
@@ -73,7 +73,7 @@ export class ClickHouseDatabase implements Database {
     return { from: start + Number(found?.unbroken ?? 0), before: start - Number(found?.before ?? 0) }
   }
 
-  /** The folder of a table's rows on the server's disk, and their size; null where there is no such table. */
+  /** The folder of a table's rows on the server's disk, and its size; null without such a table. */
   async #folderAndSize(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
     const [database, name] = tableNameOf(table)
     const [found] = await this.#ask<{ path: string; bytes: string }>(
@@ -84,13 +84,13 @@ export class ClickHouseDatabase implements Database {
     return found === undefined ? null : { folder: found.path, bytes: Number(found.bytes) }
   }
 
-  /** The last folder of the path to a table's rows; null where there is no such table. */
+  /** The last part of the path to a table's rows; null without such a table. */
   async folderOf(table: string): Promise<string | null> {
     const place = await this.#folderAndSize(table)
     return place === null ? null : basename(place.folder)
   }
 
-  /** Reads up to 256 MB of a table's files and compares their checksums. Throws WAGGLE_CLICKHOUSE where one is damaged. */
+  /** Checks up to 256 MB of a table's files against their checksums. Throws WAGGLE_CLICKHOUSE if one is damaged. */
   async check(table: string): Promise<void> {
     const place = await this.#folderAndSize(table)
     if (place === null || place.bytes > maxCheckedBytes) return

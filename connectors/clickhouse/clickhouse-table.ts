@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface ClickHouseTableOptions {
   readonly client: ClickHouseClient
-  /** Null: the client's own database. */
+  /** Null: the client's default database. */
   readonly database: string | null
   readonly name: string
   readonly log: TableOptions['log']
@@ -15,8 +15,8 @@ export interface ClickHouseTableOptions {
 }
 
 /**
- * A table of predictions. Rows lie in `<name>_rows`, a ReplacingMergeTree by identity. `<name>` is a view of it with FINAL, so that a row that was
- * written twice counts once. While the server is away an insert retries, and later records wait in the log.
+ * A table of predictions. Rows are in `<name>_rows`, a ReplacingMergeTree ordered by the prediction's identity. `<name>` is a view of it with FINAL,
+ * so a row that is written twice counts once. While the server is away, inserts are repeated and later records wait in the log.
  */
 export class ClickHouseTable implements PredictionTable {
   readonly #options: ClickHouseTableOptions
@@ -29,7 +29,7 @@ export class ClickHouseTable implements PredictionTable {
     this.#rows = `${options.name}_rows`
   }
 
-  /** Opens the table now, or at the first insert where the server is away. Throws WAGGLE_TABLE_MISMATCH at once. */
+  /** Opens the table now, or at the first insert if the server is away. Throws WAGGLE_TABLE_MISMATCH. */
   async tryToOpen(): Promise<void> {
     try {
       await this.#open()
@@ -51,8 +51,8 @@ export class ClickHouseTable implements PredictionTable {
           table: this.#place(this.#rows),
           values,
           format: 'JSONEachRow',
-          // Each attempt has a token of its own. Under the same token the server would drop a block that it has had before, even if it has lost the
-          // part since. A repeated row counts once by its identity.
+          // Each attempt has a new token. The server drops a block whose token it knows, even if it has lost the rows. A row that is written twice
+          // counts once.
           clickhouse_settings: { insert_deduplication_token: randomUUID() },
         })
         if (this.#isAway) this.#options.log('info', 'ClickHouse is back')
@@ -83,7 +83,7 @@ export class ClickHouseTable implements PredictionTable {
     this.#isOpen = true
   }
 
-  /** Throws WAGGLE_TABLE_MISMATCH where a table of this name has other columns, or would count a repeated row twice. */
+  /** Throws WAGGLE_TABLE_MISMATCH if the existing table has other columns, or would count a repeated row twice. */
   async #refuseOther(): Promise<void> {
     await this.#refuseColumns()
     await this.#refuseKinds()
@@ -107,8 +107,8 @@ export class ClickHouseTable implements PredictionTable {
 
   async #refuseColumns(): Promise<void> {
     const { client, name, database } = this.#options
-    // Names are letters, digits and "_", so no query parameters are needed. chDB binds the parameters of one query at a time, and another query may
-    // be slow.
+    // Names contain only letters, digits and "_", so they need no query parameters. A query with parameters would wait for slow ones: chDB binds the
+    // parameters of one query at a time.
     const found = await client.query({
       query: `SELECT table, name, type FROM system.columns WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND table IN ('${this.#rows}', '${name}')`,
       format: 'JSONEachRow',
@@ -149,8 +149,8 @@ export class ClickHouseTable implements PredictionTable {
 }
 
 /**
- * Settings for many small blocks. A merged part is synced, so its source parts can be deleted at once. By default each stays in memory and on the
- * disk for eight more minutes.
+ * Settings for many small blocks. By default, the source parts of a merge stay in memory and on the disk for eight minutes. They can go at once if
+ * the merged part is synced.
  */
 const tableSettings = `non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
           min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5, concurrent_part_removal_threshold = 100000`
@@ -185,7 +185,7 @@ function wrongView({ name, engine, as_select }: TableKind, rows: string): string
   return isOfRows ? null : `The view ${name} is not one of ${rows} with FINAL`
 }
 
-/** Replicated and shared kinds of the engine do as well. */
+/** The reason why a table cannot hold the rows; null if it can. Replicated and shared variants of the engine are accepted. */
 function wrongRows({ name, engine, sorting_key }: TableKind): string | null {
   if (!engine.endsWith('ReplacingMergeTree')) return `The table ${name} is a ${engine}, where a ReplacingMergeTree is needed`
   return sorting_key === identity ? null : `The table ${name} is ordered by (${sorting_key}), where (${identity}) is needed`
@@ -205,7 +205,7 @@ function isTemporary(error: unknown): boolean {
   return code === null || temporaryCodes.has(code)
 }
 
-/** ClickHouse's error code; null where no answer came. */
+/** ClickHouse's error code; null if no response came. */
 function codeOf(error: unknown): number | null {
   return error instanceof ClickHouseError ? Number(error.code) : null
 }

@@ -11,9 +11,9 @@ import type { ServerMessage, ServerOptions } from './server-messages.ts'
 export interface EmbeddedClickHouseOptions {
   readonly directory: string
   readonly host: string
-  /** The port; 0 for any free one. A restart uses the same port again. */
+  /** The public port; 0 for any free port. A restart uses the same port again. */
   readonly port: number
-  /** Host names by which callers may reach the port, behind a proxy or in a container network, besides the loopback names and `host`. */
+  /** Names under which callers may reach the port, beside the loopback names and `host`: those of a proxy or a container network. */
   readonly names?: readonly string[]
   /** The time limit of a query on the public port, in seconds. Default: 10. */
   readonly maxReaderSeconds?: number
@@ -22,19 +22,18 @@ export interface EmbeddedClickHouseOptions {
 }
 
 export interface EmbeddedClickHouse {
-  /** The public port. It takes one reading statement a call. */
+  /** The address of the public port, which takes one read-only statement a call. */
   readonly url: string
   /** The Unix socket for Waggle's own writes, over HTTP. */
   readonly writerSocket: string
-  /** The process that has the database open; null between its death and the restart. */
+  /** The process that has the database open; null between its death and its restart. */
   readonly pid: number | null
   close(): Promise<void>
 }
 
 /**
- * Starts chDB in its own process, behind ClickHouse's HTTP interface: a crash of chDB cannot end this process, and every ClickHouse client can
- * connect. The process is started again when it dies, and ends when this process does. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE where it
- * cannot start.
+ * Starts chDB in a process of its own, behind ClickHouse's HTTP interface. A crash of chDB cannot end this process, and every ClickHouse client can
+ * connect. The process restarts when it dies, and ends when this process ends. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE if it cannot start.
  */
 export async function startEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
   makeDirectory(options.directory)
@@ -60,7 +59,7 @@ class WatchedServer implements EmbeddedClickHouse {
   constructor(options: EmbeddedClickHouseOptions) {
     this.#options = options
     this.#port = options.port
-    // A temporary folder that only this user may enter. A path inside `directory` could be too long for a socket.
+    // The socket is in a temporary folder that only this user may enter. A path inside `directory` could be too long for a socket.
     this.writerSocket = join(mkdtempSync(join(tmpdir(), 'waggle-')), 'w')
   }
 
@@ -73,7 +72,6 @@ class WatchedServer implements EmbeddedClickHouse {
     return this.#child?.pid ?? null
   }
 
-  /** Settles when the process answers. */
   start(): Promise<void> {
     const { directory, host } = this.#options
     const serverOptions: ServerOptions = {
@@ -84,7 +82,8 @@ class WatchedServer implements EmbeddedClickHouse {
       writerSocket: this.writerSocket,
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
-    // The child has its own process group: a terminal's Ctrl-C must reach only this process, which ends ClickHouse after all writers.
+    // The child gets a process group of its own. A terminal's Ctrl-C then reaches only this process, which ends ClickHouse after everything that
+    // writes to it.
     const child = fork(moduleFile(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -125,7 +124,7 @@ class WatchedServer implements EmbeddedClickHouse {
   }
 
   async #end(child: ChildProcess): Promise<void> {
-    // `exit`, not `close`: Node never counts the channel as closed after this side has disconnected it.
+    // The event is `exit` and not `close`: after a disconnect, Node never emits `close`.
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const cancel = this.#options.clock.after(closeMs, () => child.kill('SIGKILL'))
     if (child.connected) child.disconnect()

@@ -1,10 +1,10 @@
 import type { Session } from 'chdb'
 
-/** Names, in lower case, of functions that reach beyond the engine's tables. */
+/** Functions that reach beyond the engine's tables, by their names in lower case. */
 export interface EngineFunctions {
-  /** Functions in expressions. A bare name counts as a use too, as in `arrayMap(file, …)`. */
+  /** Functions in expressions. A bare name counts as a use, as in `arrayMap(file, …)`. */
   readonly reaching: ReadonlySet<string>
-  /** Table functions: all except a few known harmless ones, so that those of a new engine version are refused. */
+  /** Table functions that are refused: all except a few that are known as harmless. So a new engine version adds no allowed function. */
   readonly refusedTables: ReadonlySet<string>
 }
 
@@ -17,11 +17,17 @@ export async function readEngineFunctions(session: Session): Promise<EngineFunct
   }
 }
 
-/** Functions that read files, run models or call hosts (`hasColumnInTable` takes a host). `reaching` adds the `ai…` functions, which call a service. */
+/**
+ * Functions that read files, run models or call hosts. (`hasColumnInTable` accepts a host.) `reaching` adds the `ai…` functions, which call a
+ * service.
+ */
 const always = ['file', 'catboostevaluate', 'hascolumnintable']
 const reaching = /^(?:ai|catboost|file$)/
 
-/** Tables of numbers, of nothing, or of their own arguments. `format` is also a function of expressions; as a table it is refused by `readonly`. */
+/**
+ * Table functions that only produce numbers, nothing, or their own arguments. `format` is missing although it is harmless in an expression: as a
+ * table function, `readonly` refuses it.
+ */
 const harmlessTables: ReadonlySet<string> = new Set([
   'numbers',
   'numbers_mt',

@@ -8,17 +8,17 @@ import { quotedText } from './reader-statement.ts'
 
 /** The queries of one listener. */
 export interface HttpQueries {
-  /** Runs a query. `signal` aborts when the client leaves. */
+  /** Runs a query. `signal` aborts when the client disconnects. */
   run(query: Query, signal: AbortSignal): Promise<QueryResult>
-  /** Bytes of one body, unzipped. */
+  /** The size limit of a body, after decompression. */
   readonly maxBodyBytes: number
-  /** True: a call's settings are written into its INSERT or SELECT. False: `run` applies them. */
+  /** True: the settings of a call are written into its INSERT or SELECT. False: `run` applies them. */
   readonly writesSettings: boolean
 }
 
 /**
- * The part of ClickHouse's HTTP interface (its documentation, "HTTP Interface") that official clients and curl use: a query in the URL, in the body or in
- * both, data of an INSERT after the query, parameters, formats, gzip and exception codes.
+ * The part of ClickHouse's HTTP interface (see its documentation, "HTTP Interface") that official clients and curl use. A query is in the URL, in the
+ * body or in both. Parameters, formats, gzip and exception codes are supported.
  */
 export async function answerHttp(queries: HttpQueries, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const left = new AbortController()
@@ -62,7 +62,7 @@ export async function answerHttp(queries: HttpQueries, request: IncomingMessage,
     if (response.headersSent) return void response.destroy()
     if (code > 0) response.setHeader('X-ClickHouse-Exception-Code', String(code))
     response.setHeader('Content-Type', 'text/plain; charset=UTF-8')
-    // The rest of a body that is too large stays unread, so the connection closes.
+    // The connection closes, because the rest of an oversized body is unread.
     if (!request.complete) response.setHeader('Connection', 'close')
     await send(response, status, Buffer.from(`${message}\n`), false)
   }
@@ -119,7 +119,7 @@ function settingsOf(parameters: URLSearchParams): { readonly [name: string]: str
   )
 }
 
-/** Writes settings into one of Waggle's own statements: before FORMAT in an INSERT, at the end of a SELECT. */
+/** Writes settings into a statement of Waggle: before FORMAT in an INSERT, at the end of a SELECT. */
 function withSettings(sql: string, settings: Query['settings']): string {
   const list = Object.entries(settings)
     .map(([name, value]) => `${name}=${/^-?\d+(\.\d+)?$/.test(value) && !name.endsWith('token') ? value : quotedText(value)}`)
@@ -185,7 +185,7 @@ const interfaceParameters: ReadonlySet<string> = new Set([
   'cancel_http_readonly_queries_on_client_close',
 ])
 
-/** Codes for a wrong query (syntax, unknown names, types), in contrast to a failing server. */
+/** Error codes of a wrong query (syntax, unknown names, types), which get the status 400. */
 const badRequests: ReadonlySet<number> = new Set([6, 26, 27, 36, 38, 41, 42, 43, 44, 46, 47, 50, 53, 62, 70, 72, 117, 353, 386, 456])
 
 const contentTypes: ReadonlyMap<string, string> = new Map([

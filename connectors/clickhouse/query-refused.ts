@@ -1,4 +1,4 @@
-/** An error of the HTTP interface itself, in ClickHouse's form: code, message and name, with an HTTP status. */
+/** An error of the HTTP interface itself, in ClickHouse's form: code, message, name and HTTP status. */
 export class QueryRefused extends Error {
   readonly code: number
   readonly status: number

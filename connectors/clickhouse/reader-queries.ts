@@ -7,17 +7,17 @@ import { bound, quotedText, readerStatement } from './reader-statement.ts'
 export interface ReaderQueriesOptions {
   readonly directory: string
   readonly maxSeconds: number
-  /** Called when a query has run for one and a half times the limit. Such a query (a function of constants can be one) ends only with the process. */
+  /** Called when a query has run for one and a half times the limit. A query that evaluates constants may not end before the process does. */
   readonly stuck: () => void
 }
 
 /**
- * Runs queries of outsiders. Each has its own connection, which is set to `readonly = 1` and to its limits before it sees the query, and is closed after it.
- * Two queries run at a time and sixteen wait, so that the sink, which has another connection, always finds room.
+ * Runs queries of outsiders. Each query gets a new connection, which is set to `readonly = 1` and to its limits first. Two queries run at a time, and
+ * sixteen wait. Waggle's own writes use another connection, so outsiders never block them.
  */
 export class ReaderQueries {
   readonly #options: ReaderQueriesOptions
-  /** A connection that only cancels queries: a connection does one thing at a time. */
+  /** A connection for cancellations only. A connection that runs a query can do nothing else. */
   readonly #canceller: Session
   readonly #functions: EngineFunctions
   readonly #waiting: (() => void)[] = []
@@ -35,16 +35,16 @@ export class ReaderQueries {
     return new ReaderQueries(options, session, await readEngineFunctions(session))
   }
 
-  /** Runs a query. `signal` aborts when the client leaves. Throws QueryRefused. */
+  /** Runs a query. `signal` aborts when the client disconnects. Throws QueryRefused. */
   async run(query: Query, signal: AbortSignal): Promise<QueryResult> {
     await this.#turn(signal)
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
     const limitMs = this.#options.maxSeconds * 1000
-    // The timer also counts for a client that has left. Until the limit, the query may wait for the parameters of another one.
+    // The timer goes on after the client has disconnected. Up to the limit, the query may only be waiting for another query's parameters.
     const stuck = setTimeout(this.#options.stuck, limitMs * 1.5)
     let again: NodeJS.Timeout | null = null
-    // The cancellation is repeated: chDB binds the parameters of one query at a time, so a cancelled query may not have begun yet.
+    // The cancellation is repeated, because the query may not have begun yet: chDB binds the parameters of one query at a time.
     const cancel = () => {
       again ??= setInterval(cancel, 500)
       void this.#canceller.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${name}' ASYNC`).catch(() => {})
@@ -82,7 +82,7 @@ export class ReaderQueries {
     await set('max_execution_time', String(this.#options.maxSeconds))
     await set('log_comment', quotedText(name))
     await set('readonly', '1')
-    // The engine refuses these settings with its own error.
+    // The engine itself refuses settings that this pattern does not match.
     for (const [setting, value] of chosen) if (!formatSettings.test(setting)) await set(setting, quotedText(value))
     const statement = await readerStatement(session, text, parameters, this.#functions)
     if (signal.aborted) throw left()
@@ -123,10 +123,10 @@ function left(): QueryRefused {
 
 const maxRunning = 2
 const maxWaiting = 16
-/** Bytes of an answer in its format. The engine's limit of the same size counts before the answer is formatted. */
+/** The size limit of a formatted result. The engine's own limit counts the bytes before they are formatted. */
 const maxResultBytes = 64 * 1024 * 1024
 
-/** Values as SET takes them, by name of the setting. */
+/** Values in the form that SET takes, by setting. */
 const limits: { readonly [setting: string]: string } = {
   timeout_before_checking_execution_speed: '0',
   max_memory_usage: String(256 * 1024 * 1024),
@@ -141,12 +141,12 @@ const limits: { readonly [setting: string]: string } = {
   use_query_cache: '0',
   allow_introspection_functions: '0',
   allow_ddl: '0',
-  // The format Values would evaluate text as an expression: `format(Values, '(file(…))')`.
+  // The format Values would evaluate text as an expression, as in `format(Values, '(file(…))')`.
   input_format_values_interpret_expressions: '0',
   max_ast_elements: '10000',
   max_expanded_ast_elements: '50000',
 }
 
-/** Settings about an answer's format, listed by family: `output_format_schema`, for one, would write a file. */
+/** Settings of an output format that are allowed. They are listed by family, because some write files, such as `output_format_schema`. */
 const formatSettings =
   /^(?:date_time_output_format|output_format_(?:json|csv|tsv|pretty|write|decimal|bool)_[a-z0-9_]+|output_format_write_statistics)$/

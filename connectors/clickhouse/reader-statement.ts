@@ -6,15 +6,16 @@ import { type StatementToken, statementTokens } from './statement-tokens.ts'
 /** A statement that only reads, as ClickHouse's formatter writes it: without comments, names in one form, text in single quotes. */
 export interface ReaderStatement {
   readonly sql: string
-  /** The format in its FORMAT clause; null without one. */
+  /** The format that the FORMAT clause names; null without the clause. */
   readonly format: string | null
 }
 
 /**
- * Checks that a text is one statement that only reads. ClickHouse's own parser tells the number and kind of its statements. `readonly = 1` and the
- * user's grants refuse writes and sources. This check refuses statements that chDB would run before either applies: INTO OUTFILE, functions that
- * reach beyond the tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). The engine
- * runs the checked text, never the caller's. Throws QueryRefused, or the parser's error.
+ * Checks that a text is one statement that only reads, and returns the checked form, which is all that the engine runs. ClickHouse's own parser tells
+ * the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of data.
+ *
+ * This check refuses everything that chDB would run before those two apply: INTO OUTFILE, functions that reach beyond the tables, SETTINGS inside a
+ * subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws QueryRefused, or the parser's error.
  */
 export async function readerStatement(
   session: Session,
@@ -25,7 +26,7 @@ export async function readerStatement(
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
   const tokens = statementTokens(formatted)
   if (tokens === null) throw denied('the statement has a form that cannot be checked')
-  // The check comes before EXPLAIN runs, because an EXPLAIN may itself have an INTO OUTFILE.
+  // The check precedes EXPLAIN, because an EXPLAIN can contain INTO OUTFILE.
   if (tokens.some((token, index) => isWord(token, 'into') && isWord(tokens[index + 1], 'outfile')))
     throw readonly('Cannot write a file in readonly mode')
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
@@ -65,7 +66,7 @@ export function quotedText(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }
 
-/** Binds parameters where there are some. chDB binds the parameters of one query at a time, so a query without any must not wait. */
+/** Binds parameters, if there are any. A query without parameters must not wait: chDB binds the parameters of one query at a time. */
 export function bound(session: Session, sql: string, parameters: { readonly [name: string]: string }, format: string): Promise<ChdbResult> {
   return Object.keys(parameters).length === 0 ? session.queryAsync(sql, { format }) : session.queryBindAsync(sql, parameters, { format })
 }
@@ -86,7 +87,7 @@ function readonly(message: string): QueryRefused {
   return new QueryRefused(164, 'READONLY', message)
 }
 
-/** First words in the output of EXPLAIN AST for statements that only read. */
+/** The first word of EXPLAIN AST's output for each kind of statement that only reads. */
 const readingKinds: ReadonlySet<string> = new Set([
   'SelectWithUnionQuery',
   'SelectIntersectExceptQuery',

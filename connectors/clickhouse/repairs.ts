@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Lost blocks of a table: no part holds them. */
+/** Blocks of a table that no part contains. */
 interface Loss {
   /** The folder of the part that ClickHouse set aside, or the numbers of the lost blocks. */
   readonly name: string
-  /** First and last block; null once another part holds blocks of these numbers. */
+  /** The first and last block; null when another part contains blocks of these numbers. */
   readonly blocks: Blocks | null
-  /** Swarms whose rows have been written again. */
+  /** The swarms that have written their rows again. */
   readonly doneFor: readonly string[]
 }
 
@@ -15,9 +15,9 @@ type Blocks = readonly [first: number, last: number]
 
 /** Records that were read again and have no row, because they need none. */
 interface ReadAgain {
-  /** The offset after the last saved record at that time. */
+  /** The offset after the last saved record at the time of the repair. */
   readonly next: number
-  /** The offset up to which they were read. */
+  /** The offset up to which records were read again. */
   readonly position: number
 }
 
@@ -27,17 +27,18 @@ interface Table {
 }
 
 /**
- * Finds lost parts of an embedded ClickHouse's tables, and remembers their repairs. Each insert is a block with the next number, from 1 on, and a
- * part has the numbers of its blocks in its name: `all_4_9_1` holds 4 to 9. A number in no part is a lost part, and so is a part that ClickHouse has
- * set aside as broken. `repairs.json` lies beside the tables, so that no loss is repaired twice. It is deleted with the tables, and an older copy of
- * the tables has the older file.
+ * Finds lost parts of an embedded ClickHouse's tables, and remembers which are repaired. Each insert is a block with the next number, starting at 1.
+ * A part's name contains its block numbers: `all_4_9_1` has blocks 4 to 9. A part is lost if its numbers are in no part, or if ClickHouse has set it
+ * aside as broken.
+ *
+ * `repairs.json` is in the directory of the tables, so that it is deleted or restored together with them.
  */
 export class Repairs {
   readonly #directory: string
-  /** Tables by the last folder of their path. */
+  /** Tables by the last part of their path. */
   readonly #tables: Map<string, Table>
 
-  /** Must be called before the engine starts: the engine merges parts over a gap, and then no name shows the gap. */
+  /** Must be called before the engine starts. The engine merges parts across a gap, and then no name shows the gap. */
   constructor(directory: string) {
     this.#directory = directory
     this.#tables = remembered(directory)
@@ -55,7 +56,7 @@ export class Repairs {
     if (JSON.stringify([...this.#tables]) !== before) this.#write()
   }
 
-  /** The losses that are not repaired for this swarm. Must be called when the engine runs, because it sets broken parts aside at its start. */
+  /** The losses that this swarm has not repaired. Must be called when the engine runs, because it sets broken parts aside at its start. */
   lostFor(swarm: string, table: string): readonly string[] {
     const { losses } = this.#of(table)
     const names = new Set(losses.map(({ name }) => name))
@@ -66,13 +67,13 @@ export class Repairs {
     return all.filter(({ doneFor }) => !doneFor.includes(swarm)).map(({ name }) => name)
   }
 
-  /** The offset up to which records of this place were read again with the same last row; 0 where they were not. */
+  /** The offset up to which the records of this partition were read again, when `next` was the offset after the last row; 0 if they were not. */
   readUpTo(table: string, place: string, next: number): number {
     const known = this.#of(table).readAgain[place]
     return known?.next === next ? known.position : 0
   }
 
-  /** Called when the swarm's sinks have committed positions from which they write the missing rows again. */
+  /** Called when the swarm's sinks have committed the positions from which they write the missing rows again. */
   done(swarm: string, table: string, places: ReadonlyMap<string, ReadAgain>): void {
     const { losses, readAgain } = this.#of(table)
     if (losses.every(({ doneFor }) => doneFor.includes(swarm)) && places.size === 0) return
@@ -95,7 +96,8 @@ export class Repairs {
 }
 
 /**
- * The remembered repairs; empty where the file is missing or damaged. Then each loss is repaired once more: a row that is written twice counts once.
+ * The remembered repairs; empty if the file is missing or damaged. Then losses are repaired again, which is harmless: a row that is written twice
+ * counts once.
  */
 function remembered(directory: string): Map<string, Table> {
   try {

@@ -8,12 +8,12 @@ import { answerHttp } from './http-interface.ts'
 import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
-/** The program of the embedded ClickHouse's process. embedded-clickhouse.ts starts it, and it ends with the process that started it. */
+/** The program of the embedded ClickHouse's process. embedded-clickhouse.ts starts it. It ends with its parent. */
 const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
 
-// The engine blocks this thread while it parses a query, and a native query outlives process.exit(). A second thread can still send a signal.
+// A second thread watches the parent. The engine blocks this thread while it parses a query, and process.exit() waits for native queries.
 new Worker(moduleFile(new URL('./parent-watch.ts', import.meta.url)), { workerData: { parent: process.ppid } }).unref()
 
 let writer: ChdbQueries
@@ -30,12 +30,12 @@ const privateServer = createServer((request, response) => {
 })
 const publicServer = createServer({ maxHeaderSize: 64 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 })
 publicServer.maxConnections = 64
-// The timeout is longer than a query may wait and run, so only a dead connection is silent for this long.
+// The timeout is longer than a query may wait and run. So only a dead connection is silent for this long.
 publicServer.timeout = 300_000
 
 privateServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
 publicServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
-// A killed process may have left its socket file. The database's lock proves that no living process uses it.
+// A killed process may have left its socket file. No living process uses it, because this one has locked the database.
 rmSync(writerSocket, { force: true })
 privateServer.listen(writerSocket, () => {
   publicServer.listen(port, host, () => {
@@ -70,7 +70,7 @@ function portOf(server: Server): number {
   return address !== null && typeof address === 'object' ? address.port : port
 }
 
-/** Ends the process by a signal: process.exit() waits for native threads, so a running query would keep the process alive. */
+/** Ends the process by a signal. process.exit() would wait for a running query. */
 function end(): never {
   rmSync(writerSocket, { force: true })
   process.kill(process.pid, 'SIGKILL')

@@ -1,12 +1,12 @@
-/** `word`: a keyword or a bare name. `name`: a quoted name, unescaped. */
+/** `word`: a keyword or a name without quotes. `name`: the content of a quoted name. */
 export interface StatementToken {
   readonly kind: 'word' | 'name' | 'text' | 'number' | 'operator'
   readonly text: string
 }
 
 /**
- * Splits a statement that ClickHouse's formatter wrote into tokens. Null for a statement with a comment, a heredoc, a letter beyond ASCII outside quotes or
- * a quote that does not end: the formatter writes none of these, and the engine might read them differently.
+ * Splits a statement that ClickHouse's formatter wrote into tokens. Null for a statement with a comment, a heredoc, a letter beyond ASCII outside
+ * quotes, or an open quote. The formatter writes none of these, and the engine might read them differently.
  */
 export function statementTokens(sql: string): readonly StatementToken[] | null {
   const tokens: StatementToken[] = []
@@ -35,7 +35,7 @@ export function statementTokens(sql: string): readonly StatementToken[] | null {
   return tokens
 }
 
-/** The index after the closing quote; null without one. A backslash escapes the next character, and a doubled quote is a quote. */
+/** The index after the closing quote; null without one. A backslash escapes the next character. A doubled quote is a quote. */
 function endOfQuoted(sql: string, start: number): number | null {
   const quote = sql[start]
   for (let at = start + 1; at < sql.length; at++) {
@@ -56,7 +56,7 @@ function unescaped(inside: string, quote: string): string {
   })
 }
 
-/** A number ends before a letter, so that a name right after it becomes a token of its own and is checked. */
+/** A number ends before a letter. A name right after it becomes a token of its own, and is checked. */
 const bare = /([A-Za-z_][A-Za-z0-9_]*)|(\d+)|[()[\]{},.:+\-*/%=<>!?@|&^~]/y
 const escaped = /\\x([0-9A-Fa-f]{2})|\\(.)|''|``|""/gs
 const letters: ReadonlyMap<string, string> = new Map([

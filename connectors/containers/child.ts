@@ -11,8 +11,8 @@ export interface ChildEvents {
 }
 
 /**
- * One run of a bee's program, in its own process group: a terminal's Ctrl-C reaches only Waggle, which stops its processes in order. The whole group ends
- * with the program, so that no process that the program started outlives it or keeps its pipes open.
+ * One run of a bee's program, in a process group of its own. A terminal's Ctrl-C therefore reaches only Waggle, which stops its processes in order.
+ * When the program ends, its whole group is killed, so that no child of it lives on and keeps its pipes open.
  */
 export class Child {
   readonly #clock: Clock
@@ -33,7 +33,7 @@ export class Child {
     )
     const { pid, stdin, stdout, stderr } = this.#process ?? {}
     this.#log = stderr == null ? null : new ProcessLog(stderr, clock, (line) => log('info', line))
-    // A write to a process that has just died fails. The `exit` event reports the death.
+    // A write to a dead process fails. The `exit` event reports the death.
     stdin?.on('error', () => {})
     stdout?.on('error', () => {})
     stdout?.on('data', (chunk: Buffer) => events.stdout(chunk))
@@ -51,7 +51,6 @@ export class Child {
     this.#process?.stdin?.write(bytes)
   }
 
-  /** Bytes that the process has not read yet. */
   get unreadBytes(): number {
     return this.#process?.stdin?.writableLength ?? 0
   }
@@ -64,7 +63,6 @@ export class Child {
     this.#process?.stdin?.end()
   }
 
-  /** Signals the whole process group. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     const pid = this.#process?.pid
     if (this.#isGone || pid === undefined) return
@@ -75,14 +73,14 @@ export class Child {
     }
   }
 
-  /** Kills a process that has closed its standard output and does not exit soon: it cannot answer any more. */
+  /** Kills a process that has closed its standard output and does not exit soon. It cannot answer calls any more. */
   #exitSoon(): void {
     if (this.#isGone || this.#process?.exitCode !== null || this.#process.signalCode !== null) return
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
   }
 
-  /** Reads the last output from the pipes. The time is bounded, because a process outside the group may keep a pipe open. */
+  /** Reads the last output from the pipes, for a limited time: a process outside the group may keep a pipe open. */
   #exited(why: string): void {
     this.kill('SIGKILL')
     this.#log?.drain()
@@ -103,10 +101,7 @@ export class Child {
   }
 }
 
-/**
- * Starts the process; null where the machine has no descriptors left for the pipes. `failed` is called in a later turn, and then no `exit` event
- * comes.
- */
+/** Starts the process; null if the machine has no file descriptors left. Then `failed` is called in a later turn, and no `exit` event comes. */
 function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEnv, failed: (why: string) => void): ChildProcess | null {
   try {
     const child: ChildProcess = spawn(program, argv, { detached: true, env, stdio: 'pipe' })
@@ -120,7 +115,7 @@ function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEn
   }
 }
 
-/** The variables that a bee inherits. Others of Waggle's environment may be secrets. */
+/** The variables that a bee inherits. Waggle's other variables may contain secrets. */
 function inherited(): { [name: string]: string } {
   return Object.fromEntries(
     ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),

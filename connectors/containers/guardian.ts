@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Ends the processes of bees after Waggle itself was killed. The guardian is a shell that outlives Waggle, knows the process groups and notices that its
- * standard input ends. Most processes exit at the end of their own input, as the protocol asks. The others get SIGTERM, then SIGKILL.
+ * Ends the processes of bees if Waggle itself is killed. The guardian is a shell that outlives Waggle. It knows the process groups, and notices when
+ * its standard input ends. Most bees exit at the end of their own input, as the protocol says. The others get SIGTERM, then SIGKILL.
  */
 export class Guardian {
   readonly #finishMs: number
@@ -26,7 +26,7 @@ export class Guardian {
     this.#shell?.stdin?.write(`forget ${group}\n`)
   }
 
-  /** Starts the shell. Where that fails, bees still see the end of their input, and the next bee tries again. */
+  /** Starts the shell. If that fails, bees still see the end of their input, and the next bee tries to start it again. */
   #start(): void {
     const seconds = [this.#finishMs, this.#termMs].map((ms) => String(Math.ceil(ms / 1000)))
     try {
@@ -50,7 +50,9 @@ export class Guardian {
   }
 }
 
-/** Sends SIGTERM `$1` seconds after the end of its input, and SIGKILL `$2` seconds later. Groups that have ended are dropped at once. */
+/**
+ * After the end of its input the shell waits `$1` seconds, sends SIGTERM, waits `$2` seconds, and sends SIGKILL. It forgets groups that have ended.
+ */
 const script = `
 trap '' HUP INT TERM
 groups=' '

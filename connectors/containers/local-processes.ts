@@ -11,7 +11,7 @@ export interface LocalProcessesOptions {
   readonly termMs?: number
 }
 
-/** Runs bees as processes on this machine, each started by a command. */
+/** Runs bees as processes on this machine, each by a command. */
 export class LocalProcesses implements Processes {
   readonly #clock: Clock
   readonly #stop: { readonly finishMs: number; readonly termMs: number }

@@ -2,14 +2,13 @@ import { decodeHello, decodeResult, type Form, protocolError, type Result } from
 
 export type Heard = { readonly kind: 'hello'; readonly form: Form } | ({ readonly kind: 'result' } & Result)
 
-/** Splits a process's standard output into messages: a hello, then lines or frames, as the hello says. */
+/** Splits the standard output of a process into messages. The first message, the hello, says whether lines or frames follow. */
 export class MessageStream {
   readonly #bee: string
   readonly #maxBytes: number
   #form: Form | null = null
   #chunks: Buffer[] = []
   #length = 0
-  /** Blank lines since the last message. */
   #blankLines = 0
 
   constructor(bee: string, maxBytes: number) {
@@ -17,18 +16,18 @@ export class MessageStream {
     this.#maxBytes = maxBytes
   }
 
-  /** Bytes of a message that is not complete yet. */
+  /** The size of the incomplete message. */
   get heldBytes(): number {
     return this.#length
   }
 
-  /** The messages that are complete with this chunk. Throws WAGGLE_BEE_PROTOCOL; the stream cannot be used after that. */
+  /** Returns the messages that this chunk completes. Throws WAGGLE_BEE_PROTOCOL. After that the stream cannot be used. */
   *push(chunk: Buffer): IterableIterator<Heard> {
     this.#add(chunk)
     for (let heard = this.#next(chunk); heard !== null; heard = this.#next(null)) yield heard
   }
 
-  /** Joins small chunks, so that a message that comes byte by byte takes no more memory than one that comes at once. */
+  /** Appends a chunk. Small chunks are joined, so that a message that comes byte by byte takes no more memory. */
   #add(chunk: Buffer): void {
     const last = this.#chunks.at(-1)
     if (last !== undefined && last.length + chunk.length <= smallChunkBytes) this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk])
@@ -36,7 +35,7 @@ export class MessageStream {
     this.#length += chunk.length
   }
 
-  /** The next message. `added` is the only new chunk since the last call; null where all held bytes must be searched. */
+  /** The next message. `added` is the only new chunk since the last call; null: all held bytes must be searched. */
   #next(added: Buffer | null): Heard | null {
     return this.#form === 'binary' ? this.#frame() : this.#line(added)
   }
@@ -85,7 +84,7 @@ export class MessageStream {
     return this.#chunks[0] ?? empty
   }
 
-  /** Copies a small rest, so that it does not keep a large message in memory. */
+  /** Copies the rest after a message, so that a small rest does not keep the large message in memory. */
   #keep(rest: Buffer): void {
     const kept = rest.length <= smallChunkBytes && rest.buffer.byteLength > 16 * smallChunkBytes ? Buffer.from(rest) : rest
     this.#chunks = kept.length === 0 ? [] : [kept]

@@ -4,7 +4,7 @@ import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import { datatypeBytes, tensorData } from '../../topology/swarm/tensor-codec.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 
-/** The form of messages in bees/PROTOCOL.md. */
+/** The encoding of messages (bees/PROTOCOL.md). */
 export type Form = 'json' | 'binary'
 
 export interface Result {
@@ -12,7 +12,9 @@ export interface Result {
   readonly outcome: Payload | WaggleError
 }
 
-/** Encodes a request as a message of at most `maxMessageBytes`. Throws WAGGLE_BEE_INPUT for a payload that JSON cannot hold or that is too large. */
+/**
+ * Encodes a request as a message of at most `maxMessageBytes`. Throws WAGGLE_BEE_INPUT for a payload that is too large or that JSON cannot represent.
+ */
 export function encodeRequest(id: number, call: ProcessCall, attempt: number, form: Form): Buffer {
   try {
     return encoded(id, call, attempt, form)
@@ -38,8 +40,8 @@ function encoded(id: number, { id: requestId, payload, deadline }: ProcessCall, 
 }
 
 /**
- * Decodes a result. `body` is empty in the form json. Throws WAGGLE_BEE_PROTOCOL for a message without the id of its request. A message with an id
- * and without a proper result becomes an error of that request alone.
+ * Decodes a result. `body` is empty in JSON. A message without its request's id throws WAGGLE_BEE_PROTOCOL. Any other mistake becomes an error of
+ * that request alone.
  */
 export function decodeResult(head: Buffer, body: Buffer, bee: string): Result {
   const message = parse(head, bee)
@@ -69,7 +71,7 @@ export function protocolError(bee: string, what: string): WaggleError {
   })
 }
 
-/** The body of a binary frame. Each piece begins at a multiple of 8. In the form json it stays empty: bytes are in the message itself. */
+/** The body of a binary frame. Each item begins at a multiple of 8. In JSON the body stays empty, because bytes are in the message itself. */
 class Body {
   readonly #form: Form
   readonly pieces: Uint8Array[] = []
@@ -169,19 +171,19 @@ function clipped(text: Buffer): string {
   return JSON.stringify(text.subarray(0, 120).toString())
 }
 
-/** Cuts a text that a caller will read. */
+/** Shortens a text that a caller will read. */
 function sentence(text: string): string {
   return text.length <= maxSentenceCharacters ? text : `${text.slice(0, maxSentenceCharacters)}…`
 }
 
-/** Bytes of a line without its end, or of a frame's head and body together. */
+/** The size limit of a line without its end, or of a frame's head and body together. */
 export const maxMessageBytes = 64 * 1024 * 1024
 const maxSentenceCharacters = 4096
-/** The bounds of the tensor encoding on topics. */
+/** The limits of the tensor encoding on topics. */
 const maxRank = 255
 const maxSize = 0xffffffff
 const maxNameCharacters = 4096
-/** The content type goes into a header of the answer, so it must be one line of printable ASCII. */
+/** The content type becomes a header of the answer, so it must be one line of printable ASCII. */
 const mediaType = /^[\x20-\x7e]{1,255}$/
 const nothing = new Uint8Array(0)
 const zeros = new Uint8Array(8)

@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Logs the lines of a process's standard error, within bounds. A line is cut at `maxLineCharacters`, and at most `maxLines` lines a second are logged; one
- * more line tells how many were left out. After `maxReadBytes` bytes in a second reading pauses, and the process waits in its own write.
+ * Logs the lines of a process's standard error, within limits. A line is cut at `maxLineCharacters`. At most `maxLines` lines a second are logged,
+ * and one more line tells how many were dropped. After `maxReadBytes` in a second, reading pauses, and the process waits in its own write.
  */
 export class ProcessLog {
   readonly #clock: Clock
@@ -20,19 +20,19 @@ export class ProcessLog {
     this.#stream = stream
     this.#clock = clock
     this.#log = log
-    // The process's `exit` event reports everything that an error of its pipe could.
+    // An error of the pipe needs no report: the `exit` event follows.
     stream.on('error', () => {})
     stream.setEncoding('utf8')
     stream.on('data', (text: string) => this.#add(text))
     stream.on('end', () => this.#line(this.#rest))
   }
 
-  /** The last few lines, cut short, to show why a process died. */
+  /** The last few lines, shortened. They show why a process died. */
   get lastLines(): readonly string[] {
     return this.#lastLines
   }
 
-  /** Reads the rest of a dead process's pipe without the bound on bytes a second. */
+  /** Reads the rest of a dead process's pipe without the limit a second. */
   drain(): void {
     this.#stream.resume()
   }

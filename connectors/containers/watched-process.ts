@@ -18,30 +18,29 @@ export interface WatchedProcessOptions {
 interface Pending {
   readonly call: ProcessCall
   readonly settle: (outcome: Payload | WaggleError) => void
-  /** How often the call was sent. */
   attempts: number
-  /** Deaths of the process during this call. */
+  /** The number of times that the process died during this call. */
   deaths: number
-  /** The number of results at the time when the call was sent. If it is the same when the call times out, the process hangs. */
+  /** The number of results when the call was sent. If no result has come until the call times out, the process hangs. */
   sentAt: number
 }
 
 /**
- * A bee's process, kept alive:
+ * A bee's process, which is restarted when it dies:
  *
  *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
  *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
  *
- * Calls that were open at a death are sent again in groups (`Trials`). A call fails only when it was the only open one at its second death. The back-off
- * grows with deaths without an open call, not with deaths that calls may have caused.
+ * Calls that were open at a death are sent again in groups (`Trials`). A call fails only when it was the only open one at its second death. The
+ * back-off grows with deaths without an open call, not with deaths that calls may have caused.
  */
 export class WatchedProcess implements OpenProcess {
   readonly #options: ProcessOptions
   readonly #limits: WatchedProcessOptions
   readonly #clock: Clock
-  /** Open calls by the id in their message, in the order in which they were sent. */
+  /** Open calls by id, in the order of sending. */
   readonly #open = new Map<number, Pending>()
-  /** Ids of calls that timed out. Their results may still come. */
+  /** Ids of calls that timed out. Their results may still come, and are ignored. */
   readonly #givenUp = new Set<number>()
   readonly #trials = new Trials<Pending>()
   #waiting: Pending[] = []
@@ -51,7 +50,7 @@ export class WatchedProcess implements OpenProcess {
   #results = 0
   #deathsAtRest = 0
   #closed = false
-  /** The reason why Waggle itself kills the process; null while it does not. */
+  /** The reason why Waggle kills the process; null while it does not. */
   #fault: string | null = null
   #hangs = false
   #cancelTimer = () => {}
@@ -66,7 +65,7 @@ export class WatchedProcess implements OpenProcess {
     this.#start()
   }
 
-  /** Settles at the first hello. Rejects where the process ends, or sends no hello in time, before it. */
+  /** Settles at the first hello. Rejects if the process ends before it, or sends none in time. */
   get started(): Promise<void> {
     return this.#started.promise
   }
@@ -160,7 +159,7 @@ export class WatchedProcess implements OpenProcess {
     pending.settle(outcome)
   }
 
-  /** Sends the calls that may be sent now. After `close` it ends the input once all calls have their results. */
+  /** Sends all calls that may be sent now. After `close` it ends the process's input when all calls have their results. */
   #pump(): void {
     const child = this.#child
     const form = this.#form
@@ -178,10 +177,7 @@ export class WatchedProcess implements OpenProcess {
     }
   }
 
-  /**
-   * True while the calls that were open when the process last died are tried again. No other call is sent meanwhile: the next death is the fault of one of
-   * them.
-   */
+  /** True while the calls of the last death are tried again. No other call is sent then, so that the next death is the fault of one of them. */
   #isTrial(): boolean {
     if (!this.#trials.isEmpty) return true
     const [first] = this.#open.values()
@@ -203,7 +199,7 @@ export class WatchedProcess implements OpenProcess {
     child.write(message)
   }
 
-  /** Kills the process for its own fault. `#die` does the rest. */
+  /** Kills the process because of a fault. `#die` does the rest. */
   #end(fault: string): void {
     this.#fault ??= fault
     this.#child?.kill('SIGKILL')

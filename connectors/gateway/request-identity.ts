@@ -2,13 +2,13 @@ import { createHash, createHmac } from 'node:crypto'
 import type { Clock, Random } from '../../processor/ports.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 
-/** The identity of a request through the whole swarm, for every kind of gateway. */
+/** Makes the ids of requests, for every kind of gateway. */
 export class RequestIdentity {
   readonly #clock: Clock
   readonly #random: Random
   readonly #secret: Uint8Array
 
-  /** `secret` is the same in every process of a cluster and after restarts. Callers do not know it. */
+  /** `secret` is the same in all processes of a cluster and after restarts, and unknown to callers. */
   constructor(clock: Clock, random: Random, secret: Uint8Array) {
     this.#clock = clock
     this.#random = random
@@ -23,8 +23,8 @@ export class RequestIdentity {
   }
 
   /**
-   * The id for an idempotency key: UUIDv8 (RFC 9562, section 5.8) of an HMAC. The same key of the same caller at the same gateway always gives the same id.
-   * A caller who guesses another's key cannot compute the id.
+   * The id for an idempotency key: a UUIDv8 (RFC 9562, section 5.8) made from an HMAC. The same key of the same caller at the same gateway always
+   * gives the same id. A caller who guesses another caller's key cannot compute the id.
    */
   derived(gateway: string, caller: string, idempotencyKey: string): string {
     const mac = createHmac('sha256', this.#secret)
@@ -34,7 +34,7 @@ export class RequestIdentity {
   }
 }
 
-/** A hash of body and content type. It tells two bodies under one idempotency key apart. */
+/** A hash of body and content type. It shows whether two requests under one idempotency key have different bodies. */
 export function bodyHashOf(body: Uint8Array, contentType: string): string {
   return createHash('sha256').update(contentType).update('\0').update(body).digest('base64url')
 }

@@ -3,16 +3,16 @@ import { httpStatus } from '../../topology/error-codes.ts'
 
 /** The names under which callers may reach one server. */
 export interface OwnNames {
-  /** True for a name with or without a port, as in a `Host` header; an IPv6 address stands in brackets. */
+  /** True for a name of this server, with or without a port, as in a `Host` header. An IPv6 address is in brackets. */
   has(authority: string): boolean
 }
 
 export interface OwnNamesOptions {
   /** The address that the server listens on. */
   readonly host: string
-  /** The port that the server listens on: never 0. */
+  /** The port that the server listens on. It must not be 0. */
   readonly port: number
-  /** Names given by a proxy or a container network: `name` for any port, or `name:port`. */
+  /** Names from a proxy or a container network: `name` for any port, or `name:port`. */
   readonly names: readonly string[]
 }
 
@@ -23,8 +23,9 @@ export interface SiteRefusal {
 }
 
 /**
- * Refuses a request that a page of another site sends through a visitor's browser, and a request under a foreign host name (DNS rebinding). A server on
- * loopback needs this too. Null: the request may pass. Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
+ * The reason to refuse a request; null if it may pass. Refused are requests that a page of another site sends through a visitor's browser, and
+ * requests under a foreign host name (DNS rebinding). A server on loopback needs this check too. Programs other than browsers pass: they send neither
+ * `Origin` nor `Sec-Fetch-Site`.
  */
 export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
   const hosts = countOf(rawHeaders, 'host')
@@ -39,7 +40,7 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
   return null
 }
 
-/** The server's names: loopback names and its own address, with its port or without one, and the names of the options. */
+/** The server's own names: loopback names, its address, and the names of the options, each with its port or without. */
 export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
   const local = new Set(['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host].map((name) => name.toLowerCase()))
   const further = new Set(names.map((name) => name.toLowerCase()))
@@ -50,7 +51,7 @@ export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
     if (further.has(name) || (givenPort !== undefined && further.has(`${name}:${givenPort}`))) return true
     return local.has(name) && (givenPort === undefined || Number(givenPort) === port)
   }
-  // Caches the last name that passed: most requests use the same one.
+  // The last name that passed is cached, because most requests use the same name.
   let lastOwn: string | null = null
   return {
     has(given) {
@@ -72,8 +73,8 @@ function refusal(code: SiteRefusal['code'], detail: string): SiteRefusal {
 const authority = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i
 
 /**
- * The host and port of an origin. Without a port it is the scheme's default, which is never this server's. Empty for `null` and for anything that is no
- * origin.
+ * The host and port of an origin. Without a port they do not match this server, which never has a scheme's default port. Empty for `null` and for
+ * anything that is not an origin.
  */
 function hostOfOrigin(origin: string): string {
   const parts = /^(https?):\/\/([^/?#@]+)$/i.exec(origin)

@@ -3,8 +3,8 @@ import { Socket } from 'node:net'
 import helmet from 'helmet'
 
 /**
- * OWASP's secure headers, by helmet, which restrict browsers. A server makes them once, because they are the same for each answer. Making them for
- * each answer would take a twentieth of a small request's time.
+ * OWASP's secure headers, made by helmet. They restrict browsers. They are made once and are the same for every answer: making them anew takes a
+ * twentieth of a small request's time.
  */
 export function securityHeaders(): { readonly [name: string]: string } {
   const request = new IncomingMessage(new Socket())
@@ -15,7 +15,7 @@ export function securityHeaders(): { readonly [name: string]: string } {
   return Object.fromEntries(Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]))
 }
 
-/** HSTS is left out: the server speaks plain HTTP, on loopback or behind a proxy that speaks TLS and sets it. */
+/** HSTS is left out. The server speaks plain HTTP, and a proxy that speaks TLS sets HSTS itself. */
 const helmetOfAll = helmet({
   strictTransportSecurity: false,
   contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], upgradeInsecureRequests: null } },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The parts of TensorFlow's graph_def.proto and saved_model.proto that a frozen graph of constants needs. */
+/** The parts of TensorFlow's graph_def.proto and saved_model.proto that a frozen graph of constants uses. */
 const schema = `
 syntax = "proto3";
 message Dim { int64 size = 1; }
@@ -23,7 +23,7 @@ message MetaGraphDef { GraphDef graph_def = 2; }
 message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }
 `
 
-/** The form of a graph that tfjs loads: the graph as JSON, and the weights in one buffer. */
+/** A graph in the form that tfjs loads: JSON, and all weights in one buffer. */
 export interface GraphArtifacts {
   readonly format: 'graph-model'
   readonly modelTopology: object
@@ -34,7 +34,7 @@ export interface GraphArtifacts {
 export interface FrozenGraph {
   readonly artifacts: GraphArtifacts
   readonly inputs: readonly { readonly name: string; readonly datatype: 'FP32' | 'INT32' | 'BOOL'; readonly shape: readonly number[] }[]
-  /** Names of the nodes that no other node reads. An `Identity` that freezing added is replaced by its source. */
+  /** Names of the nodes that no other node reads. For an `Identity` that freezing has added, it is the name of its source. */
   readonly outputs: readonly string[]
 }
 
@@ -113,7 +113,7 @@ function nodesOf(path: string): readonly RawNode[] {
       cause,
     })
   }
-  // protobufjs gives 64-bit numbers as numbers where the package `long` is absent, else as objects that Number() reads.
+  // protobufjs gives 64-bit integers as numbers, or as objects if the package `long` is installed. Number() reads both.
   const decode = (type: string) => root.lookupType(type).decode(bytes) as unknown
   try {
     if (path.endsWith('saved_model.pb')) {
@@ -125,7 +125,7 @@ function nodesOf(path: string): readonly RawNode[] {
   }
 }
 
-/** The name that the author gave: freezing adds an `Identity_2` after a named node. */
+/** The name that the author gave. Freezing adds an `Identity_2` after a named node. */
 function outputName({ name, op, input }: RawNode): string {
   const source = input[0]?.replace(/:\d+$/, '')
   return op === 'Identity' && /^Identity(_\d+)?$/.test(name) && source !== undefined ? source : name
@@ -135,7 +135,7 @@ function datatypeOf(path: string, name: string, type: number): FrozenGraph['inpu
   switch (type) {
     case 1:
       return 'FP32'
-    // tfjs has integers of 32 bits only.
+    // tfjs has only integers of 32 bits.
     case 3:
     case 9:
       return 'INT32'

@@ -22,16 +22,16 @@ export type PackedRow =
   | { readonly kind: 'picture'; readonly position: number; readonly height: number; readonly width: number }
   | { readonly kind: 'tensors'; readonly tensors: readonly PackedTensor[] }
 
-/** Strings travel in the message: shared memory holds numbers only. */
+/** A tensor in the shared buffer, or strings in the message: shared memory holds only numbers. */
 export type PackedTensor =
   | { readonly shape: readonly number[]; readonly position: number }
   | { readonly shape: readonly number[]; readonly strings: readonly string[] }
 
 /** The outputs of one run. */
 export interface RunResult {
-  /** Rows of the call that the run had, in order. */
+  /** The rows of the call that were in this run, in order. */
   readonly rows: readonly number[]
-  /** Rows in the tensors: more than those of the call where a fixed batch was filled up. */
+  /** The number of rows in the tensors. A fixed batch that was filled up has more rows than the call. */
   readonly count: number
   readonly outputs: { readonly [name: string]: RunTensor }
 }

@@ -8,8 +8,8 @@ import { RowRuns } from './row-runs.ts'
 import { openTensorFlow } from './tensorflow-runtime.ts'
 
 /**
- * The program of a model's thread. `run` blocks this thread only. Pictures are fitted here too, from shared memory, so that the event loop of the process
- * only copies bytes.
+ * The program of a model's thread. Only this thread blocks during `run`. It also fits the pictures, which it reads from shared memory, so that the
+ * process's event loop only copies bytes.
  */
 const { path, runtime: library, gpu, fit, output } = workerData as ModelThreadData
 const port = parentPort
@@ -34,7 +34,7 @@ try {
       say({ kind: 'failed', call: message.call, message: thrown instanceof Error ? thrown.message : String(thrown) })
     }
   }
-  // Runs go one after the other: a library may read its input in a later turn of the event loop, so the next run must not overwrite it.
+  // Runs go one after the other. A library may read its input in a later turn of the event loop, so the next run must not overwrite it.
   let last = Promise.resolve()
   port.on('message', (message: RunMessage) => {
     last = last.then(() => run(message))

@@ -1,8 +1,8 @@
 import { attributeOf, type OnnxGraph, type OnnxNode } from './onnx-graph.ts'
 
 /**
- * Names of a classifier's classes, in the order of its scores. A `ZipMap` has them, else the node that makes the label has: a classifier of ONNX-ML, or an
- * `ArrayFeatureExtractor` that picks one from a list. Null where the graph does not tell.
+ * Names of a classifier's classes, in the order of its scores. They are in a `ZipMap`, else in the node that makes the label: a classifier of
+ * ONNX-ML, or an `ArrayFeatureExtractor` that picks from a list. Null if the graph has neither.
  */
 export function onnxClasses(graph: OnnxGraph): readonly string[] | null {
   const map = graph.node.find(({ op_type }) => op_type === 'ZipMap')
@@ -11,7 +11,7 @@ export function onnxClasses(graph: OnnxGraph): readonly string[] | null {
   for (const { name } of graph.output) {
     let maker = makers.get(name)
     for (let left = maxPassed; maker !== undefined && passing.has(maker.op_type) && left > 0; left--) maker = makers.get(maker.input[0] ?? '')
-    // A classifier's first output is its label. Its scores may pass the same kinds of nodes, and lead to the same names.
+    // A classifier's first output is its label. Its scores come from the same node, so they lead to the same names.
     const found = maker === undefined ? null : (classLabels(maker) ?? pickedFrom(maker, graph))
     if (found !== null) return found
   }

@@ -2,21 +2,22 @@ import protobuf from 'protobufjs'
 import { classLabels, onnxClasses } from './onnx-classes.ts'
 import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts'
 
-/** A model file as onnxruntime-node can run it. */
+/** A model file in a form that onnxruntime-node can run. */
 export interface OnnxFile {
-  /** The file with its `ZipMap` replaced; null where the file needs no change. */
+  /** The file with its `ZipMap` replaced; null if the file needs no change. */
   readonly rewritten: Uint8Array | null
-  /** Names of the classes, in the order of the scores, where the file has them. */
+  /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Outputs that are no tensors, for which there is no way around. */
+  /** Outputs that cannot be given as tensors. */
   readonly strangeOutputs: readonly string[]
-  /** Inputs and outputs that are tensors of an unknown shape. */
+  /** Inputs and outputs whose shape the file does not tell. */
   readonly shapeless: ReadonlySet<string>
 }
 
 /**
- * Reads how an ONNX model ends. scikit-learn's classifiers give their probabilities through a `ZipMap`, as a sequence of maps, which onnxruntime-node cannot
- * read. A `ZipMap` only names the columns of a matrix. So it becomes an `Identity`, its output the matrix, and its names are the classes.
+ * Reads the end of an ONNX model. A classifier of scikit-learn gives probabilities through a `ZipMap`, as a sequence of maps, which onnxruntime-node
+ * cannot read. But a `ZipMap` only names the columns of a matrix. So it is replaced by an `Identity`, whose output is the matrix, and its names
+ * become the classes.
  */
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const { graph, opset_import: opsets } = decodedModel(bytes)
@@ -56,7 +57,7 @@ function graphWithoutMaps(graph: Uint8Array, mapped: ReadonlyMap<string, number>
   )
 }
 
-/** Fields of a message as they lie in the file. `body`: the content of a field of bytes, a string or a message. */
+/** The fields of a protobuf message, as they are in the file. `body`: the content of a field of bytes, a string or a message. */
 function* fieldsOf(message: Uint8Array): Generator<{ readonly number: number; readonly raw: Uint8Array; readonly body: Uint8Array | null }> {
   const reader = protobuf.Reader.create(message)
   while (reader.pos < reader.len) {

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs'
 
-/** The parts of onnx.proto that tell how a model ends. A large initializer is not copied: its bytes stay where they are. */
+/** The parts of onnx.proto that describe how a model ends. A large initializer is not copied: its bytes stay in the file's buffer. */
 const schema = `
 syntax = "proto3";
 message Tensor { repeated int64 dims = 1; int32 data_type = 2; repeated bytes string_data = 6; repeated int64 int64_data = 7 [packed = true]; string name = 8; bytes raw_data = 9; }
@@ -23,11 +23,11 @@ export interface OnnxNode {
   readonly output: readonly string[]
   readonly name: string
   readonly op_type: string
-  /** Each as bytes: those of a forest are millions of numbers, and only names of classes are read. */
+  /** Attributes as bytes. Those of a forest have millions of numbers, and only names of classes are read. */
   readonly attribute: readonly Uint8Array[]
 }
 
-/** An input or output. `tensor_type` is missing for a sequence or a map, and its shape where the file does not tell it. */
+/** An input or output. A sequence or a map has no `tensor_type`. The shape may be missing in the file. */
 interface OnnxValue {
   readonly name: string
   readonly type?: { readonly tensor_type?: { readonly shape?: object | null } | null } | null
@@ -63,19 +63,18 @@ export function decodedNode(bytes: Uint8Array): OnnxNode {
   return root.lookupType('Node').decode(bytes) as unknown as OnnxNode
 }
 
-/** The name of an input or output. */
 export function decodedName(bytes: Uint8Array): string {
   return (root.lookupType('ValueInfo').decode(bytes) as unknown as { readonly name: string }).name
 }
 
-/** The first attribute of a node whose name begins so. */
+/** The first attribute of a node whose name begins with `prefix`. */
 export function attributeOf({ attribute }: OnnxNode, prefix: string): OnnxAttribute | null {
   const name = root.lookupType('AttributeName')
   const found = attribute.find((bytes) => (name.decode(bytes) as unknown as { readonly name: string }).name.startsWith(prefix))
   return found === undefined ? null : (root.lookupType('Attribute').decode(found) as unknown as OnnxAttribute)
 }
 
-/** Bytes of one of the messages above. */
+/** Encodes one of the messages above. */
 export function encoded(type: 'Node' | 'OperatorSet' | 'ValueInfo', value: object): Uint8Array {
   const message = root.lookupType(type)
   return message.encode(message.fromObject(value)).finish()

@@ -10,8 +10,8 @@ import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './m
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 
 /**
- * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE for a model whose inputs or outputs cannot be
- * given as tensors.
+ * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE if an input or output cannot be given as
+ * a tensor.
  */
 export async function openOnnx(path: string, gpu: number, output: string | undefined): Promise<{ runtime: ModelRuntime; warning: string | null }> {
   const { rewritten, classes, strangeOutputs, shapeless } = await readEnds(path)
@@ -49,7 +49,7 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
   return { runtime, warning }
 }
 
-/** How the file ends. A larger file is a neural network, which has no `ZipMap`; reading it would take its size in memory once more. */
+/** The end of a model file. Larger files are not read, which would take their size in memory again: a neural network has no `ZipMap`. */
 async function readEnds(path: string): Promise<OnnxFile> {
   const { size } = await stat(path)
   return size > maxReadBytes ? { rewritten: null, classes: null, strangeOutputs: [], shapeless: new Set() } : readOnnxFile(await readFile(path))
@@ -60,12 +60,12 @@ const maxReadBytes = 512 * 1024 * 1024
 function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
   const type = ortTypes[datatype]
   if (type !== 'float16') return new Tensor(type as 'string', data as string[], shape)
-  // The library makes a Float16Array of the bits, which its native part then takes for empty; bits as integers it reads.
+  // Bits as integers. From a Float16Array the library's native part would read nothing.
   const bits = new Uint16Array(Float16Array.from(data as Float32Array).buffer)
   return Object.defineProperty(new Tensor(type, bits, shape), 'data', { value: bits })
 }
 
-/** A copy: the library frees its memory when the tensor is collected. */
+/** A copy of a tensor. The library frees its own memory when the tensor is collected. */
 function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
   if (datatype === 'BYTES') return { datatype, shape: dims, data: Array.from(data as string[]) }
   if (datatype === 'FP16') return { datatype, shape: dims, data: Float32Array.from(data as Iterable<number>) }
@@ -86,13 +86,13 @@ function strange(path: string, outputs: readonly string[]): WaggleError {
   })
 }
 
-/** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
+/** Tries TensorRT, then CUDA, then the CPU. A missing provider throws. */
 async function createSession(
   path: string,
   rewritten: Uint8Array | null,
   gpu: number,
 ): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
-  // At `warning` onnxruntime says on machines without a GPU that it found none.
+  // On a machine without a GPU, onnxruntime would warn that it found none.
   env.logLevel = gpu > 0 ? 'warning' : 'error'
   const open = (given: InferenceSession.SessionOptions) =>
     rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
@@ -109,7 +109,7 @@ async function createSession(
   return { session: await open({ ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
 }
 
-/** True where the providers' library exists. Asking onnxruntime for a missing provider would print to the terminal from native code. */
+/** True if the library of the providers exists. If it is missing, onnxruntime would print to the terminal from native code. */
 function hasProviders(): boolean {
   const { platform, arch } = process
   const main = createRequire(import.meta.url).resolve('onnxruntime-node')
@@ -133,7 +133,7 @@ function signatureOf(path: string, value: InferenceSession.ValueMetadata): Tenso
   }
 }
 
-/** The names that onnxruntime-node has for types. */
+/** Names of types in onnxruntime-node. */
 const ortTypes = {
   BOOL: 'bool',
   UINT8: 'uint8',

@@ -1,7 +1,7 @@
 import type { ModelRow, RowTensor } from '../../topology/swarm/ports/models.ts'
 import type { PackedRow, PackedTensor } from './model-messages.ts'
 
-/** Size of the shared buffer that `packRows` fills. */
+/** The size of the shared buffer that `packRows` fills. */
 export function bytesOfRows(rows: readonly ModelRow[]): number {
   const sizeOf = ({ data }: RowTensor) => ('byteLength' in data ? align(data.byteLength) : 0)
   return rows.reduce(
@@ -10,7 +10,7 @@ export function bytesOfRows(rows: readonly ModelRow[]): number {
   )
 }
 
-/** Copies pictures and numbers into the buffer. */
+/** Copies pictures and numbers into the shared buffer. */
 export function packRows(rows: readonly ModelRow[], buffer: SharedArrayBuffer): readonly PackedRow[] {
   const target = new Uint8Array(buffer)
   let end = 0

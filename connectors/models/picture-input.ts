@@ -4,13 +4,12 @@ import type { ResampleTarget } from './picture-resampler.ts'
 import type { RowInput } from './row-layout.ts'
 
 export interface PictureInput extends ResampleTarget {
-  /** Shape of one row. */
   readonly shape: readonly number[]
 }
 
 /**
- * How a picture becomes a row: by the bee's spec where it says so, else by the only input's shape ([height, width, 3] or [3, height, width]). Null for a model
- * that takes no pictures: one with several inputs, with integers of more than eight bits, or with other than three channels.
+ * How a picture becomes a row: by the bee's spec, else by the shape of the only input ([height, width, 3] or [3, height, width]). Null for a model
+ * that takes no pictures. Such a model has several inputs, integers of more than eight bits, or another number of channels than three.
  */
 export function pictureInputOf(path: string, inputs: readonly RowInput[], told: PictureFit): PictureInput | null {
   const [input, other] = inputs

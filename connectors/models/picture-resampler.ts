@@ -1,6 +1,6 @@
 /**
- * Fits RGB pictures to a model's input, directly into its tensor. The separable Lanczos filter widens when it shrinks a picture, so that nothing aliases. A
- * picture of the right size stays as it is. Weights are cached by pair of sizes.
+ * Resizes RGB pictures to a model's input, and writes them directly into its tensor. It uses a separable Lanczos filter, which widens for a smaller
+ * picture to avoid aliasing. A picture of the right size is copied. Weights are cached by pair of sizes.
  */
 export class PictureResampler {
   readonly #target: ResampleTarget
@@ -81,7 +81,7 @@ export interface ResampleTarget {
 }
 
 interface Weights {
-  /** Weights stored for each output pixel. The first `count` of them are used. */
+  /** The number of weights stored for each output pixel. The first `count` of them are used. */
   readonly taps: number
   readonly first: Int32Array
   readonly count: Int32Array
@@ -111,7 +111,7 @@ function weightsOf(from: number, to: number): Weights {
   return { taps, first, count, weights }
 }
 
-/** A sinc windowed by its own main lobe, `lobes` wide. */
+/** A sinc, windowed by its own main lobe, `lobes` wide. */
 function lanczos(x: number): number {
   const d = Math.abs(x) * Math.PI
   if (d < 1e-9) return 1
@@ -120,8 +120,8 @@ function lanczos(x: number): number {
 
 const lobes = 3
 /**
- * Narrows the filter for pictures that are made smaller: preprocessing has resized them once already, and the narrower filter makes up for the lost
- * sharpness. The value was chosen on the teddy swarm's photos, where scores come closest to those of a single resize from the full picture.
+ * Narrows the filter for pictures that become smaller. Preprocessing has resized them once, and a narrower filter makes up for the lost sharpness.
+ * With this value, the scores of the teddy swarm's photos come closest to those of a single resize.
  */
 const narrowing = 1.15
 

@@ -3,20 +3,19 @@ import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 /** How rows become the tensors of a run. */
 export interface RowLayout {
   readonly inputs: readonly RowInput[]
-  /** One row of each output. */
   readonly outputs: readonly TensorSignature[]
-  /** Rows that one run takes; null for any number. */
+  /** The number of rows in a run; null for any number. */
   readonly rowsPerRun: number | null
 }
 
-/** One row of an input. `isBatched`: the model's own shape has the batch before it. */
+/** One row of an input. `isBatched`: the model's own shape begins with the batch dimension. */
 export interface RowInput extends TensorSignature {
   readonly isBatched: boolean
 }
 
 /**
- * Reads the batch off a model's shapes. Where all inputs and outputs begin with a free dimension, that is the batch. Where all begin with the same
- * size, a run takes that many rows. Any other model (an output for the whole batch, an input that is no part of it) runs one row at a time.
+ * Finds the batch dimension in a model's shapes. If all inputs and outputs begin with a free dimension, that is the batch. If all begin with the same
+ * size, a run takes that many rows. Any other model runs one row at a time: an output may be for the whole batch, or an input may not have a batch.
  */
 export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonly TensorSignature[]): RowLayout {
   const firsts = [...inputs, ...outputs].map(({ shape }) => shape[0])
@@ -32,7 +31,7 @@ export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonl
   }
 }
 
-/** A vector of free length, in a model that runs one row at a time, is one row. */
+/** True if the shape begins with the batch dimension. In a model that runs one row at a time, a vector of free length is one row. */
 function beginsWithBatch({ shape }: TensorSignature, hasNoBatch: boolean): boolean {
   return shape[0] === 1 || (shape[0] === -1 && shape.length > 1 && !hasNoBatch)
 }

@@ -7,7 +7,7 @@ import type { PictureInput } from './picture-input.ts'
 import { PictureResampler } from './picture-resampler.ts'
 import type { RowInput, RowLayout } from './row-layout.ts'
 
-/** Runs the rows of a call: rows of one shape share a run, as far as the model takes several. */
+/** Runs the rows of a call. Rows of the same shape share a run, if the model takes several rows. */
 export class RowRuns {
   readonly #runtime: ModelRuntime
   readonly #inputs: readonly RowInput[]
@@ -33,7 +33,7 @@ export class RowRuns {
         const rows = group.slice(at, at + count)
         const outputs = await this.#outputsOf(rows, count, message)
         if (count > 1 && Object.values(outputs).some(({ shape }) => shape[0] !== count)) {
-          // An output has no row for each row of the input, which the file does not tell. The same rows run again, each by itself.
+          // An output has fewer rows than the input, which the file does not tell. The same rows run again, one by one.
           this.#rowsPerRun = 1
         } else {
           results.push({ rows, count, outputs })
@@ -45,7 +45,7 @@ export class RowRuns {
   }
 
   #outputsOf(rows: readonly number[], count: number, message: RunMessage): ReturnType<ModelRuntime['run']> {
-    // A model of a fixed batch gets the last row again until the batch is full.
+    // A fixed batch is filled up with copies of the last row.
     const filled = Array.from({ length: count }, (_, at) => message.rows[rows[Math.min(at, rows.length - 1)] ?? 0]).filter((row) => row !== undefined)
     return this.#runtime.run(Object.fromEntries(this.#inputs.map((input, at) => [input.name, this.#tensorOf(input, at, filled, message.buffer)])))
   }
@@ -67,15 +67,15 @@ export class RowRuns {
     const drawn = data instanceof Float32Array ? data : new Float32Array(rows.length * size)
     rows.forEach((row, at) => {
       if (row.kind !== 'picture' || this.#resampler === null) throw new Error('The model takes no pictures.')
-      // The view throws where a row reaches past the buffer. Then the call fails, and the thread goes on.
+      // The view throws if a row reaches past the buffer. Then only this call fails.
       this.#resampler.write(new Uint8Array(buffer, row.position, row.height * row.width * 3), row.height, row.width, drawn, at * size)
     })
     if (data instanceof Float64Array) data.set(drawn)
-    // The filter overshoots at edges, and a value of 260 must not wrap around in eight bits.
+    // The filter overshoots at edges. In eight bits a value of 260 must not wrap around.
     else if (data instanceof Uint8Array) new Uint8ClampedArray(data.buffer, data.byteOffset, data.length).set(drawn)
   }
 
-  /** An array that is used again in the next run. */
+  /** An array that the next run uses again. */
   #numbers(name: string, datatype: Exclude<ModelDatatype, 'BYTES'>, length: number): TensorData {
     const known = this.#scratch.get(name)
     if (known !== undefined && known.length >= length) return known.subarray(0, length)
@@ -87,7 +87,7 @@ export class RowRuns {
   }
 }
 
-/** Copies rows next to each other. A row that reaches past the shared buffer throws; then the call fails, and the thread goes on. */
+/** Copies rows next to each other. Throws if a row reaches past the shared buffer. Then only this call fails. */
 function copyRows(tensors: readonly PackedTensor[], buffer: SharedArrayBuffer, data: TensorData): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const length = data.byteLength / tensors.length
@@ -96,7 +96,7 @@ function copyRows(tensors: readonly PackedTensor[], buffer: SharedArrayBuffer, d
   })
 }
 
-/** Rows of the same shapes, as numbers of rows of the call. */
+/** Groups rows of the same shape. A row is its index in the call. */
 function groupsOf(rows: readonly PackedRow[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>()
   rows.forEach((row, at) => {

@@ -15,7 +15,7 @@ export function resultsOf(runs: readonly RunResult[]): readonly ModelResult[] {
 
 function rowOf({ datatype, shape, data }: RunTensor, at: number, count: number): ModelOutput {
   const [first, ...rest] = shape
-  // A run of one row may have outputs without a batch, such as a single number.
+  // A run of one row may have outputs without a batch dimension, such as a single number.
   if (count === 1 && first !== 1) return { shape, values: jsonValues(datatype, data, 0, data.length) }
   const width = data.length / count
   return { shape: rest, values: jsonValues(datatype, data, at * width, (at + 1) * width) }
@@ -28,7 +28,7 @@ function jsonValues(datatype: RunTensor['datatype'], data: RunTensor['data'], fr
   return datatype === 'BOOL' ? values.map((value) => value !== 0) : values
 }
 
-/** A number where a double holds the integer exactly, else its digits: callers send large integers as strings too (`edgeJson`). */
+/** A number if a double holds the integer exactly, else its digits as text. Callers may send large integers as text too (`edgeJson`). */
 function jsonInteger(value: bigint): number | string {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : String(value)

@@ -6,8 +6,8 @@ import { type FrozenGraph, readFrozenGraph } from './frozen-graph.ts'
 import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
 
 /**
- * Opens a model on the first available backend: tfjs-node-gpu, tfjs-node (where the user has installed them), else WebAssembly. `output`: the output that
- * the bee needs, whatever its size.
+ * Opens a model on the first available backend: tfjs-node-gpu, then tfjs-node (if the user has installed one), else WebAssembly. `output`: the output
+ * that the bee needs, whatever its size.
  */
 export async function openTensorFlow(
   path: string,
@@ -66,7 +66,7 @@ type TfTensor = import('@tensorflow/tfjs-core').Tensor
 type Converter = typeof import('@tensorflow/tfjs-converter')
 
 async function loadBackend(gpu: number): Promise<{ tf: Tf; converter: Converter; backend: string }> {
-  // `require`, because these packages' modules import files without the endings that Node's own loader needs.
+  // These packages import files without extensions, which only `require` accepts.
   const require = createRequire(import.meta.url)
   const tf = require('@tensorflow/tfjs-core') as Tf
   const converter = require('@tensorflow/tfjs-converter') as Converter
@@ -87,7 +87,7 @@ async function loadBackend(gpu: number): Promise<{ tf: Tf; converter: Converter;
   return { tf, converter, backend: 'wasm' }
 }
 
-/** Runs one row of zeros: it tells the outputs' shapes, and warms the model up. A free dimension counts as one. */
+/** Runs one row of zeros, which shows the shapes of the outputs and warms the model up. A free dimension counts as 1. */
 async function outputsOf(
   path: string,
   tf: Tf,

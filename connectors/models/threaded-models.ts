@@ -8,11 +8,11 @@ import { bytesOfRows, packRows } from './packed-rows.ts'
 import { resultsOf } from './run-results.ts'
 
 export interface ThreadedModelsOptions {
-  /** A bee that asks for a GPU fails to start without one, instead of running on the CPU. */
+  /** True: a bee that asks for a GPU does not start without one. False: it runs on the CPU. */
   readonly requireGpu: boolean
 }
 
-/** Runs each model in its own thread, which is started again when it dies. */
+/** Runs each model in a thread of its own, which restarts when it dies. */
 export class ThreadedModels implements Models {
   readonly #options: ThreadedModelsOptions
 
@@ -21,7 +21,8 @@ export class ThreadedModels implements Models {
   }
 
   async open(options: ModelOptions): Promise<OpenModel> {
-    // onnxruntime sends telemetry to its makers by default. A thread's own environment does not reach it, so this process's is set.
+    // onnxruntime sends telemetry to its makers by default. The variable must be set in the process, because native code does not see a thread's
+    // environment.
     process.env.ORT_DISABLE_TELEMETRY ??= '1'
     try {
       await access(options.path)
@@ -63,7 +64,7 @@ class ThreadedModel implements OpenModel {
     this.#options = options
   }
 
-  /** Starts the thread. Resolves with a warning where no GPU can be used, else with null. Calls during a start share it. */
+  /** Starts the thread. Concurrent calls share one start. Resolves with a warning if a GPU is wanted and cannot be used, else with null. */
   start(): Promise<string | null> {
     this.#starting ??= this.#startThread().finally(() => {
       this.#starting = null
@@ -133,10 +134,7 @@ class ThreadedModel implements OpenModel {
     else call.resolve(resultsOf(message.runs))
   }
 
-  /**
-   * Fails the calls in flight; the engine then tries each of their rows by itself. Starts the thread again at once. Where that fails, the next call starts
-   * it.
-   */
+  /** Fails the calls in flight, whose rows the engine then tries one by one. Starts the thread again. If that fails, the next call starts it. */
   #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return
     const wasStarting = this.#starting !== null

@@ -1,11 +1,13 @@
 export interface DecodeBudgetOptions {
-  /** A picture that takes more bytes than this is heavy. */
+  /** A picture that takes more bytes than this counts as heavy. */
   readonly heavyBytes: number
   readonly lightBudgetBytes: number
   readonly heavyBudgetBytes: number
 }
 
-/** Bounds the memory of pictures that are decoded at the same time. Heavy pictures have their own budget, so that light ones never wait for them. */
+/**
+ * Limits the memory of pictures that are decoded at the same time. Heavy pictures have a budget of their own, so that light ones never wait for them.
+ */
 export class DecodeBudget {
   readonly #heavyBytes: number
   readonly #light: Lane
@@ -17,13 +19,13 @@ export class DecodeBudget {
     this.#heavy = new Lane(heavyBudgetBytes)
   }
 
-  /** Runs `decode` when its bytes are free. A picture that takes more than the whole budget runs alone. */
+  /** Runs `decode` when its bytes are free. A picture that exceeds the whole budget runs alone. */
   run<T>(bytes: number, decode: () => Promise<T>): Promise<T> {
     return (bytes > this.#heavyBytes ? this.#heavy : this.#light).run(bytes, decode)
   }
 }
 
-/** One budget. Pictures get it in the order in which they come. */
+/** One budget. Pictures get memory in the order of their arrival. */
 class Lane {
   #freeBytes: number
   readonly #budgetBytes: number

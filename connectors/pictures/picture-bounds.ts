@@ -3,24 +3,26 @@ import { Refused } from '../../topology/waggle-error.ts'
 import type { PictureFormat } from './picture-format.ts'
 
 export const maxPixels = 50_000_000
-/** Memory that decoding one picture may take. */
+/** The most memory for decoding one picture. */
 export const maxDecodeBytes = 320 * 1024 * 1024
 export const maxDecodeSeconds = 10
 /** The largest ratio of a decoded picture's longer side to the requested shorter side. */
 export const maxStretch = 4
 const maxAspect = 20
 const maxScannedPixels = 1_000_000_000
-/** Measured. The AVIF decoder holds several copies of whole 16-bit planes. */
+/** A measured value. The AVIF decoder holds several copies of whole 16-bit planes. */
 const avifBytesPerPixel = 18
 
 export interface PictureSize {
   readonly height: number
   readonly width: number
-  /** The most memory that decoding takes. */
+  /** The most memory that decoding this picture takes. */
   readonly decodeBytes: number
 }
 
-/** The size of a picture, from its header and the number of its scans. Throws `Refused` for a picture past the bounds. */
+/**
+ * The size of a picture and the memory for decoding it, by its header and the number of its scans. Throws `Refused` for a picture past the limits.
+ */
 export function boundedSize(header: Metadata, { format, scans }: { readonly format: PictureFormat; readonly scans: number }): PictureSize {
   const { width = 0, height = 0, channels = 4, depth, isProgressive = false } = header
   const pixels = width * height

@@ -13,16 +13,17 @@ export interface Picture {
 }
 
 export interface DecodeOptions {
-  /** Pixels of the decoded picture's shorter side. The other follows from the aspect ratio, up to `maxStretch` times as long. */
+  /** The length of the decoded picture's shorter side in pixels. The other side follows from the aspect ratio, up to `maxStretch` times as long. */
   readonly shorterSide: number
 }
 
 /**
- * Decodes the first frame of a photo and resizes it: flattened on white, aspect kept, orientation tags ignored. A JPEG is decoded at a fraction of its size
- * where that is still large enough. A picture whose longer side would exceed `shorterSide` × `maxStretch` is made smaller.
+ * Decodes the first frame of a photo, and resizes it. Transparency becomes white, the aspect ratio stays, orientation tags are ignored. A JPEG is
+ * decoded at a fraction of its size if that is large enough. If the longer side would exceed `shorterSide` × `maxStretch`, the picture becomes
+ * smaller.
  *
- * All pictures of a process are decoded here: once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for bytes that
- * are no such picture, and for a picture past the bounds after reading only its header.
+ * All pictures of a process are decoded here. Once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for other
+ * bytes, and for a picture past the limits, whose header alone is read.
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
   if (bytes.length === 0) throw new Refused('The body is empty, where a picture is needed')
@@ -39,7 +40,7 @@ function outputSize({ height, width }: PictureSize, { shorterSide }: DecodeOptio
   return { height: Math.max(1, Math.round(height * scale)), width: Math.max(1, Math.round(width * scale)) }
 }
 
-/** Reads only the header. Throws `Refused` for a picture past the bounds. */
+/** Reads only the header. Throws `Refused` for a picture past the limits. */
 async function sizeOf(bytes: Uint8Array, format: PictureFormat): Promise<PictureSize> {
   let header: Metadata
   try {
@@ -73,7 +74,7 @@ function refusal(thrown: unknown): Refused {
   return new Refused(`The body is no picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
 }
 
-/** Makes RGB of grey pixels by repeating each value three times. */
+/** Turns grey pixels into RGB. */
 function repeated(data: Uint8Array, channels: number): Uint8Array {
   const pixels = new Uint8Array((data.length / channels) * 3)
   for (let from = 0, to = 0; from < data.length; from += channels, to += 3) pixels.fill(data[from] ?? 0, to, to + 3)
@@ -83,7 +84,7 @@ function repeated(data: Uint8Array, channels: number): Uint8Array {
 const maxSaidCharacters = 300
 const reading = { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error', pages: 1 } as const
 
-// Pictures are decoded side by side, one thread each. A cache would not help: the same picture rarely comes twice.
+// Pictures are decoded in parallel, with one thread each. A cache would not help, because pictures rarely repeat.
 sharp.concurrency(1)
 sharp.cache(false)
 sharp.block({ operation: ['VipsForeignLoad'] })
@@ -96,5 +97,5 @@ sharp.unblock({
     'VipsForeignLoadHeifBuffer',
   ],
 })
-/** One budget for the process: all decoding shares its memory. */
+/** The budget of the process. All decoding shares its memory. */
 const budget = new DecodeBudget({ heavyBytes: 64 * 1024 * 1024, lightBudgetBytes: 256 * 1024 * 1024, heavyBudgetBytes: maxDecodeBytes })

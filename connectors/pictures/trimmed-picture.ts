@@ -1,8 +1,8 @@
 import type { PictureFormat } from './picture-format.ts'
 
 /**
- * Removes the parts of a picture that cost work and show nothing: text chunks of a PNG, which may be compressed a thousandfold, and all frames of a GIF
- * after the first. Bytes that do not follow the format stay as they are, and the decoder refuses them.
+ * Removes parts that cost work and show nothing: text chunks of a PNG, which can inflate a thousandfold, and all frames of a GIF after the first. If
+ * the bytes do not follow the format, they stay as they are, and the decoder refuses them.
  */
 export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -11,7 +11,7 @@ export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8A
   return bytes
 }
 
-/** The number of start-of-scan markers in a JPEG. Compressed data contains none by chance: a zero follows each 0xFF there. */
+/** The number of start-of-scan markers in a JPEG. Compressed data cannot contain one: a zero follows each 0xFF there. */
 export function scansOf(jpeg: Uint8Array): number {
   const buffer = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength)
   let scans = 0
@@ -19,7 +19,10 @@ export function scansOf(jpeg: Uint8Array): number {
   return scans
 }
 
-/** Chunks are `length u32 │ type │ data │ CRC u32`, after a signature of 8 bytes. Adjacent chunks that stay are copied together. */
+/**
+ * The chunks of a PNG that are needed. The layout is a signature of 8 bytes, then chunks `length u32 │ type │ data │ CRC u32`. Adjacent chunks that
+ * stay are copied together.
+ */
 function shownChunks(png: Buffer): Uint8Array {
   const runs: Buffer[] = []
   let runStart = 0
@@ -37,7 +40,7 @@ function shownChunks(png: Buffer): Uint8Array {
   return Buffer.concat(runs)
 }
 
-/** Header, colours, extensions and the first image of a GIF, and its trailer. */
+/** The header, colours, extensions and first image of a GIF, and its trailer. */
 function firstFrame(gif: Buffer): Uint8Array {
   let at = 13 + coloursOf(gif[10])
   while (at < gif.length) {
@@ -51,7 +54,7 @@ function firstFrame(gif: Buffer): Uint8Array {
   return gif
 }
 
-/** Bytes of the colour table that these flags announce. */
+/** The size of the colour table that these flags announce, in bytes. */
 function coloursOf(flags = 0): number {
   return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1)
 }

@@ -5,15 +5,16 @@ import type { AddressInfo } from 'node:net'
 import { httpStatus } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Answers a question with rows of one partition of a store, each a JSON value. Throws before the first row where it cannot answer. */
+/** Answers a question with the rows of one partition of a store, each as JSON. Throws before the first row if it cannot answer. */
 export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
 
 /**
- * Answers questions of other processes about this process's stores. POST /query takes a question as JSON and returns one row a line. A failure returns a
- * WaggleError as JSON. Callers must send the application's secret as a bearer token. Without a secret anybody may ask, so the address must then be loopback.
+ * Answers questions of other processes about this process's stores. POST /query takes a question as JSON, and returns one row a line. A failure
+ * returns a WaggleError as JSON. Callers send the application's secret as a bearer token. Without a secret anybody may ask, so the address must then
+ * be loopback.
  */
 export class QueryServer {
-  /** `host:port` of the server, with the port that it really has. */
+  /** `host:port` of the server. The port is never 0. */
   readonly address: string
   readonly #server: Server
 
@@ -49,12 +50,12 @@ export class QueryServer {
   }
 }
 
-/** The headers with which a question proves that its sender has the secret. */
+/** The headers that prove that the sender has the secret. */
 export function signedIn(secret: string | null): { readonly authorization?: string } {
   return secret === null ? {} : { authorization: `Bearer ${secret}` }
 }
 
-/** Checks the secret in constant time, so that the time of an answer tells nothing about it. */
+/** Checks the secret in constant time, so that the duration reveals nothing about it. */
 function signIn(secret: string | null): (request: IncomingMessage) => boolean {
   const wanted = digest(signedIn(secret).authorization ?? '')
   return ({ headers }) => secret === null || timingSafeEqual(digest(headers.authorization ?? ''), wanted)
@@ -95,7 +96,7 @@ async function respond(
       await Promise.race([once(response, 'drain'), once(response, 'close')])
       if (response.destroyed) return
     }
-    // A client takes an answer without the last line for a truncated one.
+    // The last line marks the end. Without it a client treats the answer as truncated.
     response.end(`${JSON.stringify(endOfRows)}\n`)
   } catch (thrown) {
     const { code, message, next } = WaggleError.from('WAGGLE_QUERY_FAILED', thrown, { next: 'See the process that was asked.' })

@@ -4,7 +4,7 @@ declare module '@nxtedition/rocksdb' {
     open(options: object): Promise<void>
     close(): Promise<void>
     readonly handle: bigint
-    /** Sequence number of the last write. */
+    /** The sequence number of the last write. */
     readonly sequence: number
     /** Reads a property by its name in RocksDB's `db.h`. */
     getProperty(name: string): string
@@ -14,7 +14,7 @@ declare module '@nxtedition/rocksdb' {
       _writeSync(options: { sync: boolean }): void
       _clear(): void
     }
-    /** Releases a batch or iterator, which the database would otherwise hold until it is closed. */
+    /** Releases a batch or iterator, which the database would otherwise hold until it closes. */
     detachResource(resource: object): void
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
     _clear(options: object, callback: (error: Error | null) => void): void

@@ -5,12 +5,12 @@ import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
 
-/** `log`: the log of this process. `state`: copies of changelogs on a cluster. */
+/** `log`: the log of this process. `state`: local copies of changelogs on a cluster. */
 type Use = 'log' | 'state'
 
 export interface RangeOptions {
   readonly reverse?: boolean
-  /** False: each key comes with an empty value. Default: true. */
+  /** False: values are not read, and are empty. Default: true. */
   readonly values?: boolean
 }
 
@@ -23,9 +23,9 @@ export class Rocks {
   readonly directory: string
   readonly #level: RocksLevel
   #closed = false
-  /** Null for a borrowed database: only the thread that opened it writes. */
+  /** Null for a borrowed database, which only the thread that opened it writes. */
   readonly #wal: WalSync | null
-  /** Reused for every write: the database holds each new batch, with its contents, until `detachResource`. */
+  /** The batch of the next write. It is used again, because the database holds each new batch with its contents until `detachResource`. */
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
   readonly #use: Use
@@ -49,8 +49,8 @@ export class Rocks {
   }
 
   /**
-   * Opens a database of another thread of this process for reading. Neither thread may close it while this thread lives, because the binding would
-   * end the process. This thread may end at any time.
+   * Opens a database of another thread of this process for reading. Neither thread may close it while this thread lives: the binding would end the
+   * process. This thread may end at any time.
    */
   static async borrow(handle: bigint): Promise<Rocks> {
     const db = new (await loadRocksLevel())(handle, {})
@@ -63,12 +63,12 @@ export class Rocks {
     return this.#db.handle
   }
 
-  /** A number that grows with each change that is written, across restarts. */
+  /** The number of changes written so far, across restarts. */
   get sequence(): number {
     return this.#db.sequence
   }
 
-  /** The open database. Throws after `close`, where the binding would end the process. */
+  /** The open database. Throws after `close`, because the binding would end the process. */
   get #db(): RocksLevel {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
     return this.#level
@@ -111,7 +111,7 @@ export class Rocks {
     }
   }
 
-  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). The binding reports a failure later: the next `write` or `sync` throws it. */
+  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). The next `write` or `sync` throws a failure. */
   clear(from: Uint8Array, to: Uint8Array): void {
     this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, (error) => {
       if (error !== null) this.#clearFailure = error
@@ -127,7 +127,7 @@ export class Rocks {
     return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
-  /** Rows from `from` (inclusive) to `to` (exclusive), as of the first step. Null: no bound. */
+  /** Rows from `from` (inclusive) to `to` (exclusive), as of the first step; null: without a bound. */
   *range(from: Uint8Array | null, to: Uint8Array | null, options: RangeOptions = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
     const iterator = this.#db._iterator({
       ...binary,
@@ -154,7 +154,7 @@ export class Rocks {
     }
   }
 
-  /** Reads everything, so that every block's checksum is checked. Throws WAGGLE_LOG_CORRUPT where one is wrong. */
+  /** Checks every block's checksum by reading everything. Throws WAGGLE_LOG_CORRUPT if one is wrong. */
   verify(): void {
     for (const _ of this.range(null, null, { values: false }));
   }
@@ -172,7 +172,7 @@ export class Rocks {
     if (this.#wal === null) throw this.#borrowed()
     this.#closed = true
     await this.#wal.close()
-    // A failed last flush (a full disk) still closes the database and frees its lock. Everything promised is already synced.
+    // If the last flush fails on a full disk, the database still closes and releases its lock. Everything promised is already synced.
     await this.#level.close().catch(() => {})
   }
 
@@ -192,16 +192,16 @@ export class Rocks {
 }
 
 /**
- * Rows are read soon after their write and rarely later, or are overwritten often. So the write-ahead log and the upper levels are not compressed: a
- * row costs 2.2 µs of CPU, against 3.4 µs with the binding's own settings. Memtables hold up to one and a half budgets before writes wait. The
- * binding applies a budget only with `compaction`; without one it makes files of 64 MiB, and holds each in memory while it compresses it.
+ * Settings for rows that are read soon after their write, or are overwritten often. The write-ahead log and the upper levels are not compressed: a
+ * row costs 2.2 µs of CPU, against 3.4 µs with the binding's defaults. Writes wait when memtables hold one and a half budgets. The binding applies a
+ * budget only with `compaction`; without it, it makes files of 64 MiB and holds each in memory while it compresses it.
  */
 const settings = {
   log: { compaction: 'level', walCompression: false, cacheSize: 32 * 1024 * 1024, memtableMemoryBudget: 32 * 1024 * 1024 },
   state: { compaction: 'level', walCompression: false, cacheSize: 64 * 1024 * 1024, memtableMemoryBudget: 64 * 1024 * 1024 },
 } as const
 
-/** Larger batches are not reused: a batch keeps the memory that it once took. */
+/** A batch keeps its memory, so batches larger than this are not used again. */
 const maxKeptBatchBytes = 8 * 1024 * 1024
 
 const binary = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
@@ -224,7 +224,7 @@ function openError(directory: string, thrown: unknown, use: Use): WaggleError {
   })
 }
 
-/** Makes the error of a failed read. It is an `Unavailable`: the caller waits, and the record that needs the row is not refused. */
+/** The error of a failed read. It is an `Unavailable`: the caller waits, and the record that needs the row is not refused. */
 function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const { code, message } = thrown as { readonly code?: string; readonly message?: string }
@@ -237,7 +237,7 @@ function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   })
 }
 
-/** True for a file that is missing or has other contents; false for one that cannot be opened or read at the moment. */
+/** True if a file is missing or has other contents. False if it cannot be opened or read at the moment. */
 function isDamage(code: string | undefined, said: string): boolean {
   if (/Too many open files|Permission denied|Input\/output error|No space left|Cannot allocate memory/i.test(said)) return false
   return code === 'LEVEL_CORRUPTION' || /Corruption|No such file/.test(said)
@@ -251,6 +251,5 @@ function damaged(directory: string, said: string, cause: unknown, use: Use): Una
   })
 }
 
-/** The remedy for a damaged log. */
 export const damageNext =
   'Restore the data directory from a copy, or start once with `waggle run --accept-loss`: it goes on with what is left, and lists what is gone.'

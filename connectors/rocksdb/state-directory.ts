@@ -41,7 +41,6 @@ export async function openStateDirectory({ directory, random }: StateDirectoryOp
 class RocksStateDirectory implements StateDirectory {
   readonly processId: string
   readonly #rocks: Rocks
-  /** Store numbers by task and store. */
   readonly #numbers = new Map<string, number>()
   /** Offsets by task, then by changelog. */
   readonly #offsets = new Map<string, Map<string, ChangelogOffset>>()
@@ -56,7 +55,7 @@ class RocksStateDirectory implements StateDirectory {
       this.#numbers.set(textOf(key), number)
       this.#lastNumber = Math.max(this.#lastNumber, number)
     }
-    // A crash during a wipe leaves rows under a number that no store has. New numbers start after it.
+    // A crash during a deletion leaves rows under a number that no store has. New numbers are higher.
     for (const [key] of rocks.range(Buffer.of(prefix.state), Buffer.of(prefix.state + 1), { reverse: true })) {
       this.#lastNumber = Math.max(this.#lastNumber, Buffer.from(key).readUInt32BE(1))
       break
@@ -108,7 +107,7 @@ class RocksStateDirectory implements StateDirectory {
     for (const one of offsets) this.#remember(task, one)
   }
 
-  /** Each change must be written before the next one is requested, because all keys share one buffer. */
+  /** A caller must write each change before it takes the next, because all keys share one buffer. */
   *#batch(
     task: string,
     changes: readonly Pick<StoreChange, 'store' | 'entries'>[],
@@ -132,7 +131,7 @@ class RocksStateDirectory implements StateDirectory {
     }
   }
 
-  /** Deletes stores and their offsets. A store that is written again gets another number, so old rows can never be seen. */
+  /** Deletes stores and their offsets. A store that is written again gets another number, so its old rows can never appear. */
   #wipe(task: string, stores: readonly string[], changelogs: readonly TopicPartition[]): void {
     const numbers = stores.flatMap((store) => this.#numbers.get(`${task}\0${store}`) ?? [])
     this.#rocks.write([
@@ -243,10 +242,9 @@ const prefix = { id: 0x49, number: 0x4e, offset: 0x4f, state: 0x53 } as const
 const none = new Uint8Array(0)
 const stateKeyBytes = 5
 
-/** Builds the keys of one store. All share one buffer: a new key overwrites the last one. */
+/** Builds the keys of one store. All keys share one buffer: a new key overwrites the last one. */
 class StateKeys {
   #bytes: Buffer
-  /** Views of the buffer, by length. */
   #views: (Buffer | undefined)[] = []
 
   constructor(store: number) {

@@ -59,7 +59,7 @@ export class WalSync {
   }
 }
 
-/** Null for a log file that RocksDB has deleted, because its contents are in synced tables. */
+/** Null for a log file that RocksDB has deleted. Then its contents are in synced tables. */
 async function openIfThere(path: string): Promise<FileHandle | null> {
   try {
     return await open(path, 'r')

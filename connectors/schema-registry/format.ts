@@ -1,18 +1,18 @@
 import type { KnownSchema, SchemaKind } from './registry-client.ts'
 
-/** Encodes and decodes values of one schema, without the head of the wire format. Both are synchronous: everything they need is loaded. */
+/** Encodes and decodes values of one schema, without the head of the wire format. Both calls are synchronous, because everything is loaded before. */
 export interface Codec {
   encode(value: unknown): Uint8Array
   decode(body: Buffer): unknown
 }
 
-/** One of the three kinds of schema, with the reader's own schema and options. */
+/** A kind of schema (Avro, JSON Schema, Protobuf), with the reader's own schema and options. */
 export interface Format {
   readonly kind: SchemaKind
-  /** The writer's schema; null: the latest one that the registry has for the subject. */
+  /** The writer's schema; null: the latest schema that the registry has for the subject. */
   readonly schema: string | null
   /** Loads the libraries that codecs need. Must settle before the first `codec`. */
   load(): Promise<void>
-  /** A codec for values that `schema` wrote. It decodes to the reader's own schema. */
+  /** A codec that reads values of `schema`, and decodes them to the reader's own schema. */
   codec(schema: KnownSchema): Codec
 }

@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Codec, Format } from './format.ts'
 import type { KnownSchema } from './registry-client.ts'
 
-/** JSON, validated against a JSON Schema (draft 7) when it is written and read: against the reader's own, else the writer's. */
+/** JSON. Values are validated against a JSON Schema (draft 7) when they are written and read: the reader's own, else the writer's. */
 export class JsonFormat implements Format {
   readonly kind = 'JSON'
   readonly schema: string | null

@@ -5,8 +5,8 @@ import type { KnownSchema } from './registry-client.ts'
 import { messageIndexBytes, messageIndexesIn } from './wire-format.ts'
 
 /**
- * Protobuf, with message indexes before each message as Confluent's serializers write them. The writer's schema must say that a body is a message with the
- * name of the reader's own. The body is then decoded as the reader's own message, by Protobuf's rules for unknown and missing fields.
+ * Protobuf, with message indexes before each message, as Confluent's serializers write them. A value must be a message with the name of the reader's
+ * own message. It is decoded as that message, by Protobuf's rules for unknown and missing fields.
  */
 export class ProtobufFormat implements Format {
   readonly kind = 'PROTOBUF'
@@ -14,7 +14,7 @@ export class ProtobufFormat implements Format {
   readonly #message: string | null
   #own: { readonly protobuf: Protobuf; readonly type: Type; readonly indexes: readonly number[] } | null = null
 
-  /** `message`: its name within the package, `Outer.Inner` for a nested one; null: the first message in the file. */
+  /** `message`: the name within the package, `Outer.Inner` for a nested message; null: the first message in the file. */
   constructor(schema: string, message: string | null) {
     this.schema = schema
     this.#message = message
@@ -60,7 +60,7 @@ export class ProtobufFormat implements Format {
 
 type Protobuf = typeof import('protobufjs')
 
-/** The form of values in TypeScript. 64-bit integers are bigints, because they do not fit a number. */
+/** How values look in TypeScript. 64-bit integers are bigints, because a number does not hold them exactly. */
 const shown = { defaults: true, arrays: true, objects: true, oneofs: false, enums: String, longs: BigInt } as const
 
 function packageOf({ root, package: name }: IParserResult): NamespaceBase {

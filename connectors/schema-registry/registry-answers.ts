@@ -9,10 +9,7 @@ export interface AnsweredSchema {
 
 type Middleware = NonNullable<ConstructorParameters<typeof SchemaRegistry>[0]['middlewares']>[number]
 
-/**
- * Middleware between the library and the network. It adds a time limit, which the library lacks, and reports the text of each schema, which the library
- * hides.
- */
+/** Middleware between the library and the network. It adds a time limit, and reports the text of each schema. The library offers neither. */
 export function watchAnswers(auth: RegistryAuth | null, answered: (id: number, schema: AnsweredSchema) => void): Middleware {
   return () => ({
     async prepareRequest(next) {
@@ -39,7 +36,7 @@ function authorization(auth: RegistryAuth | null): { readonly authorization?: st
   return { authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}` }
 }
 
-/** The schema in an answer; null where there is none. Answers with an Avro schema have no `schemaType`. */
+/** The schema in a response; null without one. A response with an Avro schema has no `schemaType`. */
 function schemaIn(data: unknown): AnsweredSchema | null {
   if (typeof data !== 'object' || data === null || !('schema' in data) || typeof data.schema !== 'string') return null
   const type = 'schemaType' in data ? data.schemaType : 'AVRO'

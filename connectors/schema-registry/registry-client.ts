@@ -5,7 +5,7 @@ import { incompatible, noSchemaIn, refusalOf, registryClientId, unknownSchema, u
 
 export type SchemaKind = `${Exclude<SchemaType, SchemaType.UNKNOWN>}`
 
-/** A schema as the registry's library parses it; null where it cannot (some Protobuf files). */
+/** A schema as the registry's library parses it; null if it cannot (some Protobuf files). */
 type ParsedSchema = Awaited<ReturnType<Library['getSchema']>>
 
 export interface KnownSchema {
@@ -21,19 +21,20 @@ export interface OwnSchema {
 }
 
 /**
- * Reads and registers schemas, and remembers each that it has read. Throws WAGGLE_REGISTRY_UNREACHABLE (an `Unavailable`: the registry is away, and the
- * caller waits), WAGGLE_SCHEMA_UNKNOWN, WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_NOT_REGISTERED, WAGGLE_SCHEMA_REFUSED.
+ * Reads and registers schemas, and remembers each schema that it has read. Throws WAGGLE_SCHEMA_UNKNOWN, WAGGLE_SCHEMA_INCOMPATIBLE,
+ * WAGGLE_SCHEMA_NOT_REGISTERED or WAGGLE_SCHEMA_REFUSED. If the registry is away, throws WAGGLE_REGISTRY_UNREACHABLE, an `Unavailable` for which the
+ * caller waits.
  */
 export class RegistryClient {
   readonly #address: RegistryAddress
   readonly #protobufMessage: string | null
   readonly #known = new Map<number, KnownSchema>()
   readonly #coming = new Map<number, Promise<KnownSchema>>()
-  /** Schemas as the registry answered them, before the library has parsed them. */
+  /** Schemas as they came from the registry, before the library has parsed them. */
   readonly #answered = new Map<number, AnsweredSchema>()
   #library: Promise<{ readonly registry: Library; readonly module: LibraryModule }> | null = null
 
-  /** `protobufMessage`: the message for the library to look for in a Protobuf file. */
+  /** `protobufMessage`: the message that the library looks for in a Protobuf file. */
   constructor(address: RegistryAddress, protobufMessage: string | null) {
     this.#address = address
     this.#protobufMessage = protobufMessage
@@ -48,7 +49,7 @@ export class RegistryClient {
     if (there !== undefined) return there
     const coming = this.#fetch(id)
     this.#coming.set(id, coming)
-    // A known schema stays in `#known`. After a failure the next call asks again.
+    // A schema that was read stays in `#known`. After a failure the next call asks again.
     const settled = () => void this.#coming.delete(id)
     coming.then(settled, settled)
     return coming
@@ -60,7 +61,7 @@ export class RegistryClient {
     const levels = Object.values(module.COMPATIBILITY)
     const register = (compatibility: (typeof levels)[number]) => registry.register(schema, { subject, compatibility, updateConfig: false })
     try {
-      // The library registers only under the subject's own compatibility level. Its error names that level.
+      // The library registers only under the compatibility level of the subject. Its error names that level.
       const { id } = await register(module.COMPATIBILITY.BACKWARD).catch((thrown: unknown) => {
         const level = levels.find((one) => thrown instanceof Error && thrown.message.endsWith(`!= ${one})`))
         if (level === undefined) throw thrown
@@ -73,7 +74,7 @@ export class RegistryClient {
     }
   }
 
-  /** The registered schema that is equal to `own`. Throws WAGGLE_SCHEMA_NOT_REGISTERED where there is none. */
+  /** The registered schema that equals `own`. Throws WAGGLE_SCHEMA_NOT_REGISTERED without one. */
   async find(subject: string, own: OwnSchema): Promise<KnownSchema> {
     const { registry, module } = await this.#open()
     try {
@@ -85,7 +86,6 @@ export class RegistryClient {
     }
   }
 
-  /** The schema of the subject's latest version. */
   async latest(subject: string): Promise<KnownSchema> {
     const { registry } = await this.#open()
     try {
@@ -116,7 +116,7 @@ export class RegistryClient {
     return schema
   }
 
-  /** Loads the library at its first use: it is large, and most programs have no registry. */
+  /** Loads the library at its first use. It is large, and most programs have no registry. */
   #open(): Promise<{ readonly registry: Library; readonly module: LibraryModule }> {
     this.#library ??= import('@kafkajs/confluent-schema-registry').then((module) => {
       const { JSON: json, PROTOBUF: protobuf } = module.SchemaType
@@ -127,7 +127,7 @@ export class RegistryClient {
           middlewares: [watchAnswers(this.#address.auth, (id, schema) => void this.#answered.set(id, schema))],
         },
         {
-          // Schemas made for other languages contain keywords that only mean something there.
+          // Schemas made for other languages may contain keywords that have no meaning here.
           [json]: { strict: false, validateFormats: false },
           ...(this.#protobufMessage === null ? {} : { [protobuf]: { messageName: this.#protobufMessage } }),
         },

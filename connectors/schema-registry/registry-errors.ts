@@ -5,7 +5,7 @@ export const registryClientId = 'waggle'
 
 /** The reason why a request to a registry failed. */
 export interface Refusal {
-  /** The registry's HTTP status; null where the registry itself did not refuse. */
+  /** The registry's HTTP status; null if the registry itself did not refuse. */
   readonly status: number | null
   readonly said: string
   /** Makes the error. `what` is a sentence without its full stop that says what failed. */
@@ -18,7 +18,7 @@ export function refusalOf(thrown: unknown, url: string): Refusal {
   const said = text.replace(new RegExp(`^${registryClientId} - `), '')
   if (thrown instanceof WaggleError) return { status: null, said, error: () => thrown }
   if (status === null) return { status, said, error: (what) => refused(what, said, thrown) }
-  // A registry gives a reason. An answer without one means that no registry is at the address, or that it cannot be reached.
+  // A registry gives a reason. Without a reason, the address has no registry or cannot be reached.
   const silent = /^Error, status \d+(: (?<network>.*))?$/s.exec(said)
   if (silent !== null || status >= 500 || status === 408 || status === 429) {
     const why = silent === null ? said : status === 400 ? (silent.groups?.network ?? '') : `it says ${status}, and no reason as a registry would`
@@ -36,7 +36,7 @@ function unreachable(url: string, why: string, cause: unknown): WaggleError {
   })
 }
 
-/** Makes an `Unavailable`, so that records wait until the credentials are corrected: nothing is wrong with the records. */
+/** The error for refused credentials. It is an `Unavailable`, so records wait until the credentials are corrected. */
 function notAuthorized(url: string, said: string, cause: unknown): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
     message: `The schema registry at ${url} does not let us in: ${said}`,

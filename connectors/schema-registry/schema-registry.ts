@@ -10,8 +10,8 @@ import { RegistrySerde } from './registry-serde.ts'
 
 export interface SchemaRegistryOptions {
   /**
-   * The base URL of the registry's API, with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. A user and password in the URL
-   * count as `auth`.
+   * The base URL of the registry's API with its path: `http://localhost:8081`, or `http://localhost:8080/apis/ccompat/v7`. A user and password in the
+   * URL count as `auth`.
    */
   readonly url: string
   readonly auth?: RegistryAuth
@@ -24,7 +24,7 @@ export interface SubjectOptions {
   readonly register?: boolean
 }
 
-/** Options without a `schema`: values are written with the subject's latest schema, and read with the schema that wrote them. */
+/** Options for a serde. Without a `schema`, values are written with the subject's latest schema, and read with the schema that wrote them. */
 export interface SchemaOptions extends SubjectOptions {
   readonly schema?: object | string
 }
@@ -32,13 +32,13 @@ export interface SchemaOptions extends SubjectOptions {
 export interface ProtobufOptions extends SubjectOptions {
   /** The text of a `.proto` file. */
   readonly schema: string
-  /** The name of the message within the package, `Outer.Inner` for a nested one. Default: the first message in the file. */
+  /** The name of the message within the package, `Outer.Inner` for a nested message. Default: the first message in the file. */
   readonly message?: string
 }
 
-/** Makes serdes in Confluent's wire format whose schemas one registry keeps. */
+/** Makes serdes in Confluent's wire format. One registry keeps their schemas. */
 export interface SchemaRegistry {
-  /** Avro. A value that another schema wrote is converted to this schema by Avro's rules. */
+  /** Avro. A value of another schema is converted to this schema by Avro's rules. */
   avro<T>(options?: SchemaOptions): Serde<T>
   /** JSON that conforms to a JSON Schema (draft 7). */
   jsonSchema<T>(options?: SchemaOptions): Serde<T>
@@ -71,7 +71,7 @@ export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
   }
 }
 
-/** Throws WAGGLE_INVALID_CONFIG for a URL that is no HTTP address. */
+/** Throws WAGGLE_INVALID_CONFIG for a URL that is not an HTTP address. */
 function addressOf({ url, auth }: SchemaRegistryOptions): RegistryAddress {
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {

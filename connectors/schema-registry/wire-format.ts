@@ -17,7 +17,7 @@ export function schemaIdOf(topic: string, data: Uint8Array): number {
   return id
 }
 
-/** The schema id in the head; null for data without one. */
+/** The schema id in the head; null for data without a head. */
 export function schemaIdIn(data: Uint8Array): number | null {
   return data.length < headLength || data[0] !== 0 ? null : new DataView(data.buffer, data.byteOffset, headLength).getInt32(1)
 }
@@ -37,7 +37,7 @@ export function messageIndexBytes(indexes: readonly number[]): Uint8Array {
   return indexes.length === 1 && indexes[0] === 0 ? Buffer.of(0) : Buffer.from([indexes.length, ...indexes].flatMap(varint))
 }
 
-/** The indexes at the start of a body, and their length in bytes. */
+/** The message indexes at the start of a body, and their length in bytes. */
 export function messageIndexesIn(body: Uint8Array): { readonly indexes: readonly number[]; readonly length: number } {
   let at = 0
   const next = () => {

@@ -4,9 +4,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { fileError, makeDirectory } from './file-error.ts'
 
 /**
- * Checks the version in the file `FORMAT` of a data directory, and writes the current one. A directory without the file is new, or of version 1. The
- * code that opens each part upgrades it. Throws WAGGLE_DATA_FORMAT for a newer version, or for a file without a version, and WAGGLE_FILE_UNUSABLE or
- * WAGGLE_DISK_FULL for a directory that cannot be created or written.
+ * Checks the version in the file `FORMAT` of a data directory, and writes the current version. A directory without the file is new, or has version 1.
+ * The code that opens a part upgrades that part. Throws WAGGLE_DATA_FORMAT for a newer or unreadable version, and WAGGLE_FILE_UNUSABLE or
+ * WAGGLE_DISK_FULL if the directory cannot be created or written.
  */
 export function checkDataFormat(directory: string): void {
   const file = join(directory, 'FORMAT')
@@ -36,8 +36,8 @@ export function checkDataFormat(directory: string): void {
 }
 
 /**
- * True where an embedded log was made in this directory, even if the log itself is gone. In a directory without FORMAT, `clickhouse` or `flights`
- * proves it, unless there is `state`, which belongs to Kafka.
+ * True if an embedded log was made in this directory, even if the log itself is gone. Before `FORMAT` existed, `clickhouse` or `flights` was the sign
+ * of one, unless there was `state`, which belongs to Kafka.
  */
 export function hadLog(directory: string): boolean {
   const has = (name: string) => existsSync(join(directory, name))
@@ -61,5 +61,5 @@ export function writeLogMade(directory: string): void {
 const otherDirectory = 'WAGGLE_DATA_DIR sets the data directory.'
 const logMade = 'LOG-MADE'
 
-/** Version 2 added to the log a mark of its last commit, `topics.json`, and the uses of its segment files. */
+/** Version 2 added a mark of the last commit, `topics.json`, and the uses of segment files. */
 const currentFormat = 2

@@ -5,7 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
  * Turns an error of the operating system about a file into a WaggleError; null for any other error. A full disk is WAGGLE_DISK_FULL, everything else
- * WAGGLE_FILE_UNUSABLE. `next` is the caller's own advice, which follows the advice for the cause.
+ * WAGGLE_FILE_UNUSABLE. `next` is the caller's own advice, added to the advice for the cause.
  */
 export function fileError(thrown: unknown, next = ''): WaggleError | null {
   if (thrown instanceof WaggleError || !(thrown instanceof Error)) return null
@@ -15,7 +15,7 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
       ? undefined
       : (ownMember(causes, `${code} ${syscall}`) ?? ownMember(causes, code))
   if (words === undefined) return null
-  // A move has two paths: the source may be missing, and the target may be closed.
+  // A move has two paths: the source may be missing, and the target may be read-only.
   const place = (code === 'ENOENT' ? path : (dest ?? path)) ?? (code === 'ENOSPC' || code === 'EDQUOT' ? 'A file' : 'A path')
   return new WaggleError(words.isFull === true ? 'WAGGLE_DISK_FULL' : 'WAGGLE_FILE_UNUSABLE', {
     message: `${place} ${words.is} (${code})`,
@@ -26,7 +26,7 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
 
 /**
  * Creates a directory and its missing parents. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that is in the way. Each directory is
- * created by itself, because Node's recursive call never ends where the system answers ENOENT below an existing directory, as /proc does.
+ * created separately. Node's recursive call never ends where the system answers ENOENT below an existing directory, as in /proc.
  */
 export function makeDirectory(directory: string, next = ''): void {
   try {
@@ -55,7 +55,7 @@ interface Cause {
   readonly isFull?: true
 }
 
-/** By the code, or by the code and the system call where that says more. */
+/** Causes by the error code, or by the code and the system call. */
 const causes: { readonly [code: string]: Cause | undefined } = {
   EACCES: { is: 'may not be used by this user', next: 'Give this user the right to read and write it, or name another place.' },
   EPERM: { is: 'may not be changed by this user', next: 'Give this user the right to read and write it, or name another place.' },

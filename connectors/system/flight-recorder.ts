@@ -4,8 +4,8 @@ import type { FlightRecorder } from '../../processor/ports.ts'
 import { makeDirectory } from './file-error.ts'
 
 /**
- * A journal of the calls in flight: one line when a call begins, one when it ends. It must survive only the process, not the machine, so nothing is synced.
- * A full disk costs the journal, not the call.
+ * A journal of the calls in flight: one line when a call begins, and one when it ends. Nothing is synced, because the journal must survive only the
+ * process, not the machine. If the disk is full, calls go on without a journal.
  */
 export class FileFlightRecorder implements FlightRecorder {
   readonly suspects: Map<string, number>
@@ -21,7 +21,7 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Opens the journal and reads the lines of an earlier process that died. `onNotice` reports damaged lines: the calls in them are unknown. */
+  /** Opens the journal, and reads the lines of an earlier process that died. `onNotice` reports damaged lines, whose calls are unknown. */
   static open(file: string, { onNotice = () => {} }: { readonly onNotice?: (notice: string) => void } = {}): FileFlightRecorder {
     makeDirectory(dirname(file))
     if (!existsSync(file)) return new FileFlightRecorder(file, new Map())
@@ -60,7 +60,7 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Starts a new file with the suspects and the calls in flight. The old file counts until the new one is complete. */
+  /** Starts a new file with the suspect records and the calls in flight. The old file counts until the new one is complete. */
   #rewrite(): number {
     const next = `${this.#file}.next`
     const lines: Line[] = [Object.fromEntries(this.suspects), ...this.#flying]
@@ -71,7 +71,7 @@ export class FileFlightRecorder implements FlightRecorder {
   }
 }
 
-/** One line of the journal: lone deaths by record (the first line), the start of a flight, or its end. */
+/** One line of the journal: the number of lone deaths for each record (the first line), the start of a flight, or its end. */
 type Line = { readonly [record: string]: number } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
 
 const maxBytes = 1024 * 1024
@@ -99,7 +99,7 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, number>; 
   return { suspects, damaged }
 }
 
-/** One line of the journal; null where a full disk cut it short or a disk damaged it. */
+/** Parses one line of the journal; null if a full disk cut it short or a disk damaged it. */
 function lineOf(text: string): Line | null {
   try {
     const line: unknown = JSON.parse(text)

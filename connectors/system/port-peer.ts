@@ -1,20 +1,20 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { packError, unpackError, type WireError } from './wire-error.ts'
 
-/** The methods that one end of a port serves for the other. Each takes one argument. Arguments and results must be cloneable. */
+/** The methods that one side of a port serves for the other. Each takes one argument. Arguments and results must be cloneable. */
 type Methods = { readonly [method: string]: (argument: never) => unknown }
 
 type ArgumentOf<Method> = Method extends (argument: infer Argument) => unknown ? Argument : never
 type ResultOf<Method> = Method extends (argument: never) => infer Result ? Awaited<Result> : never
 
-/** An implementation of `Own`. A method may return a promise, and may move memory to the other end with its result. */
+/** An implementation of `Own`. A method may return a promise, and may move memory to the other side with its result. */
 export type Serving<Own> = {
   readonly [Method in keyof Own]: (
     argument: ArgumentOf<Own[Method]>,
   ) => ResultOf<Own[Method]> | Moved<ResultOf<Own[Method]>> | Promise<ResultOf<Own[Method]> | Moved<ResultOf<Own[Method]>>>
 }
 
-/** A result whose memory is moved to the other end instead of copied. */
+/** A result whose memory is moved to the other side instead of copied. */
 export class Moved<out Result> {
   readonly result: Result
   readonly memory: readonly ArrayBuffer[]
@@ -25,7 +25,6 @@ export class Moved<out Result> {
   }
 }
 
-/** A MessagePort, a Worker, or a worker's `parentPort`. */
 interface Port {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void
   on(event: 'message', listener: (message: PeerMessage) => void): unknown
@@ -37,8 +36,8 @@ type PeerMessage =
   | { readonly kind: 'failed'; readonly id: number; readonly error: WireError }
 
 /**
- * Calls between two JavaScript threads, in both directions over one port. Calls begin in the order in which they were made. A WaggleError that one end
- * throws arrives as a WaggleError at the other.
+ * Calls between two JavaScript threads, in both directions over one port. Calls begin in the order in which they were made. A thrown WaggleError
+ * arrives as a WaggleError.
  */
 export class PortPeer<Theirs> {
   readonly #port: Port
@@ -64,18 +63,18 @@ export class PortPeer<Theirs> {
       this.#open.set(id, { resolve: (result) => resolve(result as ResultOf<Theirs[Method]>), reject })
       this.#port.postMessage({ kind: 'call', id, method, argument } satisfies PeerMessage, memory)
     }).catch((error: unknown) => {
-      // A message that cannot be cloned has not been sent.
+      // The message cannot be cloned, and was not sent.
       this.#open.delete(id)
       throw error
     })
   }
 
-  /** Calls a method without waiting for an answer. */
+  /** Calls a method without waiting for a result. */
   tell<Method extends keyof Theirs & string>(method: Method, argument: ArgumentOf<Theirs[Method]>): void {
     if (this.#closed === null) this.#port.postMessage({ kind: 'call', id: null, method, argument } satisfies PeerMessage)
   }
 
-  /** Marks the other end as gone: open calls fail with this error, and later messages are ignored. */
+  /** Marks the other side as gone. Open calls fail with this error, and later messages are ignored. */
   close(reason: WaggleError): void {
     this.#closed = reason
     for (const { reject } of this.#open.values()) reject(reason)

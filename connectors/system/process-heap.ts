@@ -7,7 +7,7 @@ export interface ProcessHeap {
   readonly totalBytes: number
   /** The share of the time since the last call in which the thread worked, from 0 to 1. */
   busyShare(): number
-  /** Collects all garbage and gives free pages back to the operating system. The thread stands still meanwhile, some 100 ms. */
+  /** Collects all garbage and gives free pages back to the operating system. The thread stops for about 100 ms. */
   trim(): void
 }
 
@@ -29,7 +29,7 @@ export function processHeap(): ProcessHeap {
 
 type Collector = (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
 
-/** V8 gives `gc` to contexts that are made after this flag is set, so no command line needs it. */
+/** V8 offers `gc` to contexts that are made after this flag is set, so no command line needs the flag. */
 function collector(): Collector {
   setFlagsFromString('--expose-gc')
   return runInNewContext('gc') as Collector

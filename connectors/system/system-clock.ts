@@ -1,6 +1,5 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** The clocks that a `SystemClock` reads. */
 export interface TimeSource {
   /** Epoch milliseconds. A person or NTP may set this clock at any moment. */
   wallMs(): number
@@ -14,12 +13,12 @@ export interface SystemClock extends Clock {
 }
 
 /**
- * The machine's clock without its jumps. It starts at the wall clock's time, runs with the monotonic clock, and approaches the wall clock by at most 5 % of
- * the time that passes. So it never goes back, and setting the machine's clock ahead by an hour ends no deadline, join or window early. A restart takes
- * the new time at once.
+ * The machine's clock without jumps. It starts at the wall clock's time, and runs with the monotonic clock. It approaches the wall clock by at most 5
+ * % of the passing time, and never goes back. If someone sets the machine's clock ahead by an hour, no deadline, join or window ends early. A restart
+ * takes the new time at once.
  */
 export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
-  // Numbers in closure variables would allocate an object at each write, and the clock is read some fifty times a request.
+  // The state is an object: writing numbers in closure variables would allocate one each time, and the clock is read some fifty times a request.
   const state = { nowMs: wallMs(), readAtMs: monotonicMs(), toldMs: 0 }
   const read = () => {
     const passedMs = monotonicMs() - state.readAtMs
@@ -29,7 +28,7 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
       const mostMs = passedMs * maxSlew
       state.nowMs = nowMs + Math.max(-mostMs, Math.min(mostMs, wallMs() - nowMs))
     }
-    // Reads within one millisecond are not corrected. The next correction may go back a little, so the returned time is held.
+    // Within one millisecond there is no correction. The next correction may be a little negative, so the returned time is held.
     const toldMs = Math.floor(passedMs >= 1 ? state.nowMs : state.nowMs + passedMs)
     if (toldMs > state.toldMs) state.toldMs = toldMs
     return state.toldMs
@@ -41,7 +40,7 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
       read()
       return wallMs() - state.nowMs
     },
-    /** A timer keeps the process alive only while something else does. */
+    /** The timer does not keep the process alive. */
     after(delayMs, callback) {
       // A time in the past is due at once.
       const timer = setTimeout(callback, Math.max(0, Math.min(delayMs, maxTimerMs)) || 0)
@@ -50,10 +49,10 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
   }
 }
 
-/** The one clock of this JavaScript thread. */
+/** The clock of this JavaScript thread. */
 export const systemClock: SystemClock = steadyClock({ wallMs: () => Date.now(), monotonicMs: () => performance.now() })
 
-/** The largest correction as a share of the time that passes. NTP slews by 0.05 %. With this value a deadline of 30 s is at most 1.5 s off. */
+/** The largest correction, as a share of the passing time. NTP slews by 0.05 %. With this value a deadline of 30 s is at most 1.5 s off. */
 const maxSlew = 0.05
-/** Node's timers overflow past 2^31 - 1 ms (24.8 days). No timer of Waggle is meant to be that long. */
+/** Node's timers overflow past 2^31 - 1 ms (24.8 days). Waggle needs no timer that long. */
 const maxTimerMs = 2 ** 31 - 1

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../topology/error-codes.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
-/** An error in a form that another JavaScript thread can receive: cloning an error between threads loses its class. */
+/** An error in a form that another JavaScript thread can receive. Cloning an error loses its class. */
 export interface WireError {
   readonly code: ErrorCode
   readonly message: string

@@ -13,7 +13,7 @@ import { ApplicationStores } from './stores.ts'
 import { ApplicationThreads } from './threads.ts'
 import { ApplicationTopics } from './topics.ts'
 
-/** States in Kafka Streams' order: its metrics give the index. */
+/** States in Kafka Streams' order. A metric reports the index. */
 export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
 export type StreamsState = (typeof streamsStates)[number]
 
@@ -36,7 +36,7 @@ export class Application {
   #workers: OpenWorkers | null = null
   readonly #states: TaskStates | null
   readonly #spread: SpreadOptions
-  /** Ends the wait of `start` for all threads to be settled. */
+  /** Ends the wait of `start` for the threads. */
   #onSettled: (() => void) | null = null
 
   constructor(options: ApplicationOptions) {
@@ -130,13 +130,13 @@ export class Application {
     return prepareStoreFormats({ applicationId, log, subtopologies: this.#subtopologies, partitionsOf: (topic) => this.#topics.partitionsOf(topic) })
   }
 
-  /** The nodes of sub-topologies that may run in this process. No workers are opened for other nodes (a model that needs a GPU). */
+  /** The nodes of the sub-topologies that may run in this process. The workers of other nodes are not opened (a model that needs a GPU). */
   get nodesHere(): readonly GraphNode[] {
     const { capabilities } = this.#spread
     return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
   }
 
-  /** On a log that spreads tasks over processes: waits until every thread knows its tasks and has their state. */
+  /** Waits until every thread knows its tasks and has their state, on a log that spreads tasks over processes. */
   #settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onSettled = () => {
@@ -153,7 +153,7 @@ export class Application {
     else if (this.#state === 'REBALANCING' && this.threads.isSettled) this.#enter('RUNNING')
   }
 
-  /** Records read from changelogs since the start. */
+  /** The number of records read from changelogs since the start. */
   get restoredRecords(): number {
     return this.#states?.restoredRecords ?? 0
   }
@@ -163,12 +163,12 @@ export class Application {
     return this.#states?.standbys ?? []
   }
 
-  /** Changelog records that are still to be read before all tasks of this process can begin. */
+  /** The number of changelog records to read before all tasks of this process can begin. */
   get recordsToRestore(): number {
     return this.#states?.remainingRecords ?? 0
   }
 
-  /** Metrics of all threads, with that of the global stores, of their tasks, and of restores. */
+  /** Metrics of all threads, their tasks, the global stores, and restores. */
   metrics(now: number): readonly Metric[] {
     return [...this.threads.metrics(now), ...(this.#states?.metrics(now) ?? [])]
   }
@@ -211,8 +211,8 @@ export class Application {
   }
 
   /**
-   * Waits a moment for records in hand, and commits finished work. Past `timeoutMs` it throws WAGGLE_CLOSE_TIMEOUT, and uncommitted work is done
-   * again after the next start.
+   * Waits a moment for records in hand, and commits finished work. Past `timeoutMs` it throws WAGGLE_CLOSE_TIMEOUT. Uncommitted work is done again
+   * after the next start.
    */
   async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
@@ -250,7 +250,7 @@ export class Application {
     return this.#until(() => this.threads.tasks.every(({ inFlight }) => inFlight === 0), withinMs)
   }
 
-  /** Waits for the records in hand. Records that are not finished in time (a database is away) are processed again after the next start. */
+  /** Waits for the records in hand, for a limited time: a database may be away. The other records are processed again after the next start. */
   async #finishInHand(withinMs: number): Promise<true> {
     await this.#until(() => this.threads.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
     return true
@@ -278,6 +278,6 @@ function stopped(): WaggleError {
 }
 
 const longestFinishMs = 5000
-/** The time for stopping threads that could not finish in time, in ms. */
+/** The time for stopping threads after the time limit of `close`, in ms. */
 const longestStopMs = 2000
 const finishCheckMs = 10

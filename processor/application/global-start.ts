@@ -10,18 +10,17 @@ import type { ThreadProgram } from '../thread/thread-program.ts'
 
 export interface GlobalStartOptions {
   readonly log: Log
-  /** The thread of the global stores. */
   readonly thread: StreamThread
   readonly program: ThreadProgram
-  /** True where this process reads the topics without a group, because the log keeps no state. */
+  /** True if this process reads the topics without a group, because the log keeps no state. */
   readonly isAlone: boolean
-  /** True where threads in other JavaScript threads read the stores too, as of the last commit. */
+  /** True if threads in other JavaScript threads read the stores too, as of the last commit. */
   readonly isReadElsewhere: boolean
-  /** Waits a short while. Throws where the start is given up. */
+  /** Waits a short while. Throws if the start was given up. */
   readonly moment: () => Promise<void>
 }
 
-/** Starts the thread that keeps the global stores. Settles when they hold the content that their topics had at the call. */
+/** Starts the thread that keeps the global stores. Settles when the stores hold everything that their topics had at the call. */
 export async function startGlobals({ log, thread, program, isAlone, isReadElsewhere, moment }: GlobalStartOptions): Promise<void> {
   const there = new Map<string, readonly PartitionOffsets[]>()
   for (const { topics } of program.groups) {
@@ -32,7 +31,7 @@ export async function startGlobals({ log, thread, program, isAlone, isReadElsewh
     while (!thread.isCaughtUp) await moment()
     return
   }
-  // A partition whose records are all past retention has nothing to read.
+  // If all records of a partition are past retention, there is nothing to read.
   const isBehind = (topic: string, partition: number, { start, end }: PartitionOffsets) =>
     end > start && !thread.tasks.some((task) => task.positionOf(topic, partition) >= end)
   while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await moment()
@@ -51,7 +50,7 @@ export interface GlobalReadOptions {
   readonly globals: GlobalStores
 }
 
-/** Opens global stores whose tasks run elsewhere. Each read goes to the disk, because this thread is not told of changes. */
+/** Opens global stores whose tasks run in another JavaScript thread. Each read goes to the disk, because this thread hears of no changes. */
 export function readGlobals({ applicationId, subtopologies, log, globals }: GlobalReadOptions): void {
   for (const store of subtopologies.flatMap(({ isGlobal, stores }) => (isGlobal ? stores : []))) {
     const disk = log.state?.open(globalStateName(applicationId), store.name)

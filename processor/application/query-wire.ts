@@ -12,7 +12,7 @@ export type WireRequest =
   | { readonly kind: 'version'; readonly key: string; readonly asOf: number | null }
   | { readonly kind: 'versions'; readonly key: string; readonly from: number; readonly to: number; readonly oldestFirst: boolean }
 
-/** A line of an answer: `[value]`, `[start, value]`, `[key, value]`, `[key, start, end, value]`, or `[timestamp, validTo, value]` of a version. */
+/** One row of an answer: `[value]`, `[start, value]`, `[key, value]`, `[key, start, end, value]`, or `[timestamp, validTo, value]` for a version. */
 export type WireRow = readonly (string | number | null)[]
 
 type Pairs<K> = AsyncIterable<readonly [K, unknown]>
@@ -29,7 +29,7 @@ export class QueryWire {
   readonly #isTimestamped: boolean
   readonly #topic: string
 
-  /** `topic` is the store's changelog, which its serdes are given. */
+  /** `topic`: the store's changelog. Serdes get its name. */
   constructor(store: KeptStore, topic: string) {
     this.#key = store.key as unknown as Serde<unknown>
     this.#value = store.value as unknown as Serde<unknown>
@@ -133,7 +133,7 @@ export class QueryWire {
     return this.#isTimestamped && row !== null ? (row as { readonly value: unknown }).value : row
   }
 
-  /** The value in the form of the store, with its timestamp if it has one. */
+  /** The value as the store has it, with its timestamp if the store keeps timestamps. */
   #writeRow(row: unknown): string | null {
     return row === null ? null : base64(this.#value.serialize(this.#topic, row))
   }

@@ -11,7 +11,7 @@ export interface StoreFormatsOptions {
   readonly partitionsOf: (topic: string) => number
 }
 
-/** The layout of a store's rows. Rows that are read in another layout are wrong or missing, without an error. */
+/** The layout of a store's rows. In another layout, rows are read wrongly without any error. */
 interface Format {
   readonly kind: KeptStore['kind']
   readonly timestamped: boolean
@@ -20,8 +20,9 @@ interface Format {
 }
 
 /**
- * Compares each store with the layout that the log has of it, where the log keeps state in a directory, and notes the layouts of new ones. As in Kafka Streams, values
- * without times become values whose time is -1. Any other change is WAGGLE_STORE_DIFFERS, unless the store is empty.
+ * Compares each store with the layout that the log has noted for it, and notes the layouts of new stores. Does nothing where the log keeps no state.
+ * As in Kafka Streams, values without timestamps become values with timestamp -1. For any other change throws WAGGLE_STORE_DIFFERS, unless the store
+ * is empty.
  */
 export async function prepareStoreFormats({ applicationId, subtopologies, log, partitionsOf }: StoreFormatsOptions): Promise<void> {
   const { state } = log
@@ -68,7 +69,7 @@ interface Change {
   readonly tasks: readonly string[]
 }
 
-/** Nothing for an empty store. Throws WAGGLE_STORE_DIFFERS where the rows cannot be read in the new layout. */
+/** The changes that bring a store's rows to the new layout; none for an empty store. Throws WAGGLE_STORE_DIFFERS if there is no way. */
 function carriedOver(store: string, { before, now, state, tasks }: Change): readonly StoreChange[] {
   const filled = tasks.filter((task) => !state.open(task, store).range(null, null).next().done)
   const [first] = filled
@@ -97,7 +98,7 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
     try {
       return await migrate(changes)
     } catch (error) {
-      // Another application of this process went back to its last commit.
+      // Another application of this process has rolled back to its last commit.
       if (!(error instanceof WaggleError) || error.code !== 'WAGGLE_COMMIT_DROPPED') throw error
     }
   }
@@ -105,5 +106,5 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
 
 const names = { keyValue: 'key-value', window: 'window', session: 'session', versioned: 'versioned' } as const
 const formatsName = 'formats'
-/** A time of -1, as a value with its time begins. */
+/** The timestamp -1, as it precedes a value. */
 const unknownTime = Buffer.alloc(8, 0xff)

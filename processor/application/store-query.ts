@@ -12,7 +12,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { eventLoopTurn } from '../event-loop-turn.ts'
 import { SegmentedVersionedStore } from '../state/versioned-store.ts'
 
-/** Answers a query from the present content of one task's store. Rows of one key are read at once, because the store changes meanwhile. */
+/** Answers a query from the current content of one task's store. Rows of one key are read at once, because the store may change during the answer. */
 export function answerQuery(request: QueryRequest, store: StateStore, spec: KeptStore): unknown {
   const plain = spec.timestamped ? (row: unknown) => (row === null ? null : (row as ValueAndTimestamp<unknown>).value) : whole
   switch (spec.kind) {

@@ -22,13 +22,12 @@ export interface ApplicationStoresOptions {
   readonly log: Log
   readonly states: TaskStates | null
   readonly partitionsOf: (topic: string) => number
-  /** Running threads, in this JavaScript thread and in others. */
   readonly threads: { readonly here: readonly StreamThread[]; readonly elsewhere: readonly ThreadElsewhere[] }
-  /** The application's state, for errors. */
+  /** The application's state, for error messages. */
   readonly state: () => string
 }
 
-/** The stores of an application as queries see them: the partitions of this process, and the owners of the rest. */
+/** The stores of an application for queries: the partitions of this process, and the owners of the others. */
 export class ApplicationStores {
   readonly #options: ApplicationStoresOptions
 
@@ -36,7 +35,7 @@ export class ApplicationStores {
     this.#options = options
   }
 
-  /** Answers for each partition of the store that is here. A global store is partition 0. */
+  /** Answers for every partition of the store in this process. A global store is partition 0. */
   async query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>> {
     const { store, partitions } = question
     const answers = await this.queryKnown(question)
@@ -48,20 +47,20 @@ export class ApplicationStores {
     })
   }
 
-  /** Answers for the partitions that this process has at this moment. */
+  /** Answers for the partitions that this process has now. */
   async queryKnown(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>> {
     const answeredBy = async (asked: StoreQuestion) => {
       const elsewhere = await Promise.all(this.#options.threads.elsewhere.map((thread) => thread.query(asked)))
       return new Map([this.queryHere(asked), ...elsewhere].flatMap((answered) => [...answered]))
     }
-    // A task that runs in another thread of this process answers before a copy.
+    // Running tasks of all threads are asked before copies.
     const answers = await answeredBy({ ...question, allowsStale: false })
     if (!question.allowsStale) return answers
     const missing = this.#wanted(question).filter((partition) => !answers.has(partition))
     return missing.length === 0 ? answers : new Map([...answers, ...(await answeredBy({ ...question, partitions: missing }))])
   }
 
-  /** Answers for the tasks of this JavaScript thread alone, and for its copies where the question allows them. */
+  /** Answers for the tasks of this JavaScript thread. If the question allows stale answers, also for its copies. */
   queryHere({ store, request, partitions, allowsStale }: StoreQuestion): ReadonlyMap<number, unknown> {
     const { topology, threads } = this.#options
     const builder = topology.stores.get(store)
@@ -88,7 +87,7 @@ export class ApplicationStores {
     return answers
   }
 
-  /** Lags of this JavaScript thread's tasks and copies. A task that runs is not behind. */
+  /** Lags of the tasks and copies of this JavaScript thread. A running task has no lag. */
   async lagsHere(): Promise<readonly StoreLag[]> {
     const { states, threads, subtopologies, partitionsOf } = this.#options
     const running = threads.here.flatMap(({ tasks }) => tasks.map(({ id }) => id))
@@ -120,7 +119,7 @@ export class ApplicationStores {
     return partitions ?? [...Array(this.partitionsOf(store)).keys()]
   }
 
-  /** A copy of the store's partition, as far as its changelog has been read; null where this process has none. */
+  /** A copy of the store's partition, up to where its changelog has been read; null without a copy. */
   #copy(builder: KeptStore, partition: number): StateStore | null {
     const { applicationId, states } = this.#options
     const keeper = this.#keeperOf(builder.name)
@@ -130,7 +129,7 @@ export class ApplicationStores {
     return openStore(builder, state.store(builder.name), { topic: changelogTopic(applicationId, builder.name), maxEntries: 0, memory }).store
   }
 
-  /** The value of a key of a key-value store in the last commit; null where there is none. */
+  /** The committed value of a key in a key-value store; null without one. */
   committed<K, V>(store: string, key: K): V | null {
     const { applicationId, topology, log, states } = this.#options
     const builder = topology.stores.get(store)
@@ -157,20 +156,20 @@ export class ApplicationStores {
     return this.#options.topology.stores.has(store)
   }
 
-  /** Count of the store's tasks, which is its changelog's count of partitions. */
+  /** The number of the store's tasks, which is the number of its changelog's partitions. */
   partitionsOf(store: string): number {
     const keeper = this.#keeperOf(store)
     return keeper === undefined || keeper.isGlobal ? 1 : this.#tasksOf(keeper)
   }
 
-  /** Hosts of a partition of a store, by the last assignment that this process received (KIP-535). */
+  /** The hosts of a store's partition, by the last assignment that this process received (KIP-535). */
   hostsOf(store: string, partition: number): TaskHost {
     const task = `${this.#keeperOf(store)?.id ?? -1}_${partition}` as const
     const found = this.#options.threads.here.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(task)))
     return found.find(({ active, standbys }) => active !== null || standbys.length > 0) ?? { active: null, standbys: [] }
   }
 
-  /** Hosts of a partition of a store, as far as this process and its threads elsewhere know. */
+  /** The hosts of a store's partition, as this process and its threads elsewhere know them. */
   async hostsKnown(store: string, partition: number): Promise<TaskHost> {
     const here = this.hostsOf(store, partition)
     if (here.active !== null) return here

@@ -26,7 +26,7 @@ export interface ApplicationThreadsOptions {
   readonly onStopped: () => void
 }
 
-/** The threads of one application, here and in other JavaScript threads, with the thread of its global stores. */
+/** The threads of one application, in this and in other JavaScript threads, and the thread of its global stores. */
 export class ApplicationThreads {
   readonly #parts: ApplicationThreadsOptions
   readonly #options: ApplicationOptions
@@ -35,7 +35,7 @@ export class ApplicationThreads {
   #workers: OpenWorkers | null = null
   #threads: (StreamThread | ThreadElsewhere)[] = []
   #global: StreamThread | null = null
-  /** Names of threads that run or are being stopped. */
+  /** Names of threads that run or are stopping. */
   readonly #names = new Set<string>()
   #isPaused = false
   #failed = 0
@@ -47,14 +47,14 @@ export class ApplicationThreads {
     this.#program = threadProgram(this.#options.applicationId, this.#options.topology, this.#programOptions)
   }
 
-  /** Sets the workers that asynchronous nodes call. No thread starts before this call. */
+  /** Sets the workers that asynchronous nodes call. Must be called before a thread starts. */
   use(workers: OpenWorkers): void {
     this.#workers = workers
   }
 
   /**
-   * Starts the global stores. Settles when they hold the content that their topics had at the call. `moment` waits a short while, and throws where
-   * the start is given up.
+   * Starts the global stores. Settles when they hold everything that their topics had at the call. `moment` waits a short while, and throws if the
+   * start was given up.
    */
   async startGlobals(moment: () => Promise<void>): Promise<void> {
     const { applicationId, topology, log, threadElsewhere, isElsewhere } = this.#options
@@ -64,15 +64,15 @@ export class ApplicationThreads {
       return
     }
     const program = globalProgram(applicationId, topology, this.#programOptions)
-    // Where threads in other JavaScript threads have states of their own, each keeps its own global stores.
+    // If other JavaScript threads keep state of their own, each keeps its own global stores.
     if (program === null || (log.state === null && threadElsewhere !== undefined)) return
-    // As in Kafka Streams, a failed record of a global store always fails: every process needs the whole store.
+    // A failed record of a global store is never skipped, as in Kafka Streams: every process needs the whole store.
     const thread = this.#newThread(program, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#global = thread
     await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
   }
 
-  /** Adds one thread. The tasks are assigned anew. Returns the thread's name. */
+  /** Adds a thread, and returns its name. Tasks are assigned again. */
   async add(): Promise<string> {
     const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
     this.#names.add(name)
@@ -89,7 +89,7 @@ export class ApplicationThreads {
     return name
   }
 
-  /** Stops a thread and returns its name; null where there was none. */
+  /** Stops a thread and returns its name; null without a thread. */
   async remove(): Promise<string | null> {
     const thread = this.#threads.pop()
     if (thread === undefined) return null
@@ -101,7 +101,7 @@ export class ApplicationThreads {
     return thread.name
   }
 
-  /** A free name. A new thread takes the number of a thread that has ended, and with it that thread's state on the disk. */
+  /** A free name. A new thread gets the number of a thread that has ended, and so its state on the disk. */
   #freeName(): string {
     for (let number = 1; ; number++) {
       const name = `${this.#options.applicationId}-StreamThread-${number}`
@@ -127,7 +127,7 @@ export class ApplicationThreads {
     if (failed !== undefined) throw failed.reason
   }
 
-  /** All threads, except that of the global stores. */
+  /** All threads except the global stores' thread. */
   get all(): readonly { readonly name: string; readonly state: ThreadState }[] {
     return this.#threads
   }
@@ -145,35 +145,34 @@ export class ApplicationThreads {
     return this.here.flatMap((thread) => [...thread.tasks])
   }
 
-  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null where none of them reads it. */
+  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null if none of them reads it. */
   committedOffset(topic: string, partition: number): number | null {
     const readers = this.tasks.filter((task) => task.inputs.some((input) => input.topic === topic && input.partition === partition))
     return readers.length === 0 ? null : Math.max(0, Math.min(...readers.map((task) => task.committedOf(topic, partition))))
   }
 
-  /** Records that wait in buffers and asynchronous nodes, over all tasks. */
+  /** The number of records in buffers and asynchronous nodes of all tasks. */
   get recordsInHand(): number {
     return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
   }
 
-  /** True when each thread knows its tasks and has their state. */
   get isSettled(): boolean {
     return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
   }
 
-  /** The longest time for which a thread's work has waited for a commit, or for a reset, in ms. */
+  /** The longest time for which a thread's work has waited for a commit or a reset, in ms. */
   get unsettledMs(): number {
     let longest = 0
     for (const thread of this.#threads) if (thread instanceof StreamThread) longest = Math.max(longest, thread.unsettledMs)
     return Math.max(longest, this.#global?.unsettledMs ?? 0)
   }
 
-  /** Failures since the start that ended a thread or rolled it back. */
+  /** The number of failures since the start that ended a thread or rolled it back. */
   get failed(): number {
     return this.#failed
   }
 
-  /** The failure that stopped a thread for good. */
+  /** The failure that stopped a thread for good; null without one. */
   get failure(): WaggleError | null {
     return this.#failure
   }
@@ -221,12 +220,11 @@ export class ApplicationThreads {
     })
   }
 
-  /** Callbacks for the failures of all threads. */
   get #told() {
     const { onFailure, decide } = this.#options
     return {
       onFailure: (error: WaggleError) => {
-        // The topic may exist by now.
+        // The topic may exist now.
         if (error.code === 'WAGGLE_MISSING_TOPIC') this.#parts.topics.knowAllSoon()
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failed++
         onFailure?.(error)

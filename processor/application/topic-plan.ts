@@ -4,8 +4,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TopicSpec } from '../ports.ts'
 
 /**
- * The internal topics of an application. A topic without a number of partitions gets the number of the topics that it shares a task with stores with,
- * else the number of its sources, as in Kafka Streams.
+ * The internal topics of an application. A topic without a number of partitions gets the number of the topics with which it shares a task with
+ * stores. Otherwise it gets the number of its sources, as in Kafka Streams.
  */
 export function internalTopics(
   topology: Topology,
@@ -25,7 +25,7 @@ export function internalTopics(
     const feeding = subtopologies.filter(({ sinks }) => sinks.some((sink) => together.has(sink))).flatMap(({ sources }) => sources)
     return Math.max(1, ...feeding.map(countOf))
   }
-  // The loop ends: numbers only grow, and each pass carries them one topic further.
+  // The loop ends, because numbers only grow, and each pass carries them one topic further.
   for (let changed = true; changed; ) {
     changed = false
     for (const topic of open) {
@@ -38,7 +38,7 @@ export function internalTopics(
   return [...counts].map(([name, partitions]) => ({ name, partitions, cleanup: 'delete', retentionMs: null }))
 }
 
-/** Refuses sources with different numbers of partitions that share a store: a key must have the same partition number in each of them. */
+/** Refuses sources that share a store and have different numbers of partitions. A key must have the same partition number in each of them. */
 export function refuseUnevenSources(subtopologies: readonly Subtopology[], partitionsOf: (topic: string) => number): void {
   for (const { sources, stores, isGlobal } of subtopologies) {
     if (isGlobal || stores.length === 0) continue

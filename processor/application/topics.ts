@@ -10,19 +10,18 @@ export interface ApplicationTopicsOptions {
   readonly topology: Topology
   readonly subtopologies: readonly Subtopology[]
   readonly log: Log
-  /** Topics that are created before anything runs. Topics of other applications must exist. */
+  /** Topics that are created at the start. Topics of other applications must exist. */
   readonly topics: readonly TopicSpec[]
   readonly namedTopics?: NamedTopics
-  /** Missing topics of other applications are created with this number of partitions. */
+  /** The number of partitions for missing topics of other applications, which are then created. */
   readonly missingTopicPartitions?: number
   readonly deadLetterTopic: string | null
 }
 
-/** The topics that records name for their replies. */
+/** Topics that records may name for their replies. */
 export interface NamedTopics {
-  /** True where records may name the topic. */
   allows(topic: string): boolean
-  /** The number of partitions of the topic; null where it is known to be missing. */
+  /** The topic's number of partitions; null if the topic is known to be missing. */
   partitionsOf(topic: string): number | null
 }
 
@@ -53,14 +52,14 @@ export class ApplicationTopics {
     refuseUnevenSources(subtopologies, partitionsOf)
   }
 
-  /** Learns the partition counts of all existing topics, for sinks that choose a topic for each record. */
+  /** Reads the partition counts of all topics, for sinks that choose a topic for each record. */
   async knowAll(): Promise<void> {
     const { log, namedTopics } = this.#options
-    // Topics that records name come and go, so their partition counts are not kept.
+    // The partition counts of reply topics are not kept, because such topics come and go.
     await this.#knowAll((await log.topics()).filter((topic) => !namedTopics?.allows(topic)))
   }
 
-  /** Looks up all topics again after one was missing. Calls at the same time share one look-up. */
+  /** Looks up all topics again after one was missing. Concurrent calls share one look-up. */
   knowAllSoon(): void {
     this.#looking ??= this.knowAll()
       .catch(() => {})
@@ -76,7 +75,7 @@ export class ApplicationTopics {
     return partitions
   }
 
-  /** Throws WAGGLE_MISSING_TOPIC with all that are missing. */
+  /** Throws WAGGLE_MISSING_TOPIC with all missing topics. */
   async #knowAll(topics: Iterable<string>): Promise<void> {
     const lacking: string[] = []
     for (const topic of new Set(topics)) if (!(await this.#knows(topic))) lacking.push(topic)

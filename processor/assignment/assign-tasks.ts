@@ -11,19 +11,21 @@ export interface GroupProcess {
   readonly topics: ReadonlySet<string>
   /** Tasks whose partitions the process reads now. */
   readonly active: ReadonlySet<TaskId>
-  /** Tasks whose standby the process keeps now. A warm-up is not a standby: otherwise a move that waits for the warm-up would count as done. */
+  /**
+   * Tasks whose standby the process keeps now. Warm-ups are not included, because a move that waits for its warm-up would otherwise look finished.
+   */
   readonly standbys: ReadonlySet<TaskId>
-  /** The process's tasks in the previous plan, which holds once all copies have caught up. */
+  /** The process's tasks in the previous plan. A plan says where tasks run when all copies have caught up. */
   readonly plan: { readonly active: ReadonlySet<TaskId>; readonly standbys: ReadonlySet<TaskId> }
-  /** Changelog records by which the process's copy of a task's state is behind. 0 where the task runs; no entry where there is no copy. */
+  /** The number of changelog records that the process's copy of a task lacks. 0 if the task runs here; no entry without a copy. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
 export interface AssignmentSettings {
   readonly standbyReplicas: number
-  /** A copy that is at most this many records behind counts as caught up, because the rest is read in seconds. */
+  /** A copy that lacks at most this many records counts as caught up, because the rest is read in seconds. */
   readonly acceptableRecoveryLag: number
-  /** The most warm-ups at a time in the whole group. */
+  /** The most warm-ups in the whole group at the same time. */
   readonly maxWarmupReplicas: number
 }
 
@@ -31,26 +33,26 @@ export interface AssignmentSettings {
 export interface TaskShare {
   readonly active: readonly GroupTask[]
   readonly standbys: readonly GroupTask[]
-  /** Copies that become active tasks or standbys when they have caught up. Their member joins again then. */
+  /** Copies that become active tasks or standbys when they have caught up. Then their member joins again. */
   readonly warmups: readonly GroupTask[]
-  /** The tasks once all copies have caught up. The next assignment starts from this plan, and not from the moves made by then. */
+  /** The tasks when all copies have caught up. The next assignment starts from this plan, and not from what has moved so far. */
   readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
 }
 
 export interface TaskPlacement {
-  /** Shares by process id. */
   readonly shares: ReadonlyMap<string, TaskShare>
   /** Tasks that need a capability that no process has. */
   readonly unassigned: readonly GroupTask[]
-  /** True where no move waits for a warm-up. */
+  /** True if no move waits for a warm-up. */
   readonly isSettled: boolean
 }
 
 /**
- * Assigns tasks to processes. The order of the input makes no difference. A task stays where it is unless balance or capabilities require a move.
- * State moves only to a process whose copy has caught up; until then the copy warms up there (KIP-441). While the members stay the same, a task moves
- * at most once after the first assignment, in whatever order copies catch up. The plan is a placement that no single move improves, and it does not
- * depend on lags. So a later assignment, which starts from the plan, has the same plan, and each task that moves goes to its place in the plan.
+ * Assigns tasks to processes. A task stays where it is unless balance or capabilities require a move. A task with state moves only to a process whose
+ * copy has caught up; until then the copy warms up there (KIP-441).
+ *
+ * The plan is where tasks run in the end. No single move can improve it, and it does not depend on lags. The next assignment starts from the plan and
+ * makes the same plan again, so each task moves at most once while the members stay the same. The order of the input makes no difference.
  */
 export function assignTasks(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings): TaskPlacement {
   const sorted = tasks.toSorted((a, b) => compareTaskIds(a.id, b.id))
@@ -62,9 +64,9 @@ class Assignment {
   readonly #settings: AssignmentSettings
   readonly #stateful: readonly GroupTask[]
   readonly #stateless: readonly GroupTask[]
-  /** Processes that can run a sub-topology, by its number. */
+  /** The processes that can run a sub-topology, by its number. */
   readonly #able = new Map<number, readonly boolean[]>()
-  /** Processes whose previous plan has the task active, by task. */
+  /** The processes whose previous plan has the task active, by task. */
   readonly #planned = new Map<TaskId, number[]>()
   readonly #shares: readonly OpenShare[]
   readonly #unassigned: GroupTask[] = []
@@ -119,20 +121,17 @@ class Assignment {
     })
   }
 
-  /**
-   * The process of the previous plan, as long as some process runs the task meanwhile or no other copy is less far behind. Without a plan, the task's
-   * present owner.
-   */
+  /** The process of the previous plan, if some process runs the task now or no other copy is closer. Without a plan: the task's current owner. */
   #placeSoFar(task: GroupTask): number | null {
     const owner = this.#ownerToKeep(task)
     const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
-    // Two plans name the task where a process returns with an old plan.
+    // If a process returns with an old plan, two plans name the task.
     const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
     if (place === undefined || owner !== null) return place ?? owner
     return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place
   }
 
-  /** The task's present owner, unless its copy is behind and another process's copy has caught up. */
+  /** The task's current owner, unless its copy is behind and another process's copy has caught up. */
   #ownerToKeep(task: GroupTask): number | null {
     const owner = this.#processes.findIndex((process, at) => process.active.has(task.id) && this.#isAble(task, at))
     if (owner < 0) return null
@@ -156,7 +155,7 @@ class Assignment {
       const standbys = new Set(copies[index])
       this.#shares[wanted]?.plan.active.push(task)
       for (const at of standbys) this.#shares[at]?.plan.standbys.push(task)
-      // The two processes swap. Until the copy has caught up, the present owner's copy counts as the standby.
+      // The two processes swap. Until the new owner has caught up, the current owner's copy is the standby.
       const swaps = standbys.delete(now)
       if (now !== wanted && swaps) this.#warmUp({ task, at: wanted })
       else if (now !== wanted) moves.push({ task, at: wanted })
@@ -171,14 +170,14 @@ class Assignment {
         if (instead !== undefined) standbyMoves.push({ task, at })
       }
     }
-    // The warm-ups that have restored most are kept, so that none is given up for another.
+    // Warm-ups that have restored most come first, so that none is given up for another.
     const byProgress = (a: WarmUp, b: WarmUp) => compare(this.#cost(a.task, a.at), this.#cost(b.task, b.at)) || compareTaskIds(a.task.id, b.task.id)
     const waiting = [...moves.sort(byProgress), ...standbyMoves.sort(byProgress)]
     for (const one of waiting.slice(0, this.#settings.maxWarmupReplicas)) this.#warmUp(one)
     if (waiting.length > 0) this.#isSettled = false
   }
 
-  /** Plans the processes of each stateful task's standbys. The task's own process is not among them. */
+  /** Plans the processes of each stateful task's standbys. The process of the task itself is none of them. */
   #placeStandbys(active: readonly (number | null)[], base: readonly number[]): readonly (readonly number[])[] {
     const replicas = this.#settings.standbyReplicas
     const tasks = this.#stateful
@@ -224,7 +223,7 @@ class Assignment {
     return this.#cost(task, at) === 0
   }
 
-  /** Changelog records to read before the task can run in the process. An acceptable lag counts as 0. */
+  /** The number of changelog records to read before the task can run in the process. An acceptable lag counts as 0. */
   #cost(task: GroupTask | undefined, at: number): number {
     if (task === undefined || !task.isStateful) return 0
     const lag = this.#processes[at]?.lags.get(task.id) ?? Number.POSITIVE_INFINITY
@@ -247,7 +246,7 @@ interface OpenShare extends TaskShare {
 const nothing: TaskShare = { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }
 
 /**
- * Processes by id, rotated by the first sub-topology. Otherwise all groups of an application would give the task that is left over to the same
+ * Processes by id, rotated by the number of the first sub-topology. Without the rotation, the leftover task of every group would go to the same
  * process.
  */
 function inOrderOfTies(processes: readonly GroupProcess[], first: number): readonly GroupProcess[] {
@@ -262,7 +261,7 @@ function countsOf(bins: readonly (number | null)[], base: readonly number[]): re
   return counts
 }
 
-/** Compares numbers that may both be infinite, whose difference would be NaN. */
+/** Compares numbers that may both be infinite. Their difference would be NaN. */
 function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1
 }

@@ -10,27 +10,27 @@ export interface AssignmentData {
   readonly standbys: readonly TaskId[]
   /** Copies to make so that a task, or a standby, can move here. */
   readonly warmups: readonly TaskId[]
-  /** The process's plan, which the member repeats in its next JoinGroup. The active tasks of a thread include all tasks that it will run. */
+  /** The plan of the process, which the member repeats in its next JoinGroup. The active tasks of a thread include all tasks that it will run. */
   readonly plan: PlannedTasks
   /** Tasks of the whole group that no process can run. */
   readonly unassigned: readonly TaskId[]
-  /** True where no move in the group waits for a warm-up. */
+  /** True if no move in the group waits for a warm-up. */
   readonly isSettled: boolean
   readonly hosts: TaskHosts
-  /** The leader's topology in words (its topics and stores) where it differs from this member's; else null. */
+  /** The topics and stores of the leader's topology, as text; null if the member's topology is the same. */
   readonly otherTopology: string | null
 }
 
-/** The tasks once all copies have caught up. */
+/** The tasks when all copies have caught up. */
 export interface PlannedTasks {
   readonly active: readonly TaskId[]
   readonly standbys: readonly TaskId[]
 }
 
 /**
- * version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts [text],
- * then of all tasks that a host has [task, active host's index + 1 or 0, standby hosts' [index]]. That is some five bytes a task: every member gets
- * it, and a broker keeps all of it in one record.
+ * Encodes: version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts
+ * [text]. Then, for each task that a host has: task, active host's index + 1 or 0, standby hosts' [index]. A task takes some five bytes. That
+ * matters, because every member gets all tasks, and a broker keeps all messages in one record.
  */
 export function encodeAssignmentData({
   active,
@@ -60,18 +60,19 @@ export function encodeAssignmentData({
 }
 
 /**
- * version, 2, text: the leader runs another topology, described by the text. The member runs nothing until a leader has the member's own topology.
+ * Encodes: version, 2, text. It tells a member that the leader runs another topology, which the text describes. The member runs nothing until a
+ * leader has its topology.
  */
 export function encodeOtherTopology(said: string): Uint8Array {
   return new WireWriter().number(other).text(said).done()
 }
 
-/** version, 0, code text, message text, next text: tells a member that the leader cannot understand it. The other members go on. */
+/** Encodes: version, 0, code text, message text, next text. It tells a member that the leader cannot read its message. The other members go on. */
 export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array {
   return new WireWriter().number(refused).text(code).text(message).text(next).done()
 }
 
-/** Decodes an assignment. Throws the error for which the leader refused this member. */
+/** Decodes an assignment. If the leader refused this member, throws the leader's error. */
 export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
   const reader = new WireReader(bytes, 'What the leader of the group assigned')
   const kind = reader.number()
@@ -96,7 +97,7 @@ const refused = 0
 const assigned = 1
 const other = 2
 
-/** The assignment of a member that has no message of the leader yet. */
+/** The assignment of a member that has no message from the leader yet. */
 export const nothing: AssignmentData = {
   active: [],
   standbys: [],

@@ -1,28 +1,32 @@
-/** Items of several kinds (tasks of sub-topologies, or copies of tasks) to spread evenly over bins (processes, or threads). */
+/**
+ * Items of several kinds to spread evenly over bins. An item is a task or a copy of one, its kind is a sub-topology, and a bin is a process or a
+ * thread.
+ */
 export interface Placing {
-  /** The share of each bin. Ties go to the first bin. */
+  /** The share of each bin. On a tie the first bin wins. */
   readonly weights: readonly number[]
   /** The load of each bin without these items. */
   readonly base: readonly number[]
-  /** The kind of each item, and its present bin, or null. */
+  /** The kind of each item, and its current bin or null. */
   readonly items: readonly { readonly kind: number; readonly bin: number | null }[]
-  /** True where the bin may take the item. `bins` has the bin of each item at this moment. */
+  /** True if the bin may take the item. `bins` has the current bin of each item. */
   mayHold(item: number, bin: number, bins: readonly (number | null)[]): boolean
   /** The cost of an item in a bin. Lower costs are preferred. */
   cost(item: number, bin: number): number
 }
 
 export interface Placed {
-  /** The bin of each item before balancing: its present bin, or the cheapest one for an item without a bin. Null where no bin may hold it. */
+  /** The bin of each item before balancing: its current bin, or else the cheapest one. Null if no bin may hold it. */
   readonly first: readonly (number | null)[]
-  /** The bin of each item after balancing. */
   readonly even: readonly (number | null)[]
 }
 
 /**
- * Moves as few items as possible until no single move makes the bins more even. Evenness counts in this order: the number of these items, the whole
- * load of a bin, the number of each kind. The measure is the sum of count²/weight in whole numbers: each step lowers it, so the steps end. Whether
- * a step is left depends on counts and on `mayHold`, and not on costs: a balanced placement stays as it is when costs change.
+ * Moves as few items as possible, until no single move makes the bins more even. First the number of these items in each bin counts, then the whole
+ * load of a bin, then the number of each kind.
+ *
+ * The measure is the sum of count²/weight in whole numbers. Each step lowers it, so the steps end. Costs only choose between steps: when costs
+ * change, a balanced placement stays as it is.
  */
 export function placeEvenly(placing: Placing): Placed {
   const board = new Board(placing)
@@ -71,12 +75,12 @@ class Board {
     return this.#even(this.#counts, () => true)
   }
 
-  /** Balances the whole loads, and keeps the counts as even as they are. */
+  /** Balances the whole loads, and keeps the counts of items as even as they are. */
   evenTotals(): boolean {
     return this.#even(this.#totals, (from, to) => this.#change(this.#counts, from, to) <= 0)
   }
 
-  /** Balances the kinds, and keeps counts and whole loads as even as they are. Where a move would change them, an item of another kind moves back. */
+  /** Balances the kinds, and keeps counts and whole loads as even as they are. If a move would change them, an item of another kind moves back. */
   evenKinds(): boolean {
     let moved = false
     for (const counts of this.#kinds.values()) while (this.#evenKind(counts)) moved = true
@@ -87,7 +91,7 @@ class Board {
     let best: { readonly to: number; readonly move: Move; readonly loads: readonly number[] } | null = null
     for (const [from, to] of this.#unevenPairs(loads)) {
       const pair = [to, at(loads, from) / this.#weight(from), at(this.#totals, from) / this.#weight(from)]
-      // Where several bins are equally full, the one with the best item to move gives that item.
+      // If several bins are equally full, the one whose item is best to move gives that item.
       if (best !== null && pair.some((one, index) => one !== best?.loads[index])) break
       const move = isAllowed(from, to) ? this.#bestToMove(from, to, () => true) : null
       if (move !== null && (best === null || isBefore(move.rank, best.move.rank))) best = { to, move, loads: pair }
@@ -118,7 +122,7 @@ class Board {
     return false
   }
 
-  /** Pairs of bins, starting with the fullest and the emptiest one, as long as a move between the two would even these loads. */
+  /** Pairs of bins between which a move would make the loads more even, the fullest and the emptiest bin first. */
   *#unevenPairs(loads: readonly number[]): Iterable<readonly [from: number, to: number]> {
     const bins = loads.map((_, bin) => bin)
     const without = (bin: number) => (2 * at(loads, bin) - 1) / this.#weight(bin)
@@ -133,7 +137,7 @@ class Board {
     }
   }
 
-  /** Preference: an item that keeps the kinds as even as they are, then the cheapest item, then the item that evens the kinds most. */
+  /** Chooses the item to move: one that keeps the kinds as even as they are, then the cheapest, then the one that evens the kinds most. */
   #bestToMove(from: number, to: number, isMeant: (item: number) => boolean): Move | null {
     let best: Move | null = null
     for (const item of this.#itemsIn[from] ?? []) {
@@ -145,7 +149,9 @@ class Board {
     return best
   }
 
-  /** The change of the sum of count²/weight, times both weights, for one item more in one bin and one less in the other. Below zero is more even. */
+  /**
+   * The change of the sum of count²/weight, multiplied by both weights, if one item moves from one bin to the other. A negative change is more even.
+   */
   #change(counts: readonly number[], from: number, to: number): number {
     return (1 - 2 * at(counts, from)) * this.#weight(to) + (2 * at(counts, to) + 1) * this.#weight(from)
   }
@@ -184,7 +190,7 @@ class Board {
 
 interface Move {
   readonly item: number
-  /** The lower rank is better; the first number that differs decides. */
+  /** The lower rank is better. The first number that differs decides. */
   readonly rank: readonly number[]
 }
 

@@ -11,7 +11,7 @@ export interface GroupTask {
   readonly subtopology: number
   readonly partition: number
   readonly inputs: readonly TopicPartition[]
-  /** True where another process can rebuild the state. Only then does it matter where a copy lies. */
+  /** True if the task has state that another process can rebuild. Only then does it matter where copies are. */
   readonly isStateful: boolean
   readonly needs: Capabilities
 }

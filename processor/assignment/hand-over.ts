@@ -2,9 +2,9 @@ import { placeName, type TopicPartition } from '../ports.ts'
 import type { TaskShare } from './assign-tasks.ts'
 
 /**
- * Applies the cooperative rule (KIP-429). A partition that another member still reads is given to nobody in this round. Its reader finds the
- * partition missing in its assignment, releases it and joins again; the next round gives it to the new owner. A task waits until all of its inputs
- * are free. Its new owner keeps its copy of the state until then.
+ * Applies the cooperative rule (KIP-429). A partition that another member still reads is given to nobody in this round. Its reader releases it and
+ * joins again, and the next round gives it to the new owner. A task waits until all of its inputs are free. Meanwhile its new owner keeps its copy of
+ * the state.
  */
 export function handOver(
   wanted: ReadonlyMap<string, TaskShare>,

@@ -3,27 +3,27 @@ import type { PlannedTasks } from './assignment-data.ts'
 import type { TaskId } from './group-task.ts'
 import { WireReader, WireWriter } from './wire-bytes.ts'
 
-/** A member's message to the leader, in addition to its topics and its present partitions. */
+/** A member's message to the leader, in addition to its topics and its current partitions. */
 export interface MemberData {
-  /** The id of the process, the same for all its threads, and preferably after a restart too. */
+  /** The id of the process, the same for all its threads, and if possible after a restart too. */
   readonly processId: string
-  /** The address at which the process answers interactive queries, `host:port`; null where it answers none. */
+  /** The address for interactive queries, `host:port`; null if the process answers none. */
   readonly host: string | null
-  /** Hash of the member's topology. The leader gives the member only tasks of the same topology. */
+  /** A hash of the member's topology. The leader gives the member only tasks of the same topology. */
   readonly topology: string
   readonly capabilities: Capabilities
   /** Tasks whose standbys this thread keeps for the leader. */
   readonly standbys: readonly TaskId[]
   readonly warmups: readonly TaskId[]
-  /** The plan in the leader's last message. */
+  /** The plan from the leader's last message. */
   readonly plan: PlannedTasks
-  /** Changelog records by which the process's copies are behind, by task. */
+  /** The number of changelog records that the process's copies lack, by task. */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 
 /**
- * version, processId text, host text (empty: none), topology text, capabilities [name text, count], standbys [task],
- * warmups [task], plan: active [task], standbys [task], lags [task, lag]; a task is its sub-topology and its partition.
+ * Encodes: version, processId text, host text (empty: none), topology text, capabilities [name text, count], standbys [task], warmups [task], plan:
+ * active [task], standbys [task], lags [task, lag]. A task is its sub-topology and its partition.
  */
 export function encodeMemberData({ processId, host, topology, capabilities, standbys, warmups, plan, lags }: MemberData): Uint8Array {
   const writer = new WireWriter()
@@ -56,7 +56,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
   return data
 }
 
-/** Makes a whole number of a lag. It may be negative, because a changelog can start past the last record that was read, and it may be infinite. */
+/** Rounds a lag to a whole number. A lag is negative if the changelog starts past the last record that was read. It may be infinite. */
 function whole(count: number): number {
   return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(count)))
 }

@@ -12,22 +12,18 @@ import { shareAmongThreads } from './thread-shares.ts'
 import { printOf, type TopologyPrint } from './topology-print.ts'
 
 export interface TaskAssignorOptions {
-  /** Sub-topologies that run under this group. */
   readonly subtopologies: readonly Subtopology[]
   /** The id of the process, the same for all its threads. */
   readonly processId: string
-  /** The address at which the process answers interactive queries, `host:port`. */
+  /** The address for interactive queries, `host:port`. */
   readonly host: string | null
   capabilities(): Capabilities
-  /**
-   * Changelog records by which the process's copies are behind, summed over a task's stores. 0 for a task that runs; no entry for a task without a
-   * copy.
-   */
+  /** The number of changelog records that the process's copies lack, summed over a task's stores. 0 for a running task; no entry without a copy. */
   lags(): ReadonlyMap<TaskId, number>
   readonly settings?: Partial<AssignmentSettings>
 }
 
-/** Assigns the tasks of one group where this member is the leader, and keeps the leader's decision for this member. */
+/** Assigns the tasks of one group if this member is the leader, and keeps the leader's message to this member. */
 export class TaskAssignor implements GroupAssignor {
   readonly name = 'waggle-tasks'
   readonly #options: TaskAssignorOptions
@@ -41,12 +37,11 @@ export class TaskAssignor implements GroupAssignor {
     this.#settings = checked({ standbyReplicas: 0, acceptableRecoveryLag: 10_000, maxWarmupReplicas: 2, ...options.settings })
   }
 
-  /** The leader's last message to this member. */
   get assignment(): AssignmentData {
     return this.#received
   }
 
-  /** Reasons why tasks of the group run nowhere, one for each sub-topology, or why no task of this member runs here. */
+  /** The reasons why tasks of the group run nowhere, one for each sub-topology, or why this member runs no task. */
   get problems(): readonly WaggleError[] {
     const { otherTopology } = this.#received
     if (otherTopology !== null) return [differs(this.#print.said, otherTopology)]
@@ -54,7 +49,7 @@ export class TaskAssignor implements GroupAssignor {
     return this.#options.subtopologies.filter(({ id }) => missing.has(id)).map(unassignable)
   }
 
-  /** True when a warm-up of this member has caught up. The member then joins again, and the task that waits for the warm-up moves here. */
+  /** True if a warm-up of this member has caught up. Then the member joins again, and the task moves here. */
   get wantsRejoin(): boolean {
     const { warmups } = this.#received
     if (warmups.length === 0) return false
@@ -118,9 +113,7 @@ interface KnownThread {
   readonly data: MemberData
 }
 
-/**
- * Decodes the members' messages. A member with an unreadable message gets only the reason, so a process of another version does not stop the others.
- */
+/** Decodes the members' messages. A member with an unreadable message only gets the reason, and the others go on. */
 function told(members: readonly GroupMember[]) {
   const known: { readonly member: GroupMember; readonly data: MemberData }[] = []
   const refusals: [string, GroupAssignment][] = []

@@ -2,7 +2,7 @@ import { compareTaskIds, type TaskId } from './group-task.ts'
 
 /** The host that runs a task and the hosts of its standbys, by the latest assignment (KIP-535). */
 export interface TaskHost {
-  /** The address of the task's process; null while the task moves, where no process runs it, or where its process answers no queries. */
+  /** The address of the task's process. Null if the task is moving, if no process runs it, or if its process answers no queries. */
   readonly active: string | null
   readonly standbys: readonly string[]
 }
@@ -18,7 +18,6 @@ export class TaskHosts {
     return this.#byTask.get(task) ?? nowhere
   }
 
-  /** Tasks and their hosts, by sub-topology and partition. */
   entries(): readonly (readonly [TaskId, TaskHost])[] {
     return [...this.#byTask].sort(([a], [b]) => compareTaskIds(a, b))
   }

@@ -13,9 +13,8 @@ export interface GroupThread {
 }
 
 /**
- * Splits a process's share among its threads, by the same rules as among processes. State belongs to the process, so any of its threads can take it.
- * A thread's plan holds its tasks and a part of the tasks that come to the process later, so a task that one thread gives up already has its next
- * thread.
+ * Splits a process's share among its threads, by the same rules as among processes. State belongs to the process, so any of its threads can use it. A
+ * thread's plan also has a part of the tasks that will come to the process. So a task that one thread gives up has its next thread already.
  */
 export function shareAmongThreads(share: TaskShare, threads: readonly GroupThread[]): ReadonlyMap<string, TaskShare> {
   const sorted = threads.toSorted((a, b) => (a.id < b.id ? -1 : 1))
@@ -30,7 +29,7 @@ export function shareAmongThreads(share: TaskShare, threads: readonly GroupThrea
         return { kind: subtopology, bin: bin < 0 ? null : bin }
       }),
       mayHold: () => true,
-      // Tasks that do not run yet are preferred.
+      // Tasks that do not run yet move first.
       cost: (item) => (tasks.slice(item, item + 1).some(({ id }) => running.has(id)) ? 1 : 0),
     })
     for (const bin of even) if (bin !== null) totals[bin] = (totals[bin] ?? 0) + 1

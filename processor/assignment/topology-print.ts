@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Subtopology } from '../../topology/subtopology.ts'
 
-/** The identity of a topology. Members of a group share tasks only where a task means the same to all of them. */
+/** A topology's fingerprint. Members of a group share tasks only if a task means the same to all of them. */
 export interface TopologyPrint {
   readonly hash: string
-  /** The topology in words, for people: the topics that it reads and the names of its stores. */
+  /** The topics and stores of the topology, as text for people. */
   readonly said: string
 }
 
-/** Prints names and wiring. Functions and models may differ from one process to the next, as in a rolling restart. */
+/** Makes the fingerprint from names and wiring. Functions and models may differ between processes, as in a rolling restart. */
 export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
   const local = subtopologies.filter(({ isGlobal }) => !isGlobal).toSorted((a, b) => a.id - b.id)
   const wiring = local.map(({ id, nodes, sources, sinks, stores }) => ({
@@ -26,7 +26,7 @@ export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
   }
 }
 
-/** Shortens the text, because it is sent to every member of the group. */
+/** Shortens the text, because every member of the group gets it. */
 function shortened(names: readonly string[]): string {
   const all = [...new Set(names)]
   return all.length > named ? `${all.slice(0, named).join(', ')} and ${all.length - named} more` : all.join(', ')

@@ -1,10 +1,10 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { numbersOf, type TaskId, taskId } from './group-task.ts'
 
-/** The version of the messages between members and leader. It is their first byte. */
+/** The first byte of each message between members and leader. */
 const wireVersion = 1
 
-/** Whole numbers as varints (seven bits a byte, the lowest first), texts in UTF-8 behind their length, lists behind their count. */
+/** Writes whole numbers as varints (seven bits a byte, lowest first), texts as length and UTF-8, and lists as count and items. */
 export class WireWriter {
   readonly #bytes: number[] = [wireVersion]
 
@@ -42,7 +42,7 @@ export class WireWriter {
   }
 }
 
-/** Reads the bytes of a `WireWriter` of the same version. Throws WAGGLE_ASSIGNMENT_VERSION for another version. */
+/** Reads the bytes of a `WireWriter`. Throws WAGGLE_ASSIGNMENT_VERSION for another version. */
 export class WireReader {
   readonly #bytes: Uint8Array
   readonly #what: string

@@ -15,9 +15,7 @@ export interface BatchersOptions {
   readonly maxWaitingBytes?: number
 }
 
-/**
- * The batchers of one thread's asynchronous nodes. A node has one for all its tasks, or one for each task, depending on where its step counts calls.
- */
+/** The batchers of one thread's asynchronous nodes. Depending on its step, a node has one batcher for all its tasks, or one for each task. */
 export class Batchers {
   readonly #options: BatchersOptions
   readonly #room: WaitingRoom
@@ -39,12 +37,11 @@ export class Batchers {
     return batcher
   }
 
-  /** The share of the waiting memory of one node of one task. */
+  /** The waiting memory that one node of one task may use. */
   roomShare(node: AsyncNode, task: string): RoomShare {
     return this.#room.roomShare(nameOf(node, task), node.step.maxInFlight)
   }
 
-  /** Calls in flight. */
   get calls(): number {
     return [...this.#batchers.values()].reduce((sum, { batcher }) => sum + batcher.calls, 0)
   }
@@ -64,7 +61,7 @@ export class Batchers {
   }
 }
 
-/** The name is the same for nodes whose calls are counted together. */
+/** The name of a node's batcher. Nodes whose calls are counted together have the same name. */
 function nameOf({ name, step }: AsyncNode, task: string): string {
   return JSON.stringify([name, step.counts === 'task' ? task : null])
 }

@@ -2,8 +2,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FlightRecorder } from '../ports.ts'
 
 /**
- * The calls in flight, which could kill this process. A record that was in flight at a death is tried alone, with no other call in flight in the
- * process, so that the next death shows which record caused it. A record that was alone at three deaths is given up.
+ * The calls in flight, any of which could kill this process. After a death, each record that was in flight is tried alone, with no other call in the
+ * process. So the next death shows which record caused it. A record that was alone at three deaths is given up.
  */
 export class Flights {
   readonly #recorder: FlightRecorder
@@ -20,7 +20,7 @@ export class Flights {
     return this.#recorder.suspects.has(record)
   }
 
-  /** The error that a record gets instead of a fourth try; null for any other record. */
+  /** The error that replaces a fourth attempt of this record; null for any other record. */
   verdict(record: string): WaggleError | null {
     if ((this.#recorder.suspects.get(record) ?? 0) < maxDeaths) return null
     return new WaggleError('WAGGLE_KILLS_PROCESS', {
@@ -29,7 +29,7 @@ export class Flights {
     })
   }
 
-  /** True where a call may start now. Otherwise `again` is called once when that may have changed. */
+  /** True if a call may start now. Otherwise `again` is called once when that may have changed. */
   mayDepart(lone: boolean, again: () => void): boolean {
     const othersFirst = this.#loneFlying || (this.#loneWaits !== null && this.#loneWaits !== again)
     if (!othersFirst && !(lone && this.#flying > 0)) return true
@@ -38,7 +38,7 @@ export class Flights {
     return false
   }
 
-  /** Notes that a call starts. Call the returned function once, when the call has ended in whatever way. */
+  /** Notes that a call starts. The returned function must be called once, when the call has ended in any way. */
   depart(records: readonly string[], lone: boolean): () => void {
     const ended = this.#recorder.begin(records)
     this.#flying++

@@ -6,26 +6,29 @@ import type { Clock } from '../ports.ts'
 import { CallLimit } from './call-limit.ts'
 import type { Flights } from './flights.ts'
 
-/** One record on its way through an asynchronous node; settles exactly once. */
+/** One record on its way through an asynchronous node. */
 export interface Ticket<K, V, W> {
   readonly record: Record<K, V>
   readonly metadata: RecordMetadata
-  /** Called once, never while `add` runs. */
+  /** Called exactly once, and never while `add` runs. */
   readonly settled: (outcome: Outcome<W>) => void
 }
 
 /**
- * Turns the records of a process's tasks into calls of one worker. It counts rows, not records: a record of three rows may be spread over two
- * batches, and settles when all its rows have. A batch is sent once a call is free and one of these holds: the batch is full, its oldest row has
- * waited `timeoutMs`, or no call is in flight and no more rows come (with `release: 'idle'`, or where the waiting rows have used up their memory).
+ * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and settles when all its rows have.
+ * A batch is sent when a call is free and one of these holds:
+ *
+ * - the batch is full
+ * - its oldest row has waited `timeoutMs`
+ * - no call is in flight and no more rows can come: with `release: 'idle'`, or because the waiting rows have used up their memory
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
-  /** Null where calls need not be remembered over a death of the process. */
+  /** Null if calls need not be remembered beyond a death of the process. */
   readonly #flights: Flights | null
-  /** The room of waiting rows. While it is full, no more rows come. */
+  /** The memory of waiting rows. While it is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
@@ -49,7 +52,6 @@ export class RowBatcher<K, V, R, W> {
     this.#flights = step.nameOf === null ? null : flights
   }
 
-  /** Calls in flight. */
   get calls(): number {
     return this.#inFlight
   }
@@ -83,7 +85,7 @@ export class RowBatcher<K, V, R, W> {
       limit.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
-  /** Runs in the next turn of the event loop, so that all records of this turn are considered together. */
+  /** Looks for a batch in the next turn of the event loop, so that it sees all records of this turn. */
   #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
@@ -96,7 +98,7 @@ export class RowBatcher<K, V, R, W> {
   #dispatch(): void {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropSettled()
-      // The call that blocks this one calls `again` when it ends, so no timer is needed.
+      // When the call that blocks this one ends, it calls `again`, so no timer is needed.
       if (this.#flights?.mayDepart(this.#waiting.head?.suspect ?? false, this.#again) === false) return
       const batch = this.#nextBatch()
       if (batch.length === 0) break
@@ -138,7 +140,7 @@ export class RowBatcher<K, V, R, W> {
     return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs
   }
 
-  /** Sets a timer for the moment when the oldest row has waited long enough. It is needed only while a call is free. */
+  /** Sets a timer for the time when the oldest row has waited long enough. It is needed only while a call is free. */
   #setTimer(): void {
     const oldest = this.#waiting.head
     const policy = this.#step.batch
@@ -182,7 +184,7 @@ export class RowBatcher<K, V, R, W> {
     this.#dispatch()
   }
 
-  /** The call's results, or the error that all of its rows have. Never rejects. */
+  /** The call's results, or one error for all of its rows. Never rejects. */
   #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
     return new Promise((resolve) => {
       const limit = new CallLimit(this.#clock, this.#step.timeoutMs, (late) => settle(late))
@@ -201,7 +203,7 @@ export class RowBatcher<K, V, R, W> {
     })
   }
 
-  /** Handles a failed batch. Its rows are tried one by one, so that one bad row does not fail the others. */
+  /** Tries the rows of a failed batch one by one, so that one bad row does not fail the others. */
   #failed(batch: readonly Row<K, V, R, W>[], error: WaggleError, startedAt: number, finishedAt: number): void {
     const splits = batch.length > 1 && error.code !== 'WAGGLE_TIMEOUT'
     const again: Row<K, V, R, W>[] = []
@@ -223,9 +225,9 @@ interface Row<K, V, R, W> {
   readonly attempt: number
   /** True for a row that is tried alone because its batch failed. */
   readonly alone: boolean
-  /** True for a row that was in flight at a death of the process. */
+  /** True for a row that was in flight when the process died. */
   readonly suspect: boolean
-  /** The name of the row's record, the same across deaths. */
+  /** The name of the row's record, the same after a restart. */
   readonly name: string
 }
 
@@ -264,7 +266,7 @@ export class Entry<K, V, R, W> {
     if (!this.#settled) this.#settle({ kind: 'passed' })
   }
 
-  /** Drops a record whose task is gone, so that nobody takes its outcome. */
+  /** Drops a record whose task is gone. Nobody gets its outcome. */
   forget(): void {
     this.#settled = true
   }

@@ -1,24 +1,24 @@
 /**
- * Unfinished entries of one asynchronous node and one partition, as a commit notes them beside the position: the oldest unfinished entry (its offset,
- * and its index among the entries of this offset), and which later entries are done.
+ * The unfinished entries of one asynchronous node and one partition, as a commit notes them beside the position. The note has the oldest unfinished
+ * entry (its offset, and its index among the entries of this offset), and which later entries are done.
  */
 export interface Unfinished {
   readonly offset: number
-  /** Count of entries of this offset that are done. */
+  /** The number of entries of this offset that are done. */
   readonly skip: number
-  /** One bit for each entry from the oldest on, set where it is done. Base64; empty where none is. */
+  /** One bit for each entry after the oldest, 1 if it is done. Base64; empty if none is done. */
   readonly done: string
 }
 
 /**
- * The note of one partition: the offset up to which it was read, and the unfinished entries of asynchronous nodes, by the codes of the nodes' names.
+ * The note of one partition: the offset up to which it was read, and the unfinished entries of each asynchronous node, under the code of its name.
  */
 export interface Ahead {
   readonly until: number
   readonly nodes: readonly (readonly [code: number, unfinished: Unfinished])[]
 }
 
-/** Base64 of one bit an entry. */
+/** Encodes one bit an entry as base64. */
 export function bitsOf(entries: readonly boolean[]): string {
   const last = entries.lastIndexOf(true)
   if (last < 0) return ''
@@ -29,7 +29,7 @@ export function bitsOf(entries: readonly boolean[]): string {
   return Buffer.from(bytes).toString('base64')
 }
 
-/** Tells for each entry that is read a second time whether it was done the first time. Entries come in the same order as the first time. */
+/** Tells for each entry that is read again whether it was done before. Entries come in the same order as before. */
 export class Resumption {
   readonly #unfinished: Unfinished
   readonly #done: Uint8Array
@@ -40,12 +40,12 @@ export class Resumption {
     this.#done = Buffer.from(unfinished.done, 'base64')
   }
 
-  /** True where an entry of this offset, or of an earlier one, was not done. */
+  /** True if an entry of this offset, or of an earlier one, was not done. */
   isBehind(offset: number): boolean {
     return offset >= this.#unfinished.offset
   }
 
-  /** True where this entry was done. Call it once for each entry; `index` counts the entries of one offset. */
+  /** True if this entry was done. Must be called once for each entry. `index` counts the entries of one offset. */
   wasDone(offset: number, index: number): boolean {
     const { offset: oldest, skip } = this.#unfinished
     if (offset < oldest || (offset === oldest && index < skip)) return true

@@ -1,4 +1,4 @@
-/** An amount with a bound that several holders share. */
+/** A limited amount that several holders share. */
 class Pool {
   amount = 0
   holders = 0
@@ -8,15 +8,15 @@ class Pool {
     this.#max = max
   }
 
-  /** True where the whole is used up, and the holder of `own` has its fair part. */
+  /** True if the whole amount is used up and the holder of `own` has its fair part. */
   isUsedUp(own: number): boolean {
     return this.amount >= this.#max && own * this.holders >= this.#max
   }
 }
 
 /**
- * Bounds the records that wait in the asynchronous nodes of one thread's tasks. All others stay in the log. A task below its fair part may always add
- * records, so a node that stands still takes nothing of another's part. In total at most twice the bound waits, plus the last record of each share.
+ * Limits the records that wait in the asynchronous nodes of one thread's tasks. Other records stay in the log. A task below its fair part may always
+ * add records, so a stalled node takes nothing from the others. In total at most twice the limit waits, plus one record for each share.
  */
 export class WaitingRoom {
   readonly #bytes: Pool
@@ -26,7 +26,7 @@ export class WaitingRoom {
     this.#bytes = new Pool(maxBytes)
   }
 
-  /** True while no share may add records. */
+  /** True if no share may add records. */
   get isFull(): boolean {
     return this.#bytes.isUsedUp(Number.POSITIVE_INFINITY)
   }

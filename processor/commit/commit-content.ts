@@ -11,36 +11,35 @@ export interface CommitContent extends CommitPoint {
   readonly state: readonly StoreChange[]
   /** Changes of stores that the log does not keep, as changelog records. */
   readonly changelogs: readonly StoreRecords[]
-  /** Records by which stores delete rows that are no longer due. They are written last. */
+  /** Records that delete rows of handled due entries. They are written last. */
   readonly removals: readonly ProducerRecord[]
-  /** Changes to write to the tasks' disks once the commit has taken effect. */
+  /** Changes to write to the tasks' disks after the commit has succeeded. */
   readonly logged: readonly (LoggedChanges & { readonly of: LoggedState })[]
-  /** Tasks that have something to commit. */
+  /** The number of tasks that have something to commit. */
   readonly tasks: number
 }
 
-/** The tasks whose work commits hold. */
 export interface CommittingTasks {
-  /** True where something was processed that no commit holds yet. */
+  /** True if some processed record is in no commit yet. */
   readonly hasUncommitted: boolean
-  /** Takes the tasks that may have something that no commit holds: the commit that is closed now holds it. */
+  /** Takes the tasks that may have uncommitted work. The commit that is made now holds it. */
   takeTouched(): readonly Task[]
   groupOf(task: Task): string
-  /** The task's state on its disk; null where the log's own commit holds it. */
+  /** The task's state on its disk; null if the log's own commit holds the state. */
   stateOf(task: Task): LoggedState | null
-  /** True for the group of a global store. Every process has its own copy. */
+  /** True for the group of a global store, of which every process has its own copy. */
   isGlobal(group: string): boolean
 }
 
 /** Changelog records of one store of one task. */
 export interface StoreRecords {
   readonly store: string
-  /** The store's place from the end of the topology's order: 0 for the last store of its task, 1 for the one before it, and so on. */
+  /** The store's place in the topology's order, counted from the end: 0 for the last store of its task, 1 for the one before. */
   readonly placesFromEnd: number
   readonly records: readonly ProducerRecord[]
 }
 
-/** Flushes the tasks, which may send records, and takes their work. Throws `RecordRefused` where a store's serde cannot write a value. */
+/** Flushes the tasks, which may send records, and takes their work. Throws `RecordRefused` if a store's serde cannot write a value. */
 export function takeContent(source: CommittingTasks, touched: readonly Task[]): CommitContent {
   for (const task of touched) task.flush()
   const positions: (TopicPartition & Position & { readonly group: string })[] = []
@@ -63,13 +62,13 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
       })
       logged.push({ of, changes, positions: own, kept: task.memory.numbers })
     }
-    // The positions of a global store lie with its rows, where the log keeps no state.
+    // Where the log keeps no state, the positions of a global store are stored with its rows.
     if (of === null || !source.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
   }
   return { positions, state, changelogs, removals, logged, tasks }
 }
 
-/** Wraps a failure of a store's serde, which the user wrote. The failure does not name the input, which `CommitSearch` finds. */
+/** Wraps an error of a user's serde in a store. The error does not name the input; `CommitSearch` finds it. */
 function refusing<T>(write: () => T): T {
   try {
     return write()

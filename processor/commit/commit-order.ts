@@ -2,16 +2,16 @@ import { type CommitPoint, type CommitReceipt, type ProducerRecord, placeName, t
 import type { CommitContent } from './commit-content.ts'
 
 /**
- * Sends a commit. Where the log takes all of it together, that is one step. Where it does not, each turn is durable before the next one begins, from the
- * end of a task to its beginning:
+ * Sends a commit. If the log can take all of it atomically, that is one step. Otherwise each turn is durable before the next one begins, from the end
+ * of a task to its beginning:
  *
  *     1. records that tasks have sent (appended already)
  *     2. changelogs: those of each task's last store, then those of the store before it, and so on
- *     3. removals of what was due
+ *     3. removals of handled due entries
  *     4. positions, in the same commit as the last of these
  *
- * After a crash in between, what is missing is done again, and what comes after it is there already. In any other order a join would remember that it
- * has sent what nobody has got, and what was due would be due no more though it was not done.
+ * After a crash in between, the missing turns are done again, and their results exist already. In any other order, a join could remember a record
+ * that was never sent, and a due entry could be removed before it was handled.
  */
 export async function sendInOrder(
   producer: TaskProducer,
@@ -20,7 +20,7 @@ export async function sendInOrder(
 ): Promise<CommitReceipt> {
   const turns = turnsOf(content)
   const point: CommitPoint = { positions: content.positions, state: content.state }
-  // A later turn may write to the same place.
+  // A later turn may write to the same partition.
   const ends = new Map<string, CommitReceipt['ends'][number]>()
   const commits = isAtomic ? [turns.flat()] : [[], ...turns]
   for (const [at, records] of commits.entries()) {
@@ -31,7 +31,7 @@ export async function sendInOrder(
   return { ends: [...ends.values()] }
 }
 
-/** True where such a commit has anything for the log. */
+/** True if the commit has records for the log. */
 export function hasRecords(content: CommitContent): boolean {
   return content.removals.length > 0 || content.changelogs.some(({ records }) => records.length > 0)
 }

@@ -2,21 +2,21 @@ import { RecordRefused } from '../../topology/waggle-error.ts'
 import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
 
 /**
- * Finds the input record that keeps a commit from being taken. A log or a store refuses a commit for one of its records and cannot say which input
- * that record came of. After each refusal the tasks go back to their last commit, and the next commits hold an eighth of the steps:
+ * Finds the input record because of which commits fail. A log or a store may refuse a commit for one of its records, and cannot say which input made
+ * that record. After each refusal the tasks go back to their last commit, and the next commits hold an eighth of the steps:
  *
  *     any number ──refused──► an eighth ──refused──► … ──refused──► one step ──refused──► found
  *         ▲                       └── twice as many steps were taken as the refused commit held ──┐
  *         └───────────────────────────────────────────────────────────────────────────────────────┘
  *
- * A step is one input record processed, or one outcome of an asynchronous node sent on. The steps need not come in the same order again, so a search
- * that ends without a finding begins anew with the next refusal.
+ * A step is one processed input record, or one outcome of an asynchronous node that was forwarded. The steps may come in another order the second
+ * time. Then the search ends without a finding, and the next refusal starts a new one.
  */
 export class CommitSearch {
   readonly #refused: RefusedInputs
   /** The most steps of a commit; infinite while no search runs. */
   #allowed = Number.POSITIVE_INFINITY
-  /** Steps that must be committed until the search ends without a finding. */
+  /** Steps to commit until the search ends without a finding. */
   #left = 0
   #open = 0
   #closed = 0
@@ -30,7 +30,6 @@ export class CommitSearch {
     return this.#allowed !== Number.POSITIVE_INFINITY
   }
 
-  /** Steps for which the open commit has room. */
   get room(): number {
     return this.#allowed - this.#open
   }
@@ -58,7 +57,7 @@ export class CommitSearch {
     this.#open = 0
   }
 
-  /** True where the search goes on or has found the record; false where the commit failed for another reason, or for a record that is no input's. */
+  /** True if the search goes on or has found the record. False if the commit failed for another reason, or for a record that came from no input. */
   failed(error: unknown): boolean {
     const steps = this.#closed
     this.#open = 0

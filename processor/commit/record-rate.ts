@@ -1,4 +1,4 @@
-/** Tells a quiet thread from a busy one by its records of the last second or two. */
+/** Tells a quiet thread from a busy one by the number of records in the last second or two. */
 export class RecordRate {
   readonly #busyASecond: number
   #sinceMs = Number.NEGATIVE_INFINITY

@@ -10,23 +10,23 @@ export interface RepartitionPurgeOptions {
   readonly clock: Clock
   /** The shortest time between two purges. */
   readonly intervalMs: number
-  /** Called when a purge fails. A failure costs disk space and nothing else. */
+  /** Called when a purge fails. A failure only costs disk space. */
   readonly onNotice: (notice: string) => void
 }
 
 /**
- * Deletes processed records from repartition topics (KIP-811). Only the application reads these topics, and it never reads again below its
- * committed positions.
+ * Deletes processed records from repartition topics (KIP-811). Only the application reads these topics, and never again before its committed
+ * positions.
  */
 export class RepartitionPurge {
   readonly #options: RepartitionPurgeOptions
   readonly #topics: ReadonlySet<string>
-  /** Committed positions up to which nothing is deleted yet, by partition. */
+  /** Committed positions whose records are not deleted yet, by partition. */
   readonly #due = new Map<string, Positions[number]>()
   #lastAt: number
   #isRunning = false
   #mayNot = false
-  /** The least pause after a failure, in ms, however short the interval is. */
+  /** The shortest pause after a failure, in ms, however short the interval is. */
   #pauseMs = 0
   #cancel: (() => void) | null = null
 
@@ -36,7 +36,7 @@ export class RepartitionPurge {
     this.#lastAt = options.clock.elapsedMs()
   }
 
-  /** Notes committed positions: the records before them may be deleted. */
+  /** Notes committed positions. The records before them may be deleted. */
   committed(positions: Positions): void {
     if (this.#topics.size === 0 || this.#options.log.deleteBefore === undefined || this.#mayNot) return
     for (const { topic, partition, offset } of positions) {
@@ -50,7 +50,7 @@ export class RepartitionPurge {
     this.#mayNot = true
   }
 
-  /** Starts a purge now, or when the interval is over. It needs a timer, because no further commit may come. */
+  /** Starts a purge now, or when the interval is over. A timer is needed, because there may be no further commit. */
   #purgeSoon(): void {
     const { clock, intervalMs } = this.#options
     if (this.#due.size === 0 || this.#isRunning || this.#mayNot) return
@@ -77,7 +77,7 @@ export class RepartitionPurge {
     } catch (thrown) {
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
       this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
-      // A position that was committed during the purge is higher, so it stays.
+      // A position that was committed during the purge is higher, and stays.
       if (error.code !== 'WAGGLE_MISSING_TOPIC') for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
       this.#pauseMs = failurePauseMs
       this.#lastAt = this.#options.clock.elapsedMs()
@@ -90,7 +90,7 @@ export class RepartitionPurge {
   }
 }
 
-/** Repartition topics that exactly one sub-topology reads and that no store is restored from. */
+/** Repartition topics that exactly one sub-topology reads and from which no store is restored. */
 function purgeableTopics(topology: Topology): ReadonlySet<string> {
   const subtopologies = topology.subtopologies()
   const kept = new Set(subtopologies.flatMap(({ stores }) => stores.flatMap((store) => (store.kind === 'custom' ? [] : (store.sourceTopic ?? [])))))

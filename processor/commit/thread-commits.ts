@@ -16,10 +16,8 @@ export interface ThreadCommitsOptions {
   readonly log: Log
   readonly clock: Clock
   readonly meters: ThreadMeters
-  /** The tasks whose work is committed. */
   readonly source: CommittingTasks
   readonly states: TaskStates | null
-  /** The thread's consumers. */
   readonly consumers: () => readonly Consumer[]
   /** Inputs whose commits were refused. */
   readonly refused: RefusedInputs
@@ -27,17 +25,17 @@ export interface ThreadCommitsOptions {
   readonly commitsWhenIdle: boolean
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
-  /** Called when the log has taken a commit. */
+  /** Called when a commit has succeeded. */
   readonly onTaken: () => void
-  /** Called when a commit failed as a whole or in part. */
+  /** Called when a commit has failed as a whole or in part. */
   readonly onFailure: (error: unknown) => void
-  /** Called when a commit has ended. The next one may be due, and work that a slow commit delayed may go on. */
+  /** Called when a commit has ended. The next one may be due, and delayed work may go on. */
   readonly onEnded: () => void
 }
 
 /**
- * The commits of one stream thread, and the records that its tasks send. A commit is closed at once, with everything that the tasks have done by then
- * (`commit-content.ts`), and sent beside the loop in an order that a crash cannot turn into a lie (`commit-order.ts`):
+ * The commits of one stream thread, and the records that its tasks send. A commit is closed at once, with everything that the tasks have done so far
+ * (`commit-content.ts`). Then it is sent beside the loop, in an order that is safe for crashes (`commit-order.ts`):
  *
  *     append ─► append ─► close ─► sent ─► took effect: stores, disks and the thread are told
  *                           │         └──► refused: the tasks go back to their last commit
@@ -59,7 +57,7 @@ export class ThreadCommits {
   #done: Promise<void> = Promise.resolve()
   #lastAt = 0
   #spentMs = 0
-  /** The time since which some work has waited for a commit; null where none waits. */
+  /** The time since which some work has waited for a commit; null if none waits. */
   #unsettledSinceMs: number | null = null
   #wentBackAtMs = Number.NEGATIVE_INFINITY
   readonly #search: CommitSearch
@@ -86,7 +84,7 @@ export class ThreadCommits {
     this.#producer?.append(record)
   }
 
-  /** Records that the open commit holds. */
+  /** The number of records in the open commit. */
   get appended(): number {
     return this.#appended
   }
@@ -96,7 +94,7 @@ export class ThreadCommits {
     return this.#appended > 0 || this.#onTheirWay > 0
   }
 
-  /** True while the commit on its way is so slow that the work after it must not grow further. */
+  /** True if a commit on its way is so slow that tasks must not process further. */
   get isTooFarAhead(): boolean {
     return this.#onTheirWay > 0 && this.#appended >= maxAppendedAhead
   }
@@ -112,8 +110,8 @@ export class ThreadCommits {
   }
 
   /**
-   * Steps that may be done before the next commit. A step is one processed input, or one outcome sent on. Infinite, except during a search for the
-   * record that makes commits fail.
+   * The number of steps that may be done before the next commit. A step is one processed input or one forwarded outcome. Infinite, except during a
+   * search for a record that makes commits fail.
    */
   get room(): number {
     return this.#search.isActive && this.#onTheirWay > 0 ? 0 : this.#search.room
@@ -123,14 +121,14 @@ export class ThreadCommits {
     this.#search.did(steps, last)
   }
 
-  /** Called when the tasks roll back, for any reason. True where the search for the record at fault goes on, or has found it. */
+  /** Called when the tasks roll back for any reason. True if the search for the record at fault goes on or has found it. */
   goBack(error: unknown): boolean {
     this.#wentBackAtMs = this.#clock.elapsedMs()
     this.#unsettledSinceMs ??= this.#wentBackAtMs
     return this.#search.failed(error)
   }
 
-  /** Time for which work has waited without a successful commit, or for a reset, in ms. */
+  /** Time for which work has waited without a successful commit or a reset, in ms. */
   get unsettledMs(): number {
     return this.#unsettledSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#unsettledSinceMs
   }
@@ -144,17 +142,17 @@ export class ThreadCommits {
     if (this.#isRequested || due || isLarge || isWaitedFor || this.#search.room <= 0) this.#close()
   }
 
-  /** Time until the next commit must be closed, in ms; null where there is nothing to commit, or no room for another commit. */
+  /** Time until the next commit must be closed, in ms; null without work to commit, or without room for another commit. */
   get dueInMs(): number | null {
     const sinceLast = this.#clock.elapsedMs() - this.#lastAt
     const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
     return mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceLast) : null
   }
 
-  /** Settles when all work done so far is committed, or has failed. */
+  /** Settles when all work so far is committed, or has failed. */
   async commitAll(): Promise<void> {
-    // Positions belong to the last turn of a commit. A commit with fewer turns would write its positions before the turns that are still on their
-    // way.
+    // Positions are in the last turn of a commit. A commit with fewer turns would write its positions before an earlier commit has finished its
+    // turns.
     while (this.#onTheirWay > 0) await this.#done
     this.#close()
     await this.#done
@@ -170,7 +168,7 @@ export class ThreadCommits {
     return this.#spentMs
   }
 
-  /** Drops all uncommitted work, because another process may have its tasks now and does the work again. Call `abort` next. */
+  /** Drops all uncommitted work. Another process may have the tasks now, and does the work again. `abort` must follow. */
   async drop(): Promise<void> {
     this.#isDropped = true
     await this.#producer?.abort()
@@ -184,7 +182,7 @@ export class ThreadCommits {
     const before = this.#producer
     if (options.isFenced) {
       this.#producer = null
-      // An open transaction of the old producer would block readers of these tasks' output.
+      // An open transaction of the old producer would block readers of the tasks' output.
       await before?.close().catch(options.onFailure)
     } else await before?.abort().catch(options.onFailure)
     this.#producer ??= await this.#newProducer()
@@ -214,7 +212,7 @@ export class ThreadCommits {
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.taken()
-      // Right after a reset a thread has nothing to commit, although its work is not committed.
+      // Right after a reset there is nothing to commit, but the work is not committed either.
       if (start - this.#wentBackAtMs >= calmMs) this.#unsettledSinceMs = null
       return
     }
@@ -241,7 +239,7 @@ export class ThreadCommits {
     this.#spentMs += this.#clock.elapsedMs() - start
   }
 
-  /** Passes on that a commit took effect: to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
+  /** Reports a successful commit to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
   #tookEffect({ logged, positions }: CommitContent, { ends }: CommitReceipt, tasks: readonly Task[]): void {
     this.#search.taken()
     this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
@@ -255,9 +253,9 @@ export class ThreadCommits {
 /** One commit is synced at a time, and none waits behind it. Work that is done meanwhile goes into the next one. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
-/** A thread that resets again within this time keeps failing. */
+/** If a thread resets again within this time, it has not recovered. */
 const calmMs = 6_000
-/** The bound for long commit intervals, because uncommitted changes stay in memory. */
+/** A limit for long commit intervals, because uncommitted changes stay in memory. */
 const maxProcessedAhead = 100_000
-/** Above this rate, a commit at each idle moment costs more than it gains over the interval. */
+/** Above this rate, commits at idle moments cost more than they gain. */
 const busyRecordsASecond = 500

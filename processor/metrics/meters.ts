@@ -1,6 +1,6 @@
 import { type SampleTime, Sensor } from './sensor.ts'
 
-/** One number of a running application, named as Kafka Streams names it (KIP-444). */
+/** One number of a running application, under Kafka Streams' name (KIP-444). */
 export interface Metric {
   readonly group: string
   readonly name: string
@@ -8,14 +8,14 @@ export interface Metric {
   readonly value: number
 }
 
-/** Statistics of a sensor. Each is a metric named after the sensor, with the statistic at the end. */
+/** Statistics of a sensor. Each is a metric, whose name is the sensor's name with the statistic as suffix. */
 export type Statistic = keyof typeof statistics
 
 const statistics = {
   avg: (sensor: Sensor, now: number) => sensor.average(now),
   min: (sensor: Sensor, now: number) => sensor.least(now),
   max: (sensor: Sensor, now: number) => sensor.most(now),
-  /** `rate` is records a second, `sumRate` the sum of their values a second. */
+  /** `rate`: records a second. `sumRate`: the sum of their values a second. */
   rate: (sensor: Sensor, now: number) => sensor.countPerSecond(now),
   sumRate: (sensor: Sensor, now: number) => sensor.sumPerSecond(now),
   total: ({ count }: Sensor) => count,

@@ -27,7 +27,7 @@ export class RestoreMeters {
     this.#remaining = gauges.remaining
   }
 
-  /** Counts restored records of a task that waits for its state (`restore`), or of a copy of a task that runs elsewhere (`update`). */
+  /** Counts restored records: `restore` for a task that waits for its state, `update` for a copy of a task that runs elsewhere. */
   record(task: string, kind: 'restore' | 'update', count: number): void {
     this.#time.now = this.#clock.now()
     this.#records.record(count)

@@ -4,8 +4,8 @@ export interface SampleTime {
 }
 
 /**
- * Recorded numbers, kept as Kafka's sensors keep them (`SampledStat`, `Rate`). Totals count from the start. Average, extremes and rates cover the
- * last two windows of 30 s (`metrics.num.samples`, `metrics.sample.window.ms`), with the one that is being filled.
+ * Recorded numbers, with the statistics of Kafka's sensors (`SampledStat`, `Rate`). Totals count from the start. Averages, extremes and rates cover
+ * the two last windows of 30 s (`metrics.num.samples`, `metrics.sample.window.ms`) and the current one.
  */
 export class Sensor {
   readonly #time: SampleTime
@@ -40,7 +40,7 @@ export class Sensor {
     return this.#samples.reduce((all, { sum }) => all + sum, this.#past.sum)
   }
 
-  /** The average; NaN where no number was recorded within the windows, as in Kafka. The same holds for the extremes. */
+  /** The average; NaN if no number was recorded within the windows, as in Kafka. Extremes are NaN then too. */
   average(now: number): number {
     const { count, sum } = this.#within(now)
     return count === 0 ? Number.NaN : sum / count
@@ -80,7 +80,7 @@ export class Sensor {
     return all
   }
 
-  /** The span of the samples, at least all windows but one, so that a new sensor shows no high rate. */
+  /** The span of the samples, at least all windows but one. So a new sensor shows no high rate. */
   #spanMs(now: number): number {
     const elapsed = now - Math.min(...this.#samples.map(({ start }) => start))
     const missing = Math.max(0, windows - 1 - Math.floor(elapsed / windowMs))

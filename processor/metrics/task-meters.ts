@@ -1,19 +1,18 @@
 import { Meters, type Metric } from './meters.ts'
 import type { SampleTime, Sensor } from './sensor.ts'
 
-/** Records of one topic that passed one node, and their bytes as Kafka Streams counts them (KIP-846). */
+/** The number of records of one topic that passed one node, and their bytes as Kafka Streams counts them (KIP-846). */
 export interface Traffic {
   records: number
   bytes: number
 }
 
 /**
- * Replaces the topic's name in metrics of a sink that chooses a topic for each record. Such names come from records (a client names its reply topic),
- * so a series for each would have no bound. No topic may have this name.
+ * Stands for the topic in metrics of a sink that chooses a topic for each record. Clients may choose such names, so a series for each name would have
+ * no limit. No topic can have this name.
  */
 export const chosenTopics = '(chosen)'
 
-/** The names of thread and task, for the metrics' tags. */
 interface Owner {
   readonly time: SampleTime
   readonly thread: string
@@ -23,24 +22,26 @@ interface Owner {
   readonly lastTurn: number
 }
 
-/** Metrics of a task and of its nodes, also over closes and reopens of the task. Latencies are nanoseconds, as in Kafka Streams at this level. */
+/**
+ * Metrics of a task and its nodes. They go on when the task is closed and opened again. Latencies are nanoseconds, as in Kafka Streams at this level.
+ */
 export class TaskMeters {
   readonly time: SampleTime
   /** Counts records, once a pass. */
   readonly process: Sensor
   /** Counts records that an operator drops, and failures that a handler skipped. */
   readonly dropped: Sensor
-  /** Distance of records to stream time, in ms. */
+  /** The distance of records to stream time, in ms. */
   readonly lateness: Sensor
   /** Time per record, averaged over a pass. */
   readonly processLatency: Sensor
-  /** Counts records processed although an input was empty. */
+  /** Counts records that were processed although an input was empty. */
   readonly enforced: Sensor
   readonly #owner: Owner
   #ratio = 0
   #ratioTurn = 0
   #passMs = 0
-  /** Buffered records that are not processed yet. The open task sets this function. */
+  /** The number of buffered records. The open task sets this function. */
   buffered: () => number = () => 0
   readonly #all: Meters[] = []
   readonly #own: Meters
@@ -76,7 +77,7 @@ export class TaskMeters {
     this.#threadPunctuate?.record(latencyMs)
   }
 
-  /** The task's part of the thread's processing time in the last turn that processed records. */
+  /** The task's part of the thread's processing time, in the last turn that processed records. */
   get processRatio(): number {
     return this.#ratioTurn === this.#owner.lastTurn ? this.#ratio : 0
   }
@@ -137,7 +138,7 @@ export class NodeMeters {
     this.#meters = add('stream-processor-node-metrics', { 'processor-node-id': name })
   }
 
-  /** Age of records at a source or at a node without children (KIP-613): now minus their timestamp, in ms. */
+  /** The age of records at a source or at a node without children (KIP-613): now minus their timestamp, in ms. */
   get endToEnd(): Sensor {
     this.#endToEnd ??= this.#meters.sensor('record-e2e-latency', ['avg', 'min', 'max'])
     return this.#endToEnd

@@ -18,14 +18,14 @@ export class ThreadMeters {
   /** The number of the last turn that processed records. */
   lastTurn = 0
   readonly #meters: Meters
-  /** Parts of the time of the loop's turns. */
+  /** The parts of the time of the loop's turns. */
   readonly #polling: Sensor
   readonly #processing: Sensor
   readonly #punctuating: Sensor
   readonly #committing: Sensor
   readonly #turns: Sensor
 
-  /** `startedAt` is epoch ms; `state` gives the ordinal of Kafka Streams' StreamThread.State. */
+  /** `startedAt` is epoch ms. `state` gives the ordinal of Kafka Streams' StreamThread.State. */
   constructor(thread: string, { startedAt, state }: { readonly startedAt: number; readonly state: () => number }) {
     this.thread = thread
     this.time = { now: startedAt }
@@ -50,7 +50,6 @@ export class ThreadMeters {
     meters.gauge('blocked-time-ns-total', () => this.#polling.sum * nanosecondsPerMs)
   }
 
-  /** Records the parts of one turn's time. */
   turned(spent: { readonly pollMs: number; readonly processMs: number; readonly punctuateMs: number; readonly commitMs: number }): void {
     const { pollMs, processMs, punctuateMs, commitMs } = spent
     this.#polling.record(pollMs)

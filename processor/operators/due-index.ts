@@ -2,19 +2,19 @@ import type { Cancellable, ProcessorContext } from '../../topology/processor-api
 import type { KeyValueStore } from '../../topology/state-store.ts'
 
 /**
- * Keys in the order of their due times. The index has a store of its own, so a restart reads only its first rows. One wall-clock schedule is set for
- * the earliest due time. While no key is due, it costs no time.
+ * Keys in the order of their due times. The index has a store of its own, so a restart reads only its first rows. One wall-clock schedule is set, for
+ * the earliest due time.
  */
 export class DueIndex {
   readonly #store: KeyValueStore<string, string>
   readonly #context: ProcessorContext<never, never>
   readonly #fire: (key: string, isDue: (time: number) => boolean) => void
   #next = Number.POSITIVE_INFINITY
-  /** No key is due before this time. A scan starts here, so that it does not step over deleted rows. */
+  /** No key is due before this time. A scan starts here and so avoids deleted rows. */
   #floor = 0
   #timer: Cancellable | null = null
 
-  /** `isDue` tells whether a time from the index is still the key's due time: a crash may have left older times of the same key. */
+  /** `isDue` tells whether an indexed time is still the key's due time. A crash may have left earlier times of the same key. */
   constructor(
     store: KeyValueStore<string, string>,
     context: ProcessorContext<never, never>,
@@ -49,7 +49,7 @@ export class DueIndex {
         this.#fire(key, (time) => indexed(time) === at)
       }
     } finally {
-      // The next schedule is set even after a failure, so that a key that fails does not delay the others.
+      // The next schedule is set even after a failure, so that one failing key does not delay the others.
       this.#lookAhead()
     }
   }
@@ -61,7 +61,7 @@ export class DueIndex {
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
       const due = Number.parseInt(row.slice(0, timeDigits), 16)
       if (Number.isNaN(due)) {
-        // The row comes from another writer of the changelog: no index writes such a row.
+        // No index writes such a row, so another writer of the changelog did.
         this.#store.put(row, null)
         continue
       }
@@ -80,7 +80,7 @@ export class DueIndex {
 
 const timeDigits = 12
 const latest = 2 ** 48 - 1
-/** After this many keys the tick gives way to records. The other keys fire in the next tick. */
+/** After this many keys in one tick, records get their turn. The other keys fire in the next tick. */
 const maxAtOnce = 1000
 
 /** Epoch ms in hexadecimal, so that bytes sort as times (until the year 10889). */

@@ -4,19 +4,18 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { KeptNumber, Worth } from '../state/task-memory.ts'
 
-/** The context of the engine's own operators, which extends the context of a user's processors. */
+/** The context of the engine's own operators. It extends the context of users' processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
-  /** A number of this node that is kept with the task's position; `needed` by default. */
+  /** A number of this node that is stored with the task's position. `worth` is `needed` by default. */
   kept(name: string, worth?: Worth): KeptNumber
   /** The receiver of updates of a table that this node keeps. It forwards them at once, or holds them back in a cache. */
   updates(store: string | null, sendsOld: () => boolean): TableUpdates
   /** A value that several nodes of a task share. `owner` identifies it. */
   shared<T>(owner: object, make: () => T): T
-  /** The shortest time between two searches for closed windows, in ms; 0: with each record. */
+  /** The shortest time between two searches for closed windows, in ms; 0: search with each record. */
   readonly emitIntervalMs: number
-  /** Forwards a record in the context of the record that was read at this place. */
+  /** Forwards a record as if it came from the input record with this metadata. */
   forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void
-  /** Counts a record that the operator drops. */
   drop(): void
   readonly meters: NodeMeters
   bufferMeters(store: string): BufferMeters
@@ -27,15 +26,15 @@ export interface TableUpdate {
   readonly key: unknown
   readonly change: Change<unknown>
   readonly timestamp: number
-  /** The time of the update where it leaves a cache as a deletion of the row. */
+  /** The time of the update, if a cache turns it into a deletion of the row. */
   readonly removedAt: number
   readonly headers: readonly Header[]
-  /** The table's earlier value, also where old values are not forwarded; null where there was none. */
+  /** The table's earlier value, even if old values are not forwarded; null without one. */
   readonly before: unknown
 }
 
 export interface TableUpdates {
-  /** True where a cache holds updates back. Every update then needs `before`, even if old values are not forwarded. */
+  /** True if a cache holds updates back. Then every update needs `before`, even if old values are not forwarded. */
   readonly areHeldBack: boolean
   send(update: TableUpdate): void
 }

@@ -1,10 +1,10 @@
 /**
- * The steps of a commit, in order, and the state of things when a process crashes at each of them:
+ * The steps of a commit, in order, at which a process can crash:
  *  - `begin`: nothing is written yet
- *  - `records`, `state`, `positions`: each of them is written; visible after a crash only where the commit is not atomic
- *  - `durable`, `told`: everything is written, and the caller has not been told
+ *  - `records`, `state`, `positions`: these are written, but a crash undoes them if the commit is atomic
+ *  - `durable`, `told`: everything is written, and the caller does not know it yet
  *
- * Where a commit is not atomic, `torn` follows `begin`: some partitions have their records, others do not.
+ * In a commit that is not atomic, `torn` follows `begin`: only some partitions have their records.
  */
 export const commitSteps = ['begin', 'records', 'state', 'positions', 'durable', 'told'] as const
 export type CommitStep = (typeof commitSteps)[number] | 'torn'

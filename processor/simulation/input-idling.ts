@@ -1,7 +1,7 @@
 import { placeName } from '../ports.ts'
 import type { Task } from '../task/task.ts'
 
-/** The waits of tasks for empty inputs, by a clock that a test moves (KIP-695). */
+/** The waits of tasks for empty inputs (KIP-695), on a clock that a test moves. */
 export class InputIdling {
   readonly #maxTaskIdleMs: number
   readonly #now: () => number
@@ -13,7 +13,7 @@ export class InputIdling {
     this.#now = now
   }
 
-  /** True where each input of the task has a record, or its wait has ended. */
+  /** True if each input of the task has a record, or its wait is over. */
   mayProcess(task: Task): boolean {
     if (this.#maxTaskIdleMs <= 0) return true
     const full = new Set(task.fullInputs.map(placeName))

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports.ts'
 
-/** A clock that only moves on request. Timers fire in the order of their times, equal ones in the order in which they were set. */
+/** A clock that moves only on request. Timers fire in the order of their times, and equal ones in the order in which they were set. */
 export class SimulatedClock implements Clock {
   #now: number
   #timers: { readonly at: number; readonly callback: () => void }[] = []
@@ -44,7 +44,7 @@ export class SimulatedClock implements Clock {
     this.#now = end
   }
 
-  /** Moves on, timer by timer, until `happened` returns true. Throws after `withinMs` of simulated time. */
+  /** Moves from timer to timer until `happened` returns true. Throws after `withinMs` of simulated time. */
   async until(happened: () => boolean, withinMs = 3_600_000): Promise<void> {
     const end = this.#now + withinMs
     for (;;) {
@@ -59,5 +59,5 @@ export class SimulatedClock implements Clock {
   }
 }
 
-/** The engine's loop yields between its passes, and the consequences of one timer may take several passes. */
+/** The engine's loop yields between its passes, and a timer may cause several passes. */
 const turns = 4

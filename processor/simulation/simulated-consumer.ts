@@ -30,7 +30,7 @@ export class SimulatedGroup {
     return able[(partition.number + this.rotation) % able.length]
   }
 
-  /** The assignment that the leader, the first member, made since the group last changed. Null where members have no assignor. */
+  /** The assignment that the leader, the first member, made since the group last changed. Null if members have no assignor. */
   decided(partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> | null {
     const assignor = this.members[0]?.subscription.assignor
     if (assignor === undefined) return null
@@ -118,7 +118,6 @@ export class SimulatedConsumer implements Consumer {
     this.#group.changed()
   }
 
-  /** This member as the leader sees it. */
   asMember(): GroupMember {
     const { topics, assignor, instanceId = null } = this.subscription
     return {

@@ -8,7 +8,7 @@ export interface DurableRecord extends LogRecord {
 /** Data that survives a crash: all durable commits and sends. */
 export class SimulatedDisk {
   readonly topics = new Map<string, DurableTopic>()
-  /** Number of topics ever created. Each has an id of its own. */
+  /** The number of topics ever created, from which ids are made. */
   topicsMade = 0
   readonly positions = new Map<string, Position>()
   readonly #stores = new Map<string, SimulatedStore>()
@@ -37,9 +37,7 @@ interface DurableTopic {
 
 export interface DurablePartition {
   records: DurableRecord[]
-  /** The first kept offset. */
   start: number
-  /** The offset after the last record. */
   end: number
 }
 

@@ -25,7 +25,7 @@ import { type OpenRecord, SimulatedPartition } from './simulated-partition.ts'
 import type { SimulatedRandom } from './simulated-random.ts'
 
 export interface SimulatedLogOptions {
-  /** The disk, with the durable data of all earlier logs on it. */
+  /** The disk, with the durable data of earlier logs. */
   readonly disk: SimulatedDisk
   readonly clock: Clock
   readonly random: SimulatedRandom
@@ -34,7 +34,7 @@ export interface SimulatedLogOptions {
   readonly keepsState?: boolean
   /** The longest time of a step of a commit, in ms. */
   readonly maxStepMs?: number
-  /** The step at which the log crashes by itself; null where it does not. */
+  /** The step at which the log crashes by itself; null: it does not. */
   readonly crash?: CrashPoint | null
 }
 
@@ -43,7 +43,7 @@ interface Appended {
   readonly record: OpenRecord
 }
 
-/** A log in memory, for one process. Time and randomness are given, so one seed gives one history, and a crash can happen at any step. */
+/** A log in memory, for one process. Time and randomness are given, so one seed gives one history. A crash can happen at any step. */
 export class SimulatedLog implements Log {
   readonly traits: LogTraits
   readonly #options: SimulatedLogOptions
@@ -54,7 +54,7 @@ export class SimulatedLog implements Log {
   #loose: (Appended & { readonly settle: () => void })[] = []
   #last: Promise<unknown> = Promise.resolve()
   #commits = 0
-  /** Commits that began before an abort count as dropped. */
+  /** The number of aborts. Commits that began before an abort count as dropped. */
   #epoch = 0
   #crashed = false
   #closed = false
@@ -80,7 +80,7 @@ export class SimulatedLog implements Log {
     return this.#crashed
   }
 
-  /** Number of commits begun. A crash point names one of them. */
+  /** The number of commits begun. A crash point names one of them. */
   get commits(): number {
     return this.#commits
   }
@@ -265,7 +265,7 @@ export class SimulatedLog implements Log {
     })
   }
 
-  /** Syncs single records, unless a commit includes them. */
+  /** Syncs single records that are in no commit. */
   async #flushLoose(): Promise<void> {
     const done = this.#last.then(async () => {
       await this.#delay()
@@ -287,7 +287,7 @@ export class SimulatedLog implements Log {
     makeDurable(appended)
   }
 
-  /** Splits records as brokers do, which write partitions in any order. */
+  /** Divides records into early and late ones at random, as brokers write partitions in any order. */
   #torn(appended: readonly Appended[]): readonly [early: readonly Appended[], late: readonly Appended[]] {
     const partitions = [...new Set(appended.map(({ partition }) => partition))]
     const early = new Set(partitions.filter(() => this.#options.random.next() < 0.5))

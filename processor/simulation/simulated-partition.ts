@@ -7,7 +7,7 @@ export interface OpenRecord extends LogRecord {
   readonly owner: object | null
 }
 
-/** One partition in the view of a process: durable records, then open records. */
+/** One partition as a process sees it: durable records, then open records. */
 export class SimulatedPartition {
   readonly topic: string
   readonly number: number

@@ -17,7 +17,7 @@ export class SimulatedRandom implements Random {
     return Uint8Array.from({ length: count }, () => this.#word() & 0xff)
   }
 
-  /** A whole number that is uniform in 0 … `below` - 1. */
+  /** A uniform whole number in 0 … `below` - 1. */
   below(below: number): number {
     return Math.floor(this.next() * below)
   }

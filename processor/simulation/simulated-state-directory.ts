@@ -1,7 +1,7 @@
 import { type ChangelogOffset, placeName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
-/** The files of a process's changelog copies, which survive a crash. The next process that gets them has the copies of the last one. */
+/** The files of a process's changelog copies, which survive a crash. The next process with these files has the copies of the last one. */
 export class SimulatedStateFiles {
   readonly processId: string
   readonly stores = new SimulatedDisk()

@@ -13,8 +13,8 @@ import type {
 import { partitionForKey } from '../partitioner.ts'
 
 /**
- * A view of a store over the partitions of all of a driver's tasks. It returns plain values where the engine stores timestamps beside them, as Kafka
- * Streams' driver does.
+ * A view of a store over the partitions of all of a driver's tasks. Where the engine stores timestamps beside values, it returns the plain values, as
+ * Kafka Streams' driver does.
  */
 abstract class StoreView<S extends StateStore, K, V> implements StateStore {
   readonly name: string
@@ -229,7 +229,7 @@ export class SessionView<K, V> extends StoreView<SessionStore<unknown, unknown>,
   }
 }
 
-/** The arguments of a read of one key. */
+/** The arguments for reading one key. */
 type OfKey<K> = [key: K, from: number, to: number]
-/** The arguments of a read of a range of keys. */
+/** The arguments for reading a range of keys. */
 type OfKeys<K> = [keyFrom: K | null, keyTo: K | null, from: number, to: number]

@@ -11,18 +11,18 @@ export interface PipedRecord<K, V> {
   headers?: readonly Header[]
 }
 
-/** The times of records that are piped without one. */
+/** The timestamps of records that are piped without one. */
 export interface InputTimes {
-  /** The time of the first of them, epoch ms. Without it they have the driver's wall clock. */
+  /** The timestamp of the first record, in epoch ms. Default: the driver's wall clock for all records. */
   startTimestamp?: number
-  /** The step to the time of the next, in ms; 0 by default. */
+  /** The step from one record's timestamp to the next, in ms; 0 by default. */
   autoAdvanceMs?: number
 }
 
 export interface ListTimes {
-  /** The time of the list's first record, epoch ms. Without it the topic's own times go on. */
+  /** The timestamp of the list's first record, in epoch ms. Default: the topic's own time goes on. */
   startTimestamp?: number
-  /** The step to the time of the next record of the list, in ms; 0 by default. It needs a `startTimestamp`. */
+  /** The step from one record's timestamp to the next, in ms; 0 by default. It needs a `startTimestamp`. */
   advanceMs?: number
 }
 
@@ -35,7 +35,7 @@ export class TestInputTopic<K, V> {
   readonly #key: Serde<K>
   readonly #value: Serde<V>
   readonly #autoAdvanceMs: number
-  /** Null: the wall clock's. */
+  /** Null: the wall clock's time. */
   #time: number | null
 
   constructor(now: () => number, pipe: Pipe, name: string, serdes: { readonly key: Serde<K>; readonly value: Serde<V> }, times: InputTimes) {
@@ -50,8 +50,8 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Writes a record, and settles when everything that follows from it is done. Without a timestamp it is the topic's time: the driver's wall clock,
-   * unless the topic was made with a time of its own. WAGGLE_MISSING_TOPIC where the program does not read the topic.
+   * Writes a record, and settles when everything that follows from it is done. A record without a timestamp gets the topic's time: the driver's wall
+   * clock, unless the topic was created with a time of its own. WAGGLE_MISSING_TOPIC if the program does not read the topic.
    *
    * @example
    * ```ts
@@ -111,7 +111,7 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Writes records, one after the other. Those with a timestamp keep it, unless the list is given times.
+   * Writes records, one after the other. A record with a timestamp keeps it, unless the list is given times.
    *
    * @example
    * ```ts
@@ -126,7 +126,7 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Moves the topic's time on. From then on the topic has a time of its own, and no longer the driver's wall clock.
+   * Advances the topic's time. From then on the topic has a time of its own, and does not follow the driver's wall clock.
    *
    * @example
    * ```ts

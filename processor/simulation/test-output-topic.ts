@@ -4,7 +4,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogRecord } from '../ports.ts'
 
 /**
- * Records that a program has sent to a topic, and the index of the next one to read, which all readers of the topic share, as in Kafka Streams'
+ * Records that a program has sent to a topic, and the index of the next one to read. All readers of the topic share the index, as in Kafka Streams'
  * driver.
  */
 export interface Produced {
@@ -26,7 +26,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives the next record, with its key, value, timestamp and headers. WAGGLE_NO_RECORD where `isEmpty`.
+   * Returns the next record, with its key, value, timestamp and headers. WAGGLE_NO_RECORD if `isEmpty`.
    *
    * @example
    * ```ts
@@ -49,7 +49,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives all records that were not read yet, in order.
+   * Returns all unread records, in order.
    *
    * @example
    * ```ts
@@ -65,7 +65,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives the next record's value. WAGGLE_NO_RECORD where `isEmpty`.
+   * Returns the next record's value. WAGGLE_NO_RECORD if `isEmpty`.
    *
    * @example
    * ```ts
@@ -78,7 +78,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives the next record's key and value. WAGGLE_NO_RECORD where `isEmpty`.
+   * Returns the next record's key and value. WAGGLE_NO_RECORD if `isEmpty`.
    *
    * @example
    * ```ts
@@ -92,7 +92,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives the values of all records that were not read yet, in order.
+   * Returns the values of all unread records, in order.
    *
    * @example
    * ```ts
@@ -104,7 +104,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives the keys and values of all records that were not read yet, in order.
+   * Returns the keys and values of all unread records, in order.
    *
    * @example
    * ```ts
@@ -116,15 +116,14 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Gives the newest value of each key among the records that were not read yet, as a table of the topic would have it. WAGGLE_NULL_KEY where a record
-   * has no key.
+   * Returns the newest value of each key among the unread records, as a table of the topic would have it. WAGGLE_NULL_KEY if a record has no key.
    *
    * @example
    * ```ts
    * console.log(driver.createOutputTopic('counts', text, Serdes.long()).readKeyValuesToMap().get('be'))
    * ```
    *
-   * @remarks A null value, a deletion, is in the map too. Keys that are objects are equal where they are the same object only.
+   * @remarks A null value, a deletion, is in the map too. Two keys that are objects are equal only if they are the same object.
    */
   readKeyValuesToMap(): Map<K, V | null> {
     const map = new Map<K, V | null>()
@@ -140,13 +139,13 @@ export class TestOutputTopic<K, V> {
     return map
   }
 
-  /** The number of records that were not read yet. */
+  /** The number of unread records. */
   get queueSize(): number {
     return this.#produced.records.length - this.#produced.next
   }
 
   /**
-   * Whether all records were read.
+   * True if all records were read.
    *
    * @example
    * ```ts

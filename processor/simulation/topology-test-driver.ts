@@ -49,15 +49,15 @@ import { type InputTimes, TestInputTopic } from './test-input-topic.ts'
 import { type Produced, TestOutputTopic } from './test-output-topic.ts'
 
 export interface TestDriverConfig extends Partial<StreamsConfig> {
-  /** Epoch ms of the wall clock at first. */
+  /** The start of the wall clock, in epoch ms. */
   readonly startTimeMs?: number
-  /** Partition counts of input topics; 1 by default. Topics of the topology itself have as many partitions as its inputs. */
+  /** Partition counts of input topics; 1 by default. The topology's own topics have as many partitions as its inputs. */
   readonly partitions?: { readonly [topic: string]: number }
 }
 
 /**
- * Runs the real tasks of a topology, one record at a time, on a clock that only moves by hand: a record's whole consequence is there
- * when `pipeInput` has settled. Each record is a commit of its own, so that a crash loses nothing but what a test wants lost.
+ * Runs the real tasks of a topology, one record at a time, on a clock that a test moves. When `pipeInput` has settled, everything that follows from
+ * the record has happened. Each record is a commit of its own, so a crash loses only what the test wants to lose.
  */
 export class TopologyTestDriver implements AsyncDisposable {
   readonly #unresolved: Topology
@@ -69,7 +69,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
   readonly #disk = new SimulatedDisk()
-  /** Positions by task and partition, since several tasks may read one partition. */
+  /** Positions by task and partition, because several tasks may read one partition. */
   readonly #positions = new Map<string, Position>()
   /** All records by partition. A record's index is its offset. */
   readonly #log = new Map<string, LogRecord[]>()
@@ -77,7 +77,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #outputs = new Map<string, Produced>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
-  /** The queues of all tasks together, as in Kafka Streams' driver; with `maxTaskIdleMs` above 0 each task has its own. */
+  /** The queues of all tasks together, as in Kafka Streams' driver. With `maxTaskIdleMs` above 0 each task has its own. */
   #waiting = new QueueHeap()
   #waitingOf = new Map<Task, QueueHeap>()
   readonly #idling: InputIdling
@@ -114,7 +114,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives a topic to pipe records into, with its serdes. Records without a timestamp have the wall clock's, or times of the topic's own.
+   * Creates a topic to pipe records into, with its serdes. A record without a timestamp gets the time of the wall clock, or the topic's own time.
    *
    * @example
    * ```ts
@@ -122,8 +122,8 @@ export class TopologyTestDriver implements AsyncDisposable {
    * await input.pipeInput('1', 'to be or not to be')
    * ```
    *
-   * @remarks A topic that a source's pattern matches is read from then on. With `{ startTimestamp: 0, autoAdvanceMs: 10 }` each record is 10 ms after
-   * the one before.
+   * @remarks A topic that matches the pattern of a source is read from then on. With `{ startTimestamp: 0, autoAdvanceMs: 10 }` each record is 10 ms
+   * after the one before.
    */
   createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>, times: InputTimes = {}): TestInputTopic<K, V> {
     this.#discover(name)
@@ -136,7 +136,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     )
   }
 
-  /** Begins to read a topic that a source's pattern may match. */
+  /** Starts to read a topic that may match the pattern of a source. */
   #discover(topic: string): void {
     if (this.#topics.has(topic)) return
     this.#topics.add(topic)
@@ -145,12 +145,12 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#topology = topology
     const before = this.#ownPartitions
     const subtopologies = this.#plan()
-    // More partitions of the program's own topics mean more tasks of others that read them.
+    // More partitions of the program's own topics mean more tasks that read them.
     if (before.size > 0 && [...this.#ownPartitions].some(([own, count]) => before.get(own) !== count)) this.#open()
     else for (const subtopology of subtopologies) if (subtopology.sources.includes(topic)) this.#readIn(subtopology, topic)
   }
 
-  /** Adds a topic to the tasks of a sub-topology: their processors and stores stay. A partition that has no task gets one. */
+  /** Adds a topic to the tasks of a sub-topology. Their processors and stores stay. A partition without a task gets one. */
   #readIn(subtopology: Subtopology, topic: string): void {
     const source = subtopology.nodes.find((node) => node.kind === 'source' && node.topics.includes(topic))
     for (let partition = 0; partition < this.#partitionsOf(topic); partition++) {
@@ -165,7 +165,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives a topic to read what the program has written, with its serdes.
+   * Creates a topic to read the program's output from, with its serdes.
    *
    * @example
    * ```ts
@@ -173,26 +173,26 @@ export class TopologyTestDriver implements AsyncDisposable {
    * console.log(output.readRecordsToList())
    * ```
    *
-   * @remarks Two output topics of one name share how far was read, as in Kafka Streams' driver.
+   * @remarks Two output topics of the same name share their position, as in Kafka Streams' driver.
    */
   createOutputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestOutputTopic<K, V> {
     return new TestOutputTopic(this.#outputOf(name), name, key, value)
   }
 
-  /** Topics that the program has written to, also those that it reads itself. */
+  /** Topics that the program has written to, with those that it reads itself. */
   get producedTopicNames(): readonly string[] {
     return [...this.#outputs].flatMap(([topic, { records }]) => (records.length > 0 ? [topic] : [])).sort()
   }
 
   /**
-   * Moves the wall clock on by so many milliseconds, and runs all that becomes due: punctuations, timeouts, batches.
+   * Advances the wall clock by `ms`, and runs everything that becomes due: punctuations, timeouts, batches.
    *
    * @example
    * ```ts
    * await driver.advanceWallClockTime(1_000)
    * ```
    *
-   * @remarks Stream time does not move: it is the highest timestamp among the records, so windows close when a later record is piped.
+   * @remarks Stream time does not change: it is the highest timestamp among the records. So a window closes only when a later record is piped.
    */
   async advanceWallClockTime(ms: number): Promise<void> {
     // Records that were piped without an await begin first.
@@ -205,8 +205,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives a key-value store, over all partitions. Values are without their timestamps. WAGGLE_STORE_UNKNOWN where there is none of that name
-   * and kind.
+   * Returns a key-value store over all partitions, with values without timestamps. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -220,7 +219,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives a window store, over all partitions. WAGGLE_STORE_UNKNOWN where there is none of that name and kind.
+   * Returns a window store over all partitions. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -234,7 +233,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives a session store, over all partitions. WAGGLE_STORE_UNKNOWN where there is none of that name and kind.
+   * Returns a session store over all partitions. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -248,7 +247,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives a versioned store, over all partitions. WAGGLE_STORE_UNKNOWN where there is none of that name and kind.
+   * Returns a versioned store over all partitions. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -262,7 +261,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Gives all stores by name, each as the method for its kind does. A store of your own is that of the first partition.
+   * Returns all stores by name, each as the method for its kind does. For a custom store it is the store of the first partition.
    *
    * @example
    * ```ts
@@ -281,7 +280,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Kills the tasks where they stand and starts them from what is committed. Beyond Kafka's driver.
+   * Kills all tasks, and starts them again from their last commit. Kafka's driver has no such method.
    *
    * @example
    * ```ts
@@ -291,7 +290,7 @@ export class TopologyTestDriver implements AsyncDisposable {
    * await input.pipeInput('2', 'or not to be')
    * ```
    *
-   * @remarks Each record is a commit of its own, so a crash loses nothing but calls in flight.
+   * @remarks Each record is a commit of its own, so a crash loses only calls in flight.
    */
   async crash(): Promise<void> {
     this.#open()
@@ -299,7 +298,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Closes the tasks and their processors. `await using driver = new TopologyTestDriver(…)` does it at the end of the block.
+   * Closes the tasks and their processors. `await using driver = new TopologyTestDriver(…)` does this at the end of the block.
    *
    * @example
    * ```ts
@@ -334,7 +333,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /** The sub-topologies, with the number of partitions of each topic of the program's own. */
+  /** The sub-topologies. It also sets the number of partitions of the program's own topics. */
   #plan(): readonly Subtopology[] {
     const subtopologies = this.#topology.subtopologies()
     const own = internalTopics(this.#topology, subtopologies, (topic) => ownMember(this.#partitions, topic) ?? 1)
@@ -392,7 +391,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /** Delivers again the records that were read and not committed when the tasks were killed. */
+  /** Delivers the records again that were read and not committed when the tasks were killed. */
   #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
     const records = this.#log.get(placeName({ topic, partition }))?.slice(position?.offset ?? 0) ?? []
     for (const record of records) this.#deliver(task, { topic, partition }, record)
@@ -417,7 +416,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Settles when nothing more can happen while the clock stands still. It does not wait for the last `callsLeft` calls, which time may have to end.
+   * Settles when nothing more can happen while the clock stands still. It does not wait for the last `callsLeft` calls, which may need time to pass.
    */
   async #settle(callsLeft = 0): Promise<void> {
     await this.#opened()
@@ -441,7 +440,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#workers = await OpenWorkers.open(this.#topology.nodes.values())
   }
 
-  /** Prepares records one after the other, each with all that follows from it. */
+  /** Prepares records one after the other, and runs everything that follows from each. */
   async #prepare(): Promise<void> {
     for (let next = this.#preparing[0]; next !== undefined; next = this.#preparing[0]) {
       const { task, source, record, promise } = next
@@ -476,10 +475,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /**
-   * Processes the oldest record first, over all tasks, as one task of Kafka Streams chooses among its inputs. Tasks that wait for an input are left
-   * alone.
-   */
+  /** Processes the oldest record of all tasks first, as one task of Kafka Streams chooses among its inputs. Skips tasks that wait for an input. */
   #processAll(): void {
     for (;;) {
       const queue = this.#maxTaskIdleMs > 0 ? this.#oldestReady() : this.#waiting.first
@@ -514,7 +510,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (const task of this.#tasks) task.committed()
   }
 
-  /** Logs changes as an application on Kafka does: one record for each row that a commit changes. */
+  /** Writes changelog records as an application on Kafka does: one for each row that a commit changes. */
   #logChanges(store: string, changes: readonly ChangelogRecord[]): void {
     const { records } = this.#outputOf(changelogTopic(this.#applicationId, store))
     for (const change of changes) records.push({ ...change, offset: records.length })

@@ -7,13 +7,12 @@ import { type RestoredRows, restoredRows } from './restored-rows.ts'
 /** Offsets of a changelog. */
 export interface ChangelogRange {
   readonly start: number
-  /** The offset after the last record of a changelog. For a source topic that replaces the changelog, it is the task's position in the topic. */
+  /** The offset after the last record of a changelog. For a source topic that replaces the changelog, it is the task's position in that topic. */
   readonly end: number
-  /** The topic's id, as `TopicInfo.id`. */
   readonly topicId: string | null
 }
 
-/** Brings one store on a disk up to its changelog, and keeps it there. */
+/** Brings one store on a disk up to the end of its changelog, and keeps it there. */
 export class ChangelogCopy {
   readonly changelog: StoreChangelog
   readonly #disk: TaskDisk
@@ -24,7 +23,7 @@ export class ChangelogCopy {
   #reader: Reader | null = null
   #position = 0
   #topicId: string | null = null
-  /** Number of pauses. A read that began before a pause is dropped. */
+  /** The number of pauses. A read that began before a pause is dropped. */
   #epoch = 0
   #closed = false
 
@@ -33,7 +32,7 @@ export class ChangelogCopy {
     readonly disk: TaskDisk
     readonly log: Log
     readonly onRecords: (count: number, copy: ChangelogCopy) => void
-    /** Called when the disk's copy of the store is useless and the whole changelog is read again. */
+    /** Called when the copy on the disk is useless and the whole changelog is read again. */
     readonly onAnew: (why: string) => void
   }) {
     this.changelog = options.changelog
@@ -43,14 +42,14 @@ export class ChangelogCopy {
     this.#onAnew = options.onAnew
   }
 
-  /** The next offset to read. The store may be behind it by the rows that are not written yet. */
+  /** The next offset to read. Rows before it may not be written yet. */
   get position(): number {
     return this.#position
   }
 
   /**
-   * Finds the offset to go on from. The disk's rows count only while they belong to this changelog. A changelog that starts later than the disk's
-   * offset has lost records that the disk lacks. One that ends earlier, or that has another id, is another topic of the same name.
+   * Finds the offset from which to read. The rows on the disk count only if they belong to this changelog. If the changelog starts after the disk's
+   * offset, records that the disk lacks were deleted. If it ends before that offset, or has another id, it is another topic of the same name.
    */
   begin({ start, end, topicId }: ChangelogRange): void {
     const { store, place } = this.changelog
@@ -72,7 +71,7 @@ export class ChangelogCopy {
     this.#rows = restoredRows(store, this.#disk.store(store.name), keptNumbers.read(this.#disk))
   }
 
-  /** Settles when the store is restored, or when the copy is closed. */
+  /** Settles when the store is restored or the copy is closed. */
   async readTo(end: number): Promise<void> {
     if (this.#position >= end) return
     const epoch = this.#epoch
@@ -88,13 +87,13 @@ export class ChangelogCopy {
     return this.#read({})
   }
 
-  /** Stops reading; `begin` goes on. */
+  /** Stops reading. `begin` starts it again. */
   pause(): void {
     this.#epoch++
     void this.#reader?.close()
   }
 
-  /** Frees the row buffers once the store is restored. `begin` makes new ones. */
+  /** Frees the row buffers when the store is restored. */
   rest(): void {
     this.#rows = null
   }
@@ -104,7 +103,7 @@ export class ChangelogCopy {
     void this.#reader?.close()
   }
 
-  /** Reads records into the store. Records that exist already are written in large batches; later ones are written as they come. */
+  /** Reads records into the store. Records that exist at the start are written in large batches, later ones as they come. */
   async #read(until: { readonly to?: number }): Promise<void> {
     if (this.#closed) return
     const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until, whole: { topicId: this.#topicId } })
@@ -128,13 +127,13 @@ export class ChangelogCopy {
     const rows = this.#rows
     const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
     this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
-    // A changelog has no records for rows that expire.
+    // A changelog has no records for rows that expire, so they are deleted by their key.
     const floor = rows?.takeFloor() ?? null
     if (floor !== null) this.#disk.store(store.name).clearBefore?.(floor)
   }
 }
 
-/** The reason why an offset does not belong to this changelog; null where it may belong to it. */
+/** The reason why an offset cannot belong to this changelog; null if it can. */
 export function otherwise({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
   if (topicId !== null && now.topicId !== null && topicId !== now.topicId) return 'was deleted and made anew'
   if (offset < now.start) return `begins at ${now.start}, where the disk has it up to ${offset}`

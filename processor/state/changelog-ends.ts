@@ -1,15 +1,12 @@
 import { type Log, type PartitionOffsets, placeName, type TopicInfo, type TopicPartition } from '../ports.ts'
 
-/** Start and end of one changelog. */
 export interface ChangelogEdges extends PartitionOffsets {
-  /** The topic's id, as `TopicInfo.id`. */
   readonly topicId: string | null
 }
 
-/** The edges of a changelog that does not exist. */
 export const noChangelog: ChangelogEdges = { start: 0, end: 0, topicId: null }
 
-/** Starts and ends of changelogs. The log is asked once for a topic, however many of its partitions are wanted at that moment. */
+/** Starts and ends of changelogs. Requests for several partitions of a topic share one call to the log. */
 export class ChangelogEnds {
   readonly #log: Log
   #asked = new Map<string, Promise<TopicInfo | null>>()
@@ -20,7 +17,7 @@ export class ChangelogEnds {
     this.#log = log
   }
 
-  /** Edges as they are now. A topic that does not exist is empty. */
+  /** The current edges. A missing topic counts as empty. */
   async now(places: readonly TopicPartition[]): Promise<readonly ChangelogEdges[]> {
     const infos = await Promise.all(places.map(({ topic }) => this.#ask(topic)))
     return places.map((place, at) => {
@@ -37,7 +34,7 @@ export class ChangelogEnds {
   #ask(topic: string): Promise<TopicInfo | null> {
     const asked = this.#asked.get(topic)
     if (asked !== undefined) return asked
-    // Requests made before the call goes out share it. A later request starts a new call, because records may have come since.
+    // Requests in this turn share the call. A later request starts a new call, because there may be new records.
     const asking = new Promise<void>((resolve) => queueMicrotask(resolve)).then(() => {
       this.#asked.delete(topic)
       return this.#log.topic(topic)

@@ -8,9 +8,9 @@ import { isLogged } from './task-store.ts'
 export interface StoreChangelog {
   readonly store: KeptStore
   readonly place: TopicPartition
-  /** True for a source topic that replaces the changelog. It is read up to the task's position, and the task's commits do not write it. */
+  /** True for a source topic that replaces the changelog. It is read up to the task's position, and commits do not write to it. */
   readonly isSource: boolean
-  /** Id of that topic, where it is stored together with the rows. */
+  /** The topic's id, as stored with the rows. */
   readonly topicId?: string | null
 }
 
@@ -23,7 +23,9 @@ export function changelogsOf(applicationId: string, { stores }: Subtopology, par
   })
 }
 
-/** Changelog topics as Kafka Streams creates them: one partition for each task, compacted, and windows are deleted once they are past retention. */
+/**
+ * Changelog topics as Kafka Streams creates them: compacted, with one partition for each task. For windows, records past retention are deleted too.
+ */
 export function changelogTopics(
   applicationId: string,
   subtopologies: readonly Subtopology[],

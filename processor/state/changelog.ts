@@ -6,11 +6,11 @@ import { readLong, writeLong } from './long.ts'
 /** A change of one row, and the timestamp of the record that caused it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
 
-/** The timestamp of a row that expired with its segment. It gets no changelog record, because a changelog deletes by its own retention. */
+/** The timestamp of a row that expired with its segment. It gets no changelog record, because the changelog has a retention of its own. */
 export const ranOut = -2
 
 /**
- * How the rows of a store lie in its changelog: keys without what only orders rows here, values without the timestamp that the record
+ * How the rows of a store are written in its changelog. Keys lack the parts that only order rows here. Values lack the timestamp, which the record
  * has.
  *
  *     key-value: key                     window: key │ start i64 │ sequence i32         session: key │ end i64 │ start i64
@@ -50,7 +50,7 @@ export class Changelog {
     return this.#store.kind === 'window' ? 12 : this.#store.kind === 'session' ? 16 : 0
   }
 
-  /** The time of a changelog row: a window's start, or a session's end; -1 where rows have none. */
+  /** The time in a changelog key: a window's start, or a session's end; -1 if the rows have no time. */
   timeOf(key: Uint8Array): number {
     if (this.#store.kind === 'window') return readLong(key, key.length - 12)
     return this.#store.kind === 'session' ? readLong(key, key.length - 16) : -1

@@ -1,8 +1,8 @@
 import { isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * Rows of a store in memory, in two generations. When one generation is full, rows that were not touched meanwhile are dropped, except held ones.
- * Rows before the floor are dropped too, because no read needs them.
+ * Rows of a store in memory, in two generations. When one generation is full, rows that were not used since the last turn are dropped, except held
+ * ones. Rows before the floor have expired and are dropped too.
  */
 export class EntryCache<V> {
   /** Rows before this id have expired. */
@@ -28,7 +28,7 @@ export class EntryCache<V> {
     yield* this.#young.values()
   }
 
-  /** Like `find`, without counting as a touch. */
+  /** Finds an entry, and does not count this as a use. */
   peek(id: string): StoreEntry<V> | undefined {
     return this.#young.get(id) ?? this.#old.get(id)
   }
@@ -61,7 +61,7 @@ export class EntryCache<V> {
     }
     this.#old = this.#young
     this.#young = kept
-    // With many held entries, turning at the plain bound would copy the same entries again and again.
+    // If there are many held entries, the next turn comes later. Otherwise each turn would copy the same entries again.
     this.#turnAt = Math.max(this.#maxEntries / 2, kept.size * 2)
     this.#onTurn(gone)
   }

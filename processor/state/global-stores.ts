@@ -1,12 +1,11 @@
 import type { StateStore } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The global stores of one process. Their thread puts them here, and every task reads them here. */
+/** The global stores of one process. Their thread sets them, and every task reads them. */
 export class GlobalStores {
   readonly #stores = new Map<string, StateStore>()
   readonly #views = new Map<string, StateStore>()
 
-  /** Sets a store that is opened, or opened again after a failure. */
   set(store: StateStore): void {
     this.#stores.set(store.name, store)
     if (!this.#views.has(store.name)) this.#views.set(store.name, this.#view(store.name))

@@ -2,16 +2,15 @@ import { SortedIds } from './sorted-ids.ts'
 import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * A store's *held* entries: changed since the last commit was closed, or in a commit that has not taken effect. Until then only memory has their
- * right value.
+ * A store's *held* entries: those that changed since the last commit was closed, and those in a commit that has not succeeded yet. Only memory has
+ * their current value.
  */
 export class HeldEntries<V> {
   readonly #onRelease: (entry: StoreEntry<V>) => void
-  /** Entries changed since the last commit was closed. */
   #dirty: StoreEntry<V>[] = []
-  /** Entries of each closed commit, oldest commit first. */
+  /** The entries of each closed commit, oldest commit first. */
   readonly #committing: { readonly entries: readonly StoreEntry<V>[]; readonly floor: string }[] = []
-  /** Sorted ids. They are kept only for a store that is scanned, because reads by key need no order. */
+  /** Sorted ids. Only a store that is scanned needs them, because a read by key needs no order. */
   #ids: SortedIds | null = null
   #wasScanned = false
 
@@ -20,7 +19,6 @@ export class HeldEntries<V> {
     this.#onRelease = onRelease
   }
 
-  /** Notes that an entry has changed. */
   add(entry: StoreEntry<V>): void {
     if (entry.dirty) return
     if (entry.commits === 0) this.#ids?.add(entry.id)
@@ -28,10 +26,7 @@ export class HeldEntries<V> {
     this.#dirty.push(entry)
   }
 
-  /**
-   * Closes the changes since the last call into a commit, and returns the entries that the commit must write. Rows before `floor` are dropped with
-   * it, changed or not.
-   */
+  /** Closes the changes since the last call into a commit, and returns its entries. The commit also drops all rows before `floor`. */
   take(floor: string): readonly StoreEntry<V>[] {
     const entries: StoreEntry<V>[] = []
     for (const entry of this.#dirty) {
@@ -40,7 +35,7 @@ export class HeldEntries<V> {
         if (entry.commits === 0) this.#release(entry)
         continue
       }
-      // Commits apply in order unless the task is gone, so this value lies below the entry from now on.
+      // Commits succeed in order, or the task is gone. So from now on this value is the one below the entry.
       entry.below = entry.value === null ? 'absent' : 'present'
       entry.commits++
       entries.push(entry)
@@ -52,7 +47,7 @@ export class HeldEntries<V> {
     return entries
   }
 
-  /** Called when the oldest closed commit has taken effect. Returns the floor with which it was closed. */
+  /** Called when the oldest closed commit has succeeded. Returns the floor of that commit. */
   committed(): string {
     const { entries, floor } = this.#committing.shift() ?? { entries: [], floor: '' }
     for (const entry of entries) {
@@ -68,7 +63,7 @@ export class HeldEntries<V> {
     this.#dirty = this.#dirty.filter(({ id }) => id >= floor)
   }
 
-  /** The ids of held entries, in order. `from` is inclusive, `to` exclusive, null open. */
+  /** The ids of held entries, in order. `from` is inclusive, `to` exclusive, null means no bound. */
   idsBetween(from: string | null, to: string | null): string[] {
     this.#wasScanned = true
     this.#ids ??= new SortedIds(this.#sorted())

@@ -1,8 +1,8 @@
 import type { StoreChange, TaskDisk } from '../ports.ts'
 
 /**
- * The numbers that stores keep (their stream time, a sequence), as of the rows on a disk, in a store of their own. A task's position has them too, as
- * of its commit. The numbers on the disk serve copies that are behind the position, and state that another program has written.
+ * Stores the numbers of stores (stream time, a sequence) with the rows on a disk, in a store of their own. A task's position contains these numbers
+ * too. The disk's numbers serve copies that are behind the position, and state that another program has written.
  */
 export const keptNumbers = {
   read(disk: TaskDisk): ReadonlyMap<string, number> {
@@ -13,7 +13,6 @@ export const keptNumbers = {
     return { store: name, entries: [...numbers].map(([of, value]) => [Buffer.from(of), float64(value)] as const) }
   },
 
-  /** Forgets the numbers of this store. */
   forget(disk: TaskDisk, store: string): void {
     const entries = [...keptNumbers.read(disk).keys()].filter((of) => ownerOf(of) === store).map((of) => [Buffer.from(of), null] as const)
     if (entries.length > 0) disk.write({ changes: [{ store: name, entries }], offsets: [] })
@@ -22,7 +21,7 @@ export const keptNumbers = {
 
 const name = '.kept'
 
-/** `<store>.time`, `<store>.sequence`. */
+/** The store in `<store>.time` or `<store>.sequence`. */
 function ownerOf(number: string): string {
   return number.slice(0, number.lastIndexOf('.'))
 }

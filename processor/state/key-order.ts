@@ -1,7 +1,6 @@
 /**
- * Orders keys roughly by their bytes; records of one key keep their order. RocksDB inserts ordered keys into its memtable at a third of the cost of
- * unordered ones. Only the four bytes after the common prefix are compared: this costs a tenth of the gain, and comparing whole keys would cost all
- * of it.
+ * Orders keys roughly by their bytes. Records of the same key keep their order. RocksDB inserts ordered keys at a third of the cost of unordered
+ * ones. Only the four bytes after the common prefix are compared: that costs a tenth of the gain, and whole keys would cost all of it.
  */
 export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   const places = new Float64Array(count)
@@ -17,10 +16,9 @@ export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   return places
 }
 
-/** The byte of a key at a place; undefined past its end. */
+/** The byte of a key at an index; undefined past the key's end. */
 type ByteAt = (place: number, at: number) => number | undefined
 
-/** The length of the prefix that all keys share. */
 function commonLength(count: number, byteAt: ByteAt): number {
   let common = Number.POSITIVE_INFINITY
   for (let place = 1; place < count && common > 0; place++) {
@@ -31,5 +29,5 @@ function commonLength(count: number, byteAt: ByteAt): number {
   return common === Number.POSITIVE_INFINITY ? 0 : common
 }
 
-/** A rank takes 32.02 bits, and the place takes the rest of a double. */
+/** A rank takes 32.02 bits, and the key's number the rest of a double. */
 const maxKeys = 2 ** 20

@@ -8,24 +8,24 @@ export interface LastRecord {
 }
 
 /**
- * Keeps the last record of each key, because only that record makes a row. A changelog repeats its keys until it is compacted, and comparing bytes
- * costs a tenth of writing a row. All records lie in one buffer: as objects they would cost more garbage collection than they save.
+ * Keeps the last record of each key, because only that record makes a row. A changelog repeats its keys until it is compacted, and comparing keys
+ * costs a tenth of writing a row. All records are in one buffer: as objects they would cost more garbage collection than they save.
  */
 export class LastOfEachKey {
   #bytes = Buffer.allocUnsafe(minBytes)
   #used = 0
   #size = 0
-  /** Five numbers for each place: key offset, key length, value offset, value length (-1: null), and the room of the value. */
+  /** Five numbers for each record: key offset, key length, value offset, value length (-1: null), and the room for the value. */
   #lies = new Int32Array(minKeys * fields)
   #timestamps = new Float64Array(minKeys)
-  /** A hash table of places plus one, with linear probing; 0 is empty. */
+  /** A hash table with linear probing. An entry is a record's number plus one; 0 is empty. */
   #places = new Int32Array(minKeys * 2)
 
   get size(): number {
     return this.#size
   }
 
-  /** Bytes in use. */
+  /** The number of used bytes. */
   get bytes(): number {
     return this.#used
   }
@@ -43,7 +43,7 @@ export class LastOfEachKey {
     this.#setValue(place * fields, value)
   }
 
-  /** Gives the records, roughly in the order of their keys, and empties the buffer. */
+  /** Returns the records, roughly in the order of their keys, and empties the buffer. */
   *take(): IterableIterator<LastRecord> {
     const [lies, bytes] = [this.#lies, this.#bytes]
     const byteAt = (place: number, at: number) => {
@@ -93,7 +93,7 @@ export class LastOfEachKey {
     return this.#bytes.subarray(from, from + length)
   }
 
-  /** The slot of the key, or the empty slot where it would go. */
+  /** The slot of the key, or the empty slot for it. */
   #slotOf(key: Uint8Array): number {
     const mask = this.#places.length - 1
     let slot = hashOf(key) & mask

@@ -2,7 +2,7 @@ import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition 
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-on-disk.ts'
 
-/** A commit's changes of a task's state, from the moment when it is closed until it takes effect. */
+/** A commit's changes of a task's state, from its closing until it succeeds. */
 export interface LoggedChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
@@ -11,9 +11,9 @@ export interface LoggedChanges {
 }
 
 /**
- * The state of one task on a log that keeps no state. A commit first appends its changes to the changelogs, with all its other records. When the
- * commit has taken effect, one write brings the changes and their changelog offsets to the disk. After a crash in between, the disk is behind its
- * changelogs by that commit, and the missing records are read from there.
+ * The state of one task on a log that keeps no state. A commit first appends its changes to the changelogs, together with all its other records. When
+ * it has succeeded, one write brings the changes and the changelog offsets to the disk. If the process dies in between, the disk lacks that commit,
+ * and the missing records are read from the changelogs.
  */
 export class LoggedState {
   readonly #disk: TaskDisk
@@ -30,7 +30,7 @@ export class LoggedState {
     return keptNumbers.read(this.#disk)
   }
 
-  /** The position of an input on this disk; null where there is none yet. */
+  /** The position of an input on this disk; null without one. */
   offset(input: TopicPartition): number | null {
     return this.#disk.offset(input)
   }
@@ -39,7 +39,7 @@ export class LoggedState {
     return this.#disk.store(name)
   }
 
-  /** Appends the changes to the changelogs. `isLast` puts a record behind everything else of its commit. */
+  /** Appends the changes to the changelogs. `isLast` puts a record behind all other records of its commit. */
   append(changes: readonly StoreChange[], append: (record: ProducerRecord, options: { readonly isLast: boolean }) => void): void {
     for (const { store, logged } of changes) {
       const changelog = this.#changelogs.find((one) => one.store.name === store && !one.isSource)
@@ -50,12 +50,12 @@ export class LoggedState {
     }
   }
 
-  /** Ends all writes. The disk may belong to the task's next owner by then, who reads a commit on its way from the changelogs. */
+  /** Ends all writes. The disk may belong to the task's next owner then, who reads a commit on its way from the changelogs. */
   close(): void {
     this.#isClosed = true
   }
 
-  /** Writes a commit that took effect to the disk. `ends` are the changelogs' offsets after its records. */
+  /** Writes a successful commit to the disk. `ends`: the changelogs' offsets after its records. */
   write({ changes, positions, kept }: LoggedChanges, ends: readonly (TopicPartition & { readonly offset: number })[]): void {
     if (this.#isClosed) return
     const offsets = this.#changelogs.flatMap(({ place, isSource, topicId = null }) => {

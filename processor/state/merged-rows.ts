@@ -1,6 +1,6 @@
 import { compareIds, idOf, type StoreRow } from './store-entry.ts'
 
-/** Merges rows in memory with rows on the disk, both in the same order. Where both have a key, the row in memory counts. */
+/** Merges rows in memory with rows on the disk, both in the same order. If both have a key, the row in memory counts. */
 export function* mergedRows<V>(
   inMemory: readonly StoreRow<V>[],
   onDisk: Iterable<readonly [key: Uint8Array, value: Uint8Array]>,

@@ -1,6 +1,6 @@
 import { longIn, type StoreEntry, type StoreRow } from './store-entry.ts'
 
-/** Indexes a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
+/** An index of a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
 export class PrefixIndex<V> {
   readonly #tailLength: number
   /** Rows by prefix and key length, in the order of their ids. */
@@ -11,12 +11,12 @@ export class PrefixIndex<V> {
     for (const entry of entries) this.add(entry)
   }
 
-  /** Adds an entry that is not in the index yet. */
+  /** Adds an entry, which must not be in the index yet. */
   add(entry: StoreEntry<V>): void {
     const prefix = this.#prefixOf(entry)
     const list = this.#lists.get(prefix)
     if (list === undefined) this.#lists.set(prefix, [entry])
-    // `push` reserves room for sixteen more, and most lists have a few rows.
+    // `push` reserves room for sixteen more, and most lists have few rows.
     else if (list.length < fewRows) this.#lists.set(prefix, inserted(list, entry))
     else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
     else list.splice(lowerBound(list, entry.id), 0, entry)
@@ -44,7 +44,7 @@ export class PrefixIndex<V> {
     }
   }
 
-  /** The present rows whose number behind the prefix lies between `from` and `to`. */
+  /** The existing rows whose number behind the prefix is between `from` and `to`. */
   between(prefix: string, from: number, to: number): StoreRow<V>[] {
     const list = this.#lists.get(prefix)
     if (list === undefined) return []
@@ -69,12 +69,12 @@ function inserted<V>(list: readonly StoreEntry<V>[], entry: StoreEntry<V>): Stor
   return place === list.length ? [...list, entry] : list.toSpliced(place, 0, entry)
 }
 
-/** The index of the id in the list, or the index where it would go. */
+/** The index of the id in the list, or the index at which to insert it. */
 function lowerBound<V>(list: readonly StoreEntry<V>[], id: string): number {
   return firstFrom(list, (entry) => entry.id >= id)
 }
 
-/** The first index at which `holds` is true; it is true from there on. */
+/** The first index at which `holds` is true. It must be true for all later ones. */
 function firstFrom<V>(list: readonly StoreEntry<V>[], holds: (entry: StoreEntry<V>) => boolean): number {
   let low = 0
   for (let high = list.length; low < high; ) {

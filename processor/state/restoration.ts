@@ -5,7 +5,7 @@ import type { ChangelogCopy, ChangelogRange } from './changelog-copy.ts'
 export interface RestorationOptions {
   readonly task: string
   readonly copies: readonly ChangelogCopy[]
-  /** Finds the present offsets of each changelog. It is called once. */
+  /** Finds the current offsets of each changelog. Called once. */
   readonly ranges: (copies: readonly ChangelogCopy[]) => Promise<readonly ChangelogRange[]>
   /** Called for each copy when it begins, with the offset to reach. */
   readonly onStart: (copy: ChangelogCopy, end: number) => void
@@ -29,11 +29,11 @@ export class Restoration {
     this.#options = options
     this.#copies = options.copies
     this.done = this.#run()
-    // Callers that await `done` hear of the failure.
+    // Callers that await `done` get the failure.
     this.done.catch(() => this.close())
   }
 
-  /** An upper bound of the records still to read: some offsets have no record. */
+  /** An upper bound of the records still to read. Some offsets have no record. */
   get remaining(): number {
     let remaining = 0
     for (const [copy, end] of this.#ends) remaining += Math.max(0, end - copy.position)
@@ -50,7 +50,7 @@ export class Restoration {
     this.#suspend()
   }
 
-  /** Restores the copies. Records that retention deletes meanwhile are no failure: the copies begin again with the rest. */
+  /** Restores the copies. If retention deletes records meanwhile, the copies begin again with the rest. */
   async #run(): Promise<void> {
     while (!this.#closed) {
       try {
@@ -94,5 +94,5 @@ export function areRecordsGone(thrown: unknown): boolean {
   return thrown instanceof WaggleError && thrown.code === 'WAGGLE_RECORDS_GONE'
 }
 
-/** The task's positions in partitions of topics that stand for changelogs. */
+/** The task's positions in topics that replace changelogs. */
 export type SourcePositions = readonly (TopicPartition & { readonly offset: number })[]

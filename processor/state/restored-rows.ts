@@ -10,20 +10,19 @@ import { WriteBackStore } from './write-back-store.ts'
 
 /** Turns changelog records into a store's rows, and learns the numbers that the store keeps. */
 export interface RestoredRows {
-  /** Adds the next records. */
   add(records: readonly LogRecord[]): void
   readonly isEmpty: boolean
-  /** True when the rows should be written before more are added. */
+  /** True if the rows should be written before more records are added. */
   readonly isFull: boolean
-  /** Takes the changes that the records since the last call make. */
+  /** Takes the changes made by the records since the last call. */
   take(): Iterable<RowChange>
-  /** The key below which all rows have expired, by the records since the last call; null where no row has, or where rows expire one by one. */
+  /** The key below which all rows have expired, by the records since the last call; null if no row has, or if rows expire one by one. */
   takeFloor(): Uint8Array | null
-  /** Numbers by the names that the store keeps them under. */
+  /** Numbers by the names under which the store keeps them. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
-/** `kept` holds the numbers as of the rows that the disk already has. */
+/** `kept`: the numbers as of the rows that the disk already has. */
 export function restoredRows(store: KeptStore, bytes: StoreBytes, kept: ReadonlyMap<string, number>): RestoredRows {
   return store.kind === 'versioned' ? new RestoredVersions(store, bytes, kept) : new PlainRows(store, kept)
 }
@@ -31,11 +30,10 @@ export function restoredRows(store: KeptStore, bytes: StoreBytes, kept: Readonly
 class PlainRows implements RestoredRows {
   readonly #store: KeptStore
   readonly #changelog: Changelog
-  /** Only the last record of a key leaves a row. */
   readonly #last = new LastOfEachKey()
   readonly #segmentMs: number
   #added = 0
-  /** The last result of `takeFloor`: rows of older segments are gone. */
+  /** The last result of `takeFloor`. Rows of older segments are deleted. */
   #dropped = 0
   #time: number
   #sequence: number
@@ -68,7 +66,7 @@ class PlainRows implements RestoredRows {
     const { kind, retainDuplicates } = this.#store
     this.#added += records.length
     for (const { key, value, timestamp } of records) {
-      // The row comes from another writer of the changelog: no store writes such a row.
+      // No store writes such a row, so another writer of the changelog did.
       if (key === null || key.length < this.#changelog.minKeyBytes) continue
       this.#last.add(key, bytesOf(value), timestamp)
       if (kind === 'keyValue') continue
@@ -91,7 +89,7 @@ class PlainRows implements RestoredRows {
     return segmentBound(live)
   }
 
-  /** The oldest segment that the store itself keeps; 0 where it keeps all. */
+  /** The oldest segment that the store keeps; 0 if it keeps all. */
   get #live(): number {
     const { kind, retentionMs } = this.#store
     return kind === 'keyValue' || retentionMs === null || this.#time < 0 ? 0 : Math.max(0, this.#segmentOf(this.#time - retentionMs))
@@ -153,7 +151,7 @@ function bytesOf(value: LogRecord['value']): Uint8Array | null {
 
 const cachedVersions = 10_000
 const manyVersions = 1000
-/** Records that a crash may force to be read again. */
+/** The number of records after which rows are written. After a crash at most this many are read again. */
 const manyRecords = 250_000
 const manyRows = 20_000
 const manyBytes = 16 * 1024 * 1024

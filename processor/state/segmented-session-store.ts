@@ -4,7 +4,7 @@ import { readLong, writeLong } from './long.ts'
 import { allKeys, isWithin, type KeyRange, SegmentedStore, type Span } from './segmented-store.ts'
 import { idOf, idOfLong, longIn } from './store-entry.ts'
 
-/** Sessions by key, end and start, in segments of time. `SegmentedStore` says how rows lie. */
+/** Sessions by key, end and start, in segments of time (see `SegmentedStore`). */
 export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements SessionStore<K, V> {
   put({ key, window }: Windowed<K>, value: V | null): void {
     if (this.admits(window.end)) this.rows.put(this.#rowKey(this.bytesOf(key), window.start, window.end), value)
@@ -39,7 +39,7 @@ export class SegmentedSessionStore<K, V> extends SegmentedStore<K, V> implements
     return this.#asked(asked, true)
   }
 
-  /** All sessions whose end lies between `from` and `to`, in the order of their ends. For time-ordered stores only. */
+  /** All sessions whose end is between `from` and `to`, in the order of their ends. For time-ordered stores only. */
   *sessionsEnding(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
     for (const [row, value] of this.#rowsOf(allKeys, { from: Math.max(0, from), to, reverse: false }))
       yield [{ key: this.keys.deserialize(this.topic, this.#keyIn(row)), window: this.#windowIn(row) }, value]

@@ -9,15 +9,15 @@ import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 export type Rows<V> = WriteBackStore<Uint8Array, V>
 
 /**
- * Windows and sessions lie in segments of time, so that what has run out goes a segment at a time. A row's key is
+ * Windows and sessions in segments of time. Expired rows are deleted a whole segment at a time. Keys of rows are:
  *
  *     window:                segment i64 │ key │ start i64 │ sequence i32
  *     session:               segment i64 │ key │ end i64 │ start i64
  *     session, time-ordered: segment i64 │ end i64 │ start i64 │ key
  *     window, time-ordered:  segment i64 │ start i64 │ key │ sequence i32
  *
- * Retention as in Kafka Streams' RocksDB stores: what is older than it cannot be read, what lies in a segment that ended before it
- * cannot be written.
+ * Retention works as in Kafka Streams' RocksDB stores. Rows past retention cannot be read. Rows in a segment that ended before the retention cannot
+ * be written.
  */
 export abstract class SegmentedStore<K, V> implements StateStore {
   readonly name: string
@@ -30,7 +30,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   readonly #segmentMs: number
   readonly #streamTime: KeptNumber
   #dropped = 0
-  /** Rows from this time on are not dropped, however old they get. */
+  /** Rows from this time on stay, however old they get. */
   #heldFrom = Number.POSITIVE_INFINITY
 
   constructor(builder: KeptStore, rows: Rows<V>, { topic, memory }: StoreOptions) {
@@ -59,7 +59,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     this.#heldFrom = time
   }
 
-  /** The whole times between the two that can still be read; null where there is none. */
+  /** The readable whole times between the two; null without one. */
   protected span(from: number, to: number, reverse: boolean): Span | null {
     const span = { from: Math.max(0, Math.ceil(from), this.oldest), to: Math.min(Math.floor(to), Number.MAX_SAFE_INTEGER), reverse }
     return span.from <= span.to ? span : null
@@ -70,7 +70,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     return Number.isSafeInteger(time) && time >= this.oldest
   }
 
-  /** The segments that rows from `from` to `to` may lie in, oldest first or, `reverse`, newest first. */
+  /** The segments that may contain rows from `from` to `to`, oldest first, or with `reverse` newest first. */
   protected segments(from: number, to: number, reverse = false): number[] {
     const last = Math.min(this.segmentOf(to), this.segmentOf(this.#streamTime.value))
     const segments: number[] = []
@@ -80,7 +80,8 @@ export abstract class SegmentedStore<K, V> implements StateStore {
 
   /**
    * The ranges of row keys that contain the rows of these keys from `from` to `to`, in the order of the iteration. They may contain other rows too. A
-   * scan reads as of its first step, so rows of all keys are one snapshot. Rows of some keys are one snapshot a segment, as in Kafka Streams.
+   * scan sees the state at its first step. So rows of all keys are one snapshot; rows of some keys are one snapshot for each segment, as in Kafka
+   * Streams.
    */
   protected scans(keys: KeyRange, { from, to, reverse }: Span): readonly Scan[] {
     const segments = this.segments(from, to)
@@ -95,12 +96,12 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     return this.keys.serialize(this.topic, key)
   }
 
-  /** The bytes of a range's bounds. Null is an open bound. */
+  /** The bytes of a range's bounds. Null means no bound. */
   protected keyRange(from: K | null, to: K | null): KeyRange {
     return { from: from === null ? null : this.bytesOf(from), to: to === null ? null : this.bytesOf(to) }
   }
 
-  /** False where the time is before the retention. */
+  /** False for a time before the retention. */
   protected admits(timestamp: number): boolean {
     if (timestamp > this.#streamTime.value) this.#streamTime.value = timestamp
     const live = this.#live
@@ -121,13 +122,13 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   }
 }
 
-/** Keys from one to another, both included. Null is an open end. */
+/** Keys from one to another, both included. Null means no bound. */
 export interface KeyRange {
   readonly from: Uint8Array | null
   readonly to: Uint8Array | null
 }
 
-/** Times from one to the other, both included, and the direction in which they are read. */
+/** Times from one to the other, both included, and the direction of reading. */
 export interface Span {
   readonly from: number
   readonly to: number
@@ -143,11 +144,11 @@ export function isWithin(key: Uint8Array, { from, to }: KeyRange): boolean {
   return (from === null || Buffer.compare(key, from) >= 0) && (to === null || Buffer.compare(key, to) <= 0)
 }
 
-/** `SegmentedStore.scans` for one segment of a store whose rows lie by key first. */
+/** The scan of one segment, for a store whose rows are ordered by key first. */
 function scanOf(segment: number, keys: KeyRange, to: number): Scan {
   const low = keys.from === null ? segmentBound(segment) : inSegment(segment, keys.from)
   if (keys.to === null) return [low, segmentBound(segment + 1)]
-  // A key is followed by its time, so the rows of a key may come after those of a longer key that begins with it.
+  // A key is followed by its time. So rows of this key may come after rows of a longer key that begins with it.
   let high = inSegment(segment, keys.to, longBytes(to + 1))
   for (let length = 0; length < keys.to.length; length++) {
     const shorter = inSegment(segment, keys.to.subarray(0, length), longBytes(to + 1))
@@ -160,7 +161,7 @@ export function inSegment(segment: number, ...parts: readonly Uint8Array[]): Buf
   return Buffer.concat([longBytes(segment), ...parts])
 }
 
-/** The bound between segments: rows of this segment sort after it, rows of earlier segments before it. */
+/** The bound before a segment: its rows sort after it, rows of earlier segments before it. */
 export function segmentBound(segment: number): Uint8Array {
   return longBytes(segment)
 }

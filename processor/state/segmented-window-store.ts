@@ -6,7 +6,7 @@ import { idOf, idOfLong, longIn } from './store-entry.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions } from './write-back-store.ts'
 
-/** Windows by key and start, in segments of time. `SegmentedStore` says how rows lie. */
+/** Windows by key and start, in segments of time (see `SegmentedStore`). */
 export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements WindowStore<K, V> {
   /** Kafka Streams' time-ordered window stores keep one millisecond more, so that a window still exists when it closes. */
   protected override get oldest(): number {
@@ -27,11 +27,11 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
   }
 
   put(key: K, value: V | null, windowStart: number): void {
-    // Null counts too, as in Kafka Streams' changelog.
+    // A null value takes a number too, as in Kafka Streams' changelog.
     if (this.#retainDuplicates) this.#sequence.value = (this.#sequence.value + 1) & 0x7fffffff
     if ((value === null && this.#retainDuplicates) || !this.admits(windowStart)) return
     const row = this.#rowKey(this.bytesOf(key), windowStart, this.#sequence.value)
-    // The new sequence number makes a row that never existed, so the write needs no read.
+    // The sequence number is new, so no such row exists, and no read is needed.
     if (value !== null && this.#retainDuplicates) this.rows.add(row, value)
     else this.rows.put(row, value)
   }
@@ -73,7 +73,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     return this.#windows(this.keyRange(keyFrom, keyTo), from, to, reverse)
   }
 
-  /** A key's windows whose start lies between `from` and `to`, oldest first or, with `reverse`, newest first. */
+  /** A key's windows whose start is between `from` and `to`, oldest first, or with `reverse` newest first. */
   *fetchOrdered(key: K, from: number, to: number, reverse: boolean): IterableIterator<KeyValue<number, V>> {
     const span = this.span(from, to, reverse)
     if (span === null) return
@@ -90,7 +90,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     }
   }
 
-  /** Windows that start between the two, with those that are held (`holdFrom`) though they are too old. Time-ordered stores only. */
+  /** Windows that start between the two. Windows that are too old and held (`holdFrom`) are included. Time-ordered stores only. */
   *fetchHeld(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
     const [low, high] = [inSegment(this.segmentOf(from), longBytes(from)), inSegment(this.segmentOf(to), longBytes(to + 1))]
     for (const [row, value] of this.rows.between(low, high, false)) yield [this.#windowIn(row), value]

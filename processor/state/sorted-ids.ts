@@ -1,13 +1,13 @@
-/** Sorted strings, in chunks. An addition or a removal costs a search and a move within one chunk; one long array would be moved as a whole. */
+/** Sorted strings, in chunks. Adding or removing a string moves only one chunk. One long array would be moved as a whole. */
 export class SortedIds {
-  /** The chunks. None is empty, and all ids of one chunk are less than those of the next. */
+  /** No chunk is empty, and all ids of a chunk are less than those of the next. */
   readonly #chunks: string[][] = []
 
   constructor(sorted: readonly string[] = []) {
     for (let at = 0; at < sorted.length; at += chunkSize / 2) this.#chunks.push(sorted.slice(at, at + chunkSize / 2))
   }
 
-  /** Adds an id that is not in the list yet. */
+  /** Adds an id, which must not be in the list yet. */
   add(id: string): void {
     const at = Math.max(0, this.#chunkOf(id))
     const chunk = this.#chunks[at]
@@ -29,7 +29,7 @@ export class SortedIds {
     if (chunk.length === 0) this.#chunks.splice(at, 1)
   }
 
-  /** The ids in order. `from` is inclusive, `to` exclusive, null open. */
+  /** The ids in order. `from` is inclusive, `to` exclusive, null means no bound. */
   between(from: string | null, to: string | null): string[] {
     const found: string[] = []
     for (let at = from === null ? 0 : Math.max(0, this.#chunkOf(from)); at < this.#chunks.length; at++) {
@@ -42,7 +42,7 @@ export class SortedIds {
     return found
   }
 
-  /** The last chunk that begins at `id` or before; -1 where all begin after it. */
+  /** The last chunk that begins at or before `id`; -1 if all begin after it. */
   #chunkOf(id: string): number {
     let low = 0
     for (let high = this.#chunks.length; low < high; ) {
@@ -56,7 +56,7 @@ export class SortedIds {
 
 const chunkSize = 256
 
-/** The index of `id`, or the index where it would go. */
+/** The index of `id`, or the index at which to insert it. */
 function lowerBound(ids: readonly string[], id: string): number {
   let low = 0
   for (let high = ids.length; low < high; ) {

@@ -8,7 +8,7 @@ export interface StandbyOptions {
   readonly copies: readonly ChangelogCopy[]
   readonly ends: ChangelogEnds
   readonly clock: Clock
-  /** The task's position in a topic that replaces a changelog; null where it is unknown. */
+  /** The task's position in a topic that replaces a changelog; null if it is unknown. */
   readonly positionIn: (place: TopicPartition) => Promise<number | null>
   /** Called once for each copy. */
   readonly onStart: (copy: ChangelogCopy) => void
@@ -22,7 +22,7 @@ export class Standby {
   readonly copies: readonly ChangelogCopy[]
   readonly #options: StandbyOptions
   readonly #begun = new Set<ChangelogCopy>()
-  /** Number of rounds. Work of an earlier round stops. */
+  /** The number of rounds. Work of an earlier round stops. */
   #round = 0
   #wake = () => {}
   #closed = false
@@ -76,7 +76,7 @@ export class Standby {
     this.#begun.add(copy)
   }
 
-  /** Reads a source topic only up to the task's position: the task's table has no later records yet. */
+  /** Reads a source topic only up to the task's position, because the task's table does not have later records yet. */
   async #followTask(sources: readonly ChangelogCopy[], round: number): Promise<void> {
     const goesOn = () => !this.#closed && round === this.#round
     while (goesOn()) {
@@ -103,7 +103,7 @@ export class Standby {
   }
 }
 
-/** Time between two requests for a task's position, in ms. */
+/** The interval of requests for a task's position, in ms. */
 const followMs = 1000
 const backOffMs = 100
 const maxBackOffMs = 5000

@@ -41,7 +41,7 @@ export class StateListening {
     this.#tell(this.#listeners.standby, (one) => one.onUpdateStart?.({ ...storeOf(taskId, copy), startingOffset: BigInt(copy.position) }))
   }
 
-  /** `end` is the last known end of the changelog. There may be more records by now. */
+  /** `end` is the last known end of the changelog. There may be more records now. */
   updated(taskId: string, copy: ChangelogCopy, { count, end }: { readonly count: number; readonly end: number }): void {
     const batch = { batchEndOffset: BigInt(copy.position), batchSize: count, currentEndOffset: BigInt(Math.max(end, copy.position)) }
     this.#tell(this.#listeners.standby, (one) => one.onBatchLoaded?.({ ...storeOf(taskId, copy), ...batch }))

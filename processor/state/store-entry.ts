@@ -6,16 +6,16 @@ export interface StoreRow<V> {
 /** A row of a store in memory. Its key is kept as the string `id`, because a small Buffer would keep its whole pool alive. */
 export interface StoreEntry<V> extends StoreRow<V> {
   value: V | null
-  /** Timestamp of the record that last changed the row. */
+  /** The timestamp of the record that last changed the row. */
   timestamp: number
-  /** Whether the newest commit, done or pending, has a row with this key. */
+  /** Whether the latest commit, pending or not, has a row with this key. */
   below: 'unknown' | 'absent' | 'present'
   dirty: boolean
-  /** Number of pending commits that hold this entry. */
+  /** The number of pending commits with this entry. */
   commits: number
 }
 
-/** True while only memory has the right value. */
+/** True while only memory has the current value. */
 export function isHeld<V>(entry: StoreEntry<V>): boolean {
   return entry.dirty || entry.commits > 0
 }
@@ -29,12 +29,12 @@ export function idOf(key: Uint8Array): string {
   return (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
 }
 
-/** Compares ids as their bytes compare, since each code unit is one byte. */
+/** Compares ids in the order of their bytes. */
 export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The id of a number's eight bytes, big-endian, as times lie in keys. */
+/** The id of a number as eight bytes, big-endian, which is how keys contain times. */
 export function idOfLong(value: number): string {
   const [high, low] = [Math.floor(value / 2 ** 32), value >>> 0]
   return String.fromCharCode(

@@ -1,14 +1,14 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { nameCode } from './name-code.ts'
 
-/** A number that is kept with the task's position. After a crash it has the value of the last commit; -1 at first. */
+/** A number that is stored with the task's position. After a crash it has the value of the last commit; -1 at first. */
 export interface KeptNumber {
   value: number
 }
 
 /**
- * The cost of losing a number, where a position has no room for all. `needed`: it must not be lost. `forgettable`: it may be lost
- * when the task moves, as in Kafka Streams. `learnt`: a changelog has it too.
+ * The cost of losing a number, if a position has no room for all numbers. `needed`: it must not be lost. `forgettable`: it may be lost when the
+ * task moves, as in Kafka Streams. `learnt`: a changelog has it too.
  */
 export type Worth = 'needed' | 'forgettable' | 'learnt'
 
@@ -16,14 +16,14 @@ export type KeptValue = readonly [name: string, value: number, worth: Worth]
 
 /** Values that a task shares with its stores. */
 export class TaskMemory {
-  /** The time of the record in hand. */
+  /** The time of the current record. */
   now = -1
   readonly #numbers = new Map<string, KeptNumber & { readonly worth: Worth }>()
   /** Numbers of earlier commits, by the codes of their names. */
   readonly #before = new Map<number, number>()
   readonly #names = new Map<number, string>()
 
-  /** `before`: numbers of earlier commits, by name or by code. The highest counts where several commits had one. */
+  /** `before`: numbers of earlier commits, by name or by code. If several commits have a number, the highest counts. */
   constructor(before: readonly (readonly [name: string | number, value: number, ...more: readonly unknown[]])[] = []) {
     for (const [name, value] of before) {
       const code = typeof name === 'number' ? name : nameCode(name)
@@ -53,7 +53,7 @@ export class TaskMemory {
     return [...this.#numbers].filter(([, { value }]) => value !== -1).map(([name, { value, worth }]) => [name, value, worth] as const)
   }
 
-  /** Number of `needed` numbers, whether they have a value yet or not. */
+  /** The count of `needed` numbers, with or without a value. */
   get needed(): number {
     let needed = 0
     for (const { worth } of this.#numbers.values()) if (worth === 'needed') needed++

@@ -20,7 +20,7 @@ export interface StatefulTask {
 
 export interface TaskStatesOptions {
   readonly applicationId: string
-  /** The thread's name, for metrics: other threads of the process may have states of their own. */
+  /** The thread's name, for metrics. Other threads of the process may have states of their own. */
   readonly name: string
   readonly directory: StateDirectory
   readonly log: Log
@@ -41,7 +41,7 @@ export interface OpenedState {
 
 /** A thread that keeps copies for one group. */
 export interface CopyKeeper {
-  /** The group's position in a topic that replaces a changelog; null where it is unknown. */
+  /** The group's position in a topic that replaces a changelog; null if it is unknown. */
   committed(place: TopicPartition): Promise<number | null>
 }
 
@@ -50,7 +50,7 @@ interface Wanted {
   readonly keeper: CopyKeeper
 }
 
-/** The distance of one store's rows from the end of its changelog, as offsets. */
+/** The number of offsets that one store lacks of its changelog. */
 export interface StoreLag {
   readonly store: string
   readonly partition: number
@@ -65,8 +65,8 @@ interface Copied {
 }
 
 /**
- * The states of all tasks of a process, on a log that keeps none: states of tasks that run here, copies of other tasks, and states of tasks that ran
- * here earlier. Any thread of the process can take over the state of a task.
+ * The states of all tasks of a process, on a log that keeps no state. There are states of running tasks, copies of other tasks, and states of tasks
+ * that ran here before. Any thread of the process can take a state over.
  */
 export class TaskStates {
   readonly #options: TaskStatesOptions
@@ -79,7 +79,7 @@ export class TaskStates {
   readonly #positions = new Map<string, number>()
   /** Ids of open global stores, which are never closed. */
   readonly #globals = new Set<string>()
-  /** The time since when the copy has been unused, by task. */
+  /** The time since when a task's state is unused. */
   readonly #idleSince = new Map<string, number>()
   #restored = 0
   readonly #meters: RestoreMeters
@@ -106,12 +106,12 @@ export class TaskStates {
     return this.#options.directory.processId
   }
 
-  /** Changelog records read since the start, by running tasks and copies. */
+  /** The number of changelog records read since the start, by running tasks and copies. */
   get restoredRecords(): number {
     return this.#restored
   }
 
-  /** Records still to read for tasks that wait for their state. */
+  /** The number of records still to read for tasks that wait for their state. */
   get remainingRecords(): number {
     let remaining = 0
     for (const { restoration } of this.#active.values()) remaining += restoration.remaining
@@ -160,8 +160,8 @@ export class TaskStates {
   }
 
   /**
-   * Opens a global store. Every process keeps its own copy by running the store's task from the disk's position. Only the disk has the positions of
-   * its inputs.
+   * Opens a global store. Every process keeps its own copy, by running the store's task from the position on the disk. The positions of its inputs
+   * are only on the disk.
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<LoggedState> {
     const [store] = task.subtopology.stores
@@ -191,12 +191,12 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** The state of a task that this process has: its own, or a copy that may be behind its changelogs; null where it has none. */
+  /** The state that this process has of a task; null without one. It may be a copy that is behind its changelogs. */
   copyOf(id: TaskId): LoggedState | null {
     return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
   }
 
-  /** Lags of the stores of these tasks that have a state here, by the changelogs' present ends. The tasks that run have none. */
+  /** Lags of the stores of these tasks that have a state here. A running task has no lag. */
   async storeLags(tasks: readonly StatefulTask[], running: readonly string[]): Promise<readonly StoreLag[]> {
     const here = tasks.flatMap((task) => {
       const state = this.copyOf(task.id)
@@ -219,7 +219,7 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** Sets the tasks whose copies `keeper` keeps from now on. `active` are the tasks that it runs. */
+  /** Sets the tasks whose copies `keeper` keeps from now on. `active`: the tasks that it runs. */
   keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)
@@ -246,7 +246,6 @@ export class TaskStates {
     )
   }
 
-  /** Tasks whose copies are kept up to date here. */
   get standbys(): readonly TaskId[] {
     return [...this.#standbys.keys()]
   }
@@ -325,7 +324,7 @@ export class TaskStates {
     })
   }
 
-  /** Deletes unused state after a time, as Kafka Streams' `state.cleanup.delay.ms` does, so that tasks that moved away do not fill the disk. */
+  /** Deletes unused state after a time, so that tasks that moved away do not fill the disk (like Kafka Streams' `state.cleanup.delay.ms`). */
   #sweepLater(): void {
     const { clock, directory } = this.#options
     this.#cancelSweep = clock.after(sweepMs, () => {

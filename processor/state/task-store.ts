@@ -8,11 +8,11 @@ import { SegmentedWindowStore } from './segmented-window-store.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 
-/** A store of one task: the store for its nodes, and the rows whose changes a commit takes. */
+/** A store of one task: the store for its nodes, and its rows for commits. */
 export interface TaskStore {
   readonly store: StateStore
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
-  /** Makes changelog records of taken changes. Null where the store has no changelog of its own. */
+  /** Makes changelog records of taken changes; null if the store has no changelog of its own. */
   readonly logged: ((changes: readonly RowChange[]) => readonly ChangelogRecord[]) | null
 }
 
@@ -33,7 +33,7 @@ export function openStore(builder: StoreSpec, disk: StoreBytes, options: StoreOp
   return { store: new Store(builder, rows, options), rows, logged: rowByRow(builder) }
 }
 
-/** True where the store has a changelog of its own: logging is on, and no source topic replaces the changelog. */
+/** True if the store has a changelog of its own: logging is on, and no source topic replaces the changelog. */
 export function isLogged({ logging, sourceTopic }: KeptStore): boolean {
   return logging !== false && sourceTopic === undefined
 }

@@ -23,12 +23,12 @@ export interface VersionsAsked {
 export type Put = 'latest' | 'outdated' | 'expired'
 
 /**
- * Every version of a key that was valid within the retention (KIP-889). Rows are
+ * Every version of a key that was valid within the retention (KIP-889). Keys of rows are:
  *
  *     latest:  0 │ key
  *     earlier: 1 │ segment of validTo i64 │ length of key i32 │ key │ timestamp i64
  *
- * Earlier versions lie by the time until which they were valid, so that what nobody can ask for any more goes a segment at a time.
+ * Earlier versions are ordered by the end of their validity. Expired versions are deleted a whole segment at a time.
  */
 export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, V> {
   readonly name: string
@@ -61,7 +61,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
     if (asOf === undefined || (latest !== null && latest.timestamp <= asOf)) return found(latest)
-    // No version is from before 0, where the bytes of a time sort otherwise.
+    // No version is from before 0. Bytes of a negative time would sort last.
     if (asOf < Math.max(0, this.#streamTime.value - this.#retentionMs)) return null
     for (let segment = this.#segmentOf(asOf); segment <= this.#segmentOf(this.#streamTime.value); segment++) {
       const version = this.#lastBefore(segment, bytes, asOf)
@@ -70,7 +70,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return null
   }
 
-  /** Versions that were valid at some time between `from` and `to`, newest first or, with `oldestFirst`, oldest first. Deletions are left out. */
+  /** Versions that were valid at some time between `from` and `to`, newest first, or with `oldestFirst` oldest first. Deletions are left out. */
   *versions(key: K, { from, to, oldestFirst }: VersionsAsked): IterableIterator<VersionedRecord<V>> {
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
@@ -104,7 +104,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return before
   }
 
-  /** Puts a version and returns its fate: `latest`, `outdated` where a newer version exists, or `expired` where it is older than the history. */
+  /** Puts a version. Returns `latest`, `outdated` if a newer version exists, or `expired` if it is older than the history. */
   putVersion(key: K, value: V | null, timestamp: number): Put {
     if (timestamp < this.#streamTime.value - this.#retentionMs) return 'expired'
     if (timestamp > this.#streamTime.value) {
@@ -124,7 +124,9 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return 'outdated'
   }
 
-  /** The puts since the last call. The changelog holds versions in the order of their puts, from which either program can make its rows. */
+  /**
+   * The puts since the last call. The changelog contains versions in the order of their puts. Waggle and Kafka Streams both make their rows from it.
+   */
   takeLogged(): readonly ChangelogRecord[] {
     const logged = this.#logged
     this.#logged = []
@@ -137,8 +139,8 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   /**
-   * Kafka Streams remembers a deletion by the end of the version before it. A deletion that replaces a value of the same time, with no version
-   * before, leaves no trace, so that an older put after it becomes the latest version again.
+   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. A deletion of
+   * a value at the same time, without an earlier version, leaves no trace. An older put after it then becomes the latest version.
    */
   #hasEarlierUpTo(key: Uint8Array, timestamp: number): boolean {
     return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp
@@ -166,7 +168,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     this.#rows.put(this.#earlierRow(key, version.validTo, version.timestamp), version)
   }
 
-  /** The last version in a segment that began at `timestamp` or before. */
+  /** The last version in a segment that began at or before `timestamp`. */
   #lastBefore(segment: number, key: Uint8Array, timestamp: number): Version | null {
     const low = earlierPrefix(segment, key)
     for (const [, version] of this.#rows.between(low, Buffer.concat([low, longBytes(timestamp + 1)]), true)) return version
@@ -199,7 +201,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 }
 
-/** `timestamp i64 │ validTo i64, -1 for none │ 0, or 1 and the value`. */
+/** Layout: `timestamp i64 │ validTo i64, -1 for none │ 0, or 1 and the value`. */
 export function versionSerde(value: Serde<unknown>): Serde<Version> {
   return {
     serialize(topic, version) {

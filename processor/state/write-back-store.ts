@@ -12,14 +12,11 @@ import { idOf, idOfLong, keyOf, type StoreEntry, type StoreRow } from './store-e
 import type { TaskMemory } from './task-memory.ts'
 
 /**
- * A task's key-value store. Values stay objects in memory and become bytes in the commit, so a value that is put and deleted between two commits is
- * never serialised and never touches a disk. Reads go to memory first, then to the bytes of the last commit.
+ * A task's key-value store. In memory values are objects. They become bytes in the commit, so a value that is put and deleted between two commits is
+ * never serialised. Reads go to memory first, then to the bytes of the last commit. Entries that are not held (`HeldEntries`) are a cache.
  *
- * Entries that are not held (`HeldEntries`) are a cache.
- *
- * All rows from some key on are in memory as well. This key is the first one where the store was empty when it was opened; else it lies behind the
- * last key on the disk, and behind the keys that the cache has evicted. Where keys begin with a time, nearly all reads are above this key, and none
- * of them costs a disk read.
+ * All rows from some key on are in memory too. At first, this is the key after the last key on the disk. Eviction from the cache moves it up. If keys
+ * begin with a time, nearly all reads are above it, and need no disk.
  */
 export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string
@@ -33,7 +30,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #memory: TaskMemory
   readonly #maxEntries: number
   readonly #cache: EntryCache<V>
-  /** All keys from here on are in memory; null until the first read. */
+  /** All rows from this key on are in memory; null until the first read. */
   #completeFrom: string | null
   /** Created by the first read by prefix. */
   #byPrefix: PrefixIndex<V> | null = null
@@ -79,14 +76,14 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#remember(entry)
   }
 
-  /** Deletes an expired row. For readers the store's content stays the same, so its changelog gets no record. */
+  /** Deletes an expired row. Readers see no change, so the changelog gets no record. */
   expire(key: K): void {
     const entry = this.#entryToWrite(this.#bytesOf(key))
     this.#set(entry, null)
     entry.timestamp = ranOut
   }
 
-  /** Expires all rows before this key for good: none of them is read or put again. */
+  /** Expires all rows before this key for good. None of them is read or put again. */
   expireBefore(key: K): void {
     if (this.#disk.clearBefore !== undefined) this.#cache.floor = idOf(this.#bytesOf(key))
     else for (const [row] of this.range(null, key)) this.expire(row)
@@ -136,7 +133,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#scan(low, high, reverse)
   }
 
-  /** Rows with keys `prefix │ i64 │ more` whose number lies between `from` and `to`. `tailLength` is the length of all bytes behind the prefix. */
+  /** Rows with keys `prefix │ i64 │ more` whose number is between `from` and `to`. `tailLength`: the number of bytes after the prefix. */
   ofPrefix(prefix: string, range: PrefixRange): Iterable<StoreRow<V>> {
     const { from, to, tailLength, reverse } = range
     this.#byPrefix ??= new PrefixIndex(tailLength, this.#cache.all())
@@ -152,8 +149,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /**
-   * Closes the changes since the last call into a commit and serialises them. Call `committed` once for each call, in the same order, when its
-   * commit has taken effect.
+   * Closes the changes since the last call into a commit, and serialises them. `committed` must be called once for each call, in the same order, when
+   * the commit has succeeded.
    */
   takeChanges(): readonly RowChange[] {
     return this.#held
@@ -165,7 +162,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const floor = this.#held.committed()
     if (floor <= this.#clearedTo) return
     this.#clearedTo = floor
-    // The disk is cleared after the commit, because a failed commit would read the rows again.
+    // The disk is cleared only now: if the commit had failed, the rows would be read again.
     this.#disk.clearBefore?.(Buffer.from(floor, 'latin1'))
   }
 
@@ -190,7 +187,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
-  /** The entry for a blind write, which needs no disk read. */
+  /** The entry for a write that needs no read of the disk. */
   #entryToWrite(key: Uint8Array): StoreEntry<V> {
     const id = idOf(key)
     const there = this.#cache.find(id)
@@ -200,7 +197,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
-  /** True where a row with this key, or a later one, is in memory or does not exist. */
+  /** True if the row with this key is in memory or does not exist, and so are all later rows. */
   #isInMemory(id: string): boolean {
     this.#completeFrom ??= this.#pastLastOnDisk()
     return id >= this.#completeFrom
@@ -212,7 +209,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #set(entry: StoreEntry<V>, value: V | null): void {
-    // The failing node is known here. In the commit no handler could skip the record.
+    // The failing node is known here. In the commit, no handler could skip the record.
     if (value === undefined) throw undefinedIn(this.name)
     if (value !== null) this.#tryType(value)
     entry.value = value
@@ -220,7 +217,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#held.add(entry)
   }
 
-  /** Serialises the first value of each type at once: a value of a wrong type fails in the node that made it. */
+  /** Serialises the first value of each type at once. A value of a wrong type then fails in the node that made it. */
   #tryType(value: V): void {
     const type = typeof (this.#isTimestamped ? (value as ValueAndTimestamp<unknown>).value : value)
     if (type === this.#triedType) return
@@ -257,7 +254,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
   }
 
-  /** Merges rows in memory with the disk's, both as of the first step, without later changes. */
+  /** Merges rows in memory with the disk's, both as of the first step. */
   #merged(inMemory: readonly StoreRow<V>[], { from, to, reverse, length }: DiskRange): Iterable<StoreRow<V>> {
     const onDisk = this.#disk.range(bytesOf(from), bytesOf(to), { reverse })
     return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })
@@ -277,12 +274,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 }
 
 export interface StoreOptions {
-  /** The changelog topic, which serdes are given. */
+  /** The changelog topic. Serdes get its name. */
   readonly topic: string
-  /** 0 for a store that others write, so that each read goes to the disk. */
+  /** 0 for a store that others write. Then each read goes to the disk. */
   readonly maxEntries: number
   readonly memory: TaskMemory
-  /** True where changes are needed as changelog records. */
+  /** True if changes are needed as changelog records. */
   readonly keepsLog?: boolean
 }
 
@@ -297,7 +294,7 @@ interface DiskRange {
   readonly from: string | null
   readonly to: string | null
   readonly reverse: boolean
-  /** Length of the wanted keys: longer keys may sort in between. 0: all lengths. */
+  /** The length of the wanted keys; 0 for all lengths. Longer keys may sort in between. */
   readonly length: number
 }
 
@@ -317,10 +314,9 @@ function after(id: string): string {
   return `${id}\0`
 }
 
-/** Greater than any id. */
 const pastAll = '\uffff'
 
-/** The least key that is greater than all keys that start with `prefix`; null where there is none. */
+/** The least key that is greater than all keys that start with `prefix`; null without one. */
 function afterPrefix(prefix: Uint8Array): Uint8Array | null {
   for (let end = prefix.length - 1; end >= 0; end--) {
     const byte = prefix[end]

@@ -77,8 +77,8 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
 const acceptedMark = textHeader(acceptedHeader, '1')
 
 /**
- * The headers of the record that bees read. Reply headers go, because the ledger knows where the answer goes. Headers about a value go, because only bees
- * write them. The content type is the payload's, which may be an error in place of the caller's body.
+ * The headers of the record that bees read. Reply headers are removed, because the ledger knows where the answer goes. Headers about a value are
+ * removed, because only bees write them. The content type is the payload's: if it is an error, the caller's type does not fit.
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
   const kept = headers.filter(
@@ -87,7 +87,7 @@ function requestHeaders(headers: readonly Header[], payload: Payload): readonly 
   return [...kept, ...payloadHeaders(payload)]
 }
 
-/** Refuses U+FFFD: it replaces bytes that are no UTF-8, so two ids that differ would become one. */
+/** Refuses U+FFFD. It replaces invalid UTF-8, so two different ids would become one. */
 function isRequestId(text: string): boolean {
   return text !== '' && text.length <= maxIdLength && !text.includes('\ufffd')
 }
@@ -104,7 +104,7 @@ const maxIdLength = 512
 /** Headers that only Waggle's own steps write. A caller's headers with these names are dropped. */
 const internalHeaders: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader])
 
-/** UUIDv8 made from the record's place: a record that is read again gets the same id. */
+/** A UUIDv8 from the record's topic, partition and offset. A record that is read again gets the same id. */
 function derivedId(place: RecordMetadata | null): string {
   return uuidOf(createHash('sha256').update(`${place?.topic}\n${place?.partition}\n${place?.offset}`).digest(), 8)
 }

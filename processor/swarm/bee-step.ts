@@ -21,12 +21,10 @@ export interface BeeStepOptions {
   readonly onFailure: FailureListener
 }
 
-/**
- * An asynchronous node that calls a bee. Error records pass without a call, requests past their deadline become errors, and results are forwarded.
- */
+/** An asynchronous node that calls a bee. Error records pass without a call. Requests past their deadline become errors. */
 export function beeStep({ bee, host, batch, children, deadLetters, onFailure }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
-  // With batches two calls are enough: the next batch is packed while the last one runs. Without them, eight calls a replica overlap.
+  // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
   const concurrency = (batch === null ? 8 : 2) * bee.replicas
   return {
     open: () => host.open(bee),

@@ -3,7 +3,7 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The input of a bee that joins, or an error where the join cannot give one. */
+/** The input of a bee that joins, or an error if an input is missing or failed. */
 export function joinedPayload(
   bee: SwarmBee,
   inputs: readonly { readonly name: string }[],

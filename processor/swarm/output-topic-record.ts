@@ -3,7 +3,7 @@ import { type Record, textHeader } from '../../topology/record.ts'
 import { deadlineHeader, requestIdHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 
-/** A record for another application: it has the request's own headers, and none of Waggle's. */
+/** A record for another application: with the request's own headers, and without Waggle's. */
 export function outputTopicRecord({ key, value, timestamp, headers }: Record<string, Payload>, child: string): readonly TransformOutput[] {
   if (value.kind === 'error') return []
   const kept = headers.filter((header) => !header.key.startsWith('waggle-') || header.key === deadlineHeader)

@@ -4,13 +4,13 @@ import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { partitionForKey } from '../partitioner.ts'
 
-/** Throws where an answer may not go to the topic. A topic that this process has not looked up yet is accepted. */
+/** Throws if the reply topic or partition does not exist or is not allowed. A topic that this process has not looked up yet is accepted. */
 export function expectReachable({ topic, partition }: ReplyTo, topics: ReplyTopics): void {
   const error = refusalOf({ topic, partition }, topics)
   if (error !== null) throw error
 }
 
-/** The reply topic and partition that a record's headers name; null where they name none, an error where an answer cannot go there. */
+/** The reply topic and partition that a record's headers name; null if they name none. Returns an error if a reply cannot go there. */
 export function replyToOf(id: string, headers: readonly Header[], topics: ReplyTopics): ReplyTo | WaggleError | null {
   const topic = namedReplyTopic(headers)
   if (topic === null) return null
@@ -39,5 +39,5 @@ function missing(topic: string): WaggleError {
   return new WaggleError('WAGGLE_REPLY_TOPIC_MISSING', { message: `No answer is sent to ${topic}: there is no such topic`, next: 'Create it.' })
 }
 
-/** Kafka's bound. */
+/** Kafka's limit. */
 const maxTopicLength = 249

@@ -51,7 +51,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
     const latest = now + this.#operator.retentionMs
-    // A time in the future cannot be the time of acceptance, and would keep the entry for ever.
+    // A request cannot be accepted in the future. Such a time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
     entries.put(id, { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies })
@@ -59,7 +59,8 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   /**
-   * Takes another note for a known id. Either the request was sent again, or its outcome has overtaken the note, since they come by different topics.
+   * Takes a second note for a known id. Either the request was sent again, or its outcome came before the note, because they come by different
+   * topics.
    */
   #acceptAgain(id: string, entry: RequestEntry, { body_hash }: AcceptedRequest, replyTo: ReplyTo, timestamp: number): void {
     if (body_hash !== '' && entry.bodyHash !== '' && body_hash !== entry.bodyHash) {
@@ -71,7 +72,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
       return
     }
     const isKnown = entry.replies.some((known) => isSame(known, replyTo))
-    // With too many processes, the oldest one has most likely gone away.
+    // With too many waiting processes, the oldest has most likely gone.
     if (!isKnown) this.#bound?.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
   }
 
@@ -93,7 +94,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
-      // An outcome may overtake the note of its request, since they come by different topics.
+      // The outcome may come before the note of its request, because they come by different topics.
       gateway: before?.gateway ?? headerText(headers, gatewayHeader) ?? '',
       acceptedAt: before?.acceptedAt ?? timestamp,
       settledAt: now,
@@ -127,7 +128,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     this.#settle(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
   }
 
-  /** It names the wait: a wait that cannot be true shows that the clocks of two machines differ. */
+  /** Names the waiting time. An impossible time shows that the clocks of two machines differ. */
   #deadlineDetail(afterMs: number): string {
     const { waitsFor } = this.#operator
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
@@ -146,7 +147,7 @@ function foreignNote(): WaggleError {
 const ownHeaders = new Set([contentTypeHeader, errorHeader])
 
 const nothing: Payload = { kind: 'json', json: null }
-/** The most processes that wait for one request. */
+/** The most processes that can wait for one request. */
 const maxReplies = 16
 
 const keyReused: Payload = errorPayload({

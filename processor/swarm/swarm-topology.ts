@@ -26,19 +26,19 @@ import { outputTopicRecord } from './output-topic-record.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
-  /** The time for which an id is known and its answer kept, in ms. */
+  /** The time for which an id is known and its answer is stored, in ms. */
   readonly answersRetentionMs: number
-  /** The time for which joins remember sent results, on a log that may repeat records, in ms; null on a log that does not. */
+  /** The time for which joins remember sent results, in ms; null on a log that never repeats records. */
   readonly duplicateRetentionMs: number | null
-  /** The topics whose predictions have a form of their own (`predictionSerde`); null where they are JSON. */
+  /** The topics whose predictions have another encoding (`predictionSerde`); null if they are JSON. */
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
-  /** The topics that a record may name for its answer. */
+  /** The topics that a record may name for its reply. */
   readonly replyTopics: ReplyTopics
   /** Called with each record at which a bee fails, also for refusals and deadlines. */
   readonly onFailure?: FailureListener
 }
 
-/** Makes a topology for the engine of a plan. */
+/** Turns a plan into a topology for the engine. */
 export function swarmTopology(plan: SwarmPlan, host: BeeHost, settings: GraphSettings): Topology {
   const topology = new Topology()
   const bees = new Map(plan.bees.map((bee) => [bee.name, bee]))
@@ -89,7 +89,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        // Foreign records without key or value are possible only at an entrance.
+        // Only an entrance can get foreign records without key or value.
         this.#topology.addSourceWith(name, step.topics, {
           key: Serdes.string(),
           value: this.#read(name),
@@ -196,7 +196,7 @@ class SubtopologyBuilder {
     this.#topology.addSink(child, topic, [name], this.#written)
   }
 
-  /** The serdes of a source. A gateway reads foreign records, and an unknown reply topic is looked up before its record is read. */
+  /** The serdes of a source. A gateway reads foreign records. An unknown reply topic is looked up before its record is read. */
   #read(source: string): HandingSerde<Payload> {
     if (!this.#isEntrance(source)) return this.#payloads
     const { replyTopics } = this.#settings
@@ -222,7 +222,7 @@ class SubtopologyBuilder {
     return Produced.with(Serdes.string(), this.#payloads)
   }
 
-  /** The store, with another one that keeps its due times in order. */
+  /** The store, and a second store that keeps its due times in order. */
   #stores(store: KeptStore): readonly KeptStore[] {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }
@@ -248,7 +248,7 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
 
-/** A batch that keeps the bounds of every policy: it closes as soon as one of them would close it. Null where there is none. */
+/** A batch policy that closes a batch as soon as one of these policies would; null without a policy. */
 function tightest(policies: readonly (BatchPolicy | null)[]): BatchPolicy | null {
   const [first, ...others] = policies.filter((policy) => policy !== null)
   if (first === undefined) return null

@@ -13,9 +13,9 @@ import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /**
- * An asynchronous node in one task. Records wait here in the order of their arrival, each with its outcome once it has one. An outcome is forwarded
- * after the outcomes of all earlier records: of all records of the task or, ordered by key, of those with the same key. An outcome that overtakes
- * others keeps its place until they are forwarded, so that the commit can note which records behind its position are done.
+ * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the
+ * outcomes of all earlier records. If the node orders by key, only earlier records of the same key count. A record whose outcome overtook others
+ * keeps its place, so that a commit can note which records after its position are done.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string
@@ -31,9 +31,9 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #waiting = new Fifo<Waiting>()
   /** Records that are not forwarded, by the key whose order they keep. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
-  /** Heads of chains that have an outcome, in the order of the outcomes. */
+  /** First records of chains that have an outcome, in the order of the outcomes. */
   #ready: Waiting[] = []
-  /** Number of forwarded records in `waiting`. */
+  /** The number of forwarded records in `waiting`. */
   #gone = 0
   readonly #resumptions = new Map<number, Resumption>()
   /** The input record of the last entry, and the index of its next entry. */
@@ -41,9 +41,8 @@ export class AsyncRuntime implements NodeRuntime {
   #index = 0
 
   /**
-   * `below`: asynchronous nodes behind this one. In front of another asynchronous node it keeps the order of all records, because the note of the
-   * second one relies on it. `places`: count of records that may overtake one slow call; each takes a bit in the commit. `onOutcome`: called when an
-   * outcome may go on.
+   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because their notes rely on it. `places`:
+   * the number of records that may overtake one slow call. Each takes a bit in the commit. `onOutcome`: called when an outcome may be forwarded.
    */
   constructor(
     node: AsyncNode,
@@ -75,12 +74,12 @@ export class AsyncRuntime implements NodeRuntime {
     this.#byKey = node.step.ordered === 'key' && below.length === 0
   }
 
-  /** Records that are not forwarded. */
+  /** The number of records that are not forwarded. */
   get size(): number {
     return this.#roomShare.records
   }
 
-  /** True where an outcome may go on. */
+  /** True if an outcome may be forwarded. */
   get hasOutcomes(): boolean {
     return this.#ready.length > 0
   }
@@ -94,7 +93,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#resumptions.set(partition, new Resumption(unfinished))
   }
 
-  /** True for a record that is read again because it, or an earlier record, was not finished here or further down. */
+  /** True for a record that is read again because it, or an earlier record, was not finished here or in a later node. */
   wants(partition: number, offset: number): boolean {
     return this.#resumptions.get(partition)?.isBehind(offset) === true || this.#below.some((node) => node.wants(partition, offset))
   }
@@ -120,7 +119,7 @@ export class AsyncRuntime implements NodeRuntime {
       gone: false,
       bytes: this.#memoryOf(read, record.value),
     }
-    // The call may throw before the record has a place. A place that never gets an outcome would block all records behind it.
+    // The call may throw, so it comes before the record gets a place. A place without an outcome would block all records after it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
     this.#roomShare.hold(1, waiting.bytes)
@@ -144,7 +143,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   /**
-   * Forwards up to `limit` outcomes whose turn it is, each in the context of its record, and returns their count. `mayGo` is false for a partition
+   * Forwards up to `limit` outcomes whose turn it is, each in the context of its record, and returns their number. `mayGo` is false for a partition
    * that is still read again.
    */
   drain(mayGo: (partition: number) => boolean, limit: number): number {
@@ -165,7 +164,7 @@ export class AsyncRuntime implements NodeRuntime {
     return drained
   }
 
-  /** The unfinished entries of a partition; null where none waits. */
+  /** The unfinished entries of a partition; null without waiting entries. */
   unfinished(partition: number): Unfinished | null {
     let oldest: Waiting | null = null
     const done: boolean[] = []
@@ -211,7 +210,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
     const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-    // The record was done before: only nodes further down want it again.
+    // The record was done before. Only later nodes want it again.
     if (waiting.read !== null) this.#place.enter(waiting.partition, waiting.read, waiting.again)
     try {
       step.forward(outcome, waiting.record, this.#context)
@@ -237,7 +236,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#roomShare.hold(0, bytes)
   }
 
-  /** The memory of a record as it was read and of its value here, which may be larger: a picture is decoded. */
+  /** The memory of a record as it was read, and of its value here. The value may be larger, such as a decoded picture. */
   #memoryOf(read: LogRecord, value: unknown): number {
     return recordMemory(read) + objectBytes + Math.max(0, this.#bytesOf(value) - valueBytes(read.value))
   }
@@ -261,29 +260,29 @@ interface Waiting {
   readonly partition: number
   readonly offset: number
   read: LogRecord | null
-  /** Index among the entries of `read`. */
+  /** The entry's index among the entries of `read`. */
   readonly index: number
   readonly order: unknown
-  /** True for a record that was done before the last commit and is done again for a node further down. */
+  /** True for a record that was done before the last commit, and is done again for a later node. */
   readonly again: boolean
   outcome: Outcome<unknown> | null
   entry: Entry<unknown, unknown, unknown, unknown> | null
   gone: boolean
-  /** Memory that the entry takes, in bytes. */
+  /** The memory of the entry, in bytes. */
   bytes: number
 }
 
 /** Replaces a forwarded record whose place is kept. */
 const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
-/** An identity that is equal for equal keys. Different keys with one identity keep each other's order, which is harmless. */
+/** An identity that is equal for equal keys. If different keys share an identity, they keep each other's order, which is harmless. */
 function identityOf(key: unknown): unknown {
   if (typeof key !== 'object' || key === null) return key
   if (key instanceof Uint8Array) return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
   return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
-/** A punctuation has no input whose position could stand for the record. */
+/** The error of a punctuation that sends to an asynchronous node. It has no input whose position could stand for the record. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which takes time`,

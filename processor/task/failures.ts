@@ -14,12 +14,12 @@ export interface FailurePolicy {
   readonly deserialization: Handler<'resume' | 'fail'>
   readonly processing: Handler<'resume' | 'fail'>
   /**
-   * Decides about a record that could not be produced, and about a refused commit, which has no record. `retry` is for a refusal by the log: the
-   * tasks go back to their last commit and try again. A record that cannot be serialised would fail again, so `retry` counts as `fail` there.
+   * Decides about a record that could not be produced, and about a refused commit, which has no record. After `retry` the tasks go back to their last
+   * commit and try again. A record that cannot be serialised would fail again, so `retry` then counts as `fail`.
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
-  /** A record that replaces a failed record that a handler skipped, so that a receiver that waits learns of the failure. Null: none does. */
+  /** Makes a record that replaces a failed and skipped record, so that a waiting receiver learns of the failure. Null: no replacement. */
   readonly standIn?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
 }
 
@@ -33,7 +33,7 @@ export type FailedStep = 'deserialization' | 'processing' | 'production'
 
 const fail = () => 'fail' as const
 
-/** The policy of an application's settings. A step without a setting fails. */
+/** The policy of an application's settings. Without a setting, a failure fails the task. */
 export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
   const { deserializationHandler, processingHandler, productionHandler, deadLetterTopic } = config
   return {
@@ -47,10 +47,10 @@ export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
 /** Kafka Streams' default handlers: every failure fails its task. */
 export const failAlways: FailurePolicy = { deserialization: fail, processing: fail, production: fail, deadLetters: null }
 
-/** A failure that its handler did not skip. It passes all nodes above without another question to a handler. */
+/** A failure that its handler did not skip. Nodes pass it on without asking a handler again. */
 export class StandingFailure extends Error {
   override readonly cause: WaggleError
-  /** True where the record is retried, even if the application would stop for the failure. */
+  /** True if the record is tried again, even if the application would stop for the failure. */
   readonly retries: boolean
 
   constructor(cause: WaggleError, retries = false) {
@@ -61,14 +61,14 @@ export class StandingFailure extends Error {
 }
 
 /**
- * True for a failure with a cause outside of this application: another process took over the tasks, or the abort of another application dropped this
+ * True for a failure with a cause outside of this application. Another process took over the tasks, or the abort of another application dropped this
  * one's commit.
  */
 export function isOfAnother({ code }: WaggleError): boolean {
   return code === 'WAGGLE_FENCED' || code === 'WAGGLE_COMMIT_DROPPED'
 }
 
-/** True where a commit that was refused for no particular record is retried. */
+/** True if a commit that was refused for no particular record is tried again. */
 export function retriesCommit({ production }: FailurePolicy, error: WaggleError): boolean {
   return ask(production, error, { ...nothing, topic: '', partition: -1, offset: -1n, node: '', taskId: '' }) === 'retry'
 }
@@ -88,7 +88,7 @@ function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: F
   }
 }
 
-/** The failures of one task. It asks a handler once about each, and writes dead letters. */
+/** The failures of one task. It asks a handler once about each failure, and writes dead letters. */
 export class TaskFailures {
   readonly #taskId: string
   readonly #place: RecordPlace
@@ -103,8 +103,8 @@ export class TaskFailures {
   }
 
   /**
-   * Asks the handler about a failed record. Where the handler skips it, returns the record that replaces it, or null. Throws where the failure
-   * stands. `record` is null in a punctuation, which only has a time. `isRefusal` is true where the log refused the record.
+   * Asks the handler about a failed record. If the handler skips it, returns the record that replaces it, or null; otherwise throws. `record` is null
+   * in a punctuation, which only has a time. `isRefusal`: the log refused the record.
    */
   handle(
     step: FailedStep,
@@ -122,7 +122,7 @@ export class TaskFailures {
     return this.#decide(step, error.withRecord(placeWords(failed)), failed, { isRefusal, letter: 'whole' })
   }
 
-  /** Like `handle`, for an input whose commit was refused. Its dead letter shrinks with each further refusal, and is left out in the end. */
+  /** Handles an input whose commit was refused. Its dead letter shrinks with each further refusal, and is left out in the end. */
   refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
     const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
     const failed = this.#failed(node, record)
@@ -149,8 +149,8 @@ export class TaskFailures {
   }
 
   /**
-   * Writes a dead letter: key and value as they were read, time and headers as they were where the record failed; a punctuation has none of these.
-   * A bare letter has neither the value nor the record's own headers.
+   * Writes a dead letter: key and value as they were read, time and headers as they were at the failing node. A punctuation has none of these. A bare
+   * letter has neither the value nor the record's own headers.
    */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord, letter: 'whole' | 'bare'): void {
     this.#meters.deadLetters.record(1)

@@ -9,7 +9,7 @@ import type { KeptNumber, Worth } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { TaskState } from './task-state.ts'
 
-/** The surroundings of one node of one task: time, stores, records that it forwards, schedules. */
+/** The context of one node of one task: time, stores, forwarding and schedules. */
 export class NodeContext implements OperatorContext {
   readonly applicationId: string
   readonly taskId: string
@@ -17,7 +17,7 @@ export class NodeContext implements OperatorContext {
   readonly #task: TaskState
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
-  /** Children that are or lead to an asynchronous node; null where the task has none. */
+  /** Children that are or lead to an asynchronous node; null in a task without asynchronous nodes. */
   leads: readonly NodeRuntime[] | null = null
 
   constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
@@ -28,7 +28,7 @@ export class NodeContext implements OperatorContext {
     this.#stores = stores
   }
 
-  /** Reports a record that the node could not process. Throws where the failure stands. */
+  /** Reports a record that the node could not process. Throws if its handler does not skip it. */
   failed(thrown: unknown, record: Record<unknown, unknown>): void {
     this.#task.failures.handle('processing', this.#node, thrown, record)
   }
@@ -69,7 +69,7 @@ export class NodeContext implements OperatorContext {
     if (this.targets.includes(node)) node.process(full)
   }
 
-  /** The children that receive a record without a named receiver. */
+  /** The children that receive a record if no child is named. */
   get targets(): readonly NodeRuntime[] {
     return this.leads !== null && this.#task.isReplay ? this.leads : this.children
   }
@@ -142,7 +142,7 @@ export class NodeContext implements OperatorContext {
   }
 }
 
-/** The error of a malformed record. Without it, the damage would show far away from the node that made the record. */
+/** The error of a malformed record. Without this check the error would come up in another node. */
 function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>): WaggleError {
   if (timestamp === undefined || timestamp >= 0) {
     const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'

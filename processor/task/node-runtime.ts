@@ -18,7 +18,7 @@ import type { TaskSurroundings } from './task-state.ts'
 
 type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
 
-/** A node as it runs in one task. A chain of nodes is a chain of plain synchronous calls. */
+/** A node as it runs in one task. Nodes call each other synchronously. */
 export interface NodeRuntime {
   readonly name: string
   process(record: Record<unknown, unknown>): void
@@ -47,12 +47,12 @@ export class SourceRuntime implements NodeRuntime {
     this.#value = node.value as Preparing
   }
 
-  /** True where a serde may have to fetch something before a record can be read. */
+  /** True if a serde may have to fetch something before a record can be read. */
   get prepares(): boolean {
     return this.#key.prepare !== undefined || this.#value.prepare !== undefined
   }
 
-  /** A promise to await before the record is added to its task; null where it can be added at once. */
+  /** A promise to await before the record is added to its task; null if it can be added at once. */
   preparation(topic: string, record: LogRecord): Promise<unknown> | null {
     if (this.#skips(record)) return null
     const { key, value, headers } = record
@@ -67,7 +67,7 @@ export class SourceRuntime implements NodeRuntime {
     this.#refused.set(record, reason)
   }
 
-  /** Decodes a record. Null where the record is skipped because it has no key, no value or no time. */
+  /** Decodes a record. Null if the record is skipped because it has no key, no value or no time. */
   decode(queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     const { timestampExtractor } = this.#node
     if (this.#skips(record)) return null
@@ -95,7 +95,7 @@ export class SourceRuntime implements NodeRuntime {
     if (this.#refused?.delete(record)) throw reason
   }
 
-  /** The extractor's timestamp. The wall clock is the task's own, which a test moves. */
+  /** The extractor's timestamp. The wall clock is the task's own, which a test can move. */
   #extracted(extract: TimestampExtractor, record: Record<unknown, unknown> & RecordMetadata, partitionTime: number): number {
     return extract === TimestampExtractors.wallclock ? this.#context.currentSystemTime : extract(record, partitionTime)
   }
@@ -149,7 +149,7 @@ export class ProcessorRuntime implements NodeRuntime {
     }
   }
 
-  /** Makes this a node without children, where records end. */
+  /** Marks this node as one without children, where records end. */
   endsWith(meters: TaskMeters): void {
     this.#ended = new EndToEnd(this.name, meters)
   }
@@ -180,12 +180,12 @@ export class SinkRuntime implements NodeRuntime {
   readonly #surroundings: TaskSurroundings
   readonly #place: RecordPlace
   readonly #failures: TaskFailures
-  /** True where values may be handed on in memory. */
+  /** True if values may be handed to readers in memory. */
   readonly #handsOn: boolean
   readonly #dropped: Sensor
   readonly #ended: EndToEnd
   readonly #traffic: Traffic
-  /** The topic written last, cached because most sinks have one topic. */
+  /** The last topic written to. It is cached, because most sinks have one topic. */
   #to = { topic: '', placeBytes: 0 }
 
   constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
@@ -204,12 +204,12 @@ export class SinkRuntime implements NodeRuntime {
 
   process(record: Record<unknown, unknown>): void {
     const standIn = this.#produce(record)
-    // A stand-in replaces a record that cannot be written. A stand-in that cannot be written either is dropped.
+    // A stand-in replaces a record that cannot be written. If it cannot be written either, it is dropped.
     if (standIn !== null) this.#produce(standIn)
     this.#ended.record(record)
   }
 
-  /** Writes a record. Returns null where it is written or dropped, else the record to write in its place. */
+  /** Writes a record. Returns null if it is written or dropped, else the record to write instead. */
   #produce(record: Record<unknown, unknown>): Record<unknown, unknown> | null {
     let produced: readonly ProducerRecord[] | null = null
     try {

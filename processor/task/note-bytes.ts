@@ -12,7 +12,7 @@ export class NoteBytes {
     return this
   }
 
-  /** Writes the sign as the lowest bit. The number is split before it is doubled, because twice the number may exceed a safe integer. */
+  /** Writes the sign as the lowest bit. The number is split first, because twice the number may not be a safe integer. */
   signed(value: number): this {
     const size = Math.abs(value)
     const first = ((size % 0x40) << 1) | (value < 0 ? 1 : 0)

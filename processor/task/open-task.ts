@@ -23,9 +23,9 @@ export interface OpenTaskOptions {
   readonly bytesOf: (stateName: string, store: string) => StoreBytes
   readonly globals: GlobalStores
   readonly maxCachedEntries: number
-  /** True where changes of stores are needed as changelog records. */
+  /** True if changes of stores are needed as changelog records. */
   readonly keepsLog: boolean
-  /** Numbers on the task's own disk, for positions without them. */
+  /** Numbers from the task's own disk, for positions without them. */
   readonly kept?: ReadonlyMap<string, number>
   readonly meters?: TaskMeters
   readonly waiting?: QueueHeap
@@ -37,12 +37,12 @@ export interface OpenedTask {
   readonly stores: ReadonlyMap<string, TaskStore>
 }
 
-/** Opens a task with its stores, as the last commit left it. A global task's stores become readable for all tasks of `globals`. */
+/** Opens a task with its stores, as of the last commit. The stores of a global task become readable for all tasks through `globals`. */
 export function openTask(options: OpenTaskOptions, surroundings: TaskSurroundings): OpenedTask {
   const { id, applicationId, topology, subtopology, partition, inputs, bytesOf, globals, keepsLog, kept, meters, waiting } = options
   const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
   const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
-  // The stores may be ahead of this position: another program, or another commit, may have written them.
+  // The stores may be newer than this position, because another program or another commit has written them.
   for (const [name, value] of kept ?? []) memory.learn(name, value)
   const stores = new Map<string, TaskStore>()
   for (const builder of subtopology.stores) {

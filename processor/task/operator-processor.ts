@@ -28,7 +28,7 @@ import { AcceptProcessor } from '../swarm/accept.ts'
 import { DeduplicateProcessor } from '../swarm/deduplicate.ts'
 import { RequestLedgerProcessor } from '../swarm/request-ledger.ts'
 
-/** A user's processor with the larger context of the engine's operators. */
+/** A processor with the larger context of the engine's operators. */
 export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unknown, unknown>, 'init'> {
   init?(context: OperatorContext): void
 }
@@ -64,7 +64,7 @@ const makers: Makers = {
   'subscription-resolve': (operator) => new SubscriptionResolveProcessor(operator),
 }
 
-/** A new processor for an operator, one for each task. */
+/** Makes a processor for an operator, one for each task. */
 export function operatorProcessor(operator: Operator): OperatorProcessor {
   return (makers[operator.op] as (operator: Operator) => unknown)(operator) as OperatorProcessor
 }

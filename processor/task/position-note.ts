@@ -5,28 +5,28 @@ import type { KeptValue, Worth } from '../state/task-memory.ts'
 import { NoteBytes, NoteReader } from './note-bytes.ts'
 
 /**
- * The note that a task commits beside each of its positions, as text, so that it can go on from there: the partition's time, the task's time, the
- * numbers that operators and stores keep, and the unfinished entries of asynchronous nodes.
+ * The note that a task commits beside each of its positions, as text. It contains everything that the task needs to go on: the partition's time, the
+ * task's time, the numbers of operators and stores, and the unfinished entries of asynchronous nodes.
  */
 export interface PositionNote {
   readonly partitionTime: number
   readonly streamTime: number
   readonly kept: readonly KeptValue[]
-  /** Null where all records that were read are done. */
+  /** Null if all records that were read are done. */
   readonly ahead: Ahead | null
 }
 
-/** A note as it is read: numbers carry the codes of their names. */
+/** A note as it is read. Numbers have the codes of their names. */
 export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (readonly [code: number, value: number])[] }
 
 /**
- * Writes a note of at most `maxBytes`, since a broker takes no more (`offset.metadata.max.bytes`). Where not all of it fits, the least important
- * part is left out. Behind the version, in base64:
+ * Writes a note of at most `maxBytes`, which is the brokers' limit (`offset.metadata.max.bytes`). The least important part is left out if the note
+ * is too long. The layout after the version, in base64:
  *
  *     partition time, task's time           signed varints
  *     numbers                               varint: count of values; each: its difference to the one before, signed; varint: count of its
  *                                           names; their codes u32
- *     unfinished                            empty where all is done; else until, varint: count of nodes; each: code u32, offset, skip,
+ *     unfinished                            empty if all is done; else until, varint: count of nodes; each: code u32, offset, skip,
  *                                           varint: count of bytes of bits, the bits
  */
 export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE_INFINITY): string {
@@ -40,8 +40,8 @@ export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE
 }
 
 /**
- * Reads a note. Kafka Streams' own metadata gives the time; other text (another application's, or none) gives nothing. A note of a later version is
- * refused: without its content, finished work could be done again.
+ * Reads a note. Kafka Streams' own metadata gives the time. Other text (another application's, or none) gives nothing. A note of a later version is
+ * refused, because finished work could be done again without its content.
  */
 export function readPositionNote(text: string): ReadNote {
   const time = timeOfKafkaStreams(text)
@@ -52,7 +52,7 @@ export function readPositionNote(text: string): ReadNote {
   return read(new NoteReader(Buffer.from(body, 'base64')))
 }
 
-/** Refuses a task whose needed numbers cannot fit into a note. It is called before the task begins, because every commit would be refused. */
+/** Refuses a task whose needed numbers cannot fit into a note. Called before the task begins, because every commit would be refused. */
 export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
   const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : placesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
@@ -62,7 +62,10 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
   })
 }
 
-/** The number of places of one of `nodes` asynchronous nodes of a task: entries between its oldest and its latest one. Each takes a bit. */
+/**
+ * The number of places of an asynchronous node, in a task with `nodes` of them. Places are the entries between its oldest and its latest one, and
+ * each takes a bit.
+ */
 export function placesOf(nodes: number): number {
   return Math.min(4096, Math.floor(placesOfAll / nodes))
 }
@@ -124,7 +127,7 @@ function timeOfKafkaStreams(text: string): number | null {
 const noteVersion = 1
 const prefix = `waggle:${noteVersion}:`
 const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
-/** Kinds of numbers to drop in the first attempt, the second and the third. */
+/** The kinds of numbers that the first, second and third attempt leave out. */
 const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
 /** The number of places of all asynchronous nodes of a task together. They take half of the room. */
 const placesOfAll = 12_288

@@ -2,13 +2,13 @@ import type { Cancellable, PunctuationType, Punctuator } from '../../topology/pr
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
 
-/** A task's schedules. Stream-time schedules first fire with the first record, wall-clock schedules one interval after their creation. */
+/** A task's schedules. A stream-time schedule first fires with the first record, a wall-clock schedule one interval after its creation. */
 export class Punctuations {
   readonly #clock: Clock
   readonly #onNext: () => void
   #wallClock: Schedule[] = []
   #streamTime: Schedule[] = []
-  /** Epoch ms of the earliest wall-clock schedule. */
+  /** The time of the earliest wall-clock schedule, in epoch ms. */
   nextWallClock = Number.POSITIVE_INFINITY
   nextStreamTime = Number.POSITIVE_INFINITY
 
@@ -53,7 +53,7 @@ export class Punctuations {
     return startTime < time ? nextOnGrid(startTime, intervalMs, time) : startTime
   }
 
-  /** Fires due wall-clock schedules. True where one fired. */
+  /** Fires due wall-clock schedules. True if one fired. */
   punctuateWallClock(now: number): boolean {
     if (now < this.nextWallClock) return false
     fire(this.#wallClock, now)
@@ -80,7 +80,7 @@ export class Punctuations {
 interface ScheduleOptions {
   readonly intervalMs: number
   readonly type: PunctuationType
-  /** The time of the first punctuation, with the present stream time; null for the usual start. */
+  /** The time of the first punctuation, with the current stream time; null for the usual start. */
   readonly start: { readonly startTime: number; readonly streamTime: number } | null
 }
 
@@ -100,7 +100,7 @@ function fire(schedules: readonly Schedule[], time: number): void {
   }
 }
 
-/** The first time after `time` that is whole intervals after `start`. */
+/** The first time after `time` that is a whole number of intervals after `start`. */
 function nextOnGrid(start: number, intervalMs: number, time: number): number {
   return start + (Math.floor((time - start) / intervalMs) + 1) * intervalMs
 }

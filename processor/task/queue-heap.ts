@@ -1,8 +1,8 @@
 import type { RecordQueue } from './record-queue.ts'
 
 /**
- * Queues that have records, ordered by the time of their next record. Equal times keep the order of java.util.PriorityQueue, move for move: Kafka
- * Streams chooses by it, and the order decides the results of joins.
+ * Queues that have records, ordered by the time of their next record. Equal times are ordered exactly as in java.util.PriorityQueue. Kafka Streams
+ * uses that class, and the order decides the results of joins.
  */
 export class QueueHeap {
   readonly #queues: RecordQueue[] = []

@@ -2,22 +2,22 @@ import type { RecordMetadata } from '../../topology/record.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordQueue } from './record-queue.ts'
 
-/** The place where the record in hand was read. It is one mutable object a task, so that a record costs no allocation for it. */
+/** The place from which the current record was read. It is one mutable object a task, so that a record needs no new object. */
 export class RecordPlace {
   /** The task's own partition. */
   readonly partition: number
   readonly #queues: readonly RecordQueue[]
-  /** Index of the record's queue; -1 in a punctuation. */
+  /** The index of the record's queue; -1 in a punctuation. */
   partitionIndex = -1
   offset = -1
   /** The record as it was read; null in a punctuation. */
   record: LogRecord | null = null
   /** True for a record that is read again for an asynchronous node that had not finished it. No other node gets it. */
   isReplay = false
-  /** Queue index and offset of the record in hand, or of the last one. */
+  /** Queue index and offset of the current record, or else of the last one. */
   lastIndex = -1
   lastOffset = -1
-  /** Metadata to show instead of the record in hand: that of a waiting record whose outcome is forwarded. */
+  /** Metadata to show instead of the current record's: that of a waiting record whose outcome is forwarded. */
   standIn: RecordMetadata | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {

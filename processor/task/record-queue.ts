@@ -4,18 +4,18 @@ import type { Header, Record } from '../../topology/record.ts'
 import type { Traffic } from '../metrics/task-meters.ts'
 import { type LogRecord, recordMemory, valueBytes } from '../ports.ts'
 
-/** The next record of a queue: the record in the log, and the record as its source decodes it. */
+/** The next record of a queue: as it is in the log, and as its source decodes it. */
 export interface QueueHead {
   readonly read: LogRecord
   readonly record: Record<unknown, unknown>
 }
 
 /**
- * The buffered records of one partition, oldest first. Only the first is decoded, because the choice between queues needs the time from the source's
- * extractor.
+ * The buffered records of one partition, oldest first. Only the first is decoded: the choice between queues needs its time, which the source's
+ * extractor gives.
  */
 export class RecordQueue {
-  /** Index among the task's queues. */
+  /** The index among the task's queues. */
   readonly index: number
   readonly source: SourceNode
   readonly topic: string
@@ -23,7 +23,7 @@ export class RecordQueue {
   readonly #records = new Fifo<LogRecord>()
   /** The highest timestamp taken so far; -1 at first. */
   streamTime = -1
-  /** Records before this offset are read again for asynchronous nodes alone, so their times are known. */
+  /** Records before this offset are read again for asynchronous nodes only, so their times are known already. */
   replayUntil = 0
   #head: QueueHead | null = null
   readonly #consumed: Traffic
@@ -45,7 +45,7 @@ export class RecordQueue {
     return this.#records.size
   }
 
-  /** Memory that the records take, in bytes. */
+  /** The memory of the records, in bytes. */
   get bytes(): number {
     return this.#bytes
   }
@@ -67,7 +67,7 @@ export class RecordQueue {
     }
   }
 
-  /** Drops records until `decode` accepts one, which becomes the head. True where there is one. */
+  /** Drops records until `decode` accepts one, which becomes the head. True if there is one. */
   advance(decode: (record: LogRecord) => Record<unknown, unknown> | null): boolean {
     while (this.#head === null) {
       const read = this.#records.head
@@ -103,7 +103,7 @@ export class RecordQueue {
   }
 }
 
-/** Bytes of timestamp, offset, partition and topic name. Kafka Streams adds them to key, value and headers. */
+/** The bytes of timestamp, offset, partition and topic name. Kafka Streams adds them to key, value and headers. */
 export function placeSize(topic: string): number {
   return 20 + Buffer.byteLength(topic)
 }
@@ -114,7 +114,6 @@ export function headerSize(headers: readonly Header[]): number {
   return bytes
 }
 
-/** Bytes of key and value. */
 export function payloadSize({ key, value }: Pick<LogRecord, 'key' | 'value'>): number {
   return (key === null ? 0 : key.length) + valueBytes(value)
 }

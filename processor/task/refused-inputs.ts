@@ -4,7 +4,7 @@ import { placeName, type TopicPartition } from '../ports.ts'
 /** An input record whose results cannot be committed, and the reason. */
 export interface RefusedInput {
   readonly error: WaggleError
-  /** Number of refused commits. From the second on, the log refused even the record's dead letter. */
+  /** The number of refused commits. From the second on, the log has refused even the record's dead letter. */
   readonly times: number
 }
 
@@ -44,5 +44,5 @@ function nameOf({ taskId, offset, ...place }: InputPlace): string {
   return `${taskId} ${offset} ${placeName(place)}`
 }
 
-/** Only a few are remembered at a time, because a record is set aside in the commit after the refused one. */
+/** A few are enough, because a record is skipped in the commit after the refused one. */
 const maxInputs = 1000

@@ -1,6 +1,6 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Refuses a result of a user's topic function that is no topic name. */
+/** Refuses the result of a user's topic function if it is not a topic name. */
 export function refuseNoTopic(topic: unknown): void {
   if (typeof topic === 'string' && topic !== '') return
   throw new WaggleError(topic === undefined ? 'WAGGLE_UNDEFINED_VALUE' : 'WAGGLE_INVALID_TOPIC', {
@@ -9,7 +9,7 @@ export function refuseNoTopic(topic: unknown): void {
   })
 }
 
-/** Refuses a result of a user's partitioner that is no partition of the topic. */
+/** Refuses the result of a user's partitioner if it is not a partition of the topic. */
 export function refuseOutside(chosen: unknown, topic: string, partitions: number): void {
   if (chosen === undefined) {
     throw new WaggleError('WAGGLE_UNDEFINED_VALUE', {

@@ -5,7 +5,7 @@ import type { TableUpdate } from '../operators/operator-context.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordPlace } from './record-place.ts'
 
-/** Bounds the bytes that the tables of one thread hold back together. */
+/** Limits the bytes that the tables of one thread hold back together. */
 export class CacheBudget {
   readonly maxBytes: number
   bytes = 0
@@ -16,9 +16,9 @@ export class CacheBudget {
 }
 
 /**
- * Holds a table's updates back until a commit and keeps the newest for each key, so that downstream steps compute once a commit and not once a record
- * (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. All of them leave when the
- * budget is spent.
+ * Holds a table's updates back until a commit, and keeps only the newest for each key. So downstream steps compute once a commit, not once a record
+ * (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. When the budget is spent,
+ * all of them leave.
  */
 export class TableCache {
   readonly #store: KeptStore
@@ -35,7 +35,7 @@ export class TableCache {
     this.#place = place
   }
 
-  /** Sets the receiver of updates. Where several nodes write one table (a cogroup), the last one forwards: they have the same next step. */
+  /** Sets the receiver of updates. If several nodes write one table (a cogroup), the last one forwards, because they have the same next step. */
   listen(forward: (record: Record<unknown, unknown>) => void, sendsOld: () => boolean): void {
     this.#forward = forward
     this.#sendsOld = sendsOld
@@ -44,7 +44,7 @@ export class TableCache {
   put({ key, change, timestamp, removedAt, headers, before }: TableUpdate): void {
     const id = this.#idOf(key)
     const waiting = this.#waiting.get(id)
-    // The key moves behind the others: keys leave in the order of their last updates.
+    // The key moves behind the others. Keys leave in the order of their last updates.
     if (waiting !== undefined) this.#waiting.delete(id)
     const bytes = waiting?.bytes ?? id.length + entryBytes + this.#sizeOf(change.newValue)
     this.#waiting.set(id, {
@@ -92,14 +92,14 @@ export class TableCache {
     return `${window.start},${window.end},${this.#plainIdOf(within)}`
   }
 
-  /** Ids of texts and numbers are the keys themselves; other keys use their bytes. */
+  /** For texts and numbers the key itself; for other keys its bytes. */
   #plainIdOf(key: unknown): string {
     if (typeof key === 'string') return key
     if (typeof key === 'number') return String(key)
     return Buffer.from((this.#store.key as unknown as Serializer<unknown>).serialize(this.#store.name, key)).toString('latin1')
   }
 
-  /** The approximate size of a value. Values that are neither text nor plain numbers count with their serialised size. */
+  /** The approximate size of a value. A value that is neither a text nor a plain number counts with its serialised size. */
   #sizeOf(value: unknown): number {
     if (value === null) return 0
     if (typeof value === 'string') return value.length

@@ -14,19 +14,19 @@ import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskNodesOptions {
   readonly subtopology: Subtopology
-  /** The task, in the view of its nodes. */
+  /** The task, as its nodes see it. */
   readonly task: TaskState
   readonly surroundings: TaskSurroundings
   readonly place: RecordPlace
   /** The last commit's notes on asynchronous nodes, by queue. */
   readonly aheads: readonly (Ahead | null)[]
-  /** Stores that a node may use, by node name. */
+  /** The stores that a node may use. */
   storesOf(node: string): ReadonlyMap<string, StateStore>
-  /** Called when an asynchronous node has an outcome that may go on. */
+  /** Called when an asynchronous node has an outcome that may be forwarded. */
   readonly onOutcome: () => void
 }
 
-/** A task's nodes, opened and connected as in its sub-topology. An error of a node's `init` is thrown. */
+/** A task's nodes, opened and connected as in its sub-topology. Throws the error of a node's `init`. */
 export class TaskNodes {
   readonly all: readonly NodeRuntime[]
   /** Asynchronous nodes in the order of the graph. */
@@ -74,7 +74,7 @@ export class TaskNodes {
     })
   }
 
-  /** Opens nodes from the last to the first, because each one needs its children. */
+  /** Opens nodes from the last to the first, because each node needs its children. */
   #openAsync(): ReadonlyMap<string, AsyncRuntime> {
     const { subtopology, surroundings, place, aheads, onOutcome } = this.#options
     const { nodes } = subtopology

@@ -6,12 +6,12 @@ import type { AsyncRuntime } from './async-runtime.ts'
 import { readPositionNote, writePositionNote } from './position-note.ts'
 import type { RecordQueue } from './record-queue.ts'
 
-/** The positions of a task's inputs: how far it has processed them, and how far the last commit says so. */
+/** The positions of a task's inputs: how far they are processed, and how far they are committed. */
 export class TaskPositions {
   readonly #queues: readonly RecordQueue[]
   readonly #memory: TaskMemory
   readonly #maxNoteBytes: number
-  /** Next offset to process, by queue. */
+  /** The next offset to process, by queue. */
   readonly #consumed: number[] = []
   readonly #committed: number[] = []
   /** The last commit's notes on asynchronous nodes, by queue. */
@@ -19,7 +19,7 @@ export class TaskPositions {
   readonly #aheads: (Ahead | null)[] = []
   /** Numbers of operators and stores in the last commit. */
   #committedKept: TaskMemory['numbers'] = []
-  /** True where a punctuation has fired since the last commit. */
+  /** True if a punctuation has fired since the last commit. */
   #hasPunctuated = false
 
   constructor(queues: readonly RecordQueue[], memory: TaskMemory, maxNoteBytes: number) {
@@ -33,12 +33,12 @@ export class TaskPositions {
     return this.#aheads
   }
 
-  /** True where something was processed that no commit holds yet. */
+  /** True if some processed record is in no commit yet. */
   get hasUncommitted(): boolean {
     return this.#consumed.some((offset, index) => offset !== this.#committed[index])
   }
 
-  /** Sets the next queue to its position in the last commit, and returns the stream time that the commit has. */
+  /** Sets the next queue to its position in the last commit, and returns that commit's stream time. */
   open(queue: RecordQueue, position: Position | null): number {
     this.#consumed.push(position?.offset ?? -1)
     this.#committed.push(position?.offset ?? -1)
@@ -50,22 +50,22 @@ export class TaskPositions {
     return streamTime
   }
 
-  /** Marks the present numbers as committed, after all nodes have read theirs. */
+  /** Marks the current numbers as committed, after all nodes have read theirs. */
   keepNumbers(): void {
     this.#committedKept = this.#memory.numbers
   }
 
-  /** The next offset to process; -1 where none has been processed. */
+  /** The next offset to process; -1 if none has been processed. */
   consumedOf({ index }: RecordQueue): number {
     return this.#consumed[index] ?? -1
   }
 
-  /** The offset in the last commit; -1 where there is none. */
+  /** The offset in the last commit; -1 without one. */
   committedOf({ index }: RecordQueue): number {
     return this.#committed[index] ?? -1
   }
 
-  /** Moves the position behind a record. Skipped records after it may have been passed already. */
+  /** Moves the position behind a record. Skipped records after it may have moved it further already. */
   consume({ index }: RecordQueue, offset: number): void {
     if (offset >= (this.#consumed[index] ?? -1)) this.#consumed[index] = offset + 1
   }
@@ -74,15 +74,15 @@ export class TaskPositions {
     this.#hasPunctuated = true
   }
 
-  /** False while records of a queue are read again for asynchronous nodes. Their outcomes are forwarded once all of them have been read. */
+  /** False while records of a queue are read again for asynchronous nodes. Outcomes are forwarded when all of these records have been read. */
   readonly mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
 
-  /** The positions of a commit that is made now. They are those that have moved, each with its note. */
+  /** The positions of a commit that is made now: those that have moved, each with its note. */
   take(nodes: readonly AsyncRuntime[], streamTime: number): readonly (TopicPartition & Position)[] {
     const positions: (TopicPartition & Position)[] = []
     const kept = this.#memory.numbers
-    // After a punctuation, a position is committed even though none has moved: it carries the numbers, and a log checks that the member still owns
-    // the task only where a commit has positions.
+    // After a punctuation, a position is committed even if none has moved. It carries the numbers. And a log checks only commits with positions for
+    // the owner of the task.
     let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
     for (const queue of this.#queues) {
       const { index, topic, partition } = queue
@@ -105,7 +105,7 @@ export class TaskPositions {
   }
 }
 
-/** Entries that asynchronous nodes have not finished of a partition read up to `until`; null where they have finished all. */
+/** The unfinished entries of asynchronous nodes, in a partition that was read up to `until`; null if all are finished. */
 function aheadOf(nodes: readonly AsyncRuntime[], index: number, until: number): Ahead | null {
   const unfinished = nodes.flatMap((node) => {
     const own = node.unfinished(index)

@@ -17,19 +17,19 @@ export interface TaskState {
   readonly clock: Clock
   readonly punctuations: Punctuations
   readonly streamTime: number
-  /** True while the record in hand is read again for asynchronous nodes alone. */
+  /** True while the current record is read again for asynchronous nodes only. */
   readonly isReplay: boolean
-  /** Metadata of the record in hand; null in a punctuation. */
+  /** Metadata of the current record; null in a punctuation. */
   readonly metadata: RecordMetadata | null
   readonly failures: TaskFailures
   readonly memory: TaskMemory
   readonly meters: TaskMeters
   readonly emitIntervalMs: number
   shared<T>(owner: object, make: () => T): T
-  /** The cache of a table; null where its updates are forwarded at once. */
+  /** The cache of a table; null if its updates are forwarded at once. */
   tableCache(store: string): TableCache | null
   requestCommit(): void
-  /** Calls `act` in the context of a record that was read at this place. */
+  /** Calls `act` in the context of the record with this metadata. */
   standIn(metadata: RecordMetadata, act: () => void): void
 }
 
@@ -37,21 +37,20 @@ export interface TaskState {
 export interface TaskSurroundings {
   readonly applicationId: string
   readonly clock: Clock
-  /** True where values may be handed on in memory instead of being serialised at the sink. */
+  /** True if values may be handed to readers in memory instead of being serialised at the sink. */
   readonly handsOn: boolean
   readonly failures: FailurePolicy
-  /** Input records whose results cannot be committed. */
   readonly refused: RefusedInputs
-  /** The shortest time between two searches for closed windows, in ms; 0: with each record. */
+  /** The shortest time between two searches for closed windows, in ms; 0: search with each record. */
   readonly emitIntervalMs: number
-  /** Null where updates of tables are not held back. */
+  /** Null if updates of tables are not held back. */
   readonly cache: CacheBudget | null
   /** The longest metadata that the log accepts beside a position. */
   readonly maxNoteBytes: number
   partitionsOf(topic: string): number
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
-  /** The part of the thread's waiting room that a node of a task has. */
+  /** The waiting memory that one node of a task may use. */
   roomShare(node: AsyncNode, task: string): RoomShare
   requestCommit(): void
   /** Called when this task can go on because an asynchronous outcome has come. */

@@ -33,12 +33,12 @@ export interface TaskOptions {
   readonly usersOf: (store: string) => ReadonlySet<string>
   /** Global stores, which every task may read. */
   readonly globals: ReadonlyMap<string, StateStore>
-  /** The name that the log keeps this task's state under. */
+  /** The name under which the log keeps this task's state. */
   readonly stateName: string
   readonly meters?: TaskMeters
   /** Numbers that the task shares with its stores. */
   readonly memory: TaskMemory
-  /** A heap shared by tasks that choose their next record together, as in a test driver. */
+  /** A heap that tasks share if they choose their next record together, as in a test driver. */
   readonly waiting?: QueueHeap
 }
 
@@ -73,7 +73,7 @@ export class Task implements TaskState {
   readonly #nodes: TaskNodes
   readonly #async: readonly AsyncRuntime[]
   readonly #shared = new Map<object, unknown>()
-  /** Caches by store, in flush order: a table goes before the tables made from it. */
+  /** Caches by store, in flush order: a table comes before the tables made from it. */
   readonly #caches = new Map<string, TableCache>()
   readonly #positions: TaskPositions
   #watcher: TaskWatcher | null = null
@@ -143,7 +143,7 @@ export class Task implements TaskState {
     this.#watcher = watcher
   }
 
-  /** True where the task has records, outcomes that may go on, or a schedule that is due. */
+  /** True if the task has records, outcomes that may be forwarded, or a due schedule. */
   hasWork(now: number): boolean {
     if (this.punctuations.nextWallClock <= now) return true
     for (const queue of this.#queues) if (queue.size > 0) return true
@@ -151,19 +151,19 @@ export class Task implements TaskState {
     return false
   }
 
-  /** Records that wait in asynchronous nodes. */
+  /** The number of records that wait in asynchronous nodes. */
   get inFlight(): number {
     let size = 0
     for (const node of this.#async) size += node.size
     return size
   }
 
-  /** True where something was processed that no commit holds yet. */
+  /** True if some processed record is in no commit yet. */
   get hasUncommitted(): boolean {
     return this.#positions.hasUncommitted
   }
 
-  /** A store of this task; null where it has none of that name. */
+  /** A store of this task; null without one of this name. */
   store(name: string): StateStore | null {
     return this.#options.stores.get(name)?.store ?? null
   }
@@ -172,13 +172,13 @@ export class Task implements TaskState {
     return this.#options.partition
   }
 
-  /** The offset that the last commit holds of one of its inputs; -1 where there is none. */
+  /** The committed offset of an input; -1 without one. */
   committedOf(topic: string, partition: number): number {
     const queue = this.#queueOf(topic, partition)
     return queue === undefined ? -1 : this.#positions.committedOf(queue)
   }
 
-  /** The next offset to process of one of its inputs; -1 where none has been processed. */
+  /** The next offset to process of an input; -1 if none has been processed. */
   positionOf(topic: string, partition: number): number {
     const queue = this.#queueOf(topic, partition)
     return queue === undefined ? -1 : this.#positions.consumedOf(queue)
@@ -192,13 +192,13 @@ export class Task implements TaskState {
     this.#watcher?.activated(this)
   }
 
-  /** The source that must prepare the records of this partition before they are added; null where none need it. */
+  /** The source that must prepare the records of this partition before they are added; null if none need it. */
   preparingSource(topic: string, partition: number): SourceRuntime | null {
     const source = this.#sources[this.#queueOf(topic, partition)?.index ?? -1]
     return source?.prepares ? source : null
   }
 
-  /** Decodes the first record of each queue that was empty. Throws where a record cannot be read and the failure stands. */
+  /** Decodes the first record of each queue that was empty. Throws if a record cannot be read and its handler does not skip it. */
   advance(): void {
     for (let queue = this.#fresh.shift(); queue !== undefined; queue = this.#fresh.shift()) this.#advance(queue)
   }
@@ -221,7 +221,7 @@ export class Task implements TaskState {
     this.#surroundings.requestCommit()
   }
 
-  /** Inputs without buffered records while others have some, so that the oldest record is unknown (KIP-695). */
+  /** Inputs without buffered records while others have some. Then the oldest record is not known (KIP-695). */
   get emptyInputs(): readonly TopicPartition[] {
     if (this.#waiting.first === undefined || this.#queues.length < 2) return noInputs
     return this.#queues.every(({ size }) => size > 0) ? noInputs : this.#queues.filter(({ size }) => size === 0)
@@ -232,9 +232,7 @@ export class Task implements TaskState {
     return this.#queues.filter(({ size }) => size > 0)
   }
 
-  /**
-   * Processes up to `limit` records without yielding, and returns their number. A lower number means that the task has no more records, or must wait.
-   */
+  /** Processes up to `limit` records without yielding, and returns their number. If it is lower, the task has no more records, or must wait. */
   process(limit: number): number {
     this.advance()
     let done = 0
@@ -256,7 +254,7 @@ export class Task implements TaskState {
     }
   }
 
-  /** Processes the next record of a queue whose head is the first of all heads. */
+  /** Processes the next record of a queue whose head comes before all other heads. */
   processFirst(queue: RecordQueue): boolean {
     if (this.#queues[queue.index] !== queue) return false
     this.#processFrom(queue)
@@ -270,7 +268,7 @@ export class Task implements TaskState {
     return drained
   }
 
-  /** The input record that was processed last; null where none was. */
+  /** The last processed input record; null without one. */
   get lastInput(): InputPlace | null {
     const queue = this.#queues[this.#place.lastIndex]
     return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#place.lastOffset }
@@ -287,7 +285,7 @@ export class Task implements TaskState {
     for (const cache of this.#caches.values()) cache.flush()
   }
 
-  /** The content of a commit that is made now, after `flush`. `committed` must be called once for each call, when the commit has taken effect. */
+  /** The content of a commit that is made now, after `flush`. When that commit has succeeded, `committed` must be called. */
   takeCommit(): { readonly positions: readonly (TopicPartition & Position)[]; readonly state: readonly StoreChange[] } {
     const state: StoreChange[] = []
     for (const [name, { rows, logged }] of this.#options.stores) {
@@ -332,7 +330,7 @@ export class Task implements TaskState {
     const head = queue.take()
     const source = this.#sources[queue.index]
     if (head === null || source === undefined) return
-    // The next record is decoded before this one is processed, so that records sent to own topics queue behind it.
+    // The next record is decoded before this one is processed. Records that this one sends to the task's own topics come after it.
     this.#advance(queue)
     const { read, record } = head
     const { timestamp } = record
@@ -350,14 +348,14 @@ export class Task implements TaskState {
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
 
-  /** Handles a record whose results cannot be committed. Where its handler skips it, its stand-in is processed in its place. */
+  /** Handles a record whose results cannot be committed. If its handler skips it, its stand-in is processed instead. */
   #setAside(source: SourceRuntime, record: Record<unknown, unknown>, { error, times }: RefusedInput): void {
     const place = this.lastInput
     try {
       const standIn = this.failures.refused(source.name, error, record, times)
       if (standIn !== null) source.process(standIn)
     } catch (thrown) {
-      // A standing failure forgets the refusal, so that the record is tried again: the log may accept it by then.
+      // A standing failure forgets the refusal, so that the record is tried again. The log may accept it then.
       if (place !== null) this.#surroundings.refused.forget(place)
       throw thrown
     }
@@ -379,7 +377,7 @@ export class Task implements TaskState {
     if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.offer(queue)
   }
 
-  /** Decodes a record; null where it is skipped, or cannot be read and is dropped. */
+  /** Decodes a record; null if it is skipped, or cannot be read and is dropped. */
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)
@@ -402,7 +400,7 @@ export class Task implements TaskState {
     return false
   }
 
-  /** Reads one more partition, by the node of that name: a test driver finds topics of a pattern while its tasks run. */
+  /** Reads one more partition by its source node, because a test driver finds topics of a pattern while its tasks run. */
   read(source: SourceNode, input: TaskInput): void {
     this.#openQueue(source, input)
     const runtime = this.#nodes.source(source.name)
@@ -430,7 +428,6 @@ export class Task implements TaskState {
     return this.#queues.find((one) => one.topic === topic && one.partition === partition)
   }
 
-  /** A node's own stores, and the global stores. */
   #storesOf(node: string): ReadonlyMap<string, StateStore> {
     const { stores, usersOf, globals } = this.#options
     const own = [...stores].flatMap(([name, { store }]) => (usersOf(name).has(node) ? [[name, store] as const] : []))

@@ -1,11 +1,11 @@
 import type { Task } from '../task/task.ts'
 
-/** Tasks in the order of their next wall-clock schedules: a binary heap that knows the place of each task. */
+/** Tasks in the order of their next wall-clock schedules: a binary heap that knows the index of each task. */
 export class DueTasks {
   readonly #heap: { readonly task: Task; at: number }[] = []
   readonly #places = new Map<Task, number>()
 
-  /** Epoch ms of the earliest; infinite where there is none. */
+  /** The time of the earliest schedule, in epoch ms; infinite without one. */
   get next(): number {
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
   }
@@ -39,7 +39,7 @@ export class DueTasks {
     this.#down(this.#places.get(last.task) ?? place)
   }
 
-  /** Removes and returns the earliest task where its time has come; null where no time has. */
+  /** Removes and returns the earliest task if it is due; else null. */
   take(now: number): Task | null {
     const first = this.#heap[0]
     if (first === undefined || first.at > now) return null

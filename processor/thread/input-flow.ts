@@ -11,7 +11,7 @@ export interface InputFlowOptions {
   readonly maxBufferedRecords: number
   /** The most memory of buffered records, in bytes. */
   readonly maxBufferedBytes: number
-  /** The count of the thread's tasks, which share the bounds. */
+  /** The number of the thread's tasks, which share the limits. */
   readonly taskCount: () => number
   /** The tasks that have records, and perhaps others. */
   readonly ready: () => Iterable<Task>
@@ -25,13 +25,13 @@ export interface InputFlowOptions {
 
 /**
  * Moves records from consumers into tasks. Records that must be prepared wait. A task whose buffer is full is paused until it has room. A task with
- * an empty input waits, because the other inputs do not tell which record is the oldest.
+ * an empty input waits, because the oldest record may be in that input.
  */
 export class InputFlow {
   readonly #options: InputFlowOptions
   readonly #preparing: PreparingRuns
   readonly #paused = new Set<Task>()
-  /** The time since which a task waits for an empty input, by task. */
+  /** The time since when a task waits for an empty input. */
   readonly #idleSince = new Map<Task, number>()
 
   constructor(options: InputFlowOptions) {
@@ -58,8 +58,8 @@ export class InputFlow {
   }
 
   /**
-   * True where the task may process its next record. The oldest record is only known while all inputs have one. The task waits for records that are
-   * known to exist, and `maxTaskIdleMs` for others (KIP-695).
+   * True if the task may process its next record. The oldest record is only known if all inputs have a record. The task waits for records that are
+   * known to exist, and for others up to `maxTaskIdleMs` (KIP-695).
    */
   mayChoose(task: Task): boolean {
     const { maxTaskIdleMs, clock, consumerOf } = this.#options
@@ -71,7 +71,7 @@ export class InputFlow {
     const consumer = consumerOf(task)
     const coming = empty.filter((input) => consumer?.hasMore(input) && !this.#preparing.has(task, input))
     if (coming.length > 0 || empty.some((input) => this.#preparing.has(task, input))) {
-      // The input may have been paused while it had records, and the records of other inputs keep the task full.
+      // The input may be paused although it has records, because records of other inputs keep the task full.
       if (this.#paused.has(task)) consumer?.resume(coming)
       return false
     }
@@ -82,7 +82,7 @@ export class InputFlow {
     return now - since >= maxTaskIdleMs && enforced(task)
   }
 
-  /** Time until a task has waited long enough for its empty inputs, in ms; null where none waits. */
+  /** Time until a task has waited long enough for its empty inputs, in ms; null if none waits. */
   get chooseInMs(): number | null {
     const now = this.#options.clock.elapsedMs()
     let wait: number | null = null
@@ -114,8 +114,8 @@ export class InputFlow {
   }
 
   /**
-   * The most records of the next poll: the free room. Without free room, a fair part for tasks that have less, or one record where memory is used up,
-   * since each may be large.
+   * The most records of the next poll: the free room. Without free room, a fair part for tasks that have less; or one record if memory is used up,
+   * since each record may be large.
    */
   pollLimit(most: number): number {
     const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options

@@ -12,12 +12,11 @@ export class OpenWorkers {
     this.#workers = workers
   }
 
-  /** No workers, for threads without asynchronous nodes. */
   static none(): OpenWorkers {
     return new OpenWorkers(new Map())
   }
 
-  /** Opens all workers at the same time. Where one fails, the others are closed again. `opened` is called for each open one. */
+  /** Opens all workers at the same time. If one fails, the others are closed again. `opened` is called for each open worker. */
   static async open(all: Iterable<GraphNode>, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
     const nodes = [...all].filter((node): node is AsyncNode => node.kind === 'async')
     const results = await Promise.allSettled(

@@ -16,9 +16,8 @@ export interface PreparingRunsOptions {
 }
 
 /**
- * Records whose serdes must fetch something before they can be read. Each partition waits by itself, in order and paused, so no more records wait
- * than one poll returned. Other partitions go on. A record whose fetch is refused fails when it is read. A fetch from a source that is away is
- * repeated with growing pauses, and no record is lost meanwhile.
+ * Records whose serdes must fetch something before they can be read. Each partition waits by itself, in order and paused, and other partitions go on.
+ * If a fetch is refused, its record fails when it is read. If the source of the fetch is away, the fetch is repeated with growing pauses.
  */
 export class PreparingRuns {
   readonly #options: PreparingRunsOptions
@@ -89,7 +88,7 @@ export class PreparingRuns {
     return this.#give(held)
   }
 
-  /** Adds ready records to the task. Returns the preparation of the first remaining record; null where none remains. */
+  /** Adds ready records to the task. Returns the preparation of the first remaining record; null if none remains. */
   #give({ task, source, topic, partition, records }: Held): Preparation | null {
     let ready = 0
     let promise: Promise<unknown> | null = null
@@ -103,7 +102,7 @@ export class PreparingRuns {
     return record === undefined || promise === null ? null : { record, promise }
   }
 
-  /** False where the task was closed while the run waited. */
+  /** False if the task was closed while the run waited. */
   #isHeld(held: Held): boolean {
     if (!this.#held.has(held)) return false
     if (this.#options.isOpen(held.task)) return true

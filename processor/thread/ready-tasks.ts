@@ -2,8 +2,8 @@ import type { Task, TaskWatcher } from '../task/task.ts'
 import { DueTasks } from './due-tasks.ts'
 
 /**
- * The tasks of one thread that have work, and those that have something to commit. Events fill both lists: new records, outcomes of asynchronous
- * nodes, and due schedules. So the cost of a turn and of a commit depends on these lists, and not on all assigned tasks.
+ * The tasks of one thread that have work, and those that have something to commit. New records, outcomes of asynchronous nodes and due schedules add
+ * tasks to these lists. So the cost of a turn and of a commit does not depend on idle tasks.
  */
 export class ReadyTasks implements TaskWatcher {
   /** Tasks with work, in the order of their turns. */
@@ -34,12 +34,11 @@ export class ReadyTasks implements TaskWatcher {
     this.#due.set(task, task.punctuations.nextWallClock)
   }
 
-  /** Tasks with work. */
   get all(): Iterable<Task> {
     return this.#ready
   }
 
-  /** Epoch ms of the earliest schedule of a task without other work; infinite where none waits. */
+  /** The time of the earliest schedule of a task without other work, in epoch ms; infinite without one. */
   get nextDue(): number {
     return this.#due.next
   }

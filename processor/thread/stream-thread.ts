@@ -1,61 +1,22 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Batchers } from '../async/batchers.ts'
-import type { Flights } from '../async/flights.ts'
 import { ThreadCommits } from '../commit/thread-commits.ts'
 import { eventLoopTurn } from '../event-loop-turn.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Clock, Consumer, Log, TopicPartition } from '../ports.ts'
-import type { TaskStates } from '../state/task-states.ts'
-import { type FailurePolicy, isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
+import type { Clock, Consumer, TopicPartition } from '../ports.ts'
+import { isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
 import { InputFlow } from './input-flow.ts'
-import type { OpenWorkers } from './open-workers.ts'
+import { failureOf, Rollback } from './rollback.ts'
 import { SkippedRecords } from './skipped-records.ts'
-import type { SpreadOptions, ThreadAssignor } from './thread-assignor.ts'
+import type { StreamThreadOptions } from './stream-thread-options.ts'
+import type { ThreadAssignor } from './thread-assignor.ts'
 import { type PolledGroup, ThreadGroups } from './thread-groups.ts'
-import type { ThreadProgram } from './thread-program.ts'
 import { ThreadTasks } from './thread-tasks.ts'
-
-export interface StreamThreadOptions {
-  readonly name: string
-  readonly program: ThreadProgram
-  readonly log: Log
-  readonly clock: Clock
-  readonly workers: OpenWorkers
-  readonly partitionsOf: (topic: string) => number
-  readonly failures: FailurePolicy
-  readonly flights: Flights | null
-  readonly commitIntervalMs: number
-  /** True: a commit begins as soon as the thread is idle, one at a time. For logs whose readers see only committed records. */
-  readonly commitsWhenIdle: boolean
-  readonly emitIntervalMs: number
-  /** States of tasks on a log that keeps none; null on a log that keeps state. */
-  readonly states: TaskStates | null
-  /** Settings for the distribution of tasks, on a log whose groups have members in other processes. */
-  readonly spread: SpreadOptions | null
-  /** Called when `isSettled` may have changed. */
-  readonly onSettling: () => void
-  /** The most bytes of table updates that wait for a commit; 0: each update is forwarded at once. */
-  readonly cacheMaxBytes: number
-  /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */
-  readonly maxTaskIdleMs: number
-  /** The most buffered records in all tasks. Past it, tasks with at least their fair part are paused. */
-  readonly maxBufferedRecords: number
-  readonly maxBufferedBytes: number
-  /** The shortest time between two purges of repartition topics, in ms. */
-  readonly purgeIntervalMs: number
-  readonly onNotice: (notice: string) => void
-  /** Called with each failure that was rolled back. The thread goes on by itself. */
-  readonly onFailure: (error: WaggleError) => void
-  /** Decides after each failure that was rolled back; `stop` ends the loop. */
-  readonly decide: (error: WaggleError) => 'goOn' | 'stop'
-  /** Called when the loop has ended because `decide` returned `stop`. */
-  readonly onStopped: () => void
-}
 
 /**
  * One loop that polls, processes and commits for the tasks assigned to it:
@@ -64,7 +25,7 @@ export interface StreamThreadOptions {
  *      ▲                                                                                              │
  *      └──── wait: for records, an outcome, a schedule, the commit interval ◄─────────────────────────┘
  *
- * Whatever fails (a node, a commit) rolls all its tasks back to the last commit, and the loop goes on from there.
+ * A failure of a node or a commit rolls all tasks back to the last commit. Then the loop goes on.
  */
 export class StreamThread {
   readonly #options: StreamThreadOptions
@@ -77,11 +38,10 @@ export class StreamThread {
   readonly #inputs: InputFlow
   readonly #groups: ThreadGroups
   readonly #commits: ThreadCommits
+  readonly #rollback: Rollback
   readonly #refused = new RefusedInputs()
   #failure: unknown = null
-  /** The failure of a commit that the log refused. */
   #refusedCommit: unknown = null
-  #failures = 0
   #woken = false
   #stopping = false
   #isPaused = false
@@ -121,9 +81,7 @@ export class StreamThread {
       meters: this.meters,
       source: this.#threadTasks,
       consumers: () => this.#groups.consumers.map(({ consumer }) => consumer),
-      onTaken: () => {
-        this.#failures = 0
-      },
+      onTaken: () => this.#rollback.commitSucceeded(),
       onFailure: (error) => {
         this.#failure ??= error
         if (!isOfAnother(failureOf(error))) this.#refusedCommit = error
@@ -139,6 +97,14 @@ export class StreamThread {
       onUnavailable: options.onFailure,
       wake: () => this.#wake(),
     })
+    this.#rollback = new Rollback({
+      ...options,
+      tasks: this.#threadTasks,
+      groups: this.#groups,
+      commits: this.#commits,
+      batchers: this.#batchers,
+      inputs: this.#inputs,
+    })
   }
 
   get tasks(): readonly Task[] {
@@ -149,7 +115,7 @@ export class StreamThread {
     return this.#options.name
   }
 
-  /** The number of unprocessed records in each input, as far as known, under the name of Kafka's consumer metric `records-lag`. */
+  /** The number of unprocessed records in each input, if known, as Kafka's consumer metric `records-lag`. */
   get lags(): readonly Metric[] {
     return this.tasks.flatMap((task) =>
       task.inputs.flatMap((input): Metric[] => {
@@ -162,7 +128,7 @@ export class StreamThread {
     )
   }
 
-  /** Records that were deleted before this thread read them, by partition. */
+  /** The number of records that were deleted before this thread read them, by partition. */
   get lostRecords(): readonly Metric[] {
     return this.#skipped.metrics
   }
@@ -197,29 +163,28 @@ export class StreamThread {
     this.#loop = this.#run()
   }
 
-  /** True when the thread knows its tasks and has the state of all of them. */
+  /** True if the thread knows its tasks and has the state of all of them. */
   get isSettled(): boolean {
     const running = new Set(this.tasks.map(({ id }) => id))
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
-  /** Time for which work has waited without a successful commit, or for a reset, in ms; 0 where nothing waits. */
+  /** Time for which work has waited without a successful commit or a reset, in ms; 0 if nothing waits. */
   get unsettledMs(): number {
     return this.#commits.unsettledMs
   }
 
-  /** True when all records that the inputs held at the start are processed. For the thread of global stores, where they are read without a group. */
+  /** True when all records that the inputs held at the start are processed. Only for a thread that reads global stores without a group. */
   get isCaughtUp(): boolean {
     return this.#groups.isCaughtUp && this.tasks.length > 0 && this.tasks.every(({ bufferedRecords }) => bufferedRecords === 0)
   }
 
-  /** The assignors of this thread's groups, one for each group. */
   get assignors(): readonly ThreadAssignor[] {
     return this.#groups.assignors
   }
 
   /**
-   * Commits finished work and closes the tasks. Calls in flight are left, and their records are read again. A thread that is still starting closes
+   * Commits finished work and closes the tasks. Calls in flight are dropped, and their records are read again. A thread that is still starting closes
    * its resources too.
    */
   stop(): Promise<void> {
@@ -247,7 +212,8 @@ export class StreamThread {
         if (this.#failure !== null) throw this.#failure
       } catch (error) {
         const isSearching = this.#commits.goBack(error)
-        await this.#rollBack(error, { isSearching })
+        if (!isSearching) this.#options.onFailure(failureOf(error))
+        this.#failure = await this.#rollback.run(failureOf(error), { isSearching })
         if (this.#stopping || isSearching || this.#goesOn(error)) continue
         this.#stopping = true
         this.#options.onStopped()
@@ -260,7 +226,7 @@ export class StreamThread {
     }
   }
 
-  /** True where the loop goes on. A production handler may retry a commit that the log refused; `decide` answers for all other failures. */
+  /** True if the loop goes on. A production handler may retry a commit that the log refused; `decide` answers for all other failures. */
   #goesOn(error: unknown): boolean {
     const failure = failureOf(error)
     if (error instanceof StandingFailure && error.retries) return true
@@ -275,7 +241,7 @@ export class StreamThread {
     return this.#options.decide(failure) === 'goOn'
   }
 
-  /** Takes a reason of the group why tasks run nowhere. Where another topology has the application's id, `decide` says whether to wait for its end. */
+  /** Takes the reason why tasks of the group run nowhere. If another topology has the application's id, `decide` says whether to wait for its end. */
   #meet(problem: WaggleError): void {
     this.#options.onFailure(problem)
     if (problem.code !== 'WAGGLE_TOPOLOGY_DIFFERS' || this.#stopping || this.#options.decide(problem) === 'goOn') return
@@ -303,7 +269,7 @@ export class StreamThread {
     })
   }
 
-  /** Opens tasks whose state is restored, and tells the group of copies that have caught up. */
+  /** Opens tasks whose state is restored, and tells the group which copies have caught up. */
   #takeState(): void {
     if (this.#options.states === null) return
     const wasRestoring = this.#threadTasks.isRestoring
@@ -312,7 +278,7 @@ export class StreamThread {
     this.#groups.rejoinWhereReady()
   }
 
-  /** One pass over the tasks with work, without yielding. True where more work may be ready. */
+  /** One pass over the tasks with work, without yielding. True if there may be more work. */
   #work(): boolean {
     const now = this.#clock.now()
     this.meters.time.now = now
@@ -385,59 +351,11 @@ export class StreamThread {
 
   #idleMs(): number {
     let wait = this.#commits.dueInMs ?? maxIdleMs
-    // The idle wait is bounded, so that the loop notices copies that have caught up.
+    // The idle wait is limited, so that the loop notices copies that have caught up.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
     return Math.min(wait, Math.max(1, this.#threadTasks.ready.nextDue - this.#clock.now()))
-  }
-
-  // ── Going back ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Rolls all tasks back to the last commit. With `isSearching`, the search for the record at fault runs, and reports its failure once it is found.
-   */
-  async #rollBack(error: unknown, { isSearching }: { readonly isSearching: boolean }): Promise<void> {
-    const failure = failureOf(error)
-    if (!isSearching) {
-      this.#failures++
-      this.#options.onFailure(failure)
-    }
-    await this.#commits.done
-    this.#dropTasks()
-    // A rollback fails too while the log is away: the loop handles this as another failure.
-    this.#failure = await this.#goBack({ isFenced: failure.code === 'WAGGLE_FENCED' }).then(
-      () => null,
-      (thrown: unknown) => thrown,
-    )
-    if (!isSearching) await this.#pauseFor(Math.min(maxBackOffMs, backOffMs * 2 ** Math.min(10, this.#failures - 1)))
-  }
-
-  async #goBack({ isFenced }: { readonly isFenced: boolean }): Promise<void> {
-    await this.#commits.abort({ isFenced, onFailure: (thrown) => this.#options.onFailure(failureOf(thrown)) })
-    if (!this.#options.log.traits.handsOn) await this.#reopen()
-  }
-
-  /**
-   * Reopens the tasks at the last commit. On a log that does not hand on, an abort takes nothing from the consumers, so they seek back themselves.
-   */
-  async #reopen(): Promise<void> {
-    for (const { group, consumer } of this.#groups.consumers) {
-      const partitions = this.#threadTasks.partitionsOf(group)
-      await this.#threadTasks.assign(group, consumer, partitions, { seek: true })
-    }
-  }
-
-  #dropTasks(): void {
-    this.#batchers.closeAll()
-    this.#inputs.clear()
-    this.#threadTasks.closeAll()
-  }
-
-  #pauseFor(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#clock.after(delayMs, resolve)
-    })
   }
 
   // ── Assignment ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -459,7 +377,7 @@ export class StreamThread {
       lost: async (partitions: readonly TopicPartition[]) => {
         this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
-        // A log that hands on drops the uncommitted writes of these tasks itself.
+        // A log that hands values on drops the uncommitted writes of these tasks itself.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
         this.#failure ??= lostError(group)
         await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
@@ -511,17 +429,10 @@ const recordsAPoll = 2048
 /** Time that the loop works before timers, sockets and workers get their turn, in ms. */
 const sliceMs = 5
 const maxIdleMs = 1000
-const backOffMs = 50
-const maxBackOffMs = 5000
 
 function lostError(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
     message: `${group} went on without this member, which was away for too long`,
     next: 'Nothing: it goes back to its last commit, and takes up what it is given now.',
   })
-}
-
-function failureOf(thrown: unknown): WaggleError {
-  const error = thrown instanceof StandingFailure ? thrown.cause : thrown
-  return WaggleError.from('WAGGLE_TASK_FAILED', error, { next: 'The tasks went back to their last commit and go on; see the cause.' })
 }

@@ -10,9 +10,9 @@ import type { CopyKeeper, StatefulTask, TaskStates } from '../state/task-states.
 
 /** Settings of an application whose tasks are spread over processes. */
 export interface SpreadOptions {
-  /** The address at which this process answers interactive queries, `host:port`. */
+  /** The address for interactive queries to this process, `host:port`. */
   readonly host: string | null
-  /** Capabilities of this machine. Sub-topologies that need more do not run here, and none of their workers are opened. */
+  /** Capabilities of this machine. Sub-topologies that need more do not run here, and their workers are not opened. */
   readonly capabilities: Capabilities
   readonly settings: Partial<AssignmentSettings>
   /** Static membership: an id that is the same after a restart, and that no other member has. */
@@ -25,7 +25,7 @@ export interface ThreadAssignorOptions {
   readonly clock: Clock
   readonly spread: SpreadOptions
   readonly partitionsOf: (topic: string) => number
-  /** The group's committed position; null where it has none. */
+  /** The group's committed position; null without one. */
   readonly committed: (place: TopicPartition) => Promise<number | null>
   /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void

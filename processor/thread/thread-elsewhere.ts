@@ -17,7 +17,7 @@ export interface ThreadElsewhere {
   start(): Promise<void>
   /** Commits finished work. With `close` it finishes the records in hand first, like `Application.close`. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
-  /** Processes that have this partition of a store, by the last assignment. */
+  /** The processes that have this partition of a store, by the last assignment. */
   hostsOf(store: string, partition: number): Promise<TaskHost>
   /** Answers for the partitions that the thread has now. */
   query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>>

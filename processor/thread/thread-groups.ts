@@ -10,7 +10,7 @@ import { resetOf } from './thread-tasks.ts'
 import { UngroupedConsumer } from './ungrouped-consumer.ts'
 
 export interface ThreadGroupsOptions {
-  /** Name of the thread, which tells its static members apart. */
+  /** The thread's name, which distinguishes its static members. */
   readonly name: string
   readonly program: ThreadProgram
   readonly log: Log
@@ -19,10 +19,10 @@ export interface ThreadGroupsOptions {
   readonly spread: SpreadOptions | null
   readonly partitionsOf: (topic: string) => number
   readonly listenerOf: (group: string) => AssignmentListener
-  /** The position of an input that is kept with its task's state. */
+  /** The position of an input that is stored with its task's state. */
   readonly positionOf: (group: string, input: TopicPartition) => number | null
   readonly skipped: SkippedRecords
-  /** Called with a reason why tasks of a group run nowhere. */
+  /** Called with the reason why tasks of a group run nowhere. */
   readonly onProblem: (problem: WaggleError) => void
   /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void
@@ -40,7 +40,7 @@ export interface PolledGroup {
   readonly failure: { readonly error: unknown } | null
 }
 
-/** The groups of which a thread is a member, with one consumer each. Global stores are read without a group where every process keeps its own. */
+/** The groups of a thread, with one consumer each. If every process keeps its own global stores, they are read without a group. */
 export class ThreadGroups {
   readonly #options: ThreadGroupsOptions
   readonly #assignors = new Map<string, ThreadAssignor>()
@@ -54,12 +54,12 @@ export class ThreadGroups {
     return this.#consumers
   }
 
-  /** The assignors, one for each group; none where the log itself spreads partitions. */
+  /** The assignors, one for each group; none if the log itself spreads partitions. */
   get assignors(): readonly ThreadAssignor[] {
     return [...this.#assignors.values()]
   }
 
-  /** True when all records that inputs without a group held at the start have been given out. */
+  /** True when the records that inputs without a group held at the start have all been polled. */
   get isCaughtUp(): boolean {
     return this.#consumers.every(({ consumer }) => !(consumer instanceof UngroupedConsumer) || consumer.isCaughtUp)
   }
@@ -70,7 +70,7 @@ export class ThreadGroups {
 
   async open(): Promise<void> {
     const opened: GroupOfThread[] = []
-    // Where the next consumer cannot be opened, those that are open are closed.
+    // If the next consumer cannot be opened, the open ones are closed.
     this.#consumers = opened
     for (const { group, topics, subtopologies } of this.#options.program.groups) {
       const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
@@ -78,12 +78,12 @@ export class ThreadGroups {
     }
   }
 
-  /** Tells the groups of copies that have caught up, so that their tasks can move here. */
+  /** Joins groups again whose copies have caught up, so that their tasks can move here. */
   rejoinWhereReady(): void {
     for (const [group, assignor] of this.#assignors) if (assignor.takeRejoin()) this.consumerOf(group)?.rejoin()
   }
 
-  /** Polls all groups side by side. The first poll to end, with records or an error, ends the waiting of the others. */
+  /** Polls all groups at the same time. The first poll that ends, with records or an error, ends the others. */
   async poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly PolledGroup[]> {
     const consumers = this.#consumers
     const polls = consumers.map((one) => polled(one, options))
@@ -96,7 +96,7 @@ export class ThreadGroups {
   }
 
   async close(): Promise<void> {
-    // Assignors close first: the copies that they keep still ask the consumers for positions.
+    // Assignors close first, because their copies still ask the consumers for positions.
     for (const assignor of this.#assignors.values()) assignor.close()
     for (const { consumer } of this.#consumers) await consumer.close()
   }

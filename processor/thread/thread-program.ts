@@ -2,7 +2,10 @@ import type { Topology } from '../../topology/graph.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
 
-/** The part of a topology that a stream thread runs: sub-topologies by consumer group. Two that read one topic are in two groups, so each has positions of its own. */
+/**
+ * The part of a topology that a stream thread runs: sub-topologies by consumer group. Two sub-topologies that read the same topic are in two groups,
+ * so that each has its own positions.
+ */
 export interface ThreadProgram {
   readonly applicationId: string
   readonly topology: Topology
@@ -13,7 +16,7 @@ export interface ThreadProgram {
 
 type ProgramOptions = Pick<ThreadProgram, 'maxCachedEntries' | 'globals'>
 
-/** Sub-topologies that share no topic run under the application's own group. */
+/** Puts sub-topologies that share no topic under the application's own group. */
 export function threadProgram(applicationId: string, topology: Topology, options: ProgramOptions): ThreadProgram {
   const subtopologies = topology.subtopologies().filter(({ isGlobal }) => !isGlobal)
   const readers = new Map<string, number>()
@@ -29,7 +32,10 @@ export function threadProgram(applicationId: string, topology: Topology, options
   return { applicationId, topology, groups, ...options }
 }
 
-/** The program of the thread that reads global stores, a group each: every process reads all of their topics. Null where there are none. */
+/**
+ * The program of the thread that reads global stores, with one group for each store. Every process reads all of their topics. Null without global
+ * stores.
+ */
 export function globalProgram(applicationId: string, topology: Topology, options: ProgramOptions): ThreadProgram | null {
   const subtopologies = topology.subtopologies().filter(({ isGlobal }) => isGlobal)
   const groups = subtopologies.map((subtopology) => ({

@@ -23,7 +23,7 @@ export class ThreadTasks implements CommittingTasks {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
-  /** Meters by task. They stay over closes and reopens of the task. */
+  /** Meters by task. They stay when the task is closed and opened again. */
   readonly #taskMeters = new Map<string, TaskMeters>()
   readonly #meters: ThreadMeters
   readonly #states: TaskStates | null
@@ -52,7 +52,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#openings.size > 0
   }
 
-  /** The task's state; null where the log's own commit holds it. */
+  /** The task's state; null if the log's own commit holds it. */
   stateOf(task: Task): LoggedState | null {
     return this.#logged.get(task) ?? null
   }
@@ -78,7 +78,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#groups.get(task) ?? this.#program.applicationId
   }
 
-  /** True for the group of a global store: every process has a copy of its own. */
+  /** True for the group of a global store, of which every process has its own copy. */
   isGlobal(group: string): boolean {
     return this.#subtopologies(group).some(({ isGlobal }) => isGlobal)
   }
@@ -87,7 +87,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#partitions.get(group) ?? []
   }
 
-  /** True where these partitions change the inputs of a running task: its work must be committed before it is opened anew. */
+  /** True if these partitions change the inputs of a running task. Its work must be committed before it is opened again. */
   changes(group: string, partitions: readonly TopicPartition[]): boolean {
     const own = this.partitionsOf(group)
     return this.#subtopologies(group).some(({ sources }) => {
@@ -97,8 +97,8 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   /**
-   * Opens the tasks of these partitions. A task whose state must be restored opens later (`takeReady`), and its partitions are paused until then. A
-   * task that has some of its partitions already is opened anew with all of them.
+   * Opens the tasks of these partitions. If the state of a task must be restored, it opens later (`takeReady`), and its partitions are paused until
+   * then. A task that already runs with some of its partitions is opened again with all of them.
    */
   async assign(group: string, consumer: Consumer, partitions: readonly TopicPartition[], options: { readonly seek: boolean }): Promise<void> {
     const own = this.#partitions.get(group) ?? []
@@ -169,7 +169,7 @@ export class ThreadTasks implements CommittingTasks {
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     for (const input of positioned) {
       const reset = resetOf(subtopology, input.topic)
-      // A task that is opened anew loses its buffered records, so they are read again.
+      // A task that is opened again loses its buffered records, so they are read again.
       const isAgain = seek || this.#byPartition.has(placeIn(group, input))
       if (input.position !== null) {
         if (isAgain) consumer.seek(input, input.position.offset)
@@ -260,7 +260,7 @@ export class ThreadTasks implements CommittingTasks {
   }
 }
 
-/** The facts about a task at its assignment. */
+/** The parts of a task when it is assigned. */
 interface TaskParts {
   readonly id: TaskId
   readonly group: string
@@ -279,7 +279,7 @@ interface Opening extends TaskParts {
 export interface ThreadTasksParts {
   readonly surroundings: TaskSurroundings
   readonly meters: ThreadMeters
-  /** Null where the log keeps state itself, or where this process keeps none. */
+  /** Null if the log keeps state itself, or if this process keeps none. */
   readonly states: TaskStates | null
 }
 

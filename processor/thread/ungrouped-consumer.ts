@@ -14,19 +14,19 @@ export interface UngroupedConsumerOptions {
 
 interface Input extends TopicPartition {
   reader: Reader | null
-  /** Number of seeks. A read that began before a seek is dropped. */
+  /** The number of seeks. A read that began before a seek is dropped. */
   epoch: number
   run: RecordRun | null
   paused: boolean
-  /** True when the records that the input held at the start have been given out. */
+  /** True when the records that the input held at the start have all been polled. */
   isPast: boolean
 }
 
-/** Reads all partitions of its topics without a group. Every process does so with the topics of global stores. */
+/** Reads all partitions of its topics without a group. Every process reads the topics of global stores like this. */
 export class UngroupedConsumer implements Consumer {
   readonly #options: UngroupedConsumerOptions
   readonly #inputs: Input[]
-  /** Callbacks of inputs that wait until their run is taken. */
+  /** Callbacks of inputs that wait until their run is polled. */
   readonly #takers = new Map<Input, () => void>()
   #isAssigned = false
   #failure: unknown = null
@@ -47,7 +47,7 @@ export class UngroupedConsumer implements Consumer {
     }))
   }
 
-  /** True when all records that existed at the start have been given out. */
+  /** True when the records that existed at the start have all been polled. */
   get isCaughtUp(): boolean {
     return this.#inputs.every(({ isPast, run }) => isPast && run === null)
   }
@@ -107,7 +107,7 @@ export class UngroupedConsumer implements Consumer {
     for (const { reader } of this.#inputs) await reader?.close()
   }
 
-  /** Reads the existing records first, so that their end is noticed, and then the new ones. */
+  /** Reads the existing records first, so that their end is noticed, and then new ones. */
   async #begin(input: Input, from: number | null): Promise<void> {
     const { log, onGap } = this.#options
     const { topic, partition } = input

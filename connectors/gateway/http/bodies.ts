@@ -7,18 +7,18 @@ import { ProblemError } from './problem.ts'
 
 export interface BodiesOptions {
   readonly clock: Clock
-  /** Bytes of one decoded body. */
+  /** The size limit of one decoded body. */
   readonly maxBodyBytes: number
-  /** Decoded bytes of all bodies whose requests have no answer yet, together. */
+  /** The size limit of all bodies together whose requests have no answer yet. */
   readonly maxBodiesBytes: number
-  /** The least rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
+  /** The lowest rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
   readonly minBytesPerSecond: number
   readonly slowWindowMs: number
 }
 
 /**
- * Reads bodies into memory, and bounds their total memory until their requests are answered. Only decoded bytes that have arrived count, so an
- * announced body takes no room. When room is short, the body that has been arriving for longest is refused.
+ * Reads bodies into memory, and limits their total size until their requests are answered. Only decoded bytes that have arrived count, and not the
+ * announced length. If memory is short, the body that has been arriving for longest is refused.
  */
 export class Bodies {
   readonly #options: BodiesOptions
@@ -36,14 +36,14 @@ export class Bodies {
     return this.#heldBytes
   }
 
-  /** Throws 413 or 503 where the headers alone show that the body cannot be taken. */
+  /** Throws 413 or 503 if the headers alone show that the body cannot be taken. */
   refuseAhead({ headers }: IncomingMessage): void {
     const { maxBodyBytes, maxBodiesBytes } = this.#options
     if (Number(headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     if (this.#heldBytes >= maxBodiesBytes && this.#oldest() === null && hasBody(headers)) throw this.#overloaded()
   }
 
-  /** The decoded body. Rejects with a ProblemError: 400 for a body that breaks off, 408 for a slow one, 413, 415, 503. */
+  /** Reads and decodes the body. Rejects with a ProblemError: 400 for a body that breaks off, 408 for a slow one, 413, 415, 503. */
   async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer<ArrayBuffer>> {
     const { clock } = this.#options
     // The client waits for `100 Continue` before it sends its body.
@@ -56,7 +56,7 @@ export class Bodies {
     if (!this.#isSweepDue) this.#sweepLater()
     try {
       const whole = await body.whole
-      // The connection may already be closed: during the decoding, or before this call.
+      // The connection may have closed during the decoding, or before this call.
       if (response.destroyed || socket.destroyed) this.#release(body)
       return whole
     } catch (error) {
@@ -87,7 +87,7 @@ export class Bodies {
     this.#heldBytes += bytes
   }
 
-  /** Releases a body when its connection closes: a response queued behind another one gets no `close` event of its own. */
+  /** Releases the body when its connection closes. A response that waits behind another one gets no `close` event. */
   #releaseWith(socket: Socket, body: ArrivingBody): void {
     const known = this.#bySocket.get(socket)
     if (known !== undefined) {
@@ -101,16 +101,16 @@ export class Bodies {
     })
   }
 
-  /** Frees the room of a body whose request is answered or whose bytes are dropped. */
+  /** Frees the memory of a body whose request is answered or whose bytes are dropped. */
   #release(body: ArrivingBody): void {
     this.#heldBytes -= body.heldBytes
     body.heldBytes = 0
     this.#bySocket.get(body.socket)?.delete(body)
   }
 
-  /** The body that holds bytes and has been arriving for longest; null where no body does. */
+  /** The body with bytes that has been arriving for longest; null without one. */
   #oldest(): ArrivingBody | null {
-    // The set keeps the order in which bodies began.
+    // The set keeps bodies in the order of their arrival.
     for (const body of this.#arriving) if (body.heldBytes > 0) return body
     return null
   }
@@ -129,7 +129,7 @@ export class Bodies {
   #sweep(): void {
     const { clock, slowWindowMs, minBytesPerSecond } = this.#options
     const now = clock.elapsedMs()
-    // A pause of this process is not the senders' fault, so the windows start again.
+    // A pause of this process is not the senders' fault, so all windows start again.
     const wasHeldUp = now - this.#sweptAtMs > slowWindowMs / 2
     for (const body of this.#arriving) {
       if (wasHeldUp) body.startWindow(now)
@@ -143,7 +143,6 @@ export class Bodies {
   }
 }
 
-/** One body while it arrives. */
 class ArrivingBody {
   readonly whole: Promise<Buffer<ArrayBuffer>>
   readonly socket: Socket
@@ -152,7 +151,7 @@ class ArrivingBody {
   windowBytes = 0
   #fail: (error: ProblemError) => void = () => {}
 
-  /** `take` is called with the number of decoded bytes before they are kept, and may fail the body. */
+  /** `take` is called with the number of decoded bytes before they are kept. It may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
     this.socket = request.socket
@@ -163,7 +162,7 @@ class ArrivingBody {
         if (isOver) return
         isOver = true
         decoder?.destroy()
-        // `concat` copies even a single chunk: the chunk would keep the whole buffer that it was read into alive.
+        // `concat` copies even a single chunk, because a chunk keeps the whole buffer of its read alive.
         if (error === null) resolve(Buffer.concat(chunks))
         else {
           request.unpipe()
@@ -173,7 +172,7 @@ class ArrivingBody {
         chunks.length = 0
       }
       const decoded = (chunk: Buffer) => {
-        // Node reads the rest of an unread body to throw it away.
+        // Node reads the rest of the body and drops it.
         if (isOver) return
         if (decoder === null) this.windowBytes += chunk.length
         take(chunk.length)
@@ -185,7 +184,7 @@ class ArrivingBody {
           this.windowBytes += chunk.length
         })
       request.once('error', () => end(brokenOff()))
-      // The decoder may still be at work after a complete body, so only an incomplete one ends here.
+      // A complete body may still be in the decoder, so `close` ends only an incomplete one.
       request.once('close', () => {
         if (!request.complete) end(brokenOff())
       })
@@ -203,7 +202,7 @@ class ArrivingBody {
     this.windowBytes = 0
   }
 
-  /** Ends the body with an error and drops its bytes. */
+  /** Fails the body and drops its bytes. */
   fail(error: ProblemError): void {
     this.#fail(error)
   }

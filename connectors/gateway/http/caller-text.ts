@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 
 /**
- * Makes a text fit for a caller: without stack lines, and with names of files instead of paths of this machine. Messages of bees, libraries and the
+ * Makes a message fit for callers: removes stack lines, and shortens paths of this machine to file names. Messages of bees, libraries and the
  * operating system contain both.
  */
 export function callerText(text: string): string {
@@ -16,8 +16,8 @@ export function callerText(text: string): string {
 const relativePath = /(?<![\w.:/…@-])[\w.@-]+(?:\/[\w.@-]+)+/g
 
 /**
- * True for words that look like a path: they begin at a folder above, or their last word has a file's ending. The file system is not asked, because an answer
- * that depends on it would tell a caller which files exist.
+ * True for words that look like a path: they begin with a parent folder, or end with a file extension. Whether the file exists is not checked,
+ * because the answer would tell callers about this machine.
  */
 function isPath(words: string): boolean {
   return /^\.\.?\//.test(words) || words.includes('/../') || (/\.[A-Za-z0-9]{1,5}$/.test(words) && !mediaType.test(words))
@@ -25,7 +25,7 @@ function isPath(words: string): boolean {
 
 const mediaType = /^(application|audio|font|image|message|multipart|text|video)\/[^/]+$/
 
-/** A stack frame of V8, Python or Java, or the line that introduces such frames. */
+/** A stack frame of V8, Python or Java, or the line that introduces frames. */
 const stackLine = /^\s*(at (async )?[^\s(].*(:\d+|\)|<anonymous>)|File ".*", line \d+.*|Traceback \(most recent call last\):|Caused by: .*)\s*$/
 
 function lastName(path: string): string {
@@ -37,7 +37,7 @@ function lastName(path: string): string {
   )
 }
 
-/** An error must reach its caller even where the root cannot be listed. */
+/** The folders at the root of this machine. An error must reach its caller even if they cannot be listed. */
 function rootFolders(): readonly string[] {
   try {
     return readdirSync('/')
@@ -49,8 +49,8 @@ function rootFolders(): readonly string[] {
 let pattern: RegExp | null = null
 
 /**
- * Absolute paths, also as URLs. Only folders at this machine's root begin one: `/v1/requests` is a route, and a type such as `image/jpeg` or the path of a URL with
- * a host has a word in front of its slash.
+ * Absolute paths, also in URLs. A path begins with a folder at this machine's root. So a route (`/v1/requests`), a type (`image/jpeg`) and the path
+ * of an HTTP URL do not match.
  */
 function pathPattern(): RegExp {
   if (pattern !== null) return pattern

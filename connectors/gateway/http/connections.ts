@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import { rawProblem } from './problem.ts'
 
 /**
- * Bounds the number of a server's connections. The bound must lie below the process's limit of open files. At the bound a new connection takes the place
- * of the one that has been idle for longest. Where no connection is idle, the new one gets 503.
+ * Limits the number of a server's connections. The limit must be below the process's limit of open files. At the limit, a new connection replaces the
+ * one that has been idle for longest. If none is idle, the new one gets 503.
  */
 export function boundConnections(server: Server, maxConnections: number): void {
   /** Connections without an open request, the longest idle first. */

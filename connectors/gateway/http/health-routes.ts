@@ -6,9 +6,9 @@ export interface HealthRoutesOptions {
   readonly metrics: () => string
 }
 
-/** Routes for orchestrators (the process lives, its swarms answer) and for Prometheus (metrics). */
+/** Routes for orchestrators (is the process alive, do its swarms answer) and for Prometheus (metrics). */
 export function healthRoutes(app: FastifyInstance, { notReady, metrics }: HealthRoutesOptions): void {
-  // These routes answer under any load and rate: an overloaded process is alive, and a restart would only cost more.
+  // These routes answer under any load: an overloaded process is alive, and a restart would only cost more.
   const config = { pressureHandler: () => {}, rateLimit: false }
   app.get('/healthz', { config, schema: { tags: ['health'], summary: 'The process lives' } }, async () => ({ status: 'ok' }))
   app.get('/readyz', { config, schema: { tags: ['health'], summary: 'Every swarm answers' } }, async (_, reply) => {

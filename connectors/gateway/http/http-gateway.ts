@@ -23,33 +23,33 @@ import { requestRoutes } from './request-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
-  /** Topics and dead letters, for the routes of operators; absent: there are no such routes. */
+  /** Topics and dead letters for operators. Undefined: there are no such routes. */
   readonly management?: Management
   readonly clock: Clock
   readonly random: Random
-  /** The secret from which request ids are derived. */
+  /** The secret for deriving request ids. */
   readonly idSecret: Uint8Array
   readonly host: string
-  /** 0: any free port. */
+  /** 0 for any free port. */
   readonly port: number
   readonly requestTimeoutMs: number
   readonly maxBodyBytes: number
-  /** The most bytes of all bodies whose requests have no answer yet, together. Only bytes that have arrived count. */
+  /** The size limit of all bodies together whose requests have no answer yet. Only bytes that have arrived count. */
   readonly maxBodiesBytes: number
-  /** The most open connections. It must lie below the process's limit of open files. */
+  /** The most open connections. The number must be below the process's limit of open files. */
   readonly maxConnections: number
-  /** Host names by which callers may reach this server, besides the loopback names and `host`: `name`, or `name:port`. */
+  /** Names under which callers may reach this server, beside the loopback names and `host`: `name`, or `name:port`. */
   readonly names: readonly string[]
   /** Time limits for callers. Default: `usualTimeLimits`. */
   readonly timeLimits?: TimeLimits
   readonly rateLimitPerSecond: number | null
-  /** The reason why requests cannot be answered now; null while they can. */
+  /** The reason why requests cannot be answered now; null if they can. */
   readonly notReady: () => string | null
-  /** Called for each answer with the status 500. */
+  /** Called for each answer with status 500. */
   readonly onError: (error: unknown, requestId: string) => void
-  /** Called for each request to a gateway once its answer has been sent. */
+  /** Called for each request to a gateway when its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** All metrics of this process, in Prometheus' text format. */
+  /** All metrics of this process in Prometheus' text format. */
   readonly metrics: () => string
 }
 
@@ -60,7 +60,7 @@ export interface TimeLimits {
   readonly requestMs: number
   /** The time between two requests of a connection, and the time in which a caller reads nothing of its answer. */
   readonly idleMs: number
-  /** The least rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
+  /** The lowest rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
   readonly minBytesPerSecond: number
   readonly slowWindowMs: number
 }
@@ -78,7 +78,7 @@ export interface AnsweredRequest {
 
 export interface HttpGateway {
   readonly url: string
-  /** Bytes of bodies whose requests have no answer yet. */
+  /** The size of all bodies whose requests have no answer yet. */
   readonly heldBytes: number
   /** Takes no new request. Settles once the open requests are answered; with `within`, soon after that time at the latest. */
   close(within?: CloseWithin): Promise<void>
@@ -90,7 +90,7 @@ export interface CloseWithin {
   readonly onTimeout: () => void
 }
 
-/** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE or WAGGLE_LISTEN where it cannot listen. */
+/** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if it cannot listen. */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
   const bodies = new Bodies({ ...(options.timeLimits ?? usualTimeLimits), ...options })
   const app = await httpGateway(options, bodies)
@@ -145,7 +145,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     genReqId: () => identity.fresh(),
     requestTimeout: requestMs,
     keepAliveTimeout: idleMs,
-    // Node must not refuse a missing Host itself: `siteRefusal` does, with a problem as the answer.
+    // A missing Host is refused by `siteRefusal`, whose answer is a problem. Node's own refusal is not.
     http: {
       headersTimeout: headersMs,
       requestTimeout: requestMs,
@@ -159,7 +159,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
   boundConnections(app.server, options.maxConnections)
-  // `100 Continue` is sent by `Bodies`, when it begins to read the body.
+  // `Bodies` sends `100 Continue` when it starts to read the body.
   app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.setErrorHandler((error, request, reply) => answerError(error, request.id, reply, options.onError))
@@ -179,14 +179,14 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
   app.addHook('onSend', async (request, reply) => {
     reply.headers(headers)
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-    // A kept-alive connection would keep the server open until its client closes it.
+    // A kept-alive connection would keep the closing server open until its client closes it.
     if (isClosing) reply.header('connection', 'close')
-    // The timeout ends a connection whose client reads nothing of its answer. Node lifts it when the next request begins.
+    // This timeout ends a connection whose client does not read its answer. Node clears it at the next request.
     reply.raw.socket?.setTimeout(idleMs)
   })
   refuseBeforeBody(app, options, bodies)
   reportAnswers(app, options)
-  // Every content type is an input, so routes read their bodies themselves.
+  // Every content type is an input, so the routes read bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
@@ -219,7 +219,7 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
   })
 }
 
-/** Refuses a request before its body is read, where the headers alone are a reason. */
+/** Refuses a request before its body is read, if the headers alone are a reason. */
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
   let own: OwnNames | null = null
   const known = new KnownMethods(app)
@@ -263,7 +263,7 @@ function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, request
     socket.destroy()
     return
   }
-  // Answers to earlier requests of this connection are on their way and must not be cut.
+  // Answers to earlier requests of this connection must not be cut off.
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroySoon()
     return

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 
-/** The methods of each path that `app` answers. It must be created before the routes. */
+/** The methods of each path of `app`. Must be created before the routes. */
 export class KnownMethods {
   readonly #routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = []
 
@@ -11,7 +11,7 @@ export class KnownMethods {
     })
   }
 
-  /** The methods of a path, in alphabetical order, for the header `Allow`; empty for an unknown path. */
+  /** The methods of a path, sorted, for the header `Allow`; empty for an unknown path. */
   of(url: string): readonly string[] {
     const [path = ''] = url.split('?', 1)
     return [...new Set(this.#routes.flatMap((route) => (route.path.test(path) ? route.methods : [])))].sort()

@@ -12,8 +12,8 @@ declare module 'fastify' {
 }
 
 /**
- * The routes of operators: topics, records and dead letters. They have a scope of their own, whose one hook can ask for a token: each route names the
- * needed permission in its `config.scope`. Until there are tokens, the hook lets callers of this machine pass, and refuses callers behind a proxy.
+ * Routes for operators: topics, records and dead letters. One hook guards them all, and each route names the permission that it needs in
+ * `config.scope`. Waggle has no tokens yet, so the hook accepts callers of this machine, and refuses callers behind a proxy.
  */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
   app.addHook('onRequest', async ({ headers }) => {
@@ -76,7 +76,7 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
   )
 }
 
-/** False for a request that a proxy has passed on, as far as its headers say so. */
+/** False for a request that a proxy has passed on, according to its headers. */
 function isLocal(headers: IncomingHttpHeaders): boolean {
   const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
   return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
@@ -86,7 +86,7 @@ interface Query {
   readonly [name: string]: string | undefined
 }
 
-/** A whole number of the query, from 0 on. */
+/** A whole number of at least 0 from the query string. */
 function numberOf(query: Query, name: string, { usual, most }: { readonly usual: number; readonly most: number }): number {
   const text = query[name]
   if (text === undefined) return usual

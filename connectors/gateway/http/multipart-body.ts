@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { ProblemError } from './problem.ts'
 
-/** A multipart form as an input: one file is the input itself; a form without a file is an object of its fields. */
+/** A multipart form as an input. A single file is the input itself. A form without files is an object of its fields. */
 export type Form =
   | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly contentType: string }
   | { readonly kind: 'fields'; readonly fields: ReadonlyMap<string, string> }
 
-/** Reads a whole `multipart/form-data` body (RFC 7578) without cutting fields. Throws a ProblemError for a body that is no such form. */
+/** Reads a `multipart/form-data` body (RFC 7578) without truncating fields. Throws a ProblemError for any other body. */
 export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<Form> {
   const boundary = boundaryOf(contentType)
   refuseManyParts(bytes, boundary)
@@ -40,7 +40,7 @@ function boundaryOf(contentType: string): string {
   return boundary
 }
 
-/** Bounds the parts, because each costs more memory than its bytes. */
+/** Limits the number of parts, because each part costs more memory than its bytes. */
 function refuseManyParts(bytes: Buffer, boundary: string): void {
   let parts = -1
   for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {
@@ -48,7 +48,7 @@ function refuseManyParts(bytes: Buffer, boundary: string): void {
   }
 }
 
-/** Whether a part that is no file has bytes that are no UTF-8. */
+/** True if a field that is not a file contains invalid UTF-8. */
 function hasBrokenText(bytes: Buffer, boundary: string): boolean {
   const delimiter = `--${boundary}`
   let start = bytes.indexOf(delimiter)
@@ -67,5 +67,5 @@ function badForm(detail: string): ProblemError {
 }
 
 const maxParts = 100
-/** The decoder puts this character in place of bytes that are not UTF-8. A field may also contain it itself. */
+/** The decoder replaces invalid UTF-8 by this character, which a valid field may contain too. */
 const replacement = '\ufffd'

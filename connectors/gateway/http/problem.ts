@@ -6,7 +6,7 @@ import type { BeeError } from '../../../topology/swarm/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { callerText } from './caller-text.ts'
 
-/** Problem details of RFC 9457, with an error code, the request's id and the bee that failed. */
+/** Problem details of RFC 9457, with an error code, the request's id, and the bee that failed. */
 export interface Problem {
   readonly type: 'about:blank'
   readonly title: string
@@ -18,7 +18,7 @@ export interface Problem {
   readonly bee?: string
 }
 
-/** An error that a route throws. The error handler makes the response. */
+/** An error that a route throws. The error handler turns it into a response. */
 export class ProblemError extends Error {
   readonly code: ErrorCode
   readonly retryAfterSeconds: number | null
@@ -34,7 +34,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem))
 }
 
-/** A whole HTTP response, for a connection whose request could not be parsed. It closes the connection. */
+/** A whole HTTP response for a request that could not be parsed. The connection closes after it. */
 export function rawProblem({
   code,
   detail,
@@ -57,7 +57,7 @@ export function problemOfBee({ status, title, detail, code, bee }: BeeError, req
   return { type: 'about:blank', title, status, detail: callerText(detail), code, request_id: requestId, ...(bee === '' ? {} : { bee }) }
 }
 
-/** The problem that a caller gets for an error, with the status of its code. Errors without a code become 500 and tell nothing of the inside. */
+/** The problem that a caller gets for an error. The error's code decides the status. An error without a code becomes 500, without any detail. */
 export function problemOf(thrown: unknown, requestId: string): Problem & { readonly retryAfterSeconds: number | null } {
   const problem = (code: ErrorCode, detail: string, retryAfterSeconds: number | null = null) => {
     const status = httpStatus(code)

@@ -11,7 +11,7 @@ export interface RequestBody {
   readonly contentType: string
 }
 
-/** Reads the body for the log. JSON and tensors are checked; other content types are taken as they are. Throws a ProblemError. */
+/** Reads the body for the log. JSON and tensors are checked; any other content type is taken as it is. Throws a ProblemError. */
 export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: Bodies): Promise<RequestBody> {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   const bytes = await bodies.read(request.raw, reply.raw)

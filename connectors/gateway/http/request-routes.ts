@@ -60,7 +60,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       const { id } = request.params
-      // An id travels in headers, so other characters cannot be in one.
+      // Ids are header values, so an id has no other characters.
       if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
@@ -105,7 +105,7 @@ async function newRequest(
     body: bytes,
     contentType,
     deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
-    // Without an idempotency key no other request has this id.
+    // Without an idempotency key the id is new, so there is no other body to compare with.
     bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
     traceparent: typeof traceparent === 'string' ? traceparent : null,
   }
@@ -116,7 +116,7 @@ function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null 
   return typeof key === 'string' && key !== '' ? key : null
 }
 
-/** All callers count as one, since there are no tokens yet. */
+/** There are no tokens yet, so all callers count as one. */
 function callerOf(_: FastifyRequest<GatewayRoute>): string {
   return ''
 }
@@ -128,7 +128,7 @@ function timeoutOf(header: string | string[] | undefined): number | null {
   throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
 }
 
-/** Takes a `Durable`, so that no 202 is sent before the input is durable. */
+/** Answers 202. The parameter is a `Durable`, so that no 202 is sent before the input is durable. */
 function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyReply {
   return reply.code(202).send({ request_id: id })
 }
@@ -143,7 +143,7 @@ function bytesOf(answer: Payload): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** An answer of several parts may have errors among them, whose texts are not yet for callers. */
+/** Removes inner details from the errors in an answer of several parts. */
 function forCaller(answer: Payload): Payload {
   if (answer.kind === 'error') return { kind: 'error', error: { ...answer.error, detail: callerText(answer.error.detail) } }
   if (answer.kind !== 'joined') return answer
@@ -159,7 +159,7 @@ function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
   }
 }
 
-/** JSON as it is; any other payload by its content type and base64. */
+/** The JSON value of an answer; for any other payload its content type and base64. */
 function shownAnswer(answer: Payload): unknown {
   return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
 }
@@ -198,7 +198,7 @@ const requestState = Type.Object({
   problem: Type.Union([problem, Type.Null()]),
 })
 
-/** Schemas for the OpenAPI page only. Responses are not serialized by them. */
+/** Schemas for the OpenAPI page. They do not serialize responses. */
 function answers(status: string, description: string, body?: object): object {
   return {
     [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },

@@ -30,7 +30,7 @@ export class ByteWriter {
     this.#length = this.#bytes.writeDoubleLE(value, this.#length)
   }
 
-  /** Writes the length, then the bytes. Null is the length -1. */
+  /** Writes the length as four bytes, then the bytes. Null is written as the length -1. */
   bytes(value: Uint8Array | null): void {
     this.i32(value === null ? -1 : value.length)
     if (value === null) return

@@ -27,18 +27,17 @@ export interface CommitCycleOptions {
   readonly onReadDropped: () => void
 }
 
-/** A record of a plain producer. It is a commit of its own. */
+/** A record from a plain producer, which commits each record by itself. */
 interface SentRecord extends Appended {
-  /** False: the record does not start a cycle, and waits for one that another record or commit starts. */
+  /** False: the record starts no write cycle. It waits for a cycle that another record or commit starts. */
   readonly durable: boolean
   resolve(): void
   reject(error: unknown): void
 }
 
 /**
- * Makes appended records durable, with everything else that waits, by one write and one sync (group commit). One cycle runs at a time. Records and
- * commits that arrive while it writes share the next cycle. After a failed write the records of its cycle are gone, and the next cycle repairs the
- * database first.
+ * Makes appended records durable with one write and one sync for everything that waits (group commit). One cycle runs at a time. Records and commits
+ * that arrive meanwhile go into the next cycle. If a write fails, the records of its cycle are lost, and the next cycle repairs the database first.
  */
 export class CommitCycle {
   readonly #options: CommitCycleOptions
@@ -47,9 +46,8 @@ export class CommitCycle {
   readonly #writer = new ByteWriter()
   /** Commits for the next cycle. */
   #waiting: CommitSet[] = []
-  /** Records of plain producers for the next cycle. */
   #sent: SentRecord[] = []
-  /** Records with a large payload. The payload goes to a segment at the end of this turn of the event loop. */
+  /** Records with a large payload. At the end of this turn of the event loop, their payloads are written to a segment. */
   #large: Appended[] = []
   #pendingBytes = 0
   #running: Promise<void> | null = null
@@ -62,12 +60,12 @@ export class CommitCycle {
     this.#segments = options.segments
   }
 
-  /** Bytes that are appended and not durable. */
+  /** Bytes of records that are appended and not durable yet. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
 
-  /** Appends a record for a later commit. Readers with isolation `handed` see it at once. Throws WAGGLE_MISSING_TOPIC. */
+  /** Appends a record that a later commit makes durable. Readers with isolation `handed` see it at once. Throws WAGGLE_MISSING_TOPIC. */
   append(record: ProducerRecord, owner: object | null): Appended {
     const partition = this.#topics.partition(record.topic, record.partition)
     const appended = { partition, record: partition.append(record, owner) }
@@ -77,7 +75,7 @@ export class CommitCycle {
     return appended
   }
 
-  /** Appends a record that is a commit of its own. Settles when the record is durable. */
+  /** Appends a record and commits it by itself. Settles when the record is durable. */
   send(record: ProducerRecord, durable: boolean): Promise<{ readonly offset: number }> {
     if (this.#isClosed) return Promise.reject(closedLog())
     const appended = this.append(record, null)
@@ -94,7 +92,7 @@ export class CommitCycle {
     })
   }
 
-  /** Settles when all records and commits appended so far are durable. Throws where a write failed, or WAGGLE_CLOSED. */
+  /** Settles when all records and commits up to now are durable. Throws WAGGLE_CLOSED, or the error of a failed write. */
   async durable(): Promise<void> {
     await this.#running
     if (this.#isClosed) throw closedLog()
@@ -133,7 +131,7 @@ export class CommitCycle {
     await this.#running?.catch(() => {})
   }
 
-  /** Rejects all waiting commits of task producers with WAGGLE_COMMIT_DROPPED. A running cycle goes on. */
+  /** Rejects the waiting commits of task producers with WAGGLE_COMMIT_DROPPED. A running cycle goes on. */
   dropCommits(): void {
     const dropped = this.#waiting.filter(({ point }) => point !== null)
     this.#waiting = this.#waiting.filter(({ point }) => point === null)
@@ -236,7 +234,7 @@ export class CommitCycle {
     const { disk, clock } = this.#options
     disk.break(error)
     this.#cancelRepair()
-    // The repair must not wait for the next write, because readers have no database until then.
+    // The repair starts by a timer: until then readers have no database, and the next write may be far away.
     if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())
   }
 
@@ -254,7 +252,7 @@ export class CommitCycle {
     })
   }
 
-  /** Writes a large payload to a segment before its commit, so that the commit only waits for the write-ahead log. */
+  /** Writes a large payload to a segment before its commit. Then the commit waits only for the write-ahead log. */
   #putAhead({ record }: Appended): void {
     if (record.ref !== null && this.#segments.has(record.ref)) return
     record.ref = null
@@ -271,7 +269,6 @@ export function commitDropped(): WaggleError {
   })
 }
 
-/** Larger payloads lie in segments. */
+/** Payloads above this size are written to segments. */
 const inlineBytes = 16 * 1024
-/** The time between two attempts to repair the database. */
 const repairMs = 500

@@ -2,25 +2,24 @@ import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeFile
 import { crc32 } from 'node:zlib'
 import { closedLog } from './closed-log.ts'
 
-/** The last durable commit, as the mark outside the database records it. */
+/** The last durable commit, as the mark file records it. */
 export interface Marked {
-  /** RocksDB's sequence number after that commit. The database must have reached it. */
+  /** RocksDB's sequence number after that commit. A database with a lower number has lost writes. */
   readonly sequence: number
-  /** For each topic number and partition: the offset after its last durable record. */
+  /** The offset after the last durable record of each partition. */
   readonly ends: readonly { readonly topic: number; readonly partition: number; readonly end: number }[]
-  /** For each segment file: its durable bytes. */
+  /** The number of durable bytes in each segment file. */
   readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
-  /** RocksDB's list of tables; null where none was marked. Without the mark a truncated list would open, with fewer tables. */
+  /** RocksDB's list of tables; null in a mark without one. Without this entry, RocksDB would open a truncated list and have fewer tables. */
   readonly manifest: Manifest | null
 }
 
-/** A mark as it was read. Each number is a lower bound, even if other numbers are lost. */
+/** A mark that was read from the disk. If a part of the file is lost, the other numbers are still lower bounds. */
 export interface MarkOnDisk extends Marked {
-  /** False where a part of the file could not be read. */
   readonly isWhole: boolean
 }
 
-/** A manifest file: its number, its least length, and the checksum of that many bytes. */
+/** One of RocksDB's manifest files: its number, its least length, and the checksum of that many bytes. */
 export interface Manifest {
   readonly number: number
   readonly bytes: number
@@ -28,10 +27,11 @@ export interface Manifest {
 }
 
 /**
- * A small file beside the database that records how far commits were durable. RocksDB opens a damaged write-ahead log as if it ended at the damage,
- * so only a file outside of the database can reveal the loss. The mark is written after each sync and is not synced itself. It survives a crash of
- * the process. After a power failure it may be behind the commits, which raises no false alarm. It is never ahead of the durable commits. Slots have
- * 32 bytes, so that no sector boundary cuts one: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
+ * A small file beside the database that records up to where commits are durable. RocksDB opens a damaged write-ahead log as if it ended at the
+ * damage. So only a file outside the database can reveal the loss.
+ *
+ * The mark is written after each sync, and is not synced itself. It is never ahead of the durable commits. After a power failure it may be behind,
+ * which raises no false alarm. A slot has 32 bytes, so no sector boundary cuts one: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
  */
 export class CommitMark {
   readonly #file: string
@@ -47,7 +47,7 @@ export class CommitMark {
     this.#file = file
   }
 
-  /** Reads the mark. Null where there is none; 'damaged' where no slot can be read. Single unreadable slots are skipped. */
+  /** Reads the mark. Null without a mark; 'damaged' where no slot can be read. Unreadable slots are skipped. */
   read(): MarkOnDisk | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null
@@ -68,7 +68,7 @@ export class CommitMark {
     return readable === 0 ? 'damaged' : { sequence, ends, segments, manifest, isWhole: readable === bytes.length && sequence > 0 }
   }
 
-  /** Writes a new file with the present state, before the first commit of a process. */
+  /** Starts a new file with the current state. Must be called before the first commit of a process. */
   begin({ sequence, ends, segments, manifest }: Marked): void {
     this.#slots.clear()
     this.#free.length = 0
@@ -97,12 +97,12 @@ export class CommitMark {
     this.#set(kinds.segment, segment, 0, bytes)
   }
 
-  /** Called before a segment file that no record names is deleted. */
+  /** Must be called before a segment file is deleted. */
   forgetSegment(segment: number): void {
     this.#forget(kinds.segment, segment, 0)
   }
 
-  /** Called when a partition is no longer part of the database. */
+  /** Must be called when a partition is removed from the database. */
   forgetEnd(topic: number, partition: number): void {
     this.#forget(kinds.end, topic, partition)
   }
@@ -116,7 +116,10 @@ export class CommitMark {
     this.#fill(slot, kinds.none, 0, 0, 0)
   }
 
-  /** Records that all ends and segments set so far are durable, and the database up to this sequence number. A failed write leaves the mark behind. */
+  /**
+   * Records that the database is durable up to this sequence number, with all ends and segments set before. If this write fails, the mark stays
+   * behind.
+   */
   write(sequence: number): void {
     this.#set(kinds.sequence, 0, 0, sequence)
     this.flush()
@@ -199,7 +202,7 @@ function crcOf(bytes: Buffer, slot: number): number {
   return crc32(bytes.subarray(slot + 4, slot + slotBytes))
 }
 
-/** Encodes a slot's name as one number: 3 bits of kind, 32 of `a`, 16 of `b` (a topic has at most 1,024 partitions). */
+/** Encodes kind, `a` and `b` of a slot as one number: 3, 32 and 16 bits. A topic has at most 1,024 partitions. */
 function nameOf(kind: number, a: number, b: number): number {
   return (kind * 2 ** 32 + a) * 2 ** 16 + b
 }

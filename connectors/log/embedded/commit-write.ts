@@ -16,7 +16,7 @@ export interface Appended {
   readonly record: TailRecord
 }
 
-/** Records, positions and state that become durable together: a task producer's commit, or records that are commits of their own. */
+/** Records, positions and state of one task commit, or records that commit by themselves. */
 export interface CommitSet {
   readonly appended: readonly Appended[]
   readonly group: string

@@ -36,36 +36,36 @@ import { EmbeddedTaskProducer } from './task-producer.ts'
 import { Topics } from './topics.ts'
 
 export interface EmbeddedLogOptions {
-  /** The directory of the log. It is created where it is missing. One process at a time may use it. */
+  /** The log's directory, created if missing. Only one process at a time may use it. */
   readonly directory: string
   readonly clock: Clock
-  /** The most bytes of durable records that stay in memory for slow readers, over all partitions. Default: 32 MiB. */
+  /** The most bytes of durable records that stay in memory for slow readers, in all partitions together. Default: 32 MiB. */
   readonly maxTailBytes?: number
-  /** The most bytes that may wait to be written. At this bound gateways refuse requests. */
+  /** The most bytes that may wait to be written. Past it gateways refuse requests. */
   readonly maxPendingBytes?: number
   /**
-   * The most bytes of the log's files. Past it, while a reader is behind, `storage.refusal` gives a reason to refuse. Null: four fifths of the disk.
+   * The most bytes of the log's files. Past it, `storage.refusal` gives a reason to refuse requests while a reader is behind. Null: four fifths of
+   * the disk.
    */
   readonly maxBytes?: number | null
-  /** Opens a damaged directory with the records that are left, and reports the losses to `onNotice`. */
+  /** Opens a damaged directory with the remaining records, and reports the losses to `onNotice`. */
   readonly acceptLoss?: boolean
-  /** True where the data directory records that a log was made here, so that a missing log is damage. */
+  /** True where the data directory records that a log was made here. Then a missing log is damage. */
   readonly wasMade?: boolean
-  /** Called with sentences for the operator of the process. */
   readonly onNotice?: (notice: string) => void
 }
 
-/** Names of what `EmbeddedLog.remove` deletes. */
+/** The parts that `EmbeddedLog.remove` deletes. */
 export interface RemovedParts {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
-  /** Ids of applications, whose stores go. */
+  /** Ids of applications whose stores are deleted. */
   readonly applications: readonly string[]
 }
 
 /**
- * The log of one process: topics, positions and state in one database. A commit of all of them is one atomic write and one sync, which all waiting
- * commits share (group commit). Readers in this process get records before the commit.
+ * The log of one process: topics, positions and state in one database. All waiting commits share one atomic write and one sync (group commit).
+ * Readers in this process get records before the commit.
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   const { directory, acceptLoss = false, wasMade = false, onNotice = () => {} } = options
@@ -157,8 +157,8 @@ export class EmbeddedLog implements Log {
   }
 
   /**
-   * Deletes whole runs of records, even if some reader has not read them: the caller must know that they are not needed. Does nothing while the
-   * database cannot be written.
+   * Deletes records before these offsets, read or unread, in whole runs. The caller must know that nobody needs them. Does nothing while the database
+   * cannot be written.
    */
   async deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle.settled()
@@ -191,7 +191,7 @@ export class EmbeddedLog implements Log {
     return reader
   }
 
-  /** The committed position; null where the group has committed none. */
+  /** The committed position; null without one. */
   position(group: string, topic: string, partition: number): Position | null {
     return this.#positions.find(group, topic, partition)
   }
@@ -200,18 +200,18 @@ export class EmbeddedLog implements Log {
     return this.#positions.has(group)
   }
 
-  /** Sets the position of a group that does not run. */
+  /** Sets the position of a group that is not running. */
   rewind(group: string, position: TopicPartition & { readonly offset: number }): Promise<void> {
     return this.#positions.move(group, position)
   }
 
-  /** Groups with a position, and applications with a store. */
+  /** The groups that have a position, and the applications that have a store. */
   parts(): { readonly groups: readonly string[]; readonly applications: readonly string[] } {
     const groups = new Set(Array.from(positionsIn(this.#disk.rocks), ({ group }) => group))
     return { groups: [...groups], applications: this.#storeNumbers.applications() }
   }
 
-  /** Groups with a position in a topic. */
+  /** The groups that have a position in this topic. */
   readersOf(topic: string): readonly string[] {
     return [...new Set(Array.from(positionsIn(this.#disk.rocks), (one) => (one.topic === topic ? one.group : null)))].filter(
       (group) => group !== null,
@@ -219,7 +219,7 @@ export class EmbeddedLog implements Log {
   }
 
   /**
-   * Deletes topics, positions and stores, and nothing else. No swarm or program may run. A second call finishes a removal that a crash interrupted.
+   * Deletes topics, positions and stores. Their swarms and programs must not be running. A second call finishes a removal that a crash interrupted.
    */
   async remove({ topics: names, groups, applications }: RemovedParts): Promise<void> {
     const topics = this.#topics.named(names)
@@ -238,7 +238,7 @@ export class EmbeddedLog implements Log {
     this.#mark.write(this.#disk.rocks.sequence)
   }
 
-  /** Deletes the positions of a group that does not run, so that its unread records may be deleted. */
+  /** Deletes the positions of a group that is not running. Afterwards retention may delete records that the group has not read. */
   forgetPositions(group: string): Promise<void> {
     return this.#positions.delete(group)
   }
@@ -264,7 +264,7 @@ export class EmbeddedLog implements Log {
     }
   }
 
-  /** Settles when all records appended so far are durable. A read may return a record before its sync, and a failed sync takes the record back. */
+  /** Settles when all records up to now are durable. A reader may see a record before its sync, and a failed sync takes the record back. */
   durable(): Promise<void> {
     return this.#cycle.durable()
   }
@@ -273,7 +273,7 @@ export class EmbeddedLog implements Log {
   async #abortAll(): Promise<void> {
     this.#cycle.dropCommits()
     await this.#cycle.settled()
-    // Commits that arrived meanwhile may depend on dropped records.
+    // Commits that arrived during the abort may depend on dropped records.
     this.#cycle.dropCommits()
     for (const producer of this.#taskProducers) this.#cycle.forget(producer.takeOpen())
     for (const { partitions } of this.#topics.all()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)
@@ -282,7 +282,7 @@ export class EmbeddedLog implements Log {
 
   // ── Lending and the end ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The database for another JavaScript thread of this process to read state from (`openLentState`). Throws WAGGLE_CLOSED. */
+  /** Lends the database to another JavaScript thread of this process, which reads state from it (`openLentState`). Throws WAGGLE_CLOSED. */
   lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
     return this.#disk.lend(borrower)
   }

@@ -15,7 +15,7 @@ import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from '
 import type { Positions } from './positions.ts'
 import type { Topics } from './topics.ts'
 
-/** The members of one group in this process, and the owner of each partition. */
+/** The members of one group in this process. Each partition belongs to one of them. */
 export class Group {
   readonly name: string
   readonly members: GroupConsumer[] = []
@@ -24,7 +24,7 @@ export class Group {
     this.name = name
   }
 
-  /** The member for a partition. Partitions of one number go to one member in all topics, because a task reads several topics. */
+  /** The member that reads a partition. Partitions of one number go to the same member in all topics, because a task reads several topics. */
   memberFor(partition: Partition): GroupConsumer | undefined {
     const able = this.members.filter((member) => member.reads(partition.topic))
     return able[partition.number % able.length]
@@ -48,7 +48,6 @@ export interface GroupConsumerOptions {
   readonly read: ReadPartition
 }
 
-/** A partition that a member owns. */
 interface Owned {
   readonly partition: Partition
   position: number
@@ -56,7 +55,7 @@ interface Owned {
   isListed: boolean
 }
 
-/** A member of a group. The cost of a poll depends on the partitions with records, and not on the quiet ones. */
+/** A member of a group. A poll costs nothing for partitions without new records. */
 export class GroupConsumer implements Consumer, Watcher {
   readonly #topics: Topics
   readonly #positions: Positions
@@ -64,7 +63,7 @@ export class GroupConsumer implements Consumer, Watcher {
   readonly #group: Group
   readonly #subscription: Subscription
   readonly #owned = new Map<Partition, Owned>()
-  /** Partitions that may have records for this member, in the order of their turns. Every owned one with records that is not paused is in it. */
+  /** Owned partitions that may have records, in the order of their turns. Paused partitions are left out. */
   readonly #ready = new Fifo<Owned>()
   #mustReassign = true
   #hasLost = false
@@ -163,13 +162,16 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.get(partition)?.position ?? Number.POSITIVE_INFINITY
   }
 
-  /** Members came or went, or topics came: the next `poll` settles what this member owns. */
+  /** Called when members or topics were added or removed. The next `poll` settles which partitions this member owns. */
   reassign(): void {
     this.#mustReassign = true
     this.wakeup()
   }
 
-  /** Records that were handed on before their commit are dropped: this member gives up its partitions and takes them again at the last commit. */
+  /**
+   * Called when uncommitted records that this member has read are dropped. The member gives its partitions up and takes them again at the last
+   * commit.
+   */
   lose(): void {
     this.#hasLost = true
     this.reassign()
@@ -230,7 +232,7 @@ export class GroupConsumer implements Consumer, Watcher {
     await listener.assigned(coming.map(topicPartitionOf))
   }
 
-  /** Asks for a new position where retention has deleted the record at the old one. */
+  /** Finds new positions where retention has deleted the records at the old ones. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
     if (outOfRange === undefined) return
@@ -242,7 +244,7 @@ export class GroupConsumer implements Consumer, Watcher {
     }
   }
 
-  /** Also in the middle of a poll: a closed consumer takes no partitions. */
+  /** Called after each wait of a poll: a consumer that was closed meanwhile takes no partitions. */
   #refuseClosed(): void {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
   }
@@ -255,7 +257,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return partitions.map(topicPartitionOf)
   }
 
-  /** Lists a partition for its turn. True where it has records for this member. */
+  /** Queues a partition for its turn. True where the partition has records for this member. */
   #list(owned: Owned): boolean {
     if (owned.isPaused || owned.position >= this.#end(owned.partition)) return false
     if (!owned.isListed) {

@@ -1,8 +1,8 @@
 import type { Partition } from './partition.ts'
 
 /**
- * The durable records that stay in memory for readers that have not read them. All partitions share one bound, so a slow reader costs the same memory
- * with one partition as with a thousand. It reads later records from the disk.
+ * Bounds the durable records in memory that some reader has not read yet. The bound holds for all partitions together, so a thousand partitions take
+ * no more memory than one. A reader that falls behind reads from the disk.
  */
 export class HeldTails {
   readonly #maxBytes: number
@@ -12,7 +12,6 @@ export class HeldTails {
     this.#maxBytes = maxBytes
   }
 
-  /** Called when records of these partitions have become durable. */
   settle(touched: ReadonlySet<Partition>): void {
     for (const partition of touched) {
       partition.settle()

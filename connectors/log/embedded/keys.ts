@@ -45,12 +45,12 @@ export function positionKey(group: string, topic: string, partition: number): Bu
   return named(prefix.position, `${group}\0${topic}\0${partition}`)
 }
 
-/** The range of all positions of a group: `from` inclusive, `to` exclusive. */
+/** The key range of all positions of a group: `from` inclusive, `to` exclusive. */
 export function positionsOf(group: string): readonly [from: Buffer, to: Buffer] {
   return [named(prefix.position, `${group}\0`), named(prefix.position, `${group}\x01`)]
 }
 
-/** All positions, with the names in their keys. */
+/** All positions in the database, with the names that their keys contain. */
 export function* positionsIn(rocks: Rocks): IterableIterator<{
   readonly key: Uint8Array
   readonly group: string

@@ -3,15 +3,16 @@ import { Rocks } from '../../rocksdb/rocks.ts'
 import { closedLog } from './closed-log.ts'
 import { writeError } from './commit-write.ts'
 
-/** Another JavaScript thread that reads the database of this one. */
+/** Another JavaScript thread that reads this database. */
 export interface Borrower {
   /** Settles when the thread has ended. Its uncommitted work is lost. */
   end(): Promise<void>
 }
 
 /**
- * The log's database, which other JavaScript threads of this process read state from. After a failed write RocksDB takes no more writes: the database
- * is `broken` until `repair` opens it again. Closing a database that a thread reads would end the process, so borrowers end first.
+ * The log's database, from which other JavaScript threads of this process read state. After a failed write RocksDB takes no more writes. Then the
+ * database is `broken` until `repair` opens it again. Borrowers must end before the database closes, because a read from a closed database ends the
+ * process.
  */
 export class LentDisk {
   #rocks: Rocks
@@ -24,17 +25,16 @@ export class LentDisk {
     this.#rocks = rocks
   }
 
-  /** The open database. Each repair replaces it. */
   get rocks(): Rocks {
     return this.#rocks
   }
 
-  /** The cause of the last failed write; null where the last write succeeded, and after a repair. */
+  /** The cause of the last failed write; null if the last write succeeded or the database was repaired. */
   get broken(): WaggleError | null {
     return this.#broken
   }
 
-  /** The database for writing; null while the log closes, or the database is broken. */
+  /** The database for writing; null while the log closes or the database is broken. */
   get writable(): Rocks | null {
     return this.#isClosing || this.#broken !== null ? null : this.#rocks
   }
@@ -53,12 +53,11 @@ export class LentDisk {
     return { handle: this.#rocks.handle, giveBack: () => void this.#borrowers.delete(borrower) }
   }
 
-  /** Marks the database as broken after a failed write. */
   break(cause: unknown): void {
     this.#broken = WaggleError.from('WAGGLE_LOG_WRITE_FAILED', cause, { next: 'See that the disk is healthy and writable.' })
   }
 
-  /** Opens a broken database again. Where that fails, it throws and the database stays broken. */
+  /** Opens a broken database again. If that fails, throws, and the database stays broken. */
   async repair(): Promise<void> {
     if (this.#broken === null) return
     const { directory } = this.#rocks
@@ -74,7 +73,7 @@ export class LentDisk {
     this.#untilRepaired = Promise.withResolvers()
   }
 
-  /** Ends lending. Commits that wait are still written. */
+  /** Refuses new borrowers. Waiting commits are still written. */
   refuseLending(): void {
     this.#isClosing = true
     this.#untilRepaired.resolve()

@@ -16,14 +16,14 @@ import { endsBytes, endsOf } from './values.ts'
 
 export interface LogDirectoryOptions {
   readonly directory: string
-  /** Opens a damaged directory with the records that are left. */
+  /** Opens a damaged directory with the remaining records. */
   readonly acceptLoss: boolean
   /** True where the data directory records that a log was made here. */
   readonly wasMade: boolean
   readonly onNotice: (notice: string) => void
 }
 
-/** A topic in the database and in `topics.json`. */
+/** A topic with its number in the database's keys. */
 export type StoredTopic = TopicSpec & { readonly number: number }
 
 export interface OpenedDirectory {
@@ -34,9 +34,9 @@ export interface OpenedDirectory {
 }
 
 /**
- * Opens the log's directory and checks that everything durable is there. RocksDB repairs a damaged database by dropping what it cannot read. So hard links
- * to its files are kept, and the result stays only if it passes the checks. Throws WAGGLE_LOG_CORRUPT with all damage, and the directory is as before.
- * With `acceptLoss` losses become notices, and the damaged database is kept beside the new one.
+ * Opens the log's directory, and checks that everything durable is there. RocksDB repairs a damaged database by dropping unreadable parts. So the old
+ * files are kept as hard links until the checks have passed. If they fail, the directory is restored and WAGGLE_LOG_CORRUPT lists all damage. With
+ * `acceptLoss` each loss becomes a notice, and the damaged database is kept beside the new one.
  */
 export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
   const place = join(directory, 'db')
@@ -49,14 +49,14 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
-  // A power failure may tear the mark, since it is not synced, so a torn mark alone proves no loss. Its readable slots are compared.
+  // The mark is not synced, so a power failure may tear it. A torn mark proves no loss, and its readable slots are still compared.
   if (marked !== null && !marked.isWhole) {
     onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')
   }
   const before = keepLinks(directory)
   let disk: Rocks | null = null
   const found: string[] = isGone ? [`${place} is gone: this data directory had a log`] : []
-  /** True where all tables can be read, so that the database is worth keeping. */
+  /** True where RocksDB can read all tables. */
   let isWhole = !isGone
   const manifest = manifestOf(place, marked?.manifest?.bytes)
   if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {
@@ -81,17 +81,17 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
-  // A directory of a version without marks has no mark and no topics.json.
+  // Versions without marks left neither a mark nor topics.json.
   const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
   if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
     found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)
   }
-  // The beginning of the mark is synced at each start, so a power failure leaves some of it.
+  // A power failure cannot damage the start of the mark, which is synced at each start.
   if (read === 'damaged') found.push(`${directory}/mark is damaged: nobody can tell whether the end of the log is all there`)
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
     await disk?.close()
-    // The kept files replace those that opening has changed.
+    // The kept files replace the files that RocksDB has changed.
     if (before !== null) {
       rmSync(place, { recursive: true, force: true })
       renameSync(before, place)
@@ -116,7 +116,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   try {
     const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
     mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
-    // topics.json is written after the mark, so a directory with topics.json and no mark has lost its mark.
+    // topics.json is written after the mark. So a directory that has topics.json and no mark has lost its mark.
     writeTopics(directory, storedTopics(disk))
   } catch (thrown) {
     await disk.close()
@@ -131,14 +131,14 @@ export function storedTopics(disk: Rocks): readonly StoredTopic[] {
   )
 }
 
-/** Writes names and numbers of topics beside the database, so that losses in it can be named. */
+/** Writes names and numbers of topics beside the database. Messages about a damaged database can then name the topics. */
 export function writeTopics(directory: string, topics: readonly StoredTopic[]): void {
   const file = join(directory, 'topics.json')
   writeFileSync(`${file}.next`, JSON.stringify(topics), { flush: true })
   renameSync(`${file}.next`, file)
 }
 
-/** The names of topics; null where the file is missing or unreadable. They only serve messages. */
+/** The topics for messages; null if the file is missing or unreadable. */
 function readTopics(directory: string): readonly StoredTopic[] | null {
   try {
     return JSON.parse(readFileSync(join(directory, 'topics.json'), 'utf8')) as readonly StoredTopic[]
@@ -147,7 +147,7 @@ function readTopics(directory: string): readonly StoredTopic[] | null {
   }
 }
 
-/** The manifest that RocksDB's file CURRENT names, or only its first `upTo` bytes; null where CURRENT names none. */
+/** The manifest that RocksDB's file CURRENT names, or its first `upTo` bytes; null if CURRENT names none. */
 export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
   try {
     const name = readFileSync(join(place, 'CURRENT'), 'utf8').trim()
@@ -160,12 +160,12 @@ export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Mani
   }
 }
 
-/** True for an earlier manifest, which lacks later tables, and for a changed one. A later manifest passes, because it begins with the same bytes. */
+/** True if the manifest is older than the marked one or was changed. A newer manifest passes, because it begins with the marked bytes. */
 function isOther(found: Manifest, marked: Manifest): boolean {
   return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
 }
 
-/** Segments whose files are shorter than their durable part. */
+/** Segment files that are shorter than their durable part. */
 function damagedFiles(segments: Segments, marked: Marked | null, found: string[]): ReadonlySet<number> {
   const sizes = segments.sizes()
   const damaged = new Set<number>()
@@ -182,14 +182,14 @@ function damagedFiles(segments: Segments, marked: Marked | null, found: string[]
 
 interface Accepted {
   readonly disk: Rocks
-  /** False: a new database replaces the old one, whose content is gone. */
+  /** False: an empty database replaces the old one. */
   readonly isWhole: boolean
   readonly marked: Marked | null
   readonly topics: readonly StoredTopic[]
   readonly damagedSegments: ReadonlySet<number>
 }
 
-/** Adjusts the database to the losses, and returns a line for each. Offsets of lost records are not used again. */
+/** Adjusts the database to the losses, and returns a line for each loss. Offsets of lost records are not given again. */
 function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): readonly string[] {
   const losses: string[] = []
   const changes: RocksChange[] = []
@@ -210,7 +210,7 @@ function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): r
     : losses
 }
 
-/** Lists records whose payloads are lost. The records stay, and reading one of them fails. */
+/** Lists the records whose payload is lost. Such a record stays, and reading it fails. */
 function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: ReadonlyMap<number, string>): readonly string[] {
   if (damaged.size === 0) return []
   const counts = new Map<string, { count: number; first: number; last: number }>()
@@ -235,7 +235,7 @@ function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: Readonl
   return [...counts].map(([place, { count, first, last }]) => `large values of up to ${count} records of ${place}, offsets ${first} to ${last}`)
 }
 
-/** Deletes segments that no commit names, after it has recorded the uses that an older version did not store. */
+/** Deletes segments that no record names. First it records which partitions use which segment, if an older version has not. */
 function dropOrphans(disk: Rocks, segments: Segments, uses: SegmentUses): void {
   const unknown = [...segments.sizes().keys()].filter((segment) => !uses.has(segment))
   if (unknown.length === 0) return
@@ -253,7 +253,7 @@ function endsIn(disk: Rocks): Marked['ends'] {
 
 // ── The database's files as they were ───────────────────────────────────────────────────────────────────────────────────────
 
-/** Hard links to all files of the database; null where there is none, or where the file system has no links. */
+/** Links all files of the database to a second directory. Null without a database, or on a file system without hard links. */
 function keepLinks(directory: string): string | null {
   const place = join(directory, 'db')
   if (!existsSync(place)) return null
@@ -265,7 +265,7 @@ function keepLinks(directory: string): string | null {
     try {
       linkSync(join(place, name), join(links, name))
     } catch (error) {
-      // Another process has the database open. Opening it will report that.
+      // Another process has the database open. The opening reports it.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       rmSync(links, { recursive: true })
       return null
@@ -274,7 +274,7 @@ function keepLinks(directory: string): string | null {
   return links
 }
 
-/** Deletes the links, also those of an earlier start that died: the database is whole, and its lock keeps other processes out. */
+/** Deletes the links, also those that an earlier process left. This process has locked the database, so no other process needs them. */
 function removeLinks(directory: string): void {
   for (const name of readdirSync(directory)) if (name.startsWith(linksName)) rmSync(join(directory, name), { recursive: true })
 }
@@ -296,6 +296,6 @@ function bytesOfTables(place: string): number {
 }
 
 const linksName = 'db.before-'
-/** Tables up to this size in total are read through at each start. Damage in larger ones is found when they are read. */
+/** Up to this total size, all tables are checked at each start. In a larger database, damage is found at the first read of a table. */
 const maxVerifiedBytes = 256 * 1024 * 1024
 const nothing = new Uint8Array(0)

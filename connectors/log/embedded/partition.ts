@@ -5,30 +5,32 @@ import { decodeRun } from './record-run.ts'
 import type { SegmentRef, Segments } from './segments.ts'
 import { endsBytes, type PartitionEnds } from './values.ts'
 
-/** A record in memory. */
 export interface TailRecord extends LogRecord {
-  /** The producer that appended the record; null for a record that is no part of a task's commit. */
+  /** The producer of the record; null for a record outside a task's commit. */
   readonly owner: object | null
   durable: boolean
-  /** True for a record that was taken back. It will never be durable. */
+  /** True for a record that its producer took back. It never becomes durable. */
   dropped: boolean
   readonly bytes: number
-  /** The place of a large value that was written before its commit; null where there is none. */
+  /** The location of a large value in a segment; null for a small one. */
   ref: SegmentRef | null
 }
 
 /** A reader of partitions. Records that it has not read stay in memory while there is room. */
 export interface Watcher {
-  /** The next offset that the reader wants of this partition. */
+  /** The offset of the next record that the reader wants from this partition. */
   positionOf(partition: Partition): number
-  /** Called when the partition may have records that it did not have before. */
+  /** Called when the partition may have new records. */
   notify(partition: Partition): void
 }
 
-/** Up to `limit` records of a partition from `offset` on, before `end`. */
+/** Reads at most `limit` records of a partition, from `offset` (inclusive) to `end` (exclusive). */
 export type ReadPartition = (partition: Partition, offset: number, end: number, limit: number) => readonly LogRecord[]
 
-/** One partition: a tail in memory, with all records that are not durable or not read yet, and runs on disk. */
+/**
+ * One partition of a topic. New records are in a tail in memory, until they are durable and every reader has read them. Durable records are also on
+ * the disk, in runs.
+ */
 export class Partition {
   readonly topic: string
   readonly topicNumber: number
@@ -39,7 +41,7 @@ export class Partition {
   next: number
   /** All records before this offset are durable. */
   durableEnd: number
-  /** Bytes of the durable records, with their large values; NaN where they were not counted. */
+  /** The size of the durable records in bytes, with large values; NaN if not counted. */
   bytes: number
   #tail: TailRecord[] = []
   readonly #left = new Map<number, readonly LogRecord[]>()
@@ -80,7 +82,7 @@ export class Partition {
     for (const watcher of this.watchers) watcher.notify(this)
   }
 
-  /** Called when records have become durable. Moves the durable end, and drops records that no reader needs from memory. */
+  /** Moves the durable end after a sync, and drops records from memory that no reader needs. */
   settle(): void {
     let at = this.#indexOf(this.durableEnd)
     while (this.#tail[at]?.durable) at++
@@ -88,13 +90,13 @@ export class Partition {
     this.letGo(Number.POSITIVE_INFINITY)
   }
 
-  /** True where a durable record is still in memory because a reader has not read it. */
+  /** True if a durable record is in memory because some reader has not read it. */
   get holdsDurable(): boolean {
     const first = this.#tail[0]
     return first !== undefined && first.offset < this.durableEnd
   }
 
-  /** Drops durable records that every reader has read, then the oldest other durable ones while the tail takes more than `maxBytes`. */
+  /** Drops durable records that every reader has read. If the tail is still larger than `maxBytes`, drops its oldest durable records too. */
   letGo(maxBytes: number): void {
     let wanted = this.durableEnd
     for (const watcher of this.watchers) wanted = Math.min(wanted, watcher.positionOf(this))
@@ -111,7 +113,7 @@ export class Partition {
     this.#tailBytes -= bytes
   }
 
-  /** The timestamp of the record at this offset or of the first one after it; null where there is none. */
+  /** The timestamp of the first record at or after this offset; null without one. */
   timeOf(offset: number, disk: Rocks): number | null {
     const first = this.#tail[0]
     if (first !== undefined && offset >= first.offset) return this.#tail[this.#indexOf(offset)]?.timestamp ?? null
@@ -123,7 +125,7 @@ export class Partition {
     return first?.timestamp ?? null
   }
 
-  /** The first offset of the run that contains this offset, or else of the last run before it. Without such a run: the offset itself. */
+  /** The first offset of the run that contains this offset, or of the run before it. Without such a run: the offset itself. */
   firstOfRun(offset: number, disk: Rocks): number {
     const key = this.#runAt(offset, disk)
     return Math.min(offset, offsetOfRunKey(key))
@@ -146,11 +148,11 @@ export class Partition {
     })
     const before = this.durableEnd
     this.settle()
-    // The records behind the removed ones are readable now, and no commit tells of it.
+    // Records behind the removed ones can be read now, and no commit will announce them.
     if (this.durableEnd > before) this.notify()
   }
 
-  /** Up to `limit` records from `offset` (inclusive) to `end` (exclusive). Empty where there is none. */
+  /** Reads at most `limit` records from `offset` (inclusive) to `end` (exclusive). */
   read(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
     if (offset >= end) return []
     const first = this.#tail[0]
@@ -166,7 +168,7 @@ export class Partition {
       return this.#tail.slice(from, to)
     }
     const stored = this.#readDisk(Math.max(offset, this.start), Math.min(end, first?.offset ?? end), limit, disk, segments)
-    // Between the stored records and the tail there are only offsets of aborted commits.
+    // The offsets between the stored records and the tail belong to aborted commits.
     if (stored.length > 0 || first === undefined) return stored
     return this.read(first.offset, end, limit, disk, segments)
   }
@@ -202,23 +204,19 @@ export class Partition {
     return records
   }
 
-  /**
-   * Keeps the rest of a decoded run for the reader that goes on at `offset`, so that the run is decoded once. Empty where the reader begins the next
-   * run.
-   */
+  /** Keeps the rest of a decoded run for the reader that continues at `offset`, so that the run is not decoded again. */
   #leave(offset: number, rest: readonly LogRecord[]): void {
     if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
     this.#left.set(offset, rest)
   }
 
-  /** The key of the run that contains `offset`, or of the last one before it. Without such a run: a key at the offset itself. */
+  /** The key of the run that contains `offset`, or of the run before it. Without such a run: a key at the offset itself. */
   #runAt(offset: number, disk: Rocks): Uint8Array {
     for (const [key] of disk.range(runKey(this.topicNumber, this.number, 0), runKey(this.topicNumber, this.number, offset + 1), { reverse: true }))
       return key
     return runKey(this.topicNumber, this.number, offset)
   }
 
-  /** The index of the first record at or after `offset`. */
   #indexOf(offset: number): number {
     let low = 0
     let high = this.#tail.length
@@ -231,8 +229,8 @@ export class Partition {
   }
 }
 
-/** The number of kept rests of runs. With more readers behind the tail, runs are decoded again. */
+/** The number of readers behind the tail whose decoded run is kept. With more readers, runs are decoded again. */
 const maxLeft = 8
-/** Bytes after which a read or a poll ends with the record at hand. */
+/** A read or poll ends after the record that reaches this size. */
 export const maxReadBytes = 8 * 1024 * 1024
 const nothing = new Uint8Array(0)

@@ -4,8 +4,8 @@ import type { LentDisk } from './lent-disk.ts'
 import { positionBytes, positionFrom } from './values.ts'
 
 /**
- * The committed position of each group in each partition. Commits write positions; this class reads them, and changes those of groups that do not
- * run.
+ * The committed position of each group in each partition. Commits write the positions. This class reads them, and changes those of groups that are
+ * not running.
  */
 export class Positions {
   readonly #disk: LentDisk
@@ -14,7 +14,7 @@ export class Positions {
     this.#disk = disk
   }
 
-  /** The committed position; null where the group has committed none. */
+  /** The committed position; null without one. */
   find(group: string, topic: string, partition: number): Position | null {
     const bytes = this.#disk.rocks.get(positionKey(group, topic, partition))
     return bytes === null ? null : positionFrom(bytes)

@@ -3,19 +3,18 @@ import type { Group } from './group-consumer.ts'
 import { positionsIn } from './keys.ts'
 import type { Partition } from './partition.ts'
 
-/** The offset up to which a group has committed, in one partition. */
 export interface ReaderPosition {
   readonly group: string
   readonly offset: number
 }
 
 /**
- * All readers of this log: groups with a stored position, even of swarms that do not run now; groups of this process without a commit; and readers
- * without a group. A record may be deleted only after they all have read it.
+ * All readers of this log. A record may be deleted only when they all have read it. There are three kinds: groups with a stored position (their swarm
+ * may not be running), groups of this process without a commit, and readers without a group.
  */
 export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()
-  /** The groups with a stored position in a topic. */
+  /** The groups that have a stored position in a topic. */
   readonly #byTopic = new Map<string, Set<string>>()
   readonly #groups: ReadonlyMap<string, Group>
 
@@ -33,8 +32,8 @@ export class Readers {
   }
 
   /**
-   * The positions of groups that read this partition. A group with a position in another partition of the topic reads this one from its start. A running
-   * group that does not read the topic any more is left out.
+   * The positions of groups that read this partition. A group that has a position only in another partition of the topic starts at offset 0 here. A
+   * running group that no longer reads the topic is left out.
    */
   of(partition: Partition): readonly ReaderPosition[] {
     const { topic, number, start } = partition
@@ -52,7 +51,7 @@ export class Readers {
     return positions
   }
 
-  /** The offset before which every reader has read everything. */
+  /** The lowest position of all readers of this partition. */
   floor(partition: Partition): number {
     let floor = partition.durableEnd
     for (const { offset } of this.of(partition)) floor = Math.min(floor, offset)

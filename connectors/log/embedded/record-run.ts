@@ -4,7 +4,7 @@ import { noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from './byte-writer.ts'
 import type { SegmentRef } from './segments.ts'
 
-/** A record for a run. Its value is inline or in a segment. */
+/** A record of a run. Its value is inline or in a segment. */
 export interface StoredRecord {
   readonly offset: number
   readonly timestamp: number
@@ -14,8 +14,8 @@ export interface StoredRecord {
 }
 
 /**
- * A run: consecutive records of one partition, stored under the offset of the first.
- * `count u32`, then each `offset - first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
+ * Encodes consecutive records of one partition as a run, which is stored under its first offset. Layout: `count u32`, then for each record `offset -
+ * first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
  */
 export function encodeRun(records: readonly StoredRecord[], writer = new ByteWriter()): Buffer {
   const first = records[0]?.offset ?? 0
@@ -47,7 +47,7 @@ export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: Segme
   return decode<Uint8Array | Handed>(first, bytes, payload)
 }
 
-/** The records as they are stored: large values stay references. */
+/** Decodes a run. Large values stay references to segments. */
 export function storedRecords(first: number, bytes: Uint8Array): readonly StoredRecord[] {
   return decode<SegmentRef>(first, bytes, (ref) => ref)
 }

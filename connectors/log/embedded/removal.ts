@@ -8,10 +8,12 @@ import type { SegmentUses } from './segment-uses.ts'
 import type { StoreNumbers } from './store-numbers.ts'
 import type { Topic } from './topics.ts'
 
-/** A part of a log to remove, with everything that belongs to it. */
+/** The parts of a log to remove. */
 export interface LogParts {
   readonly topics: readonly Topic[]
-  /** Groups whose positions are removed. Positions of any group in these topics are removed too, because a new topic of the same name begins at 0. */
+  /**
+   * Groups whose positions are removed. In a removed topic, the positions of all groups are removed: a new topic of the same name starts at offset 0.
+   */
   readonly groups: readonly string[]
   /** Applications whose stores are removed. */
   readonly applications: readonly string[]
@@ -68,7 +70,7 @@ function removalOf(
   return together([{ rows, apply() {} }, ...changes, change])
 }
 
-/** Deletes the rows of removed topics and stores. */
+/** Deletes the rows of removed topics and stores. Must run before a new topic or store can get one of their numbers. */
 export async function finishRemoval(rocks: Rocks): Promise<void> {
   const left = [...rocks.range(Uint8Array.of(prefix.removed), Uint8Array.of(prefix.removed + 1), { values: false })].map(([key]) => Buffer.from(key))
   if (left.length === 0) return
@@ -77,7 +79,7 @@ export async function finishRemoval(rocks: Rocks): Promise<void> {
     if (key[1] === prefix.topic) rocks.clear(runKey(number, 0, 0), runKey(number + 1, 0, 0))
     else rocks.clear(stateKey(number, nothing), stateKey(number + 1, nothing))
   }
-  // The rows are synced before the notes are deleted, so that no crash leaves rows without a note.
+  // The rows are synced first, so that a crash cannot leave rows without a note.
   await rocks.sync()
   rocks.write(left.map((key) => [key, null]))
   await rocks.sync()

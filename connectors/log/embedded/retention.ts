@@ -19,7 +19,7 @@ import { UnusedSegments } from './unused-segments.ts'
 export interface RetentionOptions {
   readonly directory: string
   readonly clock: Clock
-  /** Bytes of all files of the log; null: four fifths of the disk. */
+  /** The most bytes of all files of the log; null: four fifths of the disk. */
   readonly maxBytes: number | null
   readonly onNotice: (notice: string) => void
   readonly segments: Segments
@@ -32,9 +32,9 @@ export interface RetentionOptions {
 }
 
 /**
- * Deletes old records. A record goes when it is past its topic's retention, in time or in bytes, *and* every reader has read it. In a compacted topic
- * it goes when a newer record of its key exists. Near the bound of the disk, every record that all readers have read goes, however young. Unread
- * records always stay: at the bound gateways refuse requests until the readers have caught up.
+ * Deletes old records. A record is deleted when every reader has read it *and* it is past its topic's retention, in time or in bytes. A compacted
+ * topic keeps the newest record of each key instead. When the disk is nearly full, all records that every reader has read are deleted, however young.
+ * Unread records always stay: at the bound gateways refuse requests until the readers have caught up.
  */
 export class Retention {
   readonly #options: RetentionOptions
@@ -44,7 +44,7 @@ export class Retention {
   readonly #unused: UnusedSegments
   #storage: LogStorage
   #hasWarned = false
-  /** Groups that a notice has already named for holding records back. */
+  /** Groups that a notice has already named. */
   readonly #named = new Set<string>()
   #isCompacting = false
   /** The failure that a notice has reported; null after a round without one. */
@@ -63,7 +63,7 @@ export class Retention {
   }
 
   start(): void {
-    // No swarm has subscribed yet. A topic that nobody has committed a position of would look as if it had no reader.
+    // Nothing is deleted yet. Before swarms subscribe, a topic without positions looks as if it had no reader.
     this.#measure({ mayExpire: false })
     this.#expireLater()
   }
@@ -74,7 +74,6 @@ export class Retention {
     this.#cancelMeasure()
   }
 
-  /** The last measurement. */
   get storage(): LogStorage {
     return this.#storage
   }
@@ -159,7 +158,7 @@ export class Retention {
       mark.flush()
       const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
       const behind = this.#behind(disk)
-      // The notice names a reader that has stood still for long. Another reader with more unread records may be reading them at this moment.
+      // The notice names a reader that has stopped. A reader with more unread records may just be slow.
       const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
       const furthest = stuck ?? behind[0]
       const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
@@ -182,7 +181,7 @@ export class Retention {
     if (!this.#isClosed) this.#cancelMeasure = clock.after(measureMs, () => this.#measure({ mayExpire: true }))
   }
 
-  /** True where a topic has more bytes than its retention allows. */
+  /** True if a topic has more bytes than its retention allows. */
   #exceedsLimit(): boolean {
     for (const { spec, partitions } of this.#options.topics()) {
       const maxBytes = partitionBytes(spec)
@@ -191,7 +190,7 @@ export class Retention {
     return false
   }
 
-  /** Readers that are behind, the one with the most unread records first. */
+  /** Readers that are behind, with the most unread records first. */
   #behind(disk: Rocks): LogStorage['behind'] {
     const readers = new Readers(disk, this.#options.groups)
     const now = this.#options.clock.now()
@@ -215,7 +214,7 @@ function releaseOf(group: string): string {
   return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
 }
 
-/** Files of RocksDB may vanish while they are counted. */
+/** The size of a directory's files. RocksDB may delete a file during the count. */
 function bytesOf(directory: string): number {
   let bytes = 0
   for (const name of namesIn(directory)) bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
@@ -239,7 +238,7 @@ function shown(bytes: number): string {
   return bytes >= 10 * 1024 ** 3 ? `${Math.round(bytes / 1024 ** 3)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`
 }
 
-/** The intervals between two searches for old records and between two measurements of the disk. */
+/** The intervals between two searches for old records, and between two measurements of the disk. */
 const expiryMs = 60_000
 const measureMs = 5_000
 /** A reader that has not read a record after this time is behind, not just busy. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
-/** A segment file that is only appended to. Writes, syncs and the close may overlap: the close waits for everything that began before it. */
+/** A segment file, which only grows. Writes and syncs may overlap, and closing waits for all of them. */
 export class SegmentFile {
   readonly #handle: Promise<FileHandle>
   readonly #writes = new Set<Promise<void>>()
@@ -20,10 +20,10 @@ export class SegmentFile {
     return write
   }
 
-  /** Makes all writes that have begun durable. It does not report failed writes: their own promises do. */
+  /** Makes all started writes durable. Failed writes are reported by their own promises only. */
   async sync(): Promise<void> {
     await Promise.allSettled(this.#writes)
-    // A close that has begun syncs first.
+    // Closing syncs before it closes.
     if (this.#closing !== null) return this.#closing
     const handle = await this.#handle
     await handle.datasync()
@@ -46,7 +46,7 @@ export class SegmentFile {
   }
 }
 
-/** Repeats short writes: a disk that is nearly full takes only a part, and tells it only by the number of bytes. */
+/** Writes all bytes. A write to a nearly full disk may take only a part, and reports no error. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)

@@ -11,8 +11,8 @@ interface Use {
 }
 
 /**
- * For each segment file, the partitions with payloads in it and the last offset of each. A file is deleted when retention has passed them all. The uses are
- * stored in the database, by the commit that writes the records.
+ * For each segment file: the partitions with payloads in it, and the last offset of each. Retention deletes a file when the start of every such
+ * partition is past that offset. The commit that writes the records also stores the uses.
  */
 export class SegmentUses {
   readonly #segments = new Map<number, Map<string, Use>>()
@@ -29,13 +29,12 @@ export class SegmentUses {
     return this.#segments.has(segment)
   }
 
-  /** Adds a record of this partition whose payload is in the segment. */
   add(segment: number, { topicNumber, number }: Partition, offset: number, changes: RocksChange[]): void {
     this.#set(segment, topicNumber, number, offset)
     changes.push(useChange(segment, topicNumber, number, offset))
   }
 
-  /** Segments without a kept record. `startOf` gives the first kept offset of a partition. */
+  /** Segments that no kept record names. `startOf` gives the first kept offset of a partition. */
   unused(startOf: (topic: number, partition: number) => number): readonly number[] {
     const unused: number[] = []
     for (const [segment, uses] of this.#segments) {
@@ -81,7 +80,7 @@ export class SegmentUses {
     }
   }
 
-  /** Finds uses by reading all records: for a directory of an older version, or for a file without any stored use. */
+  /** Finds the uses by reading all records, for the directory of an older version, or for a file without any stored use. */
   find(disk: Rocks): readonly RocksChange[] {
     const changes: RocksChange[] = []
     for (const [key, run] of disk.range(Uint8Array.of(prefix.run), Uint8Array.of(prefix.run + 1))) {

@@ -7,7 +7,7 @@ import { damageNext } from '../../rocksdb/rocks.ts'
 import { makeDirectory } from '../../system/file-error.ts'
 import { SegmentFile } from './segment-file.ts'
 
-/** The place of a payload. */
+/** The location of a payload. */
 export interface SegmentRef {
   readonly segment: number
   readonly position: number
@@ -16,8 +16,8 @@ export interface SegmentRef {
 }
 
 /**
- * Append-only files for large payloads, so that compactions do not copy them. A payload is durable before the batch that names it. The same buffer is
- * stored once, even if it is appended twice.
+ * Append-only files for large payloads, which compactions therefore do not copy. A payload is durable before the batch that names it. A buffer that
+ * is appended twice is stored once.
  */
 export class Segments {
   readonly #directory: string
@@ -27,10 +27,10 @@ export class Segments {
   #number: number
   #end = 0
   #file: SegmentFile | null = null
-  /** Files with writes since the last `sync`. */
+  /** Files with unsynced writes. */
   #dirty = new Set<SegmentFile>()
   readonly #closing = new Set<Promise<unknown>>()
-  /** The end of each file with writes since the last `sync`, by its number. */
+  /** The length of each file with unsynced writes, by the file's number. */
   #appended = new Map<number, number>()
   #failed: unknown = null
 
@@ -40,7 +40,7 @@ export class Segments {
     this.#number = Math.max(0, ...this.#numbers()) + 1
   }
 
-  /** Starts the write at once. `sync` waits for it. */
+  /** Starts a write. `sync` waits for it. */
   append(bytes: Uint8Array): SegmentRef {
     const known = this.#known.get(bytes)
     if (known !== undefined && !this.#retired.has(known.segment)) return known
@@ -50,7 +50,7 @@ export class Segments {
     this.#appended.set(this.#number, this.#end)
     this.#file ??= new SegmentFile(this.#path(this.#number))
     const write = this.#file.write(bytes, ref.position)
-    // `sync` reports the failure. Until then it must not count as an unhandled rejection.
+    // `sync` reports the failure. Until then the rejection must not count as unhandled.
     write.catch((error: unknown) => {
       this.#failed ??= error
       this.#lost.add(ref)
@@ -61,16 +61,12 @@ export class Segments {
     return ref
   }
 
-  /** True where the write of this payload failed, so that it must be appended again. Another commit's `sync` may have reported the failure. */
-  /** False where the write of the payload failed, or where its file is about to be deleted. */
+  /** False if the write of the payload failed, or if its file is about to be deleted. Then the payload must be appended again. */
   has(ref: SegmentRef): boolean {
     return !this.#lost.has(ref) && !this.#retired.has(ref.segment)
   }
 
-  /**
-   * Makes everything appended so far durable. Gives the durable length of each file, by number. After a failure the file is left as it is, and the next
-   * payload begins a new one.
-   */
+  /** Makes all payloads up to now durable. Returns the durable length of each file, by number. After a failure the next payload starts a new file. */
   async sync(): Promise<ReadonlyMap<number, number>> {
     const appended = this.#appended
     if (this.#dirty.size === 0) return appended
@@ -88,7 +84,7 @@ export class Segments {
     return appended
   }
 
-  /** The file for the next payload, and its length. */
+  /** The file that the next payload goes to, and its length. */
   get current(): { readonly segment: number; readonly bytes: number } {
     return { segment: this.#number, bytes: this.#end }
   }
@@ -98,9 +94,7 @@ export class Segments {
     return new Map(this.#numbers().map((number) => [number, statSync(this.#path(number)).size]))
   }
 
-  /**
-   * Reads a payload. A damaged one becomes a `DamagedValue`, which affects no other. Throws `Unavailable` where the bytes cannot be read at the moment.
-   */
+  /** Reads a payload. A damaged one becomes a `DamagedValue`. Throws `Unavailable` if the file cannot be read at the moment. */
   payload(ref: SegmentRef): Uint8Array | DamagedValue {
     try {
       return this.#read(ref)
@@ -128,12 +122,12 @@ export class Segments {
     return bytes
   }
 
-  /** Marks a file for deletion: a payload in it that is appended again is written to a new file. */
+  /** Marks a file for deletion. If a payload in it is appended again, it is written to another file. */
   retire(segment: number): void {
     this.#retired.add(segment)
   }
 
-  /** Deletes a file whose payloads no kept record names. */
+  /** Deletes a file that no kept record names. */
   delete(segment: number): void {
     rmSync(this.#path(segment), { force: true })
   }
@@ -143,7 +137,7 @@ export class Segments {
     await Promise.all(this.#closing)
   }
 
-  /** Starts a new file for the next payload. The old file is closed meanwhile; `sync` waits for the close where it has unsynced writes. */
+  /** Starts a new file for the next payload, and closes the old one. `sync` waits for the close if the old file has unsynced writes. */
   #roll(): void {
     const old = this.#file
     if (old === null) return
@@ -172,7 +166,10 @@ function corrupt(message: string, cause?: unknown): WaggleError {
   return new WaggleError('WAGGLE_LOG_CORRUPT', { message, next: damageNext, cause })
 }
 
-/** A missing file is damage. A file that cannot be opened at the moment (too many are open, no permission, a failing disk) is not. */
+/**
+ * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is not: too many open files, no permission,
+ * a failing disk.
+ */
 function readError(path: string, cause: unknown): WaggleError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'ENOENT') return corrupt(`${path} is missing`, cause)

@@ -3,8 +3,8 @@ import type { Change } from './change.ts'
 import { prefix, storeNumberKey } from './keys.ts'
 
 /**
- * Maps each store of each task to a short number. Keys of state begin with the number in place of both names. A store gets its number in the first
- * commit that writes to it.
+ * Gives each store of each task a short number, which replaces both names in the keys of its state. A store gets its number in the first commit that
+ * writes to it.
  */
 export class StoreNumbers {
   readonly #numbers = new Map<string, number>()
@@ -19,12 +19,12 @@ export class StoreNumbers {
     }
   }
 
-  /** The store's number; null where no commit has written to the store. */
+  /** The store's number; null if no commit has written to the store. */
   find(task: string, store: string): number | null {
     return this.#numbers.get(`${task}\0${store}`) ?? null
   }
 
-  /** The store's number. A new number is added to the commit's changes; `saved` or `dropUnsaved` tells how the commit ended. */
+  /** The store's number. A new number becomes part of the commit's changes. Afterwards `saved` or `dropUnsaved` must be called. */
   take(task: string, store: string, changes: RocksChange[]): number {
     const name = `${task}\0${store}`
     const there = this.#numbers.get(name)
@@ -70,7 +70,7 @@ export class StoreNumbers {
   }
 }
 
-/** The state of a task is named after its application: `<application>/<partition>`. */
+/** The application of a task. A task's state is named `<application>/<partition>`. */
 function applicationOf(name: string): string {
   const [task = ''] = name.split('\0')
   return task.slice(0, task.lastIndexOf('/'))

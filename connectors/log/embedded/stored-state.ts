@@ -3,13 +3,13 @@ import { Rocks } from '../../rocksdb/rocks.ts'
 import { stateKey, stateKeyLength, storeNumberKey } from './keys.ts'
 
 interface StoredStateOptions {
-  /** The database. It is opened anew after a failed write. */
+  /** The database. After a failed write it is another object. */
   disk(): Rocks
-  /** The number of a store; null where no commit has written to the store. */
+  /** The store's number; null if no commit has written to the store. */
   numberOf(task: string, store: string): number | null
   /** False in a thread that may only read. */
   readonly mayClear: boolean
-  /** Absent for a thread that may only read. */
+  /** Undefined in a thread that may only read. */
   readonly migrate?: NonNullable<StateDisk['migrate']>
 }
 
@@ -47,7 +47,7 @@ export class StoredState implements StateDisk {
   }
 }
 
-/** The stored state for a thread that borrows the log's database: see `EmbeddedLog.lend`. */
+/** Opens the state for a thread that borrows the log's database (`EmbeddedLog.lend`). */
 export async function openLentState(handle: bigint): Promise<StateDisk> {
   const disk = await Rocks.borrow(handle)
   const numbers = new Map<string, number>()

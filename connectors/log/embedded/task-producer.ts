@@ -43,7 +43,7 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#options.onClosed(this)
   }
 
-  /** Takes the records that belong to no commit yet. */
+  /** Takes the records that no commit holds yet. */
   takeOpen(): readonly Appended[] {
     const open = this.#open
     this.#open = []

@@ -11,7 +11,7 @@ import { endsOf } from './values.ts'
 
 export interface Topic {
   readonly spec: TopicSpec
-  /** The topic's number in keys of the database. */
+  /** The topic's number in the database's keys. */
   readonly number: number
   readonly partitions: readonly Partition[]
 }
@@ -39,8 +39,8 @@ export class Topics {
   }
 
   /**
-   * Creates missing topics, and gives existing ones the wanted retention. Calls run one after the other, so two calls for the same topic give the
-   * same topic. Returns true where something has changed. Throws WAGGLE_TOPIC_MISMATCH.
+   * Creates missing topics, and changes the retention of existing ones to the wanted one. Calls run one after the other, so two calls for one topic
+   * create it once. Returns true if something has changed. Throws WAGGLE_TOPIC_MISMATCH.
    */
   create(specs: readonly TopicSpec[]): Promise<boolean> {
     const created = this.#creating.then(() => this.#create(specs))
@@ -84,7 +84,7 @@ export class Topics {
     return names.flatMap((name) => this.#topics.get(name) ?? [])
   }
 
-  /** Called when the database has them no more. */
+  /** Called after topics were deleted from the database. */
   forget(names: readonly string[]): void {
     for (const name of names) this.#topics.delete(name)
   }
@@ -114,7 +114,7 @@ export class Topics {
   findPartition(topic: string, partition: number): Partition | null {
     return this.#topics.get(topic)?.partitions[partition] ?? null
   }
-  /** The partition. Throws WAGGLE_MISSING_TOPIC. */
+  /** Throws WAGGLE_MISSING_TOPIC. */
   partition(topic: string, partition: number): Partition {
     const found = this.findPartition(topic, partition)
     if (found === null)
@@ -156,7 +156,7 @@ export class Topics {
   }
 }
 
-/** An existing topic with the wanted retention. A null retention changes nothing. */
+/** The existing topic, with the wanted retention. Null leaves a retention as it is. */
 function withRetention(there: TopicSpec, { retentionMs, retentionBytes = null }: TopicSpec): TopicSpec {
   const isSame = (retentionMs ?? there.retentionMs) === there.retentionMs && (retentionBytes ?? there.retentionBytes) === there.retentionBytes
   if (isSame) return there

@@ -1,11 +1,10 @@
-/** Values of the one database, in the layouts that `keys.ts` names beside their keys. */
+/** Values of the log's database. `keys.ts` lists their layouts. */
 
 export interface PartitionEnds {
-  /** The first offset that is kept. */
   readonly start: number
   /** The offset that the next record gets. */
   readonly end: number
-  /** Bytes of the kept records, with their large values; NaN where an older version wrote the entry, which did not count them. */
+  /** The size of the kept records in bytes, with large values; NaN in an entry of an older version, which did not count them. */
   readonly bytes: number
 }
 

@@ -1,4 +1,4 @@
-/** The wait in milliseconds after this number of failures. It doubles with each failure, up to a bound. */
+/** The wait in milliseconds after this number of failures in a row. It doubles with each failure, up to a limit. */
 export function backOffMs(failures: number): number {
   return Math.min(longestMs, firstMs * 2 ** Math.min(failures, 10))
 }

@@ -10,11 +10,11 @@ export class Batch {
   readonly set: BatchSet
   readonly writer: RecordBatchWriter
   readonly sinceMs: number
-  /** True: the batch takes no more records. */
+  /** True when the batch takes no more records. */
   isClosed = false
-  /** The batch's number among its producer's batches to this partition; null until it is sent. */
+  /** The number of this batch among the batches of its producer to this partition; null until it is sent. */
   sequence: number | null = null
-  /** True where the batch was sent and no answer came, so that a broker may have stored it. */
+  /** True if the batch was sent and no answer came. A broker may have stored it. */
   mayBeWritten = false
 
   constructor(
@@ -28,7 +28,7 @@ export class Batch {
     this.sinceMs = options.sinceMs
   }
 
-  /** The same records, in order, in batches of at most `maxBytes`. A record that is larger gets its own batch. */
+  /** The same records in smaller batches of at most `maxBytes`. A larger record gets its own batch. */
   divided(maxBytes: number): readonly Batch[] {
     const { count } = this.writer
     const records: LogRecord[] = []
@@ -46,13 +46,13 @@ export class Batch {
   }
 }
 
-/** Batches that belong together: those of one commit, or those of a gateway. */
+/** Batches that are sent together: those of one commit, or those of a gateway. */
 export interface BatchSet {
-  /** False while earlier work must be finished first. */
+  /** False while earlier batches must be sent first. */
   readonly maySend: boolean
-  /** A broker has stored the batch. `baseOffset` is below 0 where it had stored the batch before. */
+  /** Called when a broker has stored the batch. `baseOffset` is below 0 if the broker had stored it before. */
   sent(batch: Batch, baseOffset: number): void
-  /** The batch was too large for its topic. These parts are sent in its place. */
+  /** Called when the batch was too large for its topic. These parts are sent instead. */
   divided(batch: Batch, parts: readonly Batch[]): void
   failed(batch: Batch, error: WaggleError): void
 }

@@ -2,7 +2,7 @@ import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseErr
 import type { TopicPartition } from '../../../processor/ports.ts'
 import { RecordRefused, WaggleError } from '../../../topology/waggle-error.ts'
 
-/** An error that a broker answered, by Kafka's name, or `NETWORK` where no answer came. */
+/** An error from a broker, under Kafka's name for it. `NETWORK`: no answer came. */
 export class BrokerError extends Error {
   readonly error: string
 
@@ -17,14 +17,14 @@ export function errorName(code: number): string {
   return (protocolErrorsCodesById as { readonly [code: number]: string })[code] ?? `ERROR_${code}`
 }
 
-/** Throws a BrokerError for any code but 0. */
+/** Throws a BrokerError for every code except 0. */
 export function expectNone(code: number, detail?: string | null): void {
   if (code !== 0) throw new BrokerError(errorName(code), detail)
 }
 
 /**
- * The response in an error of the client; null where there is none. The client throws for a response with any error code in it. A response about many
- * items has a code for each, so it is read as a whole.
+ * The response that an error of the client library contains; null without one. The library throws if any error code is in a response. Waggle reads
+ * the whole response, because each item has a code of its own.
  */
 export function responseIn(thrown: unknown): unknown {
   return thrown instanceof ResponseError ? thrown.response : null
@@ -32,10 +32,10 @@ export function responseIn(thrown: unknown): unknown {
 
 export function networkError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
-  // The reason for a failed connection is among the causes of the error.
+  // The cause of a failed connection is nested inside the error.
   const errors = causesOf(thrown)
   const refusal = errors.findIndex((error) => error instanceof AuthenticationError)
-  // A network error beneath the refusal means that the connection broke and no answer came.
+  // A network error inside the refusal means that the connection broke before an answer came.
   const isRefused = refusal >= 0 && !errors.slice(refusal).some((error) => error instanceof NetworkError)
   const said = errors.map(({ message }) => message.replace(/\.$/, '')).join(': ')
   return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', said || String(thrown), thrown)
@@ -47,22 +47,22 @@ function causesOf(thrown: unknown): readonly Error[] {
   return errors
 }
 
-/** True for an error that another try, perhaps at another broker, may overcome. */
+/** True for an error that may pass: another attempt, perhaps at another broker, may succeed. */
 export function isPassing(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && passing.has(thrown.error)
 }
 
-/** True where another producer or member has taken over. */
+/** True if another producer or member has taken over. */
 export function isFencing(error: string): boolean {
   return fencing.has(error)
 }
 
-/** True where the coordinator has moved or is not ready, so that it must be looked up again. */
+/** True if the coordinator has moved or is not ready. Then it must be looked up again. */
 export function isCoordinatorMoved(error: string): boolean {
   return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
 }
 
-/** The error for a topic that is gone: brokers knew it before, and do not know it now. */
+/** The error for a topic that brokers knew before and do not know now. */
 export function missingTopic({ topic, partition }: TopicPartition): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', {
     message: `There is no partition ${partition} of ${topic} any more`,
@@ -70,7 +70,7 @@ export function missingTopic({ topic, partition }: TopicPartition): WaggleError 
   })
 }
 
-/** The error for a user, with a code and the next step to take. `doing` begins its message. */
+/** Turns a broker's error into an error for users, with a code and the next step. `doing` begins its message. */
 export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const error = thrown instanceof BrokerError ? thrown.error : 'UNKNOWN'

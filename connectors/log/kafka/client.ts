@@ -2,23 +2,22 @@ import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import type { Broker, Lane, RawRequest } from './connections.ts'
 import type { GroupMembership } from './offsets.ts'
 
-/** The broker and the lane of a request. */
 export interface At {
   readonly broker: Broker
   readonly lane: Lane
 }
 
-/** The start of a partition, the end of its committed records, or the end of its written records. */
+/** The start of a partition, the end of its committed records, or the end of all its records. */
 export type Edge = 'earliest' | 'latest' | 'written'
 
 /**
- * The port for a library that speaks Kafka's protocol: connections, sign-in, and requests about topics, groups and positions. Records are encoded and decoded
- * elsewhere. An answer about many items is returned whole, with an error code for each item. Methods reject with a BrokerError where there is no answer,
- * or one error for the whole request.
+ * The port for a library that speaks Kafka's protocol: connections, sign-in, and requests about topics, groups and positions. Waggle encodes and
+ * decodes records itself. A response about several items is returned whole, with an error code for each item. Methods reject with a BrokerError if no
+ * response comes, or if the whole request fails.
  */
 export interface KafkaClient {
   readonly name: string
-  /** True where members may have their own names (KIP-345). */
+  /** True if members may have a fixed name, the instance id (KIP-345). */
   readonly hasStaticMembers: boolean
   metadata(at: At, topics: readonly string[] | null): Promise<ClusterAnswer>
   findCoordinator(at: At, kind: 'group' | 'transaction', key: string): Promise<Broker>
@@ -29,9 +28,9 @@ export interface KafkaClient {
     settings: readonly string[],
   ): Promise<readonly (TopicAnswer & { readonly settings: ReadonlyMap<string, string> })[]>
   listOffsets(at: At, places: readonly TopicPartition[], edge: Edge): Promise<readonly (PlaceAnswer & { readonly offset: number })[]>
-  /** Must be sent to the leader of these partitions. */
+  /** The broker must be the leader of these partitions. */
   deleteRecords(at: At, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<readonly PlaceAnswer[]>
-  /** An offset below 0 means that the group has none. */
+  /** An offset below 0 means that the group has no position. */
   fetchOffsets(at: At, group: string, places: readonly TopicPartition[]): Promise<readonly (PlaceAnswer & Position)[]>
   commitOffsets(
     at: At,
@@ -44,7 +43,7 @@ export interface KafkaClient {
   leaveGroup(at: At, group: string, member: GroupMembership): Promise<void>
   newProducerId(at: At): Promise<{ readonly producerId: bigint; readonly epoch: number }>
   raw<T>(at: At, request: RawRequest<T>): Promise<T>
-  /** Closes the connections of the lanes whose name passes the test. Their open requests fail. */
+  /** Closes the connections of all lanes whose name passes the test. Their open requests fail. */
   closeLanes(isClosed: (name: string) => boolean): Promise<void>
   close(): Promise<void>
 }
@@ -58,11 +57,11 @@ export interface ClusterAnswer {
   readonly controller: number
   readonly topics: readonly {
     readonly name: string
-    /** The topic's id. A topic that is deleted and created again under the same name has another id. Empty where the broker does not tell it. */
+    /** The topic's id; empty if the broker does not send it. A deleted topic that is created again has another id. */
     readonly id: string
     readonly isInternal: boolean
     readonly errorCode: number
-    /** A `leader` below 0 means that the partition has none. */
+    /** A `leader` below 0 means that the partition has no leader. */
     readonly partitions: readonly { readonly partition: number; readonly leader: number; readonly epoch: number; readonly replicas: number }[]
   }[]
 }
@@ -70,7 +69,6 @@ export interface ClusterAnswer {
 export interface NewTopic {
   readonly name: string
   readonly partitions: number
-  /** -1 stands for the brokers' default. */
   readonly replicationFactor: number
   readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
@@ -91,7 +89,7 @@ export interface JoinWish {
   readonly metadata: Buffer
 }
 
-/** `isKnown` false: the broker gave a member id, with which the member must join again. */
+/** `isKnown: false`: the broker has assigned a member id, and the member must join again with it. */
 export type Joined =
   | { readonly isKnown: false; readonly memberId: string }
   | {
@@ -99,7 +97,7 @@ export type Joined =
       readonly memberId: string
       readonly generation: number
       readonly leader: string
-      /** True where the assignment stays as it is: a static member has returned (KIP-814). */
+      /** True if a static member has returned and the assignment does not change (KIP-814). */
       readonly isDecided: boolean
       readonly members: readonly JoinedMember[]
     }

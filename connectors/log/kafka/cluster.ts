@@ -17,7 +17,7 @@ interface Leader {
   readonly replicas: number
 }
 
-/** The cached state of the cluster: the leader of each partition, and the coordinator of each group and transaction. */
+/** A cache of the cluster's state: the leader of each partition, and the coordinator of each group and transaction. */
 export class Cluster {
   readonly client: KafkaClient
   readonly clock: Clock
@@ -27,7 +27,7 @@ export class Cluster {
   readonly #leaders = new Map<string, readonly (Leader | null)[]>()
   readonly #topicIds = new Map<string, string>()
   readonly #topicErrors = new Map<string, string>()
-  /** Topics that brokers knew before and do not know now: the time since when, and the last number of partitions. */
+  /** Topics that brokers knew before and do not know now, with the time since when, and their last number of partitions. */
   readonly #missing = new Map<string, { readonly sinceMs: number; readonly partitions: number }>()
   readonly #coordinators = new Map<string, Broker>()
   readonly #wanted = new Set<string>()
@@ -47,38 +47,41 @@ export class Cluster {
     return this.#closed
   }
 
-  /** The known leader; null where none is known, so that a `refresh` is needed. */
+  /** The leader; null if none is known. Then `refresh` must be called. */
   leaderOf(topic: string, partition: number): Broker | null {
     const leader = this.#leaders.get(topic)?.[partition]
     return leader ? (this.#nodes.get(leader.node) ?? null) : null
   }
 
-  /** The known number of partitions; null where no such topic is known. */
+  /** The number of partitions; null for an unknown topic. */
   partitionsOf(topic: string): number | null {
     return this.#leaders.get(topic)?.length ?? null
   }
 
-  /** Like `partitionsOf`, but keeps the last number for a while after a topic is missing: a broker that has just started may not know it yet. */
+  /**
+   * The number of partitions, as `partitionsOf` gives it. For a topic that has just disappeared it is the last number: a broker that has just started
+   * may not know the topic yet.
+   */
   lastPartitionsOf(topic: string): number {
     return this.partitionsOf(topic) ?? this.#missing.get(topic)?.partitions ?? 0
   }
 
-  /** The topic's id; null where it is not known. A topic that is deleted and created again under the same name has another id. */
+  /** The topic's id; null if it is not known. A deleted topic that is created again has another id. */
   topicIdOf(topic: string): string | null {
     return this.#topicIds.get(topic) || null
   }
 
-  /** The different numbers of replicas that the topic's partitions have. */
+  /** The replica counts that occur among the topic's partitions. */
   replicasOf(topic: string): readonly number[] {
     return [...new Set(this.#leaders.get(topic)?.flatMap((leader) => leader?.replicas ?? []))]
   }
 
-  /** The error of the last refresh for a topic without known partitions or leaders. */
+  /** The error that the last refresh gave for this topic. */
   topicError(topic: string): string {
     return this.#topicErrors.get(topic) ?? 'LEADER_NOT_AVAILABLE'
   }
 
-  /** Asks a broker for the leaders of these topics and of all topics that were requested before. Calls at the same time share one request. */
+  /** Asks a broker for the leaders of these topics, and of all topics that were asked for before. Concurrent calls share one request. */
   async refresh(topics: Iterable<string> = []): Promise<void> {
     const own = [...topics]
     for (const topic of own) this.#wanted.add(topic)
@@ -102,10 +105,7 @@ export class Cluster {
     return topics.flatMap(({ name, isInternal }) => (isInternal ? [] : [name]))
   }
 
-  /**
-   * Sends a request to any broker: first to the known brokers, then to those of the options. Each call begins with another broker, so that a frozen
-   * broker is not asked every time.
-   */
+  /** Sends a request to any broker, known ones first. Each call starts with another broker, so that a frozen broker does not delay every call. */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
     const nodes = [...this.#nodes.values()]
@@ -138,7 +138,7 @@ export class Cluster {
     this.#coordinators.delete(`${kind} ${key}`)
   }
 
-  /** Retries passing errors with growing waits, for at most `forMs`. After that time, and for any other error, it throws a WaggleError. */
+  /** Retries errors that may pass, with growing waits, for at most `forMs`. Throws a WaggleError after that time, and for any other error. */
   async retry<T>(doing: string, work: () => Promise<T>, options: { readonly forMs?: number } = {}): Promise<T> {
     const { forMs = defaultRetryMs } = options
     const end = this.clock.elapsedMs() + forMs
@@ -152,7 +152,7 @@ export class Cluster {
     }
   }
 
-  /** Runs `work` at the coordinator of a group or transaction. After a passing error the coordinator is looked up again the next time. */
+  /** Runs `work` at the coordinator of a group or transaction. After an error that may pass, the next call looks the coordinator up again. */
   async withCoordinator<T>(kind: 'group' | 'transaction', key: string, work: (broker: Broker) => Promise<T>): Promise<T> {
     try {
       return await work(await this.coordinator(kind, key))
@@ -187,13 +187,13 @@ export class Cluster {
       }
       this.#topicErrors.delete(name)
       this.#missing.delete(name)
-      // A topic with another id was created anew, so the known leaders of the old topic do not apply.
+      // A topic with another id was created again. The leaders of the old topic do not apply to it.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
       for (const { partition, leader, epoch, replicas } of partitions) {
         const old = before?.[partition]
-        // A broker that was away may report an older leader than the known one.
+        // A broker that was away may report a leader that is older than the known one.
         const isOlder = old !== undefined && old !== null && old.epoch > epoch
         leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch, replicas }
       }
@@ -201,10 +201,7 @@ export class Cluster {
     }
   }
 
-  /**
-   * Notes a missing topic. After `goneTopicMs` the topic is dropped from later refreshes, so that names of topics that never existed do not pile up.
-   * A caller that needs the topic asks for it by name.
-   */
+  /** Notes a missing topic. After `goneTopicMs` it is left out of refreshes, so that names of topics that never existed do not pile up. */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
     const partitions = this.partitionsOf(topic) ?? 0
@@ -219,10 +216,9 @@ export class Cluster {
   }
 }
 
-/** The time after which every broker knows a new topic. */
+/** After this time every broker knows a new topic. */
 export const goneTopicMs = 3000
 
-/** The lane for requests that brokers answer at once. */
 export const mainLane: Lane = { name: 'main', requestTimeoutMs: 15_000 }
 
 const defaultRetryMs = 60_000

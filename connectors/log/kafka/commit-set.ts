@@ -2,7 +2,7 @@ import { type CommitReceipt, placeName } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from './batch.ts'
 
-/** The batches of one commit: the records appended between two commits. */
+/** The batches of one commit. */
 export class CommitSet implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
@@ -24,7 +24,7 @@ export class CommitSet implements BatchSet {
     this.#open.add(batch)
   }
 
-  /** Seals the set. Settles when all batches are acknowledged, and rejects when one batch fails. */
+  /** Closes the set for new records. Settles when all batches are acknowledged, and rejects when one fails. */
   acknowledged(): Promise<CommitReceipt> {
     this.#isSealed = true
     return new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ export class CommitSet implements BatchSet {
     const name = placeName(batch)
     const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
     this.#hasSent = true
-    // A broker does not tell the offset of a batch that it had stored before.
+    // For a batch that it had stored before, a broker sends no offset.
     if (baseOffset >= 0) this.#ends.set(name, { topic, partition, offset })
     if (this.#isSealed) this.#settle?.()
   }

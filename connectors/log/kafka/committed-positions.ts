@@ -2,11 +2,11 @@ import { type Position, placeName, type TopicPartition } from '../../../processo
 import type { Cluster } from './cluster.ts'
 import { committedOffsets } from './offsets.ts'
 
-/** The committed positions of one group. Positions that are asked for in one turn share a request. */
+/** The committed positions of one group. Lookups in the same turn of the event loop share a request. */
 export class CommittedPositions {
   readonly #cluster: Cluster
   readonly #group: string
-  /** Positions that answer without a request, by partition. */
+  /** Positions that are known without a request, by partition. */
   #known: ReadonlyMap<string, Position | null> = new Map()
   #asked: { readonly place: TopicPartition; resolve(position: Position | null): void; reject(error: unknown): void }[] = []
 
@@ -15,12 +15,12 @@ export class CommittedPositions {
     this.#group = group
   }
 
-  /** One request for all of these partitions; null where the group has committed none. */
+  /** Reads the committed positions of these partitions in one request; null for a partition without one. */
   async read(places: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
     return committedOffsets(this.#cluster, this.#group, places)
   }
 
-  /** Runs `act`. Meanwhile `of` answers from these positions, and asks the cluster only for others. */
+  /** Runs `act` with known positions. Meanwhile `of` asks the cluster only for other partitions. */
   async knowing(positions: ReadonlyMap<string, Position | null>, act: () => Promise<void>): Promise<void> {
     this.#known = positions
     try {

@@ -7,7 +7,10 @@ export interface Broker {
   readonly port: number
 }
 
-/** A broker answers the requests of one connection in order. A request that may wait for long has a connection of its own, its lane. */
+/**
+ * A connection for one kind of request. A broker answers the requests of a connection in order, so a request that may wait for long needs its own
+ * lane.
+ */
 export interface Lane {
   readonly name: string
   readonly requestTimeoutMs: number
@@ -19,7 +22,7 @@ export interface ConnectionsOptions {
   readonly sasl?: SASLOptions
 }
 
-/** A request that Waggle itself encodes and whose answer it parses. */
+/** A request that Waggle encodes itself, and whose response it parses itself. */
 export interface RawRequest<T> {
   readonly key: number
   readonly version: number
@@ -27,7 +30,7 @@ export interface RawRequest<T> {
   parse(answer: Buffer): T
 }
 
-/** The open connections of one log: one for each broker and lane, opened at the first use. */
+/** The connections of one log, one for each broker and lane. A connection is opened at its first use. */
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #open = new Map<string, { readonly lane: Lane; readonly connection: Connection; readonly ready: Promise<Connection> }>()
@@ -37,7 +40,7 @@ export class Connections {
     this.#options = options
   }
 
-  /** The answer, also where it contains error codes. Rejects with a BrokerError where there is no answer. */
+  /** Returns the response, even if it contains error codes. Rejects with a BrokerError if no response comes. */
   async call<A extends unknown[], R>(lane: Lane, broker: Broker, api: API<A, R>, ...args: A): Promise<R> {
     const connection = await this.#connect(lane, broker)
     try {
@@ -72,7 +75,7 @@ export class Connections {
     })
   }
 
-  /** Closes the connections of the lanes whose name passes the test. Their open requests fail. */
+  /** Closes the connections of all lanes whose name passes the test. Their open requests fail. */
   async closeLanes(isClosed: (name: string) => boolean): Promise<void> {
     const closing = [...this.#open].filter(([, { lane }]) => isClosed(lane.name))
     for (const [name] of closing) this.#open.delete(name)

@@ -12,13 +12,13 @@ export interface FetchAnswer {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
-  /** The offset before which all transactions are committed or aborted. */
+  /** All transactions before this offset are committed or aborted. */
   readonly lastStableOffset: number
   readonly aborted: readonly AbortedTransaction[]
   readonly bytes: Buffer
 }
 
-/** Fetch v12 for committed records, without a session. Batches are returned as bytes. */
+/** Fetch v12 for committed records, without a fetch session. Returns batches as bytes. */
 export function fetchRequest(
   asks: readonly FetchAsk[],
   bounds: { readonly maxWaitMs: number; readonly maxBytes: number; readonly maxPartitionBytes: number },

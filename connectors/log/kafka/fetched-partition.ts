@@ -3,24 +3,24 @@ import { Fifo } from '../../../topology/fifo.ts'
 import type { FetchAnswer } from './fetch-request.ts'
 import { type RecordBatchReader, readBatches } from './record-batch-reader.ts'
 
-/** One partition that is read ahead: the records that were fetched and not taken yet, and the next offset to fetch. */
+/** The read-ahead of one partition: fetched records that nobody has taken yet, and the next offset to fetch. */
 export class FetchedPartition {
   readonly topic: string
   readonly partition: number
   readonly #batches = new Fifo<RecordBatchReader>()
   #bytes = 0
-  /** The next offset to fetch; null until the start is known. */
+  /** The next offset to fetch; null until the start position is known. */
   #next: number | null = null
-  /** The end of the partition as last reported; null until a broker has reported it. */
+  /** The partition's last known end; null until a broker has reported it. */
   #end: number | null = null
-  /** Grows with each seek. Answers to requests from before a seek are ignored. */
+  /** The number of seeks. Responses to requests from before a seek are ignored. */
   #epoch = 0
-  /** The id of the topic that `next` belongs to; null from a seek until the next request. */
+  /** The id of the topic in which `next` is an offset; null after a seek. */
   topicId: string | null = null
   isAsked = false
   failures = 0
   retryAtMs = 0
-  /** The time since when brokers have not known the topic; null while they know it. */
+  /** The time since when brokers do not know the topic; null if they know it. */
   unknownSinceMs: number | null = null
 
   constructor(topic: string, partition: number) {
@@ -40,7 +40,7 @@ export class FetchedPartition {
     return this.#epoch
   }
 
-  /** Bytes that were fetched and not taken yet. */
+  /** The size of fetched records that nobody has taken yet. */
   get bytes(): number {
     return this.#bytes
   }
@@ -49,7 +49,7 @@ export class FetchedPartition {
     return this.#batches.isEmpty
   }
 
-  /** False where a broker has reported that the partition has no more records. True until then. */
+  /** False if a broker has reported that the partition has no more records. */
   get mayHaveMore(): boolean {
     return !this.#batches.isEmpty || this.#end === null || (this.#next ?? 0) < this.#end
   }
@@ -76,8 +76,8 @@ export class FetchedPartition {
   }
 
   /**
-   * Takes the next records, at most `count`. Where a batch holds bytes that are no records, every fetch returns the same bytes, so the rest of the
-   * batch is skipped and reported to `onUnreadable`.
+   * Takes at most `count` of the fetched records. If a batch is unreadable, every fetch would return the same bytes. So the rest of the batch is
+   * skipped and reported to `onUnreadable`.
    */
   take(count: number, onUnreadable: (gap: Gap, cause: Error) => void): LogRecord[] {
     const records: LogRecord[] = []

@@ -10,29 +10,27 @@ export interface FetcherOptions {
   readonly cluster: Cluster
   readonly name: string
   readonly maxBytes: number
-  /** Called when the partition has new records, or a broker has answered that there are none at the moment. */
+  /** Called when records of the partition have arrived, or when a broker has reported that there are none now. */
   readonly onAnswer: (partition: FetchedPartition) => void
-  /** Called when the broker has deleted the partition's next offset. */
+  /** Called when the partition's next offset is deleted. */
   readonly onOutOfRange: (partition: FetchedPartition) => void
-  /** Called for offsets without readable records. They are skipped. */
+  /** Called for unreadable offsets. They are skipped. */
   readonly onUnreadable: (partition: FetchedPartition, gap: Gap, cause: Error) => void
-  /** Called for partitions that cannot be read at the moment. They are tried again. */
+  /** Called for partitions that cannot be read now. They are tried again. */
   readonly onError: (error: Error, partitions: readonly FetchedPartition[]) => void
   /** Called when the topic has been missing for `goneTopicMs`. */
   readonly onGone: (error: Error, partition: FetchedPartition) => void
 }
 
 /**
- * Reads ahead for many partitions. Partitions of one broker share a request, and a partition is in at most one request at a time. While a request
- * waits for records, partitions that become ready go in another request on another connection, so a partition with records never waits for one
- * without.
+ * Reads ahead for many partitions. Partitions with the same leader share a request. While a request waits for records, other partitions use another
+ * connection, so a partition with records never waits for an empty one.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #cluster: Cluster
   readonly #partitions = new Set<FetchedPartition>()
   readonly #lanes: readonly Lane[]
-  /** Lanes with an open request, by broker. */
   readonly #busy = new Map<string, Set<Lane>>()
   #bytes = 0
   #planned = false
@@ -72,7 +70,7 @@ export class Fetcher {
     this.poke()
   }
 
-  /** Looks for partitions to fetch in the next turn of the event loop. */
+  /** Sends the requests that are due, in the next turn of the event loop. */
   poke(): void {
     if (this.#planned || this.#closed) return
     this.#planned = true
@@ -129,7 +127,7 @@ export class Fetcher {
       isAnyAsked = true
       void this.#fetch(lane, broker, busy, [...byPlace.values()])
     }
-    // Two readers of the same partition need two requests. The second reader's request goes in the next round.
+    // A request can contain a partition only once, so a second reader of it waits for the next round.
     if (isPlaceTaken && isAnyAsked) this.poke()
     if (isLeaderMissing) void this.#findLeaders()
     if (retryAtMs < Number.POSITIVE_INFINITY) {
@@ -138,7 +136,9 @@ export class Fetcher {
     }
   }
 
-  /** True where the topic was deleted and created again. Old offsets mean nothing in the new topic, even if it has as many records. */
+  /**
+   * True if the topic was deleted and created again. Offsets of the old topic mean nothing in the new one, even if the new one has as many records.
+   */
   #isRecreated(partition: FetchedPartition): boolean {
     const id = this.#cluster.topicIdOf(partition.topic)
     partition.topicId ??= id
@@ -150,7 +150,7 @@ export class Fetcher {
     const asked = new Map(partitions.map((partition) => [placeName(partition), { partition, epoch: partition.epoch }]))
     for (const partition of partitions) {
       partition.isAsked = true
-      // The partition moves to the end of the order, so that other readers of it come first in the next round.
+      // The partition moves to the end of the order, so that its other readers come first in the next round.
       this.#partitions.delete(partition)
       this.#partitions.add(partition)
     }
@@ -162,7 +162,7 @@ export class Fetcher {
       for (const partition of partitions) partition.isAsked = false
       for (const answer of answers) {
         const of = asked.get(placeName(answer))
-        // The partition was removed, or moved by a seek, while the request was open.
+        // The partition was removed, or a seek has moved it, during the request.
         if (of === undefined || of.epoch !== of.partition.epoch || !this.#partitions.has(of.partition)) continue
         this.#add(of.partition, answer)
       }
@@ -204,7 +204,7 @@ export class Fetcher {
     }
   }
 
-  /** Fetches again before it reports an error: a batch that was damaged in transit may arrive whole the next time. */
+  /** Fetches again before it reports a damaged batch: the bytes may have been damaged on their way. */
   #cannotRead(partition: FetchedPartition, thrown: unknown): void {
     const isDamaged = thrown instanceof BrokerError && thrown.error === 'CORRUPT_MESSAGE'
     this.#later(partition)
@@ -224,7 +224,7 @@ export class Fetcher {
       const missing = [...this.#partitions].filter((one) => this.#isMissing(one))
       if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
     } catch {
-      // No broker answers. The next round asks again.
+      // No broker answers. The next round tries again.
       await this.#cluster.backOff(this.#failures++)
     } finally {
       this.#isRefreshing = false
@@ -247,6 +247,6 @@ const lanesABroker = 3
 const maxWaitMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024
 const maxPartitionBytes = 1024 * 1024
-/** Bytes of one partition that may wait before no more are fetched. */
+/** Fetching pauses at this size of fetched bytes in one partition. */
 const maxAheadBytes = 1024 * 1024
 const damagedTries = 5

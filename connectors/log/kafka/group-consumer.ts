@@ -27,11 +27,11 @@ export interface GroupConsumerOptions {
   readonly rebalanceTimeoutMs: number
   readonly maxAheadBytes: number
   readonly onClosed: (consumer: GroupConsumer) => void
-  /** Called when the member has lost its seat. The next `poll` tells the listener. */
+  /** Called when the member has lost its seat. The next `poll` then calls the listener's `lost`. */
   readonly onLost: () => void
 }
 
-/** A member of a group that reads ahead: records arrive and rebalances go on between two polls. */
+/** A member of a group that reads ahead. Records arrive, and rebalances go on, even between two polls. */
 export class GroupConsumer implements Consumer {
   readonly #options: GroupConsumerOptions
   readonly #cluster: Cluster
@@ -41,7 +41,6 @@ export class GroupConsumer implements Consumer {
   readonly #committed: CommittedPositions
   #pending: GroupAssignment | null = null
   #hasLost = false
-  /** The listener is being told which partitions are lost. */
   #isLosing = false
   #failure: { readonly error: Error; readonly isFinal: boolean } | null = null
   readonly #resetting = new Set<FetchedPartition>()
@@ -64,7 +63,7 @@ export class GroupConsumer implements Consumer {
       onUnreadable: (_, gap, cause) => subscription.onUnreadable?.(gap, cause),
       onOutOfRange: (partition) => void this.#reset(partition),
       onError: (error) => this.#fail(error),
-      // Nothing to do: the group's leader sees that the topic is gone, and assigns its partitions to nobody.
+      // Nothing to do. The group's leader notices that the topic is gone, and assigns its partitions to nobody.
       onGone: () => {},
     })
     this.#member = new GroupMember({
@@ -103,19 +102,19 @@ export class GroupConsumer implements Consumer {
     return this.#member
   }
 
-  /** The membership that commits a position of this partition; null where this member does not own it. */
+  /** The membership for a commit of this partition; null if this member does not own the partition. */
   memberOf(place: TopicPartition): GroupMembership | null {
     return this.hasLost || !this.#owned.has(place) ? null : this.#member.membership
   }
 
-  /** True while other members may have the partitions and the listener has not been told. */
+  /** True if other members may have the partitions and the listener does not know it yet. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }
 
   /**
-   * True while no other member can own the partitions, so that records written now come before those of the next owner. A consumer without partitions
-   * has nothing to lose.
+   * True while no other member can own the partitions. Records that are written now come before those of the next owner. A consumer without
+   * partitions always holds its seat.
    */
   get holdsSeat(): boolean {
     return !this.hasLost && (this.#owned.size === 0 || this.#member.holdsSeat)
@@ -148,7 +147,7 @@ export class GroupConsumer implements Consumer {
     return this.#owned.get(place)?.fetched.mayHaveMore ?? false
   }
 
-  /** The end that the last fetch response reported, with records or without. */
+  /** The partition's end from the last fetch response. */
   endOf(place: TopicPartition): number | null {
     return this.#owned.get(place)?.fetched.end ?? null
   }
@@ -182,7 +181,7 @@ export class GroupConsumer implements Consumer {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
     if (this.#failure !== null) {
       const { error, isFinal } = this.#failure
-      // A failure that is not final is thrown once. The next poll tries again.
+      // An error that is not final is thrown once, and the next poll tries again.
       if (!isFinal) this.#failure = null
       throw error
     }
@@ -213,12 +212,12 @@ export class GroupConsumer implements Consumer {
       } finally {
         this.#release(leaving)
       }
-      // The assignment is out of date where the member was thrown out or closed meanwhile.
+      // The member was thrown out or closed in the meantime, so the assignment is out of date.
       if (this.#hasLost || this.#closed) return
       const coming = assignment.partitions.filter((place) => !this.#owned.has(place))
       if (coming.length > 0) await this.#take(coming)
     } finally {
-      // The member joins again for partitions that could not be taken.
+      // Some partitions could not be taken. The member joins again for them.
       const isShort = assignment.partitions.some((place) => !this.#owned.has(place))
       if (!this.#hasLost && !this.#closed) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
     }
@@ -237,7 +236,7 @@ export class GroupConsumer implements Consumer {
       return { topic, partition, fetched, paused: false }
     })
     this.#owned.add(taken)
-    // Records are fetched while the listener makes its tasks.
+    // Fetching starts while the listener creates its tasks.
     for (const { fetched } of taken) this.#fetcher.add(fetched)
     // The listener asks for the position of each new partition.
     const positions = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
@@ -252,7 +251,7 @@ export class GroupConsumer implements Consumer {
     return leaving.map(topicPartitionOf)
   }
 
-  /** Finds a new position where the broker does not keep the old one. Records that were fetched are polled first. */
+  /** Moves a partition whose next offset is deleted to a new position. Records that were fetched before are polled first. */
   async #reset(fetched: FetchedPartition): Promise<void> {
     if (this.#resetting.has(fetched) || !fetched.isEmpty) return
     this.#resetting.add(fetched)

@@ -19,13 +19,13 @@ export interface GroupMemberOptions {
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
-  /** Partitions that the member reads now. Each JoinGroup carries them. */
+  /** The partitions that the member reads now. Each JoinGroup sends them. */
   readonly owned: () => readonly TopicPartition[]
-  /** Called with a new assignment. The consumer takes it up and calls `applied`. */
+  /** Called with a new assignment. The consumer takes it up, and then calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void
-  /** Called when the coordinator has thrown the member out, so that other members may have its partitions. The member joins again by itself. */
+  /** Called when the coordinator has thrown the member out. Other members may have its partitions. The member joins again by itself. */
   readonly onLost: () => void
-  /** Called when the process cannot be a member. `isFinal`: another process has the instance id, and this one does not try again. */
+  /** Called when the process cannot be a member. `isFinal`: another process has the same instance id, and this member gives up. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
@@ -51,7 +51,7 @@ export class GroupMember {
   #membership: GroupMembership = noMember
   #isPending = false
   #mustJoin = true
-  /** True where `rejoin` was called during a JoinGroup: another JoinGroup follows. */
+  /** True if `rejoin` was called during a JoinGroup. Another JoinGroup follows. */
   #isAskedAgain = false
   #settled: (() => void)[] = []
   readonly #wait: InterruptibleWait
@@ -66,21 +66,20 @@ export class GroupMember {
     this.#partitionCounts = new PartitionCounts(options.cluster)
     this.#wait = new InterruptibleWait(options.cluster.clock)
     this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
-    // A SyncGroup stays without an answer where the member is thrown out after its JoinGroup. Where the leader has died, the answer comes when the
-    // leader's session ends.
+    // If the member is thrown out after its JoinGroup, its SyncGroup gets no response. If the leader has died, the response comes when the leader's
+    // session ends.
     this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
-    // A frozen coordinator is given up while the session has time left to find the next one.
+    // The heartbeat of a frozen coordinator times out early, so that the member can find the next coordinator within its session.
     this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: Math.min(maxHeartbeatMs, options.sessionTimeoutMs / 3) }
     this.#seat = new Seat({ ...options, clock: this.#cluster.clock })
     this.#loop = this.#run()
   }
 
-  /** The membership under which commits are made. */
   get membership(): GroupMembership {
     return this.#membership
   }
 
-  /** True during a rebalance. A commit that is refused for its generation may succeed after it. */
+  /** True during a rebalance. A commit that fails because of its generation may succeed afterwards. */
   get isRebalancing(): boolean {
     return this.#mustJoin && !this.#closed
   }
@@ -90,7 +89,7 @@ export class GroupMember {
     return this.#seat.isHeld
   }
 
-  /** Settles when the member has another generation than this one, or is closed. */
+  /** Settles when the member's generation is no longer this one, or the member is closed. */
   settled(generation: number): Promise<void> {
     if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
     return new Promise((resolve) => this.#settled.push(resolve))
@@ -103,8 +102,8 @@ export class GroupMember {
   }
 
   /**
-   * Called by the consumer once it has taken an assignment up. `hasLetGo`: it released partitions, which the leader can give to others once this
-   * member joins again.
+   * Called by the consumer when it has taken an assignment up. `hasLetGo`: it released partitions. The leader can assign them to others once this
+   * member has joined again.
    */
   applied({ hasLetGo }: { readonly hasLetGo: boolean }): void {
     this.#isPending = false
@@ -118,7 +117,7 @@ export class GroupMember {
     this.#settle()
     await this.#closeLanes()
     await this.#loop
-    // A static member keeps its seat, because it returns under its instance id.
+    // A static member does not leave: it returns under its instance id and keeps its seat.
     if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
       const { client } = this.#cluster
       const { group } = this.#options
@@ -180,7 +179,7 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    // A member that was thrown out may have lost its partitions, even before its consumer has been told.
+    // A member that was thrown out may have lost its partitions, even if its consumer does not know it yet.
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
@@ -225,9 +224,7 @@ export class GroupMember {
     await this.#seat.hears(() => this.#coordinated(beat), { isJoining })
   }
 
-  /**
-   * Sends heartbeats until a JoinGroup is answered. The coordinator answers it when all members have joined, which may take longer than a session.
-   */
+  /** Sends heartbeats during a JoinGroup. The coordinator answers when all members have joined, which may take longer than a session. */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
     const over = joining.finally(() => {
@@ -244,7 +241,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // A JoinGroup may never be answered where the coordinator was away, or is another broker now.
+      // A JoinGroup may get no response if the coordinator was away or has moved.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -261,14 +258,14 @@ export class GroupMember {
     return over
   }
 
-  /** The membership since the last JoinGroup, as the coordinator knows it. `membership` is older while an assignment is on its way. */
+  /** The membership since the last JoinGroup. `membership` is older until the assignment is applied. */
   get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // A closed member must not join: the others would wait for it in the rebalance that this starts.
+      // A closed member must not join. Its JoinGroup would start a rebalance, in which the others would wait for it.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })

@@ -4,7 +4,6 @@ import { BrokerError, isFencing } from './broker-error.ts'
 import type { GroupConsumer } from './group-consumer.ts'
 import { type CommittedPosition, type GroupMembership, noMember } from './offsets.ts'
 
-/** Positions of one group as one of its members commits them. */
 interface MemberPositions {
   readonly group: string
   readonly consumer: GroupConsumer | null
@@ -12,8 +11,8 @@ interface MemberPositions {
 }
 
 /**
- * Splits positions by group and by the consumer that owns the partition. Throws WAGGLE_FENCED for a partition that no consumer of this process owns,
- * where this process has members of the group.
+ * Groups positions by consumer group and by the consumer that owns the partition. If this process has consumers of the group and none of them owns
+ * the partition, throws WAGGLE_FENCED.
  */
 export function byMember(
   positions: readonly (CommittedPosition & { readonly group?: string })[],
@@ -32,8 +31,8 @@ export function byMember(
 }
 
 /**
- * Commits as the member that owns the partitions. A commit that is refused because of a rebalance is made again after it, while the member still owns
- * the partitions. A partition that the member releases is committed before the rebalance.
+ * Commits positions as the member that owns the partitions. If a rebalance makes the commit fail, it is sent again afterwards, while the member still
+ * owns the partitions. Partitions that the member releases are committed before the rebalance.
  */
 export async function commitAsMember(
   { group, consumer, positions }: MemberPositions,

@@ -3,7 +3,7 @@ import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName, 
 import type { JoinedMember } from './client.ts'
 import { WireReader } from './wire.ts'
 
-/** A member's metadata in JoinGroup: Kafka's consumer protocol v3, so that Kafka's tools can show the group. */
+/** A member's metadata in JoinGroup, as version 3 of Kafka's consumer protocol. Kafka's tools can therefore show the group. */
 export interface MemberSubscription {
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
@@ -34,8 +34,8 @@ export function decodeAssignment(bytes: Buffer): GroupAssignment {
 }
 
 /**
- * The leader's decision. A partition that moves is assigned to nobody while its old owner has it. The owner releases the partition when its own
- * assignment lacks it, and joins again (incremental cooperative rebalancing, KIP-429).
+ * The leader's assignment by incremental cooperative rebalancing (KIP-429). A partition that moves to another member is first assigned to nobody. Its
+ * old owner then releases it and joins again, and the next rebalance assigns it.
  */
 export function assignCooperatively(
   joined: readonly JoinedMember[],
@@ -58,7 +58,7 @@ export function assignCooperatively(
     for (const place of owned) {
       const name = placeName(place)
       const other = owners.get(name)
-      // A member that was away may claim partitions that another one has got since. The claim of the higher generation counts.
+      // A member that was away may claim partitions that another member owns now. The claim with the higher generation counts.
       if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
     }
   }
@@ -82,12 +82,11 @@ export function assignCooperatively(
   return assigned
 }
 
-/** Topics that any of the members reads. */
 export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
   return new Set(joined.flatMap(({ metadata }) => subscriptionOf(metadata).topics))
 }
 
-/** A member whose metadata cannot be decoded gets no partitions; the other members get theirs. */
+/** The subscription of a member. A member with unreadable metadata gets no partitions. */
 function subscriptionOf(metadata: Buffer): MemberSubscription {
   try {
     return decodeSubscription(metadata)

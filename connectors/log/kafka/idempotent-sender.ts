@@ -2,9 +2,11 @@ import { type ProducerRecord, placeName } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { backOffMs } from './back-off.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
-import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
-import { type Cluster, goneTopicMs } from './cluster.ts'
+import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
+import type { Cluster } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
+import { CurrentIdentity } from './current-identity.ts'
+import { LeaderSearch } from './leader-search.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import { PartitionQueues } from './partition-queues.ts'
 import { type ProduceAnswer, produceRequest } from './produce-request.ts'
@@ -26,13 +28,13 @@ export interface IdempotentSenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
-  /** False while another process may own the partitions whose results are sent here. Batches wait until it is true again. */
+  /** False while another process may own the partitions of the tasks that write here. Then batches wait. */
   readonly holdsSeat: () => boolean
 }
 
 /**
- * Sends batches in the order in which they were made, as one idempotent producer (KIP-98). A partition has one batch in flight at a time, so a batch
- * that is sent again keeps its place. Records that are appended meanwhile make the next batch larger.
+ * Sends batches in order, as one idempotent producer (KIP-98). A partition has only one batch in flight, so a batch that is sent again keeps its
+ * place in the order. Records that are appended meanwhile make the next batch larger.
  */
 export class IdempotentSender {
   readonly #options: IdempotentSenderOptions
@@ -41,18 +43,14 @@ export class IdempotentSender {
   readonly #refusedSizes: RefusedSizes
   readonly #queues: PartitionQueues
   #ready = new Set<PartitionQueue>()
-  #identity: ProducerIdentity | null = null
-  #isIdentifying = false
-  /** The number of resets. A producer id that was requested before a reset is not used after it. */
-  #resets = 0
-  /** Buffers of acknowledged batches. New batches use them again. */
+  readonly #identity: CurrentIdentity
+  readonly #leaders: LeaderSearch
+  /** Buffers of acknowledged batches, for new batches. */
   readonly #spare: Buffer[] = []
   #pendingBytes = 0
   #isPumping = false
   #cancelLinger: (() => void) | null = null
   #cancelRetry: (() => void) | null = null
-  #isRefreshing = false
-  #failures = 0
   #closed = false
 
   constructor(options: IdempotentSenderOptions) {
@@ -60,10 +58,23 @@ export class IdempotentSender {
     this.#cluster = options.cluster
     this.#queues = new PartitionQueues(options.maxBatchBytes)
     this.#refusedSizes = new RefusedSizes(options.cluster.clock)
+    this.#identity = new CurrentIdentity({
+      request: () => options.enlistment?.identify() ?? newProducerId(options.cluster),
+      onFailed: (thrown) => this.#failAll(toWaggleError(thrown, 'Records cannot be written')),
+      onEnded: () => this.pump(),
+    })
+    this.#leaders = new LeaderSearch({
+      cluster: options.cluster,
+      deliveryTimeoutMs: options.deliveryTimeoutMs,
+      queues: () => ({ topics: this.#queues.topics, ready: [...this.#ready] }),
+      onOverdue: (queue, error) => this.#giveUp(queue, error),
+      onGone: (queue, error) => this.#giveUpTopic(queue, error),
+      onEnded: () => this.pump(),
+    })
     this.#lane = { name: `${options.name} produce`, requestTimeoutMs: 30_000 }
   }
 
-  /** Bytes that are appended and not acknowledged. */
+  /** The size of all records that are appended and not acknowledged. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
@@ -88,24 +99,24 @@ export class IdempotentSender {
     return batch
   }
 
-  /** Sends all batches without waiting for more records. */
+  /** Sends all batches now, without waiting for more records. */
   flush(): void {
     for (const queue of this.#queues.filled()) this.#makeReady(queue)
   }
 
-  /** Drops all batches that no broker has acknowledged, and goes on under another producer id, so that none of them counts. */
+  /** Drops all batches that are not acknowledged, and continues with a new producer id. */
   reset(): void {
     this.#queues.clear()
     this.#ready = new Set()
     this.#pendingBytes = 0
-    this.#identity = null
-    this.#resets++
+    this.#identity.reset()
     this.#cancelLinger?.()
     this.#cancelLinger = null
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#leaders.close()
     this.#cancelLinger?.()
     this.#cancelRetry?.()
     await this.#cluster.client.closeLanes((name) => name === this.#lane.name)
@@ -134,9 +145,9 @@ export class IdempotentSender {
 
   #pump(): void {
     if (this.#ready.size === 0) return
-    const identity = this.#identity
+    const identity = this.#identity.current
     if (identity === null) {
-      void this.#identify()
+      void this.#identity.request()
       return
     }
     const { enlistment, holdsSeat, deliveryTimeoutMs } = this.#options
@@ -150,7 +161,7 @@ export class IdempotentSender {
     for (const queue of overdue) this.#giveUpWithoutSeat(queue)
     for (const { broker, queues } of requests) void this.#send(broker, queues, identity)
     if (unlisted.length > 0) void this.#enlist(unlisted)
-    if (isLeaderMissing) void this.#findLeaders()
+    if (isLeaderMissing) void this.#leaders.find()
     if (retryInMs !== null) {
       this.#cancelRetry?.()
       this.#cancelRetry = this.#cluster.clock.after(retryInMs, () => this.pump())
@@ -175,7 +186,7 @@ export class IdempotentSender {
       const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
       const byPlace = new Map(answers.map((answer) => [placeName(answer), answer]))
       for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(placeName(batch)))
-      // Some batches had no room in this request.
+      // Batches that had no room in this request go with the next one.
       this.pump()
     } catch (thrown) {
       for (const { queue, batch } of sent) this.#refused(queue, batch, thrown)
@@ -203,19 +214,19 @@ export class IdempotentSender {
     const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
     if (isPassing(thrown)) batch.mayBeWritten = true
     if (!isTransactional && forgotten.has(error) && !isOverdue) {
-      // The leader has forgotten this producer, so it has not stored this batch. The batch goes again under a new producer id.
-      this.#newIdentity(queue.identity)
+      // The leader has forgotten this producer, so it has not stored this batch. The batch is sent again under a new producer id.
+      this.#identity.drop(queue.identity)
       queue.unnumber()
       this.#retry(queue, now)
     } else if (tooLarge.has(error) && batch.writer.count > 1) {
       this.#divide(queue)
     } else if (isPassing(thrown) && !isOverdue) {
       this.#retry(queue, now)
-      void this.#findLeaders()
+      void this.#leaders.find()
     } else {
       if (!batch.mayBeWritten && !isPassing(thrown)) queue.unnumber()
-      // The batch may be in the log or not, so the next sequence number is unknown.
-      else if (!isTransactional) this.#newIdentity(queue.identity)
+      // The log may contain the batch or not, so the next sequence number is unknown.
+      else if (!isTransactional) this.#identity.drop(queue.identity)
       if (tooLarge.has(error)) this.#refusedSizes.add(batch.topic, batch.writer.size)
       this.#settle(queue, batch)
       batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
@@ -223,12 +234,16 @@ export class IdempotentSender {
   }
 
   #giveUpWithoutSeat(queue: PartitionQueue): void {
+    if (this.#options.enlistment === null) this.#identity.drop(queue.identity)
+    const thrown = new BrokerError('NETWORK', 'the coordinator of the group does not answer')
+    this.#giveUp(queue, toWaggleError(thrown, `Records cannot be written to partition ${queue.partition} of ${queue.topic}`))
+  }
+
+  #giveUp(queue: PartitionQueue, error: WaggleError): void {
     const batch = queue.head
     if (batch === undefined) return
-    if (this.#options.enlistment === null) this.#newIdentity(queue.identity)
     this.#settle(queue, batch)
-    const thrown = new BrokerError('NETWORK', 'the coordinator of the group does not answer')
-    batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
+    batch.set.failed(batch, error)
   }
 
   #divide(queue: PartitionQueue): void {
@@ -248,29 +263,9 @@ export class IdempotentSender {
     if (queue.head !== batch || !this.#queues.has(queue)) return
     queue.shift()
     this.#pendingBytes -= batch.writer.size
-    // A buffer is not used again while a connection without an answer may still send its bytes.
+    // If the batch got no response, a connection may still be sending its buffer. Then the buffer cannot be used again.
     if (!batch.mayBeWritten && this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
     if (queue.head !== undefined) this.#makeReady(queue)
-  }
-
-  /** Requests a new producer id for batches that were never sent. Batches that may be in the log keep their id, and are sent first. */
-  #newIdentity(old: ProducerIdentity | null): void {
-    if (this.#identity === old) this.#identity = null
-  }
-
-  async #identify(): Promise<void> {
-    if (this.#isIdentifying) return
-    this.#isIdentifying = true
-    const resets = this.#resets
-    try {
-      const identity = await (this.#options.enlistment?.identify() ?? newProducerId(this.#cluster))
-      if (resets === this.#resets) this.#identity = identity
-    } catch (thrown) {
-      if (resets === this.#resets) this.#failAll(toWaggleError(thrown, 'Records cannot be written'))
-    } finally {
-      this.#isIdentifying = false
-      this.pump()
-    }
   }
 
   async #enlist(queues: readonly PartitionQueue[]): Promise<void> {
@@ -278,20 +273,17 @@ export class IdempotentSender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
-      // One missing topic makes the broker refuse all partitions of the request. They are tried again, without the missing one once the metadata
-      // lacks it.
+      // If one topic is missing, the broker refuses all partitions of the request. They are tried again, without the missing topic once the metadata
+      // shows that it is gone.
       if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
         const now = this.#cluster.clock.elapsedMs()
         for (const queue of queues) if (this.#queues.has(queue)) this.#retry(queue, now)
-        void this.#findLeaders()
+        void this.#leaders.find()
         return
       }
       const error = toWaggleError(thrown, 'Records cannot be written in a transaction')
       for (const queue of queues) {
-        const batch = queue.head
-        if (batch === undefined || !this.#queues.has(queue)) continue
-        this.#settle(queue, batch)
-        batch.set.failed(batch, error)
+        if (this.#queues.has(queue)) this.#giveUp(queue, error)
       }
     } finally {
       for (const queue of queues) queue.isEnlisting = false
@@ -305,51 +297,18 @@ export class IdempotentSender {
     for (const batch of batches) batch.set.failed(batch, error)
   }
 
-  async #findLeaders(): Promise<void> {
-    if (this.#isRefreshing || this.#closed) return
-    this.#isRefreshing = true
-    try {
-      await this.#cluster.refresh(this.#queues.topics)
-      const queues = [...this.#ready]
-      const missing = queues.filter(({ topic, partition }) => this.#cluster.leaderOf(topic, partition) === null)
-      if (missing.length === 0) this.#failures = 0
-      else this.#giveUpOverdue(missing)
-      if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
-    } catch (thrown) {
-      this.#giveUpOverdue([...this.#ready], thrown)
-      await this.#cluster.backOff(this.#failures++)
-    } finally {
-      this.#isRefreshing = false
-      this.pump()
-    }
-  }
-
-  /** Fails batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null where one has answered. */
-  #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
-    const now = this.#cluster.clock.elapsedMs()
-    for (const queue of queues) {
-      const batch = queue.head
-      if (batch === undefined || queue.inFlight) continue
-      const reason = thrown === null ? this.#cluster.topicError(queue.topic) : ''
-      queue.unknownSinceMs = reason === 'UNKNOWN_TOPIC_OR_PARTITION' ? (queue.unknownSinceMs ?? now) : null
-      const isGone = queue.unknownSinceMs !== null && now - queue.unknownSinceMs > goneTopicMs
-      if (!isGone && now - batch.sinceMs <= this.#options.deliveryTimeoutMs) continue
-      this.#settle(queue, batch)
-      const what = `partition ${queue.partition} of ${queue.topic}`
-      if (isGone) this.#forgetTopic(queue.topic)
-      const noLeader = () => toWaggleError(new BrokerError(reason), `There is no leader for ${what}`)
-      batch.set.failed(
-        batch,
-        isGone ? missingTopic(queue) : thrown === null ? noLeader() : toWaggleError(thrown, `Records cannot be written to ${what}`),
-      )
-    }
-  }
-
-  /** Forgets a missing topic once no record waits for it, because records may name any number of topics. */
-  #forgetTopic(topic: string): void {
-    const forgotten = this.#queues.forget(topic)
-    // If the topic comes back, sequence numbers that begin anew under the same producer id would count as repeats.
-    if (this.#options.enlistment === null) for (const { identity } of forgotten) this.#newIdentity(identity)
+  /**
+   * Gives up a batch whose topic is missing. The topic's queues are dropped when no record waits in them, because records may name any number of
+   * topics.
+   */
+  #giveUpTopic(queue: PartitionQueue, error: WaggleError): void {
+    const batch = queue.head
+    if (batch === undefined) return
+    this.#settle(queue, batch)
+    const dropped = this.#queues.forget(queue.topic)
+    // The topic may come back. Under the same producer id, sequence numbers that start again would count as repeats.
+    if (this.#options.enlistment === null) for (const { identity } of dropped) this.#identity.drop(identity)
+    batch.set.failed(batch, error)
   }
 }
 

@@ -9,7 +9,7 @@ export interface ApplicationParts {
   readonly groups: readonly string[]
 }
 
-/** Operations on a cluster for operators, beyond those of a log. */
+/** Operations on a cluster for operators: finding and deleting what an application has created. */
 export class KafkaAdmin {
   readonly #admin: Admin
 
@@ -23,12 +23,11 @@ export class KafkaAdmin {
     })
   }
 
-  /** All topics and groups of the cluster. */
   async all(): Promise<ApplicationParts> {
     return { topics: await this.#admin.listTopics(), groups: [...(await this.#admin.listGroups({})).keys()] }
   }
 
-  /** Deletes topics and groups. Throws WAGGLE_GROUP_IN_USE, and deletes nothing, where a process of the application still runs. */
+  /** Deletes topics and groups. If a process of the application is running, throws WAGGLE_GROUP_IN_USE and deletes nothing. */
   async delete({ topics, groups }: ApplicationParts): Promise<void> {
     try {
       if (groups.length > 0) await this.#admin.deleteGroups({ groups: [...groups] })
@@ -54,7 +53,7 @@ export class KafkaAdmin {
   }
 }
 
-/** Kafka's names of the error codes in an error of the client. */
+/** Kafka's names of the error codes in an error of the client library. */
 function errorsIn(thrown: unknown): readonly string[] {
   if (thrown instanceof MultipleErrors) return thrown.errors.flatMap(errorsIn)
   if (thrown instanceof ResponseError) return Object.values(thrown.errors ?? {}).flatMap(errorsIn)

@@ -32,7 +32,7 @@ import { createTopics, topicInfo } from './topics.ts'
 import { Transaction } from './transaction.ts'
 
 export interface KafkaLogOptions {
-  /** `host:port` of some brokers. The other brokers are found through them. */
+  /** `host:port` of some brokers. They name the others. */
   readonly brokers: readonly string[]
   readonly clientId: string
   readonly processing: 'at_least_once' | 'exactly_once'
@@ -40,12 +40,12 @@ export interface KafkaLogOptions {
   readonly random: Random
   readonly ssl?: TlsOptions
   readonly sasl?: KafkaSignIn
-  /** Replicas of new topics. Default: the brokers' setting. */
+  /** The number of replicas of new topics. Default: the brokers' setting. */
   readonly replicationFactor?: number
-  /** The largest record of new topics, in bytes. Default: the brokers' setting, about 1 MiB. */
+  /** The size limit of records in new topics, in bytes. Default: the brokers' setting, about 1 MiB. */
   readonly maxRecordBytes?: number
   /**
-   * The name of this process within its application. Transactions are named after it: a process that starts again under its name ends the
+   * The name of this process within its application, from which transactions get their ids. A process that restarts under the same name aborts the
    * transactions that it left open. Default: a new name at each start.
    */
   readonly instance?: string
@@ -53,12 +53,11 @@ export interface KafkaLogOptions {
   readonly sessionTimeoutMs?: number
   readonly heartbeatIntervalMs?: number
   readonly rebalanceTimeoutMs?: number
-  /** The time in ms that a record waits for others in the same request. */
+  /** Time in ms that a record waits for others in the same request. */
   readonly lingerMs?: number
   readonly deliveryTimeoutMs?: number
-  /** The most bytes that a consumer reads ahead. */
   readonly maxAheadBytes?: number
-  /** The most bytes that may wait to be written. At this bound gateways refuse requests. */
+  /** The most bytes that may wait to be written. Past it gateways refuse requests. */
   readonly maxPendingBytes?: number
 }
 
@@ -66,14 +65,14 @@ export type KafkaSignIn =
   | { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
   | { readonly mechanism: 'oauthbearer'; readonly token: () => string | Promise<string> }
 
-/** Opens a Kafka cluster as the log: brokers store records and positions, and changelogs store state. */
+/** Opens a Kafka cluster as the log. Brokers store records and positions; changelogs store state. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   const { clientId, ssl, sasl } = options
   const connections = new Connections({ clientId, ...(ssl === undefined ? {} : { ssl }), ...(sasl === undefined ? {} : { sasl: signIn(sasl) }) })
   return openLogOn(new PlatformaticClient(connections), { ...options, transactions: connections })
 }
 
-/** Opens a log on any client. `transactions` is null where the client's transactions are not fenced by member (KIP-447). */
+/** Opens a log on any client library. `transactions` is null if the library's transactions are not fenced by member (KIP-447). */
 export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }): Promise<Log> {
   if (options.processing === 'exactly_once' && options.transactions === null) {
     throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
@@ -133,7 +132,7 @@ class KafkaLog implements Log {
     return { pendingBytes, maxPendingBytes: this.#options.maxPendingBytes ?? defaultPendingBytes }
   }
 
-  /** Throws WAGGLE_LOG_UNREACHABLE where no broker answers, and WAGGLE_NOT_PERMITTED where brokers refuse the sign-in. */
+  /** Throws WAGGLE_LOG_UNREACHABLE if no broker answers, and WAGGLE_NOT_PERMITTED if brokers refuse the sign-in. */
   async reach(): Promise<void> {
     try {
       await this.#cluster.refresh()
@@ -243,7 +242,7 @@ class KafkaLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
-    // A closed log makes readers fail. Ending would tell them that they have read everything.
+    // Readers of a closed log fail. A normal end would mean that they have read everything.
     for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
@@ -256,7 +255,7 @@ class KafkaLog implements Log {
     return Math.min(defaultBatchBytes, this.#options.maxRecordBytes ?? defaultBatchBytes)
   }
 
-  /** The lowest free number for a producer's name. The name of a fenced producer is used again, which ends its open transaction. */
+  /** The lowest free number for a producer's name. A new producer takes the name of a fenced one, and so aborts its open transaction. */
   #freeNumber(group: string): number {
     const names = new Set(this.#taskProducers.values())
     for (let number = 0; ; number++) if (!names.has(`${group}-${this.#instance}-${number}`)) return number
@@ -288,9 +287,9 @@ export function signIn(sasl: KafkaSignIn): SASLOptions {
 
 const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const
 const signInNext = 'Correct the user and password (or token) for Kafka.'
-/** The brokers' default for offset.metadata.max.bytes. */
+/** The brokers' default of offset.metadata.max.bytes. */
 const maxNoteBytes = 4096
 const defaultAheadBytes = 64 * 1024 * 1024
 const defaultPendingBytes = 64 * 1024 * 1024
-/** Below the brokers' default for max.message.bytes. */
+/** Less than the brokers' default of max.message.bytes. */
 const defaultBatchBytes = 1_000_000

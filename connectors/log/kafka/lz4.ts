@@ -1,13 +1,13 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/** Inflates LZ4 frames. Throws RangeError for other bytes, truncated frames, and more than `maxBytes` of output. */
+/** Inflates LZ4 frames. Throws RangeError for other bytes, for truncated frames, and past `maxBytes` of output. */
 export function inflateLz4(data: Buffer, maxBytes: number): Buffer {
   const inflated = new InflatedBytes(data.length * 4, maxBytes)
   for (let at = 0; at < data.length; ) at = inflateFrame(data, at, inflated)
   return inflated.done()
 }
 
-/** Inflates one frame and returns the index of its end. The frame's checksums are ignored, because the batch around it has its own. */
+/** Inflates one frame, and returns the index after it. Frame checksums are ignored, because the batch has a checksum. */
 function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): number {
   if (data.readUInt32LE(start) !== frameMagic) throw new RangeError('it is no LZ4 frame')
   const flags = data.readUInt8(start + 4)
@@ -30,7 +30,7 @@ function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): num
 
 function inflateBlock(block: Buffer, inflated: InflatedBytes): void {
   let at = 0
-  /** A nibble of 15 means that the length continues in the following bytes. */
+  /** Reads a length. A nibble of 15 means that the length continues in the following bytes. */
   const lengthOf = (nibble: number): number => {
     let length = nibble
     if (nibble === 15) {
@@ -48,7 +48,7 @@ function inflateBlock(block: Buffer, inflated: InflatedBytes): void {
     if (at + literals > block.length) throw new RangeError('LZ4 literals are cut off')
     inflated.append(block.subarray(at, at + literals))
     at += literals
-    // The last sequence has only literals.
+    // The last sequence ends with its literals.
     if (at === block.length) return
     const back = block.readUInt16LE(at)
     at += 2

@@ -14,7 +14,7 @@ export const noMember: GroupMembership = { memberId: '', generation: -1, instanc
 
 export type CommittedPosition = TopicPartition & Position
 
-/** The committed positions of a group, each null where there is none. Waits for open transactions that may change the positions (KIP-447). */
+/** The committed positions of a group; null for a partition without one. Waits for open transactions that may change the positions (KIP-447). */
 export function committedOffsets(cluster: Cluster, group: string, partitions: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
   return cluster.retry(`The positions of ${group} cannot be read`, () =>
     cluster.withCoordinator('group', group, async (broker) => {
@@ -29,7 +29,7 @@ export function committedOffsets(cluster: Cluster, group: string, partitions: re
   )
 }
 
-/** Commits positions. Throws the error of the first partition that was refused. */
+/** Commits positions. Throws the error of the first refused partition. */
 export async function commitOffsets(
   cluster: Cluster,
   { broker, group, member }: { readonly broker: Broker; readonly group: string; readonly member: GroupMembership },
@@ -39,7 +39,7 @@ export async function commitOffsets(
   for (const { topic, partition, errorCode } of answers) expectNone(errorCode, `${topic} ${partition}`)
 }
 
-/** Positions in the form of OffsetCommit and TxnOffsetCommit. */
+/** Positions as OffsetCommit and TxnOffsetCommit need them. */
 export function offsetTopics(positions: readonly CommittedPosition[]) {
   return [...Map.groupBy(positions, ({ topic }) => topic)].map(([name, ones]) => ({
     name,
@@ -79,7 +79,7 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-/** Deletes the records before these offsets, at each partition's leader. */
+/** Deletes all records before these offsets. */
 export function deleteRecordsBefore(cluster: Cluster, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
   return cluster.retry('Records that are done cannot be deleted', async () => {
     await cluster.refresh(places.map(({ topic }) => topic))

@@ -1,13 +1,12 @@
 import { placeName, type TopicPartition } from '../../../processor/ports.ts'
 import type { FetchedPartition } from './fetched-partition.ts'
 
-/** A partition that a group's member reads. */
 export interface OwnedPartition extends TopicPartition {
   readonly fetched: FetchedPartition
   paused: boolean
 }
 
-/** The partitions that a group's member reads, in the order in which they are polled. */
+/** The partitions that a group's member reads, in the order of polling. */
 export class OwnedPartitions {
   readonly #byPlace = new Map<string, OwnedPartition>()
   readonly #byFetched = new Map<FetchedPartition, OwnedPartition>()
@@ -54,7 +53,7 @@ export class OwnedPartitions {
     this.delete(this.#order)
   }
 
-  /** All partitions. Each call begins one further, so that the first one does not take every poll for itself. */
+  /** All partitions. Each call starts with the next one, so that no partition takes every poll for itself. */
   *inTurn(): IterableIterator<OwnedPartition> {
     const order = this.#order
     const first = this.#first

@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster.ts'
 
-/** For the leader of a group: notices that topics which its members read have new partitions. */
+/** Tells the leader of a group when a topic of its members has new partitions. */
 export class PartitionCounts {
   readonly #cluster: Cluster
   #topics: ReadonlySet<string> = new Set()
@@ -11,19 +11,19 @@ export class PartitionCounts {
     this.#cluster = cluster
   }
 
-  /** Asks for the partitions of these topics, and remembers how many there are. */
+  /** Reads the number of partitions of these topics, and remembers it. */
   async watch(topics: ReadonlySet<string>): Promise<void> {
     await this.#cluster.refresh(topics)
     this.#topics = topics
     this.#counts = this.#count()
   }
 
-  /** The next `haveChanged` asks the cluster only after `checkEveryMs`. */
+  /** Makes the next `haveChanged` wait for `checkEveryMs` before it asks the cluster. */
   postponeCheck(): void {
     this.#lastCheckMs = this.#cluster.clock.elapsedMs()
   }
 
-  /** True where a topic has another number of partitions than `watch` found. Asks the cluster at most every `checkEveryMs`; false in between. */
+  /** True if a topic's number of partitions has changed since `watch`. Asks the cluster at most once in `checkEveryMs`; false in between. */
   async haveChanged(): Promise<boolean> {
     if (this.#cluster.clock.elapsedMs() - this.#lastCheckMs < checkEveryMs) return false
     this.postponeCheck()

@@ -2,7 +2,7 @@ import type { ProducerRecord, TopicPartition } from '../../../processor/ports.ts
 import { Batch, type BatchSet, type ProducerIdentity } from './batch.ts'
 import { RecordBatchWriter } from './record-batch-writer.ts'
 
-/** The batches to write to one partition, in order. They are numbered as batches of one producer identity after another. */
+/** The batches to write to one partition, in order. They are numbered for their producer identity. */
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
@@ -10,12 +10,12 @@ export class PartitionQueue {
   isEnlisting = false
   failures = 0
   retryAtMs = 0
-  /** The time since when brokers have not known the topic; null while they know it. */
+  /** The time since when brokers do not know the topic; null if they know it. */
   unknownSinceMs: number | null = null
   #batches: Batch[] = []
-  /** The size limit of a batch. It shrinks where the topic accepts less. */
+  /** The size limit of a batch. It shrinks if the topic accepts less. */
   #maxBatchBytes: number
-  /** The producer identity of the last batch that was sent. A batch that may be in the log keeps its identity even if there is a new one. */
+  /** The producer identity of the last sent batch. A batch that the log may contain keeps its identity, even if there is a newer one. */
   #identity: ProducerIdentity | null = null
   #sequence = 0
 
@@ -25,7 +25,7 @@ export class PartitionQueue {
     this.#maxBatchBytes = maxBatchBytes
   }
 
-  /** The batch in flight, or else the next one to send. */
+  /** The batch in flight, or else the next batch to send. */
   get head(): Batch | undefined {
     return this.#batches[0]
   }
@@ -38,7 +38,7 @@ export class PartitionQueue {
     return this.#identity
   }
 
-  /** Adds the record to the last batch and returns that batch; null where it cannot take the record. A full batch is closed. */
+  /** Adds the record to the last batch, and returns that batch; null if the record does not fit. A full batch is closed. */
   appendToLast(record: ProducerRecord, set: BatchSet): Batch | null {
     const last = this.#batches.at(-1)
     if (last === undefined || last.set !== set || last.isClosed) return null
@@ -56,8 +56,8 @@ export class PartitionQueue {
   }
 
   /**
-   * The head's bytes for the broker. A batch that was sent before keeps its identity and number, so that a broker that has stored it recognises it. A
-   * new batch gets its number from `identity`.
+   * The bytes of the head for the broker. A batch that was sent before keeps its identity and number, so that a broker recognises a repeat. A new
+   * batch gets its number from `identity`.
    */
   seal(identity: ProducerIdentity, { isTransactional }: { readonly isTransactional: boolean }): Buffer {
     const batch = this.#batches[0]
@@ -72,7 +72,7 @@ export class PartitionQueue {
     return batch.writer.seal({ ...(this.#identity ?? identity), sequence: batch.sequence, isTransactional })
   }
 
-  /** Takes the head's number back where the head is not in the log. The next batch gets the number. */
+  /** Takes back the number of the head, which the log does not contain. The next batch gets this number. */
   unnumber(): void {
     const batch = this.#batches[0]
     if (batch === undefined || batch.sequence === null) return
@@ -80,7 +80,7 @@ export class PartitionQueue {
     batch.sequence = null
   }
 
-  /** Divides the head, which is too large for the topic, and halves the size limit of later batches. It may be called repeatedly. */
+  /** Divides the head, which is too large for the topic, and halves the size limit of later batches. */
   divide(): { readonly batch: Batch; readonly parts: readonly Batch[] } {
     const [batch] = this.#batches
     if (batch === undefined) throw new Error('an empty queue has nothing to divide')

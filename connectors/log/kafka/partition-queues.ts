@@ -2,7 +2,7 @@ import type { TopicPartition } from '../../../processor/ports.ts'
 import type { Batch } from './batch.ts'
 import { PartitionQueue } from './partition-queue.ts'
 
-/** The queues of one sender, by topic and partition. */
+/** The queues of one sender, one for each partition. */
 export class PartitionQueues {
   readonly #maxBatchBytes: number
   #byTopic = new Map<string, PartitionQueue[]>()
@@ -15,7 +15,7 @@ export class PartitionQueues {
     return this.#byTopic.keys()
   }
 
-  /** The queue of this partition, made where there is none. */
+  /** The queue of this partition. It is created at the first call. */
   of(place: TopicPartition): PartitionQueue {
     let queues = this.#byTopic.get(place.topic)
     if (queues === undefined) {
@@ -29,17 +29,16 @@ export class PartitionQueues {
     return made
   }
 
-  /** False: `clear` or `forget` has dropped the queue. */
+  /** False after `clear` or `forget` has dropped the queue. */
   has(queue: PartitionQueue): boolean {
     return this.#byTopic.get(queue.topic)?.[queue.partition] === queue
   }
 
-  /** Queues that have a batch. */
+  /** The queues that have a batch. */
   *filled(): IterableIterator<PartitionQueue> {
     for (const queues of this.#byTopic.values()) for (const queue of queues) if (queue?.head !== undefined) yield queue
   }
 
-  /** All batches that no broker has acknowledged. */
   get batches(): readonly Batch[] {
     return [...this.filled()].flatMap(({ batches }) => batches)
   }
@@ -48,7 +47,7 @@ export class PartitionQueues {
     this.#byTopic = new Map()
   }
 
-  /** Drops a topic's queues and returns them. While a record waits in one of them, nothing is dropped. */
+  /** Drops a topic's queues and returns them. If a record waits in one of them, drops nothing. */
   forget(topic: string): readonly PartitionQueue[] {
     const queues = this.#byTopic.get(topic)
     if (queues === undefined || queues.some((queue) => queue?.head !== undefined)) return []

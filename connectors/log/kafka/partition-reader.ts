@@ -35,7 +35,7 @@ export class PartitionReader implements Reader {
     this.#onGap = onGap ?? null
     this.#fetched = new FetchedPartition(topic, partition)
     this.ready = this.#start(from)
-    // The caller that iterates gets the failure.
+    // The caller gets the failure when it iterates.
     this.ready.catch(() => {})
   }
 
@@ -43,7 +43,7 @@ export class PartitionReader implements Reader {
     return this.#fetched
   }
 
-  /** Wakes the reader: records arrived, or a broker answered that there are none at the moment. */
+  /** Wakes the reader after a response of a broker, with records or without. */
   notify(): void {
     this.#wake?.()
   }
@@ -53,7 +53,7 @@ export class PartitionReader implements Reader {
     this.notify()
   }
 
-  /** Goes on at the start of the partition after all fetched records, and reports the gap. A reader that must read everything fails instead. */
+  /** Continues at the start of the partition, and reports the gap. A reader that must read everything fails instead. */
   async outOfRange(): Promise<void> {
     if (!this.#fetched.isEmpty) return
     if (this.#whole !== null) return this.fail(recordsGone(this.#fetched))
@@ -68,7 +68,7 @@ export class PartitionReader implements Reader {
     }
   }
 
-  /** Reports offsets without readable records. A reader that must read everything fails instead. */
+  /** Reports unreadable offsets. A reader that must read everything fails instead. */
   unreadable(gap: Gap, cause: Error): void {
     if (this.#whole === null) this.#onGap?.(gap, cause)
     else this.fail(toWaggleError(cause, `Partition ${gap.partition} of ${gap.topic} cannot be read`))
@@ -111,7 +111,7 @@ export class PartitionReader implements Reader {
     if (!this.#closed && offset < this.#to) this.#fetcher.add(this.#fetched)
   }
 
-  /** True where the topic was created again under its name, so that fetched records may come from the new topic. */
+  /** True if the topic was created again under its name. Fetched records may come from the new topic. */
   get #isOtherTopic(): boolean {
     const wanted = this.#whole?.topicId ?? null
     const known = this.#cluster.topicIdOf(this.#fetched.topic)

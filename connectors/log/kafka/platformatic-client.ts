@@ -38,7 +38,7 @@ export class PlatformaticClient implements KafkaClient {
       controller: controllerId,
       topics: topics.map(({ name, topicId, isInternal, errorCode, partitions }) => ({
         name: name ?? '',
-        // Brokers without topic ids answer zeros.
+        // A broker that has no topic ids sends zeros.
         id: /[^0-]/.test(topicId) ? topicId : '',
         isInternal,
         errorCode,

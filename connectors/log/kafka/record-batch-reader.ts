@@ -10,17 +10,17 @@ export interface AbortedTransaction {
   readonly firstOffset: number
 }
 
-/** The bytes of one partition in the answer to a fetch. */
+/** The bytes of one partition in a fetch response. */
 export interface FetchedBytes {
   readonly bytes: Buffer
   readonly aborted: readonly AbortedTransaction[]
-  /** The requested offset. A batch may begin before it. */
+  /** The requested offset. The first batch may begin before it. */
   readonly from: number
 }
 
 /**
- * Finds the batches with records for a reader, without aborted batches, control records and a truncated last batch. `next` is the next offset to
- * fetch. Throws CORRUPT_MESSAGE where a batch differs from what its producer wrote, or where no batch leads to a later offset.
+ * Finds the batches with committed records. Aborted batches, control records and a truncated last batch are left out. `next` is the next offset to
+ * fetch. Throws CORRUPT_MESSAGE if a checksum is wrong, or if no batch leads to a later offset.
  */
 export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly batches: readonly RecordBatchReader[]; readonly next: number } {
   const batches: RecordBatchReader[] = []
@@ -32,7 +32,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     const end = at + 12 + bytes.readInt32BE(at + 8)
     const baseOffset = readInt64(bytes, at)
     if (end < at + headerBytes) throw damaged(baseOffset, 'it is shorter than its header')
-    // Brokers send the first batch whole, so another fetch would return the same part.
+    // Brokers send the first batch whole, so another fetch would return the same bytes.
     if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
     if (end > bytes.length) break
     isAnyWhole = true
@@ -50,7 +50,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
           dropped.add(first.producerId)
           toCome.shift()
         }
-        // A marker ends the aborted transaction of its producer.
+        // The marker ends the aborted transaction of its producer.
         if (isDropped) dropped.delete(producerId)
         else isDropped = dropped.has(producerId)
       }
@@ -62,7 +62,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
   return { batches, next }
 }
 
-/** Checks the magic byte, the checksum and the counts in a batch's header. */
+/** Checks the magic byte, the checksum and the counts of a batch's header. */
 function expectSound(batch: Buffer, baseOffset: number): void {
   if (batch.readInt8(16) !== 2) throw damaged(baseOffset, `its format is version ${batch.readInt8(16)}`)
   const sum = crc32c(Writer.create().append(batch.subarray(21)).dynamicBuffer)
@@ -78,13 +78,13 @@ function damaged(baseOffset: number, detail: string, cause?: unknown): BrokerErr
   return new BrokerError('CORRUPT_MESSAGE', `the batch at offset ${baseOffset} is damaged: ${detail}`, cause)
 }
 
-/** Decodes the records of one batch on demand. */
+/** Decodes the records of one batch, as many as are asked for. */
 export class RecordBatchReader {
   readonly bytes: number
   readonly #baseOffset: number
   readonly #from: number
   readonly #baseTimestamp: number
-  /** The timestamp of all records where the broker sets it; null where producers do. */
+  /** The timestamp that the broker has set for all records; null if producers set timestamps. */
   readonly #appendTime: number | null
   readonly #isCompressed: number
   #buffer: Buffer
@@ -111,7 +111,6 @@ export class RecordBatchReader {
     return this.#left === 0
   }
 
-  /** The next offset to read. */
   get next(): number {
     return Math.max(this.#next, this.#from)
   }
@@ -121,7 +120,7 @@ export class RecordBatchReader {
     return this.#lastOffset + 1
   }
 
-  /** Adds the next records, at most `count`. Throws BrokerError where the bytes are no records; another fetch would return the same bytes. */
+  /** Adds at most `count` records to `records`. Throws BrokerError for bytes that are not records. Another fetch would return the same bytes. */
   readInto(records: LogRecord[], count: number): void {
     if (this.#at === headerBytes && this.#isCompressed !== 0) this.#decompress()
     const buffer = this.#buffer
@@ -170,7 +169,7 @@ export class RecordBatchReader {
   }
 
   #headers(buffer: Buffer, count: number, end: number): Header[] {
-    // Each header takes at least two bytes.
+    // A header takes at least two bytes.
     if (count < 0 || count > (end - this.#at) / 2) throw damaged(this.#baseOffset, `a record announces ${count} headers`)
     const headers: Header[] = []
     for (let left = count; left > 0; left--) {
@@ -183,7 +182,7 @@ export class RecordBatchReader {
     return headers
   }
 
-  /** A zigzag varint. Past 28 bits it is computed with doubles. */
+  /** Reads a zigzag varint. Bits after the 28th are added as doubles. */
   #varint(): number {
     const buffer = this.#buffer
     let byte = buffer[this.#at++] ?? 0

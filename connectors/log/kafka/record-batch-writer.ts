@@ -2,7 +2,7 @@ import { crc32c, Writer } from '@platformatic/kafka'
 import { Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { writeInt64 } from './wire.ts'
 
-/** The producer of a batch, and the batch's number among those that it sent to the partition. */
+/** The producer of a batch, and the batch's sequence number in the partition. */
 export interface BatchIdentity {
   readonly producerId: bigint
   readonly epoch: number
@@ -11,7 +11,7 @@ export interface BatchIdentity {
 }
 
 /**
- * A batch that is being built (record format v2). Records are encoded into its bytes as they come, the header when the batch is sealed.
+ * A batch under construction (record format v2). Records are encoded as they are appended; the header is written when the batch is sealed.
  *
  *     baseOffset i64 │ length i32 │ leaderEpoch i32 │ magic i8 │ crc u32 │ attributes i16 │ lastOffsetDelta i32 │ baseTimestamp i64
  *     │ maxTimestamp i64 │ producerId i64 │ epoch i16 │ sequence i32 │ count i32 │ records
@@ -23,12 +23,12 @@ export class RecordBatchWriter {
   #baseTimestamp = 0
   #maxTimestamp = 0
 
-  /** `spare` is the buffer of a finished batch, which is used again. */
+  /** `spare`: the buffer of a finished batch, to be used again. */
   constructor(spare?: Buffer) {
     this.#bytes = spare ?? Buffer.allocUnsafe(firstBytes)
   }
 
-  /** The buffer. It may be used again once the batch is finished. */
+  /** The buffer. When the batch is finished, another batch may use it. */
   get buffer(): Buffer {
     return this.#bytes
   }
@@ -41,7 +41,7 @@ export class RecordBatchWriter {
     return this.#count
   }
 
-  /** Adds a record. False where the batch would grow past `maxBytes`. The first record always fits. */
+  /** Adds a record. False if the batch would become larger than `maxBytes`. The first record always fits. */
   append(record: ProducerRecord, maxBytes: number): boolean {
     const { key, headers, timestamp } = record
     const value = record.value instanceof Handed ? record.value.bytes : record.value
@@ -77,7 +77,7 @@ export class RecordBatchWriter {
     return true
   }
 
-  /** The bytes for the broker. The batch may be sealed again under another identity. */
+  /** The bytes for the broker. A batch can be sealed again under another identity. */
   seal({ producerId, epoch, sequence, isTransactional }: BatchIdentity): Buffer {
     const bytes = this.#bytes.subarray(0, this.#at)
     writeInt64(bytes, 0, 0)
@@ -92,7 +92,7 @@ export class RecordBatchWriter {
     bytes.writeInt16BE(epoch, 51)
     bytes.writeInt32BE(sequence, 53)
     bytes.writeInt32BE(this.#count, 57)
-    // The client's checksum copies all bytes that are not in a buffer of its own kind.
+    // The client library's checksum first copies all bytes into its own kind of buffer.
     bytes.writeUInt32BE(crc32c(Writer.create().append(bytes.subarray(21)).dynamicBuffer), 17)
     return bytes
   }
@@ -137,13 +137,13 @@ const transactionalBit = 1 << 4
 const copiedByHand = 32
 const small = 2 ** 30
 
-/** Bytes of a batch that holds only this record. */
+/** The size in bytes of a batch that contains only this record. */
 export function batchBytesOf(record: ProducerRecord): number {
   const length = recordLength(record, 0, 0)
   return headerBytes + sizeOf(length) + length
 }
 
-/** Bytes of a record after its length field. `delta`: milliseconds since the batch's base timestamp. `index`: number of records before it. */
+/** The size of a record after its length field. `delta`: milliseconds since the batch's first timestamp. `index`: the number of records before it. */
 function recordLength({ key, value, headers }: ProducerRecord, delta: number, index: number): number {
   const keyLength = key === null ? -1 : key.length
   const valueLength = value === null ? -1 : valueBytes(value)
@@ -151,7 +151,7 @@ function recordLength({ key, value, headers }: ProducerRecord, delta: number, in
   return length + (headers.length === 0 ? 1 : headersSize(headers))
 }
 
-/** Bytes of a zigzag varint. */
+/** The size of a zigzag varint in bytes. */
 function sizeOf(value: number): number {
   let left = value < 0 ? -value * 2 - 1 : value * 2
   let size = 1

@@ -3,8 +3,8 @@ import { RecordRefused } from '../../../topology/waggle-error.ts'
 import { batchBytesOf } from './record-batch-writer.ts'
 
 /**
- * Sizes of records that brokers have just refused, by topic. A record of at least that size is refused when it is appended, where its input is known;
- * a broker would refuse the whole commit. A size is forgotten after a minute, because the topic may accept more by then.
+ * The record sizes that brokers have refused in the last minute, by topic. A record of this size or more is refused at once, while its input is still
+ * known. A broker would refuse the whole commit instead.
  */
 export class RefusedSizes {
   readonly #clock: Clock
@@ -14,12 +14,12 @@ export class RefusedSizes {
     this.#clock = clock
   }
 
-  /** Notes that a broker has refused a batch of this size that held one record. */
+  /** Notes that a broker has refused a batch of this size with one record. */
   add(topic: string, bytes: number): void {
     this.#byTopic.set(topic, { bytes, untilMs: this.#clock.elapsedMs() + keptMs })
   }
 
-  /** Throws `RecordRefused` for a record of at least the size that its topic has just refused. */
+  /** Throws `RecordRefused` if the topic has refused a record of this size or less. */
   check(record: ProducerRecord): void {
     if (this.#byTopic.size === 0) return
     const refused = this.#byTopic.get(record.topic)

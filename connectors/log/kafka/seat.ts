@@ -8,17 +8,17 @@ export interface SeatOptions {
 }
 
 /**
- * A member's seat in its group, timed by the member's own clock. The coordinator gives a seat away one session after the last request that it got, so
- * the seat is held for one session after the sending of any request that was answered. A rebalance that the member has not joined ends the seat
- * earlier, at the rebalance timeout.
+ * A member's place in its group, timed by the member's own clock. The coordinator removes a member one session after its last request. So the member
+ * holds its seat for one session after it *sent* a request that was answered. If the member does not join a rebalance, it loses its seat at the
+ * rebalance timeout.
  */
 export class Seat {
   readonly #options: SeatOptions
   #untilMs = 0
   #joinByMs = Number.POSITIVE_INFINITY
-  /** The time when the last request was sent whose answer told of no rebalance. A rebalance that is under way began after it. */
+  /** The sending time of the last request whose response mentioned no rebalance. A rebalance began after that time. */
   #quietMs = 0
-  /** The number of losses. The answer to a request from before a loss is ignored. */
+  /** The number of losses. Responses to requests from before a loss are ignored. */
   #losses = 0
 
   constructor(options: SeatOptions) {
@@ -36,7 +36,7 @@ export class Seat {
     this.#joinByMs = Number.POSITIVE_INFINITY
   }
 
-  /** Sends a request to the coordinator. The answer extends the seat, unless it throws the member out or comes too late in a rebalance. */
+  /** Sends a request to the coordinator. The response extends the seat, unless it removes the member or comes too late in a rebalance. */
   async hears<T>(ask: () => Promise<T>, { isJoining = false }: { readonly isJoining?: boolean } = {}): Promise<T> {
     const { clock, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const [losses, askedMs] = [this.#losses, clock.elapsedMs()]

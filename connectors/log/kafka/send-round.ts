@@ -2,17 +2,17 @@ import type { Cluster } from './cluster.ts'
 import type { Broker } from './connections.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 
-/** The result of one pass over the ready queues: the requests to send now, and the reasons why the other queues wait. */
+/** The result of one pass over the ready queues: the requests to send now, and the queues that wait, by their reason. */
 export interface SendRound {
   readonly requests: readonly { readonly broker: Broker; readonly queues: readonly PartitionQueue[] }[]
-  /** Queues that have nothing to send, or that are part of a request. */
+  /** Queues with nothing to send, or whose batch is in one of the requests. */
   readonly notReady: readonly PartitionQueue[]
-  /** Queues whose partition is not part of the transaction yet. */
+  /** Queues whose partition is not in the transaction yet. */
   readonly unlisted: readonly PartitionQueue[]
   /** Queues whose head has waited for the seat longer than `deliveryTimeoutMs`. */
   readonly overdue: readonly PartitionQueue[]
   readonly isLeaderMissing: boolean
-  /** The delay until the next round, for queues that wait for nothing but time; null where none does. */
+  /** The time until the next round, if a queue waits for a time; else null. */
   readonly retryInMs: number | null
 }
 
@@ -52,7 +52,7 @@ export function sendRound(ready: Iterable<PartitionQueue>, { cluster, holdsSeat,
       const name = `${broker.host}:${broker.port}`
       const request = byBroker.get(name) ?? { broker, queues: [], bytes: 0 }
       byBroker.set(name, request)
-      // The batch goes with the next request.
+      // The request is full. This batch goes with the next one.
       if (request.bytes > 0 && request.bytes + batch.writer.size > maxRequestBytes) continue
       request.bytes += batch.writer.size
       request.queues.push(queue)
@@ -69,6 +69,6 @@ export function sendRound(ready: Iterable<PartitionQueue>, { cluster, holdsSeat,
   }
 }
 
-/** How often a sender that waits looks whether its seat is held again. */
+/** The interval at which a sender without a seat looks again. */
 const seatCheckMs = 20
 const maxRequestBytes = 8 * 1024 * 1024

@@ -1,8 +1,6 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/**
- * Inflates Snappy: a single block, or the framing of Java's clients. Throws RangeError for other bytes, or where they inflate to more than `maxBytes`.
- */
+/** Inflates Snappy: a single block, or the framing of Java's clients. Throws RangeError for other bytes, and past `maxBytes` of output. */
 export function inflateSnappy(data: Buffer, maxBytes: number): Buffer {
   if (!data.subarray(0, javaMagic.length).equals(javaMagic)) return inflateBlock(data, maxBytes)
   const blocks: Buffer[] = []
@@ -28,7 +26,7 @@ function inflateBlock(block: Buffer, maxBytes: number): Buffer {
     announced += (byte & 127) * 128 ** step
   }
   if (announced > maxBytes) throw new RangeError(`it inflates to ${announced} bytes; the bound is ${maxBytes}`)
-  // Two bytes of a block give at most 64, so that a false announced size takes no memory.
+  // The announced size may be false. Two bytes of a block become at most 64, which limits the buffer.
   const inflated = new InflatedBytes(Math.min(announced, block.length * 32), announced)
   while (at < block.length) {
     const tag = block.readUInt8(at++)

@@ -1,8 +1,8 @@
 import type { GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../../../processor/ports.ts'
 
 /**
- * Spreads partition numbers over members: one member gets the partitions of one number in all topics, because a task reads them together. A member
- * keeps its numbers unless another one has at least two fewer.
+ * Spreads partition numbers over members. A member gets the partitions of its numbers in all topics, because a task reads them together. It keeps its
+ * numbers unless another member has at least two fewer.
  */
 export const stickyAssignor: GroupAssignor = {
   name: 'waggle-copartitioned',
@@ -10,7 +10,7 @@ export const stickyAssignor: GroupAssignor = {
   received: () => {},
   assign(members, partitionsOf) {
     const assigned = new Map<string, TopicPartition[]>(members.map(({ id }) => [id, []]))
-    // Members that read different topics share nothing.
+    // Only members that read the same topics share partitions.
     for (const alike of Map.groupBy(members, ({ topics }) => [...topics].sort().join('\0')).values()) {
       for (const [id, numbers] of spread(alike, partitionsOf)) {
         for (const topic of alike[0]?.topics ?? []) {

@@ -16,23 +16,26 @@ export interface KafkaTaskProducerOptions {
   readonly lingerMs: number
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
-  /** Null under at_least_once: records first, positions after them. */
+  /** Null under at_least_once: records are sent first, then positions. */
   readonly transaction: Transaction | null
-  /** The consumers of the tasks. Without transactions, which brokers fence, records wait while one consumer may have lost its seat. */
+  /** The consumers of the tasks. Without transactions, records wait while one of these consumers may have lost its seat. */
   readonly taskConsumers: () => readonly GroupConsumer[]
   readonly consumers: (group: string) => readonly GroupConsumer[]
   readonly onClosed: (producer: KafkaTaskProducer) => void
 }
 
-/** Sends records as they are appended. A commit waits until brokers have them, then commits positions; a transaction makes both count together. */
+/**
+ * Sends records as they are appended. A commit waits until brokers have stored them, and then commits positions. A transaction makes both take effect
+ * together.
+ */
 export class KafkaTaskProducer implements TaskProducer {
   readonly #options: KafkaTaskProducerOptions
   readonly #sender: IdempotentSender
   readonly #transaction: Transaction | null
-  /** The records of commits under way, in order. The last set is open for new records. */
+  /** The records of running commits, in order. The last set takes new records. */
   #sets: CommitSet[] = [new CommitSet({ maySend: true })]
   #last: Promise<unknown> = Promise.resolve()
-  /** The error of a failed commit. Later commits fail with it until `abort` has dropped them all. */
+  /** The error of a failed commit. Later commits fail with the same error until `abort`. */
   #broken: WaggleError | null = null
   #closing: Promise<void> | null = null
 
@@ -49,7 +52,7 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   append(record: ProducerRecord): void {
-    // After a failure a record belongs to no commit.
+    // After a failed commit, a record belongs to no commit and is ignored.
     if (this.#broken !== null) return
     const open = this.#open
     open.add(this.#sender.append(record, open))
@@ -66,7 +69,7 @@ export class KafkaTaskProducer implements TaskProducer {
     return committed
   }
 
-  /** Fails commits under way whose tasks may run elsewhere, so that their callers do not wait for the next poll. */
+  /** Fails running commits whose tasks may have moved to another process, so that their callers need not wait for the next poll. */
   fenceLostTasks(): void {
     if (this.#hasLost && (this.#sets.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
   }
@@ -80,7 +83,7 @@ export class KafkaTaskProducer implements TaskProducer {
     if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
-    // After a fenced commit the next one fails too, and another producer replaces this one.
+    // The producer is fenced and closes. Its next commit fails, and another producer replaces it.
     if (this.#closing !== null) {
       this.#broken = lost(this.#options.group)
       return this.#closing
@@ -88,7 +91,7 @@ export class KafkaTaskProducer implements TaskProducer {
     try {
       await this.#transaction?.abort()
     } catch (thrown) {
-      // Commits fail until an abort succeeds. A producer whose transaction timed out is fenced.
+      // Commits fail until an abort succeeds. A producer whose transaction has timed out is fenced.
       this.#broken = toWaggleError(thrown, `What ${this.#options.group} had written cannot be taken back`)
       throw this.#broken
     }
@@ -142,8 +145,8 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   /**
-   * Sends records, and adds the groups to the transaction meanwhile. Positions wait until the records are acknowledged: brokers verify a transaction
-   * before they take records or positions (KIP-890), and refuse one of two verifications at the same time.
+   * Sends records, and adds the groups to the transaction at the same time. Positions wait until the records are acknowledged. Brokers verify a
+   * transaction before they take records or positions (KIP-890), and refuse two verifications at once.
    */
   async #together(set: CommitSet, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
     if (set.isEmpty && point.positions.length === 0) return { ends: [] }
@@ -174,7 +177,7 @@ export class KafkaTaskProducer implements TaskProducer {
     }
   }
 
-  /** Drops records that wait, and rejects the commits that wait for them. */
+  /** Drops waiting records, and rejects the commits that contain them. */
   #drop(error: WaggleError): void {
     this.#sender.reset()
     for (const set of this.#sets) set.fail(error)

@@ -12,7 +12,10 @@ export interface NewTopicOptions {
   readonly maxRecordBytes: number | null
 }
 
-/** Creates missing topics, and checks existing ones, whose retention is changed to the wanted one. Several processes may do this at once. */
+/**
+ * Creates missing topics and checks existing ones. If the retention of an existing topic differs, it is changed. Several processes may do this at
+ * once.
+ */
 export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: NewTopicOptions): Promise<void> {
   if (specs.length === 0) return
   const names = specs.map(({ name }) => name)
@@ -67,7 +70,6 @@ export async function topicInfo(cluster: Cluster, name: string): Promise<TopicIn
 interface TopicSettings {
   readonly cleanup: TopicSpec['cleanup']
   readonly retentionMs: number | null
-  /** All settings as the brokers report them. */
   readonly all: ReadonlyMap<string, string>
 }
 
@@ -76,7 +78,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
     const { name, partitions, cleanup, retentionMs, settings = {}, asked = {} } = spec
     const configs = new Map([
       ['cleanup.policy', cleanup],
-      // A record has the time of its event, or of a host whose clock is wrong. Neither is a reason for brokers to refuse it (KIP-937).
+      // Brokers must not refuse a record for its timestamp (KIP-937). It is the time of an event, or comes from a host with a wrong clock.
       ['message.timestamp.after.max.ms', anyTime],
       ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
       ...bytesSettings(spec),
@@ -102,7 +104,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
   }
 }
 
-/** Throws a WaggleError for an error that a retry would not change. */
+/** Throws a WaggleError for an error that another attempt would not change. */
 function refuse(name: string, error: string, detail?: string | null): void {
   if (error === 'INVALID_REPLICATION_FACTOR') {
     throw new WaggleError('WAGGLE_REPLICATION', {
@@ -131,7 +133,7 @@ async function settingsOf(cluster: Cluster, names: readonly string[], more: read
 
 interface Found extends Partial<TopicSettings> {
   readonly partitions: number
-  /** The number of replicas of partitions that have a number other than `replicationFactor`; null where there are none. */
+  /** The replica count of partitions that do not have `replicationFactor` replicas; null if all have it. */
   readonly replicas: number | null
   readonly replicationFactor: number | null
 }
@@ -149,13 +151,13 @@ function expectAlike(wanted: TopicSpec, { partitions, replicas, replicationFacto
   }
   if (cleanup === undefined || cleanup === 'compact' || retentionMs === undefined) return
   const { 'retention.ms': asked } = wanted.asked ?? {}
-  // A changelog may keep records longer than its store needs.
+  // A changelog may keep records longer than its store.
   if (cleanup !== 'compact,delete') return
   const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
   expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
 }
 
-/** The changes that give an existing topic the wanted retention. Settings that the user asked for by name are compared elsewhere. */
+/** The settings of an existing topic that differ from the wanted retention. Settings that the user has named are compared elsewhere. */
 function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const { cleanup, retentionMs, asked = {} } = spec
   if (cleanup !== 'delete') return new Map()
@@ -163,7 +165,7 @@ function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): 
   return new Map(wanted.filter(([setting, value]) => asked[setting] === undefined && there.has(setting) && there.get(setting) !== value))
 }
 
-/** Kafka limits each partition and deletes whole segments, so both values are parts of the limit. */
+/** Kafka's limits hold for one partition, and Kafka deletes whole segments. So both settings are fractions of the topic's limit. */
 function bytesSettings({ retentionBytes = null, partitions }: TopicSpec): readonly (readonly [setting: string, value: string])[] {
   if (retentionBytes === null) return []
   const share = Math.ceil(retentionBytes / partitions)
@@ -174,7 +176,7 @@ function bytesSettings({ retentionBytes = null, partitions }: TopicSpec): readon
   ]
 }
 
-/** Throws WAGGLE_TOPIC_MISMATCH where the user may not change the settings. */
+/** Throws WAGGLE_TOPIC_MISMATCH if the user may not change the settings. */
 async function alter(cluster: Cluster, changes: readonly TopicChange[]): Promise<void> {
   if (changes.length === 0) return
   const answers = await cluster.retry('The settings of topics cannot be changed', async () => {
@@ -211,7 +213,7 @@ function cleanupOf(policy: string): TopicSpec['cleanup'] {
 
 function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   const count = cluster.partitionsOf(topic)
-  // A topic with fewer partitions is a mismatch. Waiting would not change it.
+  // If the topic has fewer partitions, waiting would not help: it is a mismatch.
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
 
@@ -222,5 +224,5 @@ const maxSegmentBytes = 1024 * 1024 * 1024
 
 const anyTime = String(2n ** 63n - 1n)
 
-/** Bytes of a batch of one record besides that record. */
+/** The size of a batch with one record, without that record. */
 const batchOverheadBytes = 1024

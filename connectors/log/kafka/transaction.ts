@@ -11,7 +11,7 @@ export interface TransactionOptions {
   readonly cluster: Cluster
   readonly connections: Connections
   readonly transactionalId: string
-  /** The time after which the broker aborts an open transaction. */
+  /** Brokers abort a transaction that is open for longer. */
   readonly timeoutMs: number
 }
 
@@ -25,7 +25,7 @@ export class Transaction implements Enlistment {
   readonly #partitions = new Set<string>()
   readonly #groups = new Set<string>()
   #identity: ProducerIdentity | null = null
-  /** The number of aborts. An answer to a request from before an abort is ignored. */
+  /** The number of aborts. Responses to requests from before an abort are ignored. */
   #aborts = 0
   #identifying: Promise<ProducerIdentity> | null = null
 
@@ -38,8 +38,8 @@ export class Transaction implements Enlistment {
   }
 
   /**
-   * Gets the producer's id and epoch. The first call takes over the transactional id and aborts its open transaction. Later calls fail if another
-   * producer has it.
+   * Gets the producer's id and epoch. The first call takes over the transactional id, and aborts a transaction that is open under it. Later calls
+   * fail if another producer has taken the id over.
    */
   async identify(): Promise<ProducerIdentity> {
     if (this.#identity !== null) return this.#identity
@@ -67,7 +67,7 @@ export class Transaction implements Enlistment {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
       const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
       const codes = resultsByTransaction.flatMap(({ topicResults }) => topicResults.flatMap(({ resultsByPartition }) => resultsByPartition))
-      // A broker adds all partitions or none. Those without an error of their own are reported as not attempted.
+      // A broker adds all partitions or none. If one fails, the others are reported as not attempted.
       const refused = codes
         .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
         .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
@@ -75,12 +75,12 @@ export class Transaction implements Enlistment {
       isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
       return isGone ? null : (error ?? null)
     })
-    // The sender retries, because it knows how long the topic may be missing.
+    // The sender tries again. It knows how long the topic may be missing.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     if (aborts === this.#aborts) for (const place of places) this.#partitions.add(placeName(place))
   }
 
-  /** Adds a group to the transaction, so that its positions can be sent. */
+  /** Adds a consumer group to the transaction. Then its positions can be sent. */
   async enlistGroup(group: string): Promise<void> {
     if (this.#groups.has(group)) return
     const { producerId, epoch } = await this.identify()
@@ -91,7 +91,7 @@ export class Transaction implements Enlistment {
     if (aborts === this.#aborts) this.#groups.add(group)
   }
 
-  /** Adds a group's positions to the transaction. The broker checks the member that commits them. */
+  /** Adds the positions of a group to the transaction. The broker checks that they come from the group's member. */
   async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
     await this.enlistGroup(group)
     const { producerId, epoch } = await this.identify()
@@ -115,7 +115,6 @@ export class Transaction implements Enlistment {
     })
   }
 
-  /** Commits the transaction. */
   async end(): Promise<void> {
     if (!this.#isOpen || this.#identity === null) return
     await this.#endAs(this.#identity, { isCommitted: true })
@@ -123,13 +122,12 @@ export class Transaction implements Enlistment {
     this.#groups.clear()
   }
 
-  /** Aborts the transaction. The new epoch makes brokers refuse requests that are still on their way. */
+  /** Aborts the transaction, and gets a new epoch. Brokers then refuse requests of the old epoch that are still on their way. */
   async abort(): Promise<void> {
     const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
-    // The transaction ends before the new epoch is requested: brokers before KIP-890 take a new epoch during a transaction for that of another
-    // producer.
+    // The transaction is ended first. Brokers before KIP-890 treat a new epoch within a transaction as another producer's.
     if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()
@@ -172,7 +170,7 @@ export class Transaction implements Enlistment {
     return new Promise((resolve) => void this.#cluster.clock.after(delayMs, resolve))
   }
 
-  /** Sends a request to the transaction's coordinator. `work` returns the name of an error, or null. */
+  /** Sends a request to the transaction's coordinator. `work` returns Kafka's name of an error, or null. */
   #ask(work: (broker: Broker) => Promise<string | null>): Promise<void> {
     return this.#retried('transaction', this.transactionalId, async (broker) => {
       const error = await work(broker)
@@ -188,8 +186,7 @@ export class Transaction implements Enlistment {
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown
-        // The broker still writes markers, or verifies records of this transaction and passes on the error of the group's coordinator (KIP-890). Both
-        // usually take a millisecond.
+        // A broker is still writing markers or verifying this transaction (KIP-890). Both usually take a millisecond.
         const isBrief = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
         if (isCoordinatorMoved(error) && !isBrief) this.#cluster.forgetCoordinator(kind, key)
         if (isBrief) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))

@@ -1,6 +1,6 @@
 import { BrokerError } from './broker-error.ts'
 
-/** Writes Kafka's primitive types, in the "flexible" encodings of KIP-482, into a buffer that grows. */
+/** Writes Kafka's primitive types into a growing buffer, in the "flexible" encodings of KIP-482. */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(512)
   #at = 0
@@ -41,7 +41,6 @@ export class WireWriter {
     return this
   }
 
-  /** The length of a compact array. */
   length(count: number): this {
     return this.uvarint(count + 1)
   }
@@ -78,7 +77,7 @@ export class WireWriter {
   }
 }
 
-/** Reads Kafka's primitive types. Throws BrokerError INVALID_ANSWER where a length exceeds the remaining bytes. */
+/** Reads Kafka's primitive types. Throws BrokerError INVALID_ANSWER if a length exceeds the remaining bytes. */
 export class WireReader {
   readonly buffer: Buffer
   at = 0
@@ -117,7 +116,7 @@ export class WireReader {
     throw invalidAnswer('a length has more than 32 bits')
   }
 
-  /** The length of a compact array; 0 for null. Each element takes at least one byte. */
+  /** The length of a compact array; 0 for null. An array with more elements than there are bytes is damaged. */
   length(): number {
     const length = Math.max(0, this.uvarint() - 1)
     if (this.at + length > this.buffer.length) throw invalidAnswer(`${length} elements do not fit`)
@@ -134,14 +133,14 @@ export class WireReader {
     return this.#compactBytes() ?? this.buffer.subarray(0, 0)
   }
 
-  /** The length of an array before KIP-482; 0 for null. */
+  /** The length of an array in the encoding before KIP-482; 0 for null. */
   count(): number {
     const count = Math.max(0, this.int32())
     if (this.at + count > this.buffer.length) throw invalidAnswer(`${count} elements do not fit`)
     return count
   }
 
-  /** Text as encoded before KIP-482. */
+  /** Text in the encoding before KIP-482. */
   plainText(): string {
     return this.raw(Math.max(0, this.int16())).toString('utf8')
   }
@@ -167,7 +166,7 @@ export class WireReader {
     return length < 0 ? null : this.raw(length)
   }
 
-  /** Skips bytes and returns the index of the first one. */
+  /** Skips bytes, and returns the index of the first skipped one. */
   #past(bytes: number): number {
     const start = this.at
     if (start + bytes > this.buffer.length) throw invalidAnswer(`it ends ${start + bytes - this.buffer.length} bytes early`)
@@ -180,7 +179,7 @@ function invalidAnswer(why: string): BrokerError {
   return new BrokerError('INVALID_ANSWER', `a broker’s answer cannot be read: ${why}`)
 }
 
-/** An offset or a time: a whole number that a double holds exactly. */
+/** An offset or a time, as a double that holds the whole number exactly. */
 export function readInt64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4)
 }

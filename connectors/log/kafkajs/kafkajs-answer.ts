@@ -1,6 +1,6 @@
 import { BrokerError } from '../kafka/broker-error.ts'
 
-/** An answer that kafkajs has decoded without types. Reading a field of the wrong type throws. */
+/** An untyped response from kafkajs. Reading a field of the wrong type throws. */
 export class KafkaAnswer {
   readonly #fields: Readonly<Record<string, unknown>>
 
@@ -45,7 +45,6 @@ export class KafkaAnswer {
     return value.map((one) => fields(one) ?? this.#wrong(name))
   }
 
-  /** The length of a list. */
   count(name: string): number {
     const value = this.#fields[name]
     return Array.isArray(value) ? value.length : this.#wrong(name)

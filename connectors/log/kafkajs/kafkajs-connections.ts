@@ -14,7 +14,7 @@ import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 
 type ConnectOptions = Pick<KafkaLogOptions, 'clientId' | 'ssl' | 'sasl'>
 
-/** kafkajs' connections, one for each broker and lane, and its requests by name. */
+/** Connections of kafkajs, one for each broker and lane, and its requests by name. */
 export class KafkaJsConnections {
   readonly #options: ConnectOptions
   readonly #open = new Map<string, { readonly lane: string; readonly broker: KafkaJsBroker; readonly ready: Promise<KafkaJsBroker> }>()
@@ -24,7 +24,7 @@ export class KafkaJsConnections {
     this.#options = options
   }
 
-  /** The decoded answer before kafkajs checks it for errors. kafkajs throws at the first error code, which would hide the results of other items. */
+  /** Returns the response before kafkajs checks it. kafkajs throws at the first error code, which would hide the results of other items. */
   async ask(at: At, name: string, parameters: object): Promise<unknown> {
     const broker = await this.#connect(at)
     const apiKey = apiKeys[name]
@@ -38,7 +38,8 @@ export class KafkaJsConnections {
 
   async raw<T>(at: At, { key, version, payload, parse }: RawRequest<T>): Promise<T> {
     const broker = await this.#connect(at)
-    // kafkajs writes the older header without tags, but these versions need them. So tags are put before the body, and removed from the answer.
+    // These versions need a header with tags, and kafkajs writes the older header without tags. So the tags are added before the body, and removed
+    // from the response.
     const bytes = Buffer.concat([noTags, ...payload])
     const request = { apiKey: key, apiVersion: version, apiName: `${key}`, encode: async () => new Encoder(bytes.length).writeBuffer(bytes) }
     const response = { decode: async (answer: Buffer) => parse(answer.subarray(noTags.length)), parse: async (decoded: T) => decoded }

@@ -1,4 +1,4 @@
-/** The parts of kafkajs 2.2.4 beneath its clients: a connection to one broker, and the requests that it can encode. kafkajs ships no types for them. */
+/** The lower layer of kafkajs 2.2.4, for which it ships no types: a connection to one broker, and the requests that it can encode. */
 
 declare module 'kafkajs/src/network/connectionPool.js' {
   export default class ConnectionPool {
@@ -28,7 +28,7 @@ declare module 'kafkajs/src/broker/index.js' {
   export default class Broker {
     constructor(options: { readonly connectionPool: ConnectionPool; readonly logger: unknown; readonly authenticationTimeout: number })
     readonly connectionPool: ConnectionPool
-    /** Finds the newest version of a request that both kafkajs and the broker support. */
+    /** Finds the newest version of a request that kafkajs and the broker both support. */
     readonly lookupRequest: (apiKey: number, definitions: Definitions) => (parameters: object) => Encoded
     connect(): Promise<void>
     disconnect(): Promise<void>

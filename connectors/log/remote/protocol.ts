@@ -1,18 +1,18 @@
 import type { Position, ReadOptions, RecordRun, Subscription, TopicInfo, TopicPartition, TopicSpec } from '../../../processor/ports.ts'
 import type { Header } from '../../../topology/record.ts'
 
-/** Calls that the end with the log serves for the end without it. Numbers name consumers, producers and readers. */
+/** Calls from the thread without the log to the thread that has it. Numbers stand for consumers, producers and readers. */
 export interface LogCalls {
   createTopics(specs: readonly TopicSpec[]): void
   topic(name: string): TopicInfo | null
   topics(argument: null): readonly string[]
 
   subscribe(subscription: RemoteSubscription): number
-  /** Answers as soon as there are records, or when the set of partitions with more records changes. */
+  /** Settles when there are records, or when other partitions have more records than before. */
   poll(argument: { readonly consumer: number; readonly maxRecords: number }): PolledRuns
   pause(argument: ConsumerPartitions): void
   resume(argument: ConsumerPartitions): void
-  /** Moves a consumer. The other end ignores runs with a lower number of seeks, which were read before this call. */
+  /** Moves a consumer. A run that was read before this call has a lower number of seeks, and is ignored. */
   seek(argument: TopicPartition & { readonly consumer: number; readonly offset: number; readonly seeks: number }): void
   committed(argument: TopicPartition & { readonly consumer: number }): Position | null
   closeConsumer(consumer: number): void
@@ -26,17 +26,17 @@ export interface LogCalls {
   read(options: Omit<ReadOptions, 'onGap'>): number
   deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): void
   readerReady(reader: number): void
-  /** The next run of a reader; null where the reader has ended. */
+  /** The reader's next run; null at the reader's end. */
   readNext(reader: number): RecordRun | null
   closeReader(reader: number): void
 }
 
 export type RemoteSubscription = Pick<Subscription, 'group' | 'topics' | 'offsetReset'> & {
-  /** True where the subscription has an `outOfRange`. */
+  /** True if the subscription has an `outOfRange`. */
   readonly asksOutOfRange: boolean
 }
 
-/** Calls that the end without the log serves. It answers them within a `poll` of its own. */
+/** Calls from the thread with the log to the other one, which handles them within its own `poll`. */
 export interface ListenerCalls {
   assigned(argument: ConsumerPartitions): void
   revoked(argument: ConsumerPartitions): void
@@ -50,9 +50,9 @@ export interface ConsumerPartitions {
 }
 
 export interface PolledRuns {
-  /** Runs as `record-wire.ts` packs them. */
+  /** Runs as `record-wire.ts` encodes them. */
   readonly runs: Uint8Array<ArrayBuffer>
-  /** Partitions that have records beyond those polled. Sent only where a consumer reads several topics. */
+  /** Partitions that have more records than those in `runs`. Sent only to a consumer of several topics. */
   readonly more: readonly TopicPartition[]
 }
 
@@ -65,7 +65,7 @@ export interface PackedRecord extends TopicPartition {
 
 export interface PackedCommit {
   readonly producer: number
-  /** Records as `record-wire.ts` packs them. A topic is an index into `topics`. */
+  /** Records as `record-wire.ts` encodes them. A topic is an index into `topics`. */
   readonly records: Uint8Array<ArrayBuffer>
   readonly topics: readonly string[]
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]

@@ -2,12 +2,14 @@ import { type ChangelogRecord, Handed, type LogRecord, type ProducerRecord, type
 import { type Header, noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from '../embedded/byte-writer.ts'
 
-/** A run to send, with the number of seeks that its reader had made when it was read. */
+/** A run, with the number of seeks that its reader had made before. */
 export interface SentRun extends RecordRun {
   readonly seeks: number
 }
 
-/** Packs runs. Each is `topic │ partition u32 │ seeks u32 │ count u32`, then its records: `offset f64 │ timestamp f64 │ key │ value │ headers`. */
+/**
+ * Encodes runs. Each run is `topic │ partition u32 │ seeks u32 │ count u32`, then its records: `offset f64 │ timestamp f64 │ key │ value │ headers`.
+ */
 export function packRuns(runs: readonly SentRun[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter()
   writer.u32(runs.length)
@@ -33,7 +35,7 @@ export function unpackRuns(bytes: Uint8Array): readonly SentRun[] {
   })
 }
 
-/** The records of a commit. They are packed as they are appended, so that none is kept as an object. */
+/** The records of a commit, encoded as they are appended. No record object is kept. */
 export class PackedRecords {
   readonly topics: string[] = []
   readonly #topicIndexes = new Map<string, number>()
@@ -66,7 +68,9 @@ export function* unpackRecords(bytes: Uint8Array, topics: readonly string[]): It
   while (!reader.isAtEnd) yield { topic: topics[reader.u32()] ?? '', partition: reader.u32(), ...readRecord(reader) }
 }
 
-/** Packs changes. Each is `task │ store │ count u32`, then keys and values. Changelogs are left out: a log behind a port keeps state itself. */
+/**
+ * Encodes changes of state. Each is `task │ store │ count u32`, then keys and values. Changelogs are left out, because the log keeps state itself.
+ */
 export function packState(changes: readonly StoreChange[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter()
   for (const { task, store, entries } of changes) {
@@ -110,7 +114,7 @@ function readRecord(reader: ByteReader): Omit<LogRecord, 'offset'> {
   return { timestamp, key, value, headers }
 }
 
-/** A copy in its own memory, which can be moved to another thread. */
+/** A copy in memory of its own, which can be moved to another thread. */
 function ownBytes(writer: ByteWriter): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(writer.length)
   bytes.set(writer.take())

@@ -23,7 +23,7 @@ interface RemoteConsumerOptions {
   closed(): void
 }
 
-/** A notice about partitions from the other end. The other end's poll waits until a poll here has passed it to the listener. */
+/** A notice from the log's thread about partitions. The poll there waits until a poll here has called the listener. */
 interface Told {
   readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]
@@ -31,20 +31,19 @@ interface Told {
   failed(error: unknown): void
 }
 
-/** A partition of this consumer. */
 interface Known {
-  /** Runs that have arrived and were not polled yet. */
+  /** Runs that have arrived and are not polled yet. */
   runs: (readonly LogRecord[])[]
   paused: boolean
-  /** True where the partition has more records, as the other end last said. */
+  /** True if the log's thread has said that the partition has more records. */
   hasMore: boolean
-  /** The number of seeks. A run that was read before the last seek may still arrive. */
+  /** The number of seeks. Runs from before the last seek are ignored. */
   seeks: number
 }
 
 /**
- * A group member in a thread without the log, at the end of a port. While its buffer has room, one poll at the other end is always open, so that
- * records arrive before they are polled here.
+ * A group member in a thread without the log. While its buffer has room, it keeps one poll open in the log's thread. So records arrive here before
+ * they are polled.
  */
 export class RemoteConsumer implements Consumer {
   readonly #number: number
@@ -81,7 +80,7 @@ export class RemoteConsumer implements Consumer {
     for (const one of partitions) {
       const known = this.#of(one)
       known.paused = true
-      // A paused partition gets no updates, so it may have more records when it is resumed.
+      // A paused partition gets no updates, so it may have more records.
       known.hasMore = true
     }
     this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
@@ -119,7 +118,7 @@ export class RemoteConsumer implements Consumer {
     return this.#options.outOfRange?.(place, offset) ?? Promise.reject(closedError())
   }
 
-  /** Settles once the next poll has told the listener. */
+  /** Settles when the next poll has called the listener. */
   tell(kind: keyof AssignmentListener, partitions: readonly TopicPartition[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedError())
     return new Promise((done, failed) => {
@@ -130,7 +129,7 @@ export class RemoteConsumer implements Consumer {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    // The other end's poll ends with this error, and takes no more records.
+    // The poll in the log's thread fails with this error.
     for (const { failed } of this.#told) failed(closedError())
     this.#told = []
     this.#options.closed()
@@ -152,12 +151,12 @@ export class RemoteConsumer implements Consumer {
       await this.#options.listener[kind](partitions)
     } finally {
       if (kind !== 'assigned') for (const one of partitions) Object.assign(this.#of(one), { runs: [], paused: false, hasMore: false })
-      // The other end is answered even if the listener failed. The poll here throws the failure.
+      // The log's thread gets an answer even if the listener failed. The poll here throws the failure.
       done()
     }
   }
 
-  /** Requests the next records while the buffer has room. */
+  /** Requests more records while the buffer has room. */
   #ask(): void {
     if (this.#isAsking || this.#isClosed || this.#buffered() >= maxBufferedRecords) return
     this.#isAsking = true
@@ -204,7 +203,7 @@ export class RemoteConsumer implements Consumer {
     return taken
   }
 
-  /** Records of partitions that are not paused. Records of paused ones do not count, so that they cannot keep the others from getting more. */
+  /** The number of buffered records in partitions that are not paused. Records of paused partitions must not keep the others from getting more. */
   #buffered(): number {
     let records = 0
     for (const { paused, runs } of this.#known.values()) if (!paused) for (const run of runs) records += run.length
@@ -221,16 +220,15 @@ export class RemoteConsumer implements Consumer {
   }
 }
 
-/** Topic and partition alone: the argument may be a task's queue, which cannot be cloned. */
+/** Only the topic and partition. The argument may be a task's queue, which cannot be cloned for another thread. */
 function named({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
 }
 
-/** The error of a call to a consumer that is closed. */
 export function closedError(): WaggleError {
   return new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
 }
 
 const recordsASending = 2048
-/** No more records are requested while this many are buffered. One answer may then take the number to almost twice as many. */
+/** With this many buffered records, no more are requested. The buffer may hold almost twice as many, because an answer may be on its way. */
 const maxBufferedRecords = recordsASending

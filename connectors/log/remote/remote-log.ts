@@ -28,14 +28,14 @@ import { closedError, RemoteConsumer } from './remote-consumer.ts'
 
 export interface RemoteLogOptions {
   readonly port: MessagePort
-  /** The state. It is read in this thread from the log's database, because reads are synchronous. */
+  /** The state. This thread reads it from the log's database itself, because reads are synchronous. */
   readonly state: StateDisk
   readonly clock: Clock
 }
 
 /**
- * A log that another JavaScript thread of this process has open (`ServedLog`). Records arrive in runs before they are used. A commit is sent as one
- * message and takes effect as if the other thread had made it.
+ * A log that another JavaScript thread of this process has open (`ServedLog`). Records arrive ahead of use. A commit is one message, and has the same
+ * effect as a commit in the log's thread.
  */
 export class RemoteLog implements Log {
   readonly traits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: false }
@@ -115,7 +115,7 @@ export class RemoteLog implements Log {
     await this.#peer.call('deleteBefore', places)
   }
 
-  /** Closes this end only. The log itself stays open in its thread. */
+  /** Closes this side only. The log stays open in its own thread. */
   async close(): Promise<void> {
     this.#peer.close(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' }))
     this.#port.close()

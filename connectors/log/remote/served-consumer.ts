@@ -12,13 +12,13 @@ import type { PortPeer } from '../../system/port-peer.ts'
 import type { ListenerCalls, PolledRuns, RemoteSubscription } from './protocol.ts'
 import { packRuns } from './record-wire.ts'
 
-/** A member of a group whose tasks run at the other end of a port. */
+/** The log's side of a `RemoteConsumer`: a group member whose tasks run in another thread. */
 export class ServedConsumer {
   readonly #consumer: Consumer
   readonly #readsSeveral: boolean
   readonly #owned: Map<string, TopicPartition>
   readonly #seeks = new Map<string, number>()
-  /** Average size of the records that were sent last: runs of large records are made shorter. */
+  /** The average size of the records sent last. Runs of large records are shorter. */
   #bytesARecord = 0
 
   private constructor(consumer: Consumer, owned: Map<string, TopicPartition>, readsSeveral: boolean) {
@@ -47,7 +47,7 @@ export class ServedConsumer {
         await peer.call('lost', { consumer: number, partitions })
       },
     }
-    // The other end gets only committed records. Others may be dropped, and would have to be taken back from a task in the middle of its work.
+    // The other thread gets only committed records. Uncommitted ones may be dropped, and could not be taken back from a running task.
     const outOfRange = (place: TopicPartition, offset: number) => peer.call('outOfRange', { consumer: number, ...place, offset })
     const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener, ...(asksOutOfRange ? { outOfRange } : {}) })
     return new ServedConsumer(consumer, owned, topics.length > 1)
@@ -72,7 +72,7 @@ export class ServedConsumer {
   seek(partition: TopicPartition, offset: number, seeks: number): void {
     this.#seeks.set(placeName(partition), seeks)
     this.#consumer.seek(partition, offset)
-    // A poll that waits for records must look again.
+    // Wakes a poll that waits for records: it must look again.
     this.#consumer.wakeup()
   }
 
@@ -95,5 +95,5 @@ export class ServedConsumer {
 }
 
 const maxSentBytes = 8 * 1024 * 1024
-/** The other end has a shorter time limit of its own and goes on waiting by itself, so this one is long. */
+/** The other thread has a shorter limit of its own, so this one may be long. */
 const longWaitMs = 60_000

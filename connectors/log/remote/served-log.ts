@@ -6,7 +6,7 @@ import type { ListenerCalls, LogCalls, PackedCommit } from './protocol.ts'
 import { unpackRecords, unpackState } from './record-wire.ts'
 import { ServedConsumer } from './served-consumer.ts'
 
-/** Serves a log to the thread at the other end of a port, which uses it as a `RemoteLog`. */
+/** Serves a log to another thread, which uses it as a `RemoteLog`. */
 export class ServedLog {
   readonly #log: Log
   readonly #peer: PortPeer<ListenerCalls>
@@ -23,7 +23,7 @@ export class ServedLog {
     this.#peer = new PortPeer(port, this.#calls)
   }
 
-  /** The number of commits that have taken effect. */
+  /** The number of successful commits. */
   get commits(): number {
     let commits = this.#commitsBefore
     for (const producer of this.#producers.values()) commits += producer.commits
@@ -32,7 +32,7 @@ export class ServedLog {
 
   #commitsBefore = 0
 
-  /** Called when the other end is gone. Its calls are finished first, then its partitions become free. */
+  /** Called when the other thread has ended. Its running calls finish first, then its partitions become free. */
   async close(): Promise<void> {
     this.#peer.close(
       new WaggleError('WAGGLE_CLOSED', { message: 'The thread at the other end has ended', next: 'Nothing: its tasks go on elsewhere.' }),
@@ -119,7 +119,7 @@ export class ServedLog {
   }
 }
 
-/** A producer of the other end. Records are appended only when their whole commit has arrived, so an abort is needed only after a failed commit. */
+/** The log's side of a remote producer. It appends records only when the whole commit has arrived, so it must abort only after a failed commit. */
 class ServedProducer {
   readonly #producer: TaskProducer
   readonly #onTheirWay = new Set<Promise<unknown>>()
@@ -131,7 +131,7 @@ class ServedProducer {
   }
 
   async commit({ records, topics, positions, state }: PackedCommit): Promise<void> {
-    // Records appended before a failed commit must not become part of the next one.
+    // Records of a failed commit must not become part of the next one.
     if (this.#mustAbort) throw dropped()
     try {
       for (const record of unpackRecords(records, topics)) this.#producer.append(record)

@@ -2,8 +2,8 @@ import { type Header, noHeaders } from '../../../topology/record.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
 /**
- * Decides when an operator looks for closed windows: with each record or, because the search costs a scan, at most once an interval. In the second
- * case the clock looks too, so that results do not wait for a further record.
+ * Decides when an operator looks for closed windows: with each record, or at most once an interval, because the search costs a scan. With an interval
+ * the clock looks too, so that results do not wait for another record.
  */
 export class EmitTurns {
   readonly #context: OperatorContext
@@ -20,7 +20,7 @@ export class EmitTurns {
     if (this.#intervalMs > 0) context.schedule(this.#intervalMs, 'WALL_CLOCK_TIME', () => this.#isDue && this.#turn(noHeaders))
   }
 
-  /** Called after each record, which may have moved stream time. */
+  /** Called after each record, which may have advanced stream time. */
   record({ headers }: { readonly headers: readonly Header[] }): void {
     this.#isDue = true
     if (this.#intervalMs === 0 || this.#context.currentSystemTime >= this.#next) this.#turn(headers)

@@ -5,7 +5,7 @@ import type { Serializer } from '../../../topology/serde.ts'
 import { murmur128 } from './murmur128.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-/** Subscribes each left row to the right row of its foreign key, and unsubscribes it from the right row of its earlier foreign key. */
+/** Subscribes each left row to the right row of its foreign key, and cancels its subscription to the previous one. */
 export class ForeignKeySendProcessor extends StoredProcessor {
   readonly #operator: ForeignKeySend
   readonly #value: Serializer<unknown>
@@ -39,7 +39,7 @@ export class ForeignKeySendProcessor extends StoredProcessor {
     }
     if (this.#operator.left) {
       if (before !== null && !this.#same(before, after)) send(before, 'unsubscribe')
-      // A left join needs an answer even without a foreign key or a right row.
+      // A left join needs a response even without a foreign key or a right row.
       send(after, 'answer-always')
       return
     }

@@ -6,7 +6,7 @@ import type { KeyValueStore } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { bytesAsTheyAre, subscriptionKey } from './subscription-key.ts'
 
-/** Sends each new value of a right row to the partitions of all left rows that subscribed to it. */
+/** Sends each new value of a right row to all left rows that have subscribed to it. */
 export class ForeignTableJoinProcessor extends StoredProcessor {
   readonly #operator: ForeignTableJoin
   readonly #foreignKey: Serializer<unknown>

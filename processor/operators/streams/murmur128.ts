@@ -1,6 +1,6 @@
 /**
- * MurmurHash3, x64, 128 bits (Austin Appleby, public domain), with the seed with which Kafka Streams hashes values. So Waggle recognises stale
- * answers of Kafka Streams, and Kafka Streams those of Waggle. 16 bytes: the two halves, each big-endian.
+ * MurmurHash3, x64, 128 bits (Austin Appleby, public domain), with the seed that Kafka Streams uses for values. Waggle and Kafka Streams can
+ * therefore recognise each other's stale responses. The result has 16 bytes: two halves, each big-endian.
  */
 export function murmur128(data: Uint8Array): Uint8Array {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.length)

@@ -72,7 +72,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
     if (emitOnClose) return
     const { end } = session.window
     const change = { newValue, oldValue: oldValues.sent && newValue === null ? before : null }
-    // As in Kafka Streams: headers go on where a cache holds the update back, and are dropped where it goes on at once.
+    // As in Kafka Streams, an update that goes through a cache keeps its headers, and an update that is forwarded at once has none.
     const headers = this.#updates?.areHeldBack ? record.headers : noHeaders
     this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers, before })
   }

@@ -10,22 +10,22 @@ import { WindowEmission } from './window-emission.ts'
 type Row = ValueAndTimestamp<unknown>
 type Windows = SegmentedWindowStore<unknown, Row>
 
-/** The existing windows around a record. The missing windows are made from them. */
+/** The existing windows around a record, from which the missing windows are made. */
 interface Around {
   readonly starts: Set<number>
   /** The row of the newest window that ends before the record. */
   left: Row | null
-  /** The row of a window that holds the record and a later one. */
+  /** The row of a window that contains the record and a later one. */
   right: Row | null
   hasLeft: boolean
   hasRight: boolean
-  /** The newest record before this one. */
+  /** The time of the newest record before this one. */
   previous: number | null
 }
 
 /**
- * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new ones: one that ends with it (its left window), one
- * that starts right after it (its right window, if it contains a record), and the right window of the record before it.
+ * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new ones: the window that ends with it (its left
+ * window), the window that starts right after it (its right window, if it contains a record), and the right window of the record before.
  */
 export class SlidingAggregateProcessor extends StoredProcessor {
   readonly #operator: SlidingAggregate
@@ -141,7 +141,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     this.#update(0, combined, record, closeTime)
   }
 
-  /** Creates the record's right window. It has the content of `right`, which holds the records after this one. */
+  /** Creates the record's right window. `right` holds the records after this one, so it has the content. */
   #putRight(record: Record<unknown, unknown>, right: Row): void {
     const start = record.timestamp + 1
     this.#windows?.put(record.key, right, start)

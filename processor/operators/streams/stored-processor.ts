@@ -3,7 +3,7 @@ import type { Record } from '../../../topology/record.ts'
 import type { StateStore } from '../../../topology/state-store.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
-/** A processor that keeps its context and its stores by name. */
+/** A processor that keeps its context, and its stores by name. */
 export abstract class StoredProcessor implements Processor<unknown, unknown, unknown, unknown> {
   #context: OperatorContext | null = null
 
@@ -14,7 +14,6 @@ export abstract class StoredProcessor implements Processor<unknown, unknown, unk
 
   abstract process(record: Record<unknown, unknown>): void
 
-  /** Called once, before the first record. */
   protected open(): void {}
 
   protected get context(): OperatorContext {

@@ -5,8 +5,8 @@ import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 /**
- * Joins each record as the left side first, then as the right side. The pair of the record with itself comes among the latter, in the order of an
- * ordinary join.
+ * Joins each record as the left side first, then as the right side. The pair of the record with itself comes in the second step, where an ordinary
+ * join would emit it.
  */
 export class StreamSelfJoinProcessor extends StoredProcessor {
   readonly #operator: StreamSelfJoin

@@ -9,7 +9,7 @@ import { StoredProcessor } from './stored-processor.ts'
 /** The stream time and the oldest waiting record, which both sides of a join share. */
 class JoinTime {
   readonly streamTime: KeptNumber
-  /** Timestamp of the oldest known waiting record. */
+  /** The timestamp of the oldest known waiting record. */
   oldestWaiting = Number.POSITIVE_INFINITY
 
   constructor(streamTime: KeptNumber) {
@@ -17,7 +17,7 @@ class JoinTime {
   }
 }
 
-/** One side of a join of two streams. In an outer join, records without a match wait until their window has closed (KIP-633). */
+/** One side of a join of two streams. In an outer join, a record without a match waits until its window has closed (KIP-633). */
 export class StreamStreamJoinProcessor extends StoredProcessor {
   readonly #operator: StreamStreamJoin
   #time = new JoinTime({ value: -1 })

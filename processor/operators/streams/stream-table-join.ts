@@ -8,7 +8,7 @@ import type { KeptNumber } from '../../state/task-memory.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
-/** Looks each record up in a table: in its present rows or, in a versioned table, in its rows at the record's time. */
+/** Looks each record up in a table: in its current rows, or in a versioned table in the rows at the record's time. */
 export class StreamTableJoinProcessor extends StoredProcessor {
   readonly #operator: StreamTableJoin
   readonly #looksBack: boolean
@@ -67,7 +67,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     })
     const due = this.#streamTime.value - graceMs
     if (due < 0) return
-    // Bounds are inclusive, and no row equals the least possible row of the next millisecond.
+    // The upper bound is the first possible row of the next millisecond. Bounds are inclusive, but no row equals it.
     for (const [row, one] of waiting.range(null, Buffer.concat([timeFirst, timeBytes(due + 1)]))) {
       waiting.put(row, null)
       const key = keys.deserialize(store, row.subarray(9, row.length - 4), one.headers)
@@ -76,7 +76,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     }
   }
 
-  /** The joined value; null for an inner join where the table has no row. */
+  /** The joined value; null for an inner join if the table has no row. */
   #joined(record: Record<unknown, unknown>, tableKey: unknown): Record<unknown, unknown> | null {
     const { join, left } = this.#operator
     const { key, value, timestamp } = record
@@ -89,7 +89,7 @@ const maxSequence = 0x7fffffff
 const timeFirst = Buffer.of(0)
 const nowhere: RecordMetadata = { topic: '', partition: -1, offset: -1n }
 
-/** `0 │ timestamp i64 │ key │ sequence i32`: Kafka Streams' time-first schema, whose key-first rows begin with 1. */
+/** A row's key: `0 │ timestamp i64 │ key │ sequence i32`, Kafka Streams' time-first schema. Its key-first rows begin with 1. */
 function rowOf(timestamp: number, key: Uint8Array, sequence: number): Uint8Array {
   const last = Buffer.allocUnsafe(4)
   last.writeInt32BE(sequence)

@@ -3,7 +3,7 @@ import type { Record } from '../../../topology/record.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
-/** Answers a new subscription with the present row of the right table. */
+/** Answers a new subscription with the current row of the right table. */
 export class SubscriptionJoinProcessor extends StoredProcessor {
   readonly #operator: SubscriptionJoin
   #foreignTable: TableLookup = () => null

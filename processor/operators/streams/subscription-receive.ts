@@ -5,7 +5,7 @@ import type { KeyValueStore } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { subscriptionKey } from './subscription-key.ts'
 
-/** Stores the subscriptions to the right rows of its partition, and forwards each to be answered. */
+/** Stores the subscriptions to the right rows of its partition, and forwards each of them for a response. */
 export class SubscriptionReceiveProcessor extends StoredProcessor {
   readonly #operator: SubscriptionReceive
   #store: KeyValueStore<Uint8Array, Subscription> | null = null

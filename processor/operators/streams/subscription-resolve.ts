@@ -5,7 +5,7 @@ import { murmur128 } from './murmur128.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
-/** Joins an answer with the left row that subscribed, unless the row has changed since. */
+/** Joins a response with the left row that subscribed, unless the row has changed since. */
 export class SubscriptionResolveProcessor extends StoredProcessor {
   readonly #operator: SubscriptionResolve
   readonly #value: Serializer<unknown>

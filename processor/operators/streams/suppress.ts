@@ -20,13 +20,13 @@ interface Place {
   readonly keyBytes: Uint8Array
 }
 
-/** Holds a table's updates back and keeps the newest for each key, until its time has come or the buffer is full (KIP-328). */
+/** Holds a table's updates back, and keeps only the newest of each key, until its time has come or the buffer is full (KIP-328). */
 export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null
   #topic = ''
   readonly #places = new Heap<Place>(inOrder)
-  /** Bytes as Kafka Streams counts them. They are counted only where they are bounded, because counting serialises each update. */
+  /** Bytes as Kafka Streams counts them. Counting serialises each update, so only a buffer with a byte limit counts them. */
   #bytes = 0
   #streamTime: KeptNumber = { value: -1 }
   #meters: { readonly buffer: BufferMeters; readonly emit: Sensor } | null = null
@@ -81,7 +81,7 @@ export class SuppressProcessor extends StoredProcessor {
     if (before === null) this.#places.add({ time, key, keyBytes })
   }
 
-  /** Forwards the oldest update, and then deletes it: a join behind it that looks the key up here must still find the earlier value. */
+  /** Forwards the oldest update, and then deletes it. A join behind it that looks the key up here must still find the earlier value. */
   #emitOldest(): void {
     const place = this.#places.least
     if (place === undefined || this.#buffer === null) return

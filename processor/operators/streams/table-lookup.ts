@@ -14,7 +14,6 @@ type Row = ValueAndTimestamp<unknown> | null
 /** `asOf` asks a versioned table for the row at that time. */
 export type TableLookup = (key: unknown, asOf?: number) => Row
 
-/** Opens a view of a table on the stores of its node. */
 export function openTable(view: TableView, storeOf: <S extends StateStore>(name: string) => S): TableLookup {
   switch (view.kind) {
     case 'store':

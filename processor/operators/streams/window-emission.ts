@@ -7,7 +7,7 @@ import type { OperatorContext, TableUpdates } from '../operator-context.ts'
 
 type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
 
-/** Emits the results of a windowed aggregation: each update at once, or each window once, when it has closed. KIP-825. */
+/** Emits the results of a windowed aggregation: each update at once, or each window once when it has closed (KIP-825). */
 export class WindowEmission {
   readonly #context: OperatorContext
   readonly #onClose: boolean
@@ -25,7 +25,7 @@ export class WindowEmission {
     this.#meters = context.meters.finalEmit
   }
 
-  /** A cache has windows that have closed, though their store has dropped them meanwhile. */
+  /** True if a cache holds updates. Then it has closed windows that their store has dropped already. */
   get isCached(): boolean {
     return this.#updates.areHeldBack
   }
@@ -41,7 +41,7 @@ export class WindowEmission {
     this.#updates.send({ key: { key: record.key, window }, change, timestamp, removedAt: record.timestamp, headers: record.headers, before })
   }
 
-  /** `range` returns the window starts to look at for a close time, or null where no window can have closed. */
+  /** `range` returns the window starts to look at for a close time; null if no window can have closed. */
   closed(
     headers: readonly Header[],
     windows: Windows,
